@@ -1,0 +1,164 @@
+//! The arithmetic of a quantised layer, defined here and nowhere else.
+//!
+//! A value `v` of a layer is stored as the int8 `q = zero_point + v / scale`. A
+//! layer computes, for each output,
+//!
+//! 1. `acc = bias + Σ weight · q` in int32. The bias already holds
+//!    `−zero_point · Σ weight`, and pixels over the edge read as the zero point.
+//! 2. `n = round_half_up(acc · m / 2³²)`, [`Requant::apply`], where `m` is one of
+//!    two multipliers, chosen by the sign of `acc`: equal for linear layers, the
+//!    second smaller for leaky ones and 0 for ReLU.
+//! 3. the int8 `clamp(zero_point_out + n, −128, 127)`, or for the last layer the
+//!    pixel that [`tanh_pixel`] gives for `n` in steps of 1/128.
+//!
+//! # Why it can be simulated in f64 without any error
+//! The parser admits a layer only if `|acc| ≤ A < 2³¹` for every possible input
+//! and `A · m < 2⁵²`. All of it then fits the 53-bit mantissa of an f64: sum,
+//! product, the addition of 2³¹, and the division by a power of two.
+//!
+//! # Why 2³²
+//! `round_half_up(acc · m / 2³²)` is the rounded high word of a 32 × 32 multiply:
+//! one instruction (`SMMULR`) on a Cortex-M4, M7 and M33, three on a Cortex-M3.
+
+/// Steps of the tanh table in one unit of its argument.
+pub const TANH_STEPS: i32 = 128;
+
+/// Half the length of the tanh table: beyond ±4, tanh is 0 or 255 in any case.
+const TANH_HALF: i32 = 4 * TANH_STEPS;
+
+/// Multipliers that bring an accumulator to the scale of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requant {
+    /// `2³² · scale_in · scale_weight / scale_out`, for accumulators ≥ 0.
+    pub positive: i32,
+    /// The same times the slope of the activation, for accumulators < 0.
+    pub negative: i32,
+}
+
+impl Requant {
+    /// `round_half_up(acc · m / 2³²)`: exact halves go towards +∞, for both signs.
+    #[inline(always)]
+    pub const fn apply(self, acc: i32) -> i32 {
+        let m = if acc < 0 { self.negative } else { self.positive };
+        ((acc as i64 * m as i64 + (1 << 31)) >> 32) as i32
+    }
+}
+
+/// Adds the zero point and clamps to int8.
+#[inline(always)]
+pub const fn saturate(n: i32, zero_point: i8) -> i8 {
+    let q = n.saturating_add(zero_point as i32);
+    if q < i8::MIN as i32 {
+        i8::MIN
+    } else if q > i8::MAX as i32 {
+        i8::MAX
+    } else {
+        q as i8
+    }
+}
+
+/// The pixel `round(255 · (tanh(n / 128) + 1) / 2)`.
+///
+/// The step is fine enough that for any real `x`, rounding `x` to the nearest
+/// step first changes the pixel by at most one level: the slope of the pixel in
+/// `x` is at most 127.5, so half a step moves it by less than half a level.
+///
+/// The logistic function shares the table: `σ(x) = (tanh(x/2) + 1) / 2`, so the
+/// multiplier of a sigmoid layer is simply halved at export.
+#[inline(always)]
+pub const fn tanh_pixel(n: i32) -> u8 {
+    if n < -TANH_HALF {
+        TANH[0]
+    } else if n >= TANH_HALF {
+        TANH[TANH.len() - 1]
+    } else {
+        TANH[(n + TANH_HALF) as usize]
+    }
+}
+
+// Computed by the compiler, whose floating point is the same on every host.
+static TANH: [u8; 2 * TANH_HALF as usize] = tanh_table();
+
+const fn tanh_table() -> [u8; 2 * TANH_HALF as usize] {
+    let mut table = [0; 2 * TANH_HALF as usize];
+    let mut i = 0;
+    while i < table.len() {
+        let x = (i as i32 - TANH_HALF) as f64 / TANH_STEPS as f64;
+        // tanh x = 1 − 2 / (e^{2x} + 1)
+        let tanh = 1.0 - 2.0 / (exp(2.0 * x) + 1.0);
+        table[i] = (127.5 * (tanh + 1.0) + 0.5) as u8;
+        i += 1;
+    }
+    table
+}
+
+/// `e^x` for |x| ≤ 8 by the Taylor series of `e^{x/16}`, to the 16th power.
+const fn exp(x: f64) -> f64 {
+    let small = x / 16.0;
+    let (mut sum, mut term, mut k) = (1.0, 1.0, 1);
+    while k < 20 {
+        term *= small / k as f64;
+        sum += term;
+        k += 1;
+    }
+    let (mut power, mut squarings) = (sum, 0);
+    while squarings < 4 {
+        power *= power;
+        squarings += 1;
+    }
+    power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pixel(x: f64) -> f64 {
+        127.5 * (x.tanh() + 1.0)
+    }
+
+    #[test]
+    fn every_table_entry_is_the_rounded_tanh() {
+        for n in -TANH_HALF..TANH_HALF {
+            let exact = pixel(f64::from(n) / f64::from(TANH_STEPS));
+            assert_eq!(f64::from(tanh_pixel(n)), (exact + 0.5).floor(), "step {n}");
+        }
+        assert_eq!((tanh_pixel(i32::MIN), tanh_pixel(i32::MAX)), (0, 255));
+    }
+
+    #[test]
+    fn any_real_argument_is_at_most_one_level_off() {
+        for i in -700_000..700_000 {
+            let x = f64::from(i) * 1e-5;
+            let n = (x * f64::from(TANH_STEPS) + 0.5).floor() as i32;
+            let level = (pixel(x) + 0.5).floor();
+            assert!((f64::from(tanh_pixel(n)) - level).abs() <= 1.0, "tanh({x})");
+        }
+    }
+
+    #[test]
+    fn exact_halves_go_up_for_both_signs() {
+        let half = Requant { positive: 1 << 30, negative: 1 << 30 }; // times 1/4
+        let cases = [(2, 1), (-2, 0), (6, 2), (-6, -1), (1, 0), (-1, 0), (3, 1), (-3, -1), (0, 0)];
+        for (acc, expected) in cases {
+            assert_eq!(half.apply(acc), expected, "{acc}/4");
+        }
+    }
+
+    #[test]
+    fn agrees_with_f64_at_the_ends_of_the_admitted_range() {
+        // |acc · m| < 2^52
+        for (acc, m) in
+            [(i32::MAX, 1 << 20), (i32::MIN, 1 << 20), (1 << 21, i32::MAX), (-(1 << 21), i32::MAX), (-1, 1), (1, 1)]
+        {
+            let simulated = ((f64::from(acc) * f64::from(m) + 2f64.powi(31)) / 2f64.powi(32)).floor();
+            assert_eq!(f64::from(Requant { positive: m, negative: m }.apply(acc)), simulated, "{acc} * {m}");
+        }
+    }
+
+    #[test]
+    fn saturates_at_both_ends() {
+        assert_eq!((saturate(i32::MAX, 127), saturate(i32::MIN, -128)), (127, -128));
+        assert_eq!((saturate(127, 1), saturate(-128, -1), saturate(-3, 5)), (127, -128, 2));
+    }
+}

@@ -1,0 +1,134 @@
+//! Seed → latent: a written contract, because it decides which frog has which number.
+//!
+//! 1. Xoshiro128++ is seeded from the number with `seed_from_u64`.
+//! 2. Values come in pairs from a Box–Muller transform of two 24-bit draws. Its
+//!    logarithm, root and cosine are micromath's, called on the [`F32`] newtype:
+//!    the same source runs on every machine and no platform library can shadow
+//!    it. The approximations are crude (the root is off by up to 6 %, so the
+//!    result is not quite Gaussian), which does no harm: the trainer samples with
+//!    this very function.
+//! 3. Each value is stored as an int8 in steps of 1/32, so it reaches about ±4.
+//!
+//! A golden table in the tests holds the first values of several seeds.
+
+use core::f32::consts::{FRAC_PI_2, TAU};
+
+use heapless::Vec;
+use micromath::F32;
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+
+use crate::spec::MAX_LATENT;
+
+/// Value of one step of a latent: the real value is `step · SCALE`.
+pub const SCALE: f32 = 1.0 / 32.0;
+
+/// The input of a generator: up to [`MAX_LATENT`] values in steps of 1/32.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latent(Vec<i8, MAX_LATENT>);
+
+impl Latent {
+    /// The latent of picture number `seed`. `len` beyond [`MAX_LATENT`] is cut.
+    pub fn from_seed(seed: u32, len: usize) -> Self {
+        Self::draw(&mut Xoshiro128PlusPlus::seed_from_u64(u64::from(seed)), len)
+    }
+
+    /// The next latent of a generator that goes on.
+    pub fn draw(rng: &mut Xoshiro128PlusPlus, len: usize) -> Self {
+        let mut values = Vec::new();
+        while values.len() < len {
+            let (a, b) = gaussian_pair(rng);
+            if values.push(a).is_err() || (values.len() < len && values.push(b).is_err()) {
+                break;
+            }
+        }
+        Self(values)
+    }
+
+    /// A latent from its steps; `None` when there are more than [`MAX_LATENT`].
+    pub fn from_steps(steps: &[i8]) -> Option<Self> {
+        Vec::from_slice(steps).ok().map(Self)
+    }
+
+    /// The values, in steps of [`SCALE`].
+    pub fn steps(&self) -> &[i8] {
+        &self.0
+    }
+
+    /// A point on the way from `self` (`t = 0`) to `other` (`t = 256`; more counts as 256).
+    ///
+    /// It follows `cos θ · self + sin θ · other`. Two independent latents are close
+    /// to orthogonal, so this is their spherical interpolation, and every point on
+    /// the way has the spread that the generator was trained with. The shorter
+    /// latent decides the length.
+    pub fn toward(&self, other: &Self, t: u16) -> Self {
+        let angle = F32(f32::from(t.min(256)) / 256.0 * FRAC_PI_2);
+        // micromath's cosine does not quite reach 1 and 0; the ends must.
+        let (a, b) = match t {
+            0 => (1.0, 0.0),
+            256.. => (0.0, 1.0),
+            _ => (angle.cos().0, angle.sin().0),
+        };
+        let pairs = self.0.iter().zip(&other.0);
+        Self(pairs.map(|(&p, &q)| to_step(a * f32::from(p) + b * f32::from(q))).collect())
+    }
+}
+
+fn gaussian_pair(rng: &mut Xoshiro128PlusPlus) -> (i8, i8) {
+    const UNIT: f32 = 1.0 / (1 << 24) as f32;
+    // In (0, 1]: the logarithm of 0 is never taken.
+    let u = ((rng.next_u32() >> 8) + 1) as f32 * UNIT;
+    let angle = F32((rng.next_u32() >> 8) as f32 * UNIT * TAU);
+    // ln 1 may come out a hair above 0.
+    let squared = (-2.0 * F32(u).ln().0).max(0.0);
+    let radius = F32(squared).sqrt().0 / SCALE;
+    (to_step(radius * angle.cos().0), to_step(radius * angle.sin().0))
+}
+
+/// Rounds to the nearest step and clamps to ±127, so that a latent can be negated.
+fn to_step(value: f32) -> i8 {
+    // Truncating a positive number rounds down on every target alike.
+    ((value.clamp(-127.0, 127.0) + 128.5) as i32 - 128) as i8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn close_to_a_unit_gaussian() {
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
+        let (n, mut sum, mut squares) = (200_000, 0.0, 0.0);
+        for _ in 0..n / 100 {
+            for &q in Latent::draw(&mut rng, 100).steps() {
+                let v = f64::from(q) * f64::from(SCALE);
+                sum += v;
+                squares += v * v;
+            }
+        }
+        let (mean, variance) = (sum / f64::from(n), squares / f64::from(n));
+        assert!(mean.abs() < 0.02, "mean {mean}");
+        assert!((variance - 1.0).abs() < 0.1, "variance {variance}");
+    }
+
+    #[test]
+    fn a_shorter_latent_is_a_prefix() {
+        assert_eq!(Latent::from_seed(5, 9).steps(), &Latent::from_seed(5, 32).steps()[..9]);
+        assert_eq!(Latent::from_seed(5, 1000).steps().len(), MAX_LATENT);
+    }
+
+    #[test]
+    fn the_way_to_another_latent_begins_and_ends_exactly() {
+        let (a, b) = (Latent::from_seed(1, 32), Latent::from_seed(2, 32));
+        assert_eq!((a.toward(&b, 0), a.toward(&b, 256), a.toward(&b, 999)), (a.clone(), b.clone(), b.clone()));
+        assert_ne!(a.toward(&b, 128), a);
+    }
+
+    #[test]
+    fn rounds_to_the_nearest_step() {
+        let cases = [(0.4, 0), (0.6, 1), (-0.4, 0), (-0.6, -1), (500.0, 127), (-500.0, -127)];
+        for (value, step) in cases {
+            assert_eq!(to_step(value), step, "{value}");
+        }
+    }
+}

@@ -1,0 +1,576 @@
+//! Layers and shapes: everything that follows from a layer list alone.
+//!
+//! All three operations are one thing to the engine. Along each axis an output
+//! position `o` reads a run of consecutive input positions, its [`Window`], with
+//! weights that depend only on the position's *phase*:
+//!
+//! | operation | phases | phase of `o` | taps | first input |
+//! |---|---|---|---|---|
+//! | convolution, kernel `k`, stride `s` | 1 | 0 | `k` | `o·s − pad` |
+//! | transposed convolution | `s` | `r = (o + pad) mod s` | `⌈(k − r)/s⌉` | `⌊(o + pad)/s⌋ − taps + 1` |
+//! | dense, seen as one window over the whole input | output length | `o` | input length | 0 |
+//!
+//! The second row is the gather form of a transposed convolution: no zeros are
+//! stuffed between inputs and nothing is scattered. Output `o` collects
+//! `in[i]·K[a]` with `o = s·i + a − pad`; so `a = r + s·j` and
+//! `i = ⌊(o + pad)/s⌋ − j` for `j = 0 … taps−1`.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Most layers a generator may have.
+pub const MAX_LAYERS: usize = 12;
+/// Longest latent.
+pub const MAX_LATENT: usize = 128;
+/// Most input rows that one output row may need.
+pub const MAX_TAPS: usize = 16;
+/// Largest height or width, in pixels.
+pub const MAX_SIDE: u16 = 256;
+/// Most channels.
+pub const MAX_CHANNELS: u16 = 1024;
+
+/// Height, width and channels of a picture or feature map, stored in that order
+/// (channels of one pixel are neighbours).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Shape {
+    /// Rows.
+    pub height: u16,
+    /// Pixels in a row.
+    pub width: u16,
+    /// Values in a pixel.
+    pub channels: u16,
+}
+
+impl Shape {
+    /// A shape from its three lengths.
+    pub const fn new(height: u16, width: u16, channels: u16) -> Self {
+        Self { height, width, channels }
+    }
+
+    /// The shape of a latent: one pixel.
+    pub const fn latent(len: u16) -> Self {
+        Self::new(1, 1, len)
+    }
+
+    /// Number of values.
+    pub const fn len(self) -> usize {
+        self.height as usize * self.row_len()
+    }
+
+    /// Number of values in a row.
+    pub const fn row_len(self) -> usize {
+        self.width as usize * self.channels as usize
+    }
+
+    /// Whether a length is zero.
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.height, self.width, self.channels)
+    }
+}
+
+/// How far a kernel may hang over the edge; the names and the arithmetic are
+/// TensorFlow's (and so Keras's).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// Convolution: output is `⌈input / stride⌉`; transposed: `input · stride`.
+    /// An odd amount of padding puts the larger half behind.
+    Same,
+    /// Only whole windows: output is `(input − kernel) / stride + 1`; transposed:
+    /// `(input − 1) · stride + kernel`.
+    Valid,
+}
+
+/// The linear part of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Op {
+    /// Every output sees every input; the output is read as a picture of shape `out`.
+    Dense {
+        /// Output shape.
+        out: Shape,
+    },
+    /// Two-dimensional convolution (correlation: the kernel is not flipped).
+    Conv {
+        /// Output channels.
+        channels: u16,
+        /// Height and width of the kernel.
+        kernel: u8,
+        /// Step in both directions.
+        stride: u8,
+        /// Edge rule.
+        padding: Padding,
+    },
+    /// Transposed convolution, the gradient of `Conv` with respect to its input.
+    ConvTranspose {
+        /// Output channels.
+        channels: u16,
+        /// Height and width of the kernel.
+        kernel: u8,
+        /// Enlargement in both directions.
+        stride: u8,
+        /// Edge rule.
+        padding: Padding,
+    },
+}
+
+/// What follows the linear part.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Activation {
+    /// Nothing.
+    Linear,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` where positive, `slope · x` elsewhere.
+    LeakyRelu(f32),
+    /// Hyperbolic tangent; last layer only, where −1 … 1 becomes pixels 0 … 255.
+    Tanh,
+    /// Logistic function; last layer only, where 0 … 1 becomes pixels 0 … 255.
+    Sigmoid,
+}
+
+impl Activation {
+    /// Whether its output is pixels, which only a last layer may have.
+    pub const fn is_output(self) -> bool {
+        matches!(self, Self::Tanh | Self::Sigmoid)
+    }
+}
+
+/// One layer: all that the engine, the trainer and `inspect` derive the rest from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LayerSpec {
+    /// Linear part.
+    pub op: Op,
+    /// Non-linear part.
+    pub activation: Activation,
+}
+
+/// Why a layer list makes no network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum SpecError {
+    /// No layer at all, or more than [`MAX_LAYERS`].
+    LayerCount,
+    /// The latent is empty or longer than [`MAX_LATENT`].
+    LatentLength,
+    /// A height, width, channel count, kernel or stride is zero.
+    Zero,
+    /// A side exceeds [`MAX_SIDE`], channels exceed [`MAX_CHANNELS`], or a window [`MAX_TAPS`].
+    TooLarge,
+    /// `Valid` padding with a kernel larger than the input: no output is left.
+    KernelLargerThanInput,
+    /// A transposed convolution whose kernel is smaller than its stride leaves holes.
+    KernelSmallerThanStride,
+    /// `Tanh` and `Sigmoid` make pixels, so they stand last, and only there.
+    OutputActivation,
+    /// The picture must have three channels: red, green, blue.
+    NotRgb,
+}
+
+impl SpecError {
+    /// The reason in words.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::LayerCount => "a generator has 1 to 12 layers",
+            Self::LatentLength => "a latent has 1 to 128 values",
+            Self::Zero => "a size, kernel or stride is zero",
+            Self::TooLarge => "sides go up to 256, channels up to 1024, windows up to 16 rows",
+            Self::KernelLargerThanInput => "padding \"valid\" needs a kernel no larger than its input",
+            Self::KernelSmallerThanStride => "a transposed convolution needs a kernel at least as large as its stride",
+            Self::OutputActivation => "the last layer, and only the last, ends in tanh or sigmoid",
+            Self::NotRgb => "the last layer must have 3 channels (red, green, blue)",
+        }
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for SpecError {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum AxisKind {
+    Dense,
+    Conv,
+    ConvTranspose,
+}
+
+/// How the output positions of one axis read the input positions of that axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Axis {
+    kind: AxisKind,
+    /// Input positions.
+    pub input: u16,
+    /// Output positions.
+    pub output: u16,
+    /// Taps of the kernel along this axis (1 for dense).
+    pub kernel: u16,
+    /// Stride (1 for dense).
+    pub stride: u16,
+    /// Output (transposed) or input (convolution) positions cut off or added in front.
+    pub pad: u16,
+}
+
+/// The run of input positions that one output position reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Which set of weights applies.
+    pub phase: usize,
+    /// First input position; negative, or past the end, where it hangs over the edge.
+    pub start: isize,
+    /// How many.
+    pub taps: usize,
+}
+
+impl Axis {
+    const fn dense(input: u16, output: u16) -> Self {
+        Self { kind: AxisKind::Dense, input, output, kernel: 1, stride: 1, pad: 0 }
+    }
+
+    const fn conv(input: u16, kernel: u16, stride: u16, padding: Padding) -> Result<Self, SpecError> {
+        let (output, pad) = match padding {
+            Padding::Same => {
+                let output = input.div_ceil(stride);
+                let reach = (output - 1) * stride + kernel;
+                (output, reach.saturating_sub(input) / 2)
+            }
+            Padding::Valid if kernel > input => return Err(SpecError::KernelLargerThanInput),
+            Padding::Valid => ((input - kernel) / stride + 1, 0),
+        };
+        Ok(Self { kind: AxisKind::Conv, input, output, kernel, stride, pad })
+    }
+
+    const fn conv_transpose(input: u16, kernel: u16, stride: u16, padding: Padding) -> Result<Self, SpecError> {
+        if kernel < stride {
+            return Err(SpecError::KernelSmallerThanStride);
+        }
+        let (output, pad) = match padding {
+            Padding::Same => (input * stride, (kernel - stride) / 2),
+            Padding::Valid => ((input - 1) * stride + kernel, 0),
+        };
+        Ok(Self { kind: AxisKind::ConvTranspose, input, output, kernel, stride, pad })
+    }
+
+    /// Number of different weight sets along this axis.
+    pub const fn phases(&self) -> usize {
+        match self.kind {
+            AxisKind::Dense => self.output as usize,
+            AxisKind::Conv => 1,
+            AxisKind::ConvTranspose => self.stride as usize,
+        }
+    }
+
+    /// Taps of one phase.
+    pub const fn taps(&self, phase: usize) -> usize {
+        match self.kind {
+            AxisKind::Dense => self.input as usize,
+            AxisKind::Conv => self.kernel as usize,
+            AxisKind::ConvTranspose => (self.kernel as usize - phase).div_ceil(self.stride as usize),
+        }
+    }
+
+    /// Most taps of any phase. Phase 0 has them.
+    pub const fn max_taps(&self) -> usize {
+        self.taps(0)
+    }
+
+    /// Taps of all phases before `phase`, so that `taps_before(phases())` is their total.
+    pub const fn taps_before(&self, phase: usize) -> usize {
+        match self.kind {
+            AxisKind::Dense | AxisKind::Conv => phase * self.taps(0),
+            AxisKind::ConvTranspose => {
+                let (mut sum, mut p) = (0, 0);
+                while p < phase {
+                    sum += self.taps(p);
+                    p += 1;
+                }
+                sum
+            }
+        }
+    }
+
+    /// What output position `o` reads.
+    pub const fn window(&self, o: usize) -> Window {
+        match self.kind {
+            AxisKind::Dense => Window { phase: o, start: 0, taps: self.input as usize },
+            AxisKind::Conv => Window {
+                phase: 0,
+                start: (o * self.stride as usize) as isize - self.pad as isize,
+                taps: self.kernel as usize,
+            },
+            AxisKind::ConvTranspose => {
+                let q = o + self.pad as usize;
+                let phase = q % self.stride as usize;
+                let taps = self.taps(phase);
+                Window { phase, start: (q / self.stride as usize) as isize + 1 - taps as isize, taps }
+            }
+        }
+    }
+
+    /// For tap `t` of a phase's window, the index along the layer's own kernel
+    /// (`K[a]` above). Dense layers have no kernel: the tap is the input position.
+    pub const fn kernel_index(&self, phase: usize, t: usize) -> usize {
+        match self.kind {
+            AxisKind::Dense | AxisKind::Conv => t,
+            AxisKind::ConvTranspose => phase + self.stride as usize * (self.taps(phase) - 1 - t),
+        }
+    }
+
+    /// Positions that windows reach before the first input.
+    pub const fn pad_before(&self) -> usize {
+        let (mut most, mut o) = (0, 0);
+        // A later phase may start earlier than position 0 does.
+        while o < self.phases_to_try() {
+            let start = self.window(o).start;
+            if -start > most {
+                most = -start;
+            }
+            o += 1;
+        }
+        most as usize
+    }
+
+    /// Positions that windows reach past the last input.
+    pub const fn pad_after(&self) -> usize {
+        let (mut most, mut i) = (0, 0);
+        while i < self.phases_to_try() {
+            let w = self.window(self.output as usize - 1 - i);
+            let over = w.start + w.taps as isize - self.input as isize;
+            if over > most {
+                most = over;
+            }
+            i += 1;
+        }
+        most as usize
+    }
+
+    const fn phases_to_try(&self) -> usize {
+        let phases = self.phases();
+        if phases < self.output as usize { phases } else { self.output as usize }
+    }
+}
+
+/// A layer with its input known: both axes and all that follows from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Geometry {
+    /// Shape of the input.
+    pub input: Shape,
+    /// Shape of the output.
+    pub output: Shape,
+    /// Rows.
+    pub y: Axis,
+    /// Pixels in a row.
+    pub x: Axis,
+}
+
+impl Geometry {
+    /// Weight sets: one for each pair of row phase and pixel phase.
+    pub const fn phases(&self) -> usize {
+        self.y.phases() * self.x.phases()
+    }
+
+    /// Index of a weight set.
+    pub const fn phase(&self, y: usize, x: usize) -> usize {
+        y * self.x.phases() + x
+    }
+
+    /// Number of weights that feed one output channel in one phase.
+    pub const fn fan_in(&self, phase: usize) -> usize {
+        let (py, px) = (phase / self.x.phases(), phase % self.x.phases());
+        self.y.taps(py) * self.x.taps(px) * self.input.channels as usize
+    }
+
+    /// Where the weights of a phase begin among the layer's weights. Within a
+    /// phase they lie `[output channel][tap row][tap column][input channel]`.
+    pub const fn weight_offset(&self, phase: usize) -> usize {
+        let (py, px) = (phase / self.x.phases(), phase % self.x.phases());
+        let columns = self.x.taps_before(self.x.phases());
+        let taps = self.y.taps_before(py) * columns + self.y.taps(py) * self.x.taps_before(px);
+        taps * self.input.channels as usize * self.output.channels as usize
+    }
+
+    /// Number of weights.
+    pub const fn weight_count(&self) -> usize {
+        self.weight_offset(self.phases())
+    }
+
+    /// Biases in the blob: one for each phase and output channel.
+    ///
+    /// The zero point of the input is folded into them, and the sum of weights it
+    /// multiplies differs between phases.
+    pub const fn bias_count(&self) -> usize {
+        self.phases() * self.output.channels as usize
+    }
+
+    /// Trainable values of the float layer: weights, and one bias a channel (a
+    /// dense layer: one for each output).
+    pub const fn parameter_count(&self) -> usize {
+        let biases = match self.y.kind {
+            AxisKind::Dense => self.output.len(),
+            _ => self.output.channels as usize,
+        };
+        self.weight_count() + biases
+    }
+
+    /// Multiply-accumulates for one picture, taps over the edge counted too.
+    pub const fn macs(&self) -> u64 {
+        let positions = match self.y.kind {
+            AxisKind::Dense => 1,
+            AxisKind::Conv => self.output.height as u64 * self.output.width as u64,
+            AxisKind::ConvTranspose => self.input.height as u64 * self.input.width as u64,
+        };
+        positions * self.weight_count() as u64
+    }
+
+    /// Input rows that must be at hand at once.
+    pub const fn ring_rows(&self) -> usize {
+        self.y.max_taps()
+    }
+
+    /// Length of one of those rows in bytes, with what hangs over both edges.
+    pub const fn ring_row_len(&self) -> usize {
+        let pixels = self.x.pad_before() + self.input.width as usize + self.x.pad_after();
+        pixels * self.input.channels as usize
+    }
+}
+
+impl LayerSpec {
+    /// Joins the layer to an input.
+    pub const fn geometry(&self, input: Shape) -> Result<Geometry, SpecError> {
+        if input.is_empty() {
+            return Err(SpecError::Zero);
+        }
+        let (y, x, channels) = match self.op {
+            Op::Dense { out } => {
+                if out.is_empty() {
+                    return Err(SpecError::Zero);
+                }
+                (Axis::dense(input.height, out.height), Axis::dense(input.width, out.width), out.channels)
+            }
+            Op::Conv { channels, kernel, stride, padding }
+            | Op::ConvTranspose { channels, kernel, stride, padding } => {
+                if channels == 0 || kernel == 0 || stride == 0 {
+                    return Err(SpecError::Zero);
+                }
+                if kernel as usize > MAX_TAPS
+                    || stride as usize > MAX_TAPS
+                    || input.height > MAX_SIDE
+                    || input.width > MAX_SIDE
+                {
+                    return Err(SpecError::TooLarge);
+                }
+                let (kernel, stride) = (kernel as u16, stride as u16);
+                let axes = if matches!(self.op, Op::Conv { .. }) {
+                    (
+                        Axis::conv(input.height, kernel, stride, padding),
+                        Axis::conv(input.width, kernel, stride, padding),
+                    )
+                } else {
+                    (
+                        Axis::conv_transpose(input.height, kernel, stride, padding),
+                        Axis::conv_transpose(input.width, kernel, stride, padding),
+                    )
+                };
+                match axes {
+                    (Ok(y), Ok(x)) => (y, x, channels),
+                    (Err(e), _) | (_, Err(e)) => return Err(e),
+                }
+            }
+        };
+        let output = Shape::new(y.output, x.output, channels);
+        let too_large = output.height > MAX_SIDE || output.width > MAX_SIDE || output.channels > MAX_CHANNELS;
+        if too_large || input.channels > MAX_CHANNELS || y.max_taps() > MAX_TAPS {
+            return Err(SpecError::TooLarge);
+        }
+        Ok(Geometry { input, output, y, x })
+    }
+}
+
+/// Bytes of workspace that a generator needs: the ring of input rows of every
+/// layer, and one row of pixels. A `const`, so firmware can size its buffer:
+///
+/// ```
+/// use gen_core::spec::{workspace_len, Activation, LayerSpec, Op, Padding, Shape};
+///
+/// const LAYERS: [LayerSpec; 2] = [
+///     LayerSpec { op: Op::Dense { out: Shape::new(4, 4, 8) }, activation: Activation::Relu },
+///     LayerSpec {
+///         op: Op::ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Padding::Same },
+///         activation: Activation::Tanh,
+///     },
+/// ];
+/// const LEN: usize = match workspace_len(16, &LAYERS) {
+///     Ok(len) => len,
+///     Err(_) => panic!("the layers do not fit together"),
+/// };
+/// // 16 latents, two rows of (1 + 4 + 1) pixels with 8 channels, 8 RGB pixels
+/// assert_eq!(LEN, 16 + 2 * 6 * 8 + 8 * 3);
+/// ```
+///
+/// # Errors
+/// What [`check`] reports.
+pub const fn workspace_len(latent: u16, layers: &[LayerSpec]) -> Result<usize, SpecError> {
+    match check(latent, layers) {
+        Err(e) => Err(e),
+        Ok(picture) => {
+            let (mut shape, mut bytes, mut i) = (Shape::latent(latent), picture.row_len(), 0);
+            while i < layers.len() {
+                match layers[i].geometry(shape) {
+                    Err(e) => return Err(e),
+                    Ok(g) => {
+                        bytes += g.ring_rows() * g.ring_row_len();
+                        shape = g.output;
+                    }
+                }
+                i += 1;
+            }
+            Ok(bytes)
+        }
+    }
+}
+
+/// Checks that the layers make a generator and returns the shape of its pictures.
+///
+/// # Errors
+/// The first rule of [`SpecError`] that is broken.
+pub const fn check(latent: u16, layers: &[LayerSpec]) -> Result<Shape, SpecError> {
+    if layers.is_empty() || layers.len() > MAX_LAYERS {
+        return Err(SpecError::LayerCount);
+    }
+    if latent == 0 || latent as usize > MAX_LATENT {
+        return Err(SpecError::LatentLength);
+    }
+    let (mut shape, mut i) = (Shape::latent(latent), 0);
+    while i < layers.len() {
+        if layers[i].activation.is_output() != (i + 1 == layers.len()) {
+            return Err(SpecError::OutputActivation);
+        }
+        shape = match layers[i].geometry(shape) {
+            Ok(g) => g.output,
+            Err(e) => return Err(e),
+        };
+        i += 1;
+    }
+    if shape.channels != 3 {
+        return Err(SpecError::NotRgb);
+    }
+    Ok(shape)
+}
