@@ -1,1 +1,3 @@
+//! Trains a DCGAN on the CPU, quantises its generator and exports it for `gen-core`.
 
+pub mod quantise;

@@ -1,0 +1,10 @@
+//! From a float generator to the integers that a microcontroller runs.
+//!
+//! ```text
+//! generator -> fold (batch norm into weights) -> calibrate (ranges) -> QuantModel -> blob
+//!                                                              simulate <-'  |  '-> gen_core::Model
+//! ```
+
+pub mod model;
+
+pub use model::{QuantLayer, QuantModel};
