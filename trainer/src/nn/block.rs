@@ -1,0 +1,195 @@
+//! One layer of a preset: dropout on the input, the linear part, a bias or a batch
+//! normalisation, the activation.
+
+use std::ops::Range;
+
+use gen_core::LayerSpec;
+use gen_core::spec::{Geometry, Op, Shape, SpecError};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use rand_xoshiro::Xoshiro128PlusPlus;
+use rayon::prelude::*;
+
+use super::batch_norm::BatchNorm;
+use super::init::Init;
+use super::linear::Linear;
+use super::{activation, dropout};
+
+/// What a layer list says of one layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlockSpec {
+    /// Operation and activation.
+    pub layer: LayerSpec,
+    /// Normalise between the two. The operation then has no bias of its own.
+    pub batch_norm: bool,
+    /// Share of the input that is dropped while training, 0 … 1.
+    pub dropout: f32,
+}
+
+/// What differs between two passes over the same weights.
+#[derive(Debug, Clone, Copy)]
+pub enum Pass {
+    /// Dropout draws its masks from this seed.
+    Train(u64),
+    /// Nothing is dropped.
+    Eval,
+}
+
+/// A layer at work.
+#[derive(Debug)]
+pub struct Block {
+    spec: BlockSpec,
+    linear: Linear,
+    norm: Option<BatchNorm>,
+    dropped: Array2<f32>,
+    /// Where this block's parameters lie in the network's vector.
+    weights: Range<usize>,
+    shift: Range<usize>,
+    gamma: Range<usize>,
+}
+
+impl Block {
+    /// A block whose parameters begin at `start`.
+    ///
+    /// # Errors
+    /// When the layer does not fit its input.
+    pub fn new(spec: BlockSpec, input: Shape, start: usize) -> Result<Self, SpecError> {
+        let geometry = spec.layer.geometry(input)?;
+        let linear = Linear::new(&spec.layer, geometry);
+        let channels = geometry.output.channels as usize;
+        let weights = start..start + geometry.weight_count();
+        let is_dense = matches!(spec.layer.op, Op::Dense { .. });
+        let shifts = if is_dense && !spec.batch_norm { geometry.output.len() } else { channels };
+        let shift = weights.end..weights.end + shifts;
+        let gamma = shift.end..shift.end + if spec.batch_norm { channels } else { 0 };
+        let norm = spec.batch_norm.then(|| BatchNorm::new(channels));
+        Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), weights, shift, gamma })
+    }
+
+    /// What the layer list says.
+    pub fn spec(&self) -> &BlockSpec {
+        &self.spec
+    }
+
+    /// Shapes.
+    pub fn geometry(&self) -> &Geometry {
+        &self.linear.geometry
+    }
+
+    /// Weight matrix, in the layout of [`Linear`].
+    pub fn weights(&self) -> Range<usize> {
+        self.weights.clone()
+    }
+
+    /// Bias, or beta of the normalisation.
+    pub fn shift(&self) -> Range<usize> {
+        self.shift.clone()
+    }
+
+    /// Gamma of the normalisation; empty without one.
+    pub fn gamma(&self) -> Range<usize> {
+        self.gamma.clone()
+    }
+
+    /// One past this block's last parameter.
+    pub fn end(&self) -> usize {
+        self.gamma.end
+    }
+
+    /// Mean and variance of each channel before normalisation, in the last batch.
+    pub fn statistics(&self) -> Option<(&[f32], &[f32])> {
+        self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
+    }
+
+    /// First parameters.
+    pub fn init(&self, init: Init, rng: &mut Xoshiro128PlusPlus, params: &mut [f32]) {
+        init.weights(self.spec.layer.op, self.geometry(), rng, &mut params[self.weights()]);
+        params[self.shift()].fill(0.0);
+        init.gamma(rng, &mut params[self.gamma()]);
+    }
+
+    /// `y` = block(`x`).
+    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, pass: Pass) {
+        let mask = self.mask(pass);
+        if let Some(seed) = mask {
+            self.dropped = x.to_owned();
+            dropout::apply(self.spec.dropout, seed, self.dropped.view_mut());
+        }
+        let x = if mask.is_some() { self.dropped.view() } else { x };
+        self.linear.forward(&params[self.weights.clone()], x, y.view_mut());
+        let shift = &params[self.shift.clone()];
+        match &mut self.norm {
+            Some(norm) => norm.forward(&params[self.gamma.clone()], shift, y.view_mut()),
+            None => add_bias(shift, y.view_mut()),
+        }
+        activation::forward(self.spec.layer.activation, y);
+    }
+
+    /// Turns `dy` into the gradient before the activation, adds to `grads` unless
+    /// the block is frozen, and writes `dx` unless it is not wanted. `x`, `y` and
+    /// `pass` are those of the last [`forward`](Self::forward).
+    pub fn backward(
+        &mut self,
+        params: &[f32],
+        mut grads: Option<&mut [f32]>,
+        x: ArrayView2<'_, f32>,
+        y: ArrayView2<'_, f32>,
+        mut dy: ArrayViewMut2<'_, f32>,
+        mut dx: Option<ArrayViewMut2<'_, f32>>,
+        pass: Pass,
+    ) {
+        activation::backward(self.spec.layer.activation, y, dy.view_mut());
+        match &mut self.norm {
+            Some(norm) => {
+                let norm_grads = grads.as_deref_mut().map(|g| {
+                    let (shift, gamma) = g[self.shift.start..self.gamma.end].split_at_mut(self.shift.len());
+                    (gamma, shift)
+                });
+                norm.backward(&params[self.gamma.clone()], norm_grads, dy.view_mut());
+            }
+            None => {
+                if let Some(g) = grads.as_deref_mut() {
+                    add_bias_gradient(&mut g[self.shift.clone()], dy.view());
+                }
+            }
+        }
+        let mask = self.mask(pass);
+        let x = if mask.is_some() { self.dropped.view() } else { x };
+        let d_weights = grads.map(|g| &mut g[self.weights.clone()]);
+        self.linear.backward(
+            &params[self.weights.clone()],
+            d_weights,
+            x,
+            dy.view(),
+            dx.as_mut().map(|dx| dx.view_mut()),
+        );
+        if let (Some(seed), Some(dx)) = (mask, dx) {
+            dropout::apply(self.spec.dropout, seed, dx);
+        }
+    }
+
+    /// The seed of the dropout mask, if anything is dropped.
+    fn mask(&self, pass: Pass) -> Option<u64> {
+        match pass {
+            Pass::Train(seed) if self.spec.dropout > 0.0 => Some(seed ^ self.weights.start as u64),
+            _ => None,
+        }
+    }
+}
+
+/// Adds a bias to every picture; one a channel is repeated over the pixels.
+pub fn add_bias(bias: &[f32], mut y: ArrayViewMut2<'_, f32>) {
+    y.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut picture| {
+        let values = picture.as_slice_mut().expect("a batch is contiguous");
+        for pixel in values.chunks_exact_mut(bias.len()) {
+            for (y, b) in pixel.iter_mut().zip(bias) {
+                *y += b;
+            }
+        }
+    });
+}
+
+fn add_bias_gradient(d_bias: &mut [f32], dy: ArrayView2<'_, f32>) {
+    for sum in super::batch_norm::channel_sums(dy, d_bias.len()).iter().zip(d_bias) {
+        *sum.1 += *sum.0 as f32;
+    }
+}

@@ -1,0 +1,221 @@
+//! Every layer's gradient against central differences, and every forward pass
+//! against its textbook definition.
+
+use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
+use ndarray::{Array2, ArrayView2};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+
+use super::block::{BlockSpec, Pass};
+use super::init::Init;
+use super::network::Network;
+
+fn random(rng: &mut Xoshiro128PlusPlus, rows: usize, columns: usize) -> Array2<f32> {
+    Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0f32..1.0))
+}
+
+fn block(op: Op, activation: Activation) -> BlockSpec {
+    BlockSpec { layer: LayerSpec { op, activation }, batch_norm: false, dropout: 0.0 }
+}
+
+fn conv(channels: u16, kernel: u8, stride: u8, padding: Padding) -> Op {
+    Op::Conv { channels, kernel, stride, padding }
+}
+
+fn transposed(channels: u16, kernel: u8, stride: u8, padding: Padding) -> Op {
+    Op::ConvTranspose { channels, kernel, stride, padding }
+}
+
+/// The loss is a fixed random weighting of the outputs, summed in f64.
+fn loss(network: &mut Network, params: &[f32], x: &Array2<f32>, weighting: &Array2<f32>, pass: Pass) -> f64 {
+    let y = network.forward(params, x.view(), pass);
+    y.iter().zip(weighting).map(|(&y, &w)| f64::from(y) * f64::from(w)).sum()
+}
+
+/// Compares all input gradients and a sample of parameter gradients with
+/// `(L(p + h) − L(p − h)) / 2h`.
+fn check(name: &str, input: Shape, specs: &[BlockSpec], pass: Pass) {
+    let mut rng = Xoshiro128PlusPlus::seed_from_u64(11);
+    let mut network = Network::new(input, specs).expect(name);
+    let mut params = network.init(Init::GlorotUniform, 3, 0);
+    // Biases and normalisations away from their special first values.
+    for p in &mut params {
+        *p += rng.random_range(-0.1f32..0.1);
+    }
+    let mut x = random(&mut rng, 5, input.len());
+    let weighting = random(&mut rng, 5, network.output().len());
+
+    loss(&mut network, &params, &x, &weighting, pass);
+    network.d_output().assign(&weighting);
+    let mut grads = vec![0.0; params.len()];
+    let dx = network.backward(&params, Some(&mut grads), true, pass).expect("wanted").to_owned();
+
+    let h = 4e-3f32;
+    let largest = |g: &[f32]| g.iter().fold(1e-3f32, |m, g| m.max(g.abs()));
+    let compare = |what: &str, i: usize, analytic: f32, numeric: f64, scale: f32| {
+        let error = (f64::from(analytic) - numeric).abs() / f64::from(scale);
+        assert!(error < 1e-2, "{name}: {what}[{i}]: analytic {analytic}, numeric {numeric}");
+    };
+    let scale = largest(&grads);
+    for i in (0..params.len()).step_by(params.len().div_ceil(60)) {
+        let p = params[i];
+        let mut at = |v| {
+            params[i] = v;
+            loss(&mut network, &params, &x, &weighting, pass)
+        };
+        let numeric = (at(p + h) - at(p - h)) / f64::from(2.0 * h);
+        params[i] = p;
+        compare("parameter", i, grads[i], numeric, scale);
+    }
+    let scale = largest(dx.as_slice().expect("contiguous"));
+    for i in (0..x.len()).step_by(x.len().div_ceil(60)) {
+        let index = (i / x.ncols(), i % x.ncols());
+        let v = x[index];
+        let mut at = |v| {
+            x[index] = v;
+            loss(&mut network, &params, &x, &weighting, pass)
+        };
+        let numeric = (at(v + h) - at(v - h)) / f64::from(2.0 * h);
+        x[index] = v;
+        compare("input", i, dx[index], numeric, scale);
+    }
+}
+
+#[test]
+fn gradients_of_linear_layers() {
+    let linear = Activation::Linear;
+    check("dense", Shape::new(1, 2, 5), &[block(Op::Dense { out: Shape::new(2, 3, 4) }, linear)], Pass::Eval);
+    for kernel in 1..=5 {
+        for stride in 1..=3 {
+            for padding in [Padding::Same, Padding::Valid] {
+                let name = format!("kernel {kernel} stride {stride} {padding:?}");
+                let specs = [block(conv(3, kernel, stride, padding), linear)];
+                check(&format!("conv {name}"), Shape::new(7, 6, 2), &specs, Pass::Eval);
+                if kernel >= stride {
+                    let specs = [block(transposed(3, kernel, stride, padding), linear)];
+                    check(&format!("transposed {name}"), Shape::new(4, 3, 2), &specs, Pass::Eval);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_activations() {
+    let op = Op::Dense { out: Shape::new(1, 1, 6) };
+    // Kinks make central differences wrong where an input is near them; tanh and
+    // sigmoid have none, and the others are linear on both sides, so one suffices.
+    for activation in [Activation::Linear, Activation::Tanh, Activation::Sigmoid] {
+        check(&format!("{activation:?}"), Shape::latent(4), &[block(op, activation)], Pass::Eval);
+    }
+}
+
+#[test]
+fn derivatives_of_rectifiers_on_both_sides() {
+    for (activation, below) in [(Activation::Relu, 0.0), (Activation::LeakyRelu(0.3), 0.3)] {
+        let mut y = ndarray::array![[-2.0f32, 0.0, 3.0]];
+        super::activation::forward(activation, y.view_mut());
+        assert_eq!(y, ndarray::array![[-2.0 * below, 0.0, 3.0]]);
+        let mut dy = ndarray::array![[10.0f32, 10.0, 10.0]];
+        super::activation::backward(activation, y.view(), dy.view_mut());
+        assert_eq!(dy, ndarray::array![[10.0 * below, 10.0 * below, 10.0]]);
+    }
+}
+
+#[test]
+fn gradients_of_batch_norm() {
+    let normed = |op, activation| BlockSpec { batch_norm: true, ..block(op, activation) };
+    let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);
+    check("normed dense", Shape::latent(4), &[dense], Pass::Eval);
+    let specs = [
+        normed(conv(3, 3, 1, Padding::Same), Activation::Tanh),
+        normed(conv(2, 2, 2, Padding::Valid), Activation::Linear),
+    ];
+    check("normed convolutions", Shape::new(4, 4, 2), &specs, Pass::Eval);
+}
+
+#[test]
+fn gradients_of_dropout() {
+    let mut spec = block(conv(3, 3, 1, Padding::Same), Activation::Tanh);
+    spec.dropout = 0.4;
+    check(
+        "dropout",
+        Shape::new(5, 5, 3),
+        &[block(conv(3, 1, 1, Padding::Same), Activation::Tanh), spec],
+        Pass::Train(99),
+    );
+}
+
+#[test]
+fn gradients_of_a_whole_chain() {
+    let specs = [
+        BlockSpec { batch_norm: true, ..block(Op::Dense { out: Shape::new(2, 2, 4) }, Activation::Tanh) },
+        block(transposed(3, 4, 2, Padding::Same), Activation::Tanh),
+        block(conv(2, 3, 1, Padding::Same), Activation::Sigmoid),
+        block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear),
+    ];
+    check("chain", Shape::latent(3), &specs, Pass::Eval);
+}
+
+/// Seven nested loops, straight from the definition, in f64.
+fn naive(op: Op, input: Shape, output: Shape, weights: ArrayView2<'_, f32>, x: &[f32]) -> Vec<f64> {
+    let mut y = vec![0.0; output.len()];
+    let at = |s: Shape, r: usize, c: usize, ch: usize| (r * s.width as usize + c) * s.channels as usize + ch;
+    let spec = LayerSpec { op, activation: Activation::Linear };
+    let g = spec.geometry(input).expect("valid");
+    let (ci, co) = (input.channels as usize, output.channels as usize);
+    let (k, s, pad) = (g.y.kernel as usize, g.y.stride as usize, (g.y.pad as usize, g.x.pad as usize));
+    let (small, large, is_conv) = match op {
+        Op::Conv { .. } => (output, input, true),
+        _ => (input, output, false),
+    };
+    for r in 0..small.height as usize {
+        for c in 0..small.width as usize {
+            for (a, b) in (0..k).flat_map(|a| (0..k).map(move |b| (a, b))) {
+                let (lr, lc) = ((r * s + a).wrapping_sub(pad.0), (c * s + b).wrapping_sub(pad.1));
+                if lr >= large.height as usize || lc >= large.width as usize {
+                    continue;
+                }
+                for (i, o) in (0..ci).flat_map(|i| (0..co).map(move |o| (i, o))) {
+                    let (from, to, w) = if is_conv {
+                        (at(input, lr, lc, i), at(output, r, c, o), weights[((a * k + b) * ci + i, o)])
+                    } else {
+                        (at(input, r, c, i), at(output, lr, lc, o), weights[(i, (a * k + b) * co + o)])
+                    };
+                    y[to] += f64::from(w) * f64::from(x[from]);
+                }
+            }
+        }
+    }
+    y
+}
+
+#[test]
+fn forward_equals_the_definition() {
+    let mut rng = Xoshiro128PlusPlus::seed_from_u64(5);
+    for kernel in 1..=7 {
+        for stride in 1..=3 {
+            for padding in [Padding::Same, Padding::Valid] {
+                for op in [conv(5, kernel, stride, padding), transposed(5, kernel, stride, padding)] {
+                    if matches!(op, Op::ConvTranspose { .. }) && kernel < stride {
+                        continue;
+                    }
+                    let input = Shape::new(8, 7, 3);
+                    let mut network = Network::new(input, &[block(op, Activation::Linear)]).expect("valid");
+                    let params = network.init(Init::GlorotUniform, 1, 0);
+                    let x = random(&mut rng, 9, input.len());
+                    let dim = super::linear::weight_dim(op, network.blocks()[0].geometry());
+                    let weights = ArrayView2::from_shape(dim, &params[network.blocks()[0].weights()]).expect("fits");
+                    let output = network.output();
+                    let y = network.forward(&params, x.view(), Pass::Eval);
+                    for (x, y) in x.rows().into_iter().zip(y.rows()) {
+                        let expected = naive(op, input, output, weights, x.to_slice().expect("contiguous"));
+                        for (y, e) in y.iter().zip(expected) {
+                            assert!((f64::from(*y) - e).abs() < 1e-5, "{op:?}: {y} {e}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

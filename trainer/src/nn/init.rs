@@ -1,0 +1,64 @@
+//! First weights.
+
+use gen_core::spec::{Geometry, Op};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+use serde::{Deserialize, Serialize};
+
+/// How weights begin. Biases begin at 0, a normalisation's gamma at 1 (in
+/// [`Init::Normal`] at N(1, deviation), as DCGAN has it) and its beta at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Init {
+    /// N(0, deviation): 0.02 in DCGAN (Radford et al. 2015, arXiv:1511.06434).
+    Normal(f32),
+    /// U(−a, a) with a = √(6 / (fan in + fan out)) (Glorot & Bengio 2010): Keras's default.
+    GlorotUniform,
+}
+
+impl Init {
+    /// Fills the weights of a layer.
+    pub fn weights(self, op: Op, g: &Geometry, rng: &mut Xoshiro128PlusPlus, weights: &mut [f32]) {
+        match self {
+            Self::Normal(deviation) => normal(rng, 0.0, deviation, weights),
+            Self::GlorotUniform => {
+                let (taps, inputs, outputs) = match op {
+                    Op::Dense { .. } => (1, g.input.len(), g.output.len()),
+                    _ => ((g.y.kernel * g.x.kernel) as usize, g.input.channels as usize, g.output.channels as usize),
+                };
+                let limit = (6.0 / (taps * (inputs + outputs)) as f32).sqrt();
+                weights.fill_with(|| rng.random_range(-limit..limit));
+            }
+        }
+    }
+
+    /// Fills a normalisation's gamma.
+    pub fn gamma(self, rng: &mut Xoshiro128PlusPlus, gamma: &mut [f32]) {
+        match self {
+            Self::Normal(deviation) => normal(rng, 1.0, deviation, gamma),
+            Self::GlorotUniform => gamma.fill(1.0),
+        }
+    }
+}
+
+/// Box–Muller.
+fn normal(rng: &mut Xoshiro128PlusPlus, mean: f32, deviation: f32, values: &mut [f32]) {
+    for pair in values.chunks_mut(2) {
+        let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt() * deviation;
+        let (sin, cos) = (std::f32::consts::TAU * rng.random::<f32>()).sin_cos();
+        for (value, unit) in pair.iter_mut().zip([cos, sin]) {
+            *value = mean + radius * unit;
+        }
+    }
+}
+
+/// A generator for one purpose (`stream`) at one place (`step`) of a run. All of a
+/// run's randomness comes from here, so a checkpoint needs no generator state.
+pub fn rng(seed: u64, step: u64, stream: u64) -> Xoshiro128PlusPlus {
+    // Odd multipliers keep the three numbers from cancelling each other out.
+    let mixed = seed
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(step.wrapping_mul(0xD1B5_4A32_D192_ED03))
+        .wrapping_add(stream.wrapping_mul(0x8CB9_2BA7_2F3D_8DD7));
+    Xoshiro128PlusPlus::seed_from_u64(mixed)
+}

@@ -1,0 +1,123 @@
+//! A chain of blocks over one parameter vector.
+
+use gen_core::Shape;
+use gen_core::spec::SpecError;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use super::block::{Block, BlockSpec, Pass};
+use super::init::{self, Init};
+
+/// A chain of blocks, with the maps of the last batch that went through.
+#[derive(Debug)]
+pub struct Network {
+    input: Shape,
+    blocks: Vec<Block>,
+    /// The input, then every block's output; `[N, values]` each.
+    maps: Vec<Array2<f32>>,
+    d_maps: Vec<Array2<f32>>,
+}
+
+/// A layer that does not fit: its index, and why.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("layer {layer}: {reason}")]
+pub struct LayerError {
+    /// Index in the list, from 0.
+    pub layer: usize,
+    /// What is wrong.
+    pub reason: SpecError,
+}
+
+impl Network {
+    /// Joins the blocks, each to the output of the one before.
+    ///
+    /// # Errors
+    /// The first layer that does not fit its input.
+    pub fn new(input: Shape, specs: &[BlockSpec]) -> Result<Self, LayerError> {
+        let (mut shape, mut start, mut blocks) = (input, 0, Vec::new());
+        for (layer, &spec) in specs.iter().enumerate() {
+            let block = Block::new(spec, shape, start).map_err(|reason| LayerError { layer, reason })?;
+            (shape, start) = (block.geometry().output, block.end());
+            blocks.push(block);
+        }
+        let maps = || vec![Array2::zeros((0, 0)); specs.len() + 1];
+        Ok(Self { input, blocks, maps: maps(), d_maps: maps() })
+    }
+
+    /// The blocks, first to last.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Shape of one input.
+    pub fn input(&self) -> Shape {
+        self.input
+    }
+
+    /// Shape of one output.
+    pub fn output(&self) -> Shape {
+        self.blocks.last().map_or(self.input, |b| b.geometry().output)
+    }
+
+    /// Number of trainable parameters.
+    pub fn parameter_count(&self) -> usize {
+        self.blocks.last().map_or(0, Block::end)
+    }
+
+    /// First parameters, a function of the seed and `stream` alone.
+    pub fn init(&self, init: Init, seed: u64, stream: u64) -> Vec<f32> {
+        let mut params = vec![0.0; self.parameter_count()];
+        for (i, block) in self.blocks.iter().enumerate() {
+            block.init(init, &mut init::rng(seed, i as u64, stream), &mut params);
+        }
+        params
+    }
+
+    /// Sends a batch through: `[N, input]` in, `[N, output]` out.
+    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, pass: Pass) -> ArrayView2<'_, f32> {
+        resize(&mut self.maps[0], x.dim());
+        self.maps[0].assign(&x);
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            let (before, after) = self.maps.split_at_mut(i + 1);
+            resize(&mut after[0], (x.nrows(), block.geometry().output.len()));
+            block.forward(params, before[i].view(), after[0].view_mut(), pass);
+        }
+        self.maps[self.blocks.len()].view()
+    }
+
+    /// Output of block `i` for the last batch; `[N, values]`.
+    pub fn activation(&self, i: usize) -> ArrayView2<'_, f32> {
+        self.maps[i + 1].view()
+    }
+
+    /// A place for the gradient of the last batch's output, to be filled before [`backward`](Self::backward).
+    pub fn d_output(&mut self) -> ArrayViewMut2<'_, f32> {
+        let last = self.blocks.len();
+        resize(&mut self.d_maps[last], self.maps[last].dim());
+        self.d_maps[last].view_mut()
+    }
+
+    /// Sends the gradient back through the last batch's `pass`. Adds to `grads`
+    /// unless the network is frozen; returns the gradient of the input if wanted.
+    pub fn backward(
+        &mut self,
+        params: &[f32],
+        mut grads: Option<&mut [f32]>,
+        want_dx: bool,
+        pass: Pass,
+    ) -> Option<ArrayView2<'_, f32>> {
+        for (i, block) in self.blocks.iter_mut().enumerate().rev() {
+            let (before, after) = self.d_maps.split_at_mut(i + 1);
+            resize(&mut before[i], self.maps[i].dim());
+            let dx = (i > 0 || want_dx).then(|| before[i].view_mut());
+            let (x, y) = (self.maps[i].view(), self.maps[i + 1].view());
+            block.backward(params, grads.as_deref_mut(), x, y, after[0].view_mut(), dx, pass);
+        }
+        want_dx.then(|| self.d_maps[0].view())
+    }
+}
+
+fn resize(map: &mut Array2<f32>, dim: (usize, usize)) {
+    if map.dim() != dim {
+        *map = Array2::zeros(dim);
+    }
+}
