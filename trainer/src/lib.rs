@@ -1,4 +1,6 @@
 //! Trains a DCGAN on the CPU, quantises its generator and exports it for `gen-core`.
 
+pub mod augment;
+pub mod config;
 pub mod nn;
 pub mod quantise;

@@ -1,0 +1,147 @@
+//! Differentiable augmentation (Zhao et al. 2020, arXiv:2006.10738): real and
+//! generated pictures undergo the same random changes, and the generator's gradient
+//! flows back through them, so it does not learn to draw the changes.
+
+use anyhow::{Result, ensure};
+use gen_core::Shape;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
+use rand::RngExt;
+use rand_xoshiro::Xoshiro128PlusPlus;
+use serde::{Deserialize, Serialize};
+
+/// Which changes; none by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Augment {
+    /// Mirror left and right, every second time.
+    #[serde(default)]
+    pub flip: bool,
+    /// Shift by up to this many pixels in both directions; 0 (the middle of the
+    /// range in −1 … 1) moves in.
+    #[serde(default)]
+    pub translate: u16,
+    /// Side of a square that is set to 0, its centre anywhere in the picture.
+    #[serde(default)]
+    pub cutout: u16,
+}
+
+/// What happens to one picture: where every pixel comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    flip: bool,
+    dy: isize,
+    dx: isize,
+    /// Rows and columns that are cut out.
+    rows: (usize, usize),
+    columns: (usize, usize),
+}
+
+impl Augment {
+    /// # Errors
+    /// When a number is too large to leave a picture.
+    pub fn check(&self) -> Result<()> {
+        ensure!(self.translate <= 64 && self.cutout <= 64, "translate and cutout go up to 64 pixels");
+        Ok(())
+    }
+
+    /// Draws the change of one picture.
+    pub fn draw(&self, shape: Shape, rng: &mut Xoshiro128PlusPlus) -> Change {
+        let mut shift = || match i32::from(self.translate) {
+            0 => 0,
+            t => rng.random_range(-t..=t) as isize,
+        };
+        let (dy, dx) = (shift(), shift());
+        let mut hole = |side: u16| match self.cutout {
+            0 => (0, 0),
+            cut => {
+                let centre = rng.random_range(0..u32::from(side)) as usize;
+                let half = cut as usize / 2;
+                (centre.saturating_sub(half), (centre + cut as usize - half).min(side as usize))
+            }
+        };
+        let (rows, columns) = (hole(shape.height), hole(shape.width));
+        Change { flip: self.flip && rng.random_range(0..2u32) == 1, dy, dx, rows, columns }
+    }
+}
+
+/// Writes the changed pictures of `x` to `y`; `[N, H·W·C]` both.
+pub fn forward(changes: &[Change], shape: Shape, x: ArrayView2<'_, f32>, y: ArrayViewMut2<'_, f32>) {
+    each(changes, x, y, |change, x, y| {
+        y.fill(0.0);
+        change.for_each_pixel(shape, |from, to, c| y[to..to + c].copy_from_slice(&x[from..from + c]));
+    });
+}
+
+/// Writes the gradient of the pictures before the change to `dx`.
+pub fn backward(changes: &[Change], shape: Shape, dy: ArrayView2<'_, f32>, dx: ArrayViewMut2<'_, f32>) {
+    each(changes, dy, dx, |change, dy, dx| {
+        dx.fill(0.0);
+        change.for_each_pixel(shape, |from, to, c| dx[from..from + c].copy_from_slice(&dy[to..to + c]));
+    });
+}
+
+fn each(
+    changes: &[Change],
+    input: ArrayView2<'_, f32>,
+    mut output: ArrayViewMut2<'_, f32>,
+    f: impl Fn(&Change, &[f32], &mut [f32]) + Sync,
+) {
+    Zip::indexed(output.axis_iter_mut(Axis(0))).and(input.rows()).par_for_each(|i, mut output, input| {
+        let input = input.to_slice().expect("a batch is contiguous");
+        f(&changes[i], input, output.as_slice_mut().expect("a batch is contiguous"));
+    });
+}
+
+impl Change {
+    /// Calls `f(from, to, channels)` for every pixel that survives.
+    fn for_each_pixel(&self, shape: Shape, mut f: impl FnMut(usize, usize, usize)) {
+        let (h, w, c) = (shape.height as usize, shape.width as usize, shape.channels as usize);
+        let inside = |i: usize, d: isize, n: usize| Some(i.wrapping_add_signed(-d)).filter(|&i| i < n);
+        for y in 0..h {
+            let Some(from_y) = inside(y, self.dy, h) else { continue };
+            for x in 0..w {
+                let Some(from_x) = inside(x, self.dx, w) else { continue };
+                let is_cut = (self.rows.0..self.rows.1).contains(&y) && (self.columns.0..self.columns.1).contains(&x);
+                if !is_cut {
+                    let from_x = if self.flip { w - 1 - from_x } else { from_x };
+                    f((from_y * w + from_x) * c, (y * w + x) * c, c);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    const SHAPE: Shape = Shape::new(8, 6, 2);
+
+    #[test]
+    fn the_backward_pass_is_the_transpose_of_the_forward_pass() {
+        let augment = Augment { flip: true, translate: 3, cutout: 4 };
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(1);
+        let changes: Vec<_> = (0..20).map(|_| augment.draw(SHAPE, &mut rng)).collect();
+        let mut random = || Array2::from_shape_simple_fn((20, SHAPE.len()), || rng.random_range(-1.0f32..1.0));
+        let (x, dy) = (random(), random());
+        let (mut y, mut dx) = (x.clone(), x.clone());
+        forward(&changes, SHAPE, x.view(), y.view_mut());
+        backward(&changes, SHAPE, dy.view(), dx.view_mut());
+        let (left, right) = ((&y * &dy).sum(), (&x * &dx).sum());
+        assert!((left - right).abs() < 1e-3, "<Ax, y> = {left}, <x, A'y> = {right}");
+        assert_ne!(x, y);
+    }
+
+    #[test]
+    fn no_change_changes_nothing() {
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(1);
+        let change = [Augment::default().draw(SHAPE, &mut rng)];
+        let x = Array2::from_shape_fn((1, SHAPE.len()), |(_, i)| i as f32);
+        let mut y = Array2::zeros((1, SHAPE.len()));
+        forward(&change, SHAPE, x.view(), y.view_mut());
+        assert_eq!(x, y);
+    }
+}

@@ -1,0 +1,357 @@
+//! A run's configuration: networks, losses, optimisers, data handling.
+//!
+//! Presets are TOML files compiled into the program; a user's own file has the same
+//! form. Every field of a preset can be changed there, nothing is hidden in code.
+
+use std::fmt;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::spec::{self, MAX_LAYERS, Shape};
+use gen_core::{Activation, LayerSpec, Op, Padding};
+use serde::{Deserialize, Serialize};
+
+use crate::augment::Augment;
+use crate::nn::init::Init;
+use crate::nn::optim::Optimiser;
+use crate::nn::{BlockSpec, Network};
+
+/// Name, description and text of every preset.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("pocket", include_str!("../presets/pocket.toml")),
+    ("tutorial", include_str!("../presets/tutorial.toml")),
+    ("reference-pocket", include_str!("../presets/reference-pocket.toml")),
+];
+
+/// All that decides the result of a run, besides the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the preset; part of the run folder's name.
+    pub name: String,
+    /// What it is for, in a line.
+    pub about: String,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Training steps: one of the discriminator, one of the generator.
+    pub steps: u64,
+    /// Pictures in a batch; a step sees as many real ones and as many generated ones.
+    pub batch: usize,
+    /// Length of the latent.
+    pub latent: u16,
+    /// What pixels 0 … 255 become.
+    #[serde(default)]
+    pub range: Range,
+    /// First weights.
+    pub init: Init,
+    /// Decay of the average of the generator's weights that pictures and exports
+    /// use; 0 uses the weights themselves.
+    pub ema: f32,
+    /// The learning rates fall linearly to 0 from this share of the steps on; 1 never.
+    #[serde(default = "one")]
+    pub decay_from: f32,
+    /// Whether every pass over the pictures has an order of its own.
+    pub shuffle: bool,
+    /// Whether the generator's step draws latents of its own, or uses the pictures
+    /// that the discriminator has just seen, which saves a pass.
+    pub fresh_latents: bool,
+    /// Steps between two sample pictures, lines of the log, and checkpoints.
+    pub every: Every,
+    /// What the discriminator is told.
+    pub labels: Labels,
+    /// Changes that both real and generated pictures undergo before the
+    /// discriminator sees them.
+    #[serde(default)]
+    pub augment: Augment,
+    /// Latent → picture.
+    pub generator: Player,
+    /// Picture → logit.
+    pub discriminator: Player,
+}
+
+/// What pixels 0 … 255 become for the networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Range {
+    /// −1 … 1, the range of tanh.
+    #[default]
+    Symmetric,
+    /// 0 … 1. Under a tanh this leaves half of its range unused; the original
+    /// tutorial has it so.
+    Unit,
+}
+
+/// Steps between two events of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Every {
+    /// Lines of `metrics.jsonl`.
+    pub log: u64,
+    /// Sample pictures.
+    pub sample: u64,
+    /// Checkpoints.
+    pub checkpoint: u64,
+}
+
+/// Targets of the discriminator.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Labels {
+    /// For real pictures; also what the generator tries to be taken for.
+    pub real: f32,
+    /// For generated pictures.
+    pub generated: f32,
+    /// Times a uniform number in 0 … 1, added to the discriminator's targets.
+    #[serde(default)]
+    pub noise: f32,
+}
+
+/// One of the two networks and how it learns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Player {
+    /// How it learns.
+    pub optimiser: Optimiser,
+    /// Its layers, first to last.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer. `size`, `kernel`, `stride` and `padding` apply as `op` needs them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Operation.
+    pub op: OpName,
+    /// Height and width of a dense layer's output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<[u16; 2]>,
+    /// Output channels.
+    pub channels: u16,
+    /// Height and width of the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<u8>,
+    /// Step, or enlargement; 1 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<u8>,
+    /// Edge rule; `same` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<Padding>,
+    /// Normalise before the activation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm: bool,
+    /// Share of the input that is dropped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropout: f32,
+    /// Activation.
+    pub activation: ActivationName,
+    /// Slope of `leaky_relu` for negative inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slope: Option<f32>,
+}
+
+/// Operation of a [`Layer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum OpName {
+    Dense,
+    Conv,
+    ConvTranspose,
+}
+
+/// Activation of a [`Layer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ActivationName {
+    Linear,
+    Relu,
+    LeakyRelu,
+    Tanh,
+    Sigmoid,
+}
+
+impl Config {
+    /// A preset by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name; the message lists them.
+    pub fn preset(name: &str) -> Result<Self> {
+        let Some((_, text)) = PRESETS.iter().find(|(n, _)| *n == name) else {
+            let names: Vec<_> = PRESETS.iter().map(|(n, _)| *n).collect();
+            bail!("there is no preset \"{name}\"; there are: {}", names.join(", "));
+        };
+        Self::from_toml(text).with_context(|| format!("preset {name}"))
+    }
+
+    /// Reads and checks a TOML file's text.
+    ///
+    /// # Errors
+    /// With the line, or the layer, that is wrong.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The text that [`from_toml`](Self::from_toml) reads.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration has no type that TOML lacks")
+    }
+
+    /// Checks what the types do not say.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in words.
+    pub fn check(&self) -> Result<()> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        ensure!(
+            !self.name.is_empty() && self.name.len() <= 32 && self.name.chars().all(is_name),
+            "name: 1 to 32 letters, digits, '-', '_' or '.', not \"{}\"",
+            self.name
+        );
+        ensure!((2..=4096).contains(&self.batch), "batch: 2 to 4096 pictures, not {}", self.batch);
+        ensure!(self.steps > 0, "steps: at least 1");
+        ensure!((0.0..1.0).contains(&self.ema), "ema: 0 or more and under 1, not {}", self.ema);
+        ensure!((0.0..=1.0).contains(&self.decay_from), "decay_from: 0 to 1, not {}", self.decay_from);
+        let Every { log, sample, checkpoint } = self.every;
+        ensure!(log > 0 && sample > 0 && checkpoint > 0, "every: each at least 1");
+        for (name, player) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
+            let lr = match player.optimiser {
+                Optimiser::Adam { lr, .. } | Optimiser::RmsProp { lr, .. } => lr,
+            };
+            ensure!(lr.is_finite() && lr > 0.0, "{name}: the learning rate must be over 0, not {lr}");
+        }
+        self.augment.check().context("augment")?;
+
+        let blocks = self.generator.blocks().context("generator")?;
+        ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");
+        let generator = Network::new(Shape::latent(self.latent), &blocks).context("generator")?;
+        let layers: Vec<LayerSpec> = blocks.iter().map(|b| b.layer).collect();
+        let picture = spec::check(self.latent, &layers).context("generator")?;
+        ensure!(picture.height == picture.width, "generator: pictures are square, not {picture}");
+        ensure!(generator.blocks().iter().all(|b| b.spec().dropout == 0.0), "generator: dropout is for the discriminator");
+        let output = self.networks()?.1.output();
+        ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
+        let last = self.discriminator.layers.last().map(|l| l.activation);
+        ensure!(
+            last == Some(ActivationName::Linear),
+            "discriminator: the last layer is linear (the loss has the sigmoid in it)"
+        );
+        Ok(())
+    }
+
+    /// The generator and the discriminator.
+    ///
+    /// # Errors
+    /// The layer that does not fit.
+    pub fn networks(&self) -> Result<(Network, Network)> {
+        let generator = Network::new(Shape::latent(self.latent), &self.generator.blocks()?).context("generator")?;
+        let discriminator =
+            Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
+        Ok((generator, discriminator))
+    }
+
+    /// Height and width of the pictures.
+    pub fn side(&self) -> Result<usize> {
+        Ok(self.networks()?.0.output().height.into())
+    }
+}
+
+impl Player {
+    /// The layers as the networks take them.
+    ///
+    /// # Errors
+    /// The layer whose fields do not fit its operation.
+    pub fn blocks(&self) -> Result<Vec<BlockSpec>> {
+        let block = |(i, layer): (usize, &Layer)| layer.block().with_context(|| format!("layer {i} ({})", layer.op));
+        self.layers.iter().enumerate().map(block).collect()
+    }
+}
+
+impl Layer {
+    fn block(&self) -> Result<BlockSpec> {
+        let is_dense = self.op == OpName::Dense;
+        ensure!(self.size.is_some() == is_dense, "`size` belongs to dense layers, and every one has it");
+        ensure!(self.kernel.is_none() == is_dense, "`kernel` belongs to convolutions, and every one has it");
+        ensure!(!is_dense || (self.stride.is_none() && self.padding.is_none()), "a dense layer has no stride or padding");
+        ensure!((0.0..1.0).contains(&self.dropout), "`dropout` is 0 or more and under 1, not {}", self.dropout);
+        let channels = self.channels;
+        let (kernel, stride) = (self.kernel.unwrap_or(1), self.stride.unwrap_or(1));
+        let padding = self.padding.unwrap_or(Padding::Same);
+        let op = match self.op {
+            OpName::Dense => {
+                let [height, width] = self.size.unwrap_or([1, 1]);
+                Op::Dense { out: Shape::new(height, width, channels) }
+            }
+            OpName::Conv => Op::Conv { channels, kernel, stride, padding },
+            OpName::ConvTranspose => Op::ConvTranspose { channels, kernel, stride, padding },
+        };
+        let activation = match (self.activation, self.slope) {
+            (ActivationName::LeakyRelu, Some(slope)) if (0.0..=1.0).contains(&slope) => Activation::LeakyRelu(slope),
+            (ActivationName::LeakyRelu, _) => bail!("leaky_relu needs a `slope` between 0 and 1"),
+            (_, Some(_)) => bail!("only leaky_relu has a `slope`"),
+            (ActivationName::Linear, None) => Activation::Linear,
+            (ActivationName::Relu, None) => Activation::Relu,
+            (ActivationName::Tanh, None) => Activation::Tanh,
+            (ActivationName::Sigmoid, None) => Activation::Sigmoid,
+        };
+        Ok(BlockSpec { layer: LayerSpec { op, activation }, batch_norm: self.batch_norm, dropout: self.dropout })
+    }
+}
+
+impl fmt::Display for OpName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dense => "dense",
+            Self::Conv => "conv",
+            Self::ConvTranspose => "conv_transpose",
+        })
+    }
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn is_zero(x: &f32) -> bool {
+    *x == 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid_and_survives_the_way_through_toml() {
+        for (name, _) in PRESETS {
+            let config = Config::preset(name).expect(name);
+            assert_eq!(config.name, *name);
+            assert_eq!(Config::from_toml(&config.to_toml()).expect(name), config);
+        }
+    }
+
+    #[test]
+    fn the_tutorial_has_as_many_parameters_as_keras_counts() {
+        let (generator, discriminator) = Config::preset("tutorial").unwrap().networks().unwrap();
+        assert_eq!((generator.parameter_count(), discriminator.parameter_count()), (6_264_579, 790_913));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let good = Config::preset("pocket").unwrap().to_toml();
+        let cases = [
+            ("batch = 32", "batch = 1", "batch"),
+            ("batch = 32", "batch = 32\nbatsch = 3", "batsch"),
+            ("kernel = 4", "", "layer 1 (conv_transpose)"),
+            ("activation = \"tanh\"", "activation = \"relu\"", "last layer"),
+            ("slope = 0.2", "", "slope"),
+            ("name = \"pocket\"", "name = \"../x\"", "name"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(good.contains(from), "{from}");
+            let error = format!("{:#}", Config::from_toml(&good.replacen(from, to, 1)).unwrap_err());
+            assert!(error.contains(expected), "{from} -> {to}: {error}");
+        }
+        assert!(Config::preset("pond").unwrap_err().to_string().contains("pocket, tutorial"));
+    }
+}
