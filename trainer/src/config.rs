@@ -229,7 +229,10 @@ impl Config {
         let layers: Vec<LayerSpec> = blocks.iter().map(|b| b.layer).collect();
         let picture = spec::check(self.latent, &layers).context("generator")?;
         ensure!(picture.height == picture.width, "generator: pictures are square, not {picture}");
-        ensure!(generator.blocks().iter().all(|b| b.spec().dropout == 0.0), "generator: dropout is for the discriminator");
+        ensure!(
+            generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
+            "generator: dropout is for the discriminator"
+        );
         let output = self.networks()?.1.output();
         ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
         let last = self.discriminator.layers.last().map(|l| l.activation);
@@ -246,8 +249,7 @@ impl Config {
     /// The layer that does not fit.
     pub fn networks(&self) -> Result<(Network, Network)> {
         let generator = Network::new(Shape::latent(self.latent), &self.generator.blocks()?).context("generator")?;
-        let discriminator =
-            Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
+        let discriminator = Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
         Ok((generator, discriminator))
     }
 
@@ -273,7 +275,10 @@ impl Layer {
         let is_dense = self.op == OpName::Dense;
         ensure!(self.size.is_some() == is_dense, "`size` belongs to dense layers, and every one has it");
         ensure!(self.kernel.is_none() == is_dense, "`kernel` belongs to convolutions, and every one has it");
-        ensure!(!is_dense || (self.stride.is_none() && self.padding.is_none()), "a dense layer has no stride or padding");
+        ensure!(
+            !is_dense || (self.stride.is_none() && self.padding.is_none()),
+            "a dense layer has no stride or padding"
+        );
         ensure!((0.0..1.0).contains(&self.dropout), "`dropout` is 0 or more and under 1, not {}", self.dropout);
         let channels = self.channels;
         let (kernel, stride) = (self.kernel.unwrap_or(1), self.stride.unwrap_or(1));

@@ -4,3 +4,4 @@ pub mod augment;
 pub mod config;
 pub mod nn;
 pub mod quantise;
+pub mod train;

@@ -5,6 +5,8 @@
 //!                                                              simulate <-'  |  '-> gen_core::Model
 //! ```
 
+pub mod calibrate;
+pub mod fold;
 pub mod model;
 
 pub use model::{QuantLayer, QuantModel};

@@ -1,0 +1,126 @@
+//! A generator for use: batch normalisation folded into weights and biases.
+
+use anyhow::{Result, ensure};
+use gen_core::Latent;
+use gen_core::spec::{Geometry, LayerSpec, Op};
+use ndarray::{Array2, Array4, ArrayView2};
+
+use crate::config::{Config, Range};
+use crate::nn::batch_norm::EPSILON;
+use crate::nn::block::add_bias;
+use crate::nn::linear::Linear;
+use crate::nn::{Pass, activation};
+use crate::train::latent_batch;
+
+/// Latents over which the statistics of normalised layers are measured.
+const MEASURED: u32 = 1024;
+
+/// Numbers of the latents used to measure, to calibrate and to compare: far from
+/// those that people ask for, and not the same for any two purposes.
+pub fn latents(first: u32, count: u32, len: usize) -> Array2<f32> {
+    latent_batch((first..first + count).map(|seed| Latent::from_seed(seed, len)), len)
+}
+
+/// A float generator without normalisation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FloatModel {
+    /// A name for people.
+    pub name: String,
+    /// Length of the latent.
+    pub latent: usize,
+    /// Range of its pictures.
+    pub range: Range,
+    /// First to last.
+    pub layers: Vec<FloatLayer>,
+}
+
+/// One layer of a [`FloatModel`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct FloatLayer {
+    /// Operation and activation.
+    pub spec: LayerSpec,
+    /// Shapes.
+    pub geometry: Geometry,
+    /// Weight matrix in the layout of [`Linear`].
+    pub weights: Array2<f32>,
+    /// One for each output channel; for a dense layer one for each output.
+    pub biases: Vec<f32>,
+}
+
+impl FloatModel {
+    /// Folds a generator with these parameters.
+    ///
+    /// Mean and variance are measured on a fixed batch of 1,024 latents: running
+    /// averages from the training would belong to other weights than the averaged ones.
+    ///
+    /// # Errors
+    /// When the parameters do not belong to the configuration or are not finite.
+    pub fn fold(config: &Config, params: &[f32]) -> Result<Self> {
+        let (mut network, _) = config.networks()?;
+        let expected = network.parameter_count();
+        ensure!(params.len() == expected, "{} parameters, the generator has {expected}", params.len());
+        ensure!(
+            params.iter().all(|p| p.is_finite()),
+            "the generator's parameters are not all finite: training diverged"
+        );
+        let latent = config.latent.into();
+        network.forward(params, latents(0x4000_0000, MEASURED, latent).view(), Pass::Eval);
+        let layers = network.blocks().iter().map(|block| {
+            let (spec, geometry) = (block.spec().layer, *block.geometry());
+            let channels = geometry.output.channels as usize;
+            let dim = crate::nn::linear::weight_dim(spec.op, &geometry);
+            let view = ArrayView2::from_shape(dim, &params[block.weights()]).expect("the block's own weights");
+            let (mut weights, mut biases) = (view.to_owned(), params[block.shift()].to_vec());
+            if let Some((mean, variance)) = block.statistics() {
+                let gamma = &params[block.gamma()];
+                let scale: Vec<f32> = (0..channels).map(|c| gamma[c] / (variance[c] + EPSILON).sqrt()).collect();
+                // In every layout the output channel varies fastest along a row.
+                for (i, mut column) in weights.columns_mut().into_iter().enumerate() {
+                    column *= scale[i % channels];
+                }
+                for c in 0..channels {
+                    biases[c] -= mean[c] * scale[c];
+                }
+            }
+            if matches!(spec.op, Op::Dense { .. }) {
+                biases = (0..geometry.output.len()).map(|i| biases[i % biases.len()]).collect();
+            }
+            FloatLayer { spec, geometry, weights, biases }
+        });
+        let layers = layers.collect();
+        Ok(Self { name: config.name.clone(), latent, range: config.range, layers })
+    }
+
+    /// Output of every layer for a batch of latents, `[N, values]` each.
+    pub fn activations(&self, latents: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
+        let mut maps: Vec<Array2<f32>> = Vec::new();
+        for layer in &self.layers {
+            let x = maps.last().map_or(latents, |m| m.view());
+            let mut y = Array2::zeros((x.nrows(), layer.geometry.output.len()));
+            let weights = layer.weights.as_slice().expect("made in standard layout");
+            Linear::new(&layer.spec, layer.geometry).forward(weights, x, y.view_mut());
+            add_bias(&layer.biases, y.view_mut());
+            activation::forward(layer.spec.activation, y.view_mut());
+            maps.push(y);
+        }
+        maps
+    }
+
+    /// Pictures of a batch of latents, `[N, side, side, 3]`.
+    pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
+        let shape = self.layers.last().expect("a generator has layers").geometry.output;
+        let output = self.activations(latents).pop().expect("a generator has layers");
+        let dim = (latents.nrows(), shape.height.into(), shape.width.into(), shape.channels.into());
+        let pixels = output.iter().map(|&v| to_pixel(v, self.range)).collect();
+        Array4::from_shape_vec(dim, pixels).expect("the output has the generator's shape")
+    }
+}
+
+/// A network's value as a pixel; values outside the range are clamped.
+pub fn to_pixel(value: f32, range: Range) -> u8 {
+    let scaled = match range {
+        Range::Symmetric => (value + 1.0) * 127.5,
+        Range::Unit => value * 255.0,
+    };
+    (scaled + 0.5).clamp(0.0, 255.0) as u8
+}

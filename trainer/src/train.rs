@@ -1,0 +1,385 @@
+//! The adversarial training step (Goodfellow et al. 2014; DCGAN, Radford et al.
+//! 2015, arXiv:1511.06434), and the state it changes.
+//!
+//! One step: the generator draws a batch; the discriminator learns to tell it from
+//! a batch of real pictures; the generator learns to be taken for real by the
+//! discriminator as it is now. All randomness of a step is a function of the seed
+//! and the step's number, so a run can be cut anywhere and continued bit for bit.
+
+use anyhow::{Result, ensure};
+use gen_core::latent::{self, Latent};
+use ndarray::{Array1, Array2, Array4, ArrayView2, s};
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::augment::{self, Change};
+use crate::config::{Config, Range};
+use crate::nn::init::rng;
+use crate::nn::loss::bce;
+use crate::nn::optim::Moments;
+use crate::nn::{Network, Pass};
+
+/// What a random generator is for, so that no two purposes share numbers.
+#[derive(Debug, Clone, Copy)]
+enum Stream {
+    GeneratorInit,
+    DiscriminatorInit,
+    Latents,
+    FreshLatents,
+    Labels,
+    Shuffle,
+    /// Of the real pictures, the generated ones, and those of the generator's step.
+    Augment(u64),
+    Dropout(u64),
+}
+
+impl Stream {
+    fn number(self) -> u64 {
+        match self {
+            Self::GeneratorInit => 0,
+            Self::DiscriminatorInit => 1,
+            Self::Latents => 2,
+            Self::FreshLatents => 3,
+            Self::Labels => 4,
+            Self::Shuffle => 5,
+            Self::Augment(pass) => 8 + pass,
+            Self::Dropout(pass) => 16 + pass,
+        }
+    }
+}
+
+/// All that a step changes: with the configuration and the data, all of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State {
+    /// Steps done.
+    pub step: u64,
+    /// The generator's parameters.
+    pub generator: Vec<f32>,
+    /// Their exponential moving average.
+    pub average: Vec<f32>,
+    /// The discriminator's parameters.
+    pub discriminator: Vec<f32>,
+    /// Of the generator's optimiser.
+    pub generator_moments: Moments,
+    /// Of the discriminator's optimiser.
+    pub discriminator_moments: Moments,
+}
+
+/// What a step tells.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Losses {
+    /// Mean cross-entropy of the discriminator over both batches, in nats.
+    pub d_loss: f64,
+    /// Cross-entropy of the generator, in nats.
+    pub g_loss: f64,
+    /// Share of real pictures that the discriminator took for real.
+    pub d_real: f64,
+    /// Share of generated pictures that the discriminator took for real.
+    pub d_fake: f64,
+}
+
+/// Two networks, their state, and scratch memory.
+#[derive(Debug)]
+pub struct Trainer {
+    /// What is trained, and how.
+    pub config: Config,
+    /// What has been learnt.
+    pub state: State,
+    generator: Network,
+    discriminator: Network,
+    grads: Vec<f32>,
+    changed: Array2<f32>,
+    d_image: Array2<f32>,
+    order: Order,
+}
+
+impl Trainer {
+    /// Networks with first weights.
+    ///
+    /// # Errors
+    /// When the configuration makes no networks.
+    pub fn new(config: Config) -> Result<Self> {
+        config.check()?;
+        let (generator, discriminator) = config.networks()?;
+        let first = generator.init(config.init, config.seed, Stream::GeneratorInit.number());
+        let state = State {
+            step: 0,
+            average: first.clone(),
+            generator_moments: config.generator.optimiser.moments(first.len()),
+            generator: first,
+            discriminator_moments: config.discriminator.optimiser.moments(discriminator.parameter_count()),
+            discriminator: discriminator.init(config.init, config.seed, Stream::DiscriminatorInit.number()),
+        };
+        Self::with_state(config, state)
+    }
+
+    /// Networks in a state that was saved.
+    ///
+    /// # Errors
+    /// When the state belongs to another configuration.
+    pub fn with_state(config: Config, state: State) -> Result<Self> {
+        let (generator, discriminator) = config.networks()?;
+        let expected = [
+            ("generator", state.generator.len(), generator.parameter_count()),
+            ("average", state.average.len(), generator.parameter_count()),
+            ("discriminator", state.discriminator.len(), discriminator.parameter_count()),
+            ("generator moments", state.generator_moments.second.len(), generator.parameter_count()),
+            ("discriminator moments", state.discriminator_moments.second.len(), discriminator.parameter_count()),
+        ];
+        for (name, found, expected) in expected {
+            ensure!(found == expected, "{name}: {found} numbers saved, the configuration needs {expected}");
+        }
+        let map = Array2::zeros((config.batch, generator.output().len()));
+        let longest = generator.parameter_count().max(discriminator.parameter_count());
+        Ok(Self {
+            generator,
+            discriminator,
+            grads: vec![0.0; longest],
+            changed: map.clone(),
+            d_image: map,
+            order: Order::default(),
+            config,
+            state,
+        })
+    }
+
+    /// One step of the discriminator and one of the generator on `pictures`,
+    /// `[N, side, side, 3]`.
+    ///
+    /// # Errors
+    /// When the pictures are not of the generator's size, or there are none.
+    pub fn step(&mut self, pictures: &Array4<u8>) -> Result<Losses> {
+        let shape = self.generator.output();
+        let (n, h, w, c) = pictures.dim();
+        ensure!(
+            n > 0 && (h, w, c) == (shape.height as usize, shape.width as usize, shape.channels as usize),
+            "the generator draws {shape} pictures, the data holds {n} of {h}x{w}x{c}"
+        );
+        let real = self.real_batch(pictures);
+        let Config { batch, labels, .. } = self.config;
+        let factor = learning_rate_factor(self.state.step, self.config.steps, self.config.decay_from);
+        // The loss is the mean over both batches.
+        let denominator = 2.0 * batch as f32;
+
+        // Discriminator. Each batch is normalised by itself, as DCGAN does.
+        let latents = self.latents(Stream::Latents);
+        let fake = self.generator.forward(&self.state.generator, latents.view(), Pass::Eval).to_owned();
+        let mut rng = self.rng(Stream::Labels);
+        let mut targets =
+            |label: f32| Array1::from_shape_simple_fn(batch, || label + labels.noise * rng.random::<f32>());
+        let (for_fake, for_real) = (targets(labels.generated), targets(labels.real));
+        self.grads.fill(0.0);
+        let (fake_loss, d_fake) = self.discriminate(fake.view(), for_fake.view(), denominator, 0);
+        let (real_loss, d_real) = self.discriminate(real.view(), for_real.view(), denominator, 1);
+        let State { step, discriminator, discriminator_moments, .. } = &mut self.state;
+        let gradient = &self.grads[..discriminator.len()];
+        self.config.discriminator.optimiser.step(*step, factor, discriminator, gradient, discriminator_moments);
+
+        // Generator, through the discriminator, which stands still.
+        let fake = if self.config.fresh_latents {
+            let latents = self.latents(Stream::FreshLatents);
+            self.generator.forward(&self.state.generator, latents.view(), Pass::Eval).to_owned()
+        } else {
+            fake
+        };
+        let changes = self.changes(2);
+        let pass = self.dropout(2);
+        augment::forward(&changes, shape, fake.view(), self.changed.view_mut());
+        let logits = self.discriminator.forward(&self.state.discriminator, self.changed.view(), pass).to_owned();
+        let targets = Array1::from_elem(batch, labels.real);
+        let g_loss = bce(logits.column(0), targets.view(), batch as f32, self.discriminator.d_output().column_mut(0));
+        let d_changed = self.discriminator.backward(&self.state.discriminator, None, true, pass);
+        if let Some(d_changed) = d_changed {
+            augment::backward(&changes, shape, d_changed, self.d_image.view_mut());
+        }
+        self.generator.d_output().assign(&self.d_image);
+        self.grads.fill(0.0);
+        let State { step, generator, generator_moments, average, .. } = &mut self.state;
+        let gradient = &mut self.grads[..generator.len()];
+        self.generator.backward(generator, Some(gradient), false, Pass::Eval);
+        self.config.generator.optimiser.step(*step, factor, generator, gradient, generator_moments);
+
+        // Early on the average would mostly hold the first weights.
+        let decay = self.config.ema.min((1.0 + *step as f32) / (10.0 + *step as f32));
+        let decay = if self.config.ema == 0.0 { 0.0 } else { decay };
+        for (a, p) in average.iter_mut().zip(generator) {
+            *a += (1.0 - decay) * (*p - *a);
+        }
+        *step += 1;
+        Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake })
+    }
+
+    /// Adds the discriminator's gradient on one batch; returns its share of the
+    /// loss, and the share of pictures that were taken for real.
+    fn discriminate(
+        &mut self,
+        images: ArrayView2<'_, f32>,
+        targets: ndarray::ArrayView1<'_, f32>,
+        denominator: f32,
+        number: u64,
+    ) -> (f64, f64) {
+        let changes = self.changes(number);
+        let pass = self.dropout(number);
+        augment::forward(&changes, self.generator.output(), images, self.changed.view_mut());
+        let params = &self.state.discriminator;
+        let logits = self.discriminator.forward(params, self.changed.view(), pass).to_owned();
+        let loss = bce(logits.column(0), targets, denominator, self.discriminator.d_output().column_mut(0));
+        self.discriminator.backward(params, Some(&mut self.grads[..params.len()]), false, pass);
+        let real_is_positive = self.config.labels.real > self.config.labels.generated;
+        let taken = logits.iter().filter(|&&l| (l > 0.0) == real_is_positive).count();
+        (loss, taken as f64 / logits.len() as f64)
+    }
+
+    fn rng(&self, stream: Stream) -> rand_xoshiro::Xoshiro128PlusPlus {
+        rng(self.config.seed, self.state.step, stream.number())
+    }
+
+    fn latents(&self, stream: Stream) -> Array2<f32> {
+        let mut rng = self.rng(stream);
+        let len = self.config.latent.into();
+        latent_batch((0..self.config.batch).map(|_| Latent::draw(&mut rng, len)), len)
+    }
+
+    fn changes(&self, number: u64) -> Vec<Change> {
+        let mut rng = self.rng(Stream::Augment(number));
+        let shape = self.generator.output();
+        (0..self.config.batch).map(|_| self.config.augment.draw(shape, &mut rng)).collect()
+    }
+
+    fn dropout(&self, number: u64) -> Pass {
+        Pass::Train(self.rng(Stream::Dropout(number)).next_u64())
+    }
+
+    /// The next pictures in order, in the range of the networks.
+    fn real_batch(&mut self, pictures: &Array4<u8>) -> Array2<f32> {
+        let n = pictures.dim().0 as u64;
+        let first = self.state.step * self.config.batch as u64;
+        let mut batch = Array2::zeros((self.config.batch, self.generator.output().len()));
+        for (i, mut row) in (first..).zip(batch.rows_mut()) {
+            let index = if self.config.shuffle { self.order.index(self.config.seed, i / n, n, i % n) } else { i % n };
+            let picture = pictures.slice(s![index as usize, .., .., ..]);
+            row.iter_mut().zip(picture).for_each(|(to, &from)| *to = to_float(from, self.config.range));
+        }
+        batch
+    }
+}
+
+/// A pixel as the networks see it.
+pub fn to_float(pixel: u8, range: Range) -> f32 {
+    match range {
+        Range::Symmetric => f32::from(pixel) / 127.5 - 1.0,
+        Range::Unit => f32::from(pixel) / 255.0,
+    }
+}
+
+/// 1 until `decay_from` of the steps are done, then falling to 0 at the end.
+pub fn learning_rate_factor(step: u64, steps: u64, decay_from: f32) -> f32 {
+    let done = step as f64 / steps.max(1) as f64;
+    let from = f64::from(decay_from);
+    if done < from || from >= 1.0 { 1.0 } else { ((1.0 - done) / (1.0 - from)).max(0.0) as f32 }
+}
+
+/// Latents as a batch, `[N, len]`.
+pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2<f32> {
+    let mut values = Vec::new();
+    for latent in latents {
+        values.extend(latent.steps().iter().map(|&q| f32::from(q) * latent::SCALE));
+    }
+    Array2::from_shape_vec((values.len() / len, len), values).expect("every latent has the same length")
+}
+
+/// The order of the pictures in one pass over them.
+#[derive(Debug, Default)]
+struct Order {
+    /// The seed, pass and number of pictures that `indices` are for.
+    key: Option<(u64, u64, u64)>,
+    indices: Vec<u64>,
+}
+
+impl Order {
+    /// Picture number `i` of a pass over `n`.
+    fn index(&mut self, seed: u64, pass: u64, n: u64, i: u64) -> u64 {
+        if self.key != Some((seed, pass, n)) {
+            self.indices = (0..n).collect();
+            self.indices.shuffle(&mut rng(seed, pass, Stream::Shuffle.number()));
+            self.key = Some((seed, pass, n));
+        }
+        self.indices[i as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pictures(n: usize) -> Array4<u8> {
+        Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8)
+    }
+
+    #[test]
+    fn a_step_depends_on_the_state_alone_and_not_on_the_threads() {
+        let config = Config { batch: 6, ..Config::preset("pocket").unwrap() };
+        let data = pictures(10);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut trainer = Trainer::new(config.clone()).unwrap();
+                for _ in 0..4 {
+                    trainer.step(&data).unwrap();
+                }
+                trainer.state
+            })
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(3));
+
+        let mut first = Trainer::new(config.clone()).unwrap();
+        first.step(&data).unwrap();
+        let mut second = Trainer::with_state(config, first.state).unwrap();
+        for _ in 0..3 {
+            second.step(&data).unwrap();
+        }
+        assert_eq!(one, second.state);
+    }
+
+    #[test]
+    fn a_pass_shows_every_picture_once() {
+        let mut order = Order::default();
+        for pass in 0..3 {
+            let mut seen: Vec<_> = (0..50).map(|i| order.index(1, pass, 50, i)).collect();
+            assert_ne!(seen, (0..50).collect::<Vec<_>>());
+            seen.sort_unstable();
+            assert_eq!(seen, (0..50).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_rate_falls_to_zero_at_the_end() {
+        let factors: Vec<_> = [0, 50, 75, 100].iter().map(|&s| learning_rate_factor(s, 100, 0.5)).collect();
+        assert_eq!(factors, [1.0, 1.0, 0.5, 0.0]);
+        assert_eq!(learning_rate_factor(100, 100, 1.0), 1.0);
+    }
+
+    #[test]
+    fn the_discriminator_learns_when_it_can() {
+        // Without changes to the pictures, a constant grey is told from noise at once.
+        let config = Config { batch: 16, augment: Default::default(), ..Config::preset("pocket").unwrap() };
+        let data = Array4::from_elem((4, 32, 32, 3), 200);
+        let mut trainer = Trainer::new(config).unwrap();
+        let first = trainer.step(&data).unwrap();
+        let mut last = first;
+        for _ in 0..15 {
+            last = trainer.step(&data).unwrap();
+        }
+        assert!(last.d_loss < first.d_loss * 0.7, "{first:?} {last:?}");
+    }
+
+    #[test]
+    fn pictures_of_another_size_are_refused() {
+        let mut trainer = Trainer::new(Config::preset("pocket").unwrap()).unwrap();
+        let error = trainer.step(&Array4::zeros((3, 16, 16, 3))).unwrap_err().to_string();
+        assert!(error.contains("32x32x3") && error.contains("16x16x3"), "{error}");
+    }
+}
