@@ -9,4 +9,6 @@ pub mod calibrate;
 pub mod fold;
 pub mod model;
 
+pub use calibrate::quantise;
+pub use fold::FloatModel;
 pub use model::{QuantLayer, QuantModel};

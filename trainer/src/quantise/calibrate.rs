@@ -1,1 +1,155 @@
+//! Post-training quantisation: from a float generator to integers.
+//!
+//! * Weights: int8, symmetric, one scale for each output channel.
+//! * Activations: int8 with a zero point, one scale a layer. The range is measured on
+//!   a fixed batch of latents, then narrowed as far as that lowers the squared error:
+//!   clipping a few outliers buys finer steps for everything else.
+//! * Multipliers: 2³² · scale_in · scale_weight / scale_out, see [`gen_core::fixed`].
 
+use anyhow::{Context as _, Result, ensure};
+use gen_core::fixed::{Requant, TANH_STEPS};
+use gen_core::latent;
+use gen_core::spec::{Activation, Op};
+use ndarray::Array2;
+
+use super::fold::{FloatLayer, FloatModel, latents};
+use super::model::{QuantLayer, QuantModel};
+use crate::config::Range;
+
+/// Latents on which the ranges are measured.
+const CALIBRATED: u32 = 512;
+
+/// Quantises a float generator.
+///
+/// # Errors
+/// When a layer's numbers cannot be brought to integers; the message says which.
+pub fn quantise(model: &FloatModel) -> Result<QuantModel> {
+    ensure!(
+        model.range == Range::Symmetric || model.layers.last().is_some_and(|l| l.spec.activation == Activation::Sigmoid),
+        "a generator with range = \"unit\" can be exported only if it ends in a sigmoid: \
+         the device turns -1 ... 1 of a tanh into pixels, and this one was trained to use 0 ... 1 of it"
+    );
+    let maps = model.activations(latents(0x5000_0000, CALIBRATED, model.latent).view());
+    let mut layers = Vec::new();
+    let mut scale_in = latent::SCALE;
+    for (i, (layer, map)) in model.layers.iter().zip(&maps).enumerate() {
+        let quantised = quantise_layer(layer, scale_in, map).with_context(|| format!("layer {i}"))?;
+        scale_in = quantised.scale;
+        layers.push(quantised);
+    }
+    Ok(QuantModel { name: model.name.clone(), latent: model.latent, layers })
+}
+
+fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Result<QuantLayer> {
+    ensure!(map.iter().all(|v| v.is_finite()), "its output is not finite: training diverged");
+    let channels = layer.geometry.output.channels as usize;
+
+    // Scales of weights, and of the accumulator of each channel.
+    let mut largest = vec![0f32; channels];
+    for (i, column) in layer.weights.columns().into_iter().enumerate() {
+        // In every layout the output channel varies fastest along a row.
+        let channel = &mut largest[i % channels];
+        *channel = column.iter().fold(*channel, |m, w| m.max(w.abs()));
+    }
+    // A channel whose weights are all but 0 must still be able to hold its bias.
+    let mut largest_bias = vec![0f32; channels];
+    for (i, b) in layer.biases.iter().enumerate() {
+        largest_bias[i % channels] = largest_bias[i % channels].max(b.abs());
+    }
+    let scale_weight: Vec<f64> = largest
+        .iter()
+        .zip(&largest_bias)
+        .map(|(&w, &b)| f64::from(w / 127.0).max(f64::from(b) / f64::from(scale_in) / 2f64.powi(24)).max(1e-20))
+        .collect();
+    let mut weights = Array2::zeros(layer.weights.dim());
+    for (i, (mut to, from)) in weights.columns_mut().into_iter().zip(layer.weights.columns()).enumerate() {
+        let scale = scale_weight[i % channels];
+        to.zip_mut_with(&from, |q, &w| *q = (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8);
+    }
+    let unit: Vec<f64> = scale_weight.iter().map(|s| s * f64::from(scale_in)).collect();
+    let biases = layer.biases.iter().enumerate().map(|(i, &b)| (f64::from(b) / unit[i % channels]).round() as i32);
+    let biases = biases.collect();
+
+    let (scale, zero_point, slope) = match layer.spec.activation {
+        // In steps of the tanh table's argument.
+        Activation::Tanh => (1.0 / TANH_STEPS as f32, 0, 1.0),
+        // σ(x) is read from the same table at x/2.
+        Activation::Sigmoid => (2.0 / TANH_STEPS as f32, 0, 1.0),
+        activation => {
+            let (scale, zero_point) = range(map);
+            let slope = match activation {
+                Activation::Relu => 0.0,
+                Activation::LeakyRelu(slope) => f64::from(slope),
+                _ => 1.0,
+            };
+            // Multipliers stay below a half: a step of the output finer than two
+            // steps of the accumulator would hold no more information anyway.
+            let coarsest = unit.iter().fold(0.0, |m: f64, &u| m.max(u));
+            (scale.max((2.01 * coarsest) as f32), zero_point, slope)
+        }
+    };
+    let multiplier = |real: f64| (real * 2f64.powi(32)).round();
+    let mut requants = Vec::new();
+    for (channel, u) in unit.iter().enumerate() {
+        let positive = multiplier(u / f64::from(scale));
+        ensure!(
+            positive < 2f64.powi(31),
+            "output channel {channel}: weights up to {} are too large for an output in steps of {scale}",
+            largest[channel]
+        );
+        let negative = multiplier(slope * u / f64::from(scale));
+        requants.push(Requant { positive: positive as i32, negative: negative as i32 });
+    }
+    debug_assert!(matches!(layer.spec.op, Op::Dense { .. }) || layer.biases.len() == channels);
+    Ok(QuantLayer { spec: layer.spec, geometry: layer.geometry, weights, biases, requants, zero_point, scale })
+}
+
+/// Scale and zero point with the least squared error on these values.
+fn range(map: &Array2<f32>) -> (f32, i8) {
+    // Every value would be slow, and a sample of this size is as good.
+    let step = (map.len() / (1 << 17)).max(1);
+    let sample: Vec<f32> = map.iter().copied().step_by(step).collect();
+    let (low, high) = map.iter().fold((0f32, 0f32), |(l, h), &v| (l.min(v), h.max(v)));
+    if low == high {
+        return (1.0, 0); // always 0
+    }
+    let candidate = |part: f32| {
+        let scale = (high - low) * part / 255.0;
+        (scale, (-128.0 - low * part / scale).round() as i8)
+    };
+    let error = |(scale, zero_point): (f32, i8)| -> f64 {
+        let zero = f32::from(zero_point);
+        let squared = |&v: &f32| {
+            let q = (v / scale + zero).round().clamp(-128.0, 127.0);
+            f64::from((q - zero) * scale - v).powi(2)
+        };
+        sample.iter().map(squared).sum()
+    };
+    let candidates = (0..=24).map(|i| candidate(1.0 - 0.025 * i as f32));
+    candidates.map(|c| (error(c), c)).min_by(|a, b| a.0.total_cmp(&b.0)).map_or((1.0, 0), |(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn an_outlier_does_not_cost_everybody_else_their_steps() {
+        let mut map = Array2::from_shape_fn((100, 1000), |(i, j)| (((i * 1000 + j) * 7919) % 1000) as f32 / 1000.0);
+        let (scale, zero_point) = range(&map);
+        assert_eq!(zero_point, -128);
+        assert!((scale - 0.999 / 255.0).abs() < 0.001 * scale, "{scale}");
+        map[(0, 0)] = 2.0;
+        assert!(range(&map).0 < 1.8 / 255.0);
+    }
+
+    #[test]
+    fn zero_stays_zero_on_both_sides() {
+        let map = Array2::from_shape_fn((10, 100), |(i, j)| (i * 100 + j) as f32 / 500.0 - 0.5);
+        let (scale, zero_point) = range(&map);
+        assert!((-0.5 / scale + f32::from(zero_point)).abs() < 128.6 && zero_point < 0);
+        assert_eq!(range(&Array2::zeros((3, 3))), (1.0, 0));
+    }
+}
