@@ -29,6 +29,9 @@ pub const MAX_TAPS: usize = 16;
 pub const MAX_SIDE: u16 = 256;
 /// Most channels.
 pub const MAX_CHANNELS: u16 = 1024;
+/// Most weights of one layer. Lengths then fit the 32-bit `usize` of a
+/// microcontroller, where the weights of a wide dense layer could wrap around.
+pub const MAX_WEIGHTS: u64 = 1 << 28;
 
 /// Height, width and channels of a picture or feature map, stored in that order
 /// (channels of one pixel are neighbours).
@@ -66,7 +69,12 @@ impl Shape {
 
     /// Whether a length is zero.
     pub const fn is_empty(self) -> bool {
-        self.len() == 0
+        // Not by `len`, which 32 bits may not hold before the lengths are checked.
+        self.height == 0 || self.width == 0 || self.channels == 0
+    }
+
+    const fn is_too_large(self) -> bool {
+        self.height > MAX_SIDE || self.width > MAX_SIDE || self.channels > MAX_CHANNELS
     }
 }
 
@@ -167,7 +175,8 @@ pub enum SpecError {
     LatentLength,
     /// A height, width, channel count, kernel or stride is zero.
     Zero,
-    /// A side exceeds [`MAX_SIDE`], channels exceed [`MAX_CHANNELS`], or a window [`MAX_TAPS`].
+    /// A side exceeds [`MAX_SIDE`], channels exceed [`MAX_CHANNELS`], a window
+    /// [`MAX_TAPS`], or the weights of a layer [`MAX_WEIGHTS`].
     TooLarge,
     /// `Valid` padding with a kernel larger than the input: no output is left.
     KernelLargerThanInput,
@@ -186,7 +195,9 @@ impl SpecError {
             Self::LayerCount => "a generator has 1 to 12 layers",
             Self::LatentLength => "a latent has 1 to 128 values",
             Self::Zero => "a size, kernel or stride is zero",
-            Self::TooLarge => "sides go up to 256, channels up to 1024, windows up to 16 rows",
+            Self::TooLarge => {
+                "sides go up to 256, channels up to 1024, windows up to 16 rows, the weights of a layer up to 2^28"
+            }
             Self::KernelLargerThanInput => "padding \"valid\" needs a kernel no larger than its input",
             Self::KernelSmallerThanStride => "a transposed convolution needs a kernel at least as large as its stride",
             Self::OutputActivation => "the last layer, and only the last, ends in tanh or sigmoid",
@@ -496,8 +507,12 @@ impl LayerSpec {
             }
         };
         let output = Shape::new(y.output, x.output, channels);
-        let too_large = output.height > MAX_SIDE || output.width > MAX_SIDE || output.channels > MAX_CHANNELS;
-        if too_large || input.channels > MAX_CHANNELS || y.max_taps() > MAX_TAPS {
+        if input.is_too_large() || output.is_too_large() || y.max_taps() > MAX_TAPS {
+            return Err(SpecError::TooLarge);
+        }
+        // Only a dense layer has so many; the others stop at 16² · 1024².
+        let dense = matches!(self.op, Op::Dense { .. });
+        if dense && input.len() as u64 * output.len() as u64 > MAX_WEIGHTS {
             return Err(SpecError::TooLarge);
         }
         Ok(Geometry { input, output, y, x })

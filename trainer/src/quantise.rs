@@ -4,11 +4,20 @@
 //! generator -> fold (batch norm into weights) -> calibrate (ranges) -> QuantModel -> blob
 //!                                                              simulate <-'  |  '-> gen_core::Model
 //! ```
+//!
+//! [`verify`] compares the two ends: the simulation with the engine, bit for bit.
 
 pub mod calibrate;
 pub mod fold;
 pub mod model;
+pub mod pack;
+pub mod random;
+pub mod simulate;
+pub mod verify;
 
 pub use calibrate::quantise;
 pub use fold::FloatModel;
 pub use model::{QuantLayer, QuantModel};
+pub use pack::QuantError;
+pub use simulate::Simulation;
+pub use verify::{Report, verify};

@@ -1,0 +1,360 @@
+//! Natural layouts ⇄ the blob's phase layout.
+//!
+//! The blob keeps the weights of each phase of an output position together, so
+//! that the engine reads them in one run, and its biases already hold
+//! `−zero_point · Σ weight` of their phase. Both directions walk the weights with
+//! the same function, which is the only place that knows where a weight goes.
+
+use gen_core::blob::{ALIGNMENT, EncodeError, Header, LayerHeader, seal};
+use gen_core::fixed::Requant;
+use gen_core::spec::{self, Geometry, LayerSpec, Op, Shape, SpecError};
+use gen_core::{Model, ParseError};
+use ndarray::Array2;
+use thiserror::Error;
+
+use super::model::{QuantLayer, QuantModel};
+
+/// Why a quantised model is not one, or cannot be packed or unpacked.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum QuantError {
+    /// The layer list makes no generator.
+    #[error("the layers do not fit together: {0}")]
+    Spec(SpecError),
+    /// The header has room for 32 bytes of name.
+    #[error("the model's name {0:?} is longer than 32 bytes")]
+    Name(String),
+    /// A list does not have the length that the layer's shapes ask for.
+    #[error("layer {layer}: {found} {what}, its shapes ask for {expected}")]
+    Length {
+        /// Index of the layer.
+        layer: usize,
+        /// What is counted.
+        what: &'static str,
+        /// Length found.
+        found: usize,
+        /// Length needed.
+        expected: usize,
+    },
+    /// [`QuantLayer::geometry`] is not that of its place in the list.
+    #[error("layer {layer}: its geometry is not that of its operation on the layer before")]
+    Geometry {
+        /// Index of the layer.
+        layer: usize,
+    },
+    /// A scale is not a positive finite number.
+    #[error("layer {layer}: scale {scale} is not a positive number")]
+    Scale {
+        /// Index of the layer.
+        layer: usize,
+        /// The scale.
+        scale: f32,
+    },
+    /// An input exists for which the accumulator leaves int32.
+    #[error("layer {layer}, output channel {channel}: accumulators reach {bound}, more than an int32 holds")]
+    Accumulator {
+        /// Index of the layer.
+        layer: usize,
+        /// Output channel.
+        channel: usize,
+        /// Largest magnitude of the accumulator over all inputs.
+        bound: i64,
+    },
+    /// A multiplier is negative, or its product with the accumulator reaches 2⁵².
+    #[error(
+        "layer {layer}, output channel {channel}: multiplier {multiplier} must lie in 0 ..= {most}, \
+         or its product with an accumulator is no longer exact"
+    )]
+    Multiplier {
+        /// Index of the layer.
+        layer: usize,
+        /// Output channel.
+        channel: usize,
+        /// The multiplier.
+        multiplier: i32,
+        /// The largest that is allowed there.
+        most: i32,
+    },
+    /// The phases of a blob's layer do not stem from one bias.
+    #[error("layer {layer}, output channel {channel}: the biases of its phases disagree, or overflow when unfolded")]
+    Biases {
+        /// Index of the layer.
+        layer: usize,
+        /// Output channel.
+        channel: usize,
+    },
+    /// The header does not fit a blob.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// `gen_core` refuses what was packed.
+    #[error("the packed model is refused: {0}")]
+    Parse(#[from] ParseError),
+}
+
+// Not by `#[from]`: the message above already contains the reason.
+impl From<SpecError> for QuantError {
+    fn from(e: SpecError) -> Self {
+        Self::Spec(e)
+    }
+}
+
+/// Number of rows and columns of [`QuantLayer::weights`].
+pub(super) fn weight_dim(spec: &LayerSpec, g: &Geometry) -> (usize, usize) {
+    let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
+    match spec.op {
+        Op::Dense { .. } => (g.input.len(), g.output.len()),
+        Op::Conv { kernel, .. } => (usize::from(kernel).pow(2) * cin, cout),
+        Op::ConvTranspose { kernel, .. } => (cin, usize::from(kernel).pow(2) * cout),
+    }
+}
+
+/// Length of [`QuantLayer::biases`].
+pub(super) fn bias_len(spec: &LayerSpec, g: &Geometry) -> usize {
+    match spec.op {
+        Op::Dense { .. } => g.output.len(),
+        Op::Conv { .. } | Op::ConvTranspose { .. } => usize::from(g.output.channels),
+    }
+}
+
+/// Calls `f(natural, filter)` for every weight in the order of the blob: its row
+/// and column in [`QuantLayer::weights`], and `phase · channels + channel`.
+fn for_each_weight(spec: &LayerSpec, g: &Geometry, mut f: impl FnMut([usize; 2], usize)) {
+    let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
+    let (width_in, width_out) = (usize::from(g.input.width), usize::from(g.output.width));
+    for py in 0..g.y.phases() {
+        for px in 0..g.x.phases() {
+            for channel in 0..cout {
+                let filter = g.phase(py, px) * cout + channel;
+                for t in 0..g.y.taps(py) {
+                    for u in 0..g.x.taps(px) {
+                        let (a, b) = (g.y.kernel_index(py, t), g.x.kernel_index(px, u));
+                        for i in 0..cin {
+                            let natural = match spec.op {
+                                Op::Dense { .. } => {
+                                    [(a * width_in + b) * cin + i, (py * width_out + px) * cout + channel]
+                                }
+                                Op::Conv { kernel, .. } => [(a * usize::from(kernel) + b) * cin + i, channel],
+                                Op::ConvTranspose { kernel, .. } => [i, (a * usize::from(kernel) + b) * cout + channel],
+                            };
+                            f(natural, filter);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the bias of `filter = phase · channels + channel` stands in
+/// [`QuantLayer::biases`]. A phase of a dense layer is one output pixel.
+fn bias_index(spec: &LayerSpec, filter: usize, channels: usize) -> usize {
+    match spec.op {
+        Op::Dense { .. } => filter,
+        Op::Conv { .. } | Op::ConvTranspose { .. } => filter % channels,
+    }
+}
+
+impl QuantModel {
+    /// The int8 that stands for 0 in the input of a layer: 0 for the latent.
+    pub fn input_zero_point(&self, layer: usize) -> i8 {
+        if layer == 0 { 0 } else { self.layers[layer - 1].zero_point }
+    }
+
+    /// Checks the layer list, and that every list has the length that it asks for.
+    ///
+    /// # Errors
+    /// The first rule that is broken. Ranges of accumulators and multipliers are
+    /// left to [`to_blob`](Self::to_blob).
+    pub fn check(&self) -> Result<(), QuantError> {
+        let specs: Vec<_> = self.layers.iter().map(|l| l.spec).collect();
+        let latent = u16::try_from(self.latent).map_err(|_| SpecError::LatentLength)?;
+        spec::check(latent, &specs)?;
+        let mut input = Shape::latent(latent);
+        for (i, layer) in self.layers.iter().enumerate() {
+            let g = layer.spec.geometry(input)?;
+            if g != layer.geometry {
+                return Err(QuantError::Geometry { layer: i });
+            }
+            let (rows, columns) = weight_dim(&layer.spec, &g);
+            let lengths = [
+                ("rows of weights", layer.weights.nrows(), rows),
+                ("columns of weights", layer.weights.ncols(), columns),
+                ("biases", layer.biases.len(), bias_len(&layer.spec, &g)),
+                ("multipliers", layer.requants.len(), usize::from(g.output.channels)),
+            ];
+            for (what, found, expected) in lengths {
+                if found != expected {
+                    return Err(QuantError::Length { layer: i, what, found, expected });
+                }
+            }
+            if !(layer.scale.is_finite() && layer.scale > 0.0) {
+                return Err(QuantError::Scale { layer: i, scale: layer.scale });
+            }
+            input = g.output;
+        }
+        Ok(())
+    }
+
+    /// For each output channel of a layer, the largest magnitude that the blob's
+    /// accumulators can reach over all inputs, as [`Model::parse`] bounds it:
+    /// `|folded bias| + 128 · Σ |weight|`, the most of all phases.
+    ///
+    /// The layer's lists must have the lengths that [`check`](Self::check) asks for.
+    pub fn accumulator_bounds(&self, layer: usize) -> Vec<i64> {
+        let channels = usize::from(self.layers[layer].geometry.output.channels);
+        let mut bounds = vec![0; channels];
+        for (filter, sums) in self.sums(layer).into_iter().enumerate() {
+            let bound = &mut bounds[filter % channels];
+            *bound = sums.bound().max(*bound);
+        }
+        bounds
+    }
+
+    /// Sums of the weights of each `[phase][output channel]`.
+    fn sums(&self, layer: usize) -> Vec<FilterSums> {
+        let zero_point = i64::from(self.input_zero_point(layer));
+        let layer = &self.layers[layer];
+        let channels = usize::from(layer.geometry.output.channels);
+        let mut sums: Vec<_> = (0..layer.geometry.bias_count())
+            .map(|filter| FilterSums {
+                folded_bias: i64::from(layer.biases[bias_index(&layer.spec, filter, channels)]),
+                magnitude: 0,
+            })
+            .collect();
+        for_each_weight(&layer.spec, &layer.geometry, |natural, filter| {
+            let weight = i64::from(layer.weights[natural]);
+            sums[filter].folded_bias -= zero_point * weight;
+            sums[filter].magnitude += weight.abs();
+        });
+        sums
+    }
+
+    /// Packs the model into the file that [`Model::parse`] reads.
+    ///
+    /// # Errors
+    /// What [`check`](Self::check) reports; an accumulator that could leave int32 or a
+    /// multiplier too large for it, with layer and channel.
+    pub fn to_blob(&self) -> Result<Vec<u8>, QuantError> {
+        self.check()?;
+        let header = Header {
+            name: self.name.as_str().try_into().map_err(|_| QuantError::Name(self.name.clone()))?,
+            latent: self.latent as u16, // at most 128, says `check`
+            layers: self
+                .layers
+                .iter()
+                .map(|l| LayerHeader { spec: l.spec, zero_point: l.zero_point, scale: l.scale })
+                .collect(),
+        };
+        // Twelve layers of at most 30 bytes, a name of 33.
+        let mut blob = vec![0; 1024];
+        let start = header.encode(&mut blob)?;
+        blob.truncate(start);
+        for (i, layer) in self.layers.iter().enumerate() {
+            let sums = self.sums(i);
+            layer.check_ranges(i, &sums)?;
+            for_each_weight(&layer.spec, &layer.geometry, |natural, _| {
+                blob.push(layer.weights[natural].cast_unsigned())
+            });
+            align(&mut blob);
+            // In range: a bound of int32 includes the bias.
+            push_words(&mut blob, sums.iter().map(|s| s.folded_bias as i32));
+            push_words(&mut blob, layer.requants.iter().map(|r| r.positive));
+            push_words(&mut blob, layer.requants.iter().map(|r| r.negative));
+        }
+        seal(&mut blob)?;
+        Model::parse(&blob)?;
+        Ok(blob)
+    }
+
+    /// Unpacks a blob's model into natural layouts: the inverse of [`to_blob`](Self::to_blob).
+    ///
+    /// # Errors
+    /// [`QuantError::Biases`] when the phases of a layer do not stem from one bias,
+    /// which the format can hold but no quantised layer has.
+    pub fn from_model(model: &Model<'_>) -> Result<Self, QuantError> {
+        let mut layers = Vec::new();
+        let mut input_zero_point = 0;
+        for (i, layer) in model.layers().iter().enumerate() {
+            let (spec, g) = (layer.spec, layer.geometry);
+            let channels = usize::from(g.output.channels);
+            let mut weights = Array2::zeros(weight_dim(&spec, &g));
+            let mut unfolded: Vec<_> = layer.biases.iter().map(i64::from).collect();
+            let mut packed = layer.weights.iter();
+            for_each_weight(&spec, &g, |natural, filter| {
+                // Both are as long as the geometry says.
+                let Some(&weight) = packed.next() else { return };
+                weights[natural] = weight;
+                unfolded[filter] += input_zero_point * i64::from(weight);
+            });
+            let mut biases = vec![None; bias_len(&spec, &g)];
+            for (filter, &value) in unfolded.iter().enumerate() {
+                let error = QuantError::Biases { layer: i, channel: filter % channels };
+                let value = i32::try_from(value).map_err(|_| error.clone())?;
+                let bias = biases[bias_index(&spec, filter, channels)].get_or_insert(value);
+                if *bias != value {
+                    return Err(error);
+                }
+            }
+            layers.push(QuantLayer {
+                spec,
+                geometry: g,
+                weights,
+                // None is left over: every output has a phase.
+                biases: biases.into_iter().map(Option::unwrap_or_default).collect(),
+                requants: (0..channels).map(|c| layer.requant(c)).collect(),
+                zero_point: layer.zero_point,
+                scale: layer.scale,
+            });
+            input_zero_point = i64::from(layer.zero_point);
+        }
+        Ok(Self { name: model.name.as_str().into(), latent: model.latent_len(), layers })
+    }
+}
+
+impl QuantLayer {
+    /// The largest multiplier that [`Model::parse`] admits beside an accumulator bound.
+    pub fn most_multiplier(bound: i64) -> i32 {
+        let most = ((1 << 52) - 1) / bound.max(1);
+        most.min(i64::from(i32::MAX)) as i32
+    }
+
+    fn check_ranges(&self, layer: usize, sums: &[FilterSums]) -> Result<(), QuantError> {
+        for (filter, sums) in sums.iter().enumerate() {
+            let (channel, bound) = (filter % self.requants.len(), sums.bound());
+            if bound > i64::from(i32::MAX) {
+                return Err(QuantError::Accumulator { layer, channel, bound });
+            }
+            let most = Self::most_multiplier(bound);
+            let Requant { positive, negative } = self.requants[channel];
+            for multiplier in [positive, negative] {
+                if !(0..=most).contains(&multiplier) {
+                    return Err(QuantError::Multiplier { layer, channel, multiplier, most });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the weights of one phase and output channel add up to.
+struct FilterSums {
+    /// `bias − zero_point · Σ weight`.
+    folded_bias: i64,
+    /// `Σ |weight|`.
+    magnitude: i64,
+}
+
+impl FilterSums {
+    fn bound(&self) -> i64 {
+        self.folded_bias.abs() + 128 * self.magnitude
+    }
+}
+
+fn align(blob: &mut Vec<u8>) {
+    blob.resize(blob.len().next_multiple_of(ALIGNMENT), 0);
+}
+
+fn push_words(blob: &mut Vec<u8>, words: impl Iterator<Item = i32>) {
+    blob.extend(words.flat_map(i32::to_le_bytes));
+    align(blob);
+}

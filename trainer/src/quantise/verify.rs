@@ -1,0 +1,259 @@
+//! Float simulation against integer engine, on every activation of every layer.
+
+use std::fmt;
+
+use gen_core::engine::Tap;
+use gen_core::kernels::{Kernels, Native};
+use gen_core::{Engine, Latent, Model, Shape};
+use ndarray::{Array3, s};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::model::QuantModel;
+use super::pack::QuantError;
+use super::simulate::Simulation;
+
+/// What [`verify`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Name of the model.
+    pub model: String,
+    /// Name of the engine's kernels.
+    pub kernels: &'static str,
+    /// Number of latents.
+    pub latents: usize,
+    /// One for each layer, first to last.
+    pub layers: Vec<LayerReport>,
+    /// The first difference, in the order of seeds and then of computation.
+    pub first: Option<Mismatch>,
+}
+
+/// The comparison of one layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerReport {
+    /// Shape of the output.
+    pub shape: Shape,
+    /// Values compared, over all latents. Rows that no later layer reads are never
+    /// computed by the engine, and not compared.
+    pub values: u64,
+    /// Values that differ, rows that the engine left out or made twice included.
+    pub mismatches: u64,
+    /// CRC-32 (as in zlib) of the engine's values, rows from top to bottom, one
+    /// latent after the other: two machines agree when these do.
+    pub checksum: u32,
+}
+
+/// A value that differs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Mismatch {
+    /// Seed of the latent.
+    pub seed: u32,
+    /// Index of the layer.
+    pub layer: usize,
+    /// Row.
+    pub y: usize,
+    /// Pixel in the row.
+    pub x: usize,
+    /// Channel of the pixel.
+    pub channel: usize,
+    /// Value of the simulation: an int8, or for the last layer a byte.
+    pub expected: f64,
+    /// Value of the engine; none when the engine did not compute the row.
+    pub got: Option<f64>,
+}
+
+/// Compares simulation and engine, with the kernels of this machine, on the
+/// latents of `seeds`.
+///
+/// # Errors
+/// [`QuantError`] when the model cannot be unpacked for the simulation.
+/// Differences are not errors: see [`Report::is_exact`].
+pub fn verify(model: &Model<'_>, seeds: impl IntoIterator<Item = u32>) -> Result<Report, QuantError> {
+    let simulation = Simulation::new(&QuantModel::from_model(model)?)?;
+    Ok(compare::<Native>(model, &simulation, seeds))
+}
+
+/// [`verify`] with kernels of choice and a simulation at hand.
+///
+/// The two may stem from different models; a layer that one of them lacks, or that
+/// has another shape, then differs in every value.
+pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: impl IntoIterator<Item = u32>) -> Report {
+    let seeds: Vec<u32> = seeds.into_iter().collect();
+    let rows = rows_needed(model);
+    let run = |&seed: &u32| -> Vec<Comparison> {
+        let latent = Latent::from_seed(seed, model.latent_len());
+        let simulated = simulation.run(latent.steps());
+        let mut comparer = Comparer { seed, simulated: &simulated, layers: Vec::new() };
+        comparer.layers.resize_with(model.layers().len(), Comparison::default);
+        let mut workspace = vec![0; model.workspace_len()];
+        // The workspace is as long as the model asks for.
+        if let Ok(mut engine) = Engine::<K>::with_kernels(model, &mut workspace) {
+            engine.generate_tapped(&latent, |_, _| {}, &mut comparer);
+        }
+        comparer.finish(&rows)
+    };
+    // In the order of seeds, whatever the number of threads.
+    let latents: Vec<_> = seeds.par_iter().map(run).collect();
+
+    let mut layers: Vec<_> = model.layers().iter().map(|l| (l.geometry.output, Comparison::default())).collect();
+    let mut first = None;
+    for latent in latents {
+        let earliest = latent.iter().filter_map(|l| l.first).min_by_key(|&(order, _)| order);
+        first = first.or(earliest.map(|(_, mismatch)| mismatch));
+        for ((_, sum), layer) in layers.iter_mut().zip(&latent) {
+            sum.values += layer.values;
+            sum.mismatches += layer.mismatches;
+            sum.checksum.combine(&layer.checksum);
+        }
+    }
+    Report {
+        model: model.name.as_str().into(),
+        kernels: K::NAME,
+        latents: seeds.len(),
+        layers: layers
+            .into_iter()
+            .map(|(shape, sum)| LayerReport {
+                shape,
+                values: sum.values,
+                mismatches: sum.mismatches,
+                checksum: sum.checksum.finalize(),
+            })
+            .collect(),
+        first,
+    }
+}
+
+/// Output rows of each layer that the picture depends on: a strided convolution
+/// may leave the last rows of its input unread.
+fn rows_needed(model: &Model<'_>) -> Vec<usize> {
+    let layers = model.layers();
+    let mut rows = vec![0; layers.len()];
+    let mut needed = usize::from(model.picture().height);
+    for (i, layer) in layers.iter().enumerate().rev() {
+        rows[i] = needed;
+        let ends = (0..needed).map(|o| {
+            let w = layer.geometry.y.window(o);
+            w.start + w.taps as isize
+        });
+        needed = ends.max().unwrap_or(0).clamp(0, layer.geometry.input.height as isize) as usize;
+    }
+    rows
+}
+
+/// One layer, one latent.
+#[derive(Debug, Default)]
+struct Comparison {
+    rows: usize,
+    values: u64,
+    mismatches: u64,
+    checksum: crc32fast::Hasher,
+    /// The first difference and how many rows of all layers had been seen before it.
+    first: Option<(usize, Mismatch)>,
+}
+
+impl Comparison {
+    fn differs(&mut self, order: usize, mismatch: Mismatch) {
+        self.mismatches += 1;
+        self.first.get_or_insert((order, mismatch));
+    }
+}
+
+/// Watches the engine.
+#[derive(Debug)]
+struct Comparer<'a> {
+    seed: u32,
+    simulated: &'a [Array3<f64>],
+    layers: Vec<Comparison>,
+}
+
+impl Comparer<'_> {
+    /// Counts rows that should have come and did not.
+    fn finish(mut self, rows: &[usize]) -> Vec<Comparison> {
+        let order = self.order();
+        for (layer, (found, &needed)) in self.layers.iter_mut().zip(rows).enumerate() {
+            for y in found.rows..needed {
+                let expected = self.simulated.get(layer).and_then(|map| map.get((y, 0, 0)));
+                let expected = expected.copied().unwrap_or(f64::NAN);
+                found.differs(order, Mismatch { seed: self.seed, layer, y, x: 0, channel: 0, expected, got: None });
+            }
+        }
+        self.layers
+    }
+
+    fn order(&self) -> usize {
+        self.layers.iter().map(|l| l.rows).sum()
+    }
+}
+
+impl Tap for Comparer<'_> {
+    fn row(&mut self, layer: usize, y: usize, row: &[i8]) {
+        let order = self.order();
+        let is_last = layer + 1 == self.layers.len();
+        let found = &mut self.layers[layer];
+        let bytes: Vec<u8> = row.iter().map(|v| v.cast_unsigned()).collect();
+        found.checksum.update(&bytes);
+        found.values += row.len() as u64;
+        let in_order = found.rows == y;
+        found.rows += 1;
+
+        let map = self.simulated.get(layer).filter(|map| y < map.dim().0);
+        let (_, _, channels) = map.map_or((0, 0, 1), |map| map.dim());
+        let expected = map.map(|map| map.slice(s![y, .., ..]));
+        let mut expected = expected.iter().flat_map(|row| row.iter()).copied();
+        for (i, &got) in row.iter().enumerate() {
+            let got = if is_last { f64::from(got.cast_unsigned()) } else { f64::from(got) };
+            let expected = expected.next().unwrap_or(f64::NAN);
+            // Also where there is nothing to compare with: NaN equals nothing.
+            if expected != got || !in_order {
+                let (x, channel) = (i / channels, i % channels);
+                found.differs(order, Mismatch { seed: self.seed, layer, y, x, channel, expected, got: Some(got) });
+            }
+        }
+    }
+}
+
+impl Report {
+    /// Whether everything was equal.
+    pub fn is_exact(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Number of values compared.
+    pub fn values(&self) -> u64 {
+        self.layers.iter().map(|l| l.values).sum()
+    }
+
+    /// Number of values that differ.
+    pub fn mismatches(&self) -> u64 {
+        self.layers.iter().map(|l| l.mismatches).sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: simulation against engine ({} kernels), {} latents", self.model, self.kernels, self.latents)?;
+        writeln!(f, "{:>5}  {:<14} {:>14} {:>10}  crc-32", "layer", "output", "values", "differ")?;
+        for (i, l) in self.layers.iter().enumerate() {
+            let shape = l.shape.to_string();
+            writeln!(f, "{i:>5}  {shape:<14} {:>14} {:>10}  {:08x}", l.values, l.mismatches, l.checksum)?;
+        }
+        match self.first {
+            None => write!(f, "all {} values are equal", self.values()),
+            Some(m) => {
+                writeln!(f, "{} of {} values differ; the first:", self.mismatches(), self.values())?;
+                write!(f, "  {m}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, layer, y, x, channel, expected, got } = self;
+        write!(f, "seed {seed}, layer {layer}, row {y}, pixel {x}, channel {channel}: expected {expected}, ")?;
+        match got {
+            Some(got) => write!(f, "got {got}"),
+            None => f.write_str("the engine left the row out"),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The float simulation and the integer engine agree on every activation of every
+//! layer, and packing loses nothing.
+
+mod nets;
+
+use gen_core::fixed::Requant;
+use gen_core::kernels::portable::Portable;
+use gen_core::spec::{self, Activation, LayerSpec, Op, Padding, Shape};
+use gen_core::{Engine, Latent, Model};
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use trainer::quantise::verify::{self, Report};
+use trainer::quantise::{QuantError, QuantLayer, QuantModel, Simulation};
+
+/// Packs, unpacks, compares; panics with the report when anything differs.
+fn check(model: &QuantModel, seeds: std::ops::Range<u32>) -> Report {
+    let blob = model.to_blob().unwrap();
+    let parsed = Model::parse(&blob).unwrap();
+    assert_eq!(&QuantModel::from_model(&parsed).unwrap(), model, "unpacking gives back what was packed");
+    // The natural layouts, not those that went through the blob.
+    let simulation = Simulation::new(model).unwrap();
+    let report = verify::compare::<Portable>(&parsed, &simulation, seeds);
+    assert!(report.is_exact(), "{report}");
+    report
+}
+
+#[test]
+fn pocket_on_many_latents() {
+    let report = check(&QuantModel::random("pocket", 32, &nets::pocket(), 1).unwrap(), 0..100);
+    assert_eq!(report.values(), 100 * (4 * 4 * 48 + 8 * 8 * 32 + 16 * 16 * 24 + 32 * 32 * 12 + 32 * 32 * 3));
+}
+
+#[test]
+fn reference_pocket() {
+    check(&QuantModel::random("reference-pocket", 32, &nets::reference_pocket(), 2).unwrap(), 0..20);
+}
+
+/// 3.9 G multiply-accumulates a picture.
+#[test]
+fn tutorial() {
+    let model = QuantModel::random("tutorial", 32, &nets::tutorial(), 3).unwrap();
+    let parameters: usize = model.layers.iter().map(|l| l.geometry.parameter_count()).sum();
+    assert_eq!(parameters, 6_264_579);
+    check(&model, 42..43);
+}
+
+#[test]
+fn random_networks_spread_their_outputs() {
+    for (layers, seed) in [(nets::pocket(), 4), (nets::reference_pocket(), 5)] {
+        let model = QuantModel::random("spread", 32, &layers, seed).unwrap();
+        let simulation = Simulation::new(&model).unwrap();
+        let outputs: Vec<_> = (0..8).map(|seed| simulation.run(Latent::from_seed(seed, 32).steps())).collect();
+        for (i, layer) in layers.iter().enumerate() {
+            let values: Vec<f64> = outputs.iter().flat_map(|maps| maps[i].iter().copied()).collect();
+            let (low, high) = if i + 1 == layers.len() { (0.0, 255.0) } else { (-128.0, 127.0) };
+            let share = |end| values.iter().filter(|&&v| v == end).count() as f64 / values.len() as f64;
+            // ReLU itself puts half of them at the lower end.
+            let at_low = if layer.activation == Activation::Relu { 0.65 } else { 0.2 };
+            assert!(share(high) < 0.2 && share(low) < at_low, "layer {i}: {} {}", share(low), share(high));
+        }
+    }
+}
+
+#[test]
+fn the_sink_receives_the_simulated_picture() {
+    let model = QuantModel::random("picture", 32, &nets::pocket(), 6).unwrap();
+    let blob = model.to_blob().unwrap();
+    let parsed = Model::parse(&blob).unwrap();
+    let latent = Latent::from_seed(7, 32);
+    let mut picture = Vec::new();
+    let mut workspace = vec![0; parsed.workspace_len()];
+    Engine::new(&parsed, &mut workspace).unwrap().generate(&latent, |y, row| {
+        assert_eq!(picture.len(), y * 32 * 3);
+        picture.extend(row.iter().map(|&v| f64::from(v)));
+    });
+    let simulated = Simulation::new(&model).unwrap().run(latent.steps()).pop().unwrap();
+    assert_eq!(picture, simulated.into_raw_vec_and_offset().0);
+}
+
+#[test]
+fn a_difference_is_found_and_named() {
+    let model = QuantModel::random("pocket", 32, &nets::pocket(), 8).unwrap();
+    let mut other = model.clone();
+    // A bias of the second layer that no clamp hides.
+    let requants = &other.layers[1].requants;
+    other.layers[1].biases[5] += (i64::from(1 << 30) * 64 / i64::from(requants[5].positive)) as i32;
+    let blob = model.to_blob().unwrap();
+    let parsed = Model::parse(&blob).unwrap();
+    let report = verify::compare::<Portable>(&parsed, &Simulation::new(&other).unwrap(), [3, 4]);
+    let first = report.first.unwrap();
+    assert_eq!((first.seed, first.layer, first.channel), (3, 1, 5), "{report}");
+    assert_eq!(report.layers[0].mismatches, 0);
+    assert!(report.layers[1].mismatches > 0);
+    assert!(report.to_string().contains("values differ"));
+
+    // Checksums do not depend on how latents are shared out, and tell latents apart.
+    let exact = verify::verify(&parsed, [3, 4]).unwrap();
+    assert!(exact.is_exact());
+    assert_eq!(exact, verify::verify(&parsed, [3, 4]).unwrap());
+    assert_ne!(exact.layers[4].checksum, verify::verify(&parsed, [4, 3]).unwrap().layers[4].checksum);
+}
+
+/// How the numbers of a network are drawn.
+#[derive(Debug, Clone, Copy)]
+enum Numbers {
+    /// As [`QuantModel::random`] does.
+    Spread,
+    /// Zero points at the ends, weights ±127 and −128, multipliers 0, 1 and the
+    /// largest that the parser admits.
+    Extreme,
+    /// Anything in between.
+    Mixed,
+}
+
+/// Layers from raw numbers. Layers that do not fit what came before are dropped,
+/// and so are those that would make maps too large for a quick test.
+fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], sigmoid: bool) -> Vec<LayerSpec> {
+    let mut layers = Vec::new();
+    let mut shape = Shape::latent(latent);
+    for (i, &(kind, channels, kernel, stride, same, activation)) in raw.iter().enumerate() {
+        let is_last = i + 1 == raw.len();
+        let channels = if is_last { 3 } else { channels };
+        let padding = if same { Padding::Same } else { Padding::Valid };
+        let op = match kind {
+            0 => Op::Dense { out: Shape::new(kernel.into(), (stride + 1).into(), channels) },
+            1 => Op::Conv { channels, kernel, stride, padding },
+            _ => Op::ConvTranspose { channels, kernel: kernel.max(stride), stride, padding },
+        };
+        let activation = match activation {
+            _ if is_last && sigmoid => Activation::Sigmoid,
+            _ if is_last => Activation::Tanh,
+            0 => Activation::Linear,
+            1 => Activation::Relu,
+            _ => Activation::LeakyRelu(0.3),
+        };
+        let layer = LayerSpec { op, activation };
+        let fits = layer.geometry(shape).is_ok_and(|g| g.output.len() <= 6000 && g.macs() <= 1_000_000);
+        // A one-to-one convolution fits anything.
+        let layer = match (fits, is_last) {
+            (true, _) => layer,
+            (false, false) => continue,
+            (false, true) => {
+                LayerSpec { op: Op::Conv { channels: 3, kernel: 1, stride: 1, padding: Padding::Same }, activation }
+            }
+        };
+        shape = layer.geometry(shape).unwrap().output;
+        layers.push(layer);
+    }
+    layers
+}
+
+/// A network with the wildest numbers that the parser still admits.
+fn network(latent: usize, layers: &[LayerSpec], numbers: Numbers, seed: u64) -> QuantModel {
+    let mut model = QuantModel::random("random", latent, layers, seed).unwrap();
+    if let Numbers::Spread = numbers {
+        return model;
+    }
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(!seed);
+    let extreme = matches!(numbers, Numbers::Extreme);
+    let last = layers.len() - 1;
+    for layer in &mut model.layers[..last] {
+        layer.zero_point = if extreme { [-128, 127][rng.random_range(0..2)] } else { rng.random() };
+    }
+    for i in 0..=last {
+        if extreme {
+            // A whole layer of one sign now and then, so that accumulators reach their bound.
+            let choices: &[i8] = [&[127, -128, -127][..], &[127], &[-128]][rng.random_range(0..3)];
+            model.layers[i].weights.mapv_inplace(|_| choices[rng.random_range(0..choices.len())]);
+        }
+        let bounds = model.accumulator_bounds(i);
+        let layer = &mut model.layers[i];
+        for (requant, bound) in layer.requants.iter_mut().zip(bounds) {
+            let most = QuantLayer::most_multiplier(bound);
+            let mut draw = |usual: i32| match rng.random_range(0..if extreme { 4 } else { 8 }) {
+                0 => 0,
+                1 => 1,
+                2 => most,
+                3 => rng.random_range(0..=most),
+                _ => usual.min(most),
+            };
+            *requant = Requant { positive: draw(requant.positive), negative: draw(requant.negative) };
+        }
+    }
+    model
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_networks(
+        latent in 1u16..=40,
+        raw in prop::collection::vec((0u8..3, 1u16..=9, 1u8..=7, 1u8..=3, any::<bool>(), 0u8..3), 1..=6),
+        sigmoid: bool,
+        numbers in prop_oneof![Just(Numbers::Spread), Just(Numbers::Extreme), Just(Numbers::Mixed)],
+        seed: u64,
+        first in 0u32..u32::MAX - 3,
+    ) {
+        let layers = layer_list(latent, &raw, sigmoid);
+        prop_assert!(spec::check(latent, &layers).is_ok());
+        check(&network(latent.into(), &layers, numbers, seed), first..first + 3);
+    }
+}
+
+#[test]
+fn the_packer_names_the_layer_and_the_channel() {
+    let model = QuantModel::random("pocket", 32, &nets::pocket(), 9).unwrap();
+    let broken = |change: fn(&mut QuantModel)| {
+        let mut model = model.clone();
+        change(&mut model);
+        model.to_blob().map(|blob| blob.len()).unwrap_err()
+    };
+    assert_eq!(broken(|m| m.name = "x".repeat(33)), QuantError::Name("x".repeat(33)));
+    assert!(matches!(
+        broken(|m| m.layers[2].biases[7] = i32::MAX),
+        QuantError::Accumulator { layer: 2, channel: 7, bound } if bound > i64::from(i32::MAX)
+    ));
+    assert!(matches!(
+        broken(|m| m.layers[3].requants[1].negative = -1),
+        QuantError::Multiplier { layer: 3, channel: 1, multiplier: -1, .. }
+    ));
+    assert!(matches!(
+        broken(|m| {
+            m.layers[3].biases[2] = 1 << 24;
+            m.layers[3].requants[2].positive = 1 << 28;
+        }),
+        QuantError::Multiplier { layer: 3, channel: 2, .. }
+    ));
+    assert!(matches!(broken(|m| m.layers[1].biases.truncate(5)), QuantError::Length { layer: 1, what: "biases", .. }));
+    assert!(matches!(broken(|m| m.layers[0].scale = f32::NAN), QuantError::Scale { layer: 0, .. }));
+    assert!(matches!(broken(|m| m.layers.swap(1, 2)), QuantError::Geometry { layer: 1 }));
+    assert!(matches!(broken(|m| m.layers.clear()), QuantError::Spec(_)));
+}
+
+#[test]
+fn the_parser_draws_the_same_bounds_as_the_packer() {
+    // The largest multiplier is admitted, and `to_blob` says so before `parse` does.
+    let mut model = QuantModel::random("bounds", 8, &nets::pocket(), 10).unwrap();
+    let bounds = model.accumulator_bounds(1);
+    model.layers[1].requants[3].positive = QuantLayer::most_multiplier(bounds[3]);
+    let blob = model.to_blob().unwrap();
+    assert!(Model::parse(&blob).is_ok());
+}
+
+#[test]
+fn phases_that_disagree_are_no_quantised_model() {
+    let layers = [nets::dense(2, 2, 4, Activation::Relu), nets::double(3, Activation::Tanh)];
+    let model = QuantModel::random("phases", 8, &layers, 11).unwrap();
+    let mut blob = model.to_blob().unwrap();
+    // The last layer ends in 4 phases of 3 biases and two lists of 3 multipliers,
+    // 48 + 16 + 16 bytes: this is the last bias.
+    let at = blob.len() - 16 - 16 - 4;
+    blob[at] ^= 1;
+    gen_core::blob::seal(&mut blob).unwrap();
+    let unpacked = QuantModel::from_model(&Model::parse(&blob).unwrap());
+    assert_eq!(unpacked, Err(QuantError::Biases { layer: 1, channel: 2 }));
+}
