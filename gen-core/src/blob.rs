@@ -215,6 +215,7 @@ pub struct Model<'a> {
     latent: u16,
     workspace: usize,
     size: usize,
+    checksum: u32,
 }
 
 impl<'a> Model<'a> {
@@ -290,7 +291,7 @@ impl<'a> Model<'a> {
         if !rest.0.is_empty() {
             return Err(ParseError::Header);
         }
-        Ok(Self { name: header.name, layers, latent: header.latent, workspace, size: blob.len() })
+        Ok(Self { name: header.name, layers, latent: header.latent, workspace, size: blob.len(), checksum: crc })
     }
 
     /// The layers, first to last; at least one.
@@ -316,6 +317,11 @@ impl<'a> Model<'a> {
     /// Bytes of the blob.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Checksum of the blob: the CRC-32 in its preamble, which names a model for people.
+    pub fn checksum(&self) -> u32 {
+        self.checksum
     }
 
     /// Multiply-accumulates for one picture.

@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod config;
+pub mod inspect;
 pub mod nn;
 pub mod quantise;
 pub mod train;
