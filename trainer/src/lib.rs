@@ -6,3 +6,5 @@ pub mod inspect;
 pub mod nn;
 pub mod quantise;
 pub mod train;
+pub mod data;
+pub mod grid;

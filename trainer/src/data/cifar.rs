@@ -1,0 +1,401 @@
+//! The binary form of CIFAR-10: records of one label byte and 3 x 32 x 32 bytes (all red, then all
+//! green, then all blue), in files called `data_batch_*.bin`.
+//!
+//! Whatever the bytes are, reading ends in pictures or in a [`CifarError`].
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use flate2::bufread::GzDecoder;
+use thiserror::Error;
+
+/// Class names, in the order of their labels.
+pub const CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// Side of a picture, in pixels.
+pub const SIDE: usize = 32;
+
+/// File name of the official archive.
+pub const ARCHIVE: &str = "cifar-10-binary.tar.gz";
+
+/// Folder inside the official archive.
+pub const FOLDER: &str = "cifar-10-batches-bin";
+
+const PLANE: usize = SIDE * SIDE;
+const PICTURE: usize = 3 * PLANE;
+
+/// Bytes of one record: the label and the three planes.
+pub const RECORD: usize = 1 + PICTURE;
+
+/// Pictures kept at most, 600 MB: the real data set has 50,000 to train with.
+pub const MAX_PICTURES: usize = 200_000;
+
+/// Unpacked bytes read from one archive at most; the real one has 185 MB.
+const MAX_UNPACKED: u64 = 2 << 30;
+
+/// Which pictures of CIFAR-10 are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassFilter {
+    /// Every class.
+    All,
+    /// The class of this label, an index into [`CLASSES`].
+    One(u8),
+}
+
+impl ClassFilter {
+    /// What the project is about.
+    pub const FROG: Self = Self::One(6);
+
+    fn takes(self, label: u8) -> bool {
+        self == Self::All || self == Self::One(label)
+    }
+}
+
+impl Default for ClassFilter {
+    fn default() -> Self {
+        Self::FROG
+    }
+}
+
+impl fmt::Display for ClassFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::One(label) => CLASSES.get(usize::from(*label)).copied().unwrap_or("unknown"),
+        })
+    }
+}
+
+/// The name is neither `all` nor one of [`CLASSES`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown class {0:?}; the classes are {names} and all", names = CLASSES.join(", "))]
+pub struct UnknownClass(pub String);
+
+impl FromStr for ClassFilter {
+    type Err = UnknownClass;
+
+    fn from_str(name: &str) -> Result<Self, UnknownClass> {
+        let lower = name.trim().to_lowercase();
+        if lower == "all" {
+            return Ok(Self::All);
+        }
+        let label = CLASSES.iter().position(|class| *class == lower);
+        label.map(|label| Self::One(label as u8)).ok_or_else(|| UnknownClass(name.to_owned()))
+    }
+}
+
+/// Why CIFAR-10 data could not be read. `file` says where, also inside an archive.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CifarError {
+    /// The length is not a whole number of records.
+    #[error(
+        "{file} is cut: after {records} whole records of {RECORD} bytes, {rest} bytes are left over; \
+         copy or download it again"
+    )]
+    Cut { file: String, records: usize, rest: usize },
+    /// A label byte above 9.
+    #[error(
+        "{file} is not CIFAR-10 in its binary form: record {record} has label {label}, and labels go from 0 to 9 \
+         (the files of CIFAR-100 and of the Python and Matlab versions look alike but are not)"
+    )]
+    Label { file: String, record: usize, label: u8 },
+    /// More than [`MAX_PICTURES`], or an archive that unpacks to far more than CIFAR-10 has.
+    #[error("{file} is larger than CIFAR-10 ever is (more than {MAX_PICTURES} pictures); not reading on")]
+    TooLarge { file: String },
+    /// Nothing called `data_batch_*.bin` was found.
+    #[error("{file} holds no data_batch_*.bin{hint}")]
+    NoBatches { file: String, hint: &'static str },
+    /// The archive ends early or is damaged.
+    #[error("{file} is cut or damaged ({source}); download it again")]
+    Archive { file: String, source: io::Error },
+    /// The file could not be read.
+    #[error("cannot read {file}")]
+    Io { file: String, source: io::Error },
+}
+
+/// Pictures of some classes, `[N, 32, 32, 3]` in one piece, and how many there are of each class.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pictures {
+    pub pixels: Vec<u8>,
+    pub counts: [usize; 10],
+}
+
+impl Pictures {
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / PICTURE
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.pixels.append(&mut other.pixels);
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+    }
+}
+
+/// Reads records to the end of `reader`; `file` is for messages.
+pub fn read_batch(mut reader: impl Read, file: &str, filter: ClassFilter) -> Result<Pictures, CifarError> {
+    let mut pictures = Pictures::default();
+    let mut record = [0; RECORD];
+    for index in 0.. {
+        let length = fill(&mut reader, &mut record).map_err(|source| {
+            // A decompressor has these kinds for its own errors; the disk has others.
+            let damaged = matches!(
+                source.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+            );
+            let file = file.to_owned();
+            if damaged { CifarError::Archive { file, source } } else { CifarError::Io { file, source } }
+        })?;
+        if length == 0 {
+            break;
+        }
+        if length < RECORD {
+            return Err(CifarError::Cut { file: file.to_owned(), records: index, rest: length });
+        }
+        let (label, planes) = (record[0], &record[1..]);
+        if usize::from(label) >= CLASSES.len() {
+            return Err(CifarError::Label { file: file.to_owned(), record: index, label });
+        }
+        if index >= MAX_PICTURES {
+            return Err(CifarError::TooLarge { file: file.to_owned() });
+        }
+        if filter.takes(label) {
+            pictures.counts[usize::from(label)] += 1;
+            for at in 0..PLANE {
+                pictures.pixels.extend([planes[at], planes[PLANE + at], planes[2 * PLANE + at]]);
+            }
+        }
+    }
+    Ok(pictures)
+}
+
+/// Reads until `buffer` is full or the input ends; how many bytes there were.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match reader.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(n) => length += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+fn is_batch(name: &str) -> bool {
+    name.starts_with("data_batch_") && name.ends_with(".bin")
+}
+
+/// Reads one `.bin` file.
+pub fn read_bin(path: &Path, filter: ClassFilter) -> Result<Pictures, CifarError> {
+    let file = path.display().to_string();
+    match File::open(path) {
+        Ok(open) => read_batch(BufReader::with_capacity(1 << 16, open), &file, filter),
+        Err(source) => Err(CifarError::Io { file, source }),
+    }
+}
+
+/// The training batches directly inside `folder`, by name; `test_batch.bin` is not one of them.
+pub fn batches_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut batches = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(is_batch) && path.is_file() {
+            batches.push(path);
+        }
+    }
+    batches.sort();
+    Ok(batches)
+}
+
+/// Reads these `.bin` files one after the other.
+pub fn read_bins(paths: &[PathBuf], filter: ClassFilter) -> Result<Pictures, CifarError> {
+    let mut all = Pictures::default();
+    for path in paths {
+        all.append(read_bin(path, filter)?);
+        limit(&all, path.display())?;
+    }
+    Ok(all)
+}
+
+fn limit(pictures: &Pictures, file: impl fmt::Display) -> Result<(), CifarError> {
+    if pictures.len() > MAX_PICTURES {
+        return Err(CifarError::TooLarge { file: file.to_string() });
+    }
+    Ok(())
+}
+
+/// Reads the training batches of a `.tar.gz`, or of a plain `.tar`, as it streams by; nothing is
+/// unpacked to disk, and of the paths inside only the last part counts. The pictures come in the
+/// order of the batches' names, as from [`read_bins`]. `file` is for messages.
+pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Result<Pictures, CifarError> {
+    let damaged = |source| CifarError::Archive { file: file.to_owned(), source };
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let packed = io::BufRead::fill_buf(&mut reader).map_err(damaged)?.starts_with(&[0x1f, 0x8b]);
+    let mut unpacked: Box<dyn Read + '_> = if packed { Box::new(GzDecoder::new(reader)) } else { Box::new(reader) };
+    let mut unpacked = (&mut unpacked).take(MAX_UNPACKED);
+
+    let mut batches = Vec::new();
+    let mut python = false;
+    let mut kept = 0;
+    {
+        let mut archive = tar::Archive::new(&mut unpacked);
+        // Raw: long-name records, which the reader would hold in memory whole, stay plain entries.
+        for entry in archive.entries().map_err(damaged)?.raw(true) {
+            let entry = entry.map_err(damaged)?;
+            let path = entry.path_bytes();
+            let name = path.rsplit(|&byte| byte == b'/' || byte == b'\\').next().unwrap_or_default();
+            let name = String::from_utf8_lossy(name).into_owned();
+            python |= name == "data_batch_1";
+            if !entry.header().entry_type().is_file() || !is_batch(&name) {
+                continue;
+            }
+            if entry.size() > (MAX_PICTURES * RECORD) as u64 {
+                return Err(CifarError::TooLarge { file: format!("{name} in {file}") });
+            }
+            let length = entry.size();
+            let mut entry = entry.take(length);
+            let pictures = match read_batch(&mut entry, &format!("{name} in {file}"), filter) {
+                // The archive ended before the entry did.
+                Ok(_) | Err(CifarError::Cut { .. }) if entry.limit() > 0 => {
+                    return Err(damaged(io::ErrorKind::UnexpectedEof.into()));
+                }
+                other => other?,
+            };
+            kept += pictures.len();
+            if kept > MAX_PICTURES {
+                return Err(CifarError::TooLarge { file: file.to_owned() });
+            }
+            batches.push((name, pictures));
+        }
+    }
+    // What follows the last entry holds the checksum of the compressed stream.
+    io::copy(&mut unpacked, &mut io::sink()).map_err(damaged)?;
+    if unpacked.limit() == 0 {
+        return Err(CifarError::TooLarge { file: file.to_owned() });
+    }
+    if batches.is_empty() {
+        let hint = if python {
+            "; it is the Python version, and the binary version (cifar-10-binary.tar.gz) is needed"
+        } else {
+            "; of archives, only that of CIFAR-10's binary version can be read: unpack others and give their folder"
+        };
+        return Err(CifarError::NoBatches { file: file.to_owned(), hint });
+    }
+    batches.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut all = Pictures::default();
+    for (_, pictures) in batches {
+        all.append(pictures);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tar_gz(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut tar = tar::Builder::new(gz);
+        for (name, bytes) in entries {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            tar.append_data(&mut header, name, *bytes).unwrap();
+        }
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn records(labels: &[u8]) -> Vec<u8> {
+        labels.iter().flat_map(|&label| std::iter::once(label).chain((0..PICTURE).map(move |i| i as u8))).collect()
+    }
+
+    #[test]
+    fn planes_become_pixels() {
+        let mut bytes = vec![6];
+        bytes.extend([1; PLANE].into_iter().chain([2; PLANE]).chain([3; PLANE]));
+        let pictures = read_batch(&bytes[..], "x", ClassFilter::FROG).unwrap();
+        assert_eq!(pictures.pixels, [1, 2, 3].repeat(PLANE));
+        assert_eq!(pictures.counts[6], 1);
+    }
+
+    #[test]
+    fn a_damaged_checksum_of_the_archive_is_noticed() {
+        let mut bytes = tar_gz(&[("data_batch_1.bin", &records(&[6, 6]))]);
+        assert_eq!(read_archive(&bytes[..], "x", ClassFilter::All).unwrap().len(), 2);
+        let crc = bytes.len() - 8;
+        bytes[crc] ^= 1;
+        assert!(matches!(read_archive(&bytes[..], "x", ClassFilter::All), Err(CifarError::Archive { .. })));
+    }
+
+    #[test]
+    fn an_entry_that_claims_to_be_huge_is_refused() {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_path("data_batch_1.bin").unwrap();
+        header.set_size(1 << 40);
+        header.set_cksum();
+        tar.append(&header, io::empty()).unwrap();
+        let bytes = tar.into_inner().unwrap();
+        assert!(matches!(read_archive(&bytes[..], "x", ClassFilter::All), Err(CifarError::TooLarge { .. })));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            labels in prop::collection::vec(0_u8..12, 0..5),
+            cut in any::<prop::sample::Index>(),
+            noise in prop::collection::vec(any::<u8>(), 0..4000),
+        ) {
+            let whole = records(&labels);
+            let cut = cut.index(whole.len() + 1);
+            let result = read_batch(&whole[..cut], "x", ClassFilter::All);
+            let good = cut % RECORD == 0 && labels[..cut / RECORD].iter().all(|&label| label < 10);
+            prop_assert_eq!(result.is_ok(), good);
+            if let Ok(pictures) = result {
+                prop_assert_eq!(pictures.len(), cut / RECORD);
+            }
+            let _ = read_batch(&noise[..], "x", ClassFilter::FROG);
+            let _ = read_archive(&noise[..], "x", ClassFilter::FROG);
+        }
+
+        #[test]
+        fn a_cut_archive_is_refused_and_a_damaged_one_does_no_harm(
+            cut in any::<prop::sample::Index>(),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            packed in any::<bool>(),
+        ) {
+            let mut whole = tar_gz(&[("a/data_batch_2.bin", &records(&[6, 1])), ("a/data_batch_1.bin", &records(&[3, 6]))]);
+            if !packed {
+                let mut plain = Vec::new();
+                GzDecoder::new(&whole[..]).read_to_end(&mut plain).unwrap();
+                whole = plain;
+            }
+            if packed {
+                prop_assert!(read_archive(&whole[..cut.index(whole.len())], "x", ClassFilter::All).is_err());
+            } else {
+                let _ = read_archive(&whole[..cut.index(whole.len())], "x", ClassFilter::All);
+            }
+            for (at, flip) in flips {
+                let at = at.index(whole.len());
+                whole[at] ^= flip;
+            }
+            let _ = read_archive(&whole[..], "x", ClassFilter::All);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Sources on disk: CIFAR-10 in its forms, folders of pictures, and what is wrong with either.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+use tempfile::TempDir;
+use trainer::data::cifar::{CLASSES, RECORD};
+use trainer::data::{self, ClassFilter, Dataset, Request, Sources};
+
+/// Records with these labels; each picture is filled with its place in the file.
+fn records(labels: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (index, &label) in labels.iter().enumerate() {
+        bytes.push(label);
+        bytes.extend(vec![index as u8; RECORD - 1]);
+    }
+    bytes
+}
+
+fn tar_gz(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut tar = tar::Builder::new(gz);
+    for (name, bytes) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, *bytes).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+fn request(path: &Path) -> Request {
+    Request { path: Some(path.to_owned()), ..Request::default() }
+}
+
+fn load(path: &Path) -> Dataset {
+    data::load(&request(path), &mut |_| ()).unwrap()
+}
+
+/// The whole message, causes included.
+fn error(request: &Request) -> String {
+    format!("{:#}", data::load(request, &mut |_| ()).unwrap_err())
+}
+
+#[track_caller]
+fn assert_says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in: {text}");
+    }
+}
+
+/// A folder with the two batches of two frogs each, and a test batch that must not be used.
+fn cifar_folder(below: &str) -> TempDir {
+    let root = TempDir::new().unwrap();
+    let folder = root.path().join(below);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("data_batch_1.bin"), records(&[6, 3, 6])).unwrap();
+    fs::write(folder.join("data_batch_2.bin"), records(&[9, 6, 0, 6])).unwrap();
+    fs::write(folder.join("test_batch.bin"), records(&[6; 9])).unwrap();
+    fs::write(folder.join("batches.meta.txt"), "frog").unwrap();
+    root
+}
+
+/// The first byte of every picture, which tells the pictures of [`records`] apart.
+fn marks(dataset: &Dataset) -> Vec<u8> {
+    dataset.pictures.outer_iter().map(|picture| picture[[0, 0, 0]]).collect()
+}
+
+#[test]
+fn every_form_of_cifar_gives_the_same_pictures() {
+    let (flat, nested) = (cifar_folder("."), cifar_folder("cifar-10-batches-bin"));
+    let packed = TempDir::new().unwrap();
+    let archive = packed.path().join("cifar-10-binary.tar.gz");
+    // In an order of its own, and with paths that lead elsewhere.
+    let bytes = tar_gz(&[
+        ("x/data_batch_2.bin", &records(&[9, 6, 0, 6])),
+        ("x/test_batch.bin", &records(&[6; 9])),
+        ("y/z/data_batch_1.bin", &records(&[6, 3, 6])),
+        ("x/readme.html", b"hello"),
+    ]);
+    fs::write(&archive, bytes).unwrap();
+
+    let first = load(flat.path());
+    assert_eq!(marks(&first), [0, 2, 1, 3]);
+    assert_eq!(first.groups, [("frog".to_owned(), 4)]);
+    for path in [nested.path(), &nested.path().join("cifar-10-batches-bin"), &archive, packed.path()] {
+        let other = load(path);
+        assert_eq!(other.fingerprint(), first.fingerprint(), "{}", path.display());
+    }
+
+    let bin = load(&flat.path().join("data_batch_2.bin"));
+    assert_eq!(marks(&bin), [1, 3]);
+    assert_ne!(bin.fingerprint(), first.fingerprint());
+}
+
+#[test]
+fn classes_are_chosen_by_name() {
+    let root = cifar_folder(".");
+    let with = |class: &str, path: &Path| {
+        let class = class.parse().unwrap();
+        data::load(&Request { class, ..request(path) }, &mut |_| ())
+    };
+    let all = with("ALL", root.path()).unwrap();
+    assert_eq!(all.len(), 7);
+    let expected = [("airplane", 1), ("cat", 1), ("frog", 4), ("truck", 1)].map(|(name, n)| (name.to_owned(), n));
+    assert_eq!(all.groups, expected);
+    assert_says(&format!("{:#}", with("cat", root.path()).unwrap_err()), &["too few", "1 cat", "at least 2"]);
+    assert_says(&format!("{:#}", with("ship", root.path()).unwrap_err()), &["no picture of the class ship"]);
+
+    for name in CLASSES {
+        assert_eq!(name.parse::<ClassFilter>().unwrap().to_string(), name);
+    }
+    let unknown = "newt".parse::<ClassFilter>().unwrap_err().to_string();
+    assert_says(&unknown, &["\"newt\"", "and all"]);
+    assert_says(&unknown, &CLASSES);
+}
+
+#[test]
+fn cifar_is_resized_to_other_sides() {
+    let root = cifar_folder(".");
+    let dataset = data::load(&Request { side: 16, ..request(root.path()) }, &mut |_| ()).unwrap();
+    assert_eq!(dataset.pictures.dim(), (4, 16, 16, 3));
+    assert_eq!(marks(&dataset), [0, 2, 1, 3]);
+    for side in [0, 7, 4096] {
+        assert_says(&error(&Request { side, ..request(root.path()) }), &["the side goes from 8 to 512"]);
+    }
+}
+
+#[test]
+fn broken_cifar_is_explained() {
+    let root = TempDir::new().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = root.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        error(&request(&path))
+    };
+    let good = records(&[6, 6, 6]);
+    assert_says(&write("cut.bin", &good[..2 * RECORD + 5]), &["cut.bin is cut", "2 whole records", "5 bytes"]);
+    assert_says(&write("label.bin", &records(&[6, 10])), &["label.bin", "record 1 has label 10", "0 to 9"]);
+    assert_says(&write("empty.bin", b""), &["empty.bin is an empty file"]);
+
+    let archive = tar_gz(&[("data_batch_1.bin", &good)]);
+    assert_says(&write("cut.tar.gz", &archive[..archive.len() / 2]), &["cut.tar.gz", "cut or damaged", "download it"]);
+    assert_says(
+        &write("no.tar.gz", &tar_gz(&[("frog.jpg", b"x")])),
+        &["no.tar.gz holds no data_batch_*.bin", "unpack"],
+    );
+    let python = tar_gz(&[("cifar-10-batches-py/data_batch_1", b"x")]);
+    assert_says(&write("py.tar.gz", &python), &["Python version", "binary version"]);
+    let inside = tar_gz(&[("data_batch_1.bin", &good[..RECORD + 1])]);
+    assert_says(&write("inside.tar.gz", &inside), &["data_batch_1.bin in ", "inside.tar.gz is cut"]);
+    assert_says(&write("a.zip", b"PK\x03\x04"), &["zip archive", "unpack"]);
+    assert_says(&write("a.tar.gz", b"<html>"), &["neither", "damaged or something else"]);
+    assert_says(&write("notes.txt", b"hello"), &["notes.txt is neither a folder of pictures nor CIFAR-10"]);
+
+    // One bad batch in a folder names the batch.
+    let folder = cifar_folder(".");
+    fs::write(folder.path().join("data_batch_2.bin"), &good[..100]).unwrap();
+    assert_says(&error(&request(folder.path())), &["data_batch_2.bin is cut"]);
+    let python = TempDir::new().unwrap();
+    fs::write(python.path().join("data_batch_1"), "x").unwrap();
+    assert_says(&error(&request(python.path())), &["Python version", "https://"]);
+}
+
+fn red(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_pixel(width, height, Rgb([200, 40, 20]))
+}
+
+#[test]
+fn a_folder_of_every_kind_of_picture() {
+    let root = TempDir::new().unwrap();
+    for folder in ["frog/deep", "toad", ".hidden"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    let at = |name: &str| root.path().join(name);
+    red(40, 40).save(at("frog/b.png")).unwrap();
+    red(64, 32).save(at("frog/deep/a.jpg")).unwrap();
+    red(32, 50).save(at("frog/a.bmp")).unwrap();
+    red(33, 32).save(at("toad/c.gif")).unwrap();
+    red(32, 32).save(at("toad/d.webp")).unwrap();
+    // The ending is wrong, the picture is right.
+    red(32, 32).save_with_format(at("top.txt"), ImageFormat::Png).unwrap();
+    red(32, 32).save(at(".hidden/x.png")).unwrap();
+
+    fs::write(at("toad/text.png"), "just text").unwrap();
+    fs::write(at("toad/nothing.jpg"), "").unwrap();
+    let jpeg = fs::read(at("frog/deep/a.jpg")).unwrap();
+    fs::write(at("toad/cut.jpg"), &jpeg[..jpeg.len() / 3]).unwrap();
+    let png = fs::read(at("frog/b.png")).unwrap();
+    fs::write(at("toad/cut.png"), &png[..png.len() / 2]).unwrap();
+    red(7, 40).save(at("toad/small.png")).unwrap();
+    // A header that promises 60,000 x 60,000 pixels.
+    let mut huge = fs::read(at("frog/a.bmp")).unwrap();
+    huge[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
+    huge[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
+    fs::write(at("toad/huge.bmp"), huge).unwrap();
+    red(16_385, 8).save(at("toad/wide.png")).unwrap();
+
+    let dataset = load(root.path());
+    let groups: Vec<_> = dataset.groups.iter().map(|(name, n)| (name.replace('\\', "/"), *n)).collect();
+    let expected = [(".", 1), ("frog", 2), ("frog/deep", 1), ("toad", 2)].map(|(name, n)| (name.to_owned(), n));
+    assert_eq!(groups, expected);
+    assert_eq!(dataset.pictures.dim(), (6, 32, 32, 3));
+    for picture in dataset.pictures.outer_iter() {
+        for (channel, expected) in [200_i32, 40, 20].into_iter().enumerate() {
+            assert!((i32::from(picture[[16, 16, channel]]) - expected).abs() < 12);
+        }
+    }
+    let skipped: Vec<_> = dataset
+        .skipped
+        .iter()
+        .map(|s| {
+            (
+                s.path.file_name().unwrap().to_str().unwrap(),
+                s.reason.split([':', ' ']).take(2).collect::<Vec<_>>().join(" "),
+            )
+        })
+        .collect();
+    let names: Vec<_> = skipped.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["cut.jpg", "cut.png", "huge.bmp", "nothing.jpg", "small.png", "text.png", "wide.png"]);
+    let reasons: Vec<_> = skipped.iter().map(|(_, reason)| reason.trim()).collect();
+    assert_says(reasons[2], &["too large"]);
+    assert_says(reasons[3], &["not a"]);
+    assert_says(reasons[4], &["too small"]);
+    assert_says(reasons[5], &["not a"]);
+    assert_says(reasons[6], &["too large"]);
+    assert!(reasons[0].starts_with("corrupt") && reasons[1].starts_with("corrupt"), "{reasons:?}");
+    assert_eq!(load(root.path()).fingerprint(), dataset.fingerprint());
+
+    let text = data::describe(&dataset);
+    assert_says(&text, &["6 of 32x32 pixels", "frog", "skipped      7:", "text.png: not a picture", "fingerprint"]);
+    assert_eq!(data::contact_sheet(&dataset, 3, 2, 2).dimensions(), (3 * 66 + 2, 2 * 66 + 2));
+    assert_eq!(data::contact_sheet(&dataset, 0, 2, 2).dimensions(), (0, 0));
+}
+
+#[test]
+fn pictures_are_cropped_and_laid_over_white() {
+    let root = TempDir::new().unwrap();
+    // Green sides of a wide picture are cut off, the transparent lower half becomes white.
+    let wide = RgbaImage::from_fn(64, 32, |x, y| match (x, y) {
+        (0..16 | 48..64, _) => Rgba([0, 255, 0, 255]),
+        (_, 0..16) => Rgba([10, 20, 30, 255]),
+        _ => Rgba([10, 20, 30, 0]),
+    });
+    wide.save(root.path().join("a.png")).unwrap();
+    // Sixteen bits and grey.
+    let grey = DynamicImage::ImageLuma8(GrayImage::from_pixel(32, 32, image::Luma([99]))).into_luma16();
+    grey.save(root.path().join("b.png")).unwrap();
+    let dataset = load(root.path());
+    let pixel = |n: usize, y: usize, x: usize| [0, 1, 2].map(|c| dataset.pictures[[n, y, x, c]]);
+    assert_eq!(pixel(0, 0, 0), [10, 20, 30]);
+    assert_eq!(pixel(0, 15, 31), [10, 20, 30]);
+    assert_eq!(pixel(0, 16, 0), [255; 3]);
+    assert_eq!(pixel(1, 7, 7), [99; 3]);
+}
+
+#[test]
+fn folders_without_pictures_are_explained() {
+    let root = TempDir::new().unwrap();
+    assert_says(&error(&request(root.path())), &["is empty"]);
+    fs::create_dir(root.path().join("deeper")).unwrap();
+    assert_says(&error(&request(root.path())), &["is empty"]);
+    fs::write(root.path().join("frog.png"), "not a frog").unwrap();
+    assert_says(&error(&request(root.path())), &["no picture that can be read", "frog.png: not a picture"]);
+    red(32, 32).save(root.path().join("one.png")).unwrap();
+    assert_says(
+        &error(&request(root.path())),
+        &["too few pictures: 1 picture from the folder", "at least 2", "frog.png"],
+    );
+    assert_says(&error(&request(&root.path().join("one.png"))), &["single picture", "give the folder"]);
+    assert_says(&error(&request(&root.path().join("gone"))), &["there is nothing at", "gone", "--data takes"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_go_in_circles_end() {
+    use std::os::unix::fs::symlink;
+    let root = TempDir::new().unwrap();
+    let inner = root.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    red(32, 32).save(inner.join("a.png")).unwrap();
+    red(32, 32).save(inner.join("b.png")).unwrap();
+    symlink(root.path(), inner.join("loop")).unwrap();
+    symlink(&inner, inner.join("self")).unwrap();
+    symlink("nowhere", inner.join("dangling.png")).unwrap();
+    let dataset = load(root.path());
+    assert_eq!(dataset.len(), 2);
+    let names: Vec<_> = dataset.skipped.iter().map(|s| s.path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["dangling.png", "loop", "self"]);
+}
+
+/// Sources without a network and with nothing in the cache.
+fn nowhere(cache: &Path) -> Sources {
+    Sources {
+        cifar10_dir: None,
+        cache: Some(cache.to_owned()),
+        url: "http://127.0.0.1:9/".into(),
+        md5: String::new(),
+        offline: true,
+    }
+}
+
+#[test]
+fn sources_are_tried_in_order() {
+    let (given, variable, cache) = (cifar_folder("."), cifar_folder("."), TempDir::new().unwrap());
+    fs::remove_file(variable.path().join("data_batch_2.bin")).unwrap();
+    let mut sources = Sources { cifar10_dir: Some(variable.path().into()), ..nowhere(cache.path()) };
+    let small = Request { drawn: 3, ..Request::default() };
+    let take = |request: &Request, sources: &Sources| {
+        let mut lines = Vec::new();
+        let result = data::load_from(request, sources, &mut |line| lines.push(line.to_owned()));
+        (result, lines.join("\n"))
+    };
+
+    let path = Some(PathBuf::from(given.path()));
+    assert_eq!(take(&Request { path, ..small.clone() }, &sources).0.unwrap().len(), 4);
+    assert_eq!(take(&small, &sources).0.unwrap().len(), 2);
+
+    sources.cifar10_dir = Some(cache.path().join("gone"));
+    let text = format!("{:#}", take(&small, &sources).0.unwrap_err());
+    assert_says(&text, &["CIFAR10_DIR", "there is nothing at"]);
+
+    sources.cifar10_dir = None;
+    let (drawn, log) = take(&small, &sources);
+    assert_eq!(drawn.unwrap().len(), 3);
+    assert_says(&log, &["RIBBIT_OFFLINE is set", "built-in frogs, 3 drawings of seed 0", "--data PATH", "CIFAR10_DIR"]);
+    // Frogs do not stand in for cats.
+    let cats = Request { class: "cat".parse().unwrap(), ..small.clone() };
+    assert_says(&format!("{:#}", take(&cats, &sources).0.unwrap_err()), &["frogs only, no cat", "--data PATH"]);
+
+    // A damaged cache is told of, and does not stop the drawn frogs.
+    let archive = cache.path().join("cifar-10-binary.tar.gz");
+    fs::write(&archive, &tar_gz(&[("data_batch_1.bin", &records(&[6; 5]))])[..60]).unwrap();
+    let (drawn, log) = take(&small, &sources);
+    assert_eq!(drawn.unwrap().len(), 3);
+    assert_says(&log, &["the cache is no use", "cut or damaged"]);
+    assert!(archive.exists(), "kept while there is no better one");
+
+    fs::write(&archive, tar_gz(&[("data_batch_1.bin", &records(&[6; 5]))])).unwrap();
+    let (cached, log) = take(&small, &sources);
+    assert_eq!(cached.unwrap().len(), 5);
+    assert_says(&log, &["CIFAR-10, 5 frog pictures, from"]);
+
+    sources.cache = None;
+    let (drawn, log) = take(&small, &sources);
+    assert_eq!(drawn.unwrap().len(), 3);
+    assert_says(&log, &["RIBBIT_CACHE"]);
+}

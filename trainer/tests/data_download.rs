@@ -1,0 +1,277 @@
+//! The download, against a small HTTP server of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use md5::{Digest, Md5};
+use tempfile::TempDir;
+use trainer::data::download::{DownloadError, fetch, part_of};
+use trainer::data::{self, Request, Sources};
+
+/// How the server answers one request.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// As it should.
+    Whole,
+    /// Breaks off after so many bytes of what it was to send.
+    CutAfter(usize),
+    /// Sends everything whatever the range.
+    IgnoreRange,
+    /// Another part of the file than was asked for.
+    WrongRange,
+    Status(u16),
+    WebPage,
+    /// Neither length nor end mark: the end of the connection is the end of the file.
+    NoLength,
+}
+
+/// Serves `file` with one of `answers` after the other; the log holds the start of each request's
+/// range. Ends when the answers do.
+fn serve(file: Vec<u8>, answers: Vec<Answer>) -> (String, Arc<Mutex<Vec<Option<usize>>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/cifar.tar.gz", listener.local_addr().unwrap());
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&log);
+    thread::spawn(move || {
+        for answer in answers {
+            let (stream, _) = listener.accept().unwrap();
+            seen.lock().unwrap().push(reply(stream, &file, answer));
+        }
+    });
+    (url, log)
+}
+
+fn reply(mut stream: TcpStream, file: &[u8], answer: Answer) -> Option<usize> {
+    let mut range = None;
+    for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+        let line = line.unwrap().to_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("range: bytes=") {
+            range = value.trim_end_matches('-').parse().ok();
+        }
+    }
+    let start = range.unwrap_or(0);
+    let total = file.len();
+    let partial = |from: usize| {
+        let (last, length) = (total - 1, total - from);
+        format!("206 Partial Content\r\nContent-Range: bytes {from}-{last}/{total}\r\nContent-Length: {length}")
+    };
+    let full = format!("200 OK\r\nContent-Length: {total}");
+    let (head, body) = match answer {
+        Answer::Whole | Answer::CutAfter(_) if start >= total => {
+            (format!("416 Range Not Satisfiable\r\nContent-Range: bytes */{total}\r\nContent-Length: 0"), &file[..0])
+        }
+        Answer::Whole if range.is_some() => (partial(start), &file[start..]),
+        Answer::CutAfter(n) if range.is_some() => (partial(start), &file[start..(start + n).min(total)]),
+        Answer::CutAfter(n) => (full, &file[..n.min(total)]),
+        Answer::Whole | Answer::IgnoreRange => (full, file),
+        Answer::WrongRange => (partial(1), &file[1..]),
+        Answer::Status(code) => (format!("{code} No\r\nContent-Length: 0"), &file[..0]),
+        Answer::WebPage => ("200 OK\r\nContent-Type: text/html\r\nContent-Length: 6".into(), &b"<html>"[..]),
+        Answer::NoLength => ("200 OK".into(), file),
+    };
+    // The client may have hung up on purpose.
+    let _ = write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").and_then(|()| stream.write_all(body));
+    range
+}
+
+fn md5(bytes: &[u8]) -> String {
+    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn file() -> Vec<u8> {
+    (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+struct Case {
+    folder: TempDir,
+    target: PathBuf,
+}
+
+impl Case {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let target = folder.path().join("new/cifar.tar.gz");
+        Self { folder, target }
+    }
+
+    fn fetch(&self, url: &str) -> (Result<(), DownloadError>, String) {
+        let mut lines = Vec::new();
+        let result = fetch(url, &md5(&file()), &self.target, &mut |line| lines.push(line.to_owned()));
+        (result, lines.join("\n"))
+    }
+
+    #[track_caller]
+    fn assert_done(&self) {
+        assert!(fs::read(&self.target).unwrap() == file());
+        assert!(!part_of(&self.target).exists());
+    }
+
+    /// Never a half file under the final name.
+    #[track_caller]
+    fn assert_part(&self, length: Option<u64>) {
+        assert!(!self.target.exists());
+        assert_eq!(fs::metadata(part_of(&self.target)).ok().map(|meta| meta.len()), length);
+    }
+}
+
+#[test]
+fn a_whole_file() {
+    for answer in [Answer::Whole, Answer::NoLength] {
+        let case = Case::new();
+        let (url, log) = serve(file(), vec![answer]);
+        let (result, lines) = case.fetch(&url);
+        result.unwrap();
+        case.assert_done();
+        assert_eq!(*log.lock().unwrap(), [None]);
+        if matches!(answer, Answer::Whole) && !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            assert!(lines.contains("0.3 MB of 0.3 MB"), "{lines}");
+        }
+        // The second time there is nothing to do: the server has no further answer.
+        case.fetch(&url).0.unwrap();
+    }
+}
+
+#[test]
+fn a_cut_is_mended_in_the_same_call() {
+    let case = Case::new();
+    let (url, log) = serve(file(), vec![Answer::CutAfter(100_000), Answer::CutAfter(50_000), Answer::Whole]);
+    let (result, lines) = case.fetch(&url);
+    result.unwrap();
+    case.assert_done();
+    assert_eq!(*log.lock().unwrap(), [None, Some(100_000), Some(150_000)]);
+    assert!(lines.contains("broke off at 0.1 MB"), "{lines}");
+}
+
+#[test]
+fn a_part_is_taken_up_by_a_later_call() {
+    let case = Case::new();
+    let (url, _) = serve(file(), vec![Answer::CutAfter(120_000), Answer::CutAfter(0)]);
+    let error = case.fetch(&url).0.unwrap_err();
+    assert!(matches!(error, DownloadError::Cut { got: 120_000, .. }), "{error}");
+    case.assert_part(Some(120_000));
+    let (url, log) = serve(file(), vec![Answer::Whole]);
+    case.fetch(&url).0.unwrap();
+    case.assert_done();
+    assert_eq!(*log.lock().unwrap(), [Some(120_000)]);
+}
+
+/// Starts with a part on disk; the requests the server should see.
+fn with_part(part: &[u8], answers: Vec<Answer>, expected: &[Option<usize>]) -> Case {
+    let case = Case::new();
+    fs::create_dir_all(case.target.parent().unwrap()).unwrap();
+    fs::write(part_of(&case.target), part).unwrap();
+    let (url, log) = serve(file(), answers);
+    case.fetch(&url).0.unwrap();
+    case.assert_done();
+    assert_eq!(*log.lock().unwrap(), expected);
+    case
+}
+
+#[test]
+fn parts_of_all_kinds() {
+    // The server ignores the range, or sends another one.
+    with_part(&file()[..1000], vec![Answer::IgnoreRange], &[Some(1000)]);
+    with_part(&file()[..1000], vec![Answer::WrongRange, Answer::Whole], &[Some(1000), None]);
+    // The part is complete: no request at all.
+    with_part(&file(), vec![], &[]);
+    // The part is longer than the file.
+    with_part(&[7; 400_000], vec![Answer::Whole, Answer::Whole], &[Some(400_000), None]);
+}
+
+#[test]
+fn a_wrong_checksum_removes_the_part() {
+    let case = Case::new();
+    let (url, _) = serve(vec![1; 5000], vec![Answer::Whole]);
+    let error = case.fetch(&url).0.unwrap_err();
+    assert!(matches!(error, DownloadError::Checksum { .. }));
+    let text = error.to_string();
+    assert!(text.contains(&md5(&file())) && text.contains(&md5(&[1; 5000])) && text.contains("removed"), "{text}");
+    case.assert_part(None);
+}
+
+#[test]
+fn refusals_keep_the_part() {
+    let case = Case::new();
+    fs::create_dir_all(case.target.parent().unwrap()).unwrap();
+    fs::write(part_of(&case.target), &file()[..10]).unwrap();
+    let (url, _) = serve(file(), vec![Answer::Status(404), Answer::WebPage]);
+    let error = case.fetch(&url).0.unwrap_err();
+    assert!(matches!(error, DownloadError::Status { status: 404, .. }), "{error}");
+    let error = case.fetch(&url).0.unwrap_err();
+    assert!(matches!(error, DownloadError::WebPage { .. }), "{error}");
+    // The server is gone by now, or was never one.
+    for url in ["http://127.0.0.1:1/x", "http://", "nonsense"] {
+        let error = case.fetch(url).0.unwrap_err();
+        assert!(matches!(error, DownloadError::Unreachable { .. }), "{error}");
+    }
+    case.assert_part(Some(10));
+}
+
+#[test]
+fn two_downloads_at_once_do_not_mix() {
+    let case = Case::new();
+    fs::create_dir_all(case.target.parent().unwrap()).unwrap();
+    let other = fs::File::create(part_of(&case.target)).unwrap();
+    other.lock().unwrap();
+    let error = case.fetch("http://127.0.0.1:1/x").0.unwrap_err();
+    assert!(matches!(error, DownloadError::Busy(_)), "{error}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made() {
+    let case = Case::new();
+    fs::write(case.folder.path().join("new"), "a file in the way").unwrap();
+    let error = case.fetch("http://127.0.0.1:1/x").0.unwrap_err();
+    assert!(matches!(error, DownloadError::Disk { .. }), "{error}");
+}
+
+/// The archive of a CIFAR-10 with three frogs.
+fn archive() -> Vec<u8> {
+    let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut tar = tar::Builder::new(gz);
+    let record: Vec<u8> = std::iter::once(6).chain((0..3072).map(|i| i as u8)).collect();
+    let bytes = record.repeat(3);
+    let mut header = tar::Header::new_ustar();
+    header.set_size(bytes.len() as u64);
+    tar.append_data(&mut header, "cifar-10-batches-bin/data_batch_1.bin", &bytes[..]).unwrap();
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
+    let cache = TempDir::new().unwrap();
+    let bytes = archive();
+    let (url, log) = serve(bytes.clone(), vec![Answer::Status(503), Answer::Whole, Answer::Whole]);
+    let sources =
+        Sources { cifar10_dir: None, cache: Some(cache.path().join("ribbit")), url, md5: md5(&bytes), offline: false };
+    let request = Request { drawn: 4, ..Request::default() };
+    let load = || {
+        let mut lines = Vec::new();
+        let dataset = data::load_from(&request, &sources, &mut |line| lines.push(line.to_owned())).unwrap();
+        (dataset.len(), lines.join("\n"))
+    };
+    let (count, lines) = load();
+    assert_eq!(count, 4);
+    assert!(lines.contains("HTTP status 503") && lines.contains("the built-in frogs, 4 drawings"), "{lines}");
+    let (count, lines) = load();
+    assert_eq!(count, 3);
+    assert!(lines.contains("downloading CIFAR-10") && lines.contains("CIFAR-10, 3 frog pictures"), "{lines}");
+    let (count, lines) = load();
+    assert_eq!(count, 3);
+    assert!(!lines.contains("downloading"), "{lines}");
+    assert_eq!(log.lock().unwrap().len(), 2);
+
+    // A damaged archive in the cache is fetched anew.
+    let cached = sources.cache.as_ref().unwrap().join("cifar-10-binary.tar.gz");
+    fs::write(&cached, &bytes[..50]).unwrap();
+    let (count, lines) = load();
+    assert_eq!(count, 3);
+    assert!(lines.contains("the cache is no use") && lines.contains("downloading"), "{lines}");
+}
