@@ -1,10 +1,27 @@
 //! Trains a DCGAN on the CPU, quantises its generator and exports it for `gen-core`.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! data::Dataset -> train::Trainer -> run::Checkpoint -> quantise::FloatModel -> quantise::QuantModel -> blob
+//! ```
+//!
+//! | module | what stands there |
+//! |---|---|
+//! | [`config`] | presets: networks and recipes as data |
+//! | [`data`] | pictures: CIFAR-10, folders, drawn frogs |
+//! | [`nn`] | layers with their gradients, optimisers |
+//! | [`augment`], [`mod@train`] | one step of the game |
+//! | [`quantise`] | folding, calibration, packing, the proof |
+//! | [`run`] | the folder of a run: checkpoints, samples, report |
+//! | [`inspect`], [`grid`] | tables and pictures for people |
 
 pub mod augment;
 pub mod config;
+pub mod data;
+pub mod grid;
 pub mod inspect;
 pub mod nn;
 pub mod quantise;
+pub mod run;
 pub mod train;
-pub mod data;
-pub mod grid;

@@ -1,1 +1,363 @@
-fn main() {}
+//! Command line: parses, calls, prints. What is done stands in the library.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+use gen_core::{Latent, Model};
+use ndarray::{Array4, Axis};
+
+use trainer::config::{Config, PRESETS};
+use trainer::data::{self, ClassFilter, Dataset};
+use trainer::grid::grid;
+use trainer::inspect::inspect;
+use trainer::quantise::draw::draw;
+use trainer::quantise::{FloatModel, quantise, verify};
+use trainer::run::checkpoint::write_atomically;
+use trainer::run::folder::{DataRef, png};
+use trainer::run::session::Outcome;
+use trainer::run::{Checkpoint, Session, interrupt};
+use trainer::train::latent_batch;
+
+/// The generator that the firmware ships with.
+const SHIPPED: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
+
+/// Trains a small image generator on the CPU and quantises it for a microcontroller.
+///
+/// Without a command it trains: `trainer` is `trainer train`.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: TrainArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a generator, export it, write a report (the default)
+    Train(TrainArgs),
+    /// Go on with a run, bit for bit as if it had not stopped
+    Resume(ResumeArgs),
+    /// Show what a data source holds, and write a sheet of its pictures
+    Data(DataArgs),
+    /// List the presets, or print one as TOML
+    Presets {
+        /// Print this one
+        name: Option<String>,
+    },
+    /// Draw pictures with a model
+    Sample(SampleArgs),
+    /// Turn a checkpoint into a model for the device
+    Quantize {
+        /// File in a run's checkpoints/ folder
+        checkpoint: PathBuf,
+        /// Where to write the model
+        #[arg(short, long, default_value = "model.gen")]
+        output: PathBuf,
+    },
+    /// Show a model's layers, its memory bill, and the boards that it fits
+    Inspect {
+        /// A model; the shipped one if not given
+        model: Option<PathBuf>,
+    },
+    /// Prove that a model's integers equal its float simulation, bit for bit
+    Verify {
+        /// A model; the shipped one if not given
+        model: Option<PathBuf>,
+        /// How many latents to try
+        #[arg(short = 'n', long, default_value_t = 16)]
+        count: u32,
+        /// Number of the first one
+        #[arg(long, default_value_t = 0)]
+        seed: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+struct SourceArgs {
+    /// Pictures: a folder of them, CIFAR-10 (folder, .bin or .tar.gz), or "builtin" for drawn frogs
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Class of CIFAR-10 to use: airplane ... truck, or "all"
+    #[arg(long, default_value = "frog")]
+    class: String,
+}
+
+#[derive(Debug, Args)]
+struct TrainArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Networks and recipe; see `trainer presets`
+    #[arg(long, default_value = "pocket", value_name = "NAME", conflicts_with = "config")]
+    preset: String,
+    /// A recipe of your own, in the form that `trainer presets NAME` prints
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Training steps, instead of the recipe's
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Time to train, instead of a number of steps
+    #[arg(long, conflicts_with = "steps")]
+    minutes: Option<f64>,
+    /// Where all randomness comes from, instead of the recipe's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Folder in which the run's own folder is made
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    out: PathBuf,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct ResumeArgs {
+    /// A folder such as runs/001-pocket
+    run: PathBuf,
+    /// Train up to this many steps in all, instead of what the run was started with
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct DataArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Height and width that pictures are brought to
+    #[arg(long, default_value_t = 32)]
+    side: usize,
+    /// Where to write the sheet
+    #[arg(long, default_value = "data.png", value_name = "PNG")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct SampleArgs {
+    /// A model; the shipped one if not given
+    model: Option<PathBuf>,
+    /// Use the float generator of this checkpoint instead
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "model")]
+    float: Option<PathBuf>,
+    /// How many pictures
+    #[arg(short = 'n', long, default_value_t = 64)]
+    count: u32,
+    /// Number of the first picture; the others follow
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
+    /// A grid of all pictures
+    #[arg(long, default_value = "grid.png", value_name = "PNG")]
+    out: PathBuf,
+    /// Enlargement of the grid
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    scale: u32,
+    /// Also write all pictures as one array, N x height x width x 3, uint8
+    #[arg(long, value_name = "NPY")]
+    npy: Option<PathBuf>,
+    /// Also write every picture as a PNG of its own into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pngs: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command.unwrap_or(Command::Train(cli.train)) {
+        Command::Train(args) => with_threads(args.threads, || train(&args)),
+        Command::Resume(args) => with_threads(args.threads, || resume(&args)),
+        Command::Data(args) => show_data(&args),
+        Command::Presets { name } => presets(name.as_deref()),
+        Command::Sample(args) => with_threads(None, || sample(&args)),
+        Command::Quantize { checkpoint, output } => with_threads(None, || export(&checkpoint, &output)),
+        Command::Inspect { model } => show_model(model.as_deref()),
+        Command::Verify { model, count, seed } => with_threads(None, || prove(model.as_deref(), seed, count)),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs `f` within a pool of its own: handing every loop to it from outside would
+/// cost more than the loops of a small network.
+fn with_threads<T: Send>(threads: Option<usize>, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    ensure!(threads != Some(0), "--threads must be at least 1");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+    pool.context("cannot start threads")?.install(f)
+}
+
+fn load(source: &SourceArgs, side: usize) -> Result<Dataset> {
+    let class: ClassFilter = source.class.parse()?;
+    let request = data::Request { path: source.data.clone(), class, side, ..data::Request::default() };
+    data::load(&request, &mut |line| eprintln!("{line}"))
+}
+
+fn train(args: &TrainArgs) -> Result<ExitCode> {
+    let mut config = match &args.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Config::from_toml(&text).with_context(|| path.display().to_string())?
+        }
+        None => Config::preset(&args.preset)?,
+    };
+    config.steps = args.steps.unwrap_or(config.steps);
+    config.seed = args.seed.unwrap_or(config.seed);
+    if let Some(minutes) = args.minutes {
+        ensure!(minutes.is_finite() && minutes > 0.0, "--minutes must be over 0");
+    }
+    config.check()?;
+    let data = load(&args.source, config.side()?)?;
+    let path = args.source.data.as_ref().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.clone()));
+    let is_builtin = args.source.data.as_deref() == Some(Path::new(data::BUILTIN));
+    let data_ref = DataRef {
+        name: data.name.clone(),
+        path: if is_builtin { args.source.data.clone() } else { path },
+        class: args.source.class.clone(),
+        fingerprint: data.fingerprint(),
+        minutes: args.minutes,
+    };
+    interrupt::listen()?;
+    let session = Session::create(config, data, data_ref, &args.out)?;
+    finish(session)
+}
+
+fn resume(args: &ResumeArgs) -> Result<ExitCode> {
+    interrupt::listen()?;
+    let reload = |data: &DataRef, config: &Config| {
+        let source = SourceArgs { data: data.path.clone(), class: data.class.clone() };
+        load(&source, config.side()?)
+    };
+    let mut session = Session::resume(&args.run, reload, &mut |line| eprintln!("{line}"))?;
+    if let Some(steps) = args.steps {
+        session.set_steps(steps);
+    }
+    eprintln!("Going on at step {} of {}.", session.steps().0, session.steps().1);
+    finish(session)
+}
+
+fn finish(mut session: Session) -> Result<ExitCode> {
+    let path = session.folder().path().to_owned();
+    eprintln!("Run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
+    let (outcome, facts) = session.run()?;
+    println!("{facts}");
+    println!("report: {}", path.join("report.html").display());
+    println!("pictures: {}", path.join("samples.png").display());
+    Ok(match outcome {
+        Outcome::Finished => ExitCode::SUCCESS,
+        Outcome::Interrupted => {
+            println!("go on with: trainer resume {}", path.display());
+            ExitCode::from(interrupt::EXIT_CODE as u8)
+        }
+    })
+}
+
+fn show_data(args: &DataArgs) -> Result<ExitCode> {
+    let data = load(&args.source, args.side)?;
+    print!("{}", data::describe(&data));
+    write_atomically(&args.out, &png(&data::contact_sheet(&data, 16, 10, 2))?)?;
+    println!("sheet: {}", args.out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn presets(name: Option<&str>) -> Result<ExitCode> {
+    match name {
+        Some(name) => {
+            Config::preset(name)?;
+            let text = PRESETS.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
+            print!("{text}");
+        }
+        None => {
+            for (name, _) in PRESETS {
+                let config = Config::preset(name)?;
+                let (generator, discriminator) = config.networks()?;
+                println!("{name}\n    {}", config.about);
+                println!(
+                    "    generator {} parameters, discriminator {}, {} steps of {} pictures",
+                    generator.parameter_count(),
+                    discriminator.parameter_count(),
+                    config.steps,
+                    config.batch
+                );
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sample(args: &SampleArgs) -> Result<ExitCode> {
+    ensure!(args.count > 0, "-n must be at least 1");
+    let seeds = args.seed..args.seed.checked_add(args.count).context("--seed plus -n goes past the last seed")?;
+    let latents = |len| seeds.clone().map(move |seed| Latent::from_seed(seed, len));
+    let pictures: Array4<u8> = match &args.float {
+        Some(path) => {
+            let checkpoint = Checkpoint::load(path)?;
+            let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
+            model.pictures(latent_batch(latents(model.latent), model.latent).view())
+        }
+        None => {
+            let blob = read_model(args.model.as_deref())?;
+            let model = parse(&blob, args.model.as_deref())?;
+            draw(&model, &latents(model.latent_len()).collect::<Vec<_>>())
+        }
+    };
+    let columns = (args.count as f64).sqrt().ceil() as usize;
+    write_atomically(&args.out, &png(&grid(pictures.view(), columns, 2, args.scale as usize))?)?;
+    println!("grid: {}", args.out.display());
+    if let Some(path) = &args.npy {
+        ndarray_npy::write_npy(path, &pictures).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("array: {}", path.display());
+    }
+    if let Some(folder) = &args.pngs {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        for (seed, picture) in seeds.clone().zip(pictures.axis_chunks_iter(Axis(0), 1)) {
+            write_atomically(&folder.join(format!("{seed:06}.png")), &png(&grid(picture, 1, 0, 1))?)?;
+        }
+        println!("pictures: {}", folder.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(checkpoint: &Path, output: &Path) -> Result<ExitCode> {
+    let checkpoint = Checkpoint::load(checkpoint)?;
+    let blob = quantise(&FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?)?.to_blob()?;
+    write_atomically(output, &blob)?;
+    println!("model: {} ({} bytes)", output.display(), blob.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_model(path: Option<&Path>) -> Result<ExitCode> {
+    let blob = read_model(path)?;
+    print!("{}", inspect(&parse(&blob, path)?));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn prove(path: Option<&Path>, seed: u32, count: u32) -> Result<ExitCode> {
+    ensure!(count > 0, "-n must be at least 1");
+    let last = seed.checked_add(count).context("--seed plus -n goes past the last seed")?;
+    let blob = read_model(path)?;
+    let report = verify::verify(&parse(&blob, path)?, seed..last)?;
+    println!("{report}");
+    if !report.is_exact() {
+        bail!("the model is not exact");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_model(path: Option<&Path>) -> Result<Vec<u8>> {
+    match path {
+        Some(path) => std::fs::read(path).with_context(|| format!("cannot read the model {}", path.display())),
+        None => Ok(SHIPPED.to_vec()),
+    }
+}
+
+fn parse<'a>(blob: &'a [u8], path: Option<&Path>) -> Result<Model<'a>> {
+    let name = || path.map_or_else(|| "the shipped model".to_owned(), |p| p.display().to_string());
+    Model::parse(blob).with_context(name)
+}

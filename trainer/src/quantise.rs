@@ -8,6 +8,7 @@
 //! [`verify`] compares the two ends: the simulation with the engine, bit for bit.
 
 pub mod calibrate;
+pub mod draw;
 pub mod fold;
 pub mod model;
 pub mod pack;

@@ -49,7 +49,7 @@ impl Linear {
 
     /// Pictures whose patches fit the scratch memory.
     fn pictures_at_a_time(&self) -> usize {
-        self.patches.map_or(usize::MAX, |p| (SCRATCH / (p.count() * p.len())).max(1))
+        self.patches.map_or(usize::MAX, |p| (SCRATCH / (p.count() * p.size())).max(1))
     }
 
     /// `y` = the layer of `x`, without bias. `x` is `[N, in]`, `y` is `[N, out]`.
@@ -64,19 +64,21 @@ impl Linear {
             for (x, mut y) in x.axis_chunks_iter(Axis(0), step).zip(y.axis_chunks_iter_mut(Axis(0), step)) {
                 match (op, patches) {
                     (Op::ConvTranspose { .. }, Some(p)) => {
-                        let products = lane.patches(x.nrows() * p.count(), p.len());
+                        let products = lane.patches(x.nrows() * p.count(), p.size());
                         gemm(per_place(&x, p.count()), w, products, false);
                         y.fill(0.0);
                         for (mut y, products) in
-                            y.rows_mut().into_iter().zip(lane.patches.chunks_exact(p.count() * p.len()))
+                            y.rows_mut().into_iter().zip(lane.patches.chunks_exact(p.count() * p.size()))
                         {
                             p.scatter_add(products, slice_mut(&mut y));
                         }
                     }
                     (Op::Conv { .. }, Some(p)) => {
                         lane.gather(&p, &x);
-                        let seen =
-                            matrix(&lane.patches[..x.nrows() * p.count() * p.len()], (x.nrows() * p.count(), p.len()));
+                        let seen = matrix(
+                            &lane.patches[..x.nrows() * p.count() * p.size()],
+                            (x.nrows() * p.count(), p.size()),
+                        );
                         gemm(seen, w, per_place_mut(&mut y, p.count()), false);
                     }
                     _ => gemm(x, w, y, false),
@@ -120,7 +122,7 @@ impl Linear {
                 match (op, patches) {
                     (Op::ConvTranspose { .. }, Some(p)) => {
                         lane.gather(&p, &dy);
-                        let d_products = matrix(&lane.patches[..n * p.count() * p.len()], (n * p.count(), p.len()));
+                        let d_products = matrix(&lane.patches[..n * p.count() * p.size()], (n * p.count(), p.size()));
                         if want_dw {
                             gemm(
                                 per_place(&x, p.count()).reversed_axes(),
@@ -137,14 +139,14 @@ impl Linear {
                         let dy = per_place(&dy, p.count());
                         if want_dw {
                             lane.gather(&p, &x);
-                            let seen = matrix(&lane.patches[..n * p.count() * p.len()], (n * p.count(), p.len()));
+                            let seen = matrix(&lane.patches[..n * p.count() * p.size()], (n * p.count(), p.size()));
                             gemm(seen.reversed_axes(), dy, matrix_mut(&mut lane.d_weights, dim), add);
                         }
                         if let Some(mut dx) = dx {
-                            gemm(dy, w.reversed_axes(), lane.patches(n * p.count(), p.len()), false);
+                            gemm(dy, w.reversed_axes(), lane.patches(n * p.count(), p.size()), false);
                             dx.fill(0.0);
                             for (mut dx, d_seen) in
-                                dx.rows_mut().into_iter().zip(lane.patches.chunks_exact(p.count() * p.len()))
+                                dx.rows_mut().into_iter().zip(lane.patches.chunks_exact(p.count() * p.size()))
                             {
                                 p.scatter_add(d_seen, slice_mut(&mut dx));
                             }
@@ -199,8 +201,8 @@ impl Lane {
 
     /// Fills the scratch memory with the patches of each picture of `maps`.
     fn gather(&mut self, p: &Patches, maps: &ArrayView2<'_, f32>) {
-        self.patches(maps.nrows() * p.count(), p.len());
-        for (map, patches) in maps.rows().into_iter().zip(self.patches.chunks_exact_mut(p.count() * p.len())) {
+        self.patches(maps.nrows() * p.count(), p.size());
+        for (map, patches) in maps.rows().into_iter().zip(self.patches.chunks_exact_mut(p.count() * p.size())) {
             p.gather(map.to_slice().expect("a batch is contiguous"), patches);
         }
     }

@@ -47,7 +47,7 @@ impl Patches {
     }
 
     /// Values in a patch, `[kernel y, kernel x, channel]`.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.kernel * self.kernel * self.channels
     }
 

@@ -25,7 +25,8 @@ const CALIBRATED: u32 = 512;
 /// When a layer's numbers cannot be brought to integers; the message says which.
 pub fn quantise(model: &FloatModel) -> Result<QuantModel> {
     ensure!(
-        model.range == Range::Symmetric || model.layers.last().is_some_and(|l| l.spec.activation == Activation::Sigmoid),
+        model.range == Range::Symmetric
+            || model.layers.last().is_some_and(|l| l.spec.activation == Activation::Sigmoid),
         "a generator with range = \"unit\" can be exported only if it ends in a sigmoid: \
          the device turns -1 ... 1 of a tanh into pixels, and this one was trained to use 0 ... 1 of it"
     );

@@ -1,0 +1,24 @@
+//! A run: a numbered folder, the loop that fills it, and what is in it.
+//!
+//! ```text
+//! runs/007-pocket/
+//!   config.toml              all that decides the result; a `--config` for another run
+//!   data.toml                which pictures, and their fingerprint
+//!   metrics.jsonl            one line of losses every few steps
+//!   losses.svg  reals.png  samples/step-NNNNNN.png  log.txt
+//!   checkpoints/step-NNNNNN.ckpt    full state: `trainer resume` continues bit for bit
+//!   model.gen                the quantised generator
+//!   report.html              all of it on a page
+//! ```
+
+pub mod checkpoint;
+pub mod folder;
+pub mod interrupt;
+pub mod metrics;
+pub mod progress;
+pub mod report;
+pub mod session;
+
+pub use checkpoint::Checkpoint;
+pub use folder::Folder;
+pub use session::Session;

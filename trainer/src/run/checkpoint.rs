@@ -1,0 +1,207 @@
+//! Everything a run needs to continue bit for bit, in one file.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 0–3 | magic `RBCK` |
+//! | 4–7 | version, little-endian (as all numbers) |
+//! | 8–11 | length of the header |
+//! | 12– | [`Header`] in postcard |
+//! | then | f32 of every list of [`State`], in the order of [`lists`] |
+//! | last 4 | CRC-32 of everything before |
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::metrics::Pending;
+use crate::config::Config;
+use crate::train::State;
+
+const MAGIC: [u8; 4] = *b"RBCK";
+const VERSION: u32 = 1;
+/// Lists of numbers in a [`State`].
+const LISTS: usize = 7;
+
+/// A moment of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The configuration in force.
+    pub config: Config,
+    /// What has been learnt.
+    pub state: State,
+    /// Losses since the last line of the metrics.
+    pub pending: Pending,
+    /// Seconds of training so far.
+    pub seconds: f64,
+    /// Fingerprint of the pictures.
+    pub data: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    config: String,
+    step: u64,
+    pending: Pending,
+    seconds: f64,
+    data: String,
+    lengths: [u64; LISTS],
+}
+
+fn lists(state: &mut State) -> [&mut Vec<f32>; LISTS] {
+    [
+        &mut state.generator,
+        &mut state.average,
+        &mut state.discriminator,
+        &mut state.generator_moments.first,
+        &mut state.generator_moments.second,
+        &mut state.discriminator_moments.first,
+        &mut state.discriminator_moments.second,
+    ]
+}
+
+impl Checkpoint {
+    /// The bytes of the file.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let mut state = self.state.clone();
+        let lists = lists(&mut state);
+        let header = postcard::to_stdvec(&Header {
+            config: self.config.to_toml(),
+            step: self.state.step,
+            pending: self.pending,
+            seconds: self.seconds,
+            data: self.data.clone(),
+            lengths: std::array::from_fn(|i| lists[i].len() as u64),
+        })?;
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend(u32::try_from(header.len())?.to_le_bytes());
+        bytes.extend(header);
+        for list in lists {
+            bytes.extend(list.iter().flat_map(|v| v.to_le_bytes()));
+        }
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// When they are not a checkpoint, are damaged, or of another version.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        ensure!(bytes.starts_with(&MAGIC), "not a checkpoint (it does not begin with RBCK)");
+        let Some((content, crc)) = bytes.split_last_chunk::<4>() else { bail!("it is cut off") };
+        let number = |at: usize| content.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let (Some(version), Some(header_len)) = (number(4), number(8)) else { bail!("it is cut off") };
+        ensure!(version == VERSION, "version {version}; this program reads version {VERSION}");
+        ensure!(crc32fast::hash(content) == u32::from_le_bytes(*crc), "it is damaged or cut off (checksum)");
+        let rest = &content[12..];
+        let Some((header, mut numbers)) = rest.split_at_checked(header_len as usize) else { bail!("it is cut off") };
+        let header: Header = postcard::from_bytes(header).context("its header is invalid")?;
+        let config = Config::from_toml(&header.config).context("its configuration is invalid")?;
+
+        let mut state = State { step: header.step, ..State::default() };
+        for (list, len) in lists(&mut state).into_iter().zip(header.lengths) {
+            let bytes = usize::try_from(len).ok().and_then(|len| numbers.split_at_checked(len.checked_mul(4)?));
+            let Some((values, rest)) = bytes else { bail!("it is shorter than it says") };
+            *list = values.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+            numbers = rest;
+        }
+        ensure!(numbers.is_empty(), "it is longer than it says");
+        Ok(Self { config, state, pending: header.pending, seconds: header.seconds, data: header.data })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), and when the file cannot be read; with its path.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+        Self::decode(&bytes).with_context(|| format!("{} is no usable checkpoint", path.display()))
+    }
+}
+
+/// Writes a file so that, whatever happens, either the old or the new content is
+/// found under its name.
+///
+/// # Errors
+/// When the folder cannot be written to or the disk is full; the old file is still there.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        #[cfg(unix)]
+        {
+            // Temporary files are private; results are not.
+            use std::os::unix::fs::PermissionsExt as _;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path)?;
+        // The name, too, must survive a power cut. Not every system can open a folder.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Trainer;
+
+    fn example() -> Checkpoint {
+        let mut config = Config::preset("pocket").unwrap();
+        config.generator.layers.truncate(1);
+        config.generator.layers[0].channels = 3;
+        config.generator.layers[0].activation = crate::config::ActivationName::Tanh;
+        config.generator.layers[0].batch_norm = false;
+        config.discriminator.layers.drain(..3);
+        let state = Trainer::new(config.clone()).unwrap().state;
+        Checkpoint { config, state, pending: Pending::default(), seconds: 1.5, data: "7".into() }
+    }
+
+    #[test]
+    fn survives_the_way_through_bytes() {
+        let checkpoint = example();
+        assert_eq!(Checkpoint::decode(&checkpoint.encode().unwrap()).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_byte_is_noticed() {
+        let bytes = example().encode().unwrap();
+        for len in 0..bytes.len() {
+            assert!(Checkpoint::decode(&bytes[..len]).is_err(), "cut to {len}");
+        }
+        for i in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[i] ^= 0x10;
+            assert!(Checkpoint::decode(&damaged).is_err(), "byte {i}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_lie_are_refused_even_with_a_right_checksum() {
+        let mut bytes = example().encode().unwrap();
+        bytes.truncate(bytes.len() - 8);
+        let crc = crc32fast::hash(&bytes);
+        bytes.extend(crc.to_le_bytes());
+        assert!(Checkpoint::decode(&bytes).unwrap_err().to_string().contains("shorter"));
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomically(&path, b"old").unwrap();
+        assert!(write_atomically(&folder.path().join("missing/a"), b"new").is_err());
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+}

@@ -1,0 +1,185 @@
+//! The folder of a run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::{Checkpoint, write_atomically};
+
+/// Checkpoints that are kept; older ones are removed.
+const KEPT: usize = 3;
+
+/// Which pictures a run learns from: enough to load them again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataRef {
+    /// In words.
+    pub name: String,
+    /// What `--data` said; none means that the source was chosen by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// What `--class` said.
+    pub class: String,
+    /// Fingerprint of the pictures.
+    pub fingerprint: String,
+    /// What `--minutes` said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+}
+
+/// The folder of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes the next free `NNN-name` in `parent`. Never an existing one.
+    ///
+    /// # Errors
+    /// When `parent` cannot be written to.
+    pub fn create(parent: &Path, name: &str) -> Result<Self> {
+        fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        let entries = fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))?;
+        let numbers = entries.flatten().filter_map(|e| {
+            let name = e.file_name();
+            name.to_str()?.split('-').next()?.parse::<u32>().ok()
+        });
+        let mut number = numbers.max().map_or(1, |n| n.saturating_add(1));
+        loop {
+            let path = parent.join(format!("{number:03}-{name}"));
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    for sub in ["samples", "checkpoints"] {
+                        fs::create_dir(path.join(sub))
+                            .with_context(|| format!("cannot write to {}", path.display()))?;
+                    }
+                    return Ok(Self(path));
+                }
+                // Another run started at the same moment.
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(e).with_context(|| format!("cannot make the folder {}", path.display())),
+            }
+        }
+    }
+
+    /// A folder that a run was started in.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        ensure!(path.exists(), "there is no run folder {}", path.display());
+        ensure!(
+            path.join("config.toml").is_file() && path.join("checkpoints").is_dir(),
+            "{} is no run folder: it lacks config.toml or checkpoints/",
+            path.display()
+        );
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file in it, whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write_atomically(&self.file(name), bytes)
+    }
+
+    /// Writes a picture in it as PNG.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_picture(&self, name: &str, picture: &image::RgbImage) -> Result<()> {
+        self.write(name, &png(picture)?)
+    }
+
+    /// Writes a checkpoint and removes the oldest ones.
+    ///
+    /// # Errors
+    /// When it cannot be written; the earlier ones are still there.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
+        let path = self.file(&format!("checkpoints/step-{:06}.ckpt", checkpoint.state.step));
+        write_atomically(&path, &checkpoint.encode()?)?;
+        let mut all = self.checkpoints()?;
+        all.truncate(all.len().saturating_sub(KEPT));
+        for old in all {
+            // One too many does no harm.
+            let _ = fs::remove_file(old);
+        }
+        Ok(path)
+    }
+
+    /// Its checkpoints, oldest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn checkpoints(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.file("checkpoints");
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        let step = |path: &Path| path.file_stem()?.to_str()?.strip_prefix("step-")?.parse::<u64>().ok();
+        let mut all: Vec<_> = entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|e| e == "ckpt"))
+            .filter_map(|p| Some((step(&p)?, p)))
+            .collect();
+        all.sort();
+        Ok(all.into_iter().map(|(_, p)| p).collect())
+    }
+
+    /// The newest checkpoint that is whole; `log` hears of the damaged ones.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn latest(&self, log: &mut dyn FnMut(&str)) -> Result<Checkpoint> {
+        for path in self.checkpoints()?.into_iter().rev() {
+            match Checkpoint::load(&path) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(e) => log(&format!("{e:#}; trying the one before")),
+            }
+        }
+        bail!("there is no usable checkpoint in {}: the run cannot be resumed", self.0.display())
+    }
+}
+
+/// The bytes of a PNG file.
+///
+/// # Errors
+/// When encoding fails.
+pub fn png(picture: &image::RgbImage) -> Result<Vec<u8>> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).context("cannot encode a PNG")?;
+    Ok(bytes.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_on_and_nothing_is_overwritten() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir(parent.path().join("notes")).unwrap();
+        let name = |f: &Folder| f.path().file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(name(&Folder::create(parent.path(), "pocket").unwrap()), "001-pocket");
+        assert_eq!(name(&Folder::create(parent.path(), "tutorial").unwrap()), "002-tutorial");
+        fs::create_dir(parent.path().join("041-x")).unwrap();
+        assert_eq!(name(&Folder::create(parent.path(), "pocket").unwrap()), "042-pocket");
+    }
+
+    #[test]
+    fn a_folder_that_is_no_run_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Folder::open(folder.path()).unwrap_err().to_string().contains("no run folder"));
+        assert!(Folder::open(&folder.path().join("x")).unwrap_err().to_string().contains("there is no"));
+    }
+}

@@ -1,0 +1,77 @@
+//! What a person sees while a run goes on: a bar on a terminal, lines elsewhere.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+
+use super::metrics::Row;
+
+/// Time between two lines when there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows the progress of a run.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    first: u64,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    /// Begins at `step` of `steps`.
+    pub fn new(step: u64, steps: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let template = "{bar:30.green/black} {pos}/{len} steps · {elapsed} · {eta} left · {msg}";
+            let style = ProgressStyle::with_template(template).expect("the template is valid");
+            // Steps done in an earlier session say nothing about the speed of this one.
+            let bar = ProgressBar::new(steps).with_style(style).with_position(step);
+            bar.reset_eta();
+            bar
+        });
+        Self { bar, started: Instant::now(), first: step, last_line: None }
+    }
+
+    /// After every step; `steps` may change when there is a time budget.
+    pub fn step(&self, step: u64, steps: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(steps);
+            bar.set_position(step);
+        }
+    }
+
+    /// After every line of the metrics.
+    pub fn row(&mut self, row: &Row, steps: u64) {
+        let losses = format!(
+            "D {:.3}  G {:.3}  {:.0} pictures/s  {}",
+            row.losses.d_loss,
+            row.losses.g_loss,
+            row.pictures_per_second,
+            row.losses.words()
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_message(losses);
+        } else if self.last_line.is_none_or(|t| t.elapsed() >= LINE_EVERY) {
+            self.last_line = Some(Instant::now());
+            let done = (row.step - self.first).max(1) as f64;
+            let left = self.started.elapsed().div_f64(done).mul_f64(steps.saturating_sub(row.step) as f64);
+            eprintln!("step {}/{}  {losses}  {} left", row.step, HumanCount(steps), HumanDuration(left));
+        }
+    }
+
+    /// Says something without disturbing the bar.
+    pub fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The loop of a run: steps, and what is written when.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use gen_core::{Latent, Model};
+use image::RgbImage;
+use ndarray::{Array4, s};
+
+use super::checkpoint::Checkpoint;
+use super::folder::{DataRef, Folder};
+use super::interrupt;
+use super::metrics::{self, Pending, Row};
+use super::progress::Progress;
+use super::report::Report;
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::grid::grid;
+use crate::inspect::inspect;
+use crate::quantise::draw::{draw, likeness};
+use crate::quantise::{FloatModel, quantise, verify};
+use crate::train::{Trainer, latent_batch};
+
+/// Pictures in a sample, and in a row of it.
+const SAMPLES: u32 = 64;
+const COLUMNS: usize = 8;
+/// Latents on which the exported model is compared with the float one.
+const COMPARED: u32 = 128;
+/// Latents on which the exported model is proven to be exact at the end of a run.
+const VERIFIED: u32 = 8;
+/// Samples that the report shows over time.
+const HISTORY: usize = 8;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished,
+    /// Ctrl-C: everything is saved, `resume` goes on.
+    Interrupted,
+}
+
+/// A run at work.
+#[derive(Debug)]
+pub struct Session {
+    folder: Folder,
+    data: Dataset,
+    data_ref: DataRef,
+    trainer: Trainer,
+    rows: Vec<Row>,
+    pending: Pending,
+    /// Seconds of earlier sessions.
+    seconds_before: f64,
+    started: Instant,
+    history: Vec<(u64, RgbImage)>,
+}
+
+impl Session {
+    /// Begins a run in a folder of its own.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, the pictures do not fit it, or the folder
+    /// cannot be written to. In the first two cases no folder is made.
+    pub fn create(config: Config, data: Dataset, data_ref: DataRef, parent: &std::path::Path) -> Result<Self> {
+        let side = config.side()?;
+        let found = data.pictures.dim();
+        ensure!(found.1 == side && found.2 == side, "the preset draws {side}x{side} pictures, the data has others");
+        let trainer = Trainer::new(config)?;
+        let folder = Folder::create(parent, &trainer.config.name)?;
+        folder.write("config.toml", trainer.config.to_toml().as_bytes())?;
+        folder.write("data.toml", toml::to_string(&data_ref)?.as_bytes())?;
+        let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
+        folder.write_picture("reals.png", &grid(reals, COLUMNS, 2, 2))?;
+        let mut session = Self {
+            folder,
+            data,
+            data_ref,
+            trainer,
+            rows: Vec::new(),
+            pending: Pending::default(),
+            seconds_before: 0.0,
+            started: Instant::now(),
+            history: Vec::new(),
+        };
+        session.sample()?;
+        session.save()?;
+        Ok(session)
+    }
+
+    /// Goes on with a run at its last whole checkpoint. `load` fetches the pictures
+    /// that the run was started with.
+    ///
+    /// # Errors
+    /// When there is no such run, no whole checkpoint, or the pictures have changed.
+    pub fn resume(
+        path: &std::path::Path,
+        load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
+        log: &mut dyn FnMut(&str),
+    ) -> Result<Self> {
+        let folder = Folder::open(path)?;
+        let text = std::fs::read_to_string(folder.file("data.toml"))
+            .with_context(|| format!("cannot read data.toml in {}", path.display()))?;
+        let data_ref: DataRef = toml::from_str(&text).with_context(|| format!("data.toml in {}", path.display()))?;
+        let checkpoint = folder.latest(log)?;
+        let data = load(&data_ref, &checkpoint.config)?;
+        ensure!(
+            data.fingerprint() == checkpoint.data,
+            "the pictures are not those that the run was started with ({}): results would not be the same. \
+             Start a new run for the new pictures",
+            data_ref.name
+        );
+        let rows = metrics::load(&folder.file("metrics.jsonl"), checkpoint.state.step)?;
+        folder.write("metrics.jsonl", metrics::to_jsonl(&rows).as_bytes())?;
+        Ok(Self {
+            trainer: Trainer::with_state(checkpoint.config, checkpoint.state)?,
+            folder,
+            data,
+            data_ref,
+            rows,
+            pending: checkpoint.pending,
+            seconds_before: checkpoint.seconds,
+            started: Instant::now(),
+            history: Vec::new(),
+        })
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Steps done, and steps to do.
+    pub fn steps(&self) -> (u64, u64) {
+        (self.trainer.state.step, self.trainer.config.steps)
+    }
+
+    /// Changes the number of steps to do.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.trainer.config.steps = steps;
+    }
+
+    /// The proof and the facts of the model that was exported, in words.
+    ///
+    /// # Errors
+    /// When training diverged, a file cannot be written, or a step fails.
+    pub fn run(&mut self) -> Result<(Outcome, String)> {
+        let mut progress = Progress::new(self.trainer.state.step, self.trainer.config.steps);
+        self.started = Instant::now();
+        let outcome = loop {
+            let every = self.trainer.config.every;
+            if self.trainer.state.step >= self.trainer.config.steps {
+                break Outcome::Finished;
+            }
+            if interrupt::asked() {
+                break Outcome::Interrupted;
+            }
+            let losses = self.trainer.step(&self.data.pictures)?;
+            let step = self.trainer.state.step;
+            ensure!(
+                losses.d_loss.is_finite() && losses.g_loss.is_finite(),
+                "training diverged at step {step}: a loss is not a number. The checkpoints in {} are from before; \
+                 start again with a lower learning rate (`lr` in a --config file)",
+                self.folder.file("checkpoints").display()
+            );
+            self.pending.add(&losses);
+            if step.is_multiple_of(every.log) {
+                self.log(&mut progress)?;
+            }
+            if step.is_multiple_of(every.sample) {
+                self.sample()?;
+            }
+            if step.is_multiple_of(every.checkpoint) {
+                self.save()?;
+                self.export()?;
+            }
+            progress.step(step, self.trainer.config.steps);
+        };
+        progress.finish();
+        let step = self.trainer.state.step;
+        self.save()?;
+        if !step.is_multiple_of(self.trainer.config.every.sample) {
+            self.sample()?;
+        }
+        Ok((outcome, self.finish()?))
+    }
+
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Writes a line of the metrics and, with a time budget, plans anew.
+    fn log(&mut self, progress: &mut Progress) -> Result<()> {
+        let Some(losses) = self.pending.take() else { return Ok(()) };
+        let (step, seconds) = (self.trainer.state.step, self.seconds());
+        let pictures_per_second = (step * self.trainer.config.batch as u64) as f64 / seconds.max(1e-9);
+        let row = Row { step, seconds, pictures_per_second, losses };
+        let path = self.folder.file("metrics.jsonl");
+        let append = || {
+            OpenOptions::new().create(true).append(true).open(&path)?.write_all(metrics::to_jsonl(&[row]).as_bytes())
+        };
+        append().with_context(|| format!("cannot write {}", path.display()))?;
+        self.rows.push(row);
+        if let Some(minutes) = self.data_ref.minutes {
+            let left = (minutes * 60.0 - seconds).max(0.0);
+            self.trainer.config.steps = step + (left / seconds * step as f64) as u64;
+        }
+        progress.row(&row, self.trainer.config.steps);
+        Ok(())
+    }
+
+    /// Writes a grid of the same latents every time, and the losses.
+    fn sample(&mut self) -> Result<()> {
+        let step = self.trainer.state.step;
+        let pictures =
+            self.float_model()?.pictures(latent_batch(self.latents(SAMPLES).into_iter(), self.latent_len()).view());
+        self.folder.write_picture(&format!("samples/step-{step:06}.png"), &grid(pictures.view(), COLUMNS, 2, 2))?;
+        self.history.push((step, grid(pictures.slice(s![..COLUMNS, .., .., ..]), COLUMNS, 2, 2)));
+        if !self.rows.is_empty() {
+            self.folder.write("losses.svg", metrics::plot(&self.rows)?.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<()> {
+        let checkpoint = Checkpoint {
+            config: self.trainer.config.clone(),
+            state: self.trainer.state.clone(),
+            pending: self.pending,
+            seconds: self.seconds(),
+            data: self.data.fingerprint(),
+        };
+        self.folder.save(&checkpoint).map(|_| ())
+    }
+
+    /// Quantises the averaged generator and writes `model.gen`.
+    fn export(&self) -> Result<Vec<u8>> {
+        let blob = quantise(&self.float_model()?)?.to_blob()?;
+        self.folder.write("model.gen", &blob)?;
+        Ok(blob)
+    }
+
+    /// Exports, proves, compares, and writes the report.
+    fn finish(&self) -> Result<String> {
+        let blob = self.export()?;
+        let model = Model::parse(&blob).context("the exported model")?;
+        let float = self.float_model()?;
+        let pictures = |count| {
+            let latents = self.latents(count);
+            let int8 = draw(&model, &latents);
+            (float.pictures(latent_batch(latents.into_iter(), self.latent_len()).view()), int8)
+        };
+        let (float_pictures, int8_pictures): (Array4<u8>, Array4<u8>) = pictures(COMPARED);
+        let close = likeness(float_pictures.view(), int8_pictures.view());
+        let proof = verify::verify(&model, 0..VERIFIED)?;
+        let bill = inspect(&model);
+        let shown = s![..SAMPLES as usize, .., .., ..];
+        let (float_grid, int8_grid) =
+            (grid(float_pictures.slice(shown), COLUMNS, 2, 2), grid(int8_pictures.slice(shown), COLUMNS, 2, 2));
+        self.folder.write_picture("samples.png", &int8_grid)?;
+
+        let (step, seconds) = (self.trainer.state.step, self.seconds());
+        let speed = step as f64 * self.trainer.config.batch as f64 / seconds.max(1e-9);
+        let facts = [
+            ("data", self.data.name.clone()),
+            ("steps", format!("{step} of {}", self.trainer.config.steps)),
+            ("time", format!("{:.1} minutes, {speed:.0} real pictures a second", seconds / 60.0)),
+            ("model", format!("model.gen, {} bytes", blob.len())),
+            (
+                "int8 against float",
+                format!("PSNR {:.1} dB, SSIM {:.4} over {COMPARED} pictures", close.psnr, close.ssim),
+            ),
+        ];
+        let stride = self.history.len().div_ceil(HISTORY).max(1);
+        let mut history: Vec<_> = self.history.iter().step_by(stride).cloned().collect();
+        if let Some(last) = self.history.last().filter(|last| history.last().is_none_or(|h| h.0 != last.0)) {
+            history.push(last.clone());
+        }
+        let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let report = Report {
+            title: &name,
+            facts: &facts,
+            pictures: &[("float, as trained", &float_grid), ("int8, as the microcontroller draws them", &int8_grid)],
+            history: &history,
+            losses: &metrics::plot(&self.rows)?,
+            tables: &[
+                ("Memory bill", bill.to_string()),
+                ("Proof: float simulation = integer engine", proof.to_string()),
+            ],
+            config: &self.trainer.config.to_toml(),
+        };
+        self.folder.write("report.html", report.html()?.as_bytes())?;
+        ensure!(proof.is_exact(), "the exported model is not exact:\n{proof}");
+        let words: Vec<_> = facts.iter().map(|(label, value)| format!("{label}: {value}")).collect();
+        Ok(words.join("\n"))
+    }
+
+    fn float_model(&self) -> Result<FloatModel> {
+        FloatModel::fold(&self.trainer.config, &self.trainer.state.average)
+    }
+
+    fn latent_len(&self) -> usize {
+        self.trainer.config.latent.into()
+    }
+
+    fn latents(&self, count: u32) -> Vec<Latent> {
+        (0..count).map(|seed| Latent::from_seed(seed, self.latent_len())).collect()
+    }
+}

@@ -1,0 +1,265 @@
+//! The program as a user runs it: runs, interruptions, mistakes.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use trainer::config::Config;
+use trainer::run::metrics::{self, Row};
+use trainer::run::{Checkpoint, Folder};
+
+/// A recipe small enough to train in seconds. All kinds of layers, and dropout.
+fn tiny() -> Config {
+    let mut config = Config::preset("pocket").unwrap();
+    let tutorial = Config::preset("tutorial").unwrap();
+    config.name = "tiny".into();
+    config.batch = 6;
+    config.steps = 60;
+    config.every.log = 7;
+    config.every.sample = 25;
+    config.every.checkpoint = 10;
+    for layer in &mut config.generator.layers[..4] {
+        layer.channels = 6;
+    }
+    for layer in &mut config.discriminator.layers[..3] {
+        layer.channels = 8;
+    }
+    config.discriminator.layers[3].dropout = tutorial.discriminator.layers[4].dropout;
+    config.labels.noise = tutorial.labels.noise;
+    config
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::write(place.path().join("tiny.toml"), tiny().to_toml()).unwrap();
+        fs::create_dir(place.path().join("pictures")).unwrap();
+        (0..20).for_each(|i| place.add_picture(i));
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn add_picture(&self, i: u8) {
+        let colour = |x: u32, y: u32| image::Rgb([i * 5, (x * 6) as u8, (y * 7) as u8]);
+        image::RgbImage::from_fn(40, 32, colour).save(self.path().join(format!("pictures/{i}.png"))).unwrap();
+    }
+
+    /// The program in this folder, without the user's environment or the network.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command.env_remove("CIFAR10_DIR").env("RIBBIT_OFFLINE", "1").env("RIBBIT_CACHE", self.path().join("cache"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn run_well(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {text}");
+        text
+    }
+
+    fn folder(&self, name: &str) -> Folder {
+        Folder::open(&self.path().join("runs").join(name)).unwrap()
+    }
+}
+
+const TINY: [&str; 4] = ["--config", "tiny.toml", "--data", "pictures"];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    TINY.into_iter().chain(more.iter().copied()).collect()
+}
+
+/// What must not depend on interruptions, threads or the clock.
+fn result(folder: &Folder) -> (Checkpoint, Vec<Row>, Vec<u8>, Vec<u8>) {
+    let mut checkpoint = folder.latest(&mut |line| panic!("{line}")).unwrap();
+    checkpoint.seconds = 0.0;
+    let mut rows = metrics::load(&folder.file("metrics.jsonl"), u64::MAX).unwrap();
+    for row in &mut rows {
+        (row.seconds, row.pictures_per_second) = (0.0, 0.0);
+    }
+    let read = |name: &str| fs::read(folder.file(name)).unwrap();
+    (checkpoint, rows, read("model.gen"), read("samples.png"))
+}
+
+#[test]
+fn a_run_leaves_all_that_it_promises() {
+    let place = Place::new();
+    let text = place.run_well(&with(&[]));
+    assert!(text.contains("20 pictures") && text.contains("--data PATH"), "says which data, and how to choose: {text}");
+    let folder = place.folder("001-tiny");
+    for name in [
+        "config.toml",
+        "data.toml",
+        "metrics.jsonl",
+        "losses.svg",
+        "reals.png",
+        "samples/step-000000.png",
+        "samples/step-000025.png",
+        "samples/step-000060.png",
+        "samples.png",
+        "checkpoints/step-000060.ckpt",
+        "model.gen",
+        "report.html",
+    ] {
+        assert!(folder.file(name).is_file(), "{name}");
+    }
+    assert_eq!(Config::from_toml(&fs::read_to_string(folder.file("config.toml")).unwrap()).unwrap(), tiny());
+    assert_eq!(metrics::load(&folder.file("metrics.jsonl"), u64::MAX).unwrap().len(), 60 / 7);
+
+    let model = folder.file("model.gen");
+    let model = model.to_str().unwrap();
+    assert!(place.run_well(&["inspect", model]).contains("lm3s6965evb"));
+    place.run_well(&["verify", model, "-n", "3"]);
+    place
+        .run_well(&["sample", model, "-n", "5", "--seed", "7", "--out", "g.png", "--npy", "g.npy", "--pngs", "single"]);
+    let pictures: ndarray::Array4<u8> = ndarray_npy::read_npy(place.path().join("g.npy")).unwrap();
+    assert_eq!(pictures.dim(), (5, 32, 32, 3));
+    let single = image::open(place.path().join("single/000009.png")).unwrap().to_rgb8();
+    assert_eq!(single.as_raw()[..], pictures.slice(ndarray::s![2, .., .., ..]).iter().copied().collect::<Vec<_>>()[..]);
+
+    let checkpoint = folder.file("checkpoints/step-000060.ckpt");
+    let checkpoint = checkpoint.to_str().unwrap();
+    place.run_well(&["quantize", checkpoint, "-o", "again.gen"]);
+    assert_eq!(fs::read(place.path().join("again.gen")).unwrap(), fs::read(model).unwrap());
+    place.run_well(&["sample", "--float", checkpoint, "-n", "4"]);
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let place = Place::new();
+    place.run_well(&with(&["--threads", "1"]));
+    place.run_well(&with(&["--threads", "2"]));
+    place.run_well(&with(&["--threads", "3", "--seed", "2"]));
+    let one = result(&place.folder("001-tiny"));
+    assert!(one == result(&place.folder("002-tiny")), "1 and 2 threads differ");
+    assert!(one.2 != result(&place.folder("003-tiny")).2, "another seed gives another model");
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let place = Place::new();
+    place.run_well(&with(&[]));
+    let whole = result(&place.folder("001-tiny"));
+    // Killed when that many lines of metrics are there, wherever it is by then.
+    for (i, lines) in [1, 3, 6].into_iter().enumerate() {
+        let mut child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let name = format!("{:03}-tiny", i + 2);
+        let metrics = place.path().join("runs").join(&name).join("metrics.jsonl");
+        while child.try_wait().unwrap().is_none() {
+            if fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= lines) {
+                child.kill().unwrap(); // SIGKILL
+            }
+        }
+        place.run_well(&["resume", &format!("runs/{name}")]);
+        assert!(result(&place.folder(&name)) == whole, "killed after {lines} lines");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_exports_and_stops() {
+    let place = Place::new();
+    let child =
+        place.command(&with(&["--steps", "1000000"])).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let metrics = place.path().join("runs/001-tiny/metrics.jsonl");
+    while !metrics.is_file() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = place.folder("001-tiny");
+    assert!(folder.file("model.gen").is_file() && folder.file("report.html").is_file());
+    let step = folder.latest(&mut |_| ()).unwrap().state.step;
+    assert!(step >= 7, "{step}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("trainer resume"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over() {
+    let place = Place::new();
+    place.run_well(&with(&["--steps", "30"]));
+    let folder = place.folder("001-tiny");
+    let last = folder.checkpoints().unwrap().pop().unwrap();
+    let bytes = fs::read(&last).unwrap();
+    fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+    let text = place.run_well(&["resume", "runs/001-tiny"]);
+    assert!(text.contains("step-000030.ckpt") && text.contains("Going on at step 20"), "{text}");
+}
+
+#[test]
+fn other_pictures_are_not_resumed_with() {
+    let place = Place::new();
+    place.run_well(&with(&["--steps", "5"]));
+    place.add_picture(30);
+    let output = place.run(&["resume", "runs/001-tiny", "--steps", "9"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not those that the run was started with"));
+}
+
+#[test]
+fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
+    let place = Place::new();
+    let path = |name: &str| place.path().join(name);
+    fs::create_dir(path("empty")).unwrap();
+    fs::create_dir(path("text")).unwrap();
+    fs::write(path("text/a.png"), "no picture").unwrap();
+    fs::write(path("cut.bin"), [0; 5000]).unwrap();
+    fs::write(path("cut.tar.gz"), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]).unwrap();
+    fs::write(path("junk.gen"), "junk").unwrap();
+    fs::write(path("junk.ckpt"), "junk").unwrap();
+    fs::write(path("bad.toml"), tiny().to_toml().replace("batch = 6", "batch = 0")).unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&["--data", "nowhere"], "nowhere"),
+        (&["--data", "empty"], "empty"),
+        (&["--data", "text"], "a.png"),
+        (&["--data", "cut.bin"], "cut.bin"),
+        (&["--data", "cut.tar.gz"], "cut.tar.gz"),
+        (&["--data", "builtin", "--class", "toad"], "airplane"),
+        (&["--data", "pictures", "--preset", "pond"], "pocket"),
+        (&["--data", "pictures", "--config", "bad.toml"], "batch"),
+        (&["--data", "pictures", "--config", "none.toml"], "none.toml"),
+        (&["--data", "pictures", "--minutes", "0"], "minutes"),
+        (&["--data", "pictures", "--threads", "0"], "threads"),
+        (&["resume", "nowhere"], "nowhere"),
+        (&["inspect", "junk.gen"], "junk.gen"),
+        (&["verify", "nowhere.gen"], "nowhere.gen"),
+        (&["sample", "--float", "junk.ckpt"], "junk.ckpt"),
+        (&["quantize", "junk.ckpt"], "junk.ckpt"),
+        (&["presets", "pond"], "pocket"),
+    ];
+    for (arguments, expected) in cases {
+        let output = place.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?} went through");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+        assert!(!text.contains("panicked"), "{arguments:?}: {text}");
+        assert!(!path("runs").exists(), "{arguments:?} left a run folder");
+    }
+}
+
+#[test]
+fn presets_are_shown_and_can_be_fed_back() {
+    let place = Place::new();
+    assert!(place.run_well(&["presets"]).contains("6264579 parameters"));
+    fs::write(place.path().join("mine.toml"), place.run_well(&["presets", "pocket"])).unwrap();
+    place.run_well(&["--config", "mine.toml", "--data", "pictures", "--steps", "1"]);
+}
+
+#[test]
+fn without_data_or_network_the_drawn_frogs_are_taken_and_named() {
+    let place = Place::new();
+    let text = place.run_well(&["data"]);
+    assert!(text.contains("drawn") && text.contains("RIBBIT_OFFLINE"), "{text}");
+    assert!(place.path().join("data.png").is_file());
+}
