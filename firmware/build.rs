@@ -1,0 +1,103 @@
+//! Checks the model, sizes the buffers for it, and links for the chosen board.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use gen_core::Model;
+
+const BOARDS: [&str; 2] = ["lm3s6965evb", "mps2-an386"];
+
+/// What the program itself may need beside a model: bytes of flash (code, fonts, tables) …
+const CODE: usize = 48 * 1024;
+/// … and bytes of RAM (frame buffer, run time).
+const DATA: usize = 8 * 1024;
+
+fn main() {
+    if let Err(message) = run() {
+        println!("cargo::error={message}");
+    }
+}
+
+fn run() -> Result<(), String> {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=FROG_MODEL");
+
+    let path = match env::var("FROG_MODEL") {
+        // Cargo runs this program in firmware/, people write paths as seen from the workspace.
+        Ok(path) => root.join("..").join(path),
+        Err(_) => root.join("assets/frog.gen"),
+    };
+    let path = path.canonicalize().map_err(|e| format!("cannot find the model {}: {e}", path.display()))?;
+    println!("cargo::rerun-if-changed={}", path.display());
+    let blob = fs::read(&path).map_err(|e| format!("cannot read the model {}: {e}", path.display()))?;
+    let model = Model::parse(&blob).map_err(|e| format!("{}: {e}", path.display()))?;
+    write_model(&model, &path, &out)?;
+
+    let feature = |board: &&str| env::var(format!("CARGO_FEATURE_{}", board.to_uppercase().replace('-', "_"))).is_ok();
+    // Two at once are refused by src/board.rs.
+    if let Some(board) = BOARDS.into_iter().find(feature) {
+        link(board, &model, &root, &out)?;
+    }
+    Ok(())
+}
+
+/// Writes the constants that `src/model.rs` includes.
+fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String> {
+    let (picture, size) = (model.picture(), model.size());
+    let source = format!(
+        "/// Bytes of the model.\n\
+         pub const MODEL_LEN: usize = {size};\n\
+         /// Bytes of workspace that the engine needs for it.\n\
+         pub const WORKSPACE_LEN: usize = {};\n\
+         /// Width of its pictures, in pixels.\n\
+         pub const PICTURE_WIDTH: usize = {};\n\
+         /// Height of its pictures, in pixels.\n\
+         pub const PICTURE_HEIGHT: usize = {};\n\
+         static ALIGNED: &Aligned<[u8; MODEL_LEN]> = &Aligned(*include_bytes!({path:?}));\n",
+        model.workspace_len(),
+        picture.width,
+        picture.height,
+    );
+    write(&out.join("model.rs"), &source)
+}
+
+/// Checks that the model fits the board, and hands its memory map to the linker.
+fn link(board: &str, model: &Model<'_>, root: &Path, out: &Path) -> Result<(), String> {
+    let map = root.join("boards").join(board).join("memory.x");
+    println!("cargo::rerun-if-changed={}", map.display());
+    let script = fs::read_to_string(&map).map_err(|e| format!("cannot read {}: {e}", map.display()))?;
+    for (what, needed, extra, region) in
+        [("model", model.size(), CODE, "FLASH"), ("workspace", model.workspace_len(), DATA, "RAM")]
+    {
+        let room = length_of(&script, region).ok_or_else(|| format!("{} has no line {region}", map.display()))?;
+        if needed + extra > room {
+            return Err(format!(
+                "the model does not fit {board}: its {what} takes {needed} bytes and the program up to {extra}, \
+                 but {region} has {room}. Choose a smaller model or a larger board"
+            ));
+        }
+    }
+    write(&out.join("memory.x"), &script)?;
+    println!("cargo::rustc-link-search={}", out.display());
+    for argument in ["--nmagic", "-Tlink.x", "-Tdefmt.x"] {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    }
+    Ok(())
+}
+
+/// Bytes of a region in a linker script with lines such as `FLASH : ORIGIN = 0, LENGTH = 256K`.
+fn length_of(script: &str, region: &str) -> Option<usize> {
+    let line = script.lines().find(|l| l.trim_start().starts_with(region))?;
+    let kilobytes = line.split_once("LENGTH =")?.1.trim().strip_suffix('K')?;
+    kilobytes.parse::<usize>().ok().map(|k| k * 1024)
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|e| format!("{name}: {e}"))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
+}

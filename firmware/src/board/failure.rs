@@ -1,0 +1,65 @@
+//! What happens when something goes wrong: it is said in words and the program ends
+//! with exit code 1. No failure is silent, and none leaves QEMU running.
+
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use cortex_m::peripheral::SCB;
+use cortex_m_rt::ExceptionFrame;
+use defmt_semihosting as _; // the log
+
+/// Ends the program, and QEMU with it: failure.
+fn fail() -> ! {
+    semihosting::process::exit(1)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    static PANICKING: AtomicBool = AtomicBool::new(false);
+    // The log itself may be what panics: one try.
+    if !PANICKING.load(Ordering::Relaxed) {
+        PANICKING.store(true, Ordering::Relaxed);
+        defmt::error!("{}", defmt::Display2Format(info));
+    }
+    fail()
+}
+
+unsafe extern "C" {
+    /// Both from `memory.x`.
+    static _stack_start: u8;
+    static _stack_end: u8;
+}
+
+/// Entry of the fault handler.
+///
+/// Running out of stack is a fault too, so the handler must not use the stack that
+/// it finds: it begins a new one, and looks at the old one for the place of the fault.
+// SAFETY: the name is the one that the vector table expects; nothing else bears it.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+extern "C" fn HardFault() {
+    core::arch::naked_asm!(
+        "mrs r0, msp",
+        "ldr r1, ={top}",
+        "msr msp, r1",
+        "b {report}",
+        top = sym _stack_start,
+        report = sym report,
+    )
+}
+
+/// Reports a fault. `frame` is where the stack ended: the registers pushed by the
+/// processor, unless there was no stack left to push them on.
+extern "C" fn report(frame: *const ExceptionFrame) -> ! {
+    // SAFETY: reading the fault status has no side effect.
+    let status = unsafe { (*SCB::PTR).cfsr.read() };
+    if frame.addr() < (&raw const _stack_end).addr() {
+        let size = (&raw const _stack_start).addr() - (&raw const _stack_end).addr();
+        defmt::error!("stack overflow: more than the {=usize} bytes of memory.x were needed", size);
+    } else {
+        // SAFETY: the processor has just pushed it, within the stack.
+        let pc = unsafe { (*frame).pc() };
+        defmt::error!("hard fault at address {=u32:#010x}, status (CFSR) {=u32:#010x}", pc, status);
+    }
+    fail()
+}

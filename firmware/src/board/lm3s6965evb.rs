@@ -1,0 +1,222 @@
+//! Texas Instruments LM3S6965 evaluation board as QEMU has it: Cortex-M3, an OLED of
+//! 128 x 64 pixels in 16 greys, five buttons.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::peripheral::SYST;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m_rt::exception;
+
+use super::register::Register;
+use crate::app::Button;
+use crate::ssd0323::{Interface, Ssd0323};
+
+/// The board.
+#[derive(Debug)]
+pub struct Board {
+    /// UART 0: pictures, byte for byte.
+    pub uart: Uart,
+    /// The display.
+    pub oled: Ssd0323<Ssi>,
+    /// Select; in QEMU's window the control key.
+    pub select: Select,
+}
+
+macro_rules! registers {
+    ($($name:ident = $address:expr;)*) => {
+        // SAFETY: registers in the LM3S6965's memory map; none starts a transfer to memory.
+        $(const $name: Register = unsafe { Register::at($address) };)*
+    };
+}
+
+const SYSCTL: usize = 0x400F_E000;
+const GPIO_A: usize = 0x4000_4000;
+const GPIO_C: usize = 0x4000_6000;
+const GPIO_F: usize = 0x4002_5000;
+const SSI: usize = 0x4000_8000;
+const UART: usize = 0x4000_C000;
+
+registers! {
+    RCGC1 = SYSCTL + 0x104; // clocks of UART and SSI
+    RCGC2 = SYSCTL + 0x108; // clocks of the ports
+
+    // Address bits 2 to 9 choose which pins a write changes.
+    GPIO_C_PIN_7 = GPIO_C + (COMMAND_OR_DATA << 2) as usize;
+    GPIO_C_DIRECTION = GPIO_C + 0x400;
+    GPIO_F_EVENT = GPIO_F + 0x40C;
+    GPIO_F_RAW_STATUS = GPIO_F + 0x414;
+    GPIO_F_CLEAR = GPIO_F + 0x41C;
+    GPIO_A_ALTERNATE = GPIO_A + 0x420;
+    GPIO_F_PULL_UP = GPIO_F + 0x510;
+    GPIO_A_DIGITAL = GPIO_A + 0x51C;
+    GPIO_C_DIGITAL = GPIO_C + 0x51C;
+    GPIO_F_DIGITAL = GPIO_F + 0x51C;
+
+    SSI_CONTROL_0 = SSI;
+    SSI_CONTROL_1 = SSI + 0x04;
+    SSI_DATA = SSI + 0x08;
+    SSI_STATUS = SSI + 0x0C;
+    SSI_PRESCALE = SSI + 0x10;
+
+    UART_DATA = UART;
+    UART_FLAGS = UART + 0x18;
+    UART_DIVIDER = UART + 0x24;
+    UART_FRACTION = UART + 0x28;
+    UART_LINE = UART + 0x2C;
+    UART_CONTROL = UART + 0x30;
+}
+
+const UART_AND_SSI: u32 = 1 << 0 | 1 << 4;
+const PORTS_A_C_F: u32 = 1 << 0 | 1 << 2 | 1 << 5;
+/// Pins of port A: receive and transmit of the UART; clock, select and transmit of the SSI.
+const UART_AND_SSI_PINS: u32 = 0b10_1111;
+/// Pin of port C.
+const COMMAND_OR_DATA: u32 = 1 << 7;
+/// Pin of port F; low while pressed.
+const SELECT: u32 = 1 << 1;
+
+/// Core clock after reset, as QEMU has it.
+const CLOCK_HZ: u32 = 12_500_000;
+const TICK_MS: u32 = 10;
+
+impl Board {
+    /// Sets the board up and starts the clock; once, at the start.
+    pub fn take() -> Self {
+        RCGC1.set(UART_AND_SSI);
+        RCGC2.set(PORTS_A_C_F);
+        GPIO_A_ALTERNATE.set(UART_AND_SSI_PINS);
+        GPIO_A_DIGITAL.set(UART_AND_SSI_PINS);
+
+        // 115,200 baud, 8 bits, FIFOs; enabled for sending.
+        UART_DIVIDER.write(6);
+        UART_FRACTION.write(50);
+        UART_LINE.write(0b111_0000);
+        UART_CONTROL.write(1 << 0 | 1 << 8);
+
+        if let Some(core) = cortex_m::Peripherals::take() {
+            start_clock(core.SYST);
+        }
+        Self { uart: Uart(()), oled: Ssd0323::new(Ssi::take()), select: Select::take() }
+    }
+}
+
+static TICKS: AtomicU32 = AtomicU32::new(0);
+
+fn start_clock(mut timer: SYST) {
+    timer.set_clock_source(SystClkSource::Core);
+    timer.set_reload(CLOCK_HZ / 1000 * TICK_MS - 1);
+    timer.clear_current();
+    timer.enable_interrupt();
+    timer.enable_counter();
+}
+
+#[exception]
+fn SysTick() {
+    TICKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Milliseconds since the start; wraps after 49 days.
+pub fn now_ms() -> u32 {
+    TICKS.load(Ordering::Relaxed).wrapping_mul(TICK_MS)
+}
+
+/// Sleeps until the next tick of the clock at the latest.
+pub fn sleep() {
+    cortex_m::asm::wfi();
+}
+
+/// PL011 UART.
+#[derive(Debug)]
+pub struct Uart(());
+
+const TRANSMIT_FULL: u32 = 1 << 5;
+
+impl Uart {
+    /// Sends bytes; waits while the device is busy.
+    pub fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            while UART_FLAGS.read() & TRANSMIT_FULL != 0 {}
+            UART_DATA.write(byte.into());
+        }
+    }
+}
+
+/// PL022 serial port with the OLED on it.
+///
+/// QEMU selects the OLED at reset through pin 0 of port D; that port is left alone.
+#[derive(Debug)]
+pub struct Ssi(());
+
+const TRANSMIT_ROOM: u32 = 1 << 1;
+const RECEIVED: u32 = 1 << 2;
+const BUSY: u32 = 1 << 4;
+/// Depth of the FIFOs.
+const FIFO: usize = 8;
+
+impl Ssi {
+    fn take() -> Self {
+        GPIO_C_DIRECTION.set(COMMAND_OR_DATA);
+        GPIO_C_DIGITAL.set(COMMAND_OR_DATA);
+        SSI_CONTROL_1.write(0); // off while it is set up
+        SSI_PRESCALE.write(2);
+        SSI_CONTROL_0.write(7); // 8 bits
+        SSI_CONTROL_1.write(1 << 1); // on, master
+        Self(())
+    }
+
+    /// The device stops when nobody takes what it receives: both FIFOs go in step.
+    fn send(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(FIFO) {
+            for &byte in chunk {
+                while SSI_STATUS.read() & TRANSMIT_ROOM == 0 {}
+                SSI_DATA.write(byte.into());
+            }
+            for _ in chunk {
+                while SSI_STATUS.read() & RECEIVED == 0 {}
+                SSI_DATA.read();
+            }
+        }
+        // The command line must not change before the last bit is out.
+        while SSI_STATUS.read() & BUSY != 0 {}
+    }
+}
+
+impl Interface for Ssi {
+    fn command(&mut self, bytes: &[u8]) {
+        GPIO_C_PIN_7.write(0);
+        self.send(bytes);
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        GPIO_C_PIN_7.write(COMMAND_OR_DATA);
+        self.send(bytes);
+    }
+}
+
+/// The select button.
+///
+/// The port remembers rising edges, so a press is never missed, however long a
+/// picture takes. The release counts, not the press: under QEMU the line is low
+/// until the button has been pressed and released once.
+#[derive(Debug)]
+pub struct Select(());
+
+impl Select {
+    fn take() -> Self {
+        GPIO_F_PULL_UP.set(SELECT);
+        GPIO_F_DIGITAL.set(SELECT);
+        GPIO_F_EVENT.set(SELECT); // rising edge
+        GPIO_F_CLEAR.write(SELECT);
+        Self(())
+    }
+}
+
+impl Button for Select {
+    fn pressed(&mut self) -> bool {
+        let pressed = GPIO_F_RAW_STATUS.read() & SELECT != 0;
+        if pressed {
+            GPIO_F_CLEAR.write(SELECT);
+        }
+        pressed
+    }
+}

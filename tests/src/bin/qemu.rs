@@ -1,0 +1,37 @@
+//! Runs a firmware program under QEMU: cargo's runner for the boards' targets.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use workspace_tests::firmware::Board;
+use workspace_tests::qemu::{Options, Qemu};
+
+/// Runs a firmware program under QEMU, decodes its log, and returns its exit code:
+/// 0 success, 1 panic or fault, 134 lock-up, 124 out of time.
+#[derive(Debug, Parser)]
+#[command(name = "qemu")]
+struct Arguments {
+    /// Board: lm3s6965evb or mps2-an386
+    board: String,
+    /// The program, an ELF file
+    program: PathBuf,
+    /// Words for the program, such as seed=7 or idle=0
+    settings: Vec<String>,
+    /// Seconds that it may run; 0 for ever
+    #[arg(long, default_value_t = 60)]
+    limit: u64,
+    /// File for the bytes that the program sends over UART 0
+    #[arg(long, value_name = "FILE")]
+    serial: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let limit = (arguments.limit > 0).then(|| Duration::from_secs(arguments.limit));
+    let options = Options { settings: arguments.settings, serial: arguments.serial, window: false, limit };
+    let qemu = Qemu::start(Board::named(&arguments.board)?, &arguments.program, &options)?;
+    let code = qemu.finish(|line| println!("{line}"))?;
+    std::process::exit(code)
+}

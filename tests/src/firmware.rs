@@ -1,0 +1,81 @@
+//! Boards, and how a program of the firmware is built for one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, str};
+
+use anyhow::{Context, Result, bail};
+
+/// A board, as QEMU and as the firmware know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Board {
+    /// QEMU's name for it, which is the firmware's feature too.
+    pub name: &'static str,
+    /// What the compiler calls its core.
+    pub triple: &'static str,
+    /// Bytes of flash of the real chip.
+    pub flash: u64,
+    /// Bytes of RAM of the real chip.
+    pub ram: u64,
+}
+
+/// Cortex-M3 with a grey OLED.
+pub const LM3S6965EVB: Board =
+    Board { name: "lm3s6965evb", triple: "thumbv7m-none-eabi", flash: 256 * 1024, ram: 64 * 1024 };
+/// Cortex-M4F, headless.
+pub const MPS2_AN386: Board =
+    Board { name: "mps2-an386", triple: "thumbv7em-none-eabihf", flash: 4096 * 1024, ram: 4096 * 1024 };
+/// All boards.
+pub const BOARDS: [Board; 2] = [LM3S6965EVB, MPS2_AN386];
+
+impl Board {
+    /// The board with this name.
+    ///
+    /// # Errors
+    /// When there is none; the message lists those that there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let known = || BOARDS.map(|b| b.name).join(", ");
+        BOARDS.into_iter().find(|b| b.name == name).with_context(|| format!("no board {name}; there are {}", known()))
+    }
+}
+
+/// What to do when a tool is missing.
+pub const SET_UP: &str = "./tests/run.sh installs all that is needed";
+
+/// Builds a program for a board and returns the path of the ELF file. `model` takes
+/// the place of the model that the firmware has otherwise.
+///
+/// # Errors
+/// When cargo fails: with all that it printed.
+pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")?;
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(["build", "-q", "-p", "firmware", "--profile", "firmware"]);
+    cargo.args(["--target", board.triple, "--features", board.name, "--bin", program]);
+    // Cargo says where it put the program, whatever target directory it was told to use.
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    if let Some(model) = model {
+        cargo.env("FROG_MODEL", model.canonicalize().with_context(|| format!("no model {}", model.display()))?);
+    }
+    let output = cargo.stdin(Stdio::null()).output().context("cannot run cargo")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let hint = if said.contains("can't find crate for `core`") {
+            format!("\nthe target {} is not installed: {SET_UP}", board.triple)
+        } else {
+            String::new()
+        };
+        bail!("cannot build {program} for {}:\n{said}{hint}", board.name);
+    }
+    executable(&output.stdout).context("cargo named no executable")
+}
+
+/// The executable among cargo's messages.
+fn executable(messages: &[u8]) -> Option<PathBuf> {
+    let messages = str::from_utf8(messages).ok()?;
+    let mut found = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    found.next_back()
+}
