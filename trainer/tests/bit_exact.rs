@@ -186,7 +186,7 @@ fn network(latent: usize, layers: &[LayerSpec], numbers: Numbers, seed: u64) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_networks(

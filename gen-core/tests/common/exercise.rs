@@ -1,0 +1,19 @@
+//! What must hold for any bytes whatsoever: shared with the fuzz target.
+
+use gen_core::{Engine, Latent, Model};
+
+/// Parses `blob`; a model must then draw a whole picture in the workspace that it
+/// asks for. Returns whether it was a model.
+pub fn exercise(blob: &[u8]) -> bool {
+    let Ok(model) = Model::parse(blob) else { return false };
+    let shape = model.picture();
+    let mut workspace = vec![0x55; model.workspace_len()];
+    let mut engine = Engine::new(&model, &mut workspace).expect("as much as the model asks for");
+    let mut rows = 0;
+    engine.generate(&Latent::from_seed(1, model.latent_len()), |y, row| {
+        assert_eq!((y, row.len()), (rows, shape.row_len()));
+        rows += 1;
+    });
+    assert_eq!(rows, usize::from(shape.height));
+    true
+}

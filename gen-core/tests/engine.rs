@@ -1,0 +1,55 @@
+//! The engine from outside: workspace, reuse, and pictures that never change.
+
+mod common;
+
+use common::{build, draw, picture, tiny};
+use gen_core::{Engine, Latent, Model, Shape, WorkspaceTooSmall};
+
+#[test]
+fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {
+    let blob = build("tiny", 5, &tiny(), 1);
+    let model = Model::parse(&blob).unwrap();
+    let needed = model.workspace_len();
+    let latent = Latent::from_seed(3, 5);
+    let exact = picture(&model, &latent);
+
+    let mut less = vec![0; needed - 1];
+    assert_eq!(Engine::new(&model, &mut less).unwrap_err(), WorkspaceTooSmall { needed, given: needed - 1 });
+
+    // What lies beyond is left alone.
+    let mut more = vec![77; needed + 100];
+    assert_eq!(draw(&mut Engine::new(&model, &mut more).unwrap(), &latent), exact);
+    assert!(more[needed..].iter().all(|&b| b == 77));
+}
+
+#[test]
+fn an_engine_can_be_used_again() {
+    let blob = build("tiny", 5, &tiny(), 1);
+    let model = Model::parse(&blob).unwrap();
+    // Garbage from before must not shine through either.
+    let mut workspace = vec![-86; model.workspace_len()];
+    let mut engine = Engine::new(&model, &mut workspace).unwrap();
+    for seed in [1, 2, 1, 1] {
+        let latent = Latent::from_seed(seed, 5);
+        assert_eq!(draw(&mut engine, &latent), picture(&model, &latent), "seed {seed}");
+    }
+}
+
+#[test]
+fn latents_of_another_length_are_cut_or_filled_up() {
+    let blob = build("tiny", 5, &tiny(), 1);
+    let model = Model::parse(&blob).unwrap();
+    let of = |steps: &[i8]| picture(&model, &Latent::from_steps(steps).unwrap());
+    assert_eq!(of(&[1, 2, 3, 4, 5, 99, 99]), of(&[1, 2, 3, 4, 5]));
+    assert_eq!(of(&[1, 2, 3]), of(&[1, 2, 3, 0, 0]));
+    assert_ne!(of(&[1, 2, 3, 4, 5]), of(&[1, 2, 3, 4, 6]));
+}
+
+#[test]
+fn pictures_of_the_committed_model_have_not_changed() {
+    let model = Model::parse(include_bytes!("golden/tiny.blob")).unwrap();
+    assert_eq!(model.picture(), Shape::new(8, 12, 3));
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let found = [0, 1, 2, 42].map(|seed| crc.checksum(&picture(&model, &Latent::from_seed(seed, model.latent_len()))));
+    assert_eq!(found, [0x75a2_6e2b, 0xec53_4528, 0xce4b_457c, 0xdccb_c8bc], "{found:#010x?}");
+}
