@@ -1,33 +1,15 @@
 //! Sources on disk: CIFAR-10 in its forms, folders of pictures, and what is wrong with either.
 
+mod data_common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use data_common::{records, tar_gz};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 use trainer::data::cifar::{CLASSES, RECORD};
 use trainer::data::{self, ClassFilter, Dataset, Request, Sources};
-
-/// Records with these labels; each picture is filled with its place in the file.
-fn records(labels: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (index, &label) in labels.iter().enumerate() {
-        bytes.push(label);
-        bytes.extend(vec![index as u8; RECORD - 1]);
-    }
-    bytes
-}
-
-fn tar_gz(entries: &[(&str, &[u8])]) -> Vec<u8> {
-    let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    let mut tar = tar::Builder::new(gz);
-    for (name, bytes) in entries {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(bytes.len() as u64);
-        tar.append_data(&mut header, name, *bytes).unwrap();
-    }
-    tar.into_inner().unwrap().finish().unwrap()
-}
 
 fn request(path: &Path) -> Request {
     Request { path: Some(path.to_owned()), ..Request::default() }

@@ -1,5 +1,7 @@
 //! The download, against a small HTTP server of its own.
 
+mod data_common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use data_common::{records, tar_gz};
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 use trainer::data::download::{DownloadError, fetch, part_of};
@@ -212,6 +215,10 @@ fn refusals_keep_the_part() {
         assert!(matches!(error, DownloadError::Unreachable { .. }), "{error}");
     }
     case.assert_part(Some(10));
+
+    let case = Case::new();
+    case.fetch("http://127.0.0.1:1/x").0.unwrap_err();
+    case.assert_part(None);
 }
 
 #[test]
@@ -232,22 +239,11 @@ fn a_folder_that_cannot_be_made() {
     assert!(matches!(error, DownloadError::Disk { .. }), "{error}");
 }
 
-/// The archive of a CIFAR-10 with three frogs.
-fn archive() -> Vec<u8> {
-    let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    let mut tar = tar::Builder::new(gz);
-    let record: Vec<u8> = std::iter::once(6).chain((0..3072).map(|i| i as u8)).collect();
-    let bytes = record.repeat(3);
-    let mut header = tar::Header::new_ustar();
-    header.set_size(bytes.len() as u64);
-    tar.append_data(&mut header, "cifar-10-batches-bin/data_batch_1.bin", &bytes[..]).unwrap();
-    tar.into_inner().unwrap().finish().unwrap()
-}
-
 #[test]
 fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
     let cache = TempDir::new().unwrap();
-    let bytes = archive();
+    // CIFAR-10 with three frogs.
+    let bytes = tar_gz(&[("cifar-10-batches-bin/data_batch_1.bin", &records(&[6; 3]))]);
     let (url, log) = serve(bytes.clone(), vec![Answer::Status(503), Answer::Whole, Answer::Whole]);
     let sources =
         Sources { cifar10_dir: None, cache: Some(cache.path().join("ribbit")), url, md5: md5(&bytes), offline: false };

@@ -16,11 +16,13 @@ fn a_picture_depends_on_seed_and_index_alone() {
     assert_ne!(frog(1, 7), frog(2, 7));
 }
 
-/// If these change, drawings on purpose or by a new tiny-skia look different: update the numbers.
+/// If these change, the drawings do, by intent or by a new tiny-skia: look at a sheet, then update the
+/// numbers. Elsewhere tiny-skia's vector units may round in another way.
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn golden_pictures() {
     let found = [(0, 0), (0, 1), (0, 4999), (u64::MAX, 3)].map(|(seed, index)| crc32fast::hash(&frog(seed, index)));
-    assert_eq!(found, [0x87a1_205f, 0x9c87_5fd8, 0x8ec3_fd9b, 0x872f_ef7b], "{found:#010x?}");
+    assert_eq!(found, [0x596b_f9ed, 0xc449_a156, 0x9d50_c189, 0x84fd_2bc5], "{found:#010x?}");
 }
 
 #[test]

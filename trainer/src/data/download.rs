@@ -26,8 +26,8 @@ const MAX_BYTES: u64 = 1 << 30;
 #[non_exhaustive]
 pub enum DownloadError {
     /// No server, no answer, or no valid one.
-    #[error("cannot reach {url}: {source}")]
-    Unreachable { url: String, source: Box<ureq::Error> },
+    #[error("cannot reach {url}: {cause}")]
+    Unreachable { url: String, cause: Box<ureq::Error> },
     /// The server refuses.
     #[error("{url} answers with HTTP status {status}")]
     Status { url: String, status: u16 },
@@ -47,8 +47,8 @@ pub enum DownloadError {
     #[error("another download into {} is running", .0.display())]
     Busy(PathBuf),
     /// The disk.
-    #[error("cannot write {}: {source}", path.display())]
-    Disk { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {cause}", path.display())]
+    Disk { path: PathBuf, cause: io::Error },
 }
 
 /// Where [`fetch`] keeps an unfinished file: the target's name and `.part`.
@@ -63,7 +63,7 @@ pub fn part_of(target: &Path) -> PathBuf {
 /// progress bar.
 pub fn fetch(url: &str, md5: &str, target: &Path, log: &mut dyn FnMut(&str)) -> Result<(), DownloadError> {
     let path = part_of(target);
-    let disk = |source| DownloadError::Disk { path: path.clone(), source };
+    let disk = |cause| DownloadError::Disk { path: path.clone(), cause };
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder).map_err(disk)?;
     }
@@ -81,11 +81,18 @@ pub fn fetch(url: &str, md5: &str, target: &Path, log: &mut dyn FnMut(&str)) -> 
 
     let mut part = Part { file, length: 0, hash: Md5::new() };
     part.recall().map_err(disk)?;
-    if !part.digest().eq_ignore_ascii_case(md5) {
-        transfer(url, &mut part, log).map_err(|stop| match stop {
-            Stop::Disk(source) => disk(source),
+    if !part.digest().eq_ignore_ascii_case(md5)
+        && let Err(stop) = transfer(url, &mut part, log)
+    {
+        if part.length == 0 {
+            // Nothing to go on from. That it cannot be removed would be no news.
+            drop(part);
+            _ = fs::remove_file(&path);
+        }
+        return Err(match stop {
+            Stop::Disk(cause) => disk(cause),
             Stop::Error(error) => error,
-        })?;
+        });
     }
     let found = part.digest();
     if !found.eq_ignore_ascii_case(md5) {
@@ -188,7 +195,7 @@ fn request(agent: &ureq::Agent, url: &str, part: &mut Part, log: &mut dyn FnMut(
         if from > 0 {
             request = request.header("Range", format!("bytes={from}-"));
         }
-        let unreachable = |source| DownloadError::Unreachable { url: url.into(), source: Box::new(source) };
+        let unreachable = |cause| DownloadError::Unreachable { url: url.into(), cause: Box::new(cause) };
         request.call().map_err(unreachable)
     };
     let mut response = get(part.length)?;

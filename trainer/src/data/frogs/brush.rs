@@ -124,7 +124,7 @@ impl Oval {
         Self { rx: self.rx + by, ry: self.ry + by, ..self }
     }
 
-    fn path(self) -> Option<Path> {
+    fn trace(self, path: &mut PathBuilder) {
         let (sin, cos) = sin_cos(self.turn);
         let at = |u: f32, v: f32| {
             let (u, v) = (u * self.rx, v * self.ry);
@@ -132,7 +132,6 @@ impl Oval {
         };
         // The usual four cubic arcs; 0.5523 makes them round to within 0.03 %.
         const K: f32 = 0.552_285;
-        let mut path = PathBuilder::new();
         let start = at(1.0, 0.0);
         path.move_to(start.0, start.1);
         for [a, b, end] in [
@@ -145,7 +144,6 @@ impl Oval {
             path.cubic_to(a.0, a.1, b.0, b.1, end.0, end.1);
         }
         path.close();
-        path.finish()
     }
 }
 
@@ -181,35 +179,44 @@ impl Canvas {
     }
 
     pub(super) fn oval(&mut self, oval: Oval, ink: impl Into<Ink>) {
-        self.fill(oval.path(), ink.into(), BlendMode::SourceOver);
+        self.ovals(&[oval], ink);
+    }
+
+    /// Several at once, which is faster than one by one.
+    pub(super) fn ovals(&mut self, ovals: &[Oval], ink: impl Into<Ink>) {
+        let path = traced(|path| ovals.iter().for_each(|oval| oval.trace(path)));
+        self.fill(path, ink.into(), BlendMode::SourceOver);
     }
 
     /// As [`Canvas::oval`], but only where something has been painted already.
     pub(super) fn oval_atop(&mut self, oval: Oval, ink: impl Into<Ink>) {
-        self.fill(oval.path(), ink.into(), BlendMode::SourceAtop);
+        self.fill(traced(|path| oval.trace(path)), ink.into(), BlendMode::SourceAtop);
     }
 
     /// A closed, smooth shape through `points`.
     pub(super) fn blob(&mut self, points: &[(f32, f32)], ink: impl Into<Ink>) {
-        self.fill(smooth(points, true), ink.into(), BlendMode::SourceOver);
+        self.fill(traced(|path| smooth(path, points, true)), ink.into(), BlendMode::SourceOver);
     }
 
     /// The outline of [`Canvas::blob`].
     pub(super) fn blob_rim(&mut self, points: &[(f32, f32)], width: f32, ink: impl Into<Ink>) {
-        let blend = BlendMode::SourceOver;
-        self.stroke(smooth(points, true), width, ink.into(), blend);
+        self.stroke(traced(|path| smooth(path, points, true)), width, ink.into(), BlendMode::SourceOver);
     }
 
     /// A round-ended, smooth line through `points`.
     pub(super) fn line(&mut self, points: &[(f32, f32)], width: f32, ink: impl Into<Ink>) {
-        let blend = BlendMode::SourceOver;
-        self.stroke(smooth(points, false), width, ink.into(), blend);
+        self.stroke(traced(|path| smooth(path, points, false)), width, ink.into(), BlendMode::SourceOver);
+    }
+
+    /// Straight lines from `from` to each of `to`, round at their ends.
+    pub(super) fn fan(&mut self, from: (f32, f32), to: &[(f32, f32)], width: f32, ink: impl Into<Ink>) {
+        let path = traced(|path| to.iter().for_each(|&to| smooth(path, &[from, to], false)));
+        self.stroke(path, width, ink.into(), BlendMode::SourceOver);
     }
 
     /// As [`Canvas::line`], but only where something has been painted already.
     pub(super) fn line_atop(&mut self, points: &[(f32, f32)], width: f32, ink: impl Into<Ink>) {
-        let blend = BlendMode::SourceAtop;
-        self.stroke(smooth(points, false), width, ink.into(), blend);
+        self.stroke(traced(|path| smooth(path, points, false)), width, ink.into(), BlendMode::SourceAtop);
     }
 
     fn fill(&mut self, path: Option<Path>, ink: Ink, blend: BlendMode) {
@@ -232,18 +239,24 @@ fn paint(ink: Ink, blend_mode: BlendMode) -> Paint<'static> {
     Paint { shader: ink.shader(), blend_mode, anti_alias: true, force_hq_pipeline: false }
 }
 
-/// A Catmull-Rom curve through `points`; `None` for fewer than two.
-fn smooth(points: &[(f32, f32)], closed: bool) -> Option<Path> {
+/// The path that `trace` builds; `None` if that is no path.
+fn traced(trace: impl FnOnce(&mut PathBuilder)) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    trace(&mut path);
+    path.finish()
+}
+
+/// A Catmull-Rom curve through `points`; nothing for fewer than two.
+fn smooth(path: &mut PathBuilder, points: &[(f32, f32)], closed: bool) {
     let n = points.len();
     if n < 2 {
-        return None;
+        return;
     }
     // Neighbours past an open end repeat the end; those of a closed curve go round.
     let at = |i: isize| {
         let last = n as isize - 1;
         points[if closed { i.rem_euclid(n as isize) } else { i.clamp(0, last) } as usize]
     };
-    let mut path = PathBuilder::new();
     path.move_to(points[0].0, points[0].1);
     let segments = if closed { n } else { n - 1 };
     for i in 0..segments as isize {
@@ -260,7 +273,6 @@ fn smooth(points: &[(f32, f32)], closed: bool) -> Option<Path> {
     if closed {
         path.close();
     }
-    path.finish()
 }
 
 /// Sine and cosine to about 1e-4, from plain products: the libm of each platform rounds in its own

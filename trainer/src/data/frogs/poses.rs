@@ -239,14 +239,11 @@ impl Frog<'_> {
             let back = t.abs() * 0.22;
             (tip.0 - dx * back + nx * t, tip.1 - dy * back + ny * t)
         });
-        for toe in toes {
-            self.canvas.line(&[heel, toe], 0.14, colour.darker(0.6));
-            self.canvas.oval(disc(toe.0, toe.1, 0.085), colour.darker(0.6));
-        }
-        for toe in toes {
-            self.canvas.line(&[heel, toe], 0.08, colour);
-            self.canvas.oval(disc(toe.0, toe.1, 0.055), colour.lighter(0.2));
-        }
+        let pads = |r| toes.map(|(x, y)| disc(x, y, r));
+        self.canvas.fan(heel, &toes, 0.14, colour.darker(0.6));
+        self.canvas.ovals(&pads(0.085), colour.darker(0.6));
+        self.canvas.fan(heel, &toes, 0.08, colour);
+        self.canvas.ovals(&pads(0.055), colour.lighter(0.2));
     }
 
     fn belly(&mut self, place: Oval) {
