@@ -214,11 +214,9 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     config.check()?;
     let data = load(&args.source, config.side()?)?;
-    let path = args.source.data.as_ref().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.clone()));
-    let is_builtin = args.source.data.as_deref() == Some(Path::new(data::BUILTIN));
     let data_ref = DataRef {
         name: data.name.clone(),
-        path: if is_builtin { args.source.data.clone() } else { path },
+        path: data.origin.clone(),
         class: args.source.class.clone(),
         fingerprint: data.fingerprint(),
         minutes: args.minutes,
@@ -231,7 +229,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
 fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     interrupt::listen()?;
     let reload = |data: &DataRef, config: &Config| {
-        let source = SourceArgs { data: data.path.clone(), class: data.class.clone() };
+        let source = SourceArgs { data: Some(data.path.clone()), class: data.class.clone() };
         load(&source, config.side()?)
     };
     let mut session = Session::resume(&args.run, reload, &mut |line| eprintln!("{line}"))?;

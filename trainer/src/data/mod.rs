@@ -54,6 +54,8 @@ pub struct Skipped {
 pub struct Dataset {
     /// One line in words: what, how many, where from.
     pub name: String,
+    /// The path that [`Request::path`] would have to be to get these pictures again.
+    pub origin: PathBuf,
     /// `[N, side, side, 3]`, RGB.
     pub pictures: Array4<u8>,
     /// How many pictures each class, folder or kind of frog has; only those that have any.
@@ -165,7 +167,7 @@ fn automatic(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)) ->
         },
     };
     log(&format!("data: no CIFAR-10: {reason}"));
-    builtin(request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
+    open(Path::new(BUILTIN), request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
 }
 
 /// CIFAR-10 from the cache folder, downloaded first if it is not there.
@@ -191,8 +193,15 @@ fn cached(request: &Request, sources: &Sources, cache: &Path, log: &mut dyn FnMu
 /// Reads what `path` names, whatever it is.
 fn open(path: &Path, request: &Request) -> Result<Dataset> {
     if path == Path::new(BUILTIN) {
-        return builtin(request);
+        return Ok(Dataset { origin: path.to_owned(), ..builtin(request)? });
     }
+    let dataset = open_pictures(path, request)?;
+    // A path is taken as seen from the current folder, which may be another one next time.
+    let origin = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(Dataset { origin, ..dataset })
+}
+
+fn open_pictures(path: &Path, request: &Request) -> Result<Dataset> {
     let shown = path.display();
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
@@ -338,7 +347,7 @@ impl Dataset {
     fn new(pixels: Vec<u8>, side: usize) -> Result<Self> {
         let count = pixels.len() / (side * side * 3);
         let pictures = Array4::from_shape_vec((count, side, side, 3), pixels)?;
-        Ok(Self { name: String::new(), pictures, groups: Vec::new(), skipped: Vec::new() })
+        Ok(Self { name: String::new(), origin: PathBuf::new(), pictures, groups: Vec::new(), skipped: Vec::new() })
     }
 
     /// Number of pictures.

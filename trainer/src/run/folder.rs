@@ -16,9 +16,8 @@ const KEPT: usize = 3;
 pub struct DataRef {
     /// In words.
     pub name: String,
-    /// What `--data` said; none means that the source was chosen by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
+    /// What `--data` would have to say to get them again.
+    pub path: PathBuf,
     /// What `--class` said.
     pub class: String,
     /// Fingerprint of the pictures.
