@@ -5,7 +5,7 @@
 //!   config.toml              all that decides the result; a `--config` for another run
 //!   data.toml                which pictures, and their fingerprint
 //!   metrics.jsonl            one line of losses every few steps
-//!   losses.svg  reals.png  samples/step-NNNNNN.png  log.txt
+//!   losses.svg  reals.png  samples/step-NNNNNN.png
 //!   checkpoints/step-NNNNNN.ckpt    full state: `trainer resume` continues bit for bit
 //!   model.gen                the quantised generator
 //!   report.html              all of it on a page

@@ -12,11 +12,11 @@ use gen_core::latent;
 use gen_core::spec::{Activation, Op};
 use ndarray::Array2;
 
-use super::fold::{FloatLayer, FloatModel, latents};
+use super::fold::{FloatLayer, FloatModel, affordable, latents};
 use super::model::{QuantLayer, QuantModel};
 use crate::config::Range;
 
-/// Latents on which the ranges are measured.
+/// Latents on which the ranges are measured; fewer for a large generator.
 const CALIBRATED: u32 = 512;
 
 /// Quantises a float generator.
@@ -30,7 +30,8 @@ pub fn quantise(model: &FloatModel) -> Result<QuantModel> {
         "a generator with range = \"unit\" can be exported only if it ends in a sigmoid: \
          the device turns -1 ... 1 of a tanh into pixels, and this one was trained to use 0 ... 1 of it"
     );
-    let maps = model.activations(latents(0x5000_0000, CALIBRATED, model.latent).view());
+    let count = affordable(model.macs(), CALIBRATED);
+    let maps = model.activations(latents(0x5000_0000, count, model.latent).view());
     let mut layers = Vec::new();
     let mut scale_in = latent::SCALE;
     for (i, (layer, map)) in model.layers.iter().zip(&maps).enumerate() {

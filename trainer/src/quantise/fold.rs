@@ -21,6 +21,14 @@ pub fn latents(first: u32, count: u32, len: usize) -> Array2<f32> {
     latent_batch((first..first + count).map(|seed| Latent::from_seed(seed, len)), len)
 }
 
+/// How many pictures a generator of this size should draw for a purpose that would
+/// like `most`: large ones are too slow for that, and 8 still say something.
+pub fn affordable(macs: u64, most: u32) -> u32 {
+    // About a second of two cores.
+    let count = (1 << 34) / macs.max(1);
+    u32::try_from(count).unwrap_or(u32::MAX).clamp(8.min(most), most)
+}
+
 /// A float generator without normalisation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FloatModel {
@@ -64,7 +72,10 @@ impl FloatModel {
             "the generator's parameters are not all finite: training diverged"
         );
         let latent = config.latent.into();
-        network.forward(params, latents(0x4000_0000, MEASURED, latent).view(), Pass::Eval);
+        let is_normalised = network.blocks().iter().any(|b| b.spec().batch_norm);
+        if is_normalised {
+            network.forward(params, latents(0x4000_0000, MEASURED, latent).view(), Pass::Eval);
+        }
         let layers = network.blocks().iter().map(|block| {
             let (spec, geometry) = (block.spec().layer, *block.geometry());
             let channels = geometry.output.channels as usize;
@@ -89,6 +100,11 @@ impl FloatModel {
         });
         let layers = layers.collect();
         Ok(Self { name: config.name.clone(), latent, range: config.range, layers })
+    }
+
+    /// Multiply-accumulates for one picture.
+    pub fn macs(&self) -> u64 {
+        self.layers.iter().map(|l| l.geometry.macs()).sum()
     }
 
     /// Output of every layer for a batch of latents, `[N, values]` each.

@@ -29,7 +29,7 @@ pub struct Report<'a> {
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}\
 h1,h2{line-height:1.2}table{border-collapse:collapse}td{padding:.15rem 1rem .15rem 0;vertical-align:top}\
-figure{display:inline-block;margin:0 1rem 1rem 0}figcaption{color:#555}\
+figure{display:inline-block;width:calc(50% - 1rem);margin:0 .5rem 1rem 0}figcaption{color:#555}\
 img{image-rendering:pixelated;max-width:100%}pre{background:#f4f4f2;padding:1rem;overflow-x:auto;font-size:13px}\
 svg{max-width:100%;height:auto}";
 

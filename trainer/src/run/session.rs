@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use gen_core::{Latent, Model};
 use image::RgbImage;
-use ndarray::{Array4, s};
+use ndarray::s;
 
 use super::checkpoint::Checkpoint;
 use super::folder::{DataRef, Folder};
@@ -20,10 +20,11 @@ use crate::data::Dataset;
 use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::quantise::draw::{draw, likeness};
+use crate::quantise::fold::affordable;
 use crate::quantise::{FloatModel, quantise, verify};
 use crate::train::{Trainer, latent_batch};
 
-/// Pictures in a sample, and in a row of it.
+/// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
 const SAMPLES: u32 = 64;
 const COLUMNS: usize = 8;
 /// Latents on which the exported model is compared with the float one.
@@ -213,8 +214,9 @@ impl Session {
     /// Writes a grid of the same latents every time, and the losses.
     fn sample(&mut self) -> Result<()> {
         let step = self.trainer.state.step;
-        let pictures =
-            self.float_model()?.pictures(latent_batch(self.latents(SAMPLES).into_iter(), self.latent_len()).view());
+        let model = self.float_model()?;
+        let latents = self.latents(affordable(model.macs(), SAMPLES));
+        let pictures = model.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
         self.folder.write_picture(&format!("samples/step-{step:06}.png"), &grid(pictures.view(), COLUMNS, 2, 2))?;
         self.history.push((step, grid(pictures.slice(s![..COLUMNS, .., .., ..]), COLUMNS, 2, 2)));
         if !self.rows.is_empty() {
@@ -246,16 +248,14 @@ impl Session {
         let blob = self.export()?;
         let model = Model::parse(&blob).context("the exported model")?;
         let float = self.float_model()?;
-        let pictures = |count| {
-            let latents = self.latents(count);
-            let int8 = draw(&model, &latents);
-            (float.pictures(latent_batch(latents.into_iter(), self.latent_len()).view()), int8)
-        };
-        let (float_pictures, int8_pictures): (Array4<u8>, Array4<u8>) = pictures(COMPARED);
+        let compared = affordable(model.macs(), COMPARED);
+        let latents = self.latents(compared);
+        let int8_pictures = draw(&model, &latents);
+        let float_pictures = float.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
         let close = likeness(float_pictures.view(), int8_pictures.view());
         let proof = verify::verify(&model, 0..VERIFIED)?;
         let bill = inspect(&model);
-        let shown = s![..SAMPLES as usize, .., .., ..];
+        let shown = s![..SAMPLES.min(compared) as usize, .., .., ..];
         let (float_grid, int8_grid) =
             (grid(float_pictures.slice(shown), COLUMNS, 2, 2), grid(int8_pictures.slice(shown), COLUMNS, 2, 2));
         self.folder.write_picture("samples.png", &int8_grid)?;
@@ -269,7 +269,7 @@ impl Session {
             ("model", format!("model.gen, {} bytes", blob.len())),
             (
                 "int8 against float",
-                format!("PSNR {:.1} dB, SSIM {:.4} over {COMPARED} pictures", close.psnr, close.ssim),
+                format!("PSNR {:.1} dB, SSIM {:.4} over {compared} pictures", close.psnr, close.ssim),
             ),
         ];
         let stride = self.history.len().div_ceil(HISTORY).max(1);
