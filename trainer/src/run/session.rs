@@ -27,6 +27,9 @@ use crate::train::{Trainer, latent_batch};
 /// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
 const SAMPLES: u32 = 64;
 const COLUMNS: usize = 8;
+/// Pixels between them, and how much they are enlarged.
+const GAP: usize = 2;
+const SCALE: usize = 2;
 /// Latents on which the exported model is compared with the float one.
 const COMPARED: u32 = 128;
 /// Latents on which the exported model is proven to be exact at the end of a run.
@@ -55,7 +58,6 @@ pub struct Session {
     /// Seconds of earlier sessions.
     seconds_before: f64,
     started: Instant,
-    history: Vec<(u64, RgbImage)>,
 }
 
 impl Session {
@@ -73,7 +75,7 @@ impl Session {
         folder.write("config.toml", trainer.config.to_toml().as_bytes())?;
         folder.write("data.toml", toml::to_string(&data_ref)?.as_bytes())?;
         let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
-        folder.write_picture("reals.png", &grid(reals, COLUMNS, 2, 2))?;
+        folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE))?;
         let mut session = Self {
             folder,
             data,
@@ -83,7 +85,6 @@ impl Session {
             pending: Pending::default(),
             seconds_before: 0.0,
             started: Instant::now(),
-            history: Vec::new(),
         };
         session.sample()?;
         session.save()?;
@@ -123,7 +124,6 @@ impl Session {
             pending: checkpoint.pending,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
-            history: Vec::new(),
         })
     }
 
@@ -217,8 +217,8 @@ impl Session {
         let model = self.float_model()?;
         let latents = self.latents(affordable(model.macs(), SAMPLES));
         let pictures = model.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
-        self.folder.write_picture(&format!("samples/step-{step:06}.png"), &grid(pictures.view(), COLUMNS, 2, 2))?;
-        self.history.push((step, grid(pictures.slice(s![..COLUMNS, .., .., ..]), COLUMNS, 2, 2)));
+        self.folder
+            .write_picture(&format!("samples/step-{step:06}.png"), &grid(pictures.view(), COLUMNS, GAP, SCALE))?;
         if !self.rows.is_empty() {
             self.folder.write("losses.svg", metrics::plot(&self.rows)?.as_bytes())?;
         }
@@ -256,8 +256,10 @@ impl Session {
         let proof = verify::verify(&model, 0..VERIFIED)?;
         let bill = inspect(&model);
         let shown = s![..SAMPLES.min(compared) as usize, .., .., ..];
-        let (float_grid, int8_grid) =
-            (grid(float_pictures.slice(shown), COLUMNS, 2, 2), grid(int8_pictures.slice(shown), COLUMNS, 2, 2));
+        let (float_grid, int8_grid) = (
+            grid(float_pictures.slice(shown), COLUMNS, GAP, SCALE),
+            grid(int8_pictures.slice(shown), COLUMNS, GAP, SCALE),
+        );
         self.folder.write_picture("samples.png", &int8_grid)?;
 
         let (step, seconds) = (self.trainer.state.step, self.seconds());
@@ -272,17 +274,12 @@ impl Session {
                 format!("PSNR {:.1} dB, SSIM {:.4} over {compared} pictures", close.psnr, close.ssim),
             ),
         ];
-        let stride = self.history.len().div_ceil(HISTORY).max(1);
-        let mut history: Vec<_> = self.history.iter().step_by(stride).cloned().collect();
-        if let Some(last) = self.history.last().filter(|last| history.last().is_none_or(|h| h.0 != last.0)) {
-            history.push(last.clone());
-        }
         let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let report = Report {
             title: &name,
             facts: &facts,
             pictures: &[("float, as trained", &float_grid), ("int8, as the microcontroller draws them", &int8_grid)],
-            history: &history,
+            history: &self.history()?,
             losses: &metrics::plot(&self.rows)?,
             tables: &[
                 ("Memory bill", bill.to_string()),
@@ -294,6 +291,29 @@ impl Session {
         ensure!(proof.is_exact(), "the exported model is not exact:\n{proof}");
         let words: Vec<_> = facts.iter().map(|(label, value)| format!("{label}: {value}")).collect();
         Ok(words.join("\n"))
+    }
+
+    /// The first row of a few samples over time, read back from their files: those of
+    /// earlier sessions are there too.
+    fn history(&self) -> Result<Vec<(u64, RgbImage)>> {
+        let folder = self.folder.file("samples");
+        let mut steps = Vec::new();
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?.flatten()
+        {
+            let path = entry.path();
+            let step = path.file_stem().and_then(|s| s.to_str()?.strip_prefix("step-")?.parse().ok());
+            steps.extend(step.filter(|&s: &u64| s <= self.trainer.state.step).map(|step| (step, path)));
+        }
+        steps.sort();
+        let stride = steps.len().div_ceil(HISTORY).max(1);
+        let last = steps.len().saturating_sub(1);
+        let chosen = steps.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
+        let row = |path: &std::path::Path| -> Result<RgbImage> {
+            let sheet = image::open(path).with_context(|| format!("cannot read {}", path.display()))?.to_rgb8();
+            let height = self.data.side() as u32 * SCALE as u32 + 2 * GAP as u32;
+            Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height).to_image())
+        };
+        chosen.map(|(_, (step, path))| Ok((step, row(&path)?))).collect()
     }
 
     fn float_model(&self) -> Result<FloatModel> {
