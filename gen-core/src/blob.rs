@@ -176,12 +176,19 @@ impl Layer<'_> {
         Requant { positive: self.positive.get(channel), negative: self.negative.get(channel) }
     }
 
+    /// Weights of a phase: `[output channel][tap row][tap column][input channel]`.
+    #[inline(always)]
+    pub fn filters(&self, phase: usize) -> &[i8] {
+        let start = self.geometry.weight_offset(phase);
+        let len = self.geometry.fan_in(phase) * self.geometry.output.channels as usize;
+        &self.weights[start..start + len]
+    }
+
     /// Weights that feed an output channel in a phase.
     #[inline(always)]
     pub fn filter(&self, phase: usize, channel: usize) -> &[i8] {
         let len = self.geometry.fan_in(phase);
-        let start = self.geometry.weight_offset(phase) + channel * len;
-        &self.weights[start..start + len]
+        &self.filters(phase)[channel * len..(channel + 1) * len]
     }
 
     /// Whether every input keeps the accumulators within the bounds of [`crate::fixed`].

@@ -5,7 +5,7 @@
 //!                                                              simulate <-'  |  '-> gen_core::Model
 //! ```
 //!
-//! [`verify`] compares the two ends: the simulation with the engine, bit for bit.
+//! [`verify()`] compares the two ends: the simulation with the engine, bit for bit.
 
 pub mod calibrate;
 pub mod draw;
