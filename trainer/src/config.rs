@@ -226,8 +226,7 @@ impl Config {
         let blocks = self.generator.blocks().context("generator")?;
         ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");
         let generator = Network::new(Shape::latent(self.latent), &blocks).context("generator")?;
-        let layers: Vec<LayerSpec> = blocks.iter().map(|b| b.layer).collect();
-        let picture = spec::check(self.latent, &layers).context("generator")?;
+        let picture = spec::check(self.latent, &self.generator.specs()?).context("generator")?;
         ensure!(picture.height == picture.width, "generator: pictures are square, not {picture}");
         ensure!(
             generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
@@ -267,6 +266,14 @@ impl Player {
     pub fn blocks(&self) -> Result<Vec<BlockSpec>> {
         let block = |(i, layer): (usize, &Layer)| layer.block().with_context(|| format!("layer {i} ({})", layer.op));
         self.layers.iter().enumerate().map(block).collect()
+    }
+
+    /// What remains of the layers for inference.
+    ///
+    /// # Errors
+    /// As [`blocks`](Self::blocks).
+    pub fn specs(&self) -> Result<Vec<LayerSpec>> {
+        Ok(self.blocks()?.iter().map(|b| b.layer).collect())
     }
 }
 

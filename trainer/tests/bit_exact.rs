@@ -245,7 +245,13 @@ fn the_parser_draws_the_same_bounds_as_the_packer() {
 
 #[test]
 fn phases_that_disagree_are_no_quantised_model() {
-    let layers = [nets::dense(2, 2, 4, Activation::Relu), nets::double(3, Activation::Tanh)];
+    let layers = [
+        LayerSpec { op: Op::Dense { out: Shape::new(2, 2, 4) }, activation: Activation::Relu },
+        LayerSpec {
+            op: Op::ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Padding::Same },
+            activation: Activation::Tanh,
+        },
+    ];
     let model = QuantModel::random("phases", 8, &layers, 11).unwrap();
     let mut blob = model.to_blob().unwrap();
     // The last layer ends in 4 phases of 3 biases and two lists of 3 multipliers,
