@@ -111,9 +111,9 @@ enum State {
 
 /// The program: a display, a button, and frogs.
 #[derive(Debug)]
-pub struct App<'m, 'w, D, S, B> {
-    engine: Engine<'m, 'w>,
-    view: View<D>,
+pub struct App<'a, D, S, B> {
+    engine: Engine<'a, 'a>,
+    view: View<'a, D>,
     seeds: S,
     button: B,
     latent_len: usize,
@@ -121,7 +121,7 @@ pub struct App<'m, 'w, D, S, B> {
     state: State,
 }
 
-impl<'m, 'w, D: DrawTarget<Color: Ink>, S: Seeds, B: Button> App<'m, 'w, D, S, B> {
+impl<'a, D: DrawTarget<Color: Ink>, S: Seeds, B: Button> App<'a, D, S, B> {
     /// How far the way to the next frog goes at each step, of 256.
     pub const MORPH_STEP: u16 = 16;
 
@@ -130,9 +130,9 @@ impl<'m, 'w, D: DrawTarget<Color: Ink>, S: Seeds, B: Button> App<'m, 'w, D, S, B
     /// # Errors
     /// [`StartError`]: the workspace or the display is too small for the model.
     pub fn new(
-        model: &'m Model<'m>,
-        workspace: &'w mut [i8],
-        display: D,
+        model: &'a Model<'a>,
+        workspace: &'a mut [i8],
+        display: &'a mut D,
         seeds: S,
         button: B,
         settings: &Settings,
@@ -239,11 +239,11 @@ mod tests {
     fn run(idle_ms: u32, steps: &[(u32, bool)]) -> Vec<Option<Event>> {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
         let mut workspace = vec![0; model.workspace_len()];
+        let mut display = display::<Gray4>();
         let pressed = Cell::new(false);
         let settings = Settings { idle_ms, ..Settings::default() };
-        let mut app =
-            App::new(&model, &mut workspace, display::<Gray4>(), Counter::from(7), Finger(&pressed), &settings)
-                .expect("it fits");
+        let mut app = App::new(&model, &mut workspace, &mut display, Counter::from(7), Finger(&pressed), &settings)
+            .expect("it fits");
         let mut step = |&(now, press): &(u32, bool)| {
             pressed.set(press);
             app.step(now).expect("the mock display cannot fail")
@@ -315,16 +315,11 @@ mod tests {
     fn the_whole_picture_is_drawn_on_any_colour() {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
         let mut workspace = vec![0; model.workspace_len()];
+        let mut display = display::<Rgb565>();
         let never = Cell::new(false);
-        let mut app = App::new(
-            &model,
-            &mut workspace,
-            display::<Rgb565>(),
-            Counter::from(1),
-            Finger(&never),
-            &Settings::default(),
-        )
-        .expect("it fits");
+        let mut app =
+            App::new(&model, &mut workspace, &mut display, Counter::from(1), Finger(&never), &Settings::default())
+                .expect("it fits");
         app.step(0).expect("the mock display cannot fail");
         let area = app.display().affected_area();
         assert_eq!(area.top_left, Point::zero());
@@ -336,7 +331,8 @@ mod tests {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
         let never = Cell::new(false);
         let settings = Settings::default();
-        let error = App::new(&model, &mut [], display::<Gray4>(), Counter::from(1), Finger(&never), &settings).err();
+        let error =
+            App::new(&model, &mut [], &mut display::<Gray4>(), Counter::from(1), Finger(&never), &settings).err();
         let needed = model.workspace_len();
         assert_eq!(error, Some(StartError::Workspace(WorkspaceTooSmall { needed, given: 0 })));
     }

@@ -17,6 +17,7 @@ compile_error!("choose a board: --features lm3s6965evb or --features mps2-an386"
 
 pub mod failure;
 mod register;
+pub mod stack;
 
 #[cfg(feature = "lm3s6965evb")]
 mod lm3s6965evb;

@@ -37,17 +37,22 @@ const REMAP_ROWS: u8 = 0x52;
 const COLUMNS: u8 = 0x15;
 const ROWS: u8 = 0x75;
 
+/// A copy of the controller's memory: 4 KB, which a small stack has no room for.
+pub type Memory = [[u8; ROW]; HEIGHT];
+/// A black [`Memory`].
+pub const BLACK: Memory = [[0; ROW]; HEIGHT];
+
 /// The display.
 #[derive(Debug)]
-pub struct Ssd0323<I> {
+pub struct Ssd0323<'m, I> {
     interface: I,
-    memory: [[u8; ROW]; HEIGHT],
+    memory: &'m mut Memory,
 }
 
-impl<I: Interface> Ssd0323<I> {
-    /// Switches the display on, black.
-    pub fn new(interface: I) -> Self {
-        let mut display = Self { interface, memory: [[0; ROW]; HEIGHT] };
+impl<'m, I: Interface> Ssd0323<'m, I> {
+    /// Switches the display on; it shows what `memory` holds.
+    pub fn new(interface: I, memory: &'m mut Memory) -> Self {
+        let mut display = Self { interface, memory };
         display.interface.command(&[DISPLAY_OFF, REMAP, REMAP_ROWS]);
         display.send(0, ROW - 1, 0, HEIGHT - 1);
         display.interface.command(&[DISPLAY_ON]);
@@ -78,13 +83,13 @@ const fn shift(x: usize) -> u32 {
     if x % 2 == 0 { 4 } else { 0 }
 }
 
-impl<I> OriginDimensions for Ssd0323<I> {
+impl<I> OriginDimensions for Ssd0323<'_, I> {
     fn size(&self) -> Size {
         Size::new(WIDTH as u32, HEIGHT as u32)
     }
 }
 
-impl<I: Interface> DrawTarget for Ssd0323<I> {
+impl<I: Interface> DrawTarget for Ssd0323<'_, I> {
     type Color = Gray4;
     type Error = Infallible;
 
@@ -169,7 +174,7 @@ mod tests {
         }
     }
 
-    fn check(display: &Ssd0323<Controller>) {
+    fn check(display: &Ssd0323<'_, Controller>) {
         assert!(display.interface.on);
         for (y, row) in display.interface.memory.iter().enumerate() {
             assert_eq!(row[..], display.memory[y], "row {y}");
@@ -178,14 +183,16 @@ mod tests {
 
     #[test]
     fn starts_black() {
-        let display = Ssd0323::new(Controller::default());
+        let mut memory = BLACK;
+        let display = Ssd0323::new(Controller::default(), &mut memory);
         check(&display);
         assert!((0..WIDTH * HEIGHT).all(|i| display.grey(i % WIDTH, i / WIDTH) == 0));
     }
 
     #[test]
     fn a_rectangle_keeps_its_neighbours() {
-        let mut display = Ssd0323::new(Controller::default());
+        let mut memory = BLACK;
+        let mut display = Ssd0323::new(Controller::default(), &mut memory);
         display.clear(Gray4::new(5)).ok();
         display.fill_solid(&Rectangle::new(Point::new(3, 2), Size::new(4, 2)), Gray4::new(9)).ok();
         check(&display);
@@ -196,7 +203,8 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_sent() {
-        let mut display = Ssd0323::new(Controller::default());
+        let mut memory = BLACK;
+        let mut display = Ssd0323::new(Controller::default(), &mut memory);
         let before = display.interface.sent;
         display.fill_contiguous(&Rectangle::new(Point::new(0, 7), Size::new(64, 1)), [Gray4::WHITE; 64]).ok();
         assert_eq!(display.interface.sent - before, 32);
@@ -207,7 +215,8 @@ mod tests {
 
     #[test]
     fn what_lies_outside_is_dropped() {
-        let mut display = Ssd0323::new(Controller::default());
+        let mut memory = BLACK;
+        let mut display = Ssd0323::new(Controller::default(), &mut memory);
         let colours = (0..16).map(|i| Gray4::new(i + 1));
         display.fill_contiguous(&Rectangle::new(Point::new(-2, -2), Size::new(4, 4)), colours).ok();
         display.fill_solid(&Rectangle::new(Point::new(200, 0), Size::new(4, 4)), Gray4::WHITE).ok();

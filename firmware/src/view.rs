@@ -49,18 +49,18 @@ impl core::error::Error for DisplayTooSmall {}
 
 /// A display with a frog on it.
 #[derive(Debug)]
-pub struct View<D> {
-    display: D,
+pub struct View<'d, D> {
+    display: &'d mut D,
     picture: Shape,
     scale: u32,
 }
 
-impl<D: DrawTarget<Color: Ink>> View<D> {
+impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
     /// Lays out pictures of this shape on a display.
     ///
     /// # Errors
     /// [`DisplayTooSmall`]
-    pub fn new(display: D, picture: Shape) -> Result<Self, DisplayTooSmall> {
+    pub fn new(display: &'d mut D, picture: Shape) -> Result<Self, DisplayTooSmall> {
         let size = display.bounding_box().size;
         let scale = (size.width / u32::from(picture.width)).min(size.height / u32::from(picture.height));
         if scale == 0 {
@@ -71,7 +71,7 @@ impl<D: DrawTarget<Color: Ink>> View<D> {
 
     /// The display.
     pub fn display(&self) -> &D {
-        &self.display
+        self.display
     }
 
     /// Clears the display and writes what never changes.
@@ -132,7 +132,7 @@ impl<D: DrawTarget<Color: Ink>> View<D> {
             return Ok(());
         }
         let at = area.top_left + Point::new(x as i32, y);
-        Text::with_baseline(text, at, style(font), Baseline::Top).draw(&mut self.display).map(|_| ())
+        Text::with_baseline(text, at, style(font), Baseline::Top).draw(self.display).map(|_| ())
     }
 }
 
@@ -362,8 +362,8 @@ mod tests {
 
     #[test]
     fn too_small_a_display_is_refused_in_words() {
-        let display = MockDisplay::<Gray4>::new(); // 64 x 64
-        let error = View::new(display, Shape::new(65, 32, 3)).map(|_| ()).expect_err("too high");
+        let mut display = MockDisplay::<Gray4>::new(); // 64 x 64
+        let error = View::new(&mut display, Shape::new(65, 32, 3)).map(|_| ()).expect_err("too high");
         let text: String = error.to_string();
         assert_eq!(text, "pictures of 32x65 pixels do not fit this display of 64x64");
     }

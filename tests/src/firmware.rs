@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, str};
+use std::sync::{Mutex, PoisonError};
+use std::{env, fs, str};
 
 use anyhow::{Context, Result, bail};
 
@@ -42,12 +43,17 @@ impl Board {
 /// What to do when a tool is missing.
 pub const SET_UP: &str = "./tests/run.sh installs all that is needed";
 
-/// Builds a program for a board and returns the path of the ELF file. `model` takes
-/// the place of the model that the firmware has otherwise.
+/// Builds a program for a board and returns the ELF file: what is in it, as the next
+/// build overwrites it. `model` takes the place of the model that the firmware has
+/// otherwise.
 ///
 /// # Errors
 /// When cargo fails: with all that it printed.
-pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<PathBuf> {
+pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
+    // Builds with different models share a path: one after the other.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["build", "-q", "-p", "firmware", "--profile", "firmware"]);
@@ -67,7 +73,8 @@ pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<PathBu
         };
         bail!("cannot build {program} for {}:\n{said}{hint}", board.name);
     }
-    executable(&output.stdout).context("cargo named no executable")
+    let path = executable(&output.stdout).context("cargo named no executable")?;
+    fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The executable among cargo's messages.

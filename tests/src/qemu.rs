@@ -58,19 +58,20 @@ pub struct Qemu {
     lines: Receiver<String>,
     limit: Option<Instant>,
     qmp: Option<Qmp>,
-    /// Holds socket and screenshots.
+    /// Holds program, socket and screenshots.
     folder: TempDir,
 }
 
 impl Qemu {
-    /// Starts a program.
+    /// Starts a program, given as an ELF file's bytes.
     ///
     /// # Errors
-    /// When the file is no program with a defmt log, or QEMU is missing.
-    pub fn start(board: Board, elf: &Path, options: &Options) -> Result<Self> {
-        let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
-        let table = Table::parse(&bytes)?.with_context(|| format!("{} has no defmt log", elf.display()))?;
+    /// When they are no program with a defmt log, or QEMU is missing.
+    pub fn start(board: Board, elf: &[u8], options: &Options) -> Result<Self> {
+        let table = Table::parse(elf)?.context("the program has no defmt log")?;
         let folder = tempfile::tempdir()?;
+        let kernel = folder.path().join("program.elf");
+        std::fs::write(&kernel, elf).with_context(|| format!("cannot write {}", kernel.display()))?;
         let mut qemu = Command::new("qemu-system-arm");
         qemu.args(["-machine", board.name, "-monitor", "none"]);
         // Virtual time counts instructions, so a run does not depend on the machine's speed.
@@ -88,7 +89,7 @@ impl Qemu {
             semihosting.push_str(",arg=");
             semihosting.push_str(&word.replace(',', ",,")); // QEMU's way to quote a comma
         }
-        qemu.arg("-semihosting-config").arg(semihosting).arg("-kernel").arg(elf);
+        qemu.arg("-semihosting-config").arg(semihosting).arg("-kernel").arg(kernel);
         // Both pipes are read: a firmware that cannot write its log would stop.
         let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = qemu.spawn().with_context(|| format!("cannot run qemu-system-arm: {SET_UP}"))?;

@@ -3,12 +3,13 @@
 #![no_main]
 
 use cortex_m_rt::entry;
-use firmware as _; // log, panic and fault handlers
+use firmware::board::{self, Board};
 
 #[entry]
 fn main() -> ! {
+    Board::take();
     defmt::info!("reached {=u32}", deeper(1));
-    firmware::board::exit()
+    board::exit()
 }
 
 #[inline(never)]

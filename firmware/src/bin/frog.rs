@@ -9,7 +9,7 @@ use cortex_m_rt::entry;
 use defmt::{Display2Format, error, info};
 use embedded_graphics::draw_target::DrawTarget;
 use firmware::app::{App, Counter, Event};
-use firmware::board::{self, Board};
+use firmware::board::{self, Board, stack};
 use firmware::ink::Ink;
 use firmware::model::{BLOB, MODEL_LEN, PICTURE_HEIGHT, PICTURE_WIDTH, WORKSPACE_LEN};
 use firmware::{ssd0323, view};
@@ -31,14 +31,16 @@ fn main() -> ! {
         Err(e) => stop(&mut board.oled, e),
     };
     let seeds = Counter::from(settings.seed);
-    let mut app = match App::new(&model, board::workspace(), board.oled, seeds, board.select, &settings) {
+    let mut app = match App::new(&model, board::workspace(), &mut board.oled, seeds, board.select, &settings) {
         Ok(app) => app,
-        Err(e) => stop(&mut Board::take().oled, e),
+        Err(e) => stop(&mut board.oled, e),
     };
     loop {
         let Ok(event) = app.step(board::now_ms());
         match event {
-            Some(Event::Drawn { seed, crc }) => info!("frog {=u32} drawn, crc {=u32:08x}", seed, crc),
+            Some(Event::Drawn { seed, crc }) => {
+                info!("frog {=u32} drawn, crc {=u32:08x}, stack used {=usize} bytes", seed, crc, stack::used());
+            }
             Some(Event::Morph { from, to, t, crc }) => {
                 info!("frog {=u32} on the way to {=u32}: {=u16}/256, crc {=u32:08x}", from, to, t, crc);
             }

@@ -6,7 +6,7 @@
 
 use cortex_m_rt::entry;
 use defmt::info;
-use firmware::board::{self, Board};
+use firmware::board::{self, Board, stack};
 use firmware::model::BLOB;
 use firmware::picture::{self, PARITY_SEEDS};
 use gen_core::{Engine, Latent, Model};
@@ -21,5 +21,6 @@ fn main() -> ! {
         let crc = picture::generate(&mut engine, &latent, |_, rgb| board.uart.write(rgb));
         info!("frog {=u32} crc {=u32:08x}", seed, crc);
     }
+    info!("stack: {=usize} of {=usize} bytes used", stack::used(), stack::size());
     board::exit()
 }

@@ -8,6 +8,8 @@ use cortex_m::peripheral::SCB;
 use cortex_m_rt::ExceptionFrame;
 use defmt_semihosting as _; // the log
 
+use super::stack;
+
 /// Ends the program, and QEMU with it: failure.
 fn fail() -> ! {
     semihosting::process::exit(1)
@@ -24,12 +26,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     fail()
 }
 
-unsafe extern "C" {
-    /// Both from `memory.x`.
-    static _stack_start: u8;
-    static _stack_end: u8;
-}
-
 /// Entry of the fault handler.
 ///
 /// Running out of stack is a fault too, so the handler must not use the stack that
@@ -40,10 +36,9 @@ unsafe extern "C" {
 extern "C" fn HardFault() {
     core::arch::naked_asm!(
         "mrs r0, msp",
-        "ldr r1, ={top}",
+        "ldr r1, =_stack_start",
         "msr msp, r1",
         "b {report}",
-        top = sym _stack_start,
         report = sym report,
     )
 }
@@ -53,9 +48,8 @@ extern "C" fn HardFault() {
 extern "C" fn report(frame: *const ExceptionFrame) -> ! {
     // SAFETY: reading the fault status has no side effect.
     let status = unsafe { (*SCB::PTR).cfsr.read() };
-    if frame.addr() < (&raw const _stack_end).addr() {
-        let size = (&raw const _stack_start).addr() - (&raw const _stack_end).addr();
-        defmt::error!("stack overflow: more than the {=usize} bytes of memory.x were needed", size);
+    if frame.addr() < stack::bottom() {
+        defmt::error!("stack overflow: more than the {=usize} bytes of memory.x were needed", stack::size());
     } else {
         // SAFETY: the processor has just pushed it, within the stack.
         let pc = unsafe { (*frame).pc() };

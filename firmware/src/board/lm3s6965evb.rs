@@ -9,7 +9,7 @@ use cortex_m_rt::exception;
 
 use super::register::Register;
 use crate::app::Button;
-use crate::ssd0323::{Interface, Ssd0323};
+use crate::ssd0323::{BLACK, Interface, Memory, Ssd0323};
 
 /// The board.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Board {
     /// UART 0: pictures, byte for byte.
     pub uart: Uart,
     /// The display.
-    pub oled: Ssd0323<Ssi>,
+    pub oled: Ssd0323<'static, Ssi>,
     /// Select; in QEMU's window the control key.
     pub select: Select,
 }
@@ -81,7 +81,11 @@ const TICK_MS: u32 = 10;
 
 impl Board {
     /// Sets the board up and starts the clock; once, at the start.
+    ///
+    /// # Panics
+    /// The second time.
     pub fn take() -> Self {
+        super::stack::guard();
         RCGC1.set(UART_AND_SSI);
         RCGC2.set(PORTS_A_C_F);
         GPIO_A_ALTERNATE.set(UART_AND_SSI_PINS);
@@ -96,7 +100,8 @@ impl Board {
         if let Some(core) = cortex_m::Peripherals::take() {
             start_clock(core.SYST);
         }
-        Self { uart: Uart(()), oled: Ssd0323::new(Ssi::take()), select: Select::take() }
+        let memory = cortex_m::singleton!(: Memory = BLACK).expect("the board is set up once");
+        Self { uart: Uart(()), oled: Ssd0323::new(Ssi::take(), memory), select: Select::take() }
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Board {
 impl Board {
     /// Sets the board up; once, at the start.
     pub fn take() -> Self {
+        super::stack::guard();
         BAUD_DIVIDER.write(16); // the least it accepts
         CONTROL.write(TRANSMIT);
         Self { uart: Uart(()) }

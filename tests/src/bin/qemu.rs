@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use workspace_tests::firmware::Board;
 use workspace_tests::qemu::{Options, Qemu};
@@ -31,7 +31,9 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let limit = (arguments.limit > 0).then(|| Duration::from_secs(arguments.limit));
     let options = Options { settings: arguments.settings, serial: arguments.serial, window: false, limit };
-    let qemu = Qemu::start(Board::named(&arguments.board)?, &arguments.program, &options)?;
+    let path = &arguments.program;
+    let program = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let qemu = Qemu::start(Board::named(&arguments.board)?, &program, &options)?;
     let code = qemu.finish(|line| println!("{line}"))?;
     std::process::exit(code)
 }

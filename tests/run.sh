@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Sets everything up and checks everything, on a fresh Linux machine with rustup.
+# Goes on after a failure. The last line is "N passed, N failed", and the exit code
+# says whether anything failed.
+#
+#   ./tests/run.sh
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+passed=0
+failed=0
+failures=()
+log=$(mktemp)
+scratch=$(mktemp -d)
+trap 'rm -rf "$log" "$scratch"' EXIT
+
+# step NAME COMMAND...: runs a command and counts it as one.
+step() {
+    local name=$1
+    shift
+    printf '\n== %s\n' "$name"
+    if "$@" </dev/null; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        failures+=("$name")
+    fi
+}
+
+# tests NAME COMMAND...: runs `cargo test` and counts its test cases. If it fails
+# before any case does (it does not build, say), that counts as one failure.
+tests() {
+    local name=$1 status good bad
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" </dev/null 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    good=$(sed -n 's/^test result: .* \([0-9]\+\) passed;.*/\1/p' "$log" | paste -sd+ | sum_or_zero)
+    bad=$(sed -n 's/^test result: .* \([0-9]\+\) failed;.*/\1/p' "$log" | paste -sd+ | sum_or_zero)
+    while read -r case; do
+        failures+=("$name: $case")
+    done < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+        failures+=("$name")
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+}
+
+# The sum of a line such as 1+2+3.
+sum_or_zero() {
+    local sum
+    read -r sum
+    echo $((${sum:-0}))
+}
+
+install_qemu() {
+    command -v qemu-system-arm >/dev/null && return
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    if command -v apt-get >/dev/null; then
+        "${root[@]}" apt-get update -q &&
+            "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends qemu-system-arm
+    else
+        echo "install qemu-system-arm, then run this again:" >&2
+        echo "    Fedora: sudo dnf install qemu-system-arm-core" >&2
+        echo "    Arch:   sudo pacman -S qemu-system-arm" >&2
+        return 1
+    fi
+}
+
+# Every Cortex-M that there is a toolchain for, with and without log support.
+gen_core_for() {
+    cargo build -q -p gen-core --target "$1" && cargo build -q -p gen-core --target "$1" --features defmt
+}
+
+firmware_clippy() {
+    cargo clippy -q -p firmware --profile firmware --target "$1" --features "$2" --bins -- -D warnings
+}
+
+# Trains for a moment on real pictures, and has the result explained and verified.
+train() {
+    cargo run -q -p trainer --release -- --data ../shared/cifar10-frogs/train --steps 20 --out "$scratch" &&
+        cargo run -q -p trainer --release -- inspect "$scratch/001-pocket/model.gen" &&
+        cargo run -q -p trainer --release -- verify "$scratch/001-pocket/model.gen"
+}
+
+step "install toolchain and targets" rustup toolchain install
+step "install QEMU" install_qemu
+step "format" cargo fmt --all --check
+step "clippy" cargo clippy -q --workspace --all-targets -- -D warnings
+step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
+step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386
+for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
+    step "gen-core for $target" gen_core_for "$target"
+done
+step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p gen-core --no-deps
+tests "tests" cargo test --workspace --no-fail-fast
+if [ -d ../shared/cifar10-frogs/train ]; then
+    step "train, inspect, verify" train
+fi
+
+if [ "$failed" -gt 0 ]; then
+    printf '\nfailed:\n'
+    printf '    %s\n' "${failures[@]}"
+fi
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

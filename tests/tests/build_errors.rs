@@ -1,0 +1,55 @@
+//! A model that cannot work is refused while building, in words.
+
+use anyhow::Result;
+use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
+use workspace_tests::firmware::{LM3S6965EVB, build};
+use workspace_tests::model::random;
+
+/// What building the product with this model says.
+fn refusal(blob: &[u8]) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.gen");
+    std::fs::write(&path, blob)?;
+    let error = build(LM3S6965EVB, "frog", Some(&path)).err();
+    Ok(error.map_or("nothing".to_owned(), |e| e.to_string()))
+}
+
+fn generator(latent: u16, first: Shape) -> Result<Vec<u8>> {
+    let rgb = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: Padding::Same };
+    let layers = [
+        LayerSpec { op: Op::Dense { out: first }, activation: Activation::Relu },
+        LayerSpec { op: rgb, activation: Activation::Tanh },
+    ];
+    random("too large", latent, &layers)
+}
+
+#[test]
+fn no_model() -> Result<()> {
+    let said = refusal(b"GIF89a")?;
+    assert!(said.contains("model.gen: not a model file (it does not begin with RBGN)"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn too_large_for_the_flash() -> Result<()> {
+    let blob = generator(128, Shape::new(16, 16, 16))?;
+    let said = refusal(&blob)?;
+    assert!(said.contains(&format!("its model takes {} bytes", blob.len())), "{said}");
+    assert!(said.contains("FLASH has 262144"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn too_large_for_the_display() -> Result<()> {
+    let said = refusal(&generator(1, Shape::new(65, 65, 3))?)?;
+    assert!(said.contains("the model's pictures are larger than the OLED"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn two_boards_at_once() -> Result<()> {
+    let both = workspace_tests::firmware::Board { name: "lm3s6965evb,mps2-an386", ..LM3S6965EVB };
+    let said = build(both, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
+    assert!(said.contains("choose one board"), "{said}");
+    Ok(())
+}

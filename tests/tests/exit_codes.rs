@@ -1,0 +1,45 @@
+//! However a program fails, the runner says so: in words, with an exit code, in time.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use workspace_tests::firmware::{BOARDS, build};
+use workspace_tests::qemu::{LIMIT, Options, Qemu, TIMED_OUT};
+
+/// Runs a program that fails on every board: exit code, and a part of what is printed.
+fn check(program: &str, limit: Duration, expected: i32, says: &str) -> Result<()> {
+    for board in BOARDS {
+        let options = Options { limit: Some(limit), ..Options::default() };
+        let mut log = String::new();
+        let qemu = Qemu::start(board, &build(board, program, None)?, &options)?;
+        let code = qemu.finish(|line| log.extend([line, "\n"]))?;
+        assert_eq!(code, expected, "{program} on {}:\n{log}", board.name);
+        assert!(log.contains(says), "{program} on {} does not say \"{says}\":\n{log}", board.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_panic_returns_1() -> Result<()> {
+    check("fault-panic", LIMIT, 1, "this is a test")
+}
+
+#[test]
+fn a_hard_fault_returns_1() -> Result<()> {
+    check("fault-hard", LIMIT, 1, "hard fault at address")
+}
+
+#[test]
+fn a_stack_overflow_returns_1() -> Result<()> {
+    check("fault-overflow", LIMIT, 1, "stack overflow: more than the 12288 bytes")
+}
+
+#[test]
+fn a_lock_up_returns_134() -> Result<()> {
+    check("fault-lockup", LIMIT, 134, "Lockup")
+}
+
+#[test]
+fn a_hang_returns_124() -> Result<()> {
+    check("fault-hang", Duration::from_secs(3), TIMED_OUT, "out of time")
+}
