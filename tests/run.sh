@@ -7,6 +7,8 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
+PATH=${HOME:-/root}/.cargo/bin:$PATH # where rustup puts cargo, if no shell profile was read
+
 passed=0
 failed=0
 failures=()

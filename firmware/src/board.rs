@@ -18,6 +18,7 @@ compile_error!("choose a board: --features lm3s6965evb or --features mps2-an386"
 pub mod failure;
 mod register;
 pub mod stack;
+mod uart;
 
 #[cfg(feature = "lm3s6965evb")]
 mod lm3s6965evb;
@@ -27,6 +28,8 @@ pub use lm3s6965evb::*;
 mod mps2_an386;
 #[cfg(all(feature = "mps2-an386", not(feature = "lm3s6965evb")))]
 pub use mps2_an386::*;
+
+pub use uart::Uart;
 
 use crate::model::WORKSPACE_LEN;
 use crate::settings::Settings;

@@ -80,7 +80,7 @@ impl<'m, I: Interface> Ssd0323<'m, I> {
 }
 
 const fn shift(x: usize) -> u32 {
-    if x % 2 == 0 { 4 } else { 0 }
+    if x.is_multiple_of(2) { 4 } else { 0 }
 }
 
 impl<I> OriginDimensions for Ssd0323<'_, I> {

@@ -8,6 +8,7 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
 
 use super::register::Register;
+use super::uart::Uart;
 use crate::app::Button;
 use crate::ssd0323::{BLACK, Interface, Memory, Ssd0323};
 
@@ -66,6 +67,7 @@ registers! {
     UART_CONTROL = UART + 0x30;
 }
 
+const UART_FULL: u32 = 1 << 5;
 const UART_AND_SSI: u32 = 1 << 0 | 1 << 4;
 const PORTS_A_C_F: u32 = 1 << 0 | 1 << 2 | 1 << 5;
 /// Pins of port A: receive and transmit of the UART; clock, select and transmit of the SSI.
@@ -101,7 +103,11 @@ impl Board {
             start_clock(core.SYST);
         }
         let memory = cortex_m::singleton!(: Memory = BLACK).expect("the board is set up once");
-        Self { uart: Uart(()), oled: Ssd0323::new(Ssi::take(), memory), select: Select::take() }
+        Self {
+            uart: Uart { data: UART_DATA, status: UART_FLAGS, full: UART_FULL },
+            oled: Ssd0323::new(Ssi::take(), memory),
+            select: Select::take(),
+        }
     }
 }
 
@@ -128,22 +134,6 @@ pub fn now_ms() -> u32 {
 /// Sleeps until the next tick of the clock at the latest.
 pub fn sleep() {
     cortex_m::asm::wfi();
-}
-
-/// PL011 UART.
-#[derive(Debug)]
-pub struct Uart(());
-
-const TRANSMIT_FULL: u32 = 1 << 5;
-
-impl Uart {
-    /// Sends bytes; waits while the device is busy.
-    pub fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            while UART_FLAGS.read() & TRANSMIT_FULL != 0 {}
-            UART_DATA.write(byte.into());
-        }
-    }
 }
 
 /// PL022 serial port with the OLED on it.

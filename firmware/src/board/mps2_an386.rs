@@ -1,6 +1,7 @@
 //! Arm MPS2 with the AN386 image: Cortex-M4F, no display worth the name.
 
 use super::register::Register;
+use super::uart::Uart;
 
 /// The board.
 #[derive(Debug)]
@@ -15,14 +16,11 @@ impl Board {
         super::stack::guard();
         BAUD_DIVIDER.write(16); // the least it accepts
         CONTROL.write(TRANSMIT);
-        Self { uart: Uart(()) }
+        Self { uart: Uart { data: DATA, status: STATE, full: FULL } }
     }
 }
 
-/// CMSDK APB UART.
-#[derive(Debug)]
-pub struct Uart(());
-
+// CMSDK APB UART 0.
 // SAFETY: registers of UART 0 in the AN386 memory map; the device has no access to memory.
 const DATA: Register = unsafe { Register::at(0x4000_4000) };
 // SAFETY: as above.
@@ -33,13 +31,3 @@ const CONTROL: Register = unsafe { Register::at(0x4000_4008) };
 const BAUD_DIVIDER: Register = unsafe { Register::at(0x4000_4010) };
 const TRANSMIT: u32 = 1 << 0;
 const FULL: u32 = 1 << 0;
-
-impl Uart {
-    /// Sends bytes; waits while the device is busy.
-    pub fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            while STATE.read() & FULL != 0 {}
-            DATA.write(byte.into());
-        }
-    }
-}

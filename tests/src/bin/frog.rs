@@ -41,6 +41,9 @@ fn main() -> Result<ExitCode> {
             println!("control: the next frog; close the window to stop");
             let options = Options { settings: vec![seed], window: true, ..Options::default() };
             let code = Qemu::start(LM3S6965EVB, &program, &options)?.finish(|line| println!("{line}"))?;
+            if code != 0 {
+                println!("QEMU opened no window, or the program failed; --out frog.png needs no window");
+            }
             Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
         }
         out => {
