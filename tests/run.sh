@@ -63,7 +63,8 @@ install_qemu() {
     [ "$(id -u)" -eq 0 ] || root=(sudo)
     if command -v apt-get >/dev/null; then
         "${root[@]}" apt-get update -q &&
-            "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends qemu-system-arm
+            "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -qy --no-install-recommends qemu-system-arm
     else
         echo "install qemu-system-arm, then run this again:" >&2
         echo "    Fedora: sudo dnf install qemu-system-arm-core" >&2
@@ -101,6 +102,8 @@ step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p 
 tests "tests" cargo test --workspace --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train
+else
+    printf '\n== train: left out, there is no ../shared/cifar10-frogs/train\n'
 fi
 
 if [ "$failed" -gt 0 ]; then
