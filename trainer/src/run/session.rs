@@ -137,8 +137,9 @@ impl Session {
         (self.trainer.state.step, self.trainer.config.steps)
     }
 
-    /// Changes the number of steps to do.
+    /// Changes the number of steps to do; a time budget no longer counts.
     pub fn set_steps(&mut self, steps: u64) {
+        self.data_ref.minutes = None;
         self.trainer.config.steps = steps;
     }
 
@@ -166,6 +167,7 @@ impl Session {
                 self.folder.file("checkpoints").display()
             );
             self.pending.add(&losses);
+            self.plan();
             if step.is_multiple_of(every.log) {
                 self.log(&mut progress)?;
             }
@@ -191,7 +193,16 @@ impl Session {
         self.seconds_before + self.started.elapsed().as_secs_f64()
     }
 
-    /// Writes a line of the metrics and, with a time budget, plans anew.
+    /// With a time budget: as many steps as fit, if they go on as fast as they did.
+    fn plan(&mut self) {
+        if let Some(minutes) = self.data_ref.minutes {
+            let (step, seconds) = (self.trainer.state.step, self.seconds());
+            let left = (minutes * 60.0 - seconds).max(0.0);
+            self.trainer.config.steps = step + (left / seconds.max(1e-9) * step as f64) as u64;
+        }
+    }
+
+    /// Writes a line of the metrics.
     fn log(&mut self, progress: &mut Progress) -> Result<()> {
         let Some(losses) = self.pending.take() else { return Ok(()) };
         let (step, seconds) = (self.trainer.state.step, self.seconds());
@@ -203,10 +214,6 @@ impl Session {
         };
         append().with_context(|| format!("cannot write {}", path.display()))?;
         self.rows.push(row);
-        if let Some(minutes) = self.data_ref.minutes {
-            let left = (minutes * 60.0 - seconds).max(0.0);
-            self.trainer.config.steps = step + (left / seconds * step as f64) as u64;
-        }
         progress.row(&row, self.trainer.config.steps);
         Ok(())
     }
