@@ -23,6 +23,9 @@ use trainer::train::latent_batch;
 /// The generator that the firmware ships with.
 const SHIPPED: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
 
+/// Most pictures at a time: all of them are held in memory.
+const MOST: i64 = 100_000;
+
 /// Trains a small image generator on the CPU and quantises it for a microcontroller.
 ///
 /// Without a command it trains: `trainer` is `trainer train`.
@@ -68,7 +71,7 @@ enum Command {
         /// A model; the shipped one if not given
         model: Option<PathBuf>,
         /// How many latents to try
-        #[arg(short = 'n', long, default_value_t = 16)]
+        #[arg(short = 'n', long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=MOST))]
         count: u32,
         /// Number of the first one
         #[arg(long, default_value_t = 0)]
@@ -145,7 +148,7 @@ struct SampleArgs {
     #[arg(long, value_name = "CHECKPOINT", conflicts_with = "model")]
     float: Option<PathBuf>,
     /// How many pictures
-    #[arg(short = 'n', long, default_value_t = 64)]
+    #[arg(short = 'n', long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST))]
     count: u32,
     /// Number of the first picture; the others follow
     #[arg(long, default_value_t = 0)]
@@ -290,7 +293,6 @@ fn presets(name: Option<&str>) -> Result<ExitCode> {
 }
 
 fn sample(args: &SampleArgs) -> Result<ExitCode> {
-    ensure!(args.count > 0, "-n must be at least 1");
     let seeds = args.seed..args.seed.checked_add(args.count).context("--seed plus -n goes past the last seed")?;
     let latents = |len| seeds.clone().map(move |seed| Latent::from_seed(seed, len));
     let pictures: Array4<u8> = match &args.float {
@@ -337,7 +339,6 @@ fn show_model(path: Option<&Path>) -> Result<ExitCode> {
 }
 
 fn prove(path: Option<&Path>, seed: u32, count: u32) -> Result<ExitCode> {
-    ensure!(count > 0, "-n must be at least 1");
     let last = seed.checked_add(count).context("--seed plus -n goes past the last seed")?;
     let blob = read_model(path)?;
     let report = verify::verify(&parse(&blob, path)?, seed..last)?;

@@ -237,6 +237,8 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["sample", "--float", "junk.ckpt"], "junk.ckpt"),
         (&["quantize", "junk.ckpt"], "junk.ckpt"),
         (&["presets", "pond"], "pocket"),
+        (&["sample", "-n", "0"], "100000"),
+        (&["sample", "-n", "4000000000"], "100000"),
     ];
     for (arguments, expected) in cases {
         let output = place.run(arguments);

@@ -1,6 +1,7 @@
 //! Faults where faults cannot be handled: the processor locks up, the runner must return 134.
 #![no_std]
 #![no_main]
+#![allow(unsafe_code)] // one instruction that the runtime has no name for
 
 use cortex_m_rt::entry;
 use firmware as _; // log, panic and fault handlers
