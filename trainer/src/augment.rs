@@ -38,9 +38,13 @@ pub struct Change {
 
 impl Augment {
     /// # Errors
-    /// When a number is too large to leave a picture.
-    pub fn check(&self) -> Result<()> {
-        ensure!(self.translate <= 64 && self.cutout <= 64, "translate and cutout go up to 64 pixels");
+    /// When a number is too large to leave much of a picture of this shape.
+    pub fn check(&self, picture: Shape) -> Result<()> {
+        let side = picture.height.min(picture.width);
+        ensure!(
+            self.translate < side && self.cutout < side,
+            "`translate` and `cutout` must be under {side} pixels, the side of the pictures"
+        );
         Ok(())
     }
 

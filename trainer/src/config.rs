@@ -22,6 +22,9 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("reference-pocket", include_str!("../presets/reference-pocket.toml")),
 ];
 
+/// Longest run.
+pub const MAX_STEPS: u64 = 1_000_000_000;
+
 /// All that decides the result of a run, besides the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,8 +78,7 @@ pub enum Range {
     /// −1 … 1, the range of tanh.
     #[default]
     Symmetric,
-    /// 0 … 1. Under a tanh this leaves half of its range unused; the original
-    /// tutorial has it so.
+    /// 0 … 1, the range of a sigmoid.
     Unit,
 }
 
@@ -210,24 +212,38 @@ impl Config {
             self.name
         );
         ensure!((2..=4096).contains(&self.batch), "batch: 2 to 4096 pictures, not {}", self.batch);
-        ensure!(self.steps > 0, "steps: at least 1");
+        ensure!((1..=MAX_STEPS).contains(&self.steps), "steps: 1 to {MAX_STEPS}, not {}", self.steps);
         ensure!((0.0..1.0).contains(&self.ema), "ema: 0 or more and under 1, not {}", self.ema);
         ensure!((0.0..=1.0).contains(&self.decay_from), "decay_from: 0 to 1, not {}", self.decay_from);
         let Every { log, sample, checkpoint } = self.every;
         ensure!(log > 0 && sample > 0 && checkpoint > 0, "every: each at least 1");
         for (name, player) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
-            let lr = match player.optimiser {
-                Optimiser::Adam { lr, .. } | Optimiser::RmsProp { lr, .. } => lr,
-            };
-            ensure!(lr.is_finite() && lr > 0.0, "{name}: the learning rate must be over 0, not {lr}");
+            player.optimiser.check().with_context(|| format!("{name}: optimiser"))?;
         }
-        self.augment.check().context("augment")?;
+        if let Init::Normal(deviation) = self.init {
+            ensure!((0.0..=10.0).contains(&deviation), "init: a deviation from 0 to 10, not {deviation}");
+        }
+        let Labels { real, generated, noise } = self.labels;
+        let is_label = |l: f32| (-10.0..=10.0).contains(&l);
+        ensure!([real, generated, noise].into_iter().all(is_label), "labels: each from -10 to 10");
+        ensure!(real != generated, "labels: `real` and `generated` must differ");
 
         let blocks = self.generator.blocks().context("generator")?;
         ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");
         let generator = Network::new(Shape::latent(self.latent), &blocks).context("generator")?;
         let picture = spec::check(self.latent, &self.generator.specs()?).context("generator")?;
         ensure!(picture.height == picture.width, "generator: pictures are square, not {picture}");
+        self.augment.check(picture).context("augment")?;
+        // What the device turns into pixels must be what the float generator was trained to draw.
+        let output = generator.blocks().last().map(|b| b.spec().layer.activation);
+        let fits = match self.range {
+            Range::Symmetric => output == Some(Activation::Tanh),
+            Range::Unit => output == Some(Activation::Sigmoid),
+        };
+        ensure!(
+            fits,
+            "range: \"symmetric\" goes with a generator that ends in tanh, \"unit\" with one that ends in sigmoid"
+        );
         ensure!(
             generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
             "generator: dropout is for the discriminator"
@@ -357,6 +373,12 @@ mod tests {
             ("kernel = 4", "", "layer 1 (conv_transpose)"),
             ("activation = \"tanh\"", "activation = \"relu\"", "last layer"),
             ("slope = 0.2", "", "slope"),
+            ("range = \"symmetric\"", "range = \"unit\"", "sigmoid"),
+            ("normal = 0.02", "normal = nan", "init"),
+            ("beta1 = 0.5", "beta1 = 1.5", "generator: optimiser"),
+            ("real = 1.0", "real = 0.0", "labels"),
+            ("cutout = 16", "cutout = 32", "cutout"),
+            ("steps = 20000", "steps = 0", "steps"),
             ("name = \"pocket\"", "name = \"../x\"", "name"),
         ];
         for (from, to, expected) in cases {

@@ -102,7 +102,7 @@ struct TrainArgs {
     /// Training steps, instead of the recipe's
     #[arg(long)]
     steps: Option<u64>,
-    /// Time to train, instead of a number of steps
+    /// Time to train, instead of a number of steps (how many fit depends on the machine, so the result does too)
     #[arg(long, conflicts_with = "steps")]
     minutes: Option<f64>,
     /// Where all randomness comes from, instead of the recipe's
@@ -213,7 +213,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(minutes) = args.minutes {
-        ensure!(minutes.is_finite() && minutes > 0.0, "--minutes must be over 0");
+        ensure!(minutes > 0.0 && minutes <= 525_600.0, "--minutes must be over 0 and at most a year");
     }
     config.check()?;
     let data = load(&args.source, config.side()?)?;
@@ -237,7 +237,7 @@ fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     };
     let mut session = Session::resume(&args.run, reload, &mut |line| eprintln!("{line}"))?;
     if let Some(steps) = args.steps {
-        session.set_steps(steps);
+        session.set_steps(steps)?;
     }
     eprintln!("Going on at step {} of {}.", session.steps().0, session.steps().1);
     finish(session)
@@ -293,7 +293,7 @@ fn presets(name: Option<&str>) -> Result<ExitCode> {
 }
 
 fn sample(args: &SampleArgs) -> Result<ExitCode> {
-    let seeds = args.seed..args.seed.checked_add(args.count).context("--seed plus -n goes past the last seed")?;
+    let seeds = seeds(args.seed, args.count)?;
     let latents = |len| seeds.clone().map(move |seed| Latent::from_seed(seed, len));
     let pictures: Array4<u8> = match &args.float {
         Some(path) => {
@@ -339,14 +339,19 @@ fn show_model(path: Option<&Path>) -> Result<ExitCode> {
 }
 
 fn prove(path: Option<&Path>, seed: u32, count: u32) -> Result<ExitCode> {
-    let last = seed.checked_add(count).context("--seed plus -n goes past the last seed")?;
     let blob = read_model(path)?;
-    let report = verify::verify(&parse(&blob, path)?, seed..last)?;
+    let report = verify::verify(&parse(&blob, path)?, seeds(seed, count)?)?;
     println!("{report}");
     if !report.is_exact() {
         bail!("the model is not exact");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `count` numbers from `first` on; the command line admits no `count` of 0.
+fn seeds(first: u32, count: u32) -> Result<std::ops::RangeInclusive<u32>> {
+    let last = first.checked_add(count - 1).context("--seed plus -n goes past the last seed, 4294967295")?;
+    Ok(first..=last)
 }
 
 fn read_model(path: Option<&Path>) -> Result<Vec<u8>> {

@@ -200,11 +200,14 @@ impl Trainer {
         self.generator.backward(generator, Some(gradient), false, Pass::Eval);
         self.config.generator.optimiser.step(*step, factor, generator, gradient, generator_moments);
 
-        // Early on the average would mostly hold the first weights.
-        let decay = self.config.ema.min((1.0 + *step as f32) / (10.0 + *step as f32));
-        let decay = if self.config.ema == 0.0 { 0.0 } else { decay };
-        for (a, p) in average.iter_mut().zip(generator) {
-            *a += (1.0 - decay) * (*p - *a);
+        if self.config.ema == 0.0 {
+            average.copy_from_slice(generator);
+        } else {
+            // Early on the average would mostly hold the first weights.
+            let decay = self.config.ema.min((1.0 + *step as f32) / (10.0 + *step as f32));
+            for (a, p) in average.iter_mut().zip(generator) {
+                *a += (1.0 - decay) * (*p - *a);
+            }
         }
         *step += 1;
         Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake })

@@ -120,6 +120,7 @@ fn a_run_leaves_all_that_it_promises() {
     let model = model.to_str().unwrap();
     assert!(place.run_well(&["inspect", model]).contains("lm3s6965evb"));
     place.run_well(&["verify", model, "-n", "3"]);
+    place.run_well(&["verify", model, "-n", "1", "--seed", "4294967295"]);
     place
         .run_well(&["sample", model, "-n", "5", "--seed", "7", "--out", "g.png", "--npy", "g.npy", "--pngs", "single"]);
     let pictures: ndarray::Array4<u8> = ndarray_npy::read_npy(place.path().join("g.npy")).unwrap();
@@ -145,14 +146,17 @@ fn the_number_of_threads_changes_nothing() {
     assert!(one.2 != result(&place.folder("003-tiny")).2, "another seed gives another model");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_killed_run_resumes_to_the_same_bits() {
+    use std::os::unix::process::ExitStatusExt as _;
     let place = Place::new();
-    place.run_well(&with(&[]));
+    let long = with(&["--steps", "200"]);
+    place.run_well(&long);
     let whole = result(&place.folder("001-tiny"));
     // Killed when that many lines of metrics are there, wherever it is by then.
     for (i, lines) in [1, 3, 6].into_iter().enumerate() {
-        let mut child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = place.command(&long).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let name = format!("{:03}-tiny", i + 2);
         let metrics = place.path().join("runs").join(&name).join("metrics.jsonl");
         while child.try_wait().unwrap().is_none() {
@@ -160,6 +164,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
                 child.kill().unwrap(); // SIGKILL
             }
         }
+        assert_eq!(child.wait().unwrap().signal(), Some(9), "the run was over before it could be killed");
         place.run_well(&["resume", &format!("runs/{name}")]);
         assert!(result(&place.folder(&name)) == whole, "killed after {lines} lines");
     }
@@ -195,6 +200,20 @@ fn a_damaged_checkpoint_is_passed_over() {
     fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
     let text = place.run_well(&["resume", "runs/001-tiny"]);
     assert!(text.contains("step-000030.ckpt") && text.contains("Going on at step 20"), "{text}");
+}
+
+#[test]
+fn a_run_can_be_made_longer_but_not_shorter() {
+    let place = Place::new();
+    place.run_well(&with(&["--minutes", "0.001"]));
+    for steps in ["0", "1"] {
+        let output = place.run(&["resume", "runs/001-tiny", "--steps", steps]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("already"), "{steps}");
+    }
+    place.run_well(&["resume", "runs/001-tiny", "--steps", "40"]);
+    assert_eq!(place.folder("001-tiny").latest(&mut |_| ()).unwrap().state.step, 40);
+    let text = place.run_well(&["resume", "runs/001-tiny"]);
+    assert!(text.contains("step 40 of 40"), "the time budget is forgotten: {text}");
 }
 
 #[test]

@@ -119,6 +119,19 @@ fn derivatives_of_rectifiers_on_both_sides() {
         let mut dy = ndarray::array![[10.0f32, 10.0, 10.0]];
         super::activation::backward(activation, y.view(), dy.view_mut());
         assert_eq!(dy, ndarray::array![[10.0 * below, 10.0 * below, 10.0]]);
+
+        // Central differences, away from the kink.
+        let at = |x: f32| {
+            let mut y = ndarray::array![[x]];
+            super::activation::forward(activation, y.view_mut());
+            y
+        };
+        for x in [-1.5f32, -0.2, 0.2, 1.5] {
+            let mut dx = ndarray::array![[1.0f32]];
+            super::activation::backward(activation, at(x).view(), dx.view_mut());
+            let numeric = (at(x + 0.1)[(0, 0)] - at(x - 0.1)[(0, 0)]) / 0.2;
+            assert!((dx[(0, 0)] - numeric).abs() < 1e-5, "{activation:?} at {x}: {dx} {numeric}");
+        }
     }
 }
 

@@ -39,6 +39,11 @@ mod tests {
         };
         let expected: f64 = logits.iter().zip(&targets).map(|(&l, &t)| plain(l.into(), t.into())).sum::<f64>() / 3.0;
         assert!((loss - expected).abs() < 1e-6, "{loss} {expected}");
+        for i in 0..3 {
+            let (l, t, h) = (f64::from(logits[i]), f64::from(targets[i]), 1e-5);
+            let numeric = (plain(l + h, t) - plain(l - h, t)) / (2.0 * h) / 3.0;
+            assert!((f64::from(d[i]) - numeric).abs() < 1e-6, "gradient {i}: {} {numeric}", d[i]);
+        }
         assert!(
             bce(array![1e4f32, -1e4].view(), array![0.0f32, 1.0].view(), 1.0, d.slice_mut(ndarray::s![..2]))
                 .is_finite()

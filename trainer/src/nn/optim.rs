@@ -1,5 +1,6 @@
 //! Optimisers over a flat parameter vector.
 
+use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,31 @@ pub struct Moments {
 const PIECE: usize = 1 << 13;
 
 impl Optimiser {
+    /// # Errors
+    /// The constant that makes no sense.
+    pub fn check(&self) -> Result<()> {
+        let share = |name: &str, value: f32| {
+            ensure!((0.0..1.0).contains(&value), "`{name}` is 0 or more and under 1, not {value}");
+            Ok(())
+        };
+        let (lr, epsilon) = match *self {
+            Self::Adam { lr, beta1, beta2, epsilon } => {
+                share("beta1", beta1)?;
+                share("beta2", beta2)?;
+                (lr, epsilon)
+            }
+            Self::RmsProp { lr, rho, epsilon, clip, decay } => {
+                share("rho", rho)?;
+                ensure!(clip.is_finite() && clip >= 0.0, "`clip` is 0 or more, not {clip}");
+                ensure!(decay.is_finite() && decay >= 0.0, "`decay` is 0 or more, not {decay}");
+                (lr, epsilon)
+            }
+        };
+        ensure!(lr.is_finite() && lr > 0.0, "`lr` must be over 0, not {lr}");
+        ensure!(epsilon.is_finite() && epsilon > 0.0, "`epsilon` must be over 0, not {epsilon}");
+        Ok(())
+    }
+
     /// Moments before the first step.
     pub fn moments(&self, len: usize) -> Moments {
         let first = if matches!(self, Self::Adam { .. }) { vec![0.0; len] } else { Vec::new() };

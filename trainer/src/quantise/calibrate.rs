@@ -9,12 +9,11 @@
 use anyhow::{Context as _, Result, ensure};
 use gen_core::fixed::{Requant, TANH_STEPS};
 use gen_core::latent;
-use gen_core::spec::{Activation, Op};
+use gen_core::spec::Activation;
 use ndarray::Array2;
 
 use super::fold::{FloatLayer, FloatModel, affordable, latents};
 use super::model::{QuantLayer, QuantModel};
-use crate::config::Range;
 
 /// Latents on which the ranges are measured; fewer for a large generator.
 const CALIBRATED: u32 = 512;
@@ -24,12 +23,6 @@ const CALIBRATED: u32 = 512;
 /// # Errors
 /// When a layer's numbers cannot be brought to integers; the message says which.
 pub fn quantise(model: &FloatModel) -> Result<QuantModel> {
-    ensure!(
-        model.range == Range::Symmetric
-            || model.layers.last().is_some_and(|l| l.spec.activation == Activation::Sigmoid),
-        "a generator with range = \"unit\" can be exported only if it ends in a sigmoid: \
-         the device turns -1 ... 1 of a tanh into pixels, and this one was trained to use 0 ... 1 of it"
-    );
     let count = affordable(model.macs(), CALIBRATED);
     let maps = model.activations(latents(0x5000_0000, count, model.latent).view());
     let mut layers = Vec::new();
@@ -72,6 +65,15 @@ fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Resul
     let biases = layer.biases.iter().enumerate().map(|(i, &b)| (f64::from(b) / unit[i % channels]).round() as i32);
     let biases = biases.collect();
 
+    // Upper bounds of the accumulators, whatever the zero point of the input.
+    let mut most = vec![0f64; channels];
+    for (i, column) in weights.columns().into_iter().enumerate() {
+        most[i % channels] += column.iter().map(|q: &i8| 256.0 * f64::from(q.unsigned_abs())).sum::<f64>();
+    }
+    for (most, (b, u)) in most.iter_mut().zip(largest_bias.iter().zip(&unit)) {
+        *most += f64::from(*b) / u;
+    }
+
     let (scale, zero_point, slope) = match layer.spec.activation {
         // In steps of the tanh table's argument.
         Activation::Tanh => (1.0 / TANH_STEPS as f32, 0, 1.0),
@@ -84,10 +86,12 @@ fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Resul
                 Activation::LeakyRelu(slope) => f64::from(slope),
                 _ => 1.0,
             };
-            // Multipliers stay below a half: a step of the output finer than two
-            // steps of the accumulator would hold no more information anyway.
-            let coarsest = unit.iter().fold(0.0, |m: f64, &u| m.max(u));
-            (scale.max((2.01 * coarsest) as f32), zero_point, slope)
+            // The two bounds of `gen_core::fixed`: multipliers below a half, and
+            // accumulator times multiplier below 2^52. Only a layer that is all but
+            // dead comes near; coarser steps lose nothing there.
+            let finest = |(u, a): (&f64, &f64)| (2.01 * u).max(1.01 * u * a / 2f64.powi(20));
+            let floor = unit.iter().zip(&most).map(finest).fold(0.0, f64::max);
+            (scale.max(floor as f32), zero_point, slope)
         }
     };
     let multiplier = |real: f64| (real * 2f64.powi(32)).round();
@@ -102,7 +106,6 @@ fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Resul
         let negative = multiplier(slope * u / f64::from(scale));
         requants.push(Requant { positive: positive as i32, negative: negative as i32 });
     }
-    debug_assert!(matches!(layer.spec.op, Op::Dense { .. }) || layer.biases.len() == channels);
     Ok(QuantLayer { spec: layer.spec, geometry: layer.geometry, weights, biases, requants, zero_point, scale })
 }
 
@@ -145,6 +148,18 @@ mod tests {
         assert!((scale - 0.999 / 255.0).abs() < 0.001 * scale, "{scale}");
         map[(0, 0)] = 2.0;
         assert!(range(&map).0 < 1.8 / 255.0);
+    }
+
+    #[test]
+    fn a_layer_that_is_all_but_dead_can_still_be_exported() {
+        let config = crate::config::Config::preset("pocket").unwrap();
+        let params = crate::train::Trainer::new(config.clone()).unwrap().state.generator;
+        let mut model = FloatModel::fold(&config, &params).unwrap();
+        for weight in &mut model.layers[2].weights {
+            *weight *= 1e-12;
+        }
+        model.layers[2].biases.fill(0.0);
+        quantise(&model).unwrap().to_blob().unwrap();
     }
 
     #[test]

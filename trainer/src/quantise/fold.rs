@@ -140,3 +140,25 @@ pub fn to_pixel(value: f32, range: Range) -> u8 {
     };
     (scaled + 0.5).clamp(0.0, 255.0) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Trainer;
+
+    #[test]
+    fn folding_changes_nothing_but_rounding() {
+        let config = Config::preset("pocket").unwrap();
+        let mut params = Trainer::new(config.clone()).unwrap().state.generator;
+        // Away from the first values, where every beta is 0.
+        for (i, p) in params.iter_mut().enumerate() {
+            *p += 0.1 * ((i * 7919) % 13) as f32 / 13.0 - 0.05;
+        }
+        let batch = latents(0x4000_0000, MEASURED, config.latent.into());
+        let (mut network, _) = config.networks().unwrap();
+        let normalised = network.forward(&params, batch.view(), Pass::Eval).to_owned();
+        let folded = FloatModel::fold(&config, &params).unwrap().activations(batch.view()).pop().unwrap();
+        let worst = normalised.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-3, "{worst}");
+    }
+}

@@ -162,6 +162,7 @@ mod tests {
         config.generator.layers[0].activation = crate::config::ActivationName::Tanh;
         config.generator.layers[0].batch_norm = false;
         config.discriminator.layers.drain(..3);
+        config.augment = Default::default();
         let state = Trainer::new(config.clone()).unwrap().state;
         Checkpoint { config, state, pending: Pending::default(), seconds: 1.5, data: "7".into() }
     }

@@ -15,14 +15,14 @@ use super::interrupt;
 use super::metrics::{self, Pending, Row};
 use super::progress::Progress;
 use super::report::Report;
-use crate::config::Config;
+use crate::config::{Config, MAX_STEPS};
 use crate::data::Dataset;
 use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::affordable;
 use crate::quantise::{FloatModel, quantise, verify};
-use crate::train::{Trainer, latent_batch};
+use crate::train::{State, Trainer, latent_batch};
 
 /// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
 const SAMPLES: u32 = 64;
@@ -71,9 +71,10 @@ impl Session {
         let found = data.pictures.dim();
         ensure!(found.1 == side && found.2 == side, "the preset draws {side}x{side} pictures, the data has others");
         let trainer = Trainer::new(config)?;
+        let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
         folder.write("config.toml", trainer.config.to_toml().as_bytes())?;
-        folder.write("data.toml", toml::to_string(&data_ref)?.as_bytes())?;
+        folder.write("data.toml", data_text.as_bytes())?;
         let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
         folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE))?;
         let mut session = Self {
@@ -138,9 +139,18 @@ impl Session {
     }
 
     /// Changes the number of steps to do; a time budget no longer counts.
-    pub fn set_steps(&mut self, steps: u64) {
+    ///
+    /// # Errors
+    /// When as many are done already, or the folder cannot be written to.
+    pub fn set_steps(&mut self, steps: u64) -> Result<()> {
+        let done = self.trainer.state.step;
+        ensure!(steps > done, "--steps {steps}: the run has done {done} steps already; give a larger number");
         self.data_ref.minutes = None;
         self.trainer.config.steps = steps;
+        self.trainer.config.check()?;
+        self.folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
+        self.folder.write("data.toml", toml::to_string(&self.data_ref)?.as_bytes())?;
+        Ok(())
     }
 
     /// The proof and the facts of the model that was exported, in words.
@@ -176,7 +186,10 @@ impl Session {
             }
             if step.is_multiple_of(every.checkpoint) {
                 self.save()?;
-                self.export()?;
+                // A generator that cannot be exported yet may be later on.
+                if let Err(error) = self.export() {
+                    progress.say(&format!("step {step}: not exported this time: {error:#}"));
+                }
             }
             progress.step(step, self.trainer.config.steps);
         };
@@ -198,7 +211,8 @@ impl Session {
         if let Some(minutes) = self.data_ref.minutes {
             let (step, seconds) = (self.trainer.state.step, self.seconds());
             let left = (minutes * 60.0 - seconds).max(0.0);
-            self.trainer.config.steps = step + (left / seconds.max(1e-9) * step as f64) as u64;
+            let more = (left / seconds.max(1e-9) * step as f64) as u64;
+            self.trainer.config.steps = step.saturating_add(more).min(MAX_STEPS);
         }
     }
 
@@ -233,6 +247,12 @@ impl Session {
     }
 
     fn save(&self) -> Result<()> {
+        let State { step, generator, average, discriminator, .. } = &self.trainer.state;
+        let all = [generator, average, discriminator];
+        ensure!(
+            all.into_iter().flatten().all(|p| p.is_finite()),
+            "training diverged at step {step}: a weight is not a number; the checkpoints of earlier steps are kept"
+        );
         let checkpoint = Checkpoint {
             config: self.trainer.config.clone(),
             state: self.trainer.state.clone(),
