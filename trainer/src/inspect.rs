@@ -9,7 +9,7 @@ use serde::Serialize;
 /// Flash that everything but the model is allowed: code, logging, drivers.
 pub const CODE_FLASH: usize = 48 * 1024;
 /// RAM that everything but the model is allowed: stack, logging, drivers.
-pub const CODE_RAM: usize = 16 * 1024;
+pub const CODE_RAM: usize = 20 * 1024;
 
 /// A microcontroller board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -19,8 +19,9 @@ pub struct Row {
     pub seconds: f64,
     /// Real pictures seen a second, over all of the run.
     pub pictures_per_second: f64,
-    /// Losses, and what the discriminator took for real.
-    #[serde(flatten)]
+    /// Losses, and what the discriminator took for real. An object of its own: flattened
+    /// numbers cannot be read back once any crate in the build asks serde_json for
+    /// arbitrary precision.
     pub losses: Losses,
 }
 
