@@ -4,6 +4,7 @@ use std::fmt;
 
 use gen_core::spec::{Activation, Op, Padding};
 use gen_core::{Engine, Model, Shape};
+use indicatif::HumanCount;
 use serde::Serialize;
 
 /// Flash that everything but the model is allowed: code, logging, drivers.
@@ -227,17 +228,9 @@ impl fmt::Display for Inspection {
     }
 }
 
-/// A number with commas between thousands.
+/// A number with commas between thousands; a string, because `HumanCount` knows no width.
 fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    HumanCount(n).to_string()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
+use indicatif::HumanCount;
 use md5::{Digest, Md5};
 use ndarray::{Array4, s};
 use rayon::prelude::*;
@@ -446,17 +447,9 @@ fn reasons(skipped: &[Skipped], most: usize) -> String {
     text
 }
 
-/// With commas between the thousands.
+/// With commas between the thousands; a string, because `HumanCount` knows no width.
 fn number(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanCount(n as u64).to_string()
 }
 
 /// `columns` x `rows` pictures, taken evenly from the whole set so that every class is likely to

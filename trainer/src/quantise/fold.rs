@@ -8,7 +8,7 @@ use ndarray::{Array2, Array4, ArrayView2};
 use crate::config::{Config, Range};
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::block::add_bias;
-use crate::nn::linear::Linear;
+use crate::nn::linear::{Linear, weight_dim};
 use crate::nn::{Pass, activation};
 use crate::train::latent_batch;
 
@@ -79,7 +79,7 @@ impl FloatModel {
         let layers = network.blocks().iter().map(|block| {
             let (spec, geometry) = (block.spec().layer, *block.geometry());
             let channels = geometry.output.channels as usize;
-            let dim = crate::nn::linear::weight_dim(spec.op, &geometry);
+            let dim = weight_dim(spec.op, &geometry);
             let view = ArrayView2::from_shape(dim, &params[block.weights()]).expect("the block's own weights");
             let (mut weights, mut biases) = (view.to_owned(), params[block.shift()].to_vec());
             if let Some((mean, variance)) = block.statistics() {

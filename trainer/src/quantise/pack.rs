@@ -13,6 +13,7 @@ use ndarray::Array2;
 use thiserror::Error;
 
 use super::model::{QuantLayer, QuantModel};
+use crate::nn::linear::weight_dim;
 
 /// Why a quantised model is not one, or cannot be packed or unpacked.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -98,16 +99,6 @@ impl From<SpecError> for QuantError {
     }
 }
 
-/// Number of rows and columns of [`QuantLayer::weights`].
-pub(super) fn weight_dim(spec: &LayerSpec, g: &Geometry) -> (usize, usize) {
-    let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
-    match spec.op {
-        Op::Dense { .. } => (g.input.len(), g.output.len()),
-        Op::Conv { kernel, .. } => (usize::from(kernel).pow(2) * cin, cout),
-        Op::ConvTranspose { kernel, .. } => (cin, usize::from(kernel).pow(2) * cout),
-    }
-}
-
 /// Length of [`QuantLayer::biases`].
 pub(super) fn bias_len(spec: &LayerSpec, g: &Geometry) -> usize {
     match spec.op {
@@ -175,7 +166,7 @@ impl QuantModel {
             if g != layer.geometry {
                 return Err(QuantError::Geometry { layer: i });
             }
-            let (rows, columns) = weight_dim(&layer.spec, &g);
+            let (rows, columns) = weight_dim(layer.spec.op, &g);
             let lengths = [
                 ("rows of weights", layer.weights.nrows(), rows),
                 ("columns of weights", layer.weights.ncols(), columns),
@@ -277,7 +268,7 @@ impl QuantModel {
         for (i, layer) in model.layers().iter().enumerate() {
             let (spec, g) = (layer.spec, layer.geometry);
             let channels = usize::from(g.output.channels);
-            let mut weights = Array2::zeros(weight_dim(&spec, &g));
+            let mut weights = Array2::zeros(weight_dim(spec.op, &g));
             let mut unfolded: Vec<_> = layer.biases.iter().map(i64::from).collect();
             let mut packed = layer.weights.iter();
             for_each_weight(&spec, &g, |natural, filter| {

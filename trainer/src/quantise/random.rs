@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::model::{QuantLayer, QuantModel};
-use super::pack::{QuantError, bias_len, weight_dim};
+use super::pack::{QuantError, bias_len};
+use crate::nn::linear::weight_dim;
 
 impl QuantModel {
     /// A network with random weights, biases and zero points, whose multipliers
@@ -26,7 +27,7 @@ impl QuantModel {
         for &spec in specs {
             let geometry = spec.geometry(input)?;
             // Uniform weights have a mean square of 127 · 128 / 3.
-            let weights = Array2::from_shape_simple_fn(weight_dim(&spec, &geometry), || rng.random_range(-127..=127));
+            let weights = Array2::from_shape_simple_fn(weight_dim(spec.op, &geometry), || rng.random_range(-127..=127));
             let deviation = input_rms * (127.0 * 128.0 / 3.0 * typical_fan_in(&spec, input)).sqrt();
             let bias = (deviation / 2.0) as i32;
             let biases = (0..bias_len(&spec, &geometry)).map(|_| rng.random_range(-bias..=bias)).collect();

@@ -122,17 +122,25 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn checkpoints(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.file("checkpoints");
+        Ok(self.steps("checkpoints", "ckpt")?.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The files `step-NNNNNN.extension` in a folder of it, by their number.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn steps(&self, folder: &str, extension: &str) -> Result<Vec<(u64, PathBuf)>> {
+        let folder = self.file(folder);
         let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
         let step = |path: &Path| path.file_stem()?.to_str()?.strip_prefix("step-")?.parse::<u64>().ok();
         let mut all: Vec<_> = entries
             .flatten()
             .map(|e| e.path())
-            .filter(|p| p.extension().is_some_and(|e| e == "ckpt"))
+            .filter(|p| p.extension().is_some_and(|e| e == extension))
             .filter_map(|p| Some((step(&p)?, p)))
             .collect();
         all.sort();
-        Ok(all.into_iter().map(|(_, p)| p).collect())
+        Ok(all)
     }
 
     /// The newest checkpoint that is whole; `log` hears of the damaged ones.

@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::write_atomically;
 use crate::train::Losses;
 
 /// A line of `metrics.jsonl`: means over the steps since the line before.
@@ -119,15 +118,6 @@ pub fn plot(rows: &[Row]) -> Result<String> {
         root.present()?;
     }
     Ok(svg)
-}
-
-/// Writes `metrics.jsonl` and `losses.svg`.
-///
-/// # Errors
-/// When the folder cannot be written to.
-pub fn save(folder: &Path, rows: &[Row]) -> Result<()> {
-    write_atomically(&folder.join("metrics.jsonl"), to_jsonl(rows).as_bytes())?;
-    write_atomically(&folder.join("losses.svg"), plot(rows)?.as_bytes())
 }
 
 #[cfg(test)]

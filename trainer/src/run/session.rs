@@ -105,7 +105,8 @@ impl Session {
         let folder = Folder::open(path)?;
         let text = std::fs::read_to_string(folder.file("data.toml"))
             .with_context(|| format!("cannot read data.toml in {}", path.display()))?;
-        let data_ref: DataRef = toml::from_str(&text).with_context(|| format!("data.toml in {}", path.display()))?;
+        let mut data_ref: DataRef =
+            toml::from_str(&text).with_context(|| format!("data.toml in {}", path.display()))?;
         let checkpoint = folder.latest(log)?;
         let data = load(&data_ref, &checkpoint.config)?;
         ensure!(
@@ -114,6 +115,7 @@ impl Session {
              Start a new run for the new pictures",
             data_ref.name
         );
+        data_ref.fingerprint.clone_from(&checkpoint.data);
         let rows = metrics::load(&folder.file("metrics.jsonl"), checkpoint.state.step)?;
         folder.write("metrics.jsonl", metrics::to_jsonl(&rows).as_bytes())?;
         Ok(Self {
@@ -187,7 +189,7 @@ impl Session {
             if step.is_multiple_of(every.checkpoint) {
                 self.save()?;
                 // A generator that cannot be exported yet may be later on.
-                if let Err(error) = self.export() {
+                if let Err(error) = self.float_model().and_then(|float| self.export(&float)) {
                     progress.say(&format!("step {step}: not exported this time: {error:#}"));
                 }
             }
@@ -258,23 +260,23 @@ impl Session {
             state: self.trainer.state.clone(),
             pending: self.pending,
             seconds: self.seconds(),
-            data: self.data.fingerprint(),
+            data: self.data_ref.fingerprint.clone(),
         };
         self.folder.save(&checkpoint).map(|_| ())
     }
 
     /// Quantises the averaged generator and writes `model.gen`.
-    fn export(&self) -> Result<Vec<u8>> {
-        let blob = quantise(&self.float_model()?)?.to_blob()?;
+    fn export(&self, float: &FloatModel) -> Result<Vec<u8>> {
+        let blob = quantise(float)?.to_blob()?;
         self.folder.write("model.gen", &blob)?;
         Ok(blob)
     }
 
     /// Exports, proves, compares, and writes the report.
     fn finish(&self) -> Result<String> {
-        let blob = self.export()?;
-        let model = Model::parse(&blob).context("the exported model")?;
         let float = self.float_model()?;
+        let blob = self.export(&float)?;
+        let model = Model::parse(&blob).context("the exported model")?;
         let compared = affordable(model.macs(), COMPARED);
         let latents = self.latents(compared);
         let int8_pictures = draw(&model, &latents);
@@ -323,15 +325,9 @@ impl Session {
     /// The first row of a few samples over time, read back from their files: those of
     /// earlier sessions are there too.
     fn history(&self) -> Result<Vec<(u64, RgbImage)>> {
-        let folder = self.folder.file("samples");
-        let mut steps = Vec::new();
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?.flatten()
-        {
-            let path = entry.path();
-            let step = path.file_stem().and_then(|s| s.to_str()?.strip_prefix("step-")?.parse().ok());
-            steps.extend(step.filter(|&s: &u64| s <= self.trainer.state.step).map(|step| (step, path)));
-        }
-        steps.sort();
+        let mut steps = self.folder.steps("samples", "png")?;
+        // A run that was killed may have drawn more than it had saved.
+        steps.retain(|&(step, _)| step <= self.trainer.state.step);
         let stride = steps.len().div_ceil(HISTORY).max(1);
         let last = steps.len().saturating_sub(1);
         let chosen = steps.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
