@@ -14,6 +14,7 @@
 //! | [`augment`], [`mod@train`] | one step of the game |
 //! | [`quantise`] | folding, calibration, packing, the proof |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
+//! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
 //! | [`inspect`], [`grid`] | tables and pictures for people |
 
 pub mod augment;
@@ -24,4 +25,5 @@ pub mod inspect;
 pub mod nn;
 pub mod quantise;
 pub mod run;
+pub mod tensors;
 pub mod train;

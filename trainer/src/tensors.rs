@@ -1,0 +1,209 @@
+//! Named arrays in files: `.npz` (NumPy) and `.safetensors` (Hugging Face).
+//!
+//! Whatever their type in the file, values are widened to f64, which holds every
+//! f16, bf16, f32, i32 and u8 exactly; nobody has to know how a file was written.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use half::{bf16, f16};
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::{NpzReader, ReadNpzError, ReadableElement};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+/// Largest file that is read: the `tutorial` generator takes 25 MB.
+const MAX_FILE: u64 = 1 << 30;
+
+/// Named arrays, and where they come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensors {
+    /// The file, for messages.
+    pub source: String,
+    /// By name.
+    pub map: BTreeMap<String, ArrayD<f64>>,
+}
+
+impl Tensors {
+    /// Reads a file, whose name says which kind it is.
+    ///
+    /// # Errors
+    /// When it cannot be read, is of neither kind, is damaged or larger than 1 GiB.
+    pub fn read(path: &Path) -> Result<Self> {
+        let source = path.display().to_string();
+        let read = || -> Result<_> {
+            let mut file = File::open(path)?;
+            let len = file.metadata()?.len();
+            ensure!(len <= MAX_FILE, "{len} bytes are more than the {MAX_FILE} that are read");
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("npz") => npz(file),
+                Some("safetensors") => {
+                    let mut bytes = Vec::new();
+                    file.rewind()?;
+                    file.read_to_end(&mut bytes)?;
+                    safetensors(&bytes)
+                }
+                _ => bail!("the name must end in .npz or .safetensors"),
+            }
+        };
+        Ok(Self { map: read().with_context(|| format!("cannot read {source}"))?, source })
+    }
+
+    /// The array of this name.
+    ///
+    /// # Errors
+    /// When there is none; the message lists the names that there are.
+    pub fn get(&self, name: &str) -> Result<&ArrayD<f64>> {
+        self.map.get(name).ok_or_else(|| {
+            let names: Vec<_> = self.map.keys().map(String::as_str).collect();
+            anyhow!("{} has no array \"{name}\"; it has: {}", self.source, names.join(", "))
+        })
+    }
+
+    /// The array of this name, which must have this shape.
+    ///
+    /// # Errors
+    /// When there is none, or it has another shape; the message gives both.
+    pub fn shaped(&self, name: &str, shape: &[usize]) -> Result<&ArrayD<f64>> {
+        let array = self.get(name)?;
+        ensure!(
+            array.shape() == shape,
+            "{}: \"{name}\" has the shape {:?}, the network needs {shape:?}",
+            self.source,
+            array.shape()
+        );
+        Ok(array)
+    }
+}
+
+fn npz(file: File) -> Result<BTreeMap<String, ArrayD<f64>>> {
+    let mut reader = NpzReader::new(file)?;
+    let mut map = BTreeMap::new();
+    for file_name in reader.names()? {
+        let name = file_name.trim_end_matches(".npy");
+        let array = npy(&mut reader, &file_name).with_context(|| format!("array \"{name}\""))?;
+        map.insert(name.to_owned(), array);
+    }
+    Ok(map)
+}
+
+fn npy(reader: &mut NpzReader<File>, name: &str) -> Result<ArrayD<f64>> {
+    /// `None` if the elements are of another type.
+    fn try_as<T: ReadableElement + Copy>(
+        reader: &mut NpzReader<File>,
+        name: &str,
+        widen: impl Fn(T) -> f64,
+    ) -> Result<Option<ArrayD<f64>>> {
+        match reader.by_name::<ndarray::OwnedRepr<T>, IxDyn>(name) {
+            Ok(array) => Ok(Some(array.mapv(widen))),
+            Err(ReadNpzError::Npy(ndarray_npy::ReadNpyError::WrongDescriptor(_))) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+    if let Some(array) = try_as(reader, name, |v: f32| v.into())? {
+        return Ok(array);
+    }
+    if let Some(array) = try_as(reader, name, |v: f64| v)? {
+        return Ok(array);
+    }
+    if let Some(array) = try_as(reader, name, |v: u8| v.into())? {
+        return Ok(array);
+    }
+    if let Some(array) = try_as(reader, name, |v: i32| v.into())? {
+        return Ok(array);
+    }
+    bail!("its type is none of float32, float64, uint8 and int32: convert it with .astype(\"float32\")")
+}
+
+fn safetensors(bytes: &[u8]) -> Result<BTreeMap<String, ArrayD<f64>>> {
+    let file = SafeTensors::deserialize(bytes)?;
+    let mut map = BTreeMap::new();
+    for (name, view) in file.iter() {
+        let values = widen(&view).with_context(|| format!("tensor \"{name}\""))?;
+        map.insert(name.to_owned(), ArrayD::from_shape_vec(view.shape(), values)?);
+    }
+    Ok(map)
+}
+
+/// The format is little-endian and row-major, whatever the machine.
+fn widen(view: &TensorView<'_>) -> Result<Vec<f64>> {
+    fn each<const N: usize>(bytes: &[u8], widen: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        bytes.as_chunks().0.iter().map(|&b| widen(b)).collect()
+    }
+    let bytes = view.data();
+    Ok(match view.dtype() {
+        Dtype::F32 => each(bytes, |b| f32::from_le_bytes(b).into()),
+        Dtype::F64 => each(bytes, f64::from_le_bytes),
+        Dtype::F16 => each(bytes, |b| f16::from_le_bytes(b).into()),
+        Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).into()),
+        Dtype::U8 => each(bytes, |[b]: [u8; 1]| b.into()),
+        Dtype::I32 => each(bytes, |b| i32::from_le_bytes(b).into()),
+        other => bail!("its type {other:?} is none of F32, F64, F16, BF16, U8 and I32"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, ShapeBuilder as _, arr0, arr1};
+    use ndarray_npy::NpzWriter;
+
+    use super::*;
+
+    #[test]
+    fn npz_of_every_type_order_and_compression() {
+        let folder = tempfile::tempdir().unwrap();
+        for compressed in [false, true] {
+            let path = folder.path().join("x.npz");
+            let file = File::create(&path).unwrap();
+            let mut writer = if compressed { NpzWriter::new_compressed(file) } else { NpzWriter::new(file) };
+            let counted = |(i, j)| (3 * i + j) as f32;
+            writer.add_array("c", &Array2::from_shape_fn((2, 3), counted)).unwrap();
+            writer.add_array("fortran", &Array2::from_shape_fn((2, 3).f(), counted)).unwrap();
+            writer.add_array("g.dense.kernel", &arr0(0.1f64)).unwrap();
+            writer.add_array("bytes", &arr1(&[0u8, 255])).unwrap();
+            writer.finish().unwrap();
+            let tensors = Tensors::read(&path).unwrap();
+            assert_eq!(tensors.shaped("c", &[2, 3]).unwrap()[[1, 2]], 5.0);
+            assert_eq!(tensors.map["c"], tensors.map["fortran"]);
+            assert_eq!(tensors.get("g.dense.kernel").unwrap()[[]], 0.1);
+            assert_eq!(tensors.map["bytes"], arr1(&[0.0, 255.0]).into_dyn());
+            let error = tensors.get("d").unwrap_err().to_string();
+            assert!(error.contains("\"d\"") && error.contains("bytes, c, fortran"), "{error}");
+            let error = tensors.shaped("c", &[3, 2]).unwrap_err().to_string();
+            assert!(error.contains("[2, 3]") && error.contains("[3, 2]"), "{error}");
+        }
+    }
+
+    #[test]
+    fn safetensors_of_every_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let bytes: [(&str, Dtype, Vec<u8>); 5] = [
+            ("f32", Dtype::F32, 1.5f32.to_le_bytes().into()),
+            ("f64", Dtype::F64, 0.1f64.to_le_bytes().into()),
+            ("f16", Dtype::F16, f16::from_f32(-2.0).to_le_bytes().into()),
+            ("bf16", Dtype::BF16, bf16::from_f32(3.0).to_le_bytes().into()),
+            ("u8", Dtype::U8, vec![200]),
+        ];
+        let views = bytes.iter().map(|(n, t, b)| (*n, TensorView::new(*t, vec![1, 1], b).unwrap()));
+        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        let tensors = Tensors::read(&path).unwrap();
+        let values: Vec<_> = ["f32", "f64", "f16", "bf16", "u8"].map(|n| tensors.map[n][[0, 0]]).into();
+        assert_eq!(values, [1.5, 0.1, -2.0, 3.0, 200.0]);
+    }
+
+    #[test]
+    fn damaged_and_foreign_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, expected) in [("a.npz", "a.npz"), ("a.safetensors", "a.safetensors"), ("a.h5", ".npz or")] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, b"not an archive").unwrap();
+            let error = format!("{:#}", Tensors::read(&path).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(Tensors::read(&folder.path().join("none.npz")).is_err());
+    }
+}
