@@ -2,21 +2,30 @@
 //!
 //! Whatever their type in the file, values are widened to f64, which holds every
 //! f16, bf16, f32, i32 and u8 exactly; nobody has to know how a file was written.
+//! (PyTorch counts batches in an i64. They are few enough for that, too.)
+//!
+//! A file is not trusted: lengths are compared with the bytes that are there before
+//! memory is asked for.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use half::{bf16, f16};
-use ndarray::{ArrayD, IxDyn};
-use ndarray_npy::{NpzReader, ReadNpzError, ReadableElement};
+use ndarray::{ArrayD, ArrayViewD};
+use ndarray_npy::{ViewElement, ViewNpyError, ViewNpyExt as _};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use zip::ZipArchive;
 
-/// Largest file that is read: the `tutorial` generator takes 25 MB.
+/// Largest file that is read, and most that a compressed one may unpack to: the
+/// `tutorial` generator takes 25 MB.
 const MAX_FILE: u64 = 1 << 30;
+/// Longest header of an `.npy` that is parsed: NumPy's take 118 bytes, and brackets
+/// nested thousands deep would overflow the parser's stack.
+const MAX_NPY_HEADER: usize = 1024;
 
 /// Named arrays, and where they come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,15 +44,14 @@ impl Tensors {
     pub fn read(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let read = || -> Result<_> {
-            let mut file = File::open(path)?;
+            let file = File::open(path)?;
             let len = file.metadata()?.len();
             ensure!(len <= MAX_FILE, "{len} bytes are more than the {MAX_FILE} that are read");
             match path.extension().and_then(|e| e.to_str()) {
                 Some("npz") => npz(file),
                 Some("safetensors") => {
                     let mut bytes = Vec::new();
-                    file.rewind()?;
-                    file.read_to_end(&mut bytes)?;
+                    file.take(MAX_FILE).read_to_end(&mut bytes)?;
                     safetensors(&bytes)
                 }
                 _ => bail!("the name must end in .npz or .safetensors"),
@@ -80,42 +88,66 @@ impl Tensors {
 }
 
 fn npz(file: File) -> Result<BTreeMap<String, ArrayD<f64>>> {
-    let mut reader = NpzReader::new(file)?;
+    let mut archive = ZipArchive::new(file)?;
     let mut map = BTreeMap::new();
-    for file_name in reader.names()? {
-        let name = file_name.trim_end_matches(".npy");
-        let array = npy(&mut reader, &file_name).with_context(|| format!("array \"{name}\""))?;
-        map.insert(name.to_owned(), array);
+    let mut left = MAX_FILE;
+    for i in 0..archive.len() {
+        let mut entry = archive.by_index(i)?;
+        let name = entry.name().trim_end_matches(".npy").to_owned();
+        let array = match left.checked_sub(entry.size()) {
+            Some(rest) => {
+                left = rest;
+                let len = usize::try_from(entry.size())?;
+                unpack(&mut entry, len).and_then(|bytes| npy(&bytemuck::cast_slice(&bytes)[..len]))
+            }
+            None => Err(anyhow!("the archive unpacks to more than the {MAX_FILE} bytes that are read")),
+        };
+        map.insert(name.clone(), array.with_context(|| format!("array \"{name}\""))?);
     }
     Ok(map)
 }
 
-fn npy(reader: &mut NpzReader<File>, name: &str) -> Result<ArrayD<f64>> {
+/// The `len` bytes of an entry, aligned for every element; the end of the entry is
+/// read too, for that is where its checksum is compared.
+fn unpack(entry: &mut impl Read, len: usize) -> Result<Vec<u64>> {
+    let mut words = vec![0u64; len.div_ceil(8)];
+    entry.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
+    ensure!(entry.read(&mut [0])? == 0, "it is longer than it says");
+    Ok(words)
+}
+
+fn npy(bytes: &[u8]) -> Result<ArrayD<f64>> {
     /// `None` if the elements are of another type.
-    fn try_as<T: ReadableElement + Copy>(
-        reader: &mut NpzReader<File>,
-        name: &str,
-        widen: impl Fn(T) -> f64,
-    ) -> Result<Option<ArrayD<f64>>> {
-        match reader.by_name::<ndarray::OwnedRepr<T>, IxDyn>(name) {
+    fn try_as<T: ViewElement + Copy>(bytes: &[u8], widen: impl Fn(T) -> f64) -> Result<Option<ArrayD<f64>>> {
+        match ArrayViewD::<T>::view_npy(bytes) {
             Ok(array) => Ok(Some(array.mapv(widen))),
-            Err(ReadNpzError::Npy(ndarray_npy::ReadNpyError::WrongDescriptor(_))) => Ok(None),
+            Err(ViewNpyError::WrongDescriptor(_)) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
-    if let Some(array) = try_as(reader, name, |v: f32| v.into())? {
+    // Magic, version, then the length of the header: two bytes, in later versions four.
+    let header_len = match bytes {
+        [b'\x93', b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => u16::from_le_bytes([*a, *b]).into(),
+        [b'\x93', b'N', b'U', b'M', b'P', b'Y', _, _, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]),
+        _ => bail!("it is no .npy: it does not begin with \\x93NUMPY"),
+    };
+    ensure!(header_len as usize <= MAX_NPY_HEADER, "its header of {header_len} bytes is none that NumPy writes");
+    if let Some(array) = try_as(bytes, |v: f32| v.into())? {
         return Ok(array);
     }
-    if let Some(array) = try_as(reader, name, |v: f64| v)? {
+    if let Some(array) = try_as(bytes, |v: f64| v)? {
         return Ok(array);
     }
-    if let Some(array) = try_as(reader, name, |v: u8| v.into())? {
+    if let Some(array) = try_as(bytes, |v: u8| v.into())? {
         return Ok(array);
     }
-    if let Some(array) = try_as(reader, name, |v: i32| v.into())? {
+    if let Some(array) = try_as(bytes, |v: i32| v.into())? {
         return Ok(array);
     }
-    bail!("its type is none of float32, float64, uint8 and int32: convert it with .astype(\"float32\")")
+    if let Some(array) = try_as(bytes, |v: i64| v as f64)? {
+        return Ok(array);
+    }
+    bail!("its type is none of float32, float64, uint8, int32 and int64: convert it with .astype(\"float32\")")
 }
 
 fn safetensors(bytes: &[u8]) -> Result<BTreeMap<String, ArrayD<f64>>> {
@@ -141,7 +173,8 @@ fn widen(view: &TensorView<'_>) -> Result<Vec<f64>> {
         Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).into()),
         Dtype::U8 => each(bytes, |[b]: [u8; 1]| b.into()),
         Dtype::I32 => each(bytes, |b| i32::from_le_bytes(b).into()),
-        other => bail!("its type {other:?} is none of F32, F64, F16, BF16, U8 and I32"),
+        Dtype::I64 => each(bytes, |b| i64::from_le_bytes(b) as f64),
+        other => bail!("its type {other:?} is none of F32, F64, F16, BF16, U8, I32 and I64"),
     })
 }
 
@@ -164,14 +197,16 @@ mod tests {
             writer.add_array("fortran", &Array2::from_shape_fn((2, 3).f(), counted)).unwrap();
             writer.add_array("g.dense.kernel", &arr0(0.1f64)).unwrap();
             writer.add_array("bytes", &arr1(&[0u8, 255])).unwrap();
+            writer.add_array("count", &arr0(20_000i64)).unwrap();
             writer.finish().unwrap();
             let tensors = Tensors::read(&path).unwrap();
             assert_eq!(tensors.shaped("c", &[2, 3]).unwrap()[[1, 2]], 5.0);
             assert_eq!(tensors.map["c"], tensors.map["fortran"]);
             assert_eq!(tensors.get("g.dense.kernel").unwrap()[[]], 0.1);
+            assert_eq!(tensors.get("count").unwrap()[[]], 20_000.0);
             assert_eq!(tensors.map["bytes"], arr1(&[0.0, 255.0]).into_dyn());
             let error = tensors.get("d").unwrap_err().to_string();
-            assert!(error.contains("\"d\"") && error.contains("bytes, c, fortran"), "{error}");
+            assert!(error.contains("\"d\"") && error.contains("bytes, c, count, fortran"), "{error}");
             let error = tensors.shaped("c", &[3, 2]).unwrap_err().to_string();
             assert!(error.contains("[2, 3]") && error.contains("[3, 2]"), "{error}");
         }
@@ -205,5 +240,28 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         assert!(Tensors::read(&folder.path().join("none.npz")).is_err());
+    }
+
+    #[test]
+    fn an_npy_that_lies_is_refused_before_memory_is_asked_for() {
+        let npy_of = |header: &str| {
+            let mut bytes = b"\x93NUMPY\x02\x00".to_vec();
+            bytes.extend((header.len() as u32).to_le_bytes());
+            bytes.extend(header.as_bytes());
+            bytes
+        };
+        let lies = |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let cases = [
+            (npy_of(&lies("(1000000000000000,)")), "bytes"),
+            (npy_of(&lies("(4000000000, 4000000000, 4000000000)")), "overflow"),
+            (npy_of(&lies(&"(".repeat(60_000))), "header of"),
+            (npy_of(&lies(&"(".repeat(800))), "header"),
+            (b"\x93NUMPY".to_vec(), "no .npy"),
+        ];
+        for (bytes, expected) in cases {
+            let aligned = unpack(&mut &bytes[..], bytes.len()).unwrap();
+            let error = npy(&bytemuck::cast_slice(&aligned)[..bytes.len()]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }
