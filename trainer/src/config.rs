@@ -72,7 +72,7 @@ pub struct Config {
 }
 
 /// What pixels 0 … 255 become for the networks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Range {
     /// −1 … 1, the range of tanh.

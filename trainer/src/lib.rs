@@ -15,6 +15,7 @@
 //! | [`quantise`] | folding, calibration, packing, the proof |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
+//! | [`interchange`] | generators from and for Keras, PyTorch and ONNX |
 //! | [`inspect`], [`grid`] | tables and pictures for people |
 
 pub mod augment;
@@ -22,6 +23,7 @@ pub mod config;
 pub mod data;
 pub mod grid;
 pub mod inspect;
+pub mod interchange;
 pub mod nn;
 pub mod quantise;
 pub mod run;

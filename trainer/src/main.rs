@@ -8,16 +8,20 @@ use clap::{Args, Parser, Subcommand};
 use gen_core::{Latent, Model};
 use ndarray::{Array4, Axis};
 
-use trainer::config::{Config, PRESETS};
+use trainer::config::{Config, PRESETS, Range};
 use trainer::data::{self, ClassFilter, Dataset};
 use trainer::grid::grid;
 use trainer::inspect::inspect;
-use trainer::quantise::draw::draw;
+use trainer::interchange::import::{self, TOLERANCE};
+use trainer::interchange::{DenseOrder, Format, Layout, to_onnx, to_safetensors};
+use trainer::quantise::draw::{draw, likeness};
+use trainer::quantise::fold::affordable;
 use trainer::quantise::{FloatModel, quantise, verify};
 use trainer::run::checkpoint::write_atomically;
 use trainer::run::folder::{DataRef, png};
 use trainer::run::session::Outcome;
 use trainer::run::{Checkpoint, Session, interrupt};
+use trainer::tensors::Tensors;
 use trainer::train::latent_batch;
 
 /// The generator that the firmware ships with.
@@ -61,6 +65,10 @@ enum Command {
         #[arg(short, long, default_value = "model.gen")]
         output: PathBuf,
     },
+    /// Turn a generator that was trained in Keras or PyTorch into a model for the device
+    Import(ImportArgs),
+    /// Write a checkpoint's float generator for other programs
+    Export(ExportArgs),
     /// Show a model's layers, its memory bill, and the boards that it fits
     Inspect {
         /// A model; the shipped one if not given
@@ -77,6 +85,57 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u32,
     },
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// A .safetensors or .npz file; docs/interchange.md says what is in it
+    weights: PathBuf,
+    /// The network that they belong to; see `trainer presets`
+    #[arg(long, value_name = "NAME", required_unless_present = "config", conflicts_with = "config")]
+    preset: Option<String>,
+    /// A network of your own, in the form that `trainer presets NAME` prints
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Order of the axes in the file: hwio from Keras, oihw from PyTorch
+    #[arg(long)]
+    layout: Layout,
+    /// Order of a dense layer's outputs [default: hwc with hwio, chw with oihw]
+    #[arg(long)]
+    dense: Option<DenseOrder>,
+    /// Only arrays whose names begin so are the generator's, as in "generator."
+    #[arg(long, default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Names of the layers without ".weight" and so on, first to last, if numbers in them do not say the order
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    layers: Vec<String>,
+    /// What batch normalisation adds to the variance: 1e-5 in PyTorch, 1e-3 in Keras
+    #[arg(long, default_value_t = 1e-5)]
+    bn_epsilon: f64,
+    /// Layers without a bias in the file have none (bias=False)
+    #[arg(long)]
+    zero_bias: bool,
+    /// Range of its pictures, instead of the network's
+    #[arg(long)]
+    range: Option<Range>,
+    /// Where to write the model
+    #[arg(short, long, default_value = "model.gen")]
+    output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// File in a run's checkpoints/ folder
+    checkpoint: PathBuf,
+    /// Write weights and biases
+    #[arg(long, value_name = "FILE", required_unless_present = "onnx")]
+    safetensors: Option<PathBuf>,
+    /// Order of the axes in it: hwio for Keras, oihw for PyTorch
+    #[arg(long, default_value = "oihw", requires = "safetensors")]
+    layout: Layout,
+    /// Write the whole generator, NCHW
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +235,8 @@ fn main() -> ExitCode {
         Command::Presets { name } => presets(name.as_deref()),
         Command::Sample(args) => with_threads(None, || sample(&args)),
         Command::Quantize { checkpoint, output } => with_threads(None, || export(&checkpoint, &output)),
+        Command::Import(args) => with_threads(None, || import_weights(&args)),
+        Command::Export(args) => with_threads(None, || export_weights(&args)),
         Command::Inspect { model } => show_model(model.as_deref()),
         Command::Verify { model, count, seed } => with_threads(None, || prove(model.as_deref(), seed, count)),
     };
@@ -202,14 +263,14 @@ fn load(source: &SourceArgs, side: usize) -> Result<Dataset> {
     data::load(&request, &mut |line| eprintln!("{line}"))
 }
 
+fn recipe(preset: &str, config: Option<&Path>) -> Result<Config> {
+    let Some(path) = config else { return Config::preset(preset) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Config::from_toml(&text).with_context(|| path.display().to_string())
+}
+
 fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut config = match &args.config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Config::from_toml(&text).with_context(|| path.display().to_string())?
-        }
-        None => Config::preset(&args.preset)?,
-    };
+    let mut config = recipe(&args.preset, args.config.as_deref())?;
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(minutes) = args.minutes {
@@ -329,6 +390,61 @@ fn export(checkpoint: &Path, output: &Path) -> Result<ExitCode> {
     let blob = quantise(&FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?)?.to_blob()?;
     write_atomically(output, &blob)?;
     println!("model: {} ({} bytes)", output.display(), blob.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
+    let mut config = recipe(args.preset.as_deref().unwrap_or_default(), args.config.as_deref())?;
+    config.range = args.range.unwrap_or(config.range);
+    config.check()?;
+    let default = Format::from(args.layout);
+    let options = import::Options {
+        format: Format { dense: args.dense.unwrap_or(default.dense), ..default },
+        prefix: args.prefix.clone(),
+        layers: args.layers.clone(),
+        bn_epsilon: args.bn_epsilon,
+        zero_bias: args.zero_bias,
+    };
+    let imported = import::import(&Tensors::read(&args.weights)?, &config, &options)?;
+    let float = &imported.model;
+    println!("generator: {}, {} layers fit", float.name, float.layers.len());
+    if imported.normalisations > 0 {
+        let (count, epsilon) = (imported.normalisations, options.bn_epsilon);
+        println!("batch normalisation: {count} folded into weights, epsilon {epsilon} (--bn-epsilon)");
+    }
+    match imported.check {
+        Some(import::Check { pictures, worst }) => println!(
+            "against the pictures in the file: {worst:.2e} is the largest difference over {pictures} pictures \
+             (allowed: {TOLERANCE:.0e})"
+        ),
+        None => println!("against the pictures in the file: it has none, so nothing shows that it was read rightly"),
+    }
+    let blob = quantise(float)?.to_blob()?;
+    let model = Model::parse(&blob).context("the quantised model")?;
+    let count = affordable(model.macs(), 128);
+    let latents: Vec<_> = seeds(0, count)?.map(|seed| Latent::from_seed(seed, float.latent)).collect();
+    let int8 = draw(&model, &latents);
+    let close = likeness(float.pictures(latent_batch(latents.into_iter(), float.latent).view()).view(), int8.view());
+    println!("int8 against float: PSNR {:.1} dB, SSIM {:.4} over {count} pictures", close.psnr, close.ssim);
+    let proof = verify::verify(&model, seeds(0, 8)?)?;
+    println!("{proof}");
+    ensure!(proof.is_exact(), "the model is not exact");
+    write_atomically(&args.output, &blob)?;
+    println!("model: {} ({} bytes)", args.output.display(), blob.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export_weights(args: &ExportArgs) -> Result<ExitCode> {
+    let checkpoint = Checkpoint::load(&args.checkpoint)?;
+    let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
+    if let Some(path) = &args.safetensors {
+        write_atomically(path, &to_safetensors(&model, args.layout)?)?;
+        println!("safetensors: {}", path.display());
+    }
+    if let Some(path) = &args.onnx {
+        write_atomically(path, &to_onnx(&model))?;
+        println!("onnx: {}", path.display());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -76,12 +76,12 @@ impl FloatModel {
         if is_normalised {
             network.forward(params, latents(0x4000_0000, MEASURED, latent).view(), Pass::Eval);
         }
-        let layers = network.blocks().iter().map(|block| {
-            let (spec, geometry) = (block.spec().layer, *block.geometry());
+        let parameters = network.blocks().iter().map(|block| {
+            let (op, geometry) = (block.spec().layer.op, *block.geometry());
             let channels = geometry.output.channels as usize;
-            let dim = weight_dim(spec.op, &geometry);
-            let view = ArrayView2::from_shape(dim, &params[block.weights()]).expect("the block's own weights");
-            let (mut weights, mut biases) = (view.to_owned(), params[block.shift()].to_vec());
+            let view = ArrayView2::from_shape(weight_dim(op, &geometry), &params[block.weights()]);
+            let (mut weights, mut biases) =
+                (view.expect("the block's own weights").to_owned(), params[block.shift()].to_vec());
             if let Some((mean, variance)) = block.statistics() {
                 let gamma = &params[block.gamma()];
                 let scale: Vec<f32> = (0..channels).map(|c| gamma[c] / (variance[c] + EPSILON).sqrt()).collect();
@@ -93,13 +93,33 @@ impl FloatModel {
                     biases[c] -= mean[c] * scale[c];
                 }
             }
-            if matches!(spec.op, Op::Dense { .. }) {
+            if matches!(op, Op::Dense { .. }) {
                 biases = (0..geometry.output.len()).map(|i| biases[i % biases.len()]).collect();
             }
-            FloatLayer { spec, geometry, weights, biases }
+            (weights, biases)
         });
-        let layers = layers.collect();
-        Ok(Self { name: config.name.clone(), latent, range: config.range, layers })
+        Self::new(config, parameters.collect())
+    }
+
+    /// The generator of a configuration with the weights and biases of each
+    /// [`FloatLayer`], normalisation already in them.
+    ///
+    /// # Errors
+    /// When they do not have the layers' shapes.
+    pub fn new(config: &Config, parameters: Vec<(Array2<f32>, Vec<f32>)>) -> Result<Self> {
+        let (network, _) = config.networks()?;
+        let blocks = network.blocks();
+        ensure!(parameters.len() == blocks.len(), "{} layers, the generator has {}", parameters.len(), blocks.len());
+        let mut layers = Vec::new();
+        for (i, (block, (weights, biases))) in blocks.iter().zip(parameters).enumerate() {
+            let (spec, geometry) = (block.spec().layer, *block.geometry());
+            let dim = weight_dim(spec.op, &geometry);
+            ensure!(weights.dim() == dim, "layer {i}: weights {:?}, it needs {dim:?}", weights.dim());
+            let expected = geometry.parameter_count() - geometry.weight_count();
+            ensure!(biases.len() == expected, "layer {i}: {} biases, it needs {expected}", biases.len());
+            layers.push(FloatLayer { spec, geometry, weights: weights.as_standard_layout().into_owned(), biases });
+        }
+        Ok(Self { name: config.name.clone(), latent: config.latent.into(), range: config.range, layers })
     }
 
     /// Multiply-accumulates for one picture.
@@ -122,13 +142,17 @@ impl FloatModel {
         maps
     }
 
-    /// Pictures of a batch of latents, `[N, side, side, 3]`.
-    pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
+    /// Output for a batch of latents, `[N, side, side, 3]`, in the model's range.
+    pub fn outputs(&self, latents: ArrayView2<'_, f32>) -> Array4<f32> {
         let shape = self.layers.last().expect("a generator has layers").geometry.output;
         let output = self.activations(latents).pop().expect("a generator has layers");
         let dim = (latents.nrows(), shape.height.into(), shape.width.into(), shape.channels.into());
-        let pixels = output.iter().map(|&v| to_pixel(v, self.range)).collect();
-        Array4::from_shape_vec(dim, pixels).expect("the output has the generator's shape")
+        output.into_shape_with_order(dim).expect("the output has the generator's shape")
+    }
+
+    /// Pictures of a batch of latents, `[N, side, side, 3]`.
+    pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
+        self.outputs(latents).mapv(|v| to_pixel(v, self.range))
     }
 }
 

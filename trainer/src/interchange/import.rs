@@ -1,0 +1,476 @@
+//! Named arrays as a generator.
+//!
+//! Nothing is guessed: the layout is told, layers are taken in the order of the numbers
+//! in their names or in an order that is told, and every array that is missing, left
+//! over or of another shape is named, all of them at once.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Result, bail, ensure};
+use gen_core::spec::Op;
+use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
+
+use super::export::name;
+use super::layout::{Format, Layout, Mapping};
+use super::{CHECK_IMAGE, CHECK_LATENT};
+use crate::config::{Config, Range};
+use crate::nn::batch_norm::EPSILON;
+use crate::nn::block::Block;
+use crate::nn::linear::weight_dim;
+use crate::quantise::FloatModel;
+use crate::tensors::Tensors;
+
+/// Largest difference from the pictures in the file. Sums of float32 in another order
+/// differ by about 1e-6, a weight in the wrong place by 0.1 and more.
+pub const TOLERANCE: f32 = 1e-4;
+
+/// Pictures of the proof that are drawn at a time.
+const AT_A_TIME: usize = 16;
+
+/// How to read a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Order of the axes.
+    pub format: Format,
+    /// Only arrays whose names begin so are weights, and the rest of the name counts.
+    pub prefix: String,
+    /// Names of the layers without `.weight` and so on, in their order, and of the
+    /// batch normalisations among them. If there are none: by their numbers.
+    pub layers: Vec<String>,
+    /// What batch normalisation adds to the variance.
+    pub bn_epsilon: f64,
+    /// Whether a layer without bias or normalisation has biases of 0.
+    pub zero_bias: bool,
+}
+
+impl Options {
+    /// All arrays, layers by their numbers, PyTorch's epsilon.
+    pub fn new(format: Format) -> Self {
+        let (prefix, layers) = (String::new(), Vec::new());
+        Self { format, prefix, layers, bn_epsilon: f64::from(EPSILON), zero_bias: false }
+    }
+}
+
+/// What [`import`] made of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// The generator.
+    pub model: FloatModel,
+    /// Batch normalisations that were folded.
+    pub normalisations: usize,
+    /// The comparison with the pictures in the file, if there are any.
+    pub check: Option<Check>,
+}
+
+/// Comparison of our pictures with those in a file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Check {
+    /// How many.
+    pub pictures: usize,
+    /// Largest difference of a value, in the generator's range.
+    pub worst: f32,
+}
+
+/// The generator of `config` with the weights of a file.
+///
+/// # Errors
+/// Every array that does not fit, with both shapes; when the order of the layers is not
+/// evident; when the pictures differ from those in the file by more than [`TOLERANCE`].
+pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<Imported> {
+    let epsilon = options.bn_epsilon;
+    ensure!(epsilon.is_finite() && epsilon >= 0.0, "the epsilon of batch normalisation is 0 or more, not {epsilon}");
+    let (groups, strange) = groups(tensors, options)?;
+    let read = |format| -> Result<_> {
+        let mut reader = Reader { format, options, problems: strange.clone() };
+        let parameters = reader.generator(config, &groups)?;
+        let proof = reader.proof(tensors, config)?;
+        Ok((parameters, proof, reader.problems))
+    };
+    let Format { layout, dense } = options.format;
+    let (parameters, proof, problems) = read(options.format)?;
+    if !problems.is_empty() {
+        let other = match layout {
+            Layout::Hwio => Layout::Oihw,
+            Layout::Oihw => Layout::Hwio,
+        };
+        let fits = read(other.into())?.2.is_empty();
+        let hint = if fits { format!("\nEverything fits with the layout {}.", name(other)) } else { String::new() };
+        bail!(
+            "{} does not fit the generator \"{}\" (layout {}, dense {}):\n  {}{hint}",
+            tensors.source,
+            config.name,
+            name(layout),
+            name(dense),
+            problems.join("\n  ")
+        );
+    }
+    let model = FloatModel::new(config, parameters)?;
+    let check = proof.map(|proof| proof.compare(&model));
+    if let Some(Check { worst, pictures }) = check {
+        ensure!(
+            worst <= TOLERANCE,
+            "{}: {CHECK_LATENT} and {CHECK_IMAGE} differ from our pictures by up to {worst:.2e} over {pictures} \
+             pictures; up to {TOLERANCE:.0e} is rounding. All shapes fit, so look at what has no shape: the order of \
+             dense outputs (--dense), padding and activations of the configuration, the epsilon of batch \
+             normalisation (--bn-epsilon; PyTorch 1e-5, Keras 1e-3)",
+            tensors.source
+        );
+    }
+    let normalisations = groups.iter().filter(|g| g.is_norm()).count();
+    Ok(Imported { model, normalisations, check })
+}
+
+/// What an array is to its layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Leaf {
+    /// Or gamma.
+    Weight,
+    /// Or beta.
+    Bias,
+    Mean,
+    Variance,
+}
+
+impl Leaf {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "weight" | "kernel" | "gamma" => Self::Weight,
+            "bias" | "beta" => Self::Bias,
+            "running_mean" | "moving_mean" => Self::Mean,
+            "running_var" | "moving_variance" => Self::Variance,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::Mean => "running_mean",
+            Self::Variance => "running_var",
+        }
+    }
+}
+
+/// An array and its full name.
+#[derive(Debug, Clone, Copy)]
+struct Named<'a> {
+    name: &'a str,
+    array: &'a ArrayD<f64>,
+}
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the shape {:?}", self.name, self.array.shape())
+    }
+}
+
+/// Arrays that differ in the last part of their names.
+#[derive(Debug)]
+struct Group<'a> {
+    stem: &'a str,
+    arrays: BTreeMap<Leaf, Named<'a>>,
+}
+
+impl<'a> Group<'a> {
+    fn get(&self, leaf: Leaf) -> Option<Named<'a>> {
+        self.arrays.get(&leaf).copied()
+    }
+
+    /// A batch normalisation has a vector where others have a matrix or kernels.
+    fn is_norm(&self) -> bool {
+        let has = |leaf| self.arrays.contains_key(&leaf);
+        has(Leaf::Mean) || has(Leaf::Variance) || self.get(Leaf::Weight).is_some_and(|w| w.array.ndim() < 2)
+    }
+}
+
+/// The arrays of the generator, first layer first, and what is strange about their names.
+fn groups<'a>(tensors: &'a Tensors, options: &'a Options) -> Result<(Vec<Group<'a>>, Vec<String>)> {
+    let (mut groups, mut strange) = (Vec::<Group<'_>>::new(), Vec::new());
+    for stem in &options.layers {
+        ensure!(!groups.iter().any(|g| g.stem == stem), "--layers has \"{stem}\" twice");
+        groups.push(Group { stem, arrays: BTreeMap::new() });
+    }
+    for (name, array) in &tensors.map {
+        let Some(rest) = name.strip_prefix(&options.prefix) else { continue };
+        let (stem, leaf) = rest.rsplit_once(['.', '/']).unwrap_or(("", rest));
+        // TensorFlow ends its names in the number of an output.
+        let leaf = leaf.trim_end_matches(":0");
+        if [CHECK_LATENT, CHECK_IMAGE].contains(&name.as_str()) || leaf == "num_batches_tracked" {
+            continue;
+        }
+        let group = match groups.iter_mut().position(|g| g.stem == stem) {
+            Some(at) => &mut groups[at],
+            None if options.layers.is_empty() => groups.push_mut(Group { stem, arrays: BTreeMap::new() }),
+            None => continue,
+        };
+        let named = Named { name, array };
+        match Leaf::of(leaf) {
+            None => strange.push(format!(
+                "{named} is left over: its name ends in none of weight, kernel, gamma, bias, beta, running_mean, \
+                 moving_mean, running_var, moving_variance"
+            )),
+            Some(leaf) => {
+                if let Some(first) = group.arrays.insert(leaf, named) {
+                    strange.push(format!("{named} and {first} are the same thing of one layer"));
+                }
+            }
+        }
+    }
+    if groups.is_empty() {
+        let names: Vec<_> = tensors.map.keys().map(String::as_str).collect();
+        strange.push(format!("no name begins with \"{}\"; there are: {}", options.prefix, names.join(", ")));
+    }
+    if options.layers.is_empty() {
+        groups.retain(|g| !g.arrays.is_empty());
+        groups.sort_by(|a, b| by_number(a.stem, b.stem).unwrap_or_else(|| a.stem.cmp(b.stem)));
+        if groups.windows(2).any(|pair| by_number(pair[0].stem, pair[1].stem).is_none()) {
+            let stems: Vec<_> = groups.iter().map(|g| g.stem).collect();
+            bail!(
+                "{}: the order of its layers does not follow from numbers in their names; list the generator's from \
+                 the first to the last with --layers. There are: {}",
+                tensors.source,
+                stems.join(",")
+            );
+        }
+    }
+    Ok((groups, strange))
+}
+
+/// The order of two names that differ first in a number, or of which one begins with the other.
+fn by_number(a: &str, b: &str) -> Option<Ordering> {
+    let is_digit = |c: &u8| c.is_ascii_digit();
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    loop {
+        let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else { return Some(a.len().cmp(&b.len())) };
+        if is_digit(first_a) && is_digit(first_b) {
+            let number = |s: &mut &[u8]| {
+                let digits = s.iter().take_while(|c| is_digit(c)).count();
+                let (number, rest) = s.split_at(digits);
+                *s = rest;
+                let zeros = number.iter().take_while(|&&c| c == b'0').count();
+                number[zeros..].to_vec()
+            };
+            let (number_a, number_b) = (number(&mut a), number(&mut b));
+            // Longer numbers are larger ones.
+            let order = number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(&number_b));
+            if order.is_ne() {
+                return Some(order);
+            }
+        } else if first_a != first_b {
+            return None;
+        } else {
+            (a, b) = (&a[1..], &b[1..]);
+        }
+    }
+}
+
+/// Weights and biases of one layer.
+type Parameters = (Array2<f32>, Vec<f32>);
+
+/// Reads arrays in one format, and collects what does not fit.
+#[derive(Debug)]
+struct Reader<'a> {
+    format: Format,
+    options: &'a Options,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The parameters of every layer; fewer only where there is a problem.
+    fn generator(&mut self, config: &Config, groups: &[Group<'_>]) -> Result<Vec<Parameters>> {
+        // Every normalisation belongs to the layer before it.
+        let mut sources: Vec<(&Group<'_>, Option<&Group<'_>>)> = Vec::new();
+        for group in groups {
+            match sources.last_mut() {
+                _ if !group.is_norm() => sources.push((group, None)),
+                Some((_, norm @ None)) => *norm = Some(group),
+                Some((layer, Some(_))) => {
+                    let stem = layer.stem;
+                    self.left_over(group, &format!("{stem} has a batch normalisation already"));
+                }
+                None => self.left_over(group, "it is a batch normalisation before the first layer"),
+            }
+        }
+        let (network, _) = config.networks()?;
+        let blocks = network.blocks();
+        for (group, norm) in sources.iter().skip(blocks.len()) {
+            for group in [Some(*group), *norm].into_iter().flatten() {
+                self.left_over(group, &format!("the generator has only {} layers", blocks.len()));
+            }
+        }
+        let mut parameters = Vec::new();
+        for (i, block) in blocks.iter().enumerate() {
+            let owner = format!("layer {i} ({})", config.generator.layers[i].op);
+            parameters.extend(match sources.get(i) {
+                Some((group, norm)) => self.layer(block, &owner, group, *norm),
+                None => {
+                    let stem = format!("generator.{i}");
+                    self.layer(block, &owner, &Group { stem: &stem, arrays: BTreeMap::new() }, None)
+                }
+            });
+        }
+        Ok(parameters)
+    }
+
+    fn left_over(&mut self, group: &Group<'_>, reason: &str) {
+        self.problems.extend(group.arrays.values().map(|named| format!("{named} is left over: {reason}")));
+    }
+
+    fn layer(&mut self, block: &Block, owner: &str, group: &Group<'_>, norm: Option<&Group<'_>>) -> Option<Parameters> {
+        let (op, geometry) = (block.spec().layer.op, block.geometry());
+        let (rows, columns) = weight_dim(op, geometry);
+        let weights = self.values(group, Leaf::Weight, &Mapping::weights(op, geometry, self.format), owner);
+        let mapping = Mapping::biases(op, geometry, self.format);
+        let biases = if group.get(Leaf::Bias).is_none() && (norm.is_some() || self.options.zero_bias) {
+            Some(vec![0.0; mapping.shape().iter().product()])
+        } else {
+            self.values(group, Leaf::Bias, &mapping, owner)
+        };
+        let folded = match norm {
+            None => Some(None),
+            Some(norm) if !block.spec().batch_norm => {
+                self.left_over(norm, &format!("{owner} has no batch normalisation in the configuration"));
+                None
+            }
+            Some(norm) => self.norm(norm, block, owner).map(Some),
+        };
+        let (mut weights, mut biases, norm) = (weights?, biases?, folded?);
+        if let Some((scale, shift)) = norm {
+            // In every layout of ours the output channel varies fastest.
+            weights.iter_mut().zip((0..columns).cycle()).for_each(|(w, column)| *w *= scale[column % scale.len()]);
+            biases.iter_mut().enumerate().for_each(|(i, b)| *b = *b * scale[i % scale.len()] + shift[i % shift.len()]);
+        }
+        let narrow = |values: Vec<f64>| -> Vec<f32> { values.into_iter().map(|v| v as f32).collect() };
+        let (weights, biases) = (narrow(weights), narrow(biases));
+        if !weights.iter().chain(&biases).all(|v| v.is_finite()) {
+            self.problems
+                .push(format!("{owner}: its weights are not finite once its normalisation is folded into them"));
+            return None;
+        }
+        Some((Array2::from_shape_vec((rows, columns), weights).expect("the mapping has the matrix's size"), biases))
+    }
+
+    /// Scale and shift of a batch normalisation: one of each a channel, or, where a
+    /// dense layer is normalised before it is reshaped, one an output.
+    fn norm(&mut self, norm: &Group<'_>, block: &Block, owner: &str) -> Option<(Vec<f64>, Vec<f64>)> {
+        let geometry = block.geometry();
+        let per_output = Mapping::outputs(geometry, self.format);
+        let is_dense = matches!(block.spec().layer.op, Op::Dense { .. });
+        let is_flat = is_dense && norm.arrays.values().any(|named| named.array.shape() == per_output.shape());
+        let mapping = if is_flat { per_output } else { Mapping::channels(geometry) };
+        let owner = format!("the batch normalisation of {owner}");
+        let [gamma, beta, mean, variance] = [Leaf::Weight, Leaf::Bias, Leaf::Mean, Leaf::Variance]
+            .map(|leaf| self.values(norm, leaf, &mapping, &owner));
+        let (gamma, beta, mean, variance) = (gamma?, beta?, mean?, variance?);
+        let epsilon = self.options.bn_epsilon;
+        if let Some(v) = variance.iter().find(|&&v| v + epsilon <= 0.0) {
+            self.problems
+                .push(format!("{owner}: a variance of {v} with the epsilon {epsilon} has no root to divide by"));
+            return None;
+        }
+        let scale: Vec<f64> = gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+        let shift = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Some((scale, shift))
+    }
+
+    /// The values of one array in our order.
+    fn values(&mut self, group: &Group<'_>, leaf: Leaf, mapping: &Mapping, owner: &str) -> Option<Vec<f64>> {
+        let Some(named) = group.get(leaf) else {
+            let dot = if group.stem.is_empty() { "" } else { "." };
+            self.problems.push(format!(
+                "{}{}{dot}{} is missing: {owner} needs {:?} ({})",
+                self.options.prefix,
+                group.stem,
+                leaf.name(),
+                mapping.shape(),
+                mapping.meaning()
+            ));
+            return None;
+        };
+        self.fits(named, mapping.shape(), mapping.meaning(), owner).then(|| mapping.from_file(named.array))
+    }
+
+    /// Whether an array has this shape, and only numbers that a float32 holds.
+    fn fits(&mut self, named: Named<'_>, shape: &[usize], meaning: &str, owner: &str) -> bool {
+        let Named { name, array } = named;
+        if array.shape() != shape {
+            let found = array.shape();
+            self.problems.push(format!("{name} has the shape {found:?}, {owner} needs {shape:?} ({meaning})"));
+            return false;
+        }
+        let wrong = array.iter().filter(|&&v| !(v as f32).is_finite()).count();
+        if wrong > 0 {
+            self.problems.push(format!("{name}: {wrong} of its {} values are not finite", array.len()));
+        }
+        wrong == 0
+    }
+
+    /// The latents and pictures of a file that has them.
+    fn proof(&mut self, tensors: &Tensors, config: &Config) -> Result<Option<Proof>> {
+        let get = |name| tensors.map.get(name).map(|array| Named { name, array });
+        let (latents, images) = match (get(CHECK_LATENT), get(CHECK_IMAGE)) {
+            (None, None) => return Ok(None),
+            (Some(latents), Some(images)) => (latents, images),
+            (Some(one), None) | (None, Some(one)) => {
+                self.problems.push(format!("{one} is alone: {CHECK_LATENT} and {CHECK_IMAGE} go together"));
+                return Ok(None);
+            }
+        };
+        let shape = config.networks()?.0.output();
+        let (height, width, channels) = (shape.height.into(), shape.width.into(), shape.channels.into());
+        // Each picture needs a latent; without any the proof would prove nothing.
+        let count = latents.array.shape().first().map_or(1, |&n| n.max(1));
+        let latent = [count, config.latent.into()];
+        let (image, meaning) = match self.format.layout {
+            Layout::Hwio => ([count, height, width, channels], "pictures, height, width, channels"),
+            Layout::Oihw => ([count, channels, height, width], "pictures, channels, height, width"),
+        };
+        let fit = [
+            self.fits(latents, &latent, "pictures, length of the latent", "the generator"),
+            self.fits(images, &image, meaning, "the generator"),
+        ];
+        if fit != [true, true] {
+            return Ok(None);
+        }
+        let latents = latents.array.mapv(|v| v as f32).into_dimensionality()?;
+        let images = images.array.mapv(|v| v as f32).into_dimensionality::<Ix4>()?;
+        let images = match self.format.layout {
+            Layout::Hwio => images,
+            Layout::Oihw => images.permuted_axes([0, 2, 3, 1]),
+        };
+        Ok(Some(Proof { latents, images }))
+    }
+}
+
+/// What the other program draws.
+#[derive(Debug)]
+struct Proof {
+    /// `[N, latent]`
+    latents: Array2<f32>,
+    /// `[N, side, side, 3]`
+    images: Array4<f32>,
+}
+
+impl Proof {
+    fn compare(&self, model: &FloatModel) -> Check {
+        let clamp = |v: f32| match model.range {
+            Range::Symmetric => v,
+            // Below 0 there is only black.
+            Range::Unit => v.max(0.0),
+        };
+        let mut worst = 0.0f32;
+        let latents = self.latents.axis_chunks_iter(Axis(0), AT_A_TIME);
+        for (latents, theirs) in latents.zip(self.images.axis_chunks_iter(Axis(0), AT_A_TIME)) {
+            let ours = model.outputs(latents.as_standard_layout().view());
+            for (&ours, &theirs) in ours.iter().zip(theirs) {
+                let difference = (clamp(ours) - clamp(theirs)).abs();
+                // Sums of large weights overflow; what is no number is not close.
+                worst = if difference.is_nan() { f32::INFINITY } else { worst.max(difference) };
+            }
+        }
+        Check { pictures: self.latents.nrows(), worst }
+    }
+}
