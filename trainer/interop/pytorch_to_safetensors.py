@@ -40,7 +40,6 @@ def pocket(divisor):
 
 
 NETWORKS = {"tutorial": tutorial, "pocket": pocket}
-LATENT = 32
 
 
 @torch.no_grad()
@@ -49,6 +48,7 @@ def main():
     parser.add_argument("weights", nargs="?", help=".pth or .pt of a state_dict")
     parser.add_argument("out")
     parser.add_argument("--network", choices=NETWORKS, default="tutorial")
+    parser.add_argument("--latent", type=int, default=32, help="length of the network's latent")
     parser.add_argument("--divisor", type=int, default=1, help="narrows the network's hidden layers")
     parser.add_argument("--random", type=int, metavar="SEED", help="random weights instead of a file's")
     parser.add_argument("--pictures", type=int, default=4, help="how many go into the file as a proof")
@@ -61,7 +61,7 @@ def main():
     if args.weights:
         model.load_state_dict(torch.load(args.weights, map_location="cpu", weights_only=True))
     else:  # as large as they must be for a signal to get through; variances are positive
-        for layer in model:
+        for layer in model.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 for value, mean in zip(layer.state_dict().values(), (1, 0, 0, 1)):
                     value.normal_(mean, 0.1)
@@ -71,7 +71,7 @@ def main():
                 layer.weight.normal_(0, (1.6 / fan) ** 0.5)
                 if layer.bias is not None:
                     layer.bias.normal_(0, 0.1)
-    latent = torch.randn(args.pictures, LATENT)
+    latent = torch.randn(args.pictures, args.latent)
     image = model(latent)
     tensors = {f"generator.{name}": value.contiguous() for name, value in model.state_dict().items()}
     save_file(tensors | {"check.latent": latent, "check.image": image}, args.out)
