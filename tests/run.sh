@@ -105,6 +105,11 @@ if [ -d ../shared/cifar10-frogs/train ]; then
 else
     printf '\n== train: left out, there is no ../shared/cifar10-frogs/train\n'
 fi
+if [ -d ../shared/golden ]; then
+    step "parity with Keras, full set" cargo run -q -p trainer --release -- parity ../shared/golden
+else
+    printf '\n== parity with Keras, full set: left out, there is no ../shared/golden\n'
+fi
 
 if [ "$failed" -gt 0 ]; then
     printf '\nfailed:\n'

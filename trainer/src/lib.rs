@@ -14,6 +14,7 @@
 //! | [`augment`], [`mod@train`] | one step of the game |
 //! | [`quantise`] | folding, calibration, packing, the proof |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
+//! | [`parity`] | the step of the tutorial against Keras |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
 //! | [`inspect`], [`grid`] | tables and pictures for people |
 
@@ -23,6 +24,7 @@ pub mod data;
 pub mod grid;
 pub mod inspect;
 pub mod nn;
+pub mod parity;
 pub mod quantise;
 pub mod run;
 pub mod tensors;

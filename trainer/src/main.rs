@@ -12,6 +12,7 @@ use trainer::config::{Config, PRESETS};
 use trainer::data::{self, ClassFilter, Dataset};
 use trainer::grid::grid;
 use trainer::inspect::inspect;
+use trainer::parity;
 use trainer::quantise::draw::draw;
 use trainer::quantise::{FloatModel, quantise, verify};
 use trainer::run::checkpoint::write_atomically;
@@ -76,6 +77,11 @@ enum Command {
         /// Number of the first one
         #[arg(long, default_value_t = 0)]
         seed: u32,
+    },
+    /// Compare a training step of the tutorial with what Keras computed
+    Parity {
+        /// A golden set: weights_init.npz, inputs.npz, step1.npz, activations.npz
+        folder: PathBuf,
     },
 }
 
@@ -178,6 +184,7 @@ fn main() -> ExitCode {
         Command::Quantize { checkpoint, output } => with_threads(None, || export(&checkpoint, &output)),
         Command::Inspect { model } => show_model(model.as_deref()),
         Command::Verify { model, count, seed } => with_threads(None, || prove(model.as_deref(), seed, count)),
+        Command::Parity { folder } => with_threads(None, || compare(&folder)),
     };
     match result {
         Ok(code) => code,
@@ -345,6 +352,13 @@ fn prove(path: Option<&Path>, seed: u32, count: u32) -> Result<ExitCode> {
     if !report.is_exact() {
         bail!("the model is not exact");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(folder: &Path) -> Result<ExitCode> {
+    let report = parity::check(folder)?;
+    println!("{report}");
+    ensure!(report.is_ok(), "{} does not agree with Keras", folder.display());
     Ok(ExitCode::SUCCESS)
 }
 
