@@ -92,6 +92,9 @@ pub struct Every {
     pub sample: u64,
     /// Checkpoints.
     pub checkpoint: u64,
+    /// The first generated and the first real picture of the step, in `pairs/`; never if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<u64>,
 }
 
 /// Targets of the discriminator.
@@ -215,8 +218,8 @@ impl Config {
         ensure!((1..=MAX_STEPS).contains(&self.steps), "steps: 1 to {MAX_STEPS}, not {}", self.steps);
         ensure!((0.0..1.0).contains(&self.ema), "ema: 0 or more and under 1, not {}", self.ema);
         ensure!((0.0..=1.0).contains(&self.decay_from), "decay_from: 0 to 1, not {}", self.decay_from);
-        let Every { log, sample, checkpoint } = self.every;
-        ensure!(log > 0 && sample > 0 && checkpoint > 0, "every: each at least 1");
+        let Every { log, sample, checkpoint, pair } = self.every;
+        ensure!(log > 0 && sample > 0 && checkpoint > 0 && pair != Some(0), "every: each at least 1");
         for (name, player) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
             player.optimiser.check().with_context(|| format!("{name}: optimiser"))?;
         }

@@ -18,7 +18,7 @@ use trainer::quantise::{FloatModel, quantise, verify};
 use trainer::run::checkpoint::write_atomically;
 use trainer::run::folder::{DataRef, png};
 use trainer::run::session::Outcome;
-use trainer::run::{Checkpoint, Session, interrupt};
+use trainer::run::{Checkpoint, Forecast, Session, interrupt};
 use trainer::train::latent_batch;
 
 /// The generator that the firmware ships with.
@@ -120,6 +120,9 @@ struct TrainArgs {
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Only measure a few steps: seconds per step, the expected total, peak memory; writes nothing
+    #[arg(long, conflicts_with = "minutes")]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +227,10 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     config.check()?;
     let data = load(&args.source, config.side()?)?;
+    if args.dry_run {
+        println!("{}", Forecast::measure(config, &data)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let data_ref = DataRef {
         name: data.name.clone(),
         path: data.origin.clone(),
