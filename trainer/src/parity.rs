@@ -40,6 +40,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{Op, Shape};
 use ndarray::{Array1, Array2, Array4, ArrayD, ArrayView2, Axis};
 
+use crate::augment::Change;
 use crate::config::{self, Config, Layer, OpName};
 use crate::nn::optim::Optimiser;
 use crate::nn::{Network, Pass};
@@ -209,10 +210,13 @@ impl Golden {
     fn play(&self, trainer: &mut Trainer, t: usize) -> Result<Losses> {
         let noise = self.inputs.get("label_noise")?.index_axis(Axis(0), t);
         let draws = Draws {
+            real: trainer.real_batch(&self.frogs)?,
             latents: self.latents("z1", t)?,
             fresh_latents: Some(self.latents("z2", t)?),
             label_noise: noise.iter().map(|&u| u as f32).collect(),
-            ..trainer.draw(&self.frogs)?
+            // The golden networks change and drop nothing.
+            changes: [(); 3].map(|()| vec![Change::default(); self.config.batch]),
+            dropout: [0; 3],
         };
         trainer.play(&draws)
     }
@@ -296,7 +300,7 @@ fn fit(layer: &mut Layer, side: u16, kernel: &[usize]) -> Result<()> {
             values / usize::from(side).pow(2)
         }
         (OpName::Conv, &[h, w, _, channels]) | (OpName::ConvTranspose, &[h, w, channels, _]) if h == w => {
-            layer.kernel = Some(u8::try_from(h).context("the kernel is too large")?);
+            layer.kernel = Some(u8::try_from(h).context("a kernel has at most 255 rows")?);
             channels
         }
         (op, shape) => {
@@ -308,7 +312,7 @@ fn fit(layer: &mut Layer, side: u16, kernel: &[usize]) -> Result<()> {
             bail!("a {op} layer needs the shape {needed}, not {shape:?}");
         }
     };
-    layer.channels = u16::try_from(channels).context("too many channels")?;
+    layer.channels = u16::try_from(channels).context("a layer has at most 65535 channels")?;
     Ok(())
 }
 

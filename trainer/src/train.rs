@@ -201,13 +201,7 @@ impl Trainer {
     /// # Errors
     /// When the pictures are not of the generator's size, or there are none.
     pub fn draw(&mut self, pictures: &Array4<u8>) -> Result<Draws> {
-        let shape = self.generator.output();
-        let (n, h, w, c) = pictures.dim();
-        ensure!(
-            n > 0 && (h, w, c) == (shape.height as usize, shape.width as usize, shape.channels as usize),
-            "the generator draws {shape} pictures, the data holds {n} of {h}x{w}x{c}"
-        );
-        let real = self.real_batch(pictures);
+        let real = self.real_batch(pictures)?;
         let mut labels = self.rng(Stream::Labels);
         Ok(Draws {
             real,
@@ -310,9 +304,18 @@ impl Trainer {
         (0..self.config.batch).map(|_| self.config.augment.draw(shape, &mut rng)).collect()
     }
 
-    /// The next pictures in order, in the range of the networks.
-    fn real_batch(&mut self, pictures: &Array4<u8>) -> Array2<f32> {
-        let n = pictures.dim().0 as u64;
+    /// The next pictures in order, in the range of the networks; `[N, H·W·C]`.
+    ///
+    /// # Errors
+    /// When the pictures are not of the generator's size, or there are none.
+    pub fn real_batch(&mut self, pictures: &Array4<u8>) -> Result<Array2<f32>> {
+        let shape = self.generator.output();
+        let (n, h, w, c) = pictures.dim();
+        ensure!(
+            n > 0 && (h, w, c) == (shape.height as usize, shape.width as usize, shape.channels as usize),
+            "the generator draws {shape} pictures, the data holds {n} of {h}x{w}x{c}"
+        );
+        let n = n as u64;
         let first = self.state.step * self.config.batch as u64;
         let mut batch = Array2::zeros((self.config.batch, self.generator.output().len()));
         for (i, mut row) in (first..).zip(batch.rows_mut()) {
@@ -320,7 +323,7 @@ impl Trainer {
             let picture = pictures.slice(s![index as usize, .., .., ..]);
             row.iter_mut().zip(picture).for_each(|(to, &from)| *to = to_float(from, self.config.range));
         }
-        batch
+        Ok(batch)
     }
 }
 
