@@ -35,9 +35,7 @@ except ImportError:
 SLOPE = float(np.float32(0.3))
 # Hidden channels of the tutorial: generator, then discriminator.
 TUTORIAL = ([128, 256, 256, 256, 256], [128, 128, 128, 128])
-G_LAYERS = ["dense", "conv1", "convt", "conv2", "conv3", "conv4"]
-D_LAYERS = ["conv1", "conv2", "conv3", "conv4", "dense"]
-# The frameworks' name of the generator's last activation is that of the golden set.
+# Names of what comes out of their layers.
 G_MAPS = ["dense", "conv1", "convt", "conv2", "conv3", "out"]
 D_MAPS = ["conv1", "conv2", "conv3", "conv4", "logit"]
 
