@@ -5,11 +5,9 @@
 //! | [`firmware`] | boards, and how a program is built for one |
 //! | [`qemu`] | runs a program: log, time limit, exit codes, display, buttons |
 //! | [`screen`] | what the OLED shows |
-//! | [`model`] | models with random weights |
 //! | [`golden`] | files that say what came out last time |
 
 pub mod firmware;
 pub mod golden;
-pub mod model;
 pub mod qemu;
 pub mod screen;

@@ -1,9 +1,11 @@
 //! A model that cannot work is refused while building, in words.
 
+mod models;
+
 use anyhow::Result;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
+use models::random;
 use workspace_tests::firmware::{LM3S6965EVB, build};
-use workspace_tests::model::random;
 
 /// What building the product with this model says.
 fn refusal(blob: &[u8]) -> Result<String> {

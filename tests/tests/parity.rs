@@ -1,12 +1,13 @@
 //! Host, Cortex-M3 and Cortex-M4 draw the same pictures, byte for byte.
 
+mod models;
+
 use anyhow::{Context, Result};
 use firmware::model::BLOB;
 use firmware::picture::PARITY_SEEDS;
 use gen_core::{Engine, Latent, Model};
 use workspace_tests::firmware::{BOARDS, Board, build};
 use workspace_tests::golden;
-use workspace_tests::model::{random, tiny};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
 
 /// The pictures of all seeds in a row, and a line for each as the firmware logs it.
@@ -46,11 +47,9 @@ fn the_model_draws_the_same_everywhere() -> Result<()> {
     golden::check("pictures.txt", &(host.1.join("\n") + "\n"))
 }
 
-/// Every operation and activation, an odd number of channels, a picture that is not square.
 #[test]
 fn so_does_another_model() -> Result<()> {
-    let (latent, layers) = tiny();
-    let blob = random("tiny", latent, &layers)?;
+    let blob = models::tiny()?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("tiny.gen");
     std::fs::write(&path, &blob)?;
