@@ -23,7 +23,7 @@ pub fn tiny() -> Result<Vec<u8>> {
         LayerSpec { op: Op::Dense { out: Shape::new(7, 8, 5) }, activation: Activation::Linear },
         LayerSpec { op: up, activation: leaky },
         LayerSpec { op: down, activation: leaky },
-        LayerSpec { op: rgb, activation: Activation::Tanh },
+        LayerSpec { op: rgb, activation: Activation::TanhUnit },
     ];
     random("tiny", 10, &layers)
 }
