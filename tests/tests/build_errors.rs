@@ -49,6 +49,14 @@ fn too_large_for_the_display() -> Result<()> {
 }
 
 #[test]
+fn no_board() -> Result<()> {
+    let none = workspace_tests::firmware::Board { name: "device", ..LM3S6965EVB };
+    let said = build(none, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
+    assert!(said.contains("choose a board: --features with one of lm3s6965evb, mps2-an386, "), "{said}");
+    Ok(())
+}
+
+#[test]
 fn two_boards_at_once() -> Result<()> {
     let both = workspace_tests::firmware::Board { name: "lm3s6965evb,mps2-an386", ..LM3S6965EVB };
     let said = build(both, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
