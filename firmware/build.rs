@@ -55,8 +55,8 @@ fn board() -> Result<Option<&'static str>, String> {
             Err(format!("choose a board: --features with one of {}", BOARDS.map(|(board, _)| board).join(", ")))
         }
         [] => Ok(None),
-        [(board, _)] if variable("CARGO_CFG_TARGET_OS")? == "none" => Ok(Some(board)),
-        [(board, target)] => Err(format!("the board {board} needs its target: --target {target}")),
+        [(board, target)] if variable("TARGET")? == target => Ok(Some(board)),
+        [(board, target)] => Err(format!("the board {board} needs --target {target}")),
         [(one, _), (other, _), ..] => Err(format!("choose one board: {one} and {other} exclude each other")),
     }
 }

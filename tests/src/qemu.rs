@@ -90,6 +90,9 @@ impl Qemu {
         };
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket(&folder).display()));
         let mut semihosting = String::from("enable=on,target=native");
+        if options.settings.is_empty() {
+            semihosting.push_str(",arg="); // or the program would find its own name there
+        }
         for word in &options.settings {
             semihosting.push_str(",arg=");
             semihosting.push_str(&quoted(word));

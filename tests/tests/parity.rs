@@ -19,7 +19,8 @@ fn options(settings: &[&str]) -> Options {
 fn the_model_draws_the_same_everywhere() -> Result<()> {
     let host = on_host(BLOB, &PARITY_SEEDS)?;
     for board in BOARDS {
-        let (chip, _) = on_board(board, &build(board, "parity", None)?, &options(&[]))?;
+        let (chip, log) = on_board(board, &build(board, "parity", None)?, &options(&[]))?;
+        assert!(log.iter().all(|line| line.starts_with("INFO")), "{}: {log:#?}", board.name);
         assert_eq!(chip.lines, host.lines, "{}", board.name);
         assert!(chip.bytes == host.bytes, "{}: the bytes differ although the checksums agree", board.name);
     }
