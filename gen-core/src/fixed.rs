@@ -128,7 +128,10 @@ const fn exp(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const OUTPUTS: [(Activation, i32, fn(f64) -> f64); 3] = [
+    /// Steps, and the pixel as a real number.
+    type Output = (Activation, i32, fn(f64) -> f64);
+
+    const OUTPUTS: [Output; 3] = [
         (Activation::Tanh, TANH_STEPS, symmetric),
         (Activation::Sigmoid, TANH_STEPS, symmetric),
         (Activation::TanhUnit, TANH_UNIT_STEPS, unit),
