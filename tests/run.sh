@@ -95,6 +95,8 @@ step "format" cargo fmt --all --check
 step "clippy" cargo clippy -q --workspace --all-targets -- -D warnings
 step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
 step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386
+step "clippy, mps2-an500" firmware_clippy thumbv7em-none-eabihf mps2-an500,external-model
+step "clippy, mps2-an505" firmware_clippy thumbv8m.main-none-eabihf mps2-an505
 for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
     step "gen-core for $target" gen_core_for "$target"
 done
