@@ -5,7 +5,13 @@ use std::{env, fs};
 
 use gen_core::Model;
 
-const BOARDS: [&str; 2] = ["lm3s6965evb", "mps2-an386"];
+/// The boards, each with the target for its core.
+const BOARDS: [(&str, &str); 4] = [
+    ("lm3s6965evb", "thumbv7m-none-eabi"),
+    ("mps2-an386", "thumbv7em-none-eabihf"),
+    ("mps2-an500", "thumbv7em-none-eabihf"),
+    ("mps2-an505", "thumbv8m.main-none-eabihf"),
+];
 
 /// What the program itself may need beside a model: bytes of flash (code, fonts, tables) …
 const CODE: usize = 48 * 1024;
@@ -35,31 +41,53 @@ fn run() -> Result<(), String> {
     let model = Model::parse(&blob).map_err(|e| format!("{}: {e}", path.display()))?;
     write_model(&model, &path, &out)?;
 
-    let feature = |board: &&str| env::var(format!("CARGO_FEATURE_{}", board.to_uppercase().replace('-', "_"))).is_ok();
-    // Two at once are refused by src/board.rs.
-    if let Some(board) = BOARDS.into_iter().find(feature) {
-        link(board, &model, &root, &out)?;
+    match board()? {
+        Some(board) => link(board, &model, &root, &out),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The board that the features choose; none on the host.
+fn board() -> Result<Option<&'static str>, String> {
+    let chosen: Vec<_> = BOARDS.into_iter().filter(|(board, _)| feature(board)).collect();
+    match chosen[..] {
+        [] if feature("device") => {
+            Err(format!("choose a board: --features with one of {}", BOARDS.map(|(board, _)| board).join(", ")))
+        }
+        [] => Ok(None),
+        [(board, target)] if variable("TARGET")? == target => Ok(Some(board)),
+        [(board, target)] => Err(format!("the board {board} needs --target {target}")),
+        [(one, _), (other, _), ..] => Err(format!("choose one board: {one} and {other} exclude each other")),
+    }
+}
+
+/// Whether a feature of this package is on.
+fn feature(name: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some()
 }
 
 /// Writes the constants that `src/model.rs` includes.
 fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String> {
     let (picture, size) = (model.picture(), model.size());
-    let source = format!(
+    let mut source = format!(
         "/// Bytes of the model.\n\
          pub const MODEL_LEN: usize = {size};\n\
+         /// Its checksum, which tells it from others: [`gen_core::Model::checksum`].\n\
+         pub const MODEL_CHECKSUM: u32 = {:#x};\n\
          /// Bytes of workspace that the engine needs for it.\n\
          pub const WORKSPACE_LEN: usize = {};\n\
          /// Width of its pictures, in pixels.\n\
          pub const PICTURE_WIDTH: usize = {};\n\
          /// Height of its pictures, in pixels.\n\
-         pub const PICTURE_HEIGHT: usize = {};\n\
-         static ALIGNED: &Aligned<[u8; MODEL_LEN]> = &Aligned(*include_bytes!({path:?}));\n",
+         pub const PICTURE_HEIGHT: usize = {};\n",
+        model.checksum(),
         model.workspace_len(),
         picture.width,
         picture.height,
     );
+    if !feature("external-model") {
+        source += &format!("static ALIGNED: &Aligned<[u8; MODEL_LEN]> = &Aligned(*include_bytes!({path:?}));\n");
+    }
     write(&out.join("model.rs"), &source)
 }
 
@@ -68,10 +96,14 @@ fn link(board: &str, model: &Model<'_>, root: &Path, out: &Path) -> Result<(), S
     let map = root.join("boards").join(board).join("memory.x");
     println!("cargo::rerun-if-changed={}", map.display());
     let script = fs::read_to_string(&map).map_err(|e| format!("cannot read {}: {e}", map.display()))?;
+    let (memory, code) = if feature("external-model") { ("EXTERNAL", 0) } else { ("FLASH", CODE) };
     for (what, needed, extra, region) in
-        [("model", model.size(), CODE, "FLASH"), ("workspace", model.workspace_len(), DATA, "RAM")]
+        [("model", model.size(), code, memory), ("workspace", model.workspace_len(), DATA, "RAM")]
     {
-        let room = length_of(&script, region).ok_or_else(|| format!("{} has no line {region}", map.display()))?;
+        let room = length_of(&script, region).ok_or_else(|| match region {
+            "EXTERNAL" => format!("{board} has no memory for an external model: build without external-model"),
+            _ => format!("{} has no line {region}", map.display()),
+        })?;
         if needed + extra > room {
             return Err(format!(
                 "the model does not fit {board}: its {what} takes {needed} bytes and the program up to {extra}, \

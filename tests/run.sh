@@ -95,6 +95,8 @@ step "format" cargo fmt --all --check
 step "clippy" cargo clippy -q --workspace --all-targets -- -D warnings
 step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
 step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386
+step "clippy, mps2-an500" firmware_clippy thumbv7em-none-eabihf mps2-an500,external-model
+step "clippy, mps2-an505" firmware_clippy thumbv8m.main-none-eabihf mps2-an505
 for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
     step "gen-core for $target" gen_core_for "$target"
 done
@@ -104,6 +106,11 @@ if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train
 else
     printf '\n== train: left out, there is no ../shared/cifar10-frogs/train\n'
+fi
+if [ -d ../shared/golden ]; then
+    step "parity with Keras, full set" cargo run -q -p trainer --release -- parity ../shared/golden
+else
+    printf '\n== parity with Keras, full set: left out, there is no ../shared/golden\n'
 fi
 
 if [ "$failed" -gt 0 ]; then

@@ -2,37 +2,47 @@
 //!
 //! The boards run under QEMU: log, settings and exit go through semihosting, which
 //! on a chip without a debugger is a fault. Unlike the rest of the crate this
-//! module may use `unsafe`, for registers and for the entry of the fault handler.
+//! module may use `unsafe`: for registers, for memory that `memory.x` lays out, and for
+//! the entry of the fault handler.
 #![allow(unsafe_code)]
-
-#[cfg(not(target_os = "none"))]
-compile_error!(
-    "a board feature needs the board's target: lm3s6965evb --target thumbv7m-none-eabi, mps2-an386 --target thumbv7em-none-eabihf"
-);
-
-#[cfg(all(feature = "lm3s6965evb", feature = "mps2-an386"))]
-compile_error!("choose one board: the features lm3s6965evb and mps2-an386 exclude each other");
-#[cfg(not(any(feature = "lm3s6965evb", feature = "mps2-an386")))]
-compile_error!("choose a board: --features lm3s6965evb or --features mps2-an386");
 
 pub mod failure;
 mod register;
 pub mod stack;
 mod uart;
 
+// One of them: build.rs has seen to it.
 #[cfg(feature = "lm3s6965evb")]
 mod lm3s6965evb;
 #[cfg(feature = "lm3s6965evb")]
 pub use lm3s6965evb::*;
-#[cfg(all(feature = "mps2-an386", not(feature = "lm3s6965evb")))]
-mod mps2_an386;
-#[cfg(all(feature = "mps2-an386", not(feature = "lm3s6965evb")))]
-pub use mps2_an386::*;
+#[cfg(feature = "mps2")]
+mod mps2;
+#[cfg(feature = "mps2")]
+pub use mps2::*;
 
 pub use uart::Uart;
 
 use crate::model::WORKSPACE_LEN;
 use crate::settings::Settings;
+
+/// The model's bytes, for [`gen_core::Model::parse`].
+#[cfg(not(feature = "external-model"))]
+pub fn model() -> &'static [u8] {
+    crate::model::BLOB
+}
+
+/// The bytes where the model should be, for [`gen_core::Model::parse`].
+#[cfg(feature = "external-model")]
+pub fn model() -> &'static [u8] {
+    unsafe extern "C" {
+        /// From `memory.x`: the start of the external memory.
+        static _external_model: [u8; crate::model::MODEL_LEN];
+    }
+    // SAFETY: build.rs has checked that the memory is large enough. It is filled before
+    // the program starts, and nothing writes to it afterwards.
+    unsafe { &_external_model }
+}
 
 /// The engine's memory, as large as the model needs; a second call gets nothing.
 pub fn workspace() -> &'static mut [i8] {

@@ -10,7 +10,7 @@
 //! | [`view`] | where it stands on a display: enlarging, label, messages |
 //! | [`ink`] | a pixel in few shades: luma, tone, dither |
 //! | [`picture`] | the checksum that names a picture, and the seeds tested on every chip |
-//! | [`model`] | the model in flash, and the sizes that follow from it |
+//! | [`model`] | the model, and the sizes that follow from it |
 //! | [`settings`] | first seed and idle time |
 //! | [`ssd0323`] | driver of the grey OLED |
 //! | `board` | chips: registers, log, faults; with a board feature only |

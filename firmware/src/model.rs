@@ -1,16 +1,21 @@
-//! The model in flash, checked and measured at build time.
+//! The model, checked and measured at build time.
 //!
 //! It is `assets/frog.gen`, or the file that the environment variable `FROG_MODEL`
 //! names (relative to the workspace) while building. `build.rs` parses it, so a
 //! damaged model, or one too large for the board, never reaches a chip.
+//!
+//! With the feature `external-model` only its measures become part of the program. The
+//! bytes are to be found where the board's `memory.x` says, and are checked at the start.
 
 #![forbid(unsafe_code)]
 
 /// Keeps the weights where word loads are cheap.
+#[cfg(not(feature = "external-model"))]
 #[repr(C, align(16))]
 struct Aligned<T: ?Sized>(T);
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
 /// The model's bytes, for [`gen_core::Model::parse`].
+#[cfg(not(feature = "external-model"))]
 pub static BLOB: &[u8] = &ALIGNED.0;

@@ -10,15 +10,15 @@ use core::fmt;
 /// What can be chosen without building again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Number of the first frog.
-    pub seed: u32,
+    /// Number of the first frog, or of the only one.
+    pub seed: Option<u32>,
     /// Milliseconds until a frog turns into the next by itself; 0 for never.
     pub idle_ms: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 42, idle_ms: 6000 }
+        Self { seed: None, idle_ms: 6000 }
     }
 }
 
@@ -35,6 +35,11 @@ impl fmt::Display for BadSetting {
 impl core::error::Error for BadSetting {}
 
 impl Settings {
+    /// Number of the first frog of a program that goes on with others.
+    pub fn first_seed(&self) -> u32 {
+        self.seed.unwrap_or(42)
+    }
+
     /// Applies one word.
     ///
     /// # Errors
@@ -43,7 +48,7 @@ impl Settings {
         let (name, value) = word.split_once('=').ok_or(BadSetting)?;
         let value = value.parse().map_err(|_| BadSetting)?;
         match name {
-            "seed" => self.seed = value,
+            "seed" => self.seed = Some(value),
             "idle" => self.idle_ms = value,
             _ => return Err(BadSetting),
         }
@@ -58,9 +63,10 @@ mod tests {
     #[test]
     fn words_change_what_they_name() {
         let mut settings = Settings::default();
+        assert_eq!(settings.first_seed(), 42);
         assert_eq!(settings.apply("seed=4294967295"), Ok(()));
         assert_eq!(settings.apply("idle=0"), Ok(()));
-        assert_eq!(settings, Settings { seed: u32::MAX, idle_ms: 0 });
+        assert_eq!(settings, Settings { seed: Some(u32::MAX), idle_ms: 0 });
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub struct LayerHeader {
     /// is pixels and has 0 here.
     pub zero_point: i8,
     /// Real value of one step of this layer's output: for people and tools; the
-    /// engine has it in its multipliers. For the last layer a step of the tanh
-    /// table's argument, or of a whole pixel: informative only.
+    /// engine has it in its multipliers. For the last layer a step of the argument
+    /// of its activation.
     pub scale: f32,
 }
 

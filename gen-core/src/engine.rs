@@ -21,7 +21,7 @@ use core::marker::PhantomData;
 use heapless::Vec;
 
 use crate::blob::{Layer, Model};
-use crate::fixed::{saturate, tanh_pixel};
+use crate::fixed::{pixel, saturate};
 use crate::kernels::{Kernels, Native};
 use crate::latent::Latent;
 use crate::spec::{MAX_LAYERS, MAX_TAPS};
@@ -189,7 +189,7 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
             };
             if layer.spec.activation.is_output() {
                 K::row(layer, window.phase, &rows, |index, channel, acc| {
-                    output[index] = tanh_pixel(layer.requant(channel).apply(acc)) as i8;
+                    output[index] = pixel(layer.spec.activation, layer.requant(channel).apply(acc)) as i8;
                 });
             } else {
                 K::row(layer, window.phase, &rows, |index, channel, acc| {

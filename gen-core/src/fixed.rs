@@ -9,7 +9,7 @@
 //!    two multipliers, chosen by the sign of `acc`: equal for linear layers, the
 //!    second smaller for leaky ones and 0 for ReLU.
 //! 3. the int8 `clamp(zero_point_out + n, −128, 127)`, or for the last layer the
-//!    pixel that [`tanh_pixel`] gives for `n` in steps of 1/128.
+//!    pixel that [`pixel`] looks up for `n`: steps of the argument of a tanh.
 //!
 //! # Why it can be simulated in f64 without any error
 //! The parser admits a layer only if `|acc| ≤ A < 2³¹` for every possible input
@@ -20,11 +20,18 @@
 //! `round_half_up(acc · m / 2³²)` is the rounded high word of a 32 × 32 multiply:
 //! one instruction (`SMMULR`) on a Cortex-M4, M7 and M33, three on a Cortex-M3.
 
-/// Steps of the tanh table in one unit of its argument.
+use crate::spec::Activation;
+
+/// Steps of the argument of [`Activation::Tanh`] in one unit. Rounding any real
+/// argument to the nearest step changes the pixel by at most one level: the slope of
+/// the pixel is at most 127.5, so half a step moves it by less than half a level.
 pub const TANH_STEPS: i32 = 128;
 
-/// Half the length of the tanh table: beyond ±4, tanh is 0 or 255 in any case.
-const TANH_HALF: i32 = 4 * TANH_STEPS;
+/// The same for [`Activation::TanhUnit`], whose pixels rise twice as fast.
+pub const TANH_UNIT_STEPS: i32 = 256;
+
+/// From this argument on the pixel is 255 in any case.
+const TANH_END: i32 = 4;
 
 /// Multipliers that bring an accumulator to the scale of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,36 +64,44 @@ pub const fn saturate(n: i32, zero_point: i8) -> i8 {
     }
 }
 
-/// The pixel `round(255 · (tanh(n / 128) + 1) / 2)`.
+/// The pixel of a last layer with this activation.
 ///
-/// The step is fine enough that for any real `x`, rounding `x` to the nearest
-/// step first changes the pixel by at most one level: the slope of the pixel in
-/// `x` is at most 127.5, so half a step moves it by less than half a level.
-///
-/// The logistic function shares the table: `σ(x) = (tanh(x/2) + 1) / 2`, so the
-/// multiplier of a sigmoid layer is simply halved at export.
+/// | activation | pixel |
+/// |---|---|
+/// | [`Tanh`](Activation::Tanh) | `round(255 · (tanh(n / 128) + 1) / 2)` |
+/// | [`TanhUnit`](Activation::TanhUnit) | `round(255 · max(0, tanh(n / 256)))` |
+/// | [`Sigmoid`](Activation::Sigmoid) | as `Tanh`: `σ(x) = (tanh(x/2) + 1) / 2`, so its multipliers are halved at export |
 #[inline(always)]
-pub const fn tanh_pixel(n: i32) -> u8 {
-    if n < -TANH_HALF {
-        TANH[0]
-    } else if n >= TANH_HALF {
-        TANH[TANH.len() - 1]
-    } else {
-        TANH[(n + TANH_HALF) as usize]
+pub const fn pixel(activation: Activation, n: i32) -> u8 {
+    match activation {
+        Activation::TanhUnit if n < 0 => 0,
+        Activation::TanhUnit => entry(&TANH_UNIT, n),
+        // The curve is symmetric, and no value but that of n = 0 is a half: one side is enough.
+        _ if n < 0 => 255 - entry(&TANH, n.saturating_neg()),
+        _ => entry(&TANH, n),
     }
 }
 
-// Computed by the compiler, whose floating point is the same on every host.
-static TANH: [u8; 2 * TANH_HALF as usize] = tanh_table();
+/// Entry `n`, or the last one beyond the end.
+#[inline(always)]
+const fn entry<const N: usize>(table: &[u8; N], n: i32) -> u8 {
+    let n = n as usize;
+    table[if n < N { n } else { N - 1 }]
+}
 
-const fn tanh_table() -> [u8; 2 * TANH_HALF as usize] {
-    let mut table = [0; 2 * TANH_HALF as usize];
+// Computed by the compiler, whose floating point is the same on every host.
+static TANH: [u8; (TANH_END * TANH_STEPS) as usize] = tanh_table(127.5, TANH_STEPS);
+static TANH_UNIT: [u8; (TANH_END * TANH_UNIT_STEPS) as usize] = tanh_table(0.0, TANH_UNIT_STEPS);
+
+/// Pixels for the arguments 0, 1/steps, 2/steps …; 0 gives `dark`.
+const fn tanh_table<const N: usize>(dark: f64, steps: i32) -> [u8; N] {
+    let mut table = [0; N];
     let mut i = 0;
-    while i < table.len() {
-        let x = (i as i32 - TANH_HALF) as f64 / TANH_STEPS as f64;
+    while i < N {
+        let x = i as f64 / steps as f64;
         // tanh x = 1 − 2 / (e^{2x} + 1)
         let tanh = 1.0 - 2.0 / (exp(2.0 * x) + 1.0);
-        table[i] = (127.5 * (tanh + 1.0) + 0.5) as u8;
+        table[i] = (dark + (255.0 - dark) * tanh + 0.5) as u8;
         i += 1;
     }
     table
@@ -113,26 +128,53 @@ const fn exp(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn pixel(x: f64) -> f64 {
+    /// Steps, and the pixel as a real number.
+    type Output = (Activation, i32, fn(f64) -> f64);
+
+    const OUTPUTS: [Output; 3] = [
+        (Activation::Tanh, TANH_STEPS, symmetric),
+        (Activation::Sigmoid, TANH_STEPS, symmetric),
+        (Activation::TanhUnit, TANH_UNIT_STEPS, unit),
+    ];
+
+    fn symmetric(x: f64) -> f64 {
         127.5 * (x.tanh() + 1.0)
     }
 
+    fn unit(x: f64) -> f64 {
+        255.0 * x.tanh().max(0.0)
+    }
+
     #[test]
-    fn every_table_entry_is_the_rounded_tanh() {
-        for n in -TANH_HALF..TANH_HALF {
-            let exact = pixel(f64::from(n) / f64::from(TANH_STEPS));
-            assert_eq!(f64::from(tanh_pixel(n)), (exact + 0.5).floor(), "step {n}");
+    fn every_step_gives_the_rounded_tanh() {
+        for (activation, steps, exact) in OUTPUTS {
+            // Twice as far as the tables reach.
+            for n in -8 * steps..8 * steps {
+                let level = (exact(f64::from(n) / f64::from(steps)) + 0.5).floor();
+                assert_eq!(f64::from(pixel(activation, n)), level, "{activation:?}, step {n}");
+            }
+            assert_eq!((pixel(activation, i32::MIN), pixel(activation, i32::MAX)), (0, 255), "{activation:?}");
         }
-        assert_eq!((tanh_pixel(i32::MIN), tanh_pixel(i32::MAX)), (0, 255));
     }
 
     #[test]
     fn any_real_argument_is_at_most_one_level_off() {
-        for i in -700_000..700_000 {
-            let x = f64::from(i) * 1e-5;
-            let n = (x * f64::from(TANH_STEPS) + 0.5).floor() as i32;
-            let level = (pixel(x) + 0.5).floor();
-            assert!((f64::from(tanh_pixel(n)) - level).abs() <= 1.0, "tanh({x})");
+        for (activation, steps, exact) in OUTPUTS {
+            for i in -700_000..700_000 {
+                let x = f64::from(i) * 1e-5;
+                let n = (x * f64::from(steps) + 0.5).floor() as i32;
+                let level = (exact(x) + 0.5).floor();
+                assert!((f64::from(pixel(activation, n)) - level).abs() <= 1.0, "{activation:?}, argument {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_can_be_drawn() {
+        for (activation, steps, _) in OUTPUTS {
+            let mut seen = [false; 256];
+            (-4 * steps..4 * steps).for_each(|n| seen[usize::from(pixel(activation, n))] = true);
+            assert!(seen.iter().all(|&s| s), "{activation:?}");
         }
     }
 

@@ -145,12 +145,15 @@ pub enum Activation {
     Tanh,
     /// Logistic function; last layer only, where 0 … 1 becomes pixels 0 … 255.
     Sigmoid,
+    /// `max(tanh x, 0)`; last layer only, where 0 … 1 becomes pixels 0 … 255. A
+    /// tanh that learnt from pictures in 0 … 1 and draws what is below 0 in black.
+    TanhUnit, // last, as the format numbers the variants
 }
 
 impl Activation {
     /// Whether its output is pixels, which only a last layer may have.
     pub const fn is_output(self) -> bool {
-        matches!(self, Self::Tanh | Self::Sigmoid)
+        matches!(self, Self::Tanh | Self::Sigmoid | Self::TanhUnit)
     }
 }
 
@@ -182,7 +185,7 @@ pub enum SpecError {
     KernelLargerThanInput,
     /// A transposed convolution whose kernel is smaller than its stride leaves holes.
     KernelSmallerThanStride,
-    /// `Tanh` and `Sigmoid` make pixels, so they stand last, and only there.
+    /// Activations that make pixels ([`Activation::is_output`]) stand last, and only there.
     OutputActivation,
     /// The picture must have three channels: red, green, blue.
     NotRgb,

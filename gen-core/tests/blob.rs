@@ -7,7 +7,7 @@ use std::path::Path;
 use common::exercise::exercise;
 use common::{build, tiny};
 use gen_core::blob::{Header, PREAMBLE, seal};
-use gen_core::{Model, ParseError, SpecError};
+use gen_core::{Activation, Model, ParseError, SpecError};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -28,6 +28,23 @@ fn the_format_has_not_changed() {
     let differs = golden.iter().zip(&blob).position(|(a, b)| a != b);
     assert_eq!((differs, blob.len()), (None, golden.len()), "first differing byte, and length, of {}", path.display());
     assert_eq!(Model::parse(&golden).unwrap().header().layers.iter().map(|l| l.spec).collect::<Vec<_>>(), tiny());
+}
+
+/// Files name an activation by its place in the enum: a new one goes to the end.
+#[test]
+fn activations_keep_their_numbers() {
+    let numbered = [
+        Activation::Linear,
+        Activation::Relu,
+        Activation::LeakyRelu(0.0),
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::TanhUnit,
+    ];
+    for (number, activation) in numbered.into_iter().enumerate() {
+        let mut buffer = [0; 8];
+        assert_eq!(postcard::to_slice(&activation, &mut buffer).unwrap()[0], number as u8, "{activation:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{build, draw, picture, tiny};
-use gen_core::{Engine, Latent, Model, Shape, WorkspaceTooSmall};
+use gen_core::{Activation, Engine, Latent, Model, Shape, WorkspaceTooSmall};
 
 #[test]
 fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {
@@ -52,4 +52,31 @@ fn pictures_of_the_committed_model_have_not_changed() {
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     let found = [0, 1, 2, 42].map(|seed| crc.checksum(&picture(&model, &Latent::from_seed(seed, model.latent_len()))));
     assert_eq!(found, [0x75a2_6e2b, 0xec53_4528, 0xce4b_457c, 0xdccb_c8bc], "{found:#010x?}");
+}
+
+/// The same numbers under both curves: `TanhUnit` has half the step, so its argument is
+/// half as large, and is black where the other is darker than middle grey.
+#[test]
+fn a_tanh_from_0_is_black_where_the_other_is_dark() {
+    let mut layers = tiny();
+    let both = [Activation::Tanh, Activation::TanhUnit].map(|activation| {
+        layers[4].activation = activation;
+        let blob = build("tiny", 5, &layers, 1);
+        picture(&Model::parse(&blob).unwrap(), &Latent::from_seed(42, 5))
+    });
+    let [symmetric, unit] = &both;
+    let (mut dark, mut bright) = (0, 0);
+    for (&s, &u) in symmetric.iter().zip(unit) {
+        if s < 128 {
+            dark += 1;
+            assert_eq!(u, 0);
+        } else {
+            bright += 1;
+            let x = (f64::from(s) / 127.5 - 1.0).min(0.999).atanh();
+            // One level of the one is two of the other, more where the curve is flat.
+            let expected = 255.0 * (x / 2.0).tanh();
+            assert!(s == 255 || (f64::from(u) - expected).abs() < 10.0, "{s}: {u}, not {expected}");
+        }
+    }
+    assert!(dark > 50 && bright > 50, "{dark} dark, {bright} bright");
 }

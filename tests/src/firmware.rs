@@ -26,8 +26,12 @@ pub const LM3S6965EVB: Board =
 /// Cortex-M4F, headless.
 pub const MPS2_AN386: Board =
     Board { name: "mps2-an386", triple: "thumbv7em-none-eabihf", flash: 4096 * 1024, ram: 4096 * 1024 };
+/// Cortex-M7F, headless.
+pub const MPS2_AN500: Board = Board { name: "mps2-an500", ..MPS2_AN386 };
+/// Cortex-M33F, headless.
+pub const MPS2_AN505: Board = Board { name: "mps2-an505", triple: "thumbv8m.main-none-eabihf", ..MPS2_AN386 };
 /// All boards.
-pub const BOARDS: [Board; 2] = [LM3S6965EVB, MPS2_AN386];
+pub const BOARDS: [Board; 4] = [LM3S6965EVB, MPS2_AN386, MPS2_AN500, MPS2_AN505];
 
 impl Board {
     /// The board with this name.
@@ -50,6 +54,20 @@ pub const SET_UP: &str = "./tests/run.sh installs all that is needed";
 /// # Errors
 /// When cargo fails: with all that it printed.
 pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
+    cargo_build(board, board.name, program, model)
+}
+
+/// Builds a program that expects `model` in the external memory of the board: it is
+/// not part of the program, but has to be the same when the program runs
+/// ([`Options::external_model`](crate::qemu::Options::external_model)).
+///
+/// # Errors
+/// As [`build`].
+pub fn build_external(board: Board, program: &str, model: &Path) -> Result<Vec<u8>> {
+    cargo_build(board, &format!("{},external-model", board.name), program, Some(model))
+}
+
+fn cargo_build(board: Board, features: &str, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
     // Builds with different models share a path: one after the other.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +75,7 @@ pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["build", "-q", "-p", "firmware", "--profile", "firmware"]);
-    cargo.args(["--target", board.triple, "--features", board.name, "--bin", program]);
+    cargo.args(["--target", board.triple, "--features", features, "--bin", program]);
     // Cargo says where it put the program, whatever target directory it was told to use.
     cargo.args(["--message-format", "json-render-diagnostics"]);
     if let Some(model) = model {

@@ -5,11 +5,11 @@
 //! | [`firmware`] | boards, and how a program is built for one |
 //! | [`qemu`] | runs a program: log, time limit, exit codes, display, buttons |
 //! | [`screen`] | what the OLED shows |
-//! | [`model`] | models with random weights |
+//! | [`pictures`] | what a model draws, on the host and on a board |
 //! | [`golden`] | files that say what came out last time |
 
 pub mod firmware;
 pub mod golden;
-pub mod model;
+pub mod pictures;
 pub mod qemu;
 pub mod screen;

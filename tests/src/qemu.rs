@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use defmt_decoder::{DecodeError, Table};
+use object::read::elf::ElfFile32;
+use object::{Endianness, Object, ObjectSymbol};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -44,6 +46,8 @@ pub struct Options {
     pub settings: Vec<String>,
     /// File for the bytes that come over UART 0.
     pub serial: Option<PathBuf>,
+    /// File for the external memory of the board, when the program expects its model there.
+    pub external_model: Option<PathBuf>,
     /// Opens QEMU's window.
     pub window: bool,
     /// How long it may run; without, for ever.
@@ -66,7 +70,8 @@ impl Qemu {
     /// Starts a program, given as an ELF file's bytes.
     ///
     /// # Errors
-    /// When they are no program with a defmt log, or QEMU is missing.
+    /// When they are no program with a defmt log, there is a model for a program that
+    /// has its own, or QEMU is missing.
     pub fn start(board: Board, elf: &[u8], options: &Options) -> Result<Self> {
         let table = Table::parse(elf)?.context("the program has no defmt log")?;
         let folder = tempfile::tempdir()?;
@@ -85,9 +90,17 @@ impl Qemu {
         };
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket(&folder).display()));
         let mut semihosting = String::from("enable=on,target=native");
+        if options.settings.is_empty() {
+            semihosting.push_str(",arg="); // or the program would find its own name there
+        }
         for word in &options.settings {
             semihosting.push_str(",arg=");
-            semihosting.push_str(&word.replace(',', ",,")); // QEMU's way to quote a comma
+            semihosting.push_str(&quoted(word));
+        }
+        if let Some(model) = &options.external_model {
+            let address = external_model_address(elf)?;
+            let file = quoted(model.to_str().context("the model's path is not UTF-8")?);
+            qemu.arg("-device").arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
         }
         qemu.arg("-semihosting-config").arg(semihosting).arg("-kernel").arg(kernel);
         // Both pipes are read: a firmware that cannot write its log would stop.
@@ -191,6 +204,17 @@ impl Drop for Qemu {
 /// Time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
+
+/// A value for one of QEMU's lists of options, which commas separate.
+fn quoted(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+/// Where a program looks for its model: `memory.x` of its board has the symbol.
+fn external_model_address(elf: &[u8]) -> Result<u64> {
+    let symbol = ElfFile32::<Endianness>::parse(elf)?.symbol_by_name("_external_model").map(|s| s.address());
+    symbol.context("the program has a model of its own: build it with the feature external-model")
+}
 
 fn socket(folder: &TempDir) -> PathBuf {
     folder.path().join("qmp")

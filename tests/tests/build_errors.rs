@@ -1,9 +1,11 @@
 //! A model that cannot work is refused while building, in words.
 
+mod models;
+
 use anyhow::Result;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
-use workspace_tests::firmware::{LM3S6965EVB, build};
-use workspace_tests::model::random;
+use models::random;
+use workspace_tests::firmware::{Board, LM3S6965EVB, MPS2_AN386, build};
 
 /// What building the product with this model says.
 fn refusal(blob: &[u8]) -> Result<String> {
@@ -47,8 +49,24 @@ fn too_large_for_the_display() -> Result<()> {
 }
 
 #[test]
+fn no_board() -> Result<()> {
+    let none = Board { name: "device", ..LM3S6965EVB };
+    let said = build(none, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
+    assert!(said.contains("choose a board: --features with one of lm3s6965evb, mps2-an386, "), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_board_with_the_target_of_another() -> Result<()> {
+    let other = Board { triple: MPS2_AN386.triple, ..LM3S6965EVB };
+    let said = build(other, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
+    assert!(said.contains("the board lm3s6965evb needs --target thumbv7m-none-eabi"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn two_boards_at_once() -> Result<()> {
-    let both = workspace_tests::firmware::Board { name: "lm3s6965evb,mps2-an386", ..LM3S6965EVB };
+    let both = Board { name: "lm3s6965evb,mps2-an386", ..LM3S6965EVB };
     let said = build(both, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
     assert!(said.contains("choose one board"), "{said}");
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use firmware::model::{MODEL_LEN, WORKSPACE_LEN};
 use object::read::elf::ElfFile32;
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
-use workspace_tests::firmware::{Board, LM3S6965EVB, MPS2_AN386, build};
+use workspace_tests::firmware::{BOARDS, Board, LM3S6965EVB, build};
 
 /// Bytes that a program takes.
 #[derive(Debug)]
@@ -56,7 +56,6 @@ fn the_product_fits_the_lm3s6965() -> Result<()> {
 }
 
 #[test]
-fn the_proof_fits_both_boards() -> Result<()> {
-    check(LM3S6965EVB, "parity")?;
-    check(MPS2_AN386, "parity")
+fn the_proof_fits_all_boards() -> Result<()> {
+    BOARDS.into_iter().try_for_each(|board| check(board, "parity"))
 }

@@ -44,7 +44,7 @@ fn on_host(settings: Settings, pressed: bool, steps: u32) -> Result<Vec<(Event, 
     let mut workspace = vec![0; model.workspace_len()];
     let mut memory: Memory = BLACK;
     let mut display = Ssd0323::new(Nowhere, &mut memory);
-    let seeds = Counter::from(settings.seed);
+    let seeds = Counter::from(settings.first_seed());
     let mut app = App::new(&model, &mut workspace, &mut display, seeds, Always(pressed), &settings)?;
     let mut step = |i| -> Result<_> {
         // Every step comes after the idle time.
@@ -69,7 +69,7 @@ fn compare(oled: &[u8], host: &[u8]) {
 
 #[test]
 fn the_button_shows_the_next_frog() -> Result<()> {
-    let host = on_host(Settings { seed: 41, idle_ms: 0 }, true, 3)?;
+    let host = on_host(Settings { seed: Some(41), idle_ms: 0 }, true, 3)?;
     let mut qemu = start(&["seed=41", "idle=0"])?;
     for (seed, (_, frame)) in (41..).zip(&host) {
         if seed > 41 {
@@ -98,7 +98,7 @@ fn other_keys_do_nothing() -> Result<()> {
 #[test]
 fn an_idle_frog_turns_into_the_next() -> Result<()> {
     // Two ways of 15 pictures, and the frogs at their ends.
-    let host = on_host(Settings { seed: 7, idle_ms: 100 }, false, 33)?;
+    let host = on_host(Settings { seed: Some(7), idle_ms: 100 }, false, 33)?;
     let mut qemu = start(&["seed=7", "idle=100"])?;
     for (event, _) in host {
         let expected = match event {

@@ -1,63 +1,50 @@
-//! Host, Cortex-M3 and Cortex-M4 draw the same pictures, byte for byte.
+//! Host, Cortex-M3, M4, M7 and M33 draw the same pictures, byte for byte.
+
+mod models;
 
 use anyhow::{Context, Result};
 use firmware::model::BLOB;
 use firmware::picture::PARITY_SEEDS;
-use gen_core::{Engine, Latent, Model};
-use workspace_tests::firmware::{BOARDS, Board, build};
+use workspace_tests::firmware::{BOARDS, LM3S6965EVB, build};
 use workspace_tests::golden;
-use workspace_tests::model::{random, tiny};
-use workspace_tests::qemu::{LIMIT, Options, Qemu};
+use workspace_tests::pictures::{on_board, on_host};
+use workspace_tests::qemu::{LIMIT, Options};
 
-/// The pictures of all seeds in a row, and a line for each as the firmware logs it.
-fn on_host(blob: &[u8]) -> Result<(Vec<u8>, Vec<String>)> {
-    let model = Model::parse(blob)?;
-    let mut workspace = vec![0; model.workspace_len()];
-    let mut engine = Engine::new(&model, &mut workspace)?;
-    let (mut bytes, mut lines) = (Vec::new(), Vec::new());
-    for seed in PARITY_SEEDS {
-        let start = bytes.len();
-        engine.generate(&Latent::from_seed(seed, model.latent_len()), |_, rgb| bytes.extend_from_slice(rgb));
-        lines.push(format!("frog {seed} crc {:08x}", crc32fast::hash(&bytes[start..])));
-    }
-    Ok((bytes, lines))
-}
-
-/// The same from a board.
-fn on_board(board: Board, program: &[u8]) -> Result<(Vec<u8>, Vec<String>)> {
-    let folder = tempfile::tempdir()?;
-    let serial = folder.path().join("uart");
-    let options = Options { serial: Some(serial.clone()), limit: Some(LIMIT), ..Options::default() };
-    let mut lines = Vec::new();
-    let code = Qemu::start(board, program, &options)?.finish(|line| lines.push(line.to_owned()))?;
-    assert_eq!(code, 0, "{}: {lines:#?}", board.name);
-    let pictures = lines.iter().filter_map(|line| line.strip_prefix("INFO  ")).filter(|line| line.starts_with("frog"));
-    Ok((std::fs::read(serial)?, pictures.map(str::to_owned).collect()))
+fn options(settings: &[&str]) -> Options {
+    let settings = settings.iter().map(|&word| word.to_owned()).collect();
+    Options { settings, limit: Some(LIMIT), ..Options::default() }
 }
 
 #[test]
 fn the_model_draws_the_same_everywhere() -> Result<()> {
-    let host = on_host(BLOB)?;
+    let host = on_host(BLOB, &PARITY_SEEDS)?;
     for board in BOARDS {
-        let chip = on_board(board, &build(board, "parity", None)?)?;
-        assert_eq!(chip.1, host.1, "{}", board.name);
-        assert!(chip.0 == host.0, "{}: the bytes differ although the checksums agree", board.name);
+        let (chip, log) = on_board(board, &build(board, "parity", None)?, &options(&[]))?;
+        assert!(log.iter().all(|line| line.starts_with("INFO")), "{}: {log:#?}", board.name);
+        assert_eq!(chip.lines, host.lines, "{}", board.name);
+        assert!(chip.bytes == host.bytes, "{}: the bytes differ although the checksums agree", board.name);
     }
-    golden::check("pictures.txt", &(host.1.join("\n") + "\n"))
+    golden::check("pictures.txt", &(host.lines.join("\n") + "\n"))
 }
 
-/// Every operation and activation, an odd number of channels, a picture that is not square.
 #[test]
 fn so_does_another_model() -> Result<()> {
-    let (latent, layers) = tiny();
-    let blob = random("tiny", latent, &layers)?;
+    let blob = models::tiny()?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("tiny.gen");
     std::fs::write(&path, &blob)?;
-    let host = on_host(&blob)?;
+    let host = on_host(&blob, &PARITY_SEEDS)?;
     for board in BOARDS {
         let program = build(board, "parity", Some(&path)).context("with another model")?;
-        assert!(on_board(board, &program)? == host, "{}", board.name);
+        assert!(on_board(board, &program, &options(&[]))?.0 == host, "{}", board.name);
     }
+    Ok(())
+}
+
+#[test]
+fn one_picture_can_be_asked_for() -> Result<()> {
+    let program = build(LM3S6965EVB, "parity", None)?;
+    let (chip, _) = on_board(LM3S6965EVB, &program, &options(&["seed=77"]))?;
+    assert!(chip == on_host(BLOB, &[77])?, "{:?}", chip.lines);
     Ok(())
 }

@@ -25,8 +25,8 @@ pub struct Augment {
     pub cutout: u16,
 }
 
-/// What happens to one picture: where every pixel comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happens to one picture: where every pixel comes from. Nothing, by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Change {
     flip: bool,
     dy: isize,

@@ -78,7 +78,8 @@ pub enum Range {
     /// −1 … 1, the range of tanh.
     #[default]
     Symmetric,
-    /// 0 … 1, the range of a sigmoid.
+    /// 0 … 1, the range of a sigmoid. Under a tanh, as the Keras tutorial has it, half
+    /// of the range is wasted, and what falls below 0 is drawn in black.
     Unit,
 }
 
@@ -92,6 +93,9 @@ pub struct Every {
     pub sample: u64,
     /// Checkpoints.
     pub checkpoint: u64,
+    /// The first generated and the first real picture of the step, in `pairs/`; never if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<u64>,
 }
 
 /// Targets of the discriminator.
@@ -215,8 +219,8 @@ impl Config {
         ensure!((1..=MAX_STEPS).contains(&self.steps), "steps: 1 to {MAX_STEPS}, not {}", self.steps);
         ensure!((0.0..1.0).contains(&self.ema), "ema: 0 or more and under 1, not {}", self.ema);
         ensure!((0.0..=1.0).contains(&self.decay_from), "decay_from: 0 to 1, not {}", self.decay_from);
-        let Every { log, sample, checkpoint } = self.every;
-        ensure!(log > 0 && sample > 0 && checkpoint > 0, "every: each at least 1");
+        let Every { log, sample, checkpoint, pair } = self.every;
+        ensure!(log > 0 && sample > 0 && checkpoint > 0 && pair != Some(0), "every: each at least 1");
         for (name, player) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
             player.optimiser.check().with_context(|| format!("{name}: optimiser"))?;
         }
@@ -236,13 +240,9 @@ impl Config {
         self.augment.check(picture).context("augment")?;
         // What the device turns into pixels must be what the float generator was trained to draw.
         let output = generator.blocks().last().map(|b| b.spec().layer.activation);
-        let fits = match self.range {
-            Range::Symmetric => output == Some(Activation::Tanh),
-            Range::Unit => output == Some(Activation::Sigmoid),
-        };
         ensure!(
-            fits,
-            "range: \"symmetric\" goes with a generator that ends in tanh, \"unit\" with one that ends in sigmoid"
+            output == Some(Activation::Tanh) || (self.range == Range::Unit && output == Some(Activation::Sigmoid)),
+            "range: \"symmetric\" goes with a generator that ends in tanh, \"unit\" with one that ends in sigmoid or tanh"
         );
         ensure!(
             generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
@@ -365,6 +365,16 @@ mod tests {
     }
 
     #[test]
+    fn unit_range_goes_with_sigmoid_and_with_tanh() {
+        let tanh = Config::preset("tutorial").unwrap().to_toml().replacen("\"symmetric\"", "\"unit\"", 1);
+        let sigmoid = tanh.replacen("activation = \"tanh\"", "activation = \"sigmoid\"", 1);
+        assert_ne!(tanh, sigmoid);
+        for text in [tanh, sigmoid] {
+            assert_eq!(Config::from_toml(&text).unwrap().range, Range::Unit);
+        }
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_place() {
         let good = Config::preset("pocket").unwrap().to_toml();
         let cases = [
@@ -373,7 +383,7 @@ mod tests {
             ("kernel = 4", "", "layer 1 (conv_transpose)"),
             ("activation = \"tanh\"", "activation = \"relu\"", "last layer"),
             ("slope = 0.2", "", "slope"),
-            ("range = \"symmetric\"", "range = \"unit\"", "sigmoid"),
+            ("activation = \"tanh\"", "activation = \"sigmoid\"", "range"),
             ("normal = 0.02", "normal = nan", "init"),
             ("beta1 = 0.5", "beta1 = 1.5", "generator: optimiser"),
             ("real = 1.0", "real = 0.0", "labels"),

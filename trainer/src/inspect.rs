@@ -167,6 +167,7 @@ fn activation_name(activation: Activation) -> String {
         Activation::LeakyRelu(slope) => format!("leaky {slope}"),
         Activation::Tanh => "tanh".into(),
         Activation::Sigmoid => "sigmoid".into(),
+        Activation::TanhUnit => "tanh ≥ 0".into(),
     }
 }
 

@@ -5,8 +5,7 @@
 //!                                           '-> onnx   -> .onnx
 //! ```
 //!
-//! [`layout`] is the one place that knows where others keep a weight;
-//! `docs/interchange.md` has the same for people.
+//! [`layout`] knows where others keep a weight; `docs/interchange.md` has the same for people.
 
 pub mod export;
 pub mod import;

@@ -14,6 +14,7 @@
 //! | [`augment`], [`mod@train`] | one step of the game |
 //! | [`quantise`] | folding, calibration, packing, the proof |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
+//! | [`parity`] | the step of the tutorial against Keras |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
 //! | [`interchange`] | generators from and for Keras, PyTorch and ONNX |
 //! | [`inspect`], [`grid`] | tables and pictures for people |
@@ -25,6 +26,7 @@ pub mod grid;
 pub mod inspect;
 pub mod interchange;
 pub mod nn;
+pub mod parity;
 pub mod quantise;
 pub mod run;
 pub mod tensors;

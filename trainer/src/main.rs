@@ -14,13 +14,14 @@ use trainer::grid::grid;
 use trainer::inspect::inspect;
 use trainer::interchange::import::{self, TOLERANCE};
 use trainer::interchange::{DenseOrder, Format, Layout, to_onnx, to_safetensors};
+use trainer::parity;
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
 use trainer::quantise::{FloatModel, quantise, verify};
 use trainer::run::checkpoint::write_atomically;
 use trainer::run::folder::{DataRef, png};
 use trainer::run::session::Outcome;
-use trainer::run::{Checkpoint, Session, interrupt};
+use trainer::run::{Checkpoint, Forecast, Session, interrupt};
 use trainer::tensors::Tensors;
 use trainer::train::latent_batch;
 
@@ -84,6 +85,11 @@ enum Command {
         /// Number of the first one
         #[arg(long, default_value_t = 0)]
         seed: u32,
+    },
+    /// Compare a training step of the tutorial with what Keras computed
+    Parity {
+        /// A golden set: weights_init.npz, inputs.npz, step1.npz, activations.npz
+        folder: PathBuf,
     },
 }
 
@@ -173,6 +179,9 @@ struct TrainArgs {
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Only measure a few steps: seconds per step, the expected total, peak memory; writes nothing
+    #[arg(long, conflicts_with = "minutes")]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -239,6 +248,7 @@ fn main() -> ExitCode {
         Command::Export(args) => with_threads(None, || export_weights(&args)),
         Command::Inspect { model } => show_model(model.as_deref()),
         Command::Verify { model, count, seed } => with_threads(None, || prove(model.as_deref(), seed, count)),
+        Command::Parity { folder } => with_threads(None, || compare(&folder)),
     };
     match result {
         Ok(code) => code,
@@ -278,6 +288,10 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     config.check()?;
     let data = load(&args.source, config.side()?)?;
+    if args.dry_run {
+        println!("{}", Forecast::measure(config, &data)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let data_ref = DataRef {
         name: data.name.clone(),
         path: data.origin.clone(),
@@ -461,6 +475,13 @@ fn prove(path: Option<&Path>, seed: u32, count: u32) -> Result<ExitCode> {
     if !report.is_exact() {
         bail!("the model is not exact");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(folder: &Path) -> Result<ExitCode> {
+    let report = parity::check(folder)?;
+    println!("{report}");
+    ensure!(report.is_ok(), "{} does not agree with Keras", folder.display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@
 //!   data.toml                which pictures, and their fingerprint
 //!   metrics.jsonl            one line of losses every few steps
 //!   losses.svg  reals.png  samples/step-NNNNNN.png
+//!   pairs/{generated,real}-NNNNNN.png    if `every.pair` asks for them
 //!   checkpoints/step-NNNNNN.ckpt    full state: `trainer resume` continues bit for bit
 //!   model.gen                the quantised generator
 //!   report.html              all of it on a page
@@ -13,6 +14,7 @@
 
 pub mod checkpoint;
 pub mod folder;
+pub mod forecast;
 pub mod interrupt;
 pub mod metrics;
 pub mod progress;
@@ -21,4 +23,5 @@ pub mod session;
 
 pub use checkpoint::Checkpoint;
 pub use folder::Folder;
+pub use forecast::Forecast;
 pub use session::Session;

@@ -8,7 +8,7 @@
 
 use anyhow::{Result, ensure};
 use gen_core::latent::{self, Latent};
-use ndarray::{Array1, Array2, Array4, ArrayView2, s};
+use ndarray::{Array1, Array2, Array4, ArrayView1, s};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,48 @@ pub struct Losses {
     pub d_fake: f64,
 }
 
+/// All that a step is given: pictures, and every number that it would have drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draws {
+    /// Real pictures in the range of the networks; `[N, H·W·C]`.
+    pub real: Array2<f32>,
+    /// Latents of the pictures that the discriminator is shown; `[N, latent]`.
+    pub latents: Array2<f32>,
+    /// Latents of the generator's turn; without them it uses the pictures that the
+    /// discriminator has just seen.
+    pub fresh_latents: Option<Array2<f32>>,
+    /// 0 … 1 for every target of the discriminator: of the generated pictures, then
+    /// of the real ones; `[2 N]`.
+    pub label_noise: Array1<f32>,
+    /// What the discriminator's passes change in every picture: the generated ones,
+    /// the real ones, those of the generator's turn.
+    pub changes: [Vec<Change>; 3],
+    /// Seeds of the dropout in the same three passes.
+    pub dropout: [u64; 3],
+}
+
+/// What the last step computed on its way: the discriminator's turn, then the generator's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// With logits of the generated pictures, then of the real ones.
+    pub discriminator: Turn,
+    /// With logits by the discriminator as its own turn left it.
+    pub generator: Turn,
+    /// Gradient of the generator's loss with respect to its pictures; `[N, H·W·C]`.
+    pub d_images: Array2<f32>,
+}
+
+/// What one of the two players saw and learnt in a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// The generated pictures; `[N, H·W·C]`.
+    pub images: Array2<f32>,
+    /// What the discriminator said.
+    pub logits: Array1<f32>,
+    /// Gradient of the player's loss with respect to its parameters.
+    pub gradient: Vec<f32>,
+}
+
 /// Two networks, their state, and scratch memory.
 #[derive(Debug)]
 pub struct Trainer {
@@ -88,9 +130,8 @@ pub struct Trainer {
     pub state: State,
     generator: Network,
     discriminator: Network,
-    grads: Vec<f32>,
     changed: Array2<f32>,
-    d_image: Array2<f32>,
+    trace: Trace,
     order: Order,
 }
 
@@ -130,18 +171,19 @@ impl Trainer {
         for (name, found, expected) in expected {
             ensure!(found == expected, "{name}: {found} numbers saved, the configuration needs {expected}");
         }
-        let map = Array2::zeros((config.batch, generator.output().len()));
-        let longest = generator.parameter_count().max(discriminator.parameter_count());
-        Ok(Self {
-            generator,
-            discriminator,
-            grads: vec![0.0; longest],
-            changed: map.clone(),
-            d_image: map,
-            order: Order::default(),
-            config,
-            state,
-        })
+        let batch = config.batch;
+        let map = Array2::zeros((batch, generator.output().len()));
+        let turn = |logits: usize, network: &Network| Turn {
+            images: map.clone(),
+            logits: Array1::zeros(logits),
+            gradient: vec![0.0; network.parameter_count()],
+        };
+        let trace = Trace {
+            discriminator: turn(2 * batch, &discriminator),
+            generator: turn(batch, &generator),
+            d_images: map.clone(),
+        };
+        Ok(Self { generator, discriminator, changed: map, trace, order: Order::default(), config, state })
     }
 
     /// One step of the discriminator and one of the generator on `pictures`,
@@ -150,88 +192,100 @@ impl Trainer {
     /// # Errors
     /// When the pictures are not of the generator's size, or there are none.
     pub fn step(&mut self, pictures: &Array4<u8>) -> Result<Losses> {
-        let shape = self.generator.output();
-        let (n, h, w, c) = pictures.dim();
-        ensure!(
-            n > 0 && (h, w, c) == (shape.height as usize, shape.width as usize, shape.channels as usize),
-            "the generator draws {shape} pictures, the data holds {n} of {h}x{w}x{c}"
-        );
-        let real = self.real_batch(pictures);
-        let Config { batch, labels, .. } = self.config;
-        let factor = learning_rate_factor(self.state.step, self.config.steps, self.config.decay_from);
-        // The loss is the mean over both batches.
-        let denominator = 2.0 * batch as f32;
+        let draws = self.draw(pictures)?;
+        self.play(&draws)
+    }
 
-        // Discriminator. Each batch is normalised by itself, as DCGAN does.
-        let latents = self.latents(Stream::Latents);
-        let fake = self.generator.forward(&self.state.generator, latents.view(), Pass::Eval).to_owned();
-        let mut rng = self.rng(Stream::Labels);
-        let mut targets =
-            |label: f32| Array1::from_shape_simple_fn(batch, || label + labels.noise * rng.random::<f32>());
-        let (for_fake, for_real) = (targets(labels.generated), targets(labels.real));
-        self.grads.fill(0.0);
-        let (fake_loss, d_fake) = self.discriminate(fake.view(), for_fake.view(), denominator, 0);
-        let (real_loss, d_real) = self.discriminate(real.view(), for_real.view(), denominator, 1);
-        let State { step, discriminator, discriminator_moments, .. } = &mut self.state;
-        let gradient = &self.grads[..discriminator.len()];
-        self.config.discriminator.optimiser.step(*step, factor, discriminator, gradient, discriminator_moments);
+    /// Draws what the next step needs: a function of the seed and the step's number.
+    ///
+    /// # Errors
+    /// When the pictures are not of the generator's size, or there are none.
+    pub fn draw(&mut self, pictures: &Array4<u8>) -> Result<Draws> {
+        let real = self.real_batch(pictures)?;
+        let mut labels = self.rng(Stream::Labels);
+        Ok(Draws {
+            real,
+            latents: self.latents(Stream::Latents),
+            fresh_latents: self.config.fresh_latents.then(|| self.latents(Stream::FreshLatents)),
+            label_noise: Array1::from_shape_simple_fn(2 * self.config.batch, || labels.random()),
+            changes: [0, 1, 2].map(|pass| self.changes(pass)),
+            dropout: [0, 1, 2].map(|pass| self.rng(Stream::Dropout(pass)).next_u64()),
+        })
+    }
+
+    /// A step with these draws. All arithmetic of a step stands here.
+    ///
+    /// # Errors
+    /// When the draws are not of the configuration's sizes.
+    pub fn play(&mut self, draws: &Draws) -> Result<Losses> {
+        let Self { config, state, generator, discriminator, changed, trace, .. } = self;
+        let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
+        draws.check(batch, generator.input().len(), shape.len())?;
+        let factor = learning_rate_factor(state.step, config.steps, config.decay_from);
+        let real_is_positive = labels.real > labels.generated;
+        let taken = |logits: ArrayView1<'_, f32>| {
+            logits.iter().filter(|&&l| (l > 0.0) == real_is_positive).count() as f64 / logits.len() as f64
+        };
+
+        // Discriminator. Each batch is normalised by itself, as DCGAN does; the loss
+        // is the mean over both.
+        let turn = &mut trace.discriminator;
+        turn.images.assign(&generator.forward(&state.generator, draws.latents.view(), Pass::Eval));
+        turn.gradient.fill(0.0);
+        let batches = [(turn.images.view(), labels.generated), (draws.real.view(), labels.real)];
+        let mut results = [(0.0, 0.0); 2];
+        for (i, (images, label)) in batches.into_iter().enumerate() {
+            let (half, pass) = (s![i * batch..(i + 1) * batch], Pass::Train(draws.dropout[i]));
+            let targets = draws.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
+            augment::forward(&draws.changes[i], shape, images, changed.view_mut());
+            let logits = discriminator.forward(&state.discriminator, changed.view(), pass);
+            turn.logits.slice_mut(half).assign(&logits.column(0));
+            let logits = turn.logits.slice(half);
+            let loss = bce(logits, targets.view(), 2.0 * batch as f32, discriminator.d_output().column_mut(0));
+            discriminator.backward(&state.discriminator, Some(&mut turn.gradient), false, pass);
+            results[i] = (loss, taken(logits));
+        }
+        let [(fake_loss, d_fake), (real_loss, d_real)] = results;
+        let (params, moments) = (&mut state.discriminator, &mut state.discriminator_moments);
+        config.discriminator.optimiser.step(state.step, factor, params, &turn.gradient, moments);
 
         // Generator, through the discriminator, which stands still.
-        let fake = if self.config.fresh_latents {
-            let latents = self.latents(Stream::FreshLatents);
-            self.generator.forward(&self.state.generator, latents.view(), Pass::Eval).to_owned()
-        } else {
-            fake
-        };
-        let changes = self.changes(2);
-        let pass = self.dropout(2);
-        augment::forward(&changes, shape, fake.view(), self.changed.view_mut());
-        let logits = self.discriminator.forward(&self.state.discriminator, self.changed.view(), pass).to_owned();
-        let targets = Array1::from_elem(batch, labels.real);
-        let g_loss = bce(logits.column(0), targets.view(), batch as f32, self.discriminator.d_output().column_mut(0));
-        let d_changed = self.discriminator.backward(&self.state.discriminator, None, true, pass);
-        if let Some(d_changed) = d_changed {
-            augment::backward(&changes, shape, d_changed, self.d_image.view_mut());
+        let seen = &trace.discriminator.images;
+        let turn = &mut trace.generator;
+        match &draws.fresh_latents {
+            Some(latents) => turn.images.assign(&generator.forward(&state.generator, latents.view(), Pass::Eval)),
+            None => turn.images.assign(seen),
         }
-        self.generator.d_output().assign(&self.d_image);
-        self.grads.fill(0.0);
-        let State { step, generator, generator_moments, average, .. } = &mut self.state;
-        let gradient = &mut self.grads[..generator.len()];
-        self.generator.backward(generator, Some(gradient), false, Pass::Eval);
-        self.config.generator.optimiser.step(*step, factor, generator, gradient, generator_moments);
+        let (changes, pass) = (&draws.changes[2], Pass::Train(draws.dropout[2]));
+        augment::forward(changes, shape, turn.images.view(), changed.view_mut());
+        turn.logits.assign(&discriminator.forward(&state.discriminator, changed.view(), pass).column(0));
+        let targets = Array1::from_elem(batch, labels.real);
+        let g_loss = bce(turn.logits.view(), targets.view(), batch as f32, discriminator.d_output().column_mut(0));
+        if let Some(d_changed) = discriminator.backward(&state.discriminator, None, true, pass) {
+            augment::backward(changes, shape, d_changed, trace.d_images.view_mut());
+        }
+        generator.d_output().assign(&trace.d_images);
+        turn.gradient.fill(0.0);
+        generator.backward(&state.generator, Some(&mut turn.gradient), false, Pass::Eval);
+        let (params, moments) = (&mut state.generator, &mut state.generator_moments);
+        config.generator.optimiser.step(state.step, factor, params, &turn.gradient, moments);
 
-        if self.config.ema == 0.0 {
-            average.copy_from_slice(generator);
+        if config.ema == 0.0 {
+            state.average.copy_from_slice(&state.generator);
         } else {
             // Early on the average would mostly hold the first weights.
-            let decay = self.config.ema.min((1.0 + *step as f32) / (10.0 + *step as f32));
-            for (a, p) in average.iter_mut().zip(generator) {
+            let decay = config.ema.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
+            for (a, p) in state.average.iter_mut().zip(&state.generator) {
                 *a += (1.0 - decay) * (*p - *a);
             }
         }
-        *step += 1;
+        state.step += 1;
         Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake })
     }
 
-    /// Adds the discriminator's gradient on one batch; returns its share of the
-    /// loss, and the share of pictures that were taken for real.
-    fn discriminate(
-        &mut self,
-        images: ArrayView2<'_, f32>,
-        targets: ndarray::ArrayView1<'_, f32>,
-        denominator: f32,
-        number: u64,
-    ) -> (f64, f64) {
-        let changes = self.changes(number);
-        let pass = self.dropout(number);
-        augment::forward(&changes, self.generator.output(), images, self.changed.view_mut());
-        let params = &self.state.discriminator;
-        let logits = self.discriminator.forward(params, self.changed.view(), pass).to_owned();
-        let loss = bce(logits.column(0), targets, denominator, self.discriminator.d_output().column_mut(0));
-        self.discriminator.backward(params, Some(&mut self.grads[..params.len()]), false, pass);
-        let real_is_positive = self.config.labels.real > self.config.labels.generated;
-        let taken = logits.iter().filter(|&&l| (l > 0.0) == real_is_positive).count();
-        (loss, taken as f64 / logits.len() as f64)
+    /// What the last step computed on its way; zeros before the first.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
     }
 
     fn rng(&self, stream: Stream) -> rand_xoshiro::Xoshiro128PlusPlus {
@@ -244,19 +298,24 @@ impl Trainer {
         latent_batch((0..self.config.batch).map(|_| Latent::draw(&mut rng, len)), len)
     }
 
-    fn changes(&self, number: u64) -> Vec<Change> {
-        let mut rng = self.rng(Stream::Augment(number));
+    fn changes(&self, pass: u64) -> Vec<Change> {
+        let mut rng = self.rng(Stream::Augment(pass));
         let shape = self.generator.output();
         (0..self.config.batch).map(|_| self.config.augment.draw(shape, &mut rng)).collect()
     }
 
-    fn dropout(&self, number: u64) -> Pass {
-        Pass::Train(self.rng(Stream::Dropout(number)).next_u64())
-    }
-
-    /// The next pictures in order, in the range of the networks.
-    fn real_batch(&mut self, pictures: &Array4<u8>) -> Array2<f32> {
-        let n = pictures.dim().0 as u64;
+    /// The next pictures in order, in the range of the networks; `[N, H·W·C]`.
+    ///
+    /// # Errors
+    /// When the pictures are not of the generator's size, or there are none.
+    pub fn real_batch(&mut self, pictures: &Array4<u8>) -> Result<Array2<f32>> {
+        let shape = self.generator.output();
+        let (n, h, w, c) = pictures.dim();
+        ensure!(
+            n > 0 && (h, w, c) == (shape.height as usize, shape.width as usize, shape.channels as usize),
+            "the generator draws {shape} pictures, the data holds {n} of {h}x{w}x{c}"
+        );
+        let n = n as u64;
         let first = self.state.step * self.config.batch as u64;
         let mut batch = Array2::zeros((self.config.batch, self.generator.output().len()));
         for (i, mut row) in (first..).zip(batch.rows_mut()) {
@@ -264,7 +323,26 @@ impl Trainer {
             let picture = pictures.slice(s![index as usize, .., .., ..]);
             row.iter_mut().zip(picture).for_each(|(to, &from)| *to = to_float(from, self.config.range));
         }
-        batch
+        Ok(batch)
+    }
+}
+
+impl Draws {
+    /// Checks the sizes for `n` pictures of `values` numbers and latents of `latent`.
+    fn check(&self, n: usize, latent: usize, values: usize) -> Result<()> {
+        let fresh = self.fresh_latents.as_ref().map_or((n, latent), Array2::dim);
+        let maps = [
+            ("real pictures", self.real.dim(), (n, values)),
+            ("latents", self.latents.dim(), (n, latent)),
+            ("fresh latents", fresh, (n, latent)),
+        ];
+        for (name, found, expected) in maps {
+            ensure!(found == expected, "{name}: {found:?} numbers, the configuration needs {expected:?}");
+        }
+        let noise = self.label_noise.len();
+        ensure!(noise == 2 * n, "label noise: {noise} numbers, the configuration needs {}", 2 * n);
+        ensure!(self.changes.iter().all(|c| c.len() == n), "changes: the configuration needs three times {n}");
+        Ok(())
     }
 }
 

@@ -115,7 +115,7 @@ enum Numbers {
 
 /// Layers from raw numbers. Layers that do not fit what came before are dropped,
 /// and so are those that would make maps too large for a quick test.
-fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], sigmoid: bool) -> Vec<LayerSpec> {
+fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], output: Activation) -> Vec<LayerSpec> {
     let mut layers = Vec::new();
     let mut shape = Shape::latent(latent);
     for (i, &(kind, channels, kernel, stride, same, activation)) in raw.iter().enumerate() {
@@ -128,8 +128,7 @@ fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], sigmoid: bool) -
             _ => Op::ConvTranspose { channels, kernel: kernel.max(stride), stride, padding },
         };
         let activation = match activation {
-            _ if is_last && sigmoid => Activation::Sigmoid,
-            _ if is_last => Activation::Tanh,
+            _ if is_last => output,
             0 => Activation::Linear,
             1 => Activation::Relu,
             _ => Activation::LeakyRelu(0.3),
@@ -192,12 +191,12 @@ proptest! {
     fn random_networks(
         latent in 1u16..=40,
         raw in prop::collection::vec((0u8..3, 1u16..=9, 1u8..=7, 1u8..=3, any::<bool>(), 0u8..3), 1..=6),
-        sigmoid: bool,
+        output in prop_oneof![Just(Activation::Tanh), Just(Activation::Sigmoid), Just(Activation::TanhUnit)],
         numbers in prop_oneof![Just(Numbers::Spread), Just(Numbers::Extreme), Just(Numbers::Mixed)],
         seed: u64,
         first in 0u32..u32::MAX - 3,
     ) {
-        let layers = layer_list(latent, &raw, sigmoid);
+        let layers = layer_list(latent, &raw, output);
         prop_assert!(spec::check(latent, &layers).is_ok());
         check(&network(latent.into(), &layers, numbers, seed), first..first + 3);
     }

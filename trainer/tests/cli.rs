@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use trainer::config::Config;
+use trainer::data;
+use trainer::quantise::fold::to_pixel;
 use trainer::run::metrics::{self, Row};
 use trainer::run::{Checkpoint, Folder};
+use trainer::train::Trainer;
 
 /// A recipe small enough to train in seconds. All kinds of layers, and dropout.
 fn tiny() -> Config {
@@ -227,6 +230,45 @@ fn other_pictures_are_not_resumed_with() {
 }
 
 #[test]
+fn a_dry_run_measures_and_writes_nothing() {
+    let place = Place::new();
+    let text =
+        place.run_well(&["train", "--config", "tiny.toml", "--data", "pictures", "--steps", "12345", "--dry-run"]);
+    for expected in ["seconds per step: ", "expected total: ", "12,345 steps", "peak memory: ", "0.1 MB"] {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    assert_eq!(text.contains("peak memory: unknown"), !cfg!(target_os = "linux"), "{text}");
+    assert!(!place.path().join("runs").exists());
+    assert!(!place.run(&with(&["--dry-run", "--data", "nowhere"])).status.success());
+}
+
+#[test]
+fn pairs_show_what_the_discriminator_saw() {
+    let place = Place::new();
+    let mut config = tiny();
+    (config.shuffle, config.every.pair) = (false, Some(11));
+    fs::write(place.path().join("pairs.toml"), config.to_toml()).unwrap();
+    place.run_well(&["--config", "pairs.toml", "--data", "pictures", "--steps", "12"]);
+    let folder = place.folder("001-tiny");
+    let names: Vec<_> = fs::read_dir(folder.file("pairs")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let pixels = |name: &str| image::open(folder.file(name)).unwrap().to_rgb8().into_raw();
+
+    // In order: the eleventh batch of six of 20 pictures begins with picture 60 mod 20.
+    let request = data::Request { path: Some(place.path().join("pictures")), ..Default::default() };
+    let pictures = data::load(&request, &mut |_| ()).unwrap().pictures;
+    let first: Vec<_> = pictures.slice(ndarray::s![60 % 20, .., .., ..]).iter().copied().collect();
+    assert_eq!(pixels("pairs/real-000011.png"), first);
+
+    // Step 11 again, from the checkpoint before it.
+    let Checkpoint { config, state, .. } = Checkpoint::load(&folder.file("checkpoints/step-000010.ckpt")).unwrap();
+    let mut trainer = Trainer::with_state(config, state).unwrap();
+    trainer.step(&pictures).unwrap();
+    let image = trainer.trace().discriminator.images.row(0).mapv(|v| to_pixel(v, trainer.config.range));
+    assert_eq!(pixels("pairs/generated-000011.png"), image.to_vec());
+}
+
+#[test]
 fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
     let place = Place::new();
     let path = |name: &str| place.path().join(name);
@@ -256,6 +298,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["sample", "--float", "junk.ckpt"], "junk.ckpt"),
         (&["quantize", "junk.ckpt"], "junk.ckpt"),
         (&["presets", "pond"], "pocket"),
+        (&["parity", "empty"], "weights_init.npz"),
         (&["sample", "-n", "0"], "100000"),
         (&["sample", "-n", "4000000000"], "100000"),
     ];

@@ -11,7 +11,7 @@ use embedded_graphics::draw_target::DrawTarget;
 use firmware::app::{App, Counter, Event};
 use firmware::board::{self, Board, stack};
 use firmware::ink::Ink;
-use firmware::model::{BLOB, MODEL_LEN, PICTURE_HEIGHT, PICTURE_WIDTH, WORKSPACE_LEN};
+use firmware::model::{MODEL_LEN, PICTURE_HEIGHT, PICTURE_WIDTH, WORKSPACE_LEN};
 use firmware::{ssd0323, view};
 use gen_core::Model;
 
@@ -26,11 +26,11 @@ fn main() -> ! {
     let settings = board::settings();
     info!("model {=usize} bytes, workspace {=usize} bytes", MODEL_LEN, WORKSPACE_LEN);
 
-    let model = match Model::parse(BLOB) {
+    let model = match Model::parse(board::model()) {
         Ok(model) => model,
         Err(e) => stop(&mut board.oled, e),
     };
-    let seeds = Counter::from(settings.seed);
+    let seeds = Counter::from(settings.first_seed());
     let mut app = match App::new(&model, board::workspace(), &mut board.oled, seeds, board.select, &settings) {
         Ok(app) => app,
         Err(e) => stop(&mut board.oled, e),

@@ -1,5 +1,5 @@
-//! Proof that this chip draws the same bits: writes the pictures of
-//! [`PARITY_SEEDS`] to UART 0 and their checksums to the log.
+//! Proof that this chip draws the same bits: writes the pictures of [`PARITY_SEEDS`],
+//! or of the one given by `seed=`, to UART 0 and their checksums to the log.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -7,16 +7,24 @@
 use cortex_m_rt::entry;
 use defmt::info;
 use firmware::board::{self, Board, stack};
-use firmware::model::BLOB;
+use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, WORKSPACE_LEN};
 use firmware::picture::{self, PARITY_SEEDS};
 use gen_core::{Engine, Latent, Model};
+
+/// RAM of the engine beside its workspace; it lies on the stack.
+const STRUCTS: usize = size_of::<Model<'_>>() + size_of::<Engine<'_, '_>>();
 
 #[entry]
 fn main() -> ! {
     let mut board = Board::take();
-    let model = Model::parse(BLOB).expect("build.rs parsed it");
+    let chosen = board::settings().seed;
+    let seeds = if chosen.is_some() { chosen.as_slice() } else { &PARITY_SEEDS };
+    info!("model {=usize} bytes, workspace {=usize} bytes, structs {=usize} bytes", MODEL_LEN, WORKSPACE_LEN, STRUCTS);
+
+    let model = Model::parse(board::model()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
+    assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
     let mut engine = Engine::new(&model, board::workspace()).expect("build.rs measured it");
-    for seed in PARITY_SEEDS {
+    for &seed in seeds {
         let latent = Latent::from_seed(seed, model.latent_len());
         let crc = picture::generate(&mut engine, &latent, |_, rgb| board.uart.write(rgb));
         info!("frog {=u32} crc {=u32:08x}", seed, crc);

@@ -43,12 +43,15 @@ extern "C" fn HardFault() {
     )
 }
 
+/// In the fault status: the stack pointer would have passed its limit (Cortex-M33 only).
+const STACK_LIMIT: u32 = 1 << 20;
+
 /// Reports a fault. `frame` is where the stack ended: the registers pushed by the
 /// processor, unless there was no stack left to push them on.
 extern "C" fn report(frame: *const ExceptionFrame) -> ! {
     // SAFETY: reading the fault status has no side effect.
     let status = unsafe { (*SCB::PTR).cfsr.read() };
-    if frame.addr() < stack::bottom() {
+    if frame.addr() < stack::bottom() || status & STACK_LIMIT != 0 {
         defmt::error!("stack overflow: more than the {=usize} bytes of memory.x were needed", stack::size());
     } else {
         // SAFETY: the processor has just pushed it, within the stack.

@@ -13,7 +13,7 @@ use workspace_tests::qemu::{Options, Qemu};
 #[derive(Debug, Parser)]
 #[command(name = "qemu")]
 struct Arguments {
-    /// Board: lm3s6965evb or mps2-an386
+    /// Board: lm3s6965evb, mps2-an386, mps2-an500 or mps2-an505
     board: String,
     /// The program, an ELF file
     program: PathBuf,
@@ -22,6 +22,9 @@ struct Arguments {
     /// Seconds that it may run; 0 for ever
     #[arg(long, default_value_t = 60)]
     limit: u64,
+    /// Model for the external memory of the board, as a program built with external-model expects it
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
     /// File for the bytes that the program sends over UART 0
     #[arg(long, value_name = "FILE")]
     serial: Option<PathBuf>,
@@ -30,7 +33,13 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let limit = (arguments.limit > 0).then(|| Duration::from_secs(arguments.limit));
-    let options = Options { settings: arguments.settings, serial: arguments.serial, window: false, limit };
+    let options = Options {
+        settings: arguments.settings,
+        serial: arguments.serial,
+        external_model: arguments.model,
+        window: false,
+        limit,
+    };
     let path = &arguments.program;
     let program = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let qemu = Qemu::start(Board::named(&arguments.board)?, &program, &options)?;

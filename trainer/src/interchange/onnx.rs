@@ -57,6 +57,10 @@ pub fn to_onnx(model: &FloatModel) -> Vec<u8> {
             Activation::Relu => ("Relu", vec![]),
             Activation::LeakyRelu(slope) => ("LeakyRelu", vec![Attribute::float("alpha", slope)]),
             Activation::Tanh => ("Tanh", vec![]),
+            Activation::TanhUnit => {
+                value = graph.node("Tanh", &[&value], format!("{linear}.tanh"), vec![]);
+                ("Relu", vec![])
+            }
             Activation::Sigmoid => ("Sigmoid", vec![]),
         };
         value = graph.node(kind, &[&value], format!("{linear}.output"), attributes);

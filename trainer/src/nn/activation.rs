@@ -14,6 +14,7 @@ pub fn forward(activation: Activation, x: ArrayViewMut2<'_, f32>) {
         Activation::LeakyRelu(slope) => map(x, |x| if x > 0.0 { x } else { slope * x }),
         Activation::Tanh => map(x, f32::tanh),
         Activation::Sigmoid => map(x, sigmoid),
+        Activation::TanhUnit => map(x, |x| x.tanh().max(0.0)),
     }
 }
 
@@ -26,6 +27,7 @@ pub fn backward(activation: Activation, y: ArrayView2<'_, f32>, dy: ArrayViewMut
         Activation::LeakyRelu(slope) => zip(dy, y, |dy, y| if y > 0.0 { dy } else { slope * dy }),
         Activation::Tanh => zip(dy, y, |dy, y| dy * (1.0 - y * y)),
         Activation::Sigmoid => zip(dy, y, |dy, y| dy * (y * (1.0 - y))),
+        Activation::TanhUnit => zip(dy, y, |dy, y| if y > 0.0 { dy * (1.0 - y * y) } else { 0.0 }),
     }
 }
 

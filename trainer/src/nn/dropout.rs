@@ -17,3 +17,27 @@ pub fn apply(rate: f32, seed: u64, mut x: ArrayViewMut2<'_, f32>) {
         values.mapv_inplace(|x| if rng.next_u32() >= threshold { x * keep } else { 0.0 });
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn drops_its_share_keeps_the_mean_and_repeats_its_mask() {
+        let ones = Array2::<f32>::ones((20, 2048));
+        let masked = |seed| {
+            let mut x = ones.clone();
+            apply(0.4, seed, x.view_mut());
+            x
+        };
+        let x = masked(1);
+        assert!(x.iter().all(|&x| x == 0.0 || (x - 1.0 / 0.6).abs() < 1e-6));
+        let dropped = x.iter().filter(|&&x| x == 0.0).count() as f64 / x.len() as f64;
+        assert!((dropped - 0.4).abs() < 0.01, "{dropped}");
+        assert_eq!(x, masked(1));
+        assert_ne!(x, masked(2));
+        assert_ne!(x.row(0), x.row(1), "every picture has a mask of its own");
+    }
+}

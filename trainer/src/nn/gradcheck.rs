@@ -136,6 +136,22 @@ fn derivatives_of_rectifiers_on_both_sides() {
 }
 
 #[test]
+fn derivative_of_a_tanh_that_begins_at_0() {
+    let at = |x: f32| {
+        let mut y = ndarray::array![[x]];
+        super::activation::forward(Activation::TanhUnit, y.view_mut());
+        y
+    };
+    assert_eq!((at(-1.0)[(0, 0)], at(1.0)[(0, 0)]), (0.0, 1f32.tanh()));
+    for x in [-1.5f32, -0.2, 0.2, 1.5] {
+        let mut dx = ndarray::array![[1.0f32]];
+        super::activation::backward(Activation::TanhUnit, at(x).view(), dx.view_mut());
+        let numeric = (at(x + 0.01)[(0, 0)] - at(x - 0.01)[(0, 0)]) / 0.02;
+        assert!((dx[(0, 0)] - numeric).abs() < 1e-3, "at {x}: {dx} {numeric}");
+    }
+}
+
+#[test]
 fn gradients_of_batch_norm() {
     let normed = |op, activation| BlockSpec { batch_norm: true, ..block(op, activation) };
     let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);

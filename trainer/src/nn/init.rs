@@ -62,3 +62,38 @@ pub fn rng(seed: u64, step: u64, stream: u64) -> Xoshiro128PlusPlus {
         .wrapping_add(stream.wrapping_mul(0x8CB9_2BA7_2F3D_8DD7));
     Xoshiro128PlusPlus::seed_from_u64(mixed)
 }
+
+#[cfg(test)]
+mod tests {
+    use gen_core::{Padding, Shape};
+
+    use super::*;
+
+    #[test]
+    fn glorot_weights_have_the_spread_that_keras_gives_them() {
+        let valid = Padding::Valid;
+        // Keras: fan in + fan out, each times the kernel's area; dense layers count all values.
+        let cases = [
+            (Op::Dense { out: Shape::new(16, 16, 128) }, Shape::latent(32), 32 + 16 * 16 * 128),
+            (Op::Conv { channels: 128, kernel: 3, stride: 1, padding: valid }, Shape::new(32, 32, 3), 9 * (3 + 128)),
+            (
+                Op::ConvTranspose { channels: 256, kernel: 4, stride: 2, padding: Padding::Same },
+                Shape::new(16, 16, 256),
+                16 * (256 + 256),
+            ),
+            (Op::Dense { out: Shape::new(1, 1, 1) }, Shape::new(2, 2, 128), 512 + 1),
+        ];
+        for (op, input, fans) in cases {
+            let spec = gen_core::LayerSpec { op, activation: gen_core::Activation::Linear };
+            let geometry = spec.geometry(input).unwrap();
+            let mut weights = vec![0.0; geometry.weight_count()];
+            Init::GlorotUniform.weights(op, &geometry, &mut rng(1, 0, 0), &mut weights);
+            let limit = (6.0 / f64::from(fans)).sqrt();
+            let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+            assert!(f64::from(largest) <= limit * 1.000_001 && f64::from(largest) > limit * 0.98, "{op:?}: {largest}");
+            let square = weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / weights.len() as f64;
+            // The variance of U(-a, a) is a^2 / 3.
+            assert!((square / (limit * limit / 3.0) - 1.0).abs() < 0.15, "{op:?}: {square}");
+        }
+    }
+}

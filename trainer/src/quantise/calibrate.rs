@@ -7,7 +7,7 @@
 //! * Multipliers: 2³² · scale_in · scale_weight / scale_out, see [`gen_core::fixed`].
 
 use anyhow::{Context as _, Result, ensure};
-use gen_core::fixed::{Requant, TANH_STEPS};
+use gen_core::fixed::{Requant, TANH_STEPS, TANH_UNIT_STEPS};
 use gen_core::latent;
 use gen_core::spec::Activation;
 use ndarray::Array2;
@@ -75,8 +75,9 @@ fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Resul
     }
 
     let (scale, zero_point, slope) = match layer.spec.activation {
-        // In steps of the tanh table's argument.
+        // In steps of the argument of `gen_core::fixed::pixel`.
         Activation::Tanh => (1.0 / TANH_STEPS as f32, 0, 1.0),
+        Activation::TanhUnit => (1.0 / TANH_UNIT_STEPS as f32, 0, 1.0),
         // σ(x) is read from the same table at x/2.
         Activation::Sigmoid => (2.0 / TANH_STEPS as f32, 0, 1.0),
         activation => {

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use gen_core::Latent;
-use gen_core::spec::{Geometry, LayerSpec, Op};
+use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{Array2, Array4, ArrayView2};
 
 use crate::config::{Config, Range};
@@ -112,7 +112,11 @@ impl FloatModel {
         ensure!(parameters.len() == blocks.len(), "{} layers, the generator has {}", parameters.len(), blocks.len());
         let mut layers = Vec::new();
         for (i, (block, (weights, biases))) in blocks.iter().zip(parameters).enumerate() {
-            let (spec, geometry) = (block.spec().layer, *block.geometry());
+            let (mut spec, geometry) = (block.spec().layer, *block.geometry());
+            if (config.range, spec.activation) == (Range::Unit, Activation::Tanh) {
+                // Trained as a tanh, but its pictures begin at 0.
+                spec.activation = Activation::TanhUnit;
+            }
             let dim = weight_dim(spec.op, &geometry);
             ensure!(weights.dim() == dim, "layer {i}: weights {:?}, it needs {dim:?}", weights.dim());
             let expected = geometry.parameter_count() - geometry.weight_count();
@@ -167,7 +171,11 @@ pub fn to_pixel(value: f32, range: Range) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use gen_core::Model;
+
     use super::*;
+    use crate::quantise::draw::{draw, likeness};
+    use crate::quantise::{quantise, verify};
     use crate::train::Trainer;
 
     #[test]
@@ -184,5 +192,35 @@ mod tests {
         let folded = FloatModel::fold(&config, &params).unwrap().activations(batch.view()).pop().unwrap();
         let worst = normalised.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-3, "{worst}");
+    }
+
+    /// As in the Keras tutorial, where negative values wrap around: 255 · −0.1 becomes 231.
+    #[test]
+    fn unit_range_under_a_tanh_draws_what_is_below_0_in_black() {
+        let symmetric = Config::preset("pocket").unwrap();
+        let unit = Config { range: Range::Unit, ..symmetric.clone() };
+        unit.check().unwrap();
+        let params = Trainer::new(unit.clone()).unwrap().state.generator;
+        let batch = latents(0, 16, unit.latent.into());
+        // The same weights as a plain tanh.
+        let tanh = FloatModel::fold(&symmetric, &params).unwrap().activations(batch.view()).pop().unwrap();
+        let float = FloatModel::fold(&unit, &params).unwrap();
+        let pictures = float.pictures(batch.view());
+        let expected: Vec<u8> = tanh.iter().map(|&v| if v > 0.0 { (255.0 * v).round() as u8 } else { 0 }).collect();
+        assert!(pictures.iter().eq(&expected));
+        let black = expected.iter().filter(|&&v| v == 0).count();
+        assert!(
+            (expected.len() / 4..expected.len() * 3 / 4).contains(&black),
+            "{black} of {} are black",
+            expected.len()
+        );
+
+        // The integers draw the same, and are exact.
+        let blob = quantise(&float).unwrap().to_blob().unwrap();
+        let model = Model::parse(&blob).unwrap();
+        let seeds: Vec<_> = (0..16).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+        let close = likeness(pictures.view(), draw(&model, &seeds).view());
+        assert!(close.psnr > 30.0, "{close:?}");
+        assert!(verify(&model, 0..16).unwrap().is_exact());
     }
 }

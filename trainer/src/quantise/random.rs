@@ -39,6 +39,7 @@ impl QuantModel {
                 Activation::LeakyRelu(slope) => (rng.random_range(-90..=-50), 64.0, f64::from(slope), 48.0),
                 // One deviation is tanh 1, or the logistic function of 2.
                 Activation::Tanh | Activation::Sigmoid => (0, 128.0, 1.0, 1.0),
+                Activation::TanhUnit => (0, 256.0, 1.0, 1.0),
             };
             let requants = (0..geometry.output.channels)
                 .map(|_| {

@@ -101,6 +101,7 @@ impl Layer {
                 let n = ((acc * multiplier + 2f64.powi(31)) / 2f64.powi(32)).floor();
                 match self.activation {
                     Activation::Tanh | Activation::Sigmoid => pixel(n),
+                    Activation::TanhUnit => unit_pixel(n),
                     Activation::Linear | Activation::Relu | Activation::LeakyRelu(_) => {
                         (self.zero_point_out + n).clamp(-128.0, 127.0)
                     }
@@ -115,6 +116,11 @@ impl Layer {
 /// A sigmoid layer has half the multiplier, since `σ(x) = (tanh(x/2) + 1) / 2`.
 fn pixel(n: f64) -> f64 {
     (127.5 * ((n.clamp(-512.0, 512.0) / 128.0).tanh() + 1.0) + 0.5).floor()
+}
+
+/// `round(255 · max(0, tanh(n / 256)))`. The result no longer changes beyond 4.
+fn unit_pixel(n: f64) -> f64 {
+    (255.0 * (n.clamp(0.0, 1024.0) / 256.0).tanh() + 0.5).floor()
 }
 
 /// `out[y, x] = Σ K[a, b] · in[s·y + a − pad, s·x + b − pad]`, zeros over the edge.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use gen_core::{Latent, Model};
 use image::RgbImage;
-use ndarray::s;
+use ndarray::{Array4, s};
 
 use super::checkpoint::Checkpoint;
 use super::folder::{DataRef, Folder};
@@ -20,9 +20,9 @@ use crate::data::Dataset;
 use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::quantise::draw::{draw, likeness};
-use crate::quantise::fold::affordable;
+use crate::quantise::fold::{affordable, to_pixel};
 use crate::quantise::{FloatModel, quantise, verify};
-use crate::train::{State, Trainer, latent_batch};
+use crate::train::{Draws, State, Trainer, latent_batch};
 
 /// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
 const SAMPLES: u32 = 64;
@@ -170,7 +170,8 @@ impl Session {
             if interrupt::asked() {
                 break Outcome::Interrupted;
             }
-            let losses = self.trainer.step(&self.data.pictures)?;
+            let draws = self.trainer.draw(&self.data.pictures)?;
+            let losses = self.trainer.play(&draws)?;
             let step = self.trainer.state.step;
             ensure!(
                 losses.d_loss.is_finite() && losses.g_loss.is_finite(),
@@ -185,6 +186,9 @@ impl Session {
             }
             if step.is_multiple_of(every.sample) {
                 self.sample()?;
+            }
+            if every.pair.is_some_and(|every| step.is_multiple_of(every)) {
+                self.pair(&draws)?;
             }
             if step.is_multiple_of(every.checkpoint) {
                 self.save()?;
@@ -237,13 +241,22 @@ impl Session {
     /// Writes a grid of the same latents every time, and the losses.
     fn sample(&mut self) -> Result<()> {
         let step = self.trainer.state.step;
-        let model = self.float_model()?;
-        let latents = self.latents(affordable(model.macs(), SAMPLES));
-        let pictures = model.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
-        self.folder
-            .write_picture(&format!("samples/step-{step:06}.png"), &grid(pictures.view(), COLUMNS, GAP, SCALE))?;
+        self.folder.write_picture(&format!("samples/step-{step:06}.png"), &sample_sheet(&self.trainer)?)?;
         if !self.rows.is_empty() {
             self.folder.write("losses.svg", metrics::plot(&self.rows)?.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the first generated and the first real picture that the discriminator has just seen.
+    fn pair(&self, draws: &Draws) -> Result<()> {
+        let folder = self.folder.file("pairs");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let (side, range, step) = (self.data.side(), self.trainer.config.range, self.trainer.state.step);
+        for (name, batch) in [("generated", &self.trainer.trace().discriminator.images), ("real", &draws.real)] {
+            let pixels = batch.row(0).iter().map(|&v| to_pixel(v, range)).collect();
+            let picture = Array4::from_shape_vec((1, side, side, 3), pixels).context("a picture")?;
+            self.folder.write_picture(&format!("pairs/{name}-{step:06}.png"), &grid(picture.view(), 1, 0, 1))?;
         }
         Ok(())
     }
@@ -278,7 +291,7 @@ impl Session {
         let blob = self.export(&float)?;
         let model = Model::parse(&blob).context("the exported model")?;
         let compared = affordable(model.macs(), COMPARED);
-        let latents = self.latents(compared);
+        let latents = latents(compared, self.latent_len());
         let int8_pictures = draw(&model, &latents);
         let float_pictures = float.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
         let close = likeness(float_pictures.view(), int8_pictures.view());
@@ -346,8 +359,16 @@ impl Session {
     fn latent_len(&self) -> usize {
         self.trainer.config.latent.into()
     }
+}
 
-    fn latents(&self, count: u32) -> Vec<Latent> {
-        (0..count).map(|seed| Latent::from_seed(seed, self.latent_len())).collect()
-    }
+/// A grid of the same latents every time, drawn by the generator as it is now.
+pub(super) fn sample_sheet(trainer: &Trainer) -> Result<RgbImage> {
+    let model = FloatModel::fold(&trainer.config, &trainer.state.average)?;
+    let latents = latents(affordable(model.macs(), SAMPLES), model.latent);
+    let pictures = model.pictures(latent_batch(latents.into_iter(), model.latent).view());
+    Ok(grid(pictures.view(), COLUMNS, GAP, SCALE))
+}
+
+fn latents(count: u32, len: usize) -> Vec<Latent> {
+    (0..count).map(|seed| Latent::from_seed(seed, len)).collect()
 }

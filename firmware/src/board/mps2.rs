@@ -1,0 +1,35 @@
+//! Arm MPS2 boards, alike but for the core: Cortex-M4F (AN386), M7F (AN500) or M33F
+//! (AN505). No display worth the name.
+
+use super::register::Register;
+use super::uart::Uart;
+
+/// The board.
+#[derive(Debug)]
+pub struct Board {
+    /// UART 0: pictures, byte for byte.
+    pub uart: Uart,
+}
+
+impl Board {
+    /// Sets the board up; once, at the start.
+    pub fn take() -> Self {
+        super::stack::guard();
+        BAUD_DIVIDER.write(16); // the least it accepts
+        CONTROL.write(TRANSMIT);
+        Self { uart: Uart { data: DATA, status: STATE, full: FULL } }
+    }
+}
+
+/// CMSDK APB UART 0; on the AN505 as the secure state sees it.
+const UART: usize = if cfg!(feature = "mps2-an505") { 0x5020_0000 } else { 0x4000_4000 };
+// SAFETY: registers of UART 0 in the board's memory map; the device has no access to memory.
+const DATA: Register = unsafe { Register::at(UART) };
+// SAFETY: as above.
+const STATE: Register = unsafe { Register::at(UART + 0x04) };
+// SAFETY: as above.
+const CONTROL: Register = unsafe { Register::at(UART + 0x08) };
+// SAFETY: as above.
+const BAUD_DIVIDER: Register = unsafe { Register::at(UART + 0x10) };
+const TRANSMIT: u32 = 1 << 0;
+const FULL: u32 = 1 << 0;
