@@ -12,6 +12,7 @@ pub mod activation;
 pub mod batch_norm;
 pub mod block;
 pub mod dropout;
+pub mod fast;
 pub mod gemm;
 #[cfg(test)]
 mod gradcheck;

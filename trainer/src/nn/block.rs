@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use gen_core::LayerSpec;
 use gen_core::spec::{Geometry, Op, Shape, SpecError};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand_xoshiro::Xoshiro128PlusPlus;
-use rayon::prelude::*;
 
 use super::batch_norm::BatchNorm;
+use super::fast::Epilogue;
 use super::init::Init;
 use super::linear::Linear;
 use super::{activation, dropout};
@@ -115,13 +115,16 @@ impl Block {
             dropout::apply(self.spec.dropout, seed, self.dropped.view_mut());
         }
         let x = if mask.is_some() { self.dropped.view() } else { x };
-        self.linear.forward(&params[self.weights.clone()], x, y.view_mut());
-        let shift = &params[self.shift.clone()];
+        let (weights, shift) = (&params[self.weights.clone()], &params[self.shift.clone()]);
+        let activation = self.spec.layer.activation;
         match &mut self.norm {
-            Some(norm) => norm.forward(&params[self.gamma.clone()], shift, y.view_mut()),
-            None => add_bias(shift, y.view_mut()),
+            Some(norm) => {
+                self.linear.forward(weights, x, y.view_mut(), Epilogue::Store);
+                norm.forward(&params[self.gamma.clone()], shift, y.view_mut());
+                activation::forward(activation, y);
+            }
+            None => self.linear.forward_activated(weights, shift, activation, x, y),
         }
-        activation::forward(self.spec.layer.activation, y);
     }
 
     /// Turns `dy` into the gradient before the activation, adds to `grads` unless
@@ -174,18 +177,6 @@ impl Block {
             _ => None,
         }
     }
-}
-
-/// Adds a bias to every picture; one a channel is repeated over the pixels.
-pub fn add_bias(bias: &[f32], mut y: ArrayViewMut2<'_, f32>) {
-    y.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut picture| {
-        let values = picture.as_slice_mut().expect("a batch is contiguous");
-        for pixel in values.chunks_exact_mut(bias.len()) {
-            for (y, b) in pixel.iter_mut().zip(bias) {
-                *y += b;
-            }
-        }
-    });
 }
 
 fn add_bias_gradient(d_bias: &mut [f32], dy: ArrayView2<'_, f32>) {

@@ -8,17 +8,33 @@
 //!
 //! Each is one matrix product a lane, forward and for both gradients; the layouts
 //! are Keras's kernels reshaped, but that Keras keeps `in` last in a transposed one.
+//!
+//! Two things make this fast. Where it pays, a convolution takes the way over
+//! [`fast`](super::fast) instead. And one with few outputs, whose patches
+//! would be much larger than its maps, is computed as its mirror image: it scatters
+//! `x·W'` like a transposed one, with `W'` the kernel turned round.
 
-use gen_core::spec::{Geometry, LayerSpec, Op};
+use std::cell::RefCell;
+
+use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
+use super::fast::{Correlation, Epilogue, Scratch};
 use super::gemm::gemm;
-use super::lane_len;
 use super::patches::Patches;
+use super::{activation, lane_len};
 
 /// Values of patches that are handled at a time, so that they stay in the cache.
-const SCRATCH: usize = 1 << 17;
+const SCRATCH_LEN: usize = 1 << 17;
+
+/// Outputs of a convolution under which its mirror image is faster.
+const FEW: u16 = 16;
+
+thread_local! {
+    /// Shared by all layers that are computed from one thread.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
 
 /// A linear layer's shape, and its scratch memory.
 #[derive(Debug)]
@@ -26,8 +42,24 @@ pub struct Linear {
     op: Op,
     /// Shapes.
     pub geometry: Geometry,
-    patches: Option<Patches>,
+    form: Form,
+    /// Where they are faster: of the forward pass, of `dx`, and of `d_weights`.
+    fast: [Option<Correlation>; 3],
+    /// The weights of a mirrored convolution.
+    mirrored: Vec<f32>,
     lanes: Vec<Lane>,
+}
+
+/// How a layer is a matrix product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Dense,
+    /// Patches of the input times the weights.
+    Gather(Patches),
+    /// The input times the weights, added to patches of the output.
+    Scatter(Patches),
+    /// A convolution as a [`Form::Scatter`].
+    Mirrored(Patches),
 }
 
 #[derive(Debug, Default)]
@@ -37,9 +69,26 @@ struct Lane {
 }
 
 impl Linear {
-    /// A layer of this shape.
+    /// A layer of this shape, computed in the fastest way that is known for it.
     pub fn new(spec: &LayerSpec, geometry: Geometry) -> Self {
-        Self { op: spec.op, geometry, patches: Patches::of(spec.op, &geometry), lanes: Vec::new() }
+        // The tiles are still to be chosen.
+        let forward = Correlation::forward(spec.op, &geometry, 0);
+        let backward = Correlation::backward(spec.op, &geometry, 0);
+        let fast = [(forward, false), (backward, false), (forward, true)];
+        Self { fast: fast.map(|(c, gradient)| c?.fastest(gradient)), ..Self::direct(spec, geometry) }
+    }
+
+    /// A layer of this shape, computed with as many products as its definition has.
+    pub fn direct(spec: &LayerSpec, geometry: Geometry) -> Self {
+        let form = match (spec.op, Patches::of(spec.op, &geometry)) {
+            (Op::Conv { channels, stride: 1, .. }, _) if channels < FEW && channels < geometry.input.channels => {
+                Form::Mirrored(Patches::mirrored(&geometry))
+            }
+            (Op::Conv { .. }, Some(p)) => Form::Gather(p),
+            (Op::ConvTranspose { .. }, Some(p)) => Form::Scatter(p),
+            _ => Form::Dense,
+        };
+        Self { op: spec.op, geometry, form, fast: [None; 3], mirrored: Vec::new(), lanes: Vec::new() }
     }
 
     /// Rows and columns of the weight matrix.
@@ -47,23 +96,69 @@ impl Linear {
         weight_dim(self.op, &self.geometry)
     }
 
-    /// Pictures whose patches fit the scratch memory.
-    fn pictures_at_a_time(&self) -> usize {
-        self.patches.map_or(usize::MAX, |p| (SCRATCH / (p.count() * p.size())).max(1))
+    /// Rows and columns of the matrix that is multiplied with.
+    fn product_dim(&self) -> (usize, usize) {
+        match self.form {
+            Form::Mirrored(p) => (self.geometry.input.channels.into(), p.size()),
+            _ => self.weight_dim(),
+        }
     }
 
-    /// `y` = the layer of `x`, without bias. `x` is `[N, in]`, `y` is `[N, out]`.
-    pub fn forward(&mut self, weights: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>) {
-        let (op, patches, at_a_time) = (self.op, self.patches, self.pictures_at_a_time());
-        let w = matrix(weights, self.weight_dim());
+    /// Calls `f(index in the weights, index in the mirrored ones)` for each weight of a convolution.
+    fn for_each_mirrored(&self, mut f: impl FnMut(usize, usize)) {
+        let (taps, cin) = (usize::from(self.geometry.y.kernel).pow(2), usize::from(self.geometry.input.channels));
+        let cout = usize::from(self.geometry.output.channels);
+        for tap in 0..taps {
+            for i in 0..cin {
+                for o in 0..cout {
+                    f((tap * cin + i) * cout + o, (i * taps + taps - 1 - tap) * cout + o);
+                }
+            }
+        }
+    }
+
+    /// Brings the weights into the form that they are multiplied in.
+    fn mirror(&mut self, weights: &[f32]) {
+        if let Form::Mirrored(_) = self.form {
+            let mut mirrored = std::mem::take(&mut self.mirrored);
+            mirrored.resize(weights.len(), 0.0);
+            self.for_each_mirrored(|from, to| mirrored[to] = weights[from]);
+            self.mirrored = mirrored;
+        }
+    }
+
+    /// Pictures whose patches fit the scratch memory.
+    fn pictures_at_a_time(&self) -> usize {
+        match self.form {
+            Form::Dense => usize::MAX,
+            Form::Gather(p) | Form::Scatter(p) | Form::Mirrored(p) => (SCRATCH_LEN / (p.count() * p.size())).max(1),
+        }
+    }
+
+    /// `y` = the layer of `x`, and then what `epilogue` says. `x` is `[N, in]`, `y` is `[N, out]`.
+    pub fn forward(
+        &mut self,
+        weights: &[f32],
+        x: ArrayView2<'_, f32>,
+        mut y: ArrayViewMut2<'_, f32>,
+        epilogue: Epilogue<'_>,
+    ) {
+        if let Some(fast) = self.fast[0] {
+            let (x, y) = (contiguous(&x), y.as_slice_mut().expect("a batch is contiguous"));
+            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, x, y, epilogue, scratch));
+            return;
+        }
+        self.mirror(weights);
+        let (form, at_a_time, dim) = (self.form, self.pictures_at_a_time(), self.product_dim());
+        let w = matrix(if let Form::Mirrored(_) = form { &self.mirrored } else { weights }, dim);
         let lane = lane_len(x.nrows());
         self.lanes.resize_with(x.nrows().div_ceil(lane), Lane::default);
         let work = x.axis_chunks_iter(Axis(0), lane).into_par_iter().zip(y.axis_chunks_iter_mut(Axis(0), lane));
         work.zip(&mut self.lanes).for_each(|((x, mut y), lane)| {
             let step = at_a_time.min(x.nrows());
             for (x, mut y) in x.axis_chunks_iter(Axis(0), step).zip(y.axis_chunks_iter_mut(Axis(0), step)) {
-                match (op, patches) {
-                    (Op::ConvTranspose { .. }, Some(p)) => {
+                match form {
+                    Form::Scatter(p) | Form::Mirrored(p) => {
                         let products = lane.patches(x.nrows() * p.count(), p.size());
                         gemm(per_place(&x, p.count()), w, products, false);
                         y.fill(0.0);
@@ -73,7 +168,7 @@ impl Linear {
                             p.scatter_add(products, slice_mut(&mut y));
                         }
                     }
-                    (Op::Conv { .. }, Some(p)) => {
+                    Form::Gather(p) => {
                         lane.gather(&p, &x);
                         let seen = matrix(
                             &lane.patches[..x.nrows() * p.count() * p.size()],
@@ -81,30 +176,59 @@ impl Linear {
                         );
                         gemm(seen, w, per_place_mut(&mut y, p.count()), false);
                     }
-                    _ => gemm(x, w, y, false),
+                    Form::Dense => gemm(x, w, y.view_mut(), false),
                 }
+                epilogue.apply(y.as_slice_mut().expect("a batch is contiguous"));
             }
         });
+    }
+
+    /// `y` = the activation of the layer of `x` plus a bias for each channel, or for each output.
+    pub fn forward_activated(
+        &mut self,
+        weights: &[f32],
+        bias: &[f32],
+        activation: Activation,
+        x: ArrayView2<'_, f32>,
+        mut y: ArrayViewMut2<'_, f32>,
+    ) {
+        // What is done while the outputs are at hand saves a pass over them.
+        let slope = activation::slope(activation);
+        self.forward(weights, x, y.view_mut(), Epilogue::BiasLeaky { bias, slope: slope.unwrap_or(1.0) });
+        if slope.is_none() {
+            activation::forward(activation, y);
+        }
     }
 
     /// Adds to `d_weights`, and writes `dx` unless it is not wanted.
     pub fn backward(
         &mut self,
         weights: &[f32],
-        d_weights: Option<&mut [f32]>,
+        mut d_weights: Option<&mut [f32]>,
         x: ArrayView2<'_, f32>,
         dy: ArrayView2<'_, f32>,
-        dx: Option<ArrayViewMut2<'_, f32>>,
+        mut dx: Option<ArrayViewMut2<'_, f32>>,
     ) {
-        let (op, patches, at_a_time) = (self.op, self.patches, self.pictures_at_a_time());
-        let dim = self.weight_dim();
-        let w = matrix(weights, dim);
+        if let (Some(fast), Some(dx)) = (self.fast[1], dx.take_if(|_| self.fast[1].is_some())) {
+            let (dy, mut dx) = (contiguous(&dy), dx);
+            let dx = dx.as_slice_mut().expect("a batch is contiguous");
+            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, dy, dx, Epilogue::Store, scratch));
+        }
+        if let (Some(fast), Some(d_weights)) = (self.fast[2], d_weights.take_if(|_| self.fast[2].is_some())) {
+            let (x, dy) = (contiguous(&x), contiguous(&dy));
+            SCRATCH.with_borrow_mut(|scratch| fast.add_gradient(d_weights, x, dy, scratch));
+        }
+        if dx.is_none() && d_weights.is_none() {
+            return;
+        }
+        self.mirror(weights);
+        let (form, at_a_time, dim) = (self.form, self.pictures_at_a_time(), self.product_dim());
         let lane_len = lane_len(x.nrows());
         self.lanes.resize_with(x.nrows().div_ceil(lane_len), Lane::default);
+        let w = matrix(if let Form::Mirrored(_) = form { &self.mirrored } else { weights }, dim);
         let want_dw = d_weights.is_some();
 
         // One entry a lane, so that lanes can be handed to threads whether or not dx is wanted.
-        let mut dx = dx;
         let mut dx: Vec<_> = match &mut dx {
             Some(dx) => dx.axis_chunks_iter_mut(Axis(0), lane_len).map(Some).collect(),
             None => self.lanes.iter().map(|_| None).collect(),
@@ -119,8 +243,8 @@ impl Linear {
                 let n = x.nrows();
                 let dx = dx.as_mut().map(|dx| dx.slice_mut(s![i * step..i * step + n, ..]));
                 let add = i > 0;
-                match (op, patches) {
-                    (Op::ConvTranspose { .. }, Some(p)) => {
+                match form {
+                    Form::Scatter(p) | Form::Mirrored(p) => {
                         lane.gather(&p, &dy);
                         let d_products = matrix(&lane.patches[..n * p.count() * p.size()], (n * p.count(), p.size()));
                         if want_dw {
@@ -135,7 +259,7 @@ impl Linear {
                             gemm(d_products, w.reversed_axes(), per_place_mut(&mut dx, p.count()), false);
                         }
                     }
-                    (Op::Conv { .. }, Some(p)) => {
+                    Form::Gather(p) => {
                         let dy = per_place(&dy, p.count());
                         if want_dw {
                             lane.gather(&p, &x);
@@ -152,7 +276,7 @@ impl Linear {
                             }
                         }
                     }
-                    _ => {
+                    Form::Dense => {
                         if want_dw {
                             gemm(x.reversed_axes(), dy, matrix_mut(&mut lane.d_weights, dim), add);
                         }
@@ -164,7 +288,13 @@ impl Linear {
             }
         });
         if let Some(d_weights) = d_weights {
-            add_lanes(d_weights, &self.lanes);
+            if let Form::Mirrored(_) = form {
+                let mut sum = vec![0.0; d_weights.len()];
+                add_lanes(&mut sum, &self.lanes);
+                self.for_each_mirrored(|to, from| d_weights[to] += sum[from]);
+            } else {
+                add_lanes(d_weights, &self.lanes);
+            }
         }
     }
 }
@@ -225,6 +355,10 @@ fn per_place<'a>(x: &ArrayView2<'a, f32>, places: usize) -> ArrayView2<'a, f32> 
 fn per_place_mut<'a>(x: &'a mut ArrayViewMut2<'_, f32>, places: usize) -> ArrayViewMut2<'a, f32> {
     let dim = (x.nrows() * places, x.ncols() / places);
     matrix_mut(x.as_slice_mut().expect("a batch is contiguous"), dim)
+}
+
+fn contiguous<'a>(x: &ArrayView2<'a, f32>) -> &'a [f32] {
+    x.to_slice().expect("a batch is contiguous")
 }
 
 fn slice_mut<'a>(row: &'a mut ndarray::ArrayViewMut1<'_, f32>) -> &'a mut [f32] {

@@ -41,6 +41,23 @@ impl Patches {
         })
     }
 
+    /// The patches of the output that a convolution of stride 1 adds to, seen from its
+    /// input, with the kernel turned round.
+    pub fn mirrored(g: &Geometry) -> Self {
+        let (pad_y, pad_x) = (g.y.kernel - 1 - g.y.pad, g.x.kernel - 1 - g.x.pad);
+        Self {
+            height: g.output.height.into(),
+            width: g.output.width.into(),
+            channels: g.output.channels.into(),
+            kernel: g.y.kernel.into(),
+            stride: 1,
+            pad_y: pad_y.into(),
+            pad_x: pad_x.into(),
+            rows: g.input.height.into(),
+            columns: g.input.width.into(),
+        }
+    }
+
     /// Number of patches in a map.
     pub fn count(&self) -> usize {
         self.rows * self.columns

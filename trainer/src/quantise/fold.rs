@@ -6,10 +6,9 @@ use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{Array2, Array4, ArrayView2};
 
 use crate::config::{Config, Range};
+use crate::nn::Pass;
 use crate::nn::batch_norm::EPSILON;
-use crate::nn::block::add_bias;
 use crate::nn::linear::{Linear, weight_dim};
-use crate::nn::{Pass, activation};
 use crate::train::latent_batch;
 
 /// Latents over which the statistics of normalised layers are measured.
@@ -138,9 +137,8 @@ impl FloatModel {
             let x = maps.last().map_or(latents, |m| m.view());
             let mut y = Array2::zeros((x.nrows(), layer.geometry.output.len()));
             let weights = layer.weights.as_slice().expect("made in standard layout");
-            Linear::new(&layer.spec, layer.geometry).forward(weights, x, y.view_mut());
-            add_bias(&layer.biases, y.view_mut());
-            activation::forward(layer.spec.activation, y.view_mut());
+            let mut linear = Linear::new(&layer.spec, layer.geometry);
+            linear.forward_activated(weights, &layer.biases, layer.spec.activation, x, y.view_mut());
             maps.push(y);
         }
         maps

@@ -1,0 +1,107 @@
+//! How fast the layers of the presets are: forward, gradient of the input, gradient of
+//! the weights; in the fast form that each tile size has, and as one product.
+//!
+//! ```sh
+//! cargo run --release -p trainer --example layer_speed
+//! ```
+//!
+//! GFLOP/s count the multiplications and additions of the definition, whatever was
+//! really computed, so a fast form may exceed what the processor can do.
+
+use std::time::Instant;
+
+use gen_core::{Activation, LayerSpec, Op, Padding, Shape};
+use ndarray::Array2;
+use trainer::nn::fast::{Correlation, Epilogue, Scratch};
+use trainer::nn::linear::Linear;
+
+const REPETITIONS: usize = 5;
+
+fn main() {
+    let conv = |channels, kernel, stride, padding| Op::Conv { channels, kernel, stride, padding };
+    let transposed = |channels| Op::ConvTranspose { channels, kernel: 4, stride: 2, padding: Padding::Same };
+    let (same, valid) = (Padding::Same, Padding::Valid);
+    // The layers that take time: of `tutorial`, of `reference-pocket`, of `pocket`.
+    let layers = [
+        (conv(256, 5, 1, same), Shape::new(16, 16, 128), 20),
+        (transposed(256), Shape::new(16, 16, 256), 20),
+        (conv(256, 5, 1, same), Shape::new(32, 32, 256), 20),
+        (conv(3, 7, 1, same), Shape::new(32, 32, 256), 20),
+        (conv(128, 3, 1, valid), Shape::new(32, 32, 3), 20),
+        (conv(128, 4, 2, valid), Shape::new(30, 30, 128), 20),
+        (conv(128, 4, 2, valid), Shape::new(14, 14, 128), 20),
+        (transposed(48), Shape::new(4, 4, 64), 64),
+        (transposed(32), Shape::new(8, 8, 48), 64),
+        (transposed(24), Shape::new(16, 16, 32), 64),
+        (conv(3, 3, 1, same), Shape::new(32, 32, 24), 64),
+        (conv(128, 4, 2, same), Shape::new(16, 16, 64), 64),
+        (conv(256, 4, 2, same), Shape::new(8, 8, 128), 64),
+        (transposed(12), Shape::new(16, 16, 24), 32),
+        (conv(64, 4, 2, same), Shape::new(16, 16, 32), 32),
+        (conv(128, 4, 2, same), Shape::new(8, 8, 64), 32),
+    ];
+    for (op, input, n) in layers {
+        measure(op, input, n);
+    }
+}
+
+fn measure(op: Op, input: Shape, n: usize) {
+    let spec = LayerSpec { op, activation: Activation::Linear };
+    let g = spec.geometry(input).expect("a layer of a preset");
+    let values =
+        |rows, columns| Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 17) % 97) as f32 - 48.0);
+    let (x, dy) = (values(n, g.input.len()), values(n, g.output.len()));
+    let weights: Vec<f32> = values(1, g.weight_count()).into_raw_vec_and_offset().0;
+    let (mut y, mut dx, mut d_weights) = (dy.clone(), x.clone(), weights.clone());
+
+    let places = if matches!(op, Op::Conv { .. }) { g.output } else { g.input };
+    let (places, taps) = (places.len() / usize::from(places.channels), usize::from(g.y.kernel).pow(2));
+    let flop = 2.0 * (n * places * taps) as f64 * f64::from(g.input.channels) * f64::from(g.output.channels);
+    println!("{op:?} on {input}, {n} pictures, {:.2} GFLOP", flop / 1e9);
+    let report = |name: &str, seconds: [f64; 3]| {
+        let each = seconds.map(|s| format!("{:8.2} ms {:5.0} GFLOP/s", s * 1e3, flop / s / 1e9));
+        println!("    {name:8} {}", each.join("   "));
+    };
+
+    for tile in [2, 3, 8] {
+        let (Some(forward), Some(backward)) = (Correlation::forward(op, &g, tile), Correlation::backward(op, &g, tile))
+        else {
+            continue;
+        };
+        if !forward.has_form() {
+            continue;
+        }
+        let mut scratch = Scratch::default();
+        let (x, dy) = (x.as_slice().expect("contiguous"), dy.as_slice().expect("contiguous"));
+        let (y, dx) = (y.as_slice_mut().expect("contiguous"), dx.as_slice_mut().expect("contiguous"));
+        report(
+            &format!("tiles {tile}"),
+            [
+                best(|| forward.run(&weights, x, y, Epilogue::Store, &mut scratch)),
+                best(|| backward.run(&weights, dy, dx, Epilogue::Store, &mut scratch)),
+                best(|| forward.add_gradient(&mut d_weights, x, dy, &mut scratch)),
+            ],
+        );
+    }
+    for (name, mut linear) in [("product", Linear::direct(&spec, g)), ("chosen", Linear::new(&spec, g))] {
+        report(
+            name,
+            [
+                best(|| linear.forward(&weights, x.view(), y.view_mut(), Epilogue::Store)),
+                best(|| linear.backward(&weights, None, x.view(), dy.view(), Some(dx.view_mut()))),
+                best(|| linear.backward(&weights, Some(&mut d_weights), x.view(), dy.view(), None)),
+            ],
+        );
+    }
+}
+
+/// Seconds of the fastest of a few repetitions.
+fn best(mut f: impl FnMut()) -> f64 {
+    let mut seconds = f64::INFINITY;
+    for _ in 0..REPETITIONS {
+        let start = Instant::now();
+        f();
+        seconds = seconds.min(start.elapsed().as_secs_f64());
+    }
+    seconds
+}

@@ -1,0 +1,1024 @@
+//! Tiles of a correlation: to the points of a [`Domain`], products there, and back.
+//!
+//! The forward pass, and the gradient of the input, take a block of tiles through all
+//! three stages while it is in the cache; threads take blocks. The gradient of the
+//! weights takes blocks of tiles one after the other, so that its sums have one order
+//! whatever the number of threads; they share the work within a block.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+use gen_core::spec::{Geometry, Op, Shape};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::domain::{Domain, Fourier, Winograd};
+use super::fourier::REAL;
+use super::panel::{Group, Panel, SMALL, accumulate, accumulate_complex, multiply, multiply_complex};
+
+/// Tiles that a thread takes through all stages at a time, at least; more would
+/// leave the cache, fewer would read the weights too often.
+const BLOCK_TILES: usize = 48;
+
+/// Groups of output channels whose products are brought back before the next ones are computed.
+const OUTPUT_GROUPS: usize = 4;
+
+/// Tiles whose share of the weights' gradient is added up at a time.
+const GRADIENT_TILES: usize = 96;
+
+/// A map as the correlation sees it: squares of `step × step` pixels, counted so that
+/// the topmost pixel of square 0 is row `−origin`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Side {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+    /// Channels of a pixel.
+    pub channels: usize,
+    /// Side of a square.
+    pub step: usize,
+    /// Pixels over the top edge that square 0 begins with.
+    pub origin_y: usize,
+    /// The same over the left edge.
+    pub origin_x: usize,
+}
+
+impl Side {
+    fn of(shape: Shape, step: usize, (origin_y, origin_x): (usize, usize)) -> Self {
+        let Shape { height, width, channels } = shape;
+        Self { height: height.into(), width: width.into(), channels: channels.into(), step, origin_y, origin_x }
+    }
+
+    fn groups_per_pixel(&self) -> usize {
+        self.channels.div_ceil(16)
+    }
+
+    /// Groups of channels of a square.
+    fn groups(&self) -> usize {
+        self.step * self.step * self.groups_per_pixel()
+    }
+
+    /// Values of a map.
+    fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Place in the map of the pixel in square (`i`, `j`), if it is not over an edge.
+    #[inline(always)]
+    fn at(&self, i: usize, j: usize, (a, b): (usize, usize)) -> Option<usize> {
+        let row = (self.step * i + a).wrapping_sub(self.origin_y);
+        let column = (self.step * j + b).wrapping_sub(self.origin_x);
+        (row < self.height && column < self.width).then(|| (row * self.width + column) * self.channels)
+    }
+}
+
+/// Where the weight of a tap between two channels stands in the layer's parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taps {
+    /// Side of the layer's own kernel.
+    pub kernel: usize,
+    /// From tap to tap in the layer's parameters.
+    pub tap_stride: usize,
+    /// From one input channel to the next.
+    pub input_stride: usize,
+    /// From one output channel to the next.
+    pub output_stride: usize,
+    /// Whether the correlation meets the kernel's taps from the last to the first.
+    pub flipped: bool,
+}
+
+impl Taps {
+    /// Of a layer; `forward` says whether the correlation's input is the layer's.
+    fn of(op: Op, g: &Geometry, forward: bool, flipped: bool) -> Self {
+        let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
+        let kernel = usize::from(g.y.kernel);
+        // As `Linear` lays them out.
+        let (tap_stride, of_input, of_output) = match op {
+            Op::ConvTranspose { .. } => (cout, kernel * kernel * cout, 1),
+            _ => (cin * cout, cout, 1),
+        };
+        let (input_stride, output_stride) = if forward { (of_input, of_output) } else { (of_output, of_input) };
+        Self { kernel, tap_stride, input_stride, output_stride, flipped }
+    }
+}
+
+/// `output[I] = Σ_d weights[d] · input[I + d]` over `taps × taps` squares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Correlation {
+    /// What is read.
+    pub input: Side,
+    /// What is written.
+    pub output: Side,
+    /// Rows and columns of squares that are written.
+    pub positions: (usize, usize),
+    /// Side of the kernel, in squares.
+    pub taps: usize,
+    /// Where its weights are.
+    pub weights: Taps,
+    /// Side of the square of outputs that a tile computes.
+    pub tile: usize,
+}
+
+/// What happens to an output before it is stored.
+#[derive(Debug, Clone, Copy)]
+pub enum Epilogue<'a> {
+    /// Nothing.
+    Store,
+    /// A bias for each channel is added; what is then negative is multiplied by `slope`.
+    BiasLeaky {
+        /// One a channel.
+        bias: &'a [f32],
+        /// 1 for none, 0 for ReLU.
+        slope: f32,
+    },
+}
+
+/// Memory that all layers share; it grows to what the largest one needs.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// Weights, or their gradient, at the points: `[point][output group][input channel]`.
+    weights: Vec<Group>,
+    /// Tiles of the input and of the output's gradient: `[group][point][tile]`.
+    input: Vec<Group>,
+    output: Vec<Group>,
+    /// The gradient in the order of the layer's parameters, cut into input groups.
+    gradient: Vec<f32>,
+}
+
+/// A thread's memory for the tiles that it takes through all stages.
+#[derive(Debug, Default)]
+struct Block {
+    input: Vec<Group>,
+    output: Vec<Group>,
+    /// Where the values of each tile are read, or `OUTSIDE`.
+    places: Vec<u32>,
+}
+
+/// A place over an edge of the map, where everything is 0.
+const OUTSIDE: u32 = u32::MAX;
+
+impl Epilogue<'_> {
+    /// The same for outputs that are stored already: any number of pixels, or of
+    /// whole outputs if there is a bias for each value.
+    pub fn apply(&self, y: &mut [f32]) {
+        if let Self::BiasLeaky { bias, slope } = *self {
+            for pixel in y.chunks_exact_mut(bias.len()) {
+                for (y, b) in pixel.iter_mut().zip(bias) {
+                    let value = *y + b;
+                    *y = if value > 0.0 { value } else { slope * value };
+                }
+            }
+        }
+    }
+}
+
+impl Correlation {
+    /// The forward pass of a layer, with output tiles of side `tile`; `None` if the
+    /// layer has no such form.
+    pub fn forward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
+        match op {
+            Op::Dense { .. } => None,
+            Op::Conv { .. } => Self::reading(op, g, tile, true),
+            Op::ConvTranspose { .. } => Self::writing(op, g, tile, true),
+        }
+    }
+
+    /// The gradient of a layer's input, from that of its output.
+    pub fn backward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
+        match op {
+            Op::Dense { .. } => None,
+            Op::Conv { .. } => Self::writing(op, g, tile, false),
+            Op::ConvTranspose { .. } => Self::reading(op, g, tile, false),
+        }
+    }
+
+    /// A kernel that reads squares of `from`: `to[i] = Σ w[a] · from[stride·i + a − pad]`.
+    fn reading(op: Op, g: &Geometry, tile: usize, forward: bool) -> Option<Self> {
+        let (from, to) = if forward { (g.input, g.output) } else { (g.output, g.input) };
+        let (step, taps) = Self::squares(g)?;
+        Some(Self {
+            input: Side::of(from, step, (g.y.pad.into(), g.x.pad.into())),
+            output: Side::of(to, 1, (0, 0)),
+            positions: (to.height.into(), to.width.into()),
+            taps,
+            weights: Taps::of(op, g, forward, false),
+            tile,
+        })
+    }
+
+    /// A kernel that writes squares of `to`: `to[stride·i + a − pad] += w[a] · from[i]`.
+    fn writing(op: Op, g: &Geometry, tile: usize, forward: bool) -> Option<Self> {
+        let (from, to) = if forward { (g.input, g.output) } else { (g.output, g.input) };
+        let (step, taps) = Self::squares(g)?;
+        let (pad_y, pad_x) = (usize::from(g.y.pad), usize::from(g.x.pad));
+        // Whole squares over the edge are not written: the kernel begins further in.
+        let output = Side::of(to, step, (pad_y % step, pad_x % step));
+        let positions = |len: usize, origin: usize| (len - 1 + origin) / step + 1;
+        Some(Self {
+            input: Side::of(from, 1, (taps - 1 - pad_y / step, taps - 1 - pad_x / step)),
+            positions: (positions(output.height, output.origin_y), positions(output.width, output.origin_x)),
+            output,
+            taps,
+            weights: Taps::of(op, g, forward, true),
+            tile,
+        })
+    }
+
+    /// Side of a square, and of the kernel in squares.
+    fn squares(g: &Geometry) -> Option<(usize, usize)> {
+        let (kernel, stride) = (usize::from(g.y.kernel), usize::from(g.y.stride));
+        let taps = kernel / stride;
+        (kernel == taps * stride && stride <= 2 && matches!(taps, 2 | 3 | 5)).then_some((stride, taps))
+    }
+
+    /// This correlation with the tiles that make it fastest, or `None` where one product
+    /// is faster. `gradient` says what it is wanted for.
+    ///
+    /// Nanoseconds on one core of a Zen 4, fitted to
+    /// `cargo run --release -p trainer --example layer_speed`: a product of two groups
+    /// takes 5 here and 5.5 in one large product; bringing a group of channels to a
+    /// point or back takes 6, twice that where nothing of a tile stays in the cache;
+    /// a group of a patch takes 2.
+    pub fn fastest(self, gradient: bool) -> Option<Self> {
+        // Groups that are mostly empty are not worth it.
+        if self.input.channels < 16 || self.output.channels < 16 {
+            return None;
+        }
+        let (ks, ns) = (self.input.groups(), self.output.groups());
+        let group = if gradient { 12.0 } else { 6.0 };
+        let cost = |c: &Self| {
+            let (rows, columns) = c.tiles();
+            let points = (c.tile + c.taps - 1).pow(2);
+            (rows * columns) as f64 * (5.0 * (c.products() * ks * ns) as f64 + group * (points * (ks + ns)) as f64)
+        };
+        let forms = [2, 3, 8].map(|tile| Self { tile, ..self });
+        let best = forms.into_iter().filter(Self::has_form).min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+
+        // One product multiplies no empty channels.
+        let channels = |side: &Side| (side.step * side.step * side.channels) as f64 / 16.0;
+        let writes = self.output.step > 1;
+        let places = if writes { (self.input.height, self.input.width) } else { self.positions };
+        let patches = (places.0 * places.1 * self.taps * self.taps) as f64;
+        let (input, output) = (channels(&self.input), channels(&self.output));
+        let product = patches * (5.5 * input * output + 2.0 * if writes { output } else { input });
+        (cost(&best) < product).then_some(best)
+    }
+
+    /// Whether there is a domain for these tiles and taps.
+    pub fn has_form(&self) -> bool {
+        matches!((self.tile, self.taps), (2 | 3, 2) | (2, 3) | (8, 5))
+    }
+
+    /// Real multiplications that a tile needs for one input and one output channel.
+    fn products(&self) -> usize {
+        match (self.tile + self.taps - 1).pow(2) {
+            144 => REAL + (144 - REAL) * 2,
+            points => points,
+        }
+    }
+
+    /// Writes the correlation of each map in `x` to `y`.
+    pub fn run(&self, params: &[f32], x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
+        match (self.tile, self.taps) {
+            (2, 2) => self.run_in::<Winograd, 2, 2, 3, 10>(params, x, y, epilogue, scratch),
+            (3, 2) => self.run_in::<Winograd, 3, 2, 4, 17>(params, x, y, epilogue, scratch),
+            (2, 3) => self.run_in::<Winograd, 2, 3, 4, 17>(params, x, y, epilogue, scratch),
+            (8, 5) => self.run_in::<Fourier, 8, 5, 12, 145>(params, x, y, epilogue, scratch),
+            (m, r) => unreachable!("tiles of {m} with {r} taps are never chosen"),
+        }
+    }
+
+    /// Adds to `d_params` the gradient of the weights, from the input maps `x` and the
+    /// gradient `dy` of the output maps.
+    pub fn add_gradient(&self, d_params: &mut [f32], x: &[f32], dy: &[f32], scratch: &mut Scratch) {
+        match (self.tile, self.taps) {
+            (2, 2) => self.add_gradient_in::<Winograd, 2, 2, 3>(d_params, x, dy, scratch),
+            (3, 2) => self.add_gradient_in::<Winograd, 3, 2, 4>(d_params, x, dy, scratch),
+            (2, 3) => self.add_gradient_in::<Winograd, 2, 3, 4>(d_params, x, dy, scratch),
+            (8, 5) => self.add_gradient_in::<Fourier, 8, 5, 12>(d_params, x, dy, scratch),
+            (m, r) => unreachable!("tiles of {m} with {r} taps are never chosen"),
+        }
+    }
+
+    fn tiles(&self) -> (usize, usize) {
+        (self.positions.0.div_ceil(self.tile), self.positions.1.div_ceil(self.tile))
+    }
+
+    /// Place of a weight: tap (`dy`, `dx`) of the correlation, for the pixels `a` and
+    /// `b` of an input and an output square (one of the two sides has step 1).
+    fn tap_at(&self, (dy, dx): (usize, usize), a: (usize, usize), b: (usize, usize)) -> usize {
+        let step = self.input.step.max(self.output.step);
+        let along = |d: usize, a: usize, b: usize| {
+            let d = if self.weights.flipped { self.taps - 1 - d } else { d };
+            step * d + a + b
+        };
+        (along(dy, a.0, b.0) * self.weights.kernel + along(dx, a.1, b.1)) * self.weights.tap_stride
+    }
+
+    /// The groups of channels of a square: (pixel of the square, first channel, number of channels).
+    fn channel_groups(side: &Side) -> impl Iterator<Item = ((usize, usize), usize, usize)> + Clone + '_ {
+        let per_pixel = side.groups_per_pixel();
+        (0..side.groups()).map(move |g| {
+            let (pixel, first) = (g / per_pixel, g % per_pixel * 16);
+            ((pixel / side.step, pixel % side.step), first, (side.channels - first).min(16))
+        })
+    }
+
+    fn run_in<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P: usize>(
+        &self,
+        params: &[f32],
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let pictures = x.len() / self.input.len();
+        if pictures == 0 {
+            return;
+        }
+        let (ks, ns) = (self.input.groups(), self.output.groups());
+        grow(&mut scratch.weights, T * T * ns * ks * 16);
+        self.transform_weights::<D, M, R, T>(params, &mut scratch.weights[..T * T * ns * ks * 16]);
+        let weights = &scratch.weights;
+
+        // Each block is a run of rows of tiles; the rows of `y` that it writes are its own.
+        let (rows, columns) = self.tiles();
+        let rows_a_block = BLOCK_TILES.div_ceil(columns);
+        let all_rows = pictures * rows;
+        let blocks = all_rows.div_ceil(rows_a_block).max(1);
+        // Even sizes, so that threads end together.
+        let rows_a_block = all_rows.div_ceil(blocks);
+        let mut rest = y;
+        let mut done = 0;
+        let mut work = Vec::with_capacity(blocks);
+        let end_of = |row: usize| {
+            let (picture, row) = (row / rows, row % rows);
+            let pixels = (self.output.step * M * row).saturating_sub(self.output.origin_y).min(self.output.height);
+            picture * self.output.len() + pixels * self.output.width * self.output.channels
+        };
+        for first in (0..all_rows).step_by(rows_a_block) {
+            let last = (first + rows_a_block).min(all_rows);
+            let end = end_of(last);
+            let (part, more) = std::mem::take(&mut rest).split_at_mut(end - done);
+            work.push((first..last, done, part));
+            (rest, done) = (more, end);
+        }
+        let arch = Arch::new();
+        work.into_par_iter().for_each(|(tile_rows, start, y)| {
+            BLOCK.with_borrow_mut(|block| {
+                arch.dispatch(RunBlock::<D, M, R, T, P> {
+                    domain: PhantomData,
+                    correlation: self,
+                    weights,
+                    x,
+                    y,
+                    start,
+                    tile_rows,
+                    epilogue,
+                    block,
+                });
+            });
+        });
+    }
+
+    /// `[point][output group][input channel]` from the layer's parameters.
+    fn transform_weights<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(
+        &self,
+        params: &[f32],
+        weights: &mut [Group],
+    ) {
+        let (ks, ns) = (self.input.groups(), self.output.groups());
+        // A point after the other would read the parameters T² times; so the points are
+        // cut apart for the threads to write side by side.
+        let mut by_output: Vec<Vec<&mut [Group]>> = (0..ns).map(|_| Vec::with_capacity(T * T)).collect();
+        for (i, part) in weights.chunks_exact_mut(ks * 16).enumerate() {
+            by_output[i % ns].push(part);
+        }
+        let arch = Arch::new();
+        by_output.into_par_iter().zip(Self::channel_groups(&self.output).collect::<Vec<_>>()).for_each(
+            |(mut points, output)| {
+                let mut taps = [[[0.0; 16]; 16]; 25];
+                for (i, input) in Self::channel_groups(&self.input).enumerate() {
+                    self.gather_taps::<R>(params, input, output, &mut taps);
+                    arch.dispatch(WeightsToPoints::<D, M, R, T> {
+                        domain: PhantomData,
+                        taps: &taps,
+                        points: &mut points,
+                        first: i * 16,
+                    });
+                }
+            },
+        );
+    }
+
+    /// The taps between 16 input and 16 output channels: `[tap][input][output]`, 0 where there is none.
+    fn gather_taps<const R: usize>(
+        &self,
+        params: &[f32],
+        (a, first_in, inputs): ((usize, usize), usize, usize),
+        (b, first_out, outputs): ((usize, usize), usize, usize),
+        taps: &mut [[Group; 16]; 25],
+    ) {
+        let Taps { input_stride, output_stride, .. } = self.weights;
+        for (t, tap) in taps[..R * R].iter_mut().enumerate() {
+            let start = self.tap_at((t / R, t % R), a, b) + first_in * input_stride + first_out * output_stride;
+            if inputs < 16 || outputs < 16 {
+                *tap = [[0.0; 16]; 16];
+            }
+            if output_stride == 1 {
+                for (i, row) in tap[..inputs].iter_mut().enumerate() {
+                    row[..outputs].copy_from_slice(&params[start + i * input_stride..][..outputs]);
+                }
+            } else {
+                for o in 0..outputs {
+                    let from = &params[start + o * output_stride..];
+                    for i in 0..inputs {
+                        tap[i][o] = from[i * input_stride];
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_gradient_in<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(
+        &self,
+        d_params: &mut [f32],
+        x: &[f32],
+        dy: &[f32],
+        scratch: &mut Scratch,
+    ) {
+        let pictures = x.len() / self.input.len();
+        if pictures == 0 {
+            return;
+        }
+        let (ks, ns) = (self.input.groups(), self.output.groups());
+        let (rows, columns) = self.tiles();
+        let tiles = pictures * rows * columns;
+        let at_a_time = GRADIENT_TILES.min(tiles);
+        let stride = T * T * at_a_time + 1; // odd, against collisions in the cache
+        let sums = T * T * ns * ks * 16;
+        grow(&mut scratch.weights, sums);
+        grow(&mut scratch.input, ks * stride);
+        grow(&mut scratch.output, ns * stride);
+        let Scratch { weights, input, output, gradient, .. } = scratch;
+        let weights = &mut weights[..sums];
+        weights.par_chunks_mut(1 << 12).for_each(|w| w.fill([0.0; 16]));
+        let arch = Arch::new();
+        let (input_groups, output_groups): (Vec<_>, Vec<_>) =
+            (Self::channel_groups(&self.input).collect(), Self::channel_groups(&self.output).collect());
+        for first in (0..tiles).step_by(at_a_time) {
+            let count = at_a_time.min(tiles - first);
+            let inputs = input[..ks * stride].par_chunks_mut(stride).zip(&input_groups).map(|(to, g)| (to, g, true));
+            let outputs =
+                output[..ns * stride].par_chunks_mut(stride).zip(&output_groups).map(|(to, g)| (to, g, false));
+            inputs.chain(outputs).for_each(|(to, &(pixel, channel, channels), is_input)| {
+                BLOCK.with_borrow_mut(|block| {
+                    if is_input {
+                        self.find_places(&self.input, T, pixel, first, count, &mut block.places);
+                    } else {
+                        self.find_places(&self.output, M, pixel, first, count, &mut block.places);
+                    }
+                    let (map, places) = (if is_input { x } else { dy }, &block.places);
+                    let (channels, rows) = ((channel, channels), at_a_time);
+                    if is_input {
+                        arch.dispatch(InputToPoints::<D, M, R, T> {
+                            domain: PhantomData,
+                            map,
+                            places,
+                            channels,
+                            strides: (rows, 1),
+                            to,
+                        });
+                    } else {
+                        arch.dispatch(OutputToPoints::<D, M, R, T> {
+                            domain: PhantomData,
+                            map,
+                            places,
+                            channels,
+                            rows,
+                            to,
+                        });
+                    }
+                });
+            });
+            let (real, complex) = weights.split_at_mut(D::REAL * ns * ks * 16);
+            let product = |p: usize, sums: &mut [Group]| {
+                arch.dispatch(Accumulate {
+                    a: [p, p + 1].map(|p| panel_at(input, p * at_a_time, stride)),
+                    b: [p, p + 1].map(|p| panel_at(output, p * at_a_time, stride)),
+                    rows: count,
+                    groups: (ks, ns),
+                    sums,
+                });
+            };
+            let reals = real.par_chunks_mut(ns * ks * 16).enumerate();
+            let complexes = complex.par_chunks_mut(2 * ns * ks * 16).enumerate();
+            reals.chain(complexes.map(|(i, sums)| (D::REAL + 2 * i, sums))).for_each(|(p, sums)| product(p, sums));
+        }
+
+        // Back to taps, for each group of input channels: [group][tap][input][output channel of a square].
+        let n = ns * 16;
+        let of_group = R * R * 16 * n;
+        if gradient.len() < ks * of_group {
+            gradient.resize(ks * of_group, 0.0);
+        }
+        gradient[..ks * of_group].par_chunks_mut(of_group).enumerate().for_each(|(k, taps)| {
+            arch.dispatch(GradientToTaps::<D, M, R, T> { domain: PhantomData, sums: weights, ks, ns, k, taps });
+        });
+        let gradient = &gradient[..ks * of_group];
+        let Taps { kernel, tap_stride, input_stride, output_stride, .. } = self.weights;
+        debug_assert_eq!(output_stride, 1, "gradients are taken in the forward form");
+        // Runs of output channels are contiguous in the parameters: one for each tap and input channel.
+        let run = self.output.channels;
+        let step = self.input.step.max(self.output.step);
+        d_params.par_chunks_mut(run * 64).enumerate().for_each(|(chunk, part)| {
+            for (i, d) in part.chunks_exact_mut(run).enumerate() {
+                let at = (chunk * 64 + i) * run;
+                // Which tap and input channel begin here?
+                let (tap, channel) = if tap_stride > input_stride {
+                    (at / tap_stride, at % tap_stride / input_stride)
+                } else {
+                    (at % input_stride / tap_stride, at / input_stride)
+                };
+                let (ky, kx) = (tap / kernel, tap % kernel);
+                let split = |k: usize| {
+                    let (d, s) = (k / step, k % step);
+                    (if self.weights.flipped { self.taps - 1 - d } else { d }, s)
+                };
+                let ((dy, sy), (dx, sx)) = (split(ky), split(kx));
+                let pixel = sy * step + sx;
+                let (in_pixel, out_pixel) = if self.input.step > 1 { (pixel, 0) } else { (0, pixel) };
+                let k = in_pixel * self.input.groups_per_pixel() + channel / 16;
+                let from = k * of_group
+                    + ((dy * R + dx) * 16 + channel % 16) * n
+                    + out_pixel * self.output.groups_per_pixel() * 16;
+                for (d, g) in d.iter_mut().zip(&gradient[from..]) {
+                    *d += g;
+                }
+            }
+        });
+    }
+
+    /// For tiles `first …` of all pictures, where the values of `size × size` squares
+    /// stand that begin at the tile's place: `[tile][square]`.
+    fn find_places(
+        &self,
+        side: &Side,
+        size: usize,
+        pixel: (usize, usize),
+        first: usize,
+        count: usize,
+        places: &mut Vec<u32>,
+    ) {
+        let (rows, columns) = self.tiles();
+        places.clear();
+        for tile in first..first + count {
+            let (picture, row, column) = (tile / (rows * columns), tile / columns % rows, tile % columns);
+            let base = picture * side.len();
+            for i in 0..size {
+                for j in 0..size {
+                    let at = side.at(row * self.tile + i, column * self.tile + j, pixel);
+                    places.push(at.map_or(OUTSIDE, |at| (base + at) as u32));
+                }
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Each thread's own.
+    static BLOCK: RefCell<Block> = RefCell::default();
+}
+
+/// The groups of one point, `at` behind the first.
+fn panel_at(groups: &[Group], at: usize, stride: usize) -> Panel<'_> {
+    Panel { groups: &groups[at.min(groups.len())..], stride }
+}
+
+fn grow(memory: &mut Vec<Group>, len: usize) {
+    if memory.len() < len {
+        memory.resize(len, [0.0; 16]);
+    }
+}
+
+/// Values of a group at a place of a map.
+#[inline(always)]
+fn read<S: Simd>(simd: S, map: &[f32], place: u32, (first, channels): (usize, usize), q: usize) -> S::f32s {
+    if place == OUTSIDE {
+        return simd.splat_f32s(0.0);
+    }
+    let at = place as usize + first + q * S::F32_LANES;
+    if channels == 16 {
+        return S::as_simd_f32s(&map[at..at + S::F32_LANES]).0[0];
+    }
+    let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
+    let mut group = [0.0; 16];
+    group[..there].copy_from_slice(&map[at..at + there]);
+    S::as_simd_f32s(&group).0[0]
+}
+
+/// One group of channels of some tiles, to `[point][tile]`.
+struct InputToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
+    domain: PhantomData<D>,
+    map: &'a [f32],
+    places: &'a [u32],
+    channels: (usize, usize),
+    /// From point to point, and from tile to tile.
+    strides: (usize, usize),
+    to: &'a mut [Group],
+}
+
+impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd for InputToPoints<'_, D, M, R, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { map, places, channels, strides, to, .. } = self;
+        for (tile, places) in places.chunks_exact(T * T).enumerate() {
+            for q in 0..16 / S::F32_LANES {
+                let mut x = [[simd.splat_f32s(0.0); T]; T];
+                for i in 0..T {
+                    for j in 0..T {
+                        x[i][j] = read::<S>(simd, map, places[i * T + j], channels, q);
+                    }
+                }
+                let x = D::input::<S>(simd, &x);
+                for i in 0..T {
+                    for j in 0..T {
+                        S::as_mut_simd_f32s(&mut to[(i * T + j) * strides.0 + tile * strides.1]).0[q] = x[i][j];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The gradient of a tile's outputs, to `[point][tile]`.
+struct OutputToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
+    domain: PhantomData<D>,
+    map: &'a [f32],
+    places: &'a [u32],
+    channels: (usize, usize),
+    rows: usize,
+    to: &'a mut [Group],
+}
+
+impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd for OutputToPoints<'_, D, M, R, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { map, places, channels, rows, to, .. } = self;
+        for (tile, places) in places.chunks_exact(M * M).enumerate() {
+            for q in 0..16 / S::F32_LANES {
+                let mut dy = [[simd.splat_f32s(0.0); M]; M];
+                for i in 0..M {
+                    for j in 0..M {
+                        dy[i][j] = read::<S>(simd, map, places[i * M + j], channels, q);
+                    }
+                }
+                let dy = D::d_output::<S>(simd, &dy);
+                for i in 0..T {
+                    for j in 0..T {
+                        S::as_mut_simd_f32s(&mut to[(i * T + j) * rows + tile]).0[q] = dy[i][j];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The weights between 16 input channels and one group of output channels.
+struct WeightsToPoints<'a, 'b, D, const M: usize, const R: usize, const T: usize> {
+    domain: PhantomData<D>,
+    taps: &'a [[Group; 16]; 25],
+    points: &'a mut [&'b mut [Group]],
+    first: usize,
+}
+
+impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd
+    for WeightsToPoints<'_, '_, D, M, R, T>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { taps, points, first, .. } = self;
+        for channel in 0..16 {
+            for q in 0..16 / S::F32_LANES {
+                let mut w = [[simd.splat_f32s(0.0); R]; R];
+                for i in 0..R {
+                    for j in 0..R {
+                        w[i][j] = S::as_simd_f32s(&taps[i * R + j][channel]).0[q];
+                    }
+                }
+                let w = D::weights::<S>(simd, &w);
+                for i in 0..T {
+                    for j in 0..T {
+                        S::as_mut_simd_f32s(&mut points[i * T + j][first + channel]).0[q] = w[i][j];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The gradient of the weights for one group of input channels and all output channels.
+struct GradientToTaps<'a, D, const M: usize, const R: usize, const T: usize> {
+    domain: PhantomData<D>,
+    sums: &'a [Group],
+    ks: usize,
+    ns: usize,
+    k: usize,
+    taps: &'a mut [f32],
+}
+
+impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd for GradientToTaps<'_, D, M, R, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sums, ks, ns, k, taps, .. } = self;
+        for g in 0..ns {
+            for channel in 0..16 {
+                for q in 0..16 / S::F32_LANES {
+                    let mut dw = [[simd.splat_f32s(0.0); T]; T];
+                    for i in 0..T {
+                        for j in 0..T {
+                            let at = (((i * T + j) * ns + g) * ks + k) * 16 + channel;
+                            dw[i][j] = S::as_simd_f32s(&sums[at]).0[q];
+                        }
+                    }
+                    let dw = D::d_weights::<S>(simd, &dw);
+                    for i in 0..R {
+                        for j in 0..R {
+                            let at = ((i * R + j) * 16 + channel) * ns * 16 + g * 16 + q * S::F32_LANES;
+                            S::as_mut_simd_f32s(&mut taps[at..at + S::F32_LANES]).0[0] = dw[i][j];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of one real point, or of one complex one if there are sums for both parts.
+struct Accumulate<'a> {
+    a: [Panel<'a>; 2],
+    b: [Panel<'a>; 2],
+    rows: usize,
+    groups: (usize, usize),
+    sums: &'a mut [Group],
+}
+
+impl WithSimd for Accumulate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { a, b, rows, groups, sums } = self;
+        let one = groups.0 * groups.1 * 16;
+        if sums.len() == one {
+            accumulate(simd, a[0], b[0], rows, groups, sums);
+        } else {
+            let (re, im) = sums.split_at_mut(one);
+            accumulate_complex(simd, a, b, rows, groups, [re, im]);
+        }
+    }
+}
+
+/// A run of rows of tiles on its way through all stages.
+struct RunBlock<'a, D, const M: usize, const R: usize, const T: usize, const P: usize> {
+    domain: PhantomData<D>,
+    correlation: &'a Correlation,
+    weights: &'a [Group],
+    x: &'a [f32],
+    y: &'a mut [f32],
+    /// Where `y` begins among all outputs.
+    start: usize,
+    tile_rows: std::ops::Range<usize>,
+    epilogue: Epilogue<'a>,
+    block: &'a mut Block,
+}
+
+impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P: usize> WithSimd
+    for RunBlock<'_, D, M, R, T, P>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { correlation: c, weights, x, y, start, tile_rows, epilogue, block, .. } = self;
+        let columns = c.tiles().1;
+        let (first, count) = (tile_rows.start * columns, tile_rows.len() * columns);
+        let rows = count.next_multiple_of(SMALL);
+        // `[group][tile][point]`, where a tile takes an odd number of groups, against
+        // collisions in the cache.
+        let stride = rows * P;
+        let (ks, ns) = (c.input.groups(), c.output.groups());
+        let Block { input, output, places } = block;
+        grow(input, ks * stride);
+        grow(output, OUTPUT_GROUPS * stride);
+
+        let mut found = None;
+        for ((pixel, channel, channels), to) in
+            Correlation::channel_groups(&c.input).zip(input.chunks_exact_mut(stride))
+        {
+            if found != Some(pixel) {
+                c.find_places(&c.input, T, pixel, first, count, places);
+                found = Some(pixel);
+            }
+            let (channels, strides) = ((channel, channels), (1, P));
+            InputToPoints::<D, M, R, T> { domain: PhantomData, map: x, places, channels, strides, to }.with_simd(simd);
+        }
+        let mut found = None;
+        let mut groups = Correlation::channel_groups(&c.output);
+        for first_group in (0..ns).step_by(OUTPUT_GROUPS) {
+            let some = OUTPUT_GROUPS.min(ns - first_group);
+            let weights_at = |p: usize| Panel { groups: &weights[(p * ns + first_group) * ks * 16..], stride: ks * 16 };
+            for p in 0..D::REAL {
+                let a = Panel { groups: &input[p..], stride };
+                multiply::<S, P>(simd, a, rows, weights_at(p), (ks, some), &mut output[p..], stride);
+            }
+            for p in (D::REAL..T * T).step_by(2) {
+                let (a, b) = (Panel { groups: &input[p..], stride }, [weights_at(p), weights_at(p + 1)]);
+                multiply_complex::<S, P>(simd, a, rows, b, (ks, some), &mut output[p..], stride);
+            }
+            for (from, (pixel, channel, channels)) in output.chunks_exact(stride).zip(groups.by_ref().take(some)) {
+                if found != Some(pixel) {
+                    c.find_places(&c.output, M, pixel, first, count, places);
+                    found = Some(pixel);
+                }
+                for (from, places) in from.chunks_exact(P).zip(places.chunks_exact(M * M)) {
+                    for q in 0..16 / S::F32_LANES {
+                        let mut tile = [[simd.splat_f32s(0.0); T]; T];
+                        for i in 0..T {
+                            for j in 0..T {
+                                tile[i][j] = S::as_simd_f32s(&from[i * T + j]).0[q];
+                            }
+                        }
+                        let tile = D::output::<S>(simd, &tile);
+                        for i in 0..M {
+                            for j in 0..M {
+                                let place = places[i * M + j];
+                                if place != OUTSIDE {
+                                    let channel = channel + q * S::F32_LANES;
+                                    let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
+                                    let value = finish::<S>(simd, tile[i][j], epilogue, channel, there);
+                                    let at = place as usize - start + channel;
+                                    store(simd, &mut y[at..at + there], value);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn finish<S: Simd>(simd: S, value: S::f32s, epilogue: Epilogue<'_>, channel: usize, there: usize) -> S::f32s {
+    match epilogue {
+        Epilogue::Store => value,
+        Epilogue::BiasLeaky { bias, slope } => {
+            let value = simd.add_f32s(value, simd.partial_load_f32s(&bias[channel..channel + there]));
+            let scaled = simd.mul_f32s(value, simd.splat_f32s(slope));
+            simd.select_f32s(simd.greater_than_f32s(value, simd.splat_f32s(0.0)), value, scaled)
+        }
+    }
+}
+
+#[inline(always)]
+fn store<S: Simd>(simd: S, to: &mut [f32], value: S::f32s) {
+    if to.len() == S::F32_LANES {
+        S::as_mut_simd_f32s(to).0[0] = value;
+    } else {
+        simd.partial_store_f32s(to, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gen_core::{Activation, LayerSpec, Padding};
+
+    use super::*;
+
+    /// Values that look random, around 0.
+    fn values(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    /// Calls `f(input value, weight, output value)` for each product of the layer, by the textbook.
+    fn for_each_product(op: Op, g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
+        let (i, o, k) = (g.input, g.output, g.y.kernel as isize);
+        let (cin, cout) = (usize::from(i.channels), usize::from(o.channels));
+        let (stride, pad_y, pad_x) = (g.y.stride as isize, g.y.pad as isize, g.x.pad as isize);
+        let transposed = matches!(op, Op::ConvTranspose { .. });
+        let (small, large) = if transposed { (i, o) } else { (o, i) };
+        for y in 0..small.height as isize {
+            for x in 0..small.width as isize {
+                for a in 0..k {
+                    for b in 0..k {
+                        let (row, column) = (stride * y + a - pad_y, stride * x + b - pad_x);
+                        if row < 0 || column < 0 || row >= large.height as isize || column >= large.width as isize {
+                            continue;
+                        }
+                        let near = (y * small.width as isize + x) as usize;
+                        let far = (row * large.width as isize + column) as usize;
+                        let tap = (a * k + b) as usize;
+                        for ci in 0..cin {
+                            for co in 0..cout {
+                                if transposed {
+                                    f(near * cin + ci, (ci * (k * k) as usize + tap) * cout + co, far * cout + co);
+                                } else {
+                                    f(far * cin + ci, (tap * cin + ci) * cout + co, near * cout + co);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Largest difference, as a share of the largest value.
+    fn error(ours: &[f32], exact: &[f64]) -> f64 {
+        let most = exact.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        ours.iter().zip(exact).fold(0.0f64, |m, (&a, &b)| m.max((f64::from(a) - b).abs())) / most
+    }
+
+    /// Of the largest value. Sums over more products have larger errors, but larger values, too.
+    const BOUND: f64 = 1e-6;
+
+    fn check(op: Op, input: Shape, n: usize) {
+        let spec = LayerSpec { op, activation: Activation::Linear };
+        let g = spec.geometry(input).unwrap();
+        let (x, w, dy) = (values(n * g.input.len(), 1), values(g.weight_count(), 2), values(n * g.output.len(), 3));
+        let (mut y, mut dx, mut dw) = (vec![0.0f64; dy.len()], vec![0.0f64; x.len()], vec![0.0f64; w.len()]);
+        for p in 0..n {
+            let (pi, po) = (p * g.input.len(), p * g.output.len());
+            for_each_product(op, &g, |i, k, o| {
+                y[po + o] += f64::from(x[pi + i]) * f64::from(w[k]);
+                dx[pi + i] += f64::from(dy[po + o]) * f64::from(w[k]);
+                dw[k] += f64::from(dy[po + o]) * f64::from(x[pi + i]);
+            });
+        }
+        let mut scratch = Scratch::default();
+        for tile in [2, 3, 8] {
+            let forward = Correlation::forward(op, &g, tile).unwrap();
+            let backward = Correlation::backward(op, &g, tile).unwrap();
+            if !forward.has_form() {
+                continue;
+            }
+            let (mut our_y, mut our_dx) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()]);
+            forward.run(&w, &x, &mut our_y, Epilogue::Store, &mut scratch);
+            backward.run(&w, &dy, &mut our_dx, Epilogue::Store, &mut scratch);
+            let mut our_dw = vec![1.0; w.len()];
+            forward.add_gradient(&mut our_dw, &x, &dy, &mut scratch);
+            our_dw.iter_mut().for_each(|d| *d -= 1.0);
+            let errors = [error(&our_y, &y), error(&our_dx, &dx), error(&our_dw, &dw)];
+            println!("{op:?} on {input}, F({tile}): {errors:?}");
+            assert!(errors.iter().all(|&e| e < BOUND), "{op:?} on {input}, F({tile}): {errors:?}");
+        }
+    }
+
+    #[test]
+    fn equals_the_textbook_for_every_shape() {
+        let conv = |channels, kernel, stride, padding| Op::Conv { channels, kernel, stride, padding };
+        let transposed = |channels, kernel, stride, padding| Op::ConvTranspose { channels, kernel, stride, padding };
+        let (same, valid) = (Padding::Same, Padding::Valid);
+        check(conv(32, 5, 1, same), Shape::new(9, 7, 16), 2);
+        check(conv(20, 5, 1, valid), Shape::new(9, 12, 35), 3);
+        check(conv(7, 3, 1, same), Shape::new(8, 8, 17), 1);
+        check(conv(48, 3, 1, valid), Shape::new(6, 5, 3), 2);
+        check(conv(24, 4, 2, same), Shape::new(16, 8, 12), 2);
+        check(conv(16, 4, 2, valid), Shape::new(30, 31, 16), 1);
+        check(conv(16, 2, 1, same), Shape::new(5, 5, 16), 1);
+        check(transposed(24, 4, 2, same), Shape::new(4, 4, 48), 3);
+        check(transposed(12, 4, 2, same), Shape::new(16, 15, 24), 1);
+        check(transposed(5, 4, 2, valid), Shape::new(3, 5, 18), 1);
+        check(transposed(16, 5, 1, same), Shape::new(6, 6, 16), 1);
+    }
+
+    #[test]
+    fn a_bias_and_a_leaky_activation_come_with_it() {
+        let op = Op::Conv { channels: 20, kernel: 5, stride: 1, padding: Padding::Same };
+        let g = LayerSpec { op, activation: Activation::Linear }.geometry(Shape::new(6, 6, 16)).unwrap();
+        let (x, w, bias) = (values(g.input.len(), 1), values(g.weight_count(), 2), values(20, 4));
+        let (mut plain, mut fused) = (vec![0.0; g.output.len()], vec![0.0; g.output.len()]);
+        let (forward, mut scratch) = (Correlation::forward(op, &g, 8).unwrap(), Scratch::default());
+        forward.run(&w, &x, &mut plain, Epilogue::Store, &mut scratch);
+        forward.run(&w, &x, &mut fused, Epilogue::BiasLeaky { bias: &bias, slope: 0.3 }, &mut scratch);
+        for (i, (p, f)) in plain.iter().zip(&fused).enumerate() {
+            let v = p + bias[i % 20];
+            assert_eq!(*f, if v > 0.0 { v } else { 0.3 * v });
+        }
+    }
+}
