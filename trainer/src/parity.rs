@@ -23,7 +23,7 @@
 //! | logits | the same, or 1e-5 if none reaches 1: the loss counts them in absolute terms |
 //! | the optimiser alone, on the stored gradients | 1e-6 |
 //! | weights after the whole step | 1e-6, unless the gradient is so near 0 that its own tolerance explains more |
-//! | the share of a player's weights that need this excuse | 0.3 %, or three weights |
+//! | the share of a player's weights that need this excuse | 0.03 %, or three weights |
 //! | losses of the first three steps | 1e-6, 1e-5, 1e-4; times the loss where it is over 1 |
 //!
 //! The first step of RMSprop is nearly `√10 · lr · sign(gradient)`, so where a gradient
@@ -59,7 +59,7 @@ const RELATIVE: f64 = 1e-5;
 /// For weights.
 const ABSOLUTE: f64 = 1e-6;
 /// Share and number of a player's weights that may be off by more than [`ABSOLUTE`].
-const SHARE: f64 = 3e-3;
+const SHARE: f64 = 3e-4;
 const FEW: usize = 3;
 /// For the losses of the first steps; later ones say nothing in float32.
 const LOSSES: [f64; 3] = [1e-6, 1e-5, 1e-4];
