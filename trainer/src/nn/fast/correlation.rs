@@ -280,23 +280,39 @@ impl Correlation {
 
     /// Writes the correlation of each map in `x` to `y`.
     pub fn run(&self, params: &[f32], x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
-        match (self.tile, self.taps) {
-            (2, 2) => self.run_in::<Winograd, 2, 2, 3, 10>(params, x, y, epilogue, scratch),
-            (3, 2) => self.run_in::<Winograd, 3, 2, 4, 17>(params, x, y, epilogue, scratch),
-            (2, 3) => self.run_in::<Winograd, 2, 3, 4, 17>(params, x, y, epilogue, scratch),
-            (8, 5) => self.run_in::<Fourier, 8, 5, 12, 145>(params, x, y, epilogue, scratch),
-            (m, r) => unreachable!("tiles of {m} with {r} taps are never chosen"),
-        }
+        self.run_on(Arch::new(), params, x, y, epilogue, scratch);
     }
 
     /// Adds to `d_params` the gradient of the weights, from the input maps `x` and the
     /// gradient `dy` of the output maps.
     pub fn add_gradient(&self, d_params: &mut [f32], x: &[f32], dy: &[f32], scratch: &mut Scratch) {
+        self.add_gradient_on(Arch::new(), d_params, x, dy, scratch);
+    }
+
+    fn run_on(
+        &self,
+        arch: Arch,
+        params: &[f32],
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        scratch: &mut Scratch,
+    ) {
         match (self.tile, self.taps) {
-            (2, 2) => self.add_gradient_in::<Winograd, 2, 2, 3>(d_params, x, dy, scratch),
-            (3, 2) => self.add_gradient_in::<Winograd, 3, 2, 4>(d_params, x, dy, scratch),
-            (2, 3) => self.add_gradient_in::<Winograd, 2, 3, 4>(d_params, x, dy, scratch),
-            (8, 5) => self.add_gradient_in::<Fourier, 8, 5, 12>(d_params, x, dy, scratch),
+            (2, 2) => self.run_in::<Winograd, 2, 2, 3, 10>(arch, params, x, y, epilogue, scratch),
+            (3, 2) => self.run_in::<Winograd, 3, 2, 4, 17>(arch, params, x, y, epilogue, scratch),
+            (2, 3) => self.run_in::<Winograd, 2, 3, 4, 17>(arch, params, x, y, epilogue, scratch),
+            (8, 5) => self.run_in::<Fourier, 8, 5, 12, 145>(arch, params, x, y, epilogue, scratch),
+            (m, r) => unreachable!("tiles of {m} with {r} taps are never chosen"),
+        }
+    }
+
+    fn add_gradient_on(&self, arch: Arch, d_params: &mut [f32], x: &[f32], dy: &[f32], scratch: &mut Scratch) {
+        match (self.tile, self.taps) {
+            (2, 2) => self.add_gradient_in::<Winograd, 2, 2, 3>(arch, d_params, x, dy, scratch),
+            (3, 2) => self.add_gradient_in::<Winograd, 3, 2, 4>(arch, d_params, x, dy, scratch),
+            (2, 3) => self.add_gradient_in::<Winograd, 2, 3, 4>(arch, d_params, x, dy, scratch),
+            (8, 5) => self.add_gradient_in::<Fourier, 8, 5, 12>(arch, d_params, x, dy, scratch),
             (m, r) => unreachable!("tiles of {m} with {r} taps are never chosen"),
         }
     }
@@ -327,6 +343,7 @@ impl Correlation {
 
     fn run_in<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P: usize>(
         &self,
+        arch: Arch,
         params: &[f32],
         x: &[f32],
         y: &mut [f32],
@@ -339,7 +356,7 @@ impl Correlation {
         }
         let (ks, ns) = (self.input.groups(), self.output.groups());
         grow(&mut scratch.weights, T * T * ns * ks * 16);
-        self.transform_weights::<D, M, R, T>(params, &mut scratch.weights[..T * T * ns * ks * 16]);
+        self.transform_weights::<D, M, R, T>(arch, params, &mut scratch.weights[..T * T * ns * ks * 16]);
         let weights = &scratch.weights;
 
         // Each block is a run of rows of tiles; the rows of `y` that it writes are its own.
@@ -364,7 +381,6 @@ impl Correlation {
             work.push((first..last, done, part));
             (rest, done) = (more, end);
         }
-        let arch = Arch::new();
         work.into_par_iter().for_each(|(tile_rows, start, y)| {
             BLOCK.with_borrow_mut(|block| {
                 arch.dispatch(RunBlock::<D, M, R, T, P> {
@@ -385,6 +401,7 @@ impl Correlation {
     /// `[point][output group][input channel]` from the layer's parameters.
     fn transform_weights<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(
         &self,
+        arch: Arch,
         params: &[f32],
         weights: &mut [Group],
     ) {
@@ -395,7 +412,6 @@ impl Correlation {
         for (i, part) in weights.chunks_exact_mut(ks * 16).enumerate() {
             by_output[i % ns].push(part);
         }
-        let arch = Arch::new();
         by_output.into_par_iter().zip(Self::channel_groups(&self.output).collect::<Vec<_>>()).for_each(
             |(mut points, output)| {
                 let mut taps = [[[0.0; 16]; 16]; 25];
@@ -443,6 +459,7 @@ impl Correlation {
 
     fn add_gradient_in<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(
         &self,
+        arch: Arch,
         d_params: &mut [f32],
         x: &[f32],
         dy: &[f32],
@@ -464,7 +481,6 @@ impl Correlation {
         let Scratch { weights, input, output, gradient, .. } = scratch;
         let weights = &mut weights[..sums];
         weights.par_chunks_mut(1 << 12).for_each(|w| w.fill([0.0; 16]));
-        let arch = Arch::new();
         let (input_groups, output_groups): (Vec<_>, Vec<_>) =
             (Self::channel_groups(&self.input).collect(), Self::channel_groups(&self.output).collect());
         for first in (0..tiles).step_by(at_a_time) {
@@ -614,7 +630,9 @@ fn read<S: Simd>(simd: S, map: &[f32], place: u32, (first, channels): (usize, us
     }
     let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
     let mut group = [0.0; 16];
-    group[..there].copy_from_slice(&map[at..at + there]);
+    if there > 0 {
+        group[..there].copy_from_slice(&map[at..at + there]);
+    }
     S::as_simd_f32s(&group).0[0]
 }
 
@@ -862,9 +880,9 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
                         for i in 0..M {
                             for j in 0..M {
                                 let place = places[i * M + j];
-                                if place != OUTSIDE {
+                                let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
+                                if place != OUTSIDE && there > 0 {
                                     let channel = channel + q * S::F32_LANES;
-                                    let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
                                     let value = finish::<S>(simd, tile[i][j], epilogue, channel, there);
                                     let at = place as usize - start + channel;
                                     store(simd, &mut y[at..at + there], value);
@@ -954,6 +972,14 @@ mod tests {
         ours.iter().zip(exact).fold(0.0f64, |m, (&a, &b)| m.max((f64::from(a) - b).abs())) / most
     }
 
+    /// All vector instructions that this processor has, and none.
+    fn archs() -> Vec<Arch> {
+        let mut archs = vec![Arch::Scalar, Arch::new()];
+        #[cfg(target_arch = "x86_64")]
+        archs.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        archs
+    }
+
     /// Of the largest value. Sums over more products have larger errors, but larger values, too.
     const BOUND: f64 = 1e-6;
 
@@ -977,15 +1003,17 @@ mod tests {
             if !forward.has_form() {
                 continue;
             }
-            let (mut our_y, mut our_dx) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()]);
-            forward.run(&w, &x, &mut our_y, Epilogue::Store, &mut scratch);
-            backward.run(&w, &dy, &mut our_dx, Epilogue::Store, &mut scratch);
-            let mut our_dw = vec![1.0; w.len()];
-            forward.add_gradient(&mut our_dw, &x, &dy, &mut scratch);
-            our_dw.iter_mut().for_each(|d| *d -= 1.0);
-            let errors = [error(&our_y, &y), error(&our_dx, &dx), error(&our_dw, &dw)];
-            println!("{op:?} on {input}, F({tile}): {errors:?}");
-            assert!(errors.iter().all(|&e| e < BOUND), "{op:?} on {input}, F({tile}): {errors:?}");
+            for arch in archs() {
+                let (mut our_y, mut our_dx) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()]);
+                forward.run_on(arch, &w, &x, &mut our_y, Epilogue::Store, &mut scratch);
+                backward.run_on(arch, &w, &dy, &mut our_dx, Epilogue::Store, &mut scratch);
+                let mut our_dw = vec![1.0; w.len()];
+                forward.add_gradient_on(arch, &mut our_dw, &x, &dy, &mut scratch);
+                our_dw.iter_mut().for_each(|d| *d -= 1.0);
+                let errors = [error(&our_y, &y), error(&our_dx, &dx), error(&our_dw, &dw)];
+                println!("{op:?} on {input}, tiles of {tile}, {arch:?}: {errors:?}");
+                assert!(errors.iter().all(|&e| e < BOUND), "{op:?} on {input}, tiles of {tile}, {arch:?}: {errors:?}");
+            }
         }
     }
 
@@ -1014,11 +1042,13 @@ mod tests {
         let (x, w, bias) = (values(g.input.len(), 1), values(g.weight_count(), 2), values(20, 4));
         let (mut plain, mut fused) = (vec![0.0; g.output.len()], vec![0.0; g.output.len()]);
         let (forward, mut scratch) = (Correlation::forward(op, &g, 8).unwrap(), Scratch::default());
-        forward.run(&w, &x, &mut plain, Epilogue::Store, &mut scratch);
-        forward.run(&w, &x, &mut fused, Epilogue::BiasLeaky { bias: &bias, slope: 0.3 }, &mut scratch);
-        for (i, (p, f)) in plain.iter().zip(&fused).enumerate() {
-            let v = p + bias[i % 20];
-            assert_eq!(*f, if v > 0.0 { v } else { 0.3 * v });
+        for arch in archs() {
+            forward.run_on(arch, &w, &x, &mut plain, Epilogue::Store, &mut scratch);
+            forward.run_on(arch, &w, &x, &mut fused, Epilogue::BiasLeaky { bias: &bias, slope: 0.3 }, &mut scratch);
+            for (i, (p, f)) in plain.iter().zip(&fused).enumerate() {
+                let v = p + bias[i % 20];
+                assert_eq!(*f, if v > 0.0 { v } else { 0.3 * v });
+            }
         }
     }
 }
