@@ -40,8 +40,12 @@ fn main() {
         (conv(64, 4, 2, same), Shape::new(16, 16, 32), 32),
         (conv(128, 4, 2, same), Shape::new(8, 8, 64), 32),
     ];
-    for (op, input, n) in layers {
-        measure(op, input, n);
+    // `layer_speed 2` measures the third one alone.
+    let only: Option<usize> = std::env::args().nth(1).and_then(|a| a.parse().ok());
+    for (i, (op, input, n)) in layers.into_iter().enumerate() {
+        if only.is_none_or(|only| only == i) {
+            measure(op, input, n);
+        }
     }
 }
 
@@ -83,7 +87,7 @@ fn measure(op: Op, input: Shape, n: usize) {
             ],
         );
     }
-    for (name, mut linear) in [("product", Linear::direct(&spec, g)), ("chosen", Linear::new(&spec, g))] {
+    for (name, mut linear) in [("chosen", Linear::new(&spec, g))] {
         report(
             name,
             [

@@ -12,16 +12,16 @@ use gen_core::spec::{Geometry, Op, Shape};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::domain::{Domain, Fourier, Winograd};
+use super::domain::{Domain, Fourier, Load, Store, Winograd};
 use super::fourier::REAL;
-use super::panel::{Group, Panel, SMALL, accumulate, accumulate_complex, multiply, multiply_complex};
+use super::panel::{Group, Packed, Panel, SMALL, accumulate, multiply};
 
 /// Tiles that a thread takes through all stages at a time, at least; more would
 /// leave the cache, fewer would read the weights too often.
 const BLOCK_TILES: usize = 48;
 
 /// Groups of output channels whose products are brought back before the next ones are computed.
-const OUTPUT_GROUPS: usize = 4;
+const OUTPUT_GROUPS: usize = 16;
 
 /// Tiles whose share of the weights' gradient is added up at a time.
 const GRADIENT_TILES: usize = 96;
@@ -137,7 +137,8 @@ pub enum Epilogue<'a> {
 /// Memory that all layers share; it grows to what the largest one needs.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// Weights, or their gradient, at the points: `[point][output group][input channel]`.
+    /// Weights at the points, `[point][output group][product][input channel]`, or their
+    /// gradient, `[point][output group][input channel]`.
     weights: Vec<Group>,
     /// Tiles of the input and of the output's gradient: `[group][point][tile]`.
     input: Vec<Group>,
@@ -153,6 +154,7 @@ struct Block {
     output: Vec<Group>,
     /// Where the values of each tile are read, or `OUTSIDE`.
     places: Vec<u32>,
+    packed: Packed,
 }
 
 /// A place over an edge of the map, where everything is 0.
@@ -273,7 +275,7 @@ impl Correlation {
     /// Real multiplications that a tile needs for one input and one output channel.
     fn products(&self) -> usize {
         match (self.tile + self.taps - 1).pow(2) {
-            144 => REAL + (144 - REAL) * 2,
+            144 => REAL + (144 - REAL) / 2 * 3,
             points => points,
         }
     }
@@ -354,17 +356,17 @@ impl Correlation {
         if pictures == 0 {
             return;
         }
-        let (ks, ns) = (self.input.groups(), self.output.groups());
-        grow(&mut scratch.weights, T * T * ns * ks * 16);
-        self.transform_weights::<D, M, R, T>(arch, params, &mut scratch.weights[..T * T * ns * ks * 16]);
+        let weights = self.weights_len::<D, M, R, T>();
+        grow(&mut scratch.weights, weights);
+        self.transform_weights::<D, M, R, T>(arch, params, &mut scratch.weights[..weights]);
         let weights = &scratch.weights;
 
         // Each block is a run of rows of tiles; the rows of `y` that it writes are its own.
         let (rows, columns) = self.tiles();
         let rows_a_block = BLOCK_TILES.div_ceil(columns);
         let all_rows = pictures * rows;
-        let blocks = all_rows.div_ceil(rows_a_block).max(1);
-        // Even sizes, so that threads end together.
+        // As many for each thread, of one size, so that threads end together.
+        let blocks = all_rows.div_ceil(rows_a_block).next_multiple_of(rayon::current_num_threads());
         let rows_a_block = all_rows.div_ceil(blocks);
         let mut rest = y;
         let mut done = 0;
@@ -398,7 +400,18 @@ impl Correlation {
         });
     }
 
-    /// `[point][output group][input channel]` from the layer's parameters.
+    /// Groups from one point of weights to the next, if there are so many products: an odd
+    /// number, as the caches would keep few lines at distances of a power of two.
+    fn of_point(&self, products: usize) -> usize {
+        products * self.output.groups() * self.input.groups() * 16 + 1
+    }
+
+    /// Groups that the weights take at all points.
+    fn weights_len<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(&self) -> usize {
+        D::REAL * self.of_point(1) + (T * T - D::REAL) / 2 * self.of_point(3)
+    }
+
+    /// `[point][output group][product][input channel]` from the layer's parameters.
     fn transform_weights<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(
         &self,
         arch: Arch,
@@ -409,12 +422,17 @@ impl Correlation {
         // A point after the other would read the parameters T² times; so the points are
         // cut apart for the threads to write side by side.
         let mut by_output: Vec<Vec<&mut [Group]>> = (0..ns).map(|_| Vec::with_capacity(T * T)).collect();
-        for (i, part) in weights.chunks_exact_mut(ks * 16).enumerate() {
-            by_output[i % ns].push(part);
+        let (real, complex) = weights.split_at_mut(D::REAL * self.of_point(1));
+        for (points, products) in [(real, 1), (complex, 3)] {
+            for point in points.chunks_exact_mut(self.of_point(products)) {
+                for (part, points) in point.chunks_exact_mut(products * ks * 16).zip(&mut by_output) {
+                    points.push(part);
+                }
+            }
         }
         by_output.into_par_iter().zip(Self::channel_groups(&self.output).collect::<Vec<_>>()).for_each(
             |(mut points, output)| {
-                let mut taps = [[[0.0; 16]; 16]; 25];
+                let mut taps = [[Group::ZERO; 16]; 25];
                 for (i, input) in Self::channel_groups(&self.input).enumerate() {
                     self.gather_taps::<R>(params, input, output, &mut taps);
                     arch.dispatch(WeightsToPoints::<D, M, R, T> {
@@ -422,6 +440,7 @@ impl Correlation {
                         taps: &taps,
                         points: &mut points,
                         first: i * 16,
+                        channels: ks * 16,
                     });
                 }
             },
@@ -440,17 +459,17 @@ impl Correlation {
         for (t, tap) in taps[..R * R].iter_mut().enumerate() {
             let start = self.tap_at((t / R, t % R), a, b) + first_in * input_stride + first_out * output_stride;
             if inputs < 16 || outputs < 16 {
-                *tap = [[0.0; 16]; 16];
+                *tap = [Group::ZERO; 16];
             }
             if output_stride == 1 {
                 for (i, row) in tap[..inputs].iter_mut().enumerate() {
-                    row[..outputs].copy_from_slice(&params[start + i * input_stride..][..outputs]);
+                    row.0[..outputs].copy_from_slice(&params[start + i * input_stride..][..outputs]);
                 }
             } else {
                 for o in 0..outputs {
                     let from = &params[start + o * output_stride..];
                     for i in 0..inputs {
-                        tap[i][o] = from[i * input_stride];
+                        tap[i].0[o] = from[i * input_stride];
                     }
                 }
             }
@@ -473,14 +492,16 @@ impl Correlation {
         let (rows, columns) = self.tiles();
         let tiles = pictures * rows * columns;
         let at_a_time = GRADIENT_TILES.min(tiles);
-        let stride = T * T * at_a_time + 1; // odd, against collisions in the cache
-        let sums = T * T * ns * ks * 16;
+        // Odd distances, against collisions in the cache.
+        let apart = at_a_time | 1;
+        let stride = T * T * apart | 1;
+        let of_point = self.of_point(1);
+        let sums = T * T * of_point;
         grow(&mut scratch.weights, sums);
         grow(&mut scratch.input, ks * stride);
         grow(&mut scratch.output, ns * stride);
         let Scratch { weights, input, output, gradient, .. } = scratch;
         let weights = &mut weights[..sums];
-        weights.par_chunks_mut(1 << 12).for_each(|w| w.fill([0.0; 16]));
         let (input_groups, output_groups): (Vec<_>, Vec<_>) =
             (Self::channel_groups(&self.input).collect(), Self::channel_groups(&self.output).collect());
         for first in (0..tiles).step_by(at_a_time) {
@@ -496,40 +517,34 @@ impl Correlation {
                         self.find_places(&self.output, M, pixel, first, count, &mut block.places);
                     }
                     let (map, places) = (if is_input { x } else { dy }, &block.places);
-                    let (channels, rows) = ((channel, channels), at_a_time);
-                    if is_input {
-                        arch.dispatch(InputToPoints::<D, M, R, T> {
-                            domain: PhantomData,
-                            map,
-                            places,
-                            channels,
-                            strides: (rows, 1),
-                            to,
-                        });
-                    } else {
-                        arch.dispatch(OutputToPoints::<D, M, R, T> {
-                            domain: PhantomData,
-                            map,
-                            places,
-                            channels,
-                            rows,
-                            to,
-                        });
-                    }
+                    let channels = (channel, channels);
+                    arch.dispatch(ToPoints::<D, M, R, T> {
+                        domain: PhantomData,
+                        is_input,
+                        map,
+                        places,
+                        channels,
+                        strides: (apart, 1),
+                        to,
+                    });
                 });
             });
-            let (real, complex) = weights.split_at_mut(D::REAL * ns * ks * 16);
+            let (real, complex) = weights.split_at_mut(D::REAL * of_point);
             let product = |p: usize, sums: &mut [Group]| {
-                arch.dispatch(Accumulate {
-                    a: [p, p + 1].map(|p| panel_at(input, p * at_a_time, stride)),
-                    b: [p, p + 1].map(|p| panel_at(output, p * at_a_time, stride)),
-                    rows: count,
-                    groups: (ks, ns),
-                    sums,
+                BLOCK.with_borrow_mut(|block| {
+                    arch.dispatch(Accumulate {
+                        a: [p, p + 1].map(|p| panel_at(input, p * apart, stride)),
+                        b: [p, p + 1].map(|p| panel_at(output, p * apart, stride)),
+                        rows: count,
+                        groups: (ks, ns),
+                        add: first > 0,
+                        sums,
+                        packed: &mut block.packed,
+                    })
                 });
             };
-            let reals = real.par_chunks_mut(ns * ks * 16).enumerate();
-            let complexes = complex.par_chunks_mut(2 * ns * ks * 16).enumerate();
+            let reals = real.par_chunks_mut(of_point).enumerate();
+            let complexes = complex.par_chunks_mut(2 * of_point).enumerate();
             reals.chain(complexes.map(|(i, sums)| (D::REAL + 2 * i, sums))).for_each(|(p, sums)| product(p, sums));
         }
 
@@ -614,7 +629,7 @@ fn panel_at(groups: &[Group], at: usize, stride: usize) -> Panel<'_> {
 
 fn grow(memory: &mut Vec<Group>, len: usize) {
     if memory.len() < len {
-        memory.resize(len, [0.0; 16]);
+        memory.resize(len, Group::ZERO);
     }
 }
 
@@ -636,9 +651,56 @@ fn read<S: Simd>(simd: S, map: &[f32], place: u32, (first, channels): (usize, us
     S::as_simd_f32s(&group).0[0]
 }
 
-/// One group of channels of some tiles, to `[point][tile]`.
-struct InputToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
+/// A tile of a map, one register of a group of channels.
+struct Tile<'a, S> {
+    simd: S,
+    map: &'a [f32],
+    places: &'a [u32],
+    channels: (usize, usize),
+    q: usize,
+}
+
+impl<S: Simd> Load<S> for Tile<'_, S> {
+    #[inline(always)]
+    fn load(&self, at: usize) -> S::f32s {
+        read::<S>(self.simd, self.map, self.places[at], self.channels, self.q)
+    }
+}
+
+/// The points of a tile, one register of a group of channels, `stride` groups apart.
+struct Points<P> {
+    groups: P,
+    stride: usize,
+    q: usize,
+    /// Points that are real.
+    real: usize,
+}
+
+impl<S: Simd> Load<S> for Points<&[Group]> {
+    #[inline(always)]
+    fn load(&self, at: usize) -> S::f32s {
+        S::as_simd_f32s(&self.groups[at * self.stride].0).0[self.q]
+    }
+}
+
+impl<S: Simd> Store<S> for Points<&mut [Group]> {
+    #[inline(always)]
+    fn store(&mut self, at: usize, value: S::f32s) {
+        S::as_mut_simd_f32s(&mut self.groups[at * self.stride].0).0[self.q] = value;
+    }
+
+    #[inline(always)]
+    fn store_complex(&mut self, point: usize, re: S::f32s, im: S::f32s) {
+        <Self as Store<S>>::store(self, self.real + 2 * point, re);
+        <Self as Store<S>>::store(self, self.real + 2 * point + 1, im);
+    }
+}
+
+/// One group of channels of some tiles, to the points.
+struct ToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
     domain: PhantomData<D>,
+    /// Whether the map is an input, and not the gradient of an output.
+    is_input: bool,
     map: &'a [f32],
     places: &'a [u32],
     channels: (usize, usize),
@@ -647,60 +709,21 @@ struct InputToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
     to: &'a mut [Group],
 }
 
-impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd for InputToPoints<'_, D, M, R, T> {
+impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd for ToPoints<'_, D, M, R, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { map, places, channels, strides, to, .. } = self;
-        for (tile, places) in places.chunks_exact(T * T).enumerate() {
+        let Self { is_input, map, places, channels, strides, to, .. } = self;
+        let side = if is_input { T } else { M };
+        for (tile, places) in places.chunks_exact(side * side).enumerate() {
             for q in 0..16 / S::F32_LANES {
-                let mut x = [[simd.splat_f32s(0.0); T]; T];
-                for i in 0..T {
-                    for j in 0..T {
-                        x[i][j] = read::<S>(simd, map, places[i * T + j], channels, q);
-                    }
-                }
-                let x = D::input::<S>(simd, &x);
-                for i in 0..T {
-                    for j in 0..T {
-                        S::as_mut_simd_f32s(&mut to[(i * T + j) * strides.0 + tile * strides.1]).0[q] = x[i][j];
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The gradient of a tile's outputs, to `[point][tile]`.
-struct OutputToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
-    domain: PhantomData<D>,
-    map: &'a [f32],
-    places: &'a [u32],
-    channels: (usize, usize),
-    rows: usize,
-    to: &'a mut [Group],
-}
-
-impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd for OutputToPoints<'_, D, M, R, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { map, places, channels, rows, to, .. } = self;
-        for (tile, places) in places.chunks_exact(M * M).enumerate() {
-            for q in 0..16 / S::F32_LANES {
-                let mut dy = [[simd.splat_f32s(0.0); M]; M];
-                for i in 0..M {
-                    for j in 0..M {
-                        dy[i][j] = read::<S>(simd, map, places[i * M + j], channels, q);
-                    }
-                }
-                let dy = D::d_output::<S>(simd, &dy);
-                for i in 0..T {
-                    for j in 0..T {
-                        S::as_mut_simd_f32s(&mut to[(i * T + j) * rows + tile]).0[q] = dy[i][j];
-                    }
+                let x = Tile { simd, map, places, channels, q };
+                let mut to = Points { groups: &mut to[tile * strides.1..], stride: strides.0, q, real: D::REAL };
+                if is_input {
+                    D::input::<S>(simd, &x, &mut to);
+                } else {
+                    D::d_output::<S>(simd, &x, &mut to);
                 }
             }
         }
@@ -712,7 +735,57 @@ struct WeightsToPoints<'a, 'b, D, const M: usize, const R: usize, const T: usize
     domain: PhantomData<D>,
     taps: &'a [[Group; 16]; 25],
     points: &'a mut [&'b mut [Group]],
+    /// The first of the input channels, among how many.
     first: usize,
+    channels: usize,
+}
+
+/// Taps, or their gradient, between one input channel and some output channels.
+struct TapsOf<'a> {
+    taps: &'a [[Group; 16]; 25],
+    channel: usize,
+    q: usize,
+}
+
+impl<S: Simd> Load<S> for TapsOf<'_> {
+    #[inline(always)]
+    fn load(&self, at: usize) -> S::f32s {
+        S::as_simd_f32s(&self.taps[at][self.channel].0).0[self.q]
+    }
+}
+
+/// The weights at all points, for one input channel: at real ones as they are, at
+/// complex ones what [`multiply`] needs, a product after the other.
+struct WeightPoints<'a, 'b, S> {
+    simd: S,
+    points: &'a mut [&'b mut [Group]],
+    channel: usize,
+    channels: usize,
+    q: usize,
+    real: usize,
+}
+
+impl<S: Simd> WeightPoints<'_, '_, S> {
+    #[inline(always)]
+    fn put(&mut self, point: usize, product: usize, value: S::f32s) {
+        let at = product * self.channels + self.channel;
+        S::as_mut_simd_f32s(&mut self.points[point][at].0).0[self.q] = value;
+    }
+}
+
+impl<S: Simd> Store<S> for WeightPoints<'_, '_, S> {
+    #[inline(always)]
+    fn store(&mut self, at: usize, value: S::f32s) {
+        self.put(at, 0, value);
+    }
+
+    #[inline(always)]
+    fn store_complex(&mut self, point: usize, re: S::f32s, im: S::f32s) {
+        let point = self.real + point;
+        self.put(point, 0, re);
+        self.put(point, 1, self.simd.sub_f32s(im, re));
+        self.put(point, 2, self.simd.add_f32s(re, im));
+    }
 }
 
 impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd
@@ -722,21 +795,12 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSim
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { taps, points, first, .. } = self;
+        let Self { taps, points, first, channels, .. } = self;
         for channel in 0..16 {
             for q in 0..16 / S::F32_LANES {
-                let mut w = [[simd.splat_f32s(0.0); R]; R];
-                for i in 0..R {
-                    for j in 0..R {
-                        w[i][j] = S::as_simd_f32s(&taps[i * R + j][channel]).0[q];
-                    }
-                }
-                let w = D::weights::<S>(simd, &w);
-                for i in 0..T {
-                    for j in 0..T {
-                        S::as_mut_simd_f32s(&mut points[i * T + j][first + channel]).0[q] = w[i][j];
-                    }
-                }
+                let (points, at) = (&mut *points, first + channel);
+                let mut to = WeightPoints { simd, points, channel: at, channels, q, real: D::REAL };
+                D::weights::<S>(simd, &TapsOf { taps, channel, q }, &mut to);
             }
         }
     }
@@ -752,6 +816,25 @@ struct GradientToTaps<'a, D, const M: usize, const R: usize, const T: usize> {
     taps: &'a mut [f32],
 }
 
+/// The gradient of taps: `[tap][input channel][output channel]`, `stride` values from tap to tap.
+struct TapGradients<'a> {
+    taps: &'a mut [f32],
+    stride: usize,
+}
+
+impl<S: Simd> Store<S> for TapGradients<'_> {
+    #[inline(always)]
+    fn store(&mut self, at: usize, value: S::f32s) {
+        let at = at * self.stride;
+        S::as_mut_simd_f32s(&mut self.taps[at..at + S::F32_LANES]).0[0] = value;
+    }
+
+    #[inline(always)]
+    fn store_complex(&mut self, _: usize, _: S::f32s, _: S::f32s) {
+        unreachable!("taps are real");
+    }
+}
+
 impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSimd for GradientToTaps<'_, D, M, R, T> {
     type Output = ();
 
@@ -761,20 +844,10 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSim
         for g in 0..ns {
             for channel in 0..16 {
                 for q in 0..16 / S::F32_LANES {
-                    let mut dw = [[simd.splat_f32s(0.0); T]; T];
-                    for i in 0..T {
-                        for j in 0..T {
-                            let at = (((i * T + j) * ns + g) * ks + k) * 16 + channel;
-                            dw[i][j] = S::as_simd_f32s(&sums[at]).0[q];
-                        }
-                    }
-                    let dw = D::d_weights::<S>(simd, &dw);
-                    for i in 0..R {
-                        for j in 0..R {
-                            let at = ((i * R + j) * 16 + channel) * ns * 16 + g * 16 + q * S::F32_LANES;
-                            S::as_mut_simd_f32s(&mut taps[at..at + S::F32_LANES]).0[0] = dw[i][j];
-                        }
-                    }
+                    let from = &sums[(g * ks + k) * 16 + channel..];
+                    let from = Points { groups: from, stride: ns * ks * 16 + 1, q, real: D::REAL };
+                    let to = &mut taps[channel * ns * 16 + g * 16 + q * S::F32_LANES..];
+                    D::d_weights::<S>(simd, &from, &mut TapGradients { taps: to, stride: 16 * ns * 16 });
                 }
             }
         }
@@ -787,7 +860,10 @@ struct Accumulate<'a> {
     b: [Panel<'a>; 2],
     rows: usize,
     groups: (usize, usize),
+    /// Whether there are sums already.
+    add: bool,
     sums: &'a mut [Group],
+    packed: &'a mut Packed,
 }
 
 impl WithSimd for Accumulate<'_> {
@@ -795,13 +871,13 @@ impl WithSimd for Accumulate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { a, b, rows, groups, sums } = self;
-        let one = groups.0 * groups.1 * 16;
+        let Self { a, b, rows, groups, add, sums, packed } = self;
+        let one = groups.0 * groups.1 * 16 + 1;
         if sums.len() == one {
-            accumulate(simd, a[0], b[0], rows, groups, sums);
+            accumulate::<S, 1, 1>(simd, [a[0]], [b[0]], rows, groups, [sums], add, packed);
         } else {
             let (re, im) = sums.split_at_mut(one);
-            accumulate_complex(simd, a, b, rows, groups, [re, im]);
+            accumulate::<S, 2, 3>(simd, a, b, rows, groups, [re, im], add, packed);
         }
     }
 }
@@ -835,7 +911,7 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
         // collisions in the cache.
         let stride = rows * P;
         let (ks, ns) = (c.input.groups(), c.output.groups());
-        let Block { input, output, places } = block;
+        let Block { input, output, places, packed } = block;
         grow(input, ks * stride);
         grow(output, OUTPUT_GROUPS * stride);
 
@@ -848,20 +924,28 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
                 found = Some(pixel);
             }
             let (channels, strides) = ((channel, channels), (1, P));
-            InputToPoints::<D, M, R, T> { domain: PhantomData, map: x, places, channels, strides, to }.with_simd(simd);
+            ToPoints::<D, M, R, T> { domain: PhantomData, is_input: true, map: x, places, channels, strides, to }
+                .with_simd(simd);
         }
         let mut found = None;
         let mut groups = Correlation::channel_groups(&c.output);
         for first_group in (0..ns).step_by(OUTPUT_GROUPS) {
             let some = OUTPUT_GROUPS.min(ns - first_group);
-            let weights_at = |p: usize| Panel { groups: &weights[(p * ns + first_group) * ks * 16..], stride: ks * 16 };
+            let of_group = ks * 16;
             for p in 0..D::REAL {
                 let a = Panel { groups: &input[p..], stride };
-                multiply::<S, P>(simd, a, rows, weights_at(p), (ks, some), &mut output[p..], stride);
+                let first = p * c.of_point(1) + first_group * of_group;
+                let b = Panel { groups: &weights[first..], stride: of_group };
+                multiply::<S, P, 1>(simd, a, rows, [b], (ks, some), &mut output[p..], stride, packed);
             }
             for p in (D::REAL..T * T).step_by(2) {
-                let (a, b) = (Panel { groups: &input[p..], stride }, [weights_at(p), weights_at(p + 1)]);
-                multiply_complex::<S, P>(simd, a, rows, b, (ks, some), &mut output[p..], stride);
+                let a = Panel { groups: &input[p..], stride };
+                let point = D::REAL * c.of_point(1) + (p - D::REAL) / 2 * c.of_point(3);
+                let b = [0, 1, 2].map(|product| {
+                    let first = point + (3 * first_group + product) * of_group;
+                    Panel { groups: &weights[first..], stride: 3 * of_group }
+                });
+                multiply::<S, P, 3>(simd, a, rows, b, (ks, some), &mut output[p..], stride, packed);
             }
             for (from, (pixel, channel, channels)) in output.chunks_exact(stride).zip(groups.by_ref().take(some)) {
                 if found != Some(pixel) {
@@ -870,29 +954,46 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
                 }
                 for (from, places) in from.chunks_exact(P).zip(places.chunks_exact(M * M)) {
                     for q in 0..16 / S::F32_LANES {
-                        let mut tile = [[simd.splat_f32s(0.0); T]; T];
-                        for i in 0..T {
-                            for j in 0..T {
-                                tile[i][j] = S::as_simd_f32s(&from[i * T + j]).0[q];
-                            }
-                        }
-                        let tile = D::output::<S>(simd, &tile);
-                        for i in 0..M {
-                            for j in 0..M {
-                                let place = places[i * M + j];
-                                let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
-                                if place != OUTSIDE && there > 0 {
-                                    let channel = channel + q * S::F32_LANES;
-                                    let value = finish::<S>(simd, tile[i][j], epilogue, channel, there);
-                                    let at = place as usize - start + channel;
-                                    store(simd, &mut y[at..at + there], value);
-                                }
-                            }
+                        let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
+                        if there > 0 {
+                            let channel = channel + q * S::F32_LANES;
+                            let mut to = Outputs { simd, y: &mut *y, places, start, channel, there, epilogue };
+                            let from = Points { groups: from, stride: 1, q, real: D::REAL };
+                            D::output::<S>(simd, &from, &mut to);
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// Where the outputs of a tile go, some channels of them.
+struct Outputs<'a, S> {
+    simd: S,
+    y: &'a mut [f32],
+    places: &'a [u32],
+    /// Where `y` begins among all outputs.
+    start: usize,
+    channel: usize,
+    there: usize,
+    epilogue: Epilogue<'a>,
+}
+
+impl<S: Simd> Store<S> for Outputs<'_, S> {
+    #[inline(always)]
+    fn store(&mut self, at: usize, value: S::f32s) {
+        let place = self.places[at];
+        if place != OUTSIDE {
+            let value = finish::<S>(self.simd, value, self.epilogue, self.channel, self.there);
+            let at = place as usize - self.start + self.channel;
+            store(self.simd, &mut self.y[at..at + self.there], value);
+        }
+    }
+
+    #[inline(always)]
+    fn store_complex(&mut self, _: usize, _: S::f32s, _: S::f32s) {
+        unreachable!("outputs are real");
     }
 }
 

@@ -13,6 +13,8 @@
 
 use pulp::Simd;
 
+use super::domain::{Load, Store};
+
 /// Side of a tile.
 pub const SIDE: usize = 12;
 
@@ -44,10 +46,10 @@ fn real<S: Simd>(simd: S, x: [S::f32s; SIDE]) -> [Complex<S::f32s>; 7] {
     [
         (simd.add_f32s(even, odd), zero),
         one,
-        (ten.0, simd.neg_f32s(ten.1)),
+        (ten.0, simd.sub_f32s(zero, ten.1)),
         three,
         four,
-        (seven.0, simd.neg_f32s(seven.1)),
+        (seven.0, simd.sub_f32s(zero, seven.1)),
         (simd.sub_f32s(even, odd), zero),
     ]
 }
@@ -57,6 +59,7 @@ fn real<S: Simd>(simd: S, x: [S::f32s; SIDE]) -> [Complex<S::f32s>; 7] {
 fn real_inverse<S: Simd>(simd: S, x: [Complex<S::f32s>; 7]) -> [S::f32s; SIDE] {
     let zero = simd.splat_f32s(0.0);
     let (two, root) = (simd.splat_f32s(2.0), simd.splat_f32s(2.0 * SIN_60));
+    let minus_root = simd.splat_f32s(-2.0 * SIN_60);
     let (even, odd) = (simd.add_f32s(x[0].0, x[6].0), simd.sub_f32s(x[0].0, x[6].0));
     let three = (simd.mul_f32s(two, x[3].0), simd.mul_f32s(two, x[3].1));
     let sums = [
@@ -65,15 +68,15 @@ fn real_inverse<S: Simd>(simd: S, x: [Complex<S::f32s>; 7]) -> [S::f32s; SIDE] {
         simd.sub_f32s(even, three.0),
         simd.sub_f32s(odd, three.1),
     ];
-    let ten = (x[2].0, simd.neg_f32s(x[2].1));
-    let seven = (x[5].0, simd.neg_f32s(x[5].1));
+    let ten = (x[2].0, simd.sub_f32s(zero, x[2].1));
+    let seven = (x[5].0, simd.sub_f32s(zero, x[5].1));
     let ones = four_inverse::<S>(simd, [x[4], x[1], ten, seven]);
     let mut y = [zero; SIDE];
     for n2 in 0..4 {
         let (re, im) = ones[n2];
         let rest = simd.sub_f32s(sums[n2], re);
         y[3 * n2 % 12] = simd.mul_add_f32s(two, re, sums[n2]);
-        y[(4 + 3 * n2) % 12] = simd.mul_add_f32s(simd.neg_f32s(root), im, rest);
+        y[(4 + 3 * n2) % 12] = simd.mul_add_f32s(minus_root, im, rest);
         y[(8 + 3 * n2) % 12] = simd.mul_add_f32s(root, im, rest);
     }
     y
@@ -105,6 +108,7 @@ fn four_inverse<S: Simd>(simd: S, x: [Complex<S::f32s>; 4]) -> [Complex<S::f32s>
 fn complex<S: Simd>(simd: S, x: [Complex<S::f32s>; SIDE]) -> [Complex<S::f32s>; SIDE] {
     let zero = simd.splat_f32s(0.0);
     let (half, sin) = (simd.splat_f32s(-0.5), simd.splat_f32s(SIN_60));
+    let minus_sin = simd.splat_f32s(-SIN_60);
     let mut thirds = [[(zero, zero); 4]; 3];
     for n2 in 0..4 {
         let (a, b, c) = (x[3 * n2 % 12], x[(4 + 3 * n2) % 12], x[(8 + 3 * n2) % 12]);
@@ -113,8 +117,8 @@ fn complex<S: Simd>(simd: S, x: [Complex<S::f32s>; SIDE]) -> [Complex<S::f32s>; 
         let d = (simd.sub_f32s(b.0, c.0), simd.sub_f32s(b.1, c.1));
         thirds[0][n2] = (simd.add_f32s(a.0, t.0), simd.add_f32s(a.1, t.1));
         // m ∓ i·sin·d
-        thirds[1][n2] = (simd.mul_add_f32s(sin, d.1, m.0), simd.mul_add_f32s(simd.neg_f32s(sin), d.0, m.1));
-        thirds[2][n2] = (simd.mul_add_f32s(simd.neg_f32s(sin), d.1, m.0), simd.mul_add_f32s(sin, d.0, m.1));
+        thirds[1][n2] = (simd.mul_add_f32s(sin, d.1, m.0), simd.mul_add_f32s(minus_sin, d.0, m.1));
+        thirds[2][n2] = (simd.mul_add_f32s(minus_sin, d.1, m.0), simd.mul_add_f32s(sin, d.0, m.1));
     }
     let mut y = [(zero, zero); SIDE];
     for k1 in 0..3 {
@@ -127,95 +131,86 @@ fn complex<S: Simd>(simd: S, x: [Complex<S::f32s>; SIDE]) -> [Complex<S::f32s>; 
     y
 }
 
-/// The transform of a tile: 144 values, [`REAL`] real ones first. If `conjugate`, the
-/// complex ones are conjugated.
+/// The transform of a tile whose first `N` rows and columns are `x`, and the rest 0: 144
+/// values, [`REAL`] real ones first.
 #[inline(always)]
-pub fn to_points<S: Simd>(simd: S, x: &[[S::f32s; SIDE]; SIDE], conjugate: bool) -> [[S::f32s; SIDE]; SIDE] {
+pub fn to_points<S: Simd, const N: usize>(simd: S, x: &impl Load<S>, to: &mut impl Store<S>) {
     let zero = simd.splat_f32s(0.0);
     let mut columns = [[(zero, zero); SIDE]; 7];
-    for j in 0..SIDE {
+    for j in 0..N {
         let mut column = [zero; SIDE];
-        for i in 0..SIDE {
-            column[i] = x[i][j];
+        for i in 0..N {
+            column[i] = x.load(i * N + j);
         }
         let column = real::<S>(simd, column);
         for i in 0..7 {
             columns[i][j] = column[i];
         }
     }
-    let mut y = [[zero; SIDE]; SIDE];
-    let mut next = REAL;
-    for (n, i) in [0, 6].into_iter().enumerate() {
+    for n in 0..2 {
         let mut row = [zero; SIDE];
-        for j in 0..SIDE {
-            row[j] = columns[i][j].0;
+        for j in 0..N {
+            row[j] = columns[6 * n][j].0;
         }
         let row = real::<S>(simd, row);
-        y[0][2 * n] = row[0].0;
-        y[0][2 * n + 1] = row[6].0;
-        for value in &row[1..6] {
-            put::<S>(simd, &mut y, &mut next, *value, conjugate);
+        to.store(2 * n, row[0].0);
+        to.store(2 * n + 1, row[6].0);
+        for k in 0..5 {
+            to.store_complex(5 * n + k, row[k + 1].0, row[k + 1].1);
         }
     }
-    for row in &columns[1..6] {
-        let row = complex::<S>(simd, *row);
-        for value in &row {
-            put::<S>(simd, &mut y, &mut next, *value, conjugate);
+    for n in 0..5 {
+        let row = complex::<S>(simd, columns[n + 1]);
+        for k in 0..SIDE {
+            to.store_complex(10 + 12 * n + k, row[k].0, row[k].1);
         }
     }
-    y
 }
 
+/// The first `N` rows and columns of the inverse of [`to_points`], times 144.
 #[inline(always)]
-fn put<S: Simd>(simd: S, y: &mut [[S::f32s; SIDE]; SIDE], next: &mut usize, value: Complex<S::f32s>, conjugate: bool) {
-    y[*next / SIDE][*next % SIDE] = value.0;
-    y[*next / SIDE][*next % SIDE + 1] = if conjugate { simd.neg_f32s(value.1) } else { value.1 };
-    *next += 2;
-}
-
-/// The inverse of [`to_points`] without conjugation, times 144.
-#[inline(always)]
-pub fn from_points<S: Simd>(simd: S, y: &[[S::f32s; SIDE]; SIDE]) -> [[S::f32s; SIDE]; SIDE] {
+pub fn from_points<S: Simd, const N: usize>(simd: S, y: &impl Load<S>, to: &mut impl Store<S>) {
     let zero = simd.splat_f32s(0.0);
-    let mut columns = [[(zero, zero); SIDE]; 7];
-    let mut next = REAL;
-    for (n, i) in [0, 6].into_iter().enumerate() {
+    let mut columns = [[(zero, zero); N]; 7];
+    for n in 0..2 {
         let mut row = [(zero, zero); 7];
-        row[0].0 = y[0][2 * n];
-        row[6].0 = y[0][2 * n + 1];
-        for value in &mut row[1..6] {
-            *value = (y[next / SIDE][next % SIDE], y[next / SIDE][next % SIDE + 1]);
-            next += 2;
+        row[0].0 = y.load(2 * n);
+        row[6].0 = y.load(2 * n + 1);
+        for k in 0..5 {
+            row[k + 1] = complex_at(y, 5 * n + k);
         }
         let row = real_inverse::<S>(simd, row);
-        for j in 0..SIDE {
-            columns[i][j].0 = row[j];
+        for j in 0..N {
+            columns[6 * n][j].0 = row[j];
         }
     }
-    for column in &mut columns[1..6] {
+    for n in 0..5 {
         // The inverse is the transform with real and imaginary parts exchanged.
         let mut row = [(zero, zero); SIDE];
-        for value in &mut row {
-            *value = (y[next / SIDE][next % SIDE + 1], y[next / SIDE][next % SIDE]);
-            next += 2;
+        for k in 0..SIDE {
+            let (re, im) = complex_at(y, 10 + 12 * n + k);
+            row[k] = (im, re);
         }
         let row = complex::<S>(simd, row);
-        for j in 0..SIDE {
-            column[j] = (row[j].1, row[j].0);
+        for j in 0..N {
+            columns[n + 1][j] = (row[j].1, row[j].0);
         }
     }
-    let mut x = [[zero; SIDE]; SIDE];
-    for j in 0..SIDE {
+    for j in 0..N {
         let mut column = [(zero, zero); 7];
         for i in 0..7 {
             column[i] = columns[i][j];
         }
         let column = real_inverse::<S>(simd, column);
-        for i in 0..SIDE {
-            x[i][j] = column[i];
+        for i in 0..N {
+            to.store(i * N + j, column[i]);
         }
     }
-    x
+}
+
+#[inline(always)]
+fn complex_at<S: Simd>(y: &impl Load<S>, point: usize) -> Complex<S::f32s> {
+    (y.load(REAL + 2 * point), y.load(REAL + 2 * point + 1))
 }
 
 #[cfg(test)]
@@ -224,40 +219,83 @@ mod tests {
 
     use super::*;
 
-    fn tile(seed: usize) -> [[f32; SIDE]; SIDE] {
-        std::array::from_fn(|i| std::array::from_fn(|j| ((i * 7 + j * 5 + seed * 11) * 37 % 41) as f32 - 20.0))
+    struct Values([f32; 144]);
+
+    impl Load<Scalar> for Values {
+        fn load(&self, at: usize) -> f32 {
+            self.0[at]
+        }
+    }
+
+    impl Store<Scalar> for Values {
+        fn store(&mut self, at: usize, value: f32) {
+            self.0[at] = value;
+        }
+
+        fn store_complex(&mut self, point: usize, re: f32, im: f32) {
+            (self.0[REAL + 2 * point], self.0[REAL + 2 * point + 1]) = (re, im);
+        }
+    }
+
+    fn tile(seed: usize) -> Values {
+        Values(std::array::from_fn(|i| ((i / 12 * 7 + i % 12 * 5 + seed * 11) * 37 % 41) as f32 - 20.0))
+    }
+
+    fn transform<const N: usize>(x: &Values) -> Values {
+        let mut y = Values([f32::NAN; 144]);
+        to_points::<Scalar, N>(Scalar, x, &mut y);
+        y
+    }
+
+    fn inverse<const N: usize>(y: &Values) -> Values {
+        let mut x = Values([0.0; 144]);
+        from_points::<Scalar, N>(Scalar, y, &mut x);
+        x
     }
 
     #[test]
     fn there_and_back_again() {
         let x = tile(1);
-        let back = from_points::<Scalar>(Scalar, &to_points::<Scalar>(Scalar, &x, false));
-        for (a, b) in x.iter().flatten().zip(back.iter().flatten()) {
+        let back = inverse::<12>(&transform::<12>(&x));
+        for (a, b) in x.0.iter().zip(back.0) {
             assert!((a - b / 144.0).abs() < 1e-4, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_corner_is_a_tile_with_zeros() {
+        let (corner, mut whole) = (tile(3), Values([0.0; 144]));
+        for i in 0..25 {
+            whole.0[i / 5 * 12 + i % 5] = corner.0[i];
+        }
+        let (ours, expected) = (transform::<5>(&corner), transform::<12>(&whole));
+        for (a, b) in ours.0.iter().zip(expected.0) {
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
+        }
+        let back = inverse::<5>(&ours);
+        for i in 0..25 {
+            assert!((back.0[i] / 144.0 - corner.0[i]).abs() < 1e-4, "{} {}", back.0[i], corner.0[i]);
         }
     }
 
     #[test]
     fn products_of_transforms_are_circular_correlations() {
         let (x, w) = (tile(1), tile(2));
-        let a = to_points::<Scalar>(Scalar, &x, false);
-        let b = to_points::<Scalar>(Scalar, &w, true);
-        let (a, b) = (a.as_flattened(), b.as_flattened());
-        let mut c = [[0.0; SIDE]; SIDE];
-        let products = c.as_flattened_mut();
+        let (a, b) = (transform::<12>(&x).0, transform::<12>(&w).0);
+        let mut products = Values([0.0; 144]);
         for p in 0..REAL {
-            products[p] = a[p] * b[p];
+            products.0[p] = a[p] * b[p];
         }
         for p in (REAL..144).step_by(2) {
-            products[p] = a[p] * b[p] - a[p + 1] * b[p + 1];
-            products[p + 1] = a[p] * b[p + 1] + a[p + 1] * b[p];
+            // The second factor conjugated.
+            products.0[p] = a[p] * b[p] + a[p + 1] * b[p + 1];
+            products.0[p + 1] = a[p + 1] * b[p] - a[p] * b[p + 1];
         }
-        let y = from_points::<Scalar>(Scalar, &c);
-        for i in 0..SIDE {
-            for j in 0..SIDE {
-                let direct: f32 = (0..144).map(|t| w[t / 12][t % 12] * x[(i + t / 12) % 12][(j + t % 12) % 12]).sum();
-                assert!((y[i][j] / 144.0 - direct).abs() < 0.05, "({i},{j}): {} {direct}", y[i][j] / 144.0);
-            }
+        let y = inverse::<12>(&products);
+        for i in 0..144 {
+            let at = |t: usize| (i / 12 + t / 12) % 12 * 12 + (i % 12 + t % 12) % 12;
+            let direct: f32 = (0..144).map(|t| w.0[t] * x.0[at(t)]).sum();
+            assert!((y.0[i] / 144.0 - direct).abs() < 0.05, "{i}: {} {direct}", y.0[i] / 144.0);
         }
     }
 }

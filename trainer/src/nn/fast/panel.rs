@@ -6,8 +6,16 @@
 
 use pulp::Simd;
 
-/// Sixteen neighbouring columns of one row.
-pub type Group = [f32; 16];
+/// Sixteen neighbouring columns of one row: a line of the cache, so that no register
+/// is loaded from two.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub struct Group(pub [f32; 16]);
+
+impl Group {
+    /// Zeros.
+    pub const ZERO: Self = Self([0.0; 16]);
+}
 
 /// Rows of `a` are handled in blocks of this many, and the rest in blocks of [`SMALL`].
 const BLOCK: usize = 12;
@@ -36,70 +44,287 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// `c = a·b`: `a` is `rows × 16·ks`, `b` is `16·ks × 16·ns`; both counts are of groups.
-///
-/// Rows of `a` and `c` are `P` groups apart, groups of their columns `stride`.
-#[inline(always)]
-pub fn multiply<S: Simd, const P: usize>(
-    simd: S,
-    a: Panel<'_>,
-    rows: usize,
-    b: Panel<'_>,
-    (ks, ns): (usize, usize),
-    c: &mut [Group],
-    stride: usize,
-) {
-    let mut row = 0;
-    while row < rows {
-        let whole = row + BLOCK <= rows;
-        let mut n = 0;
-        while n < ns {
-            match (S::F32_LANES, whole) {
-                (16, true) if n + 2 <= ns => multiply_block::<S, P, BLOCK, 2, 1>(simd, a, row, b, ks, n, c, stride),
-                (16, true) => multiply_block::<S, P, BLOCK, 1, 1>(simd, a, row, b, ks, n, c, stride),
-                (16, false) if n + 2 <= ns => multiply_block::<S, P, SMALL, 2, 1>(simd, a, row, b, ks, n, c, stride),
-                (16, false) => multiply_block::<S, P, SMALL, 1, 1>(simd, a, row, b, ks, n, c, stride),
-                (8, true) => {
-                    multiply_block::<S, P, 6, 1, 2>(simd, a, row, b, ks, n, c, stride);
-                    multiply_block::<S, P, 6, 1, 2>(simd, a, row + 6, b, ks, n, c, stride);
-                }
-                (8, false) => multiply_block::<S, P, SMALL, 1, 2>(simd, a, row, b, ks, n, c, stride),
-                (4, true) => {
-                    multiply_block::<S, P, 6, 1, 4>(simd, a, row, b, ks, n, c, stride);
-                    multiply_block::<S, P, 6, 1, 4>(simd, a, row + 6, b, ks, n, c, stride);
-                }
-                (4, false) => multiply_block::<S, P, SMALL, 1, 4>(simd, a, row, b, ks, n, c, stride),
-                (_, true) => multiply_block::<S, P, BLOCK, 1, 16>(simd, a, row, b, ks, n, c, stride),
-                (_, false) => multiply_block::<S, P, SMALL, 1, 16>(simd, a, row, b, ks, n, c, stride),
+/// What a product is brought into before it is multiplied, so that the multiplication
+/// reads everything in order: sums that Gauss's three products need among it.
+#[derive(Debug, Default)]
+pub struct Packed {
+    a: Vec<Group>,
+    b: Vec<Group>,
+}
+
+impl Packed {
+    fn grow(&mut self, a: usize, b: usize) {
+        for (memory, len) in [(&mut self.a, a), (&mut self.b, b)] {
+            if memory.len() < len {
+                memory.resize(len, Group::ZERO);
             }
-            n += if S::F32_LANES == 16 { 2 } else { 1 };
         }
-        row += if whole { BLOCK } else { SMALL };
     }
 }
 
-/// `ROWS` rows times `GROUPS` groups of columns, kept in registers; `Q` registers a group.
+/// `c = a·b`: `a` is `rows × 16·ks`, `b` is `16·ks × 16·ns`; both counts are of groups.
+/// Rows of `a` and `c` are `P` groups apart, groups of their columns `stride`.
+///
+/// With three panels of `b` the matrices are complex, and multiplied with three real
+/// products instead of four, after Gauss: `(x + iy)(u + iv)` is `k₁ − k₃ + i(k₁ + k₂)`
+/// with `k₁ = (x + y)u`, `k₂ = x(v − u)`, `k₃ = y(u + v)`. The panels are `u`, `v − u`
+/// and `u + v`; in `a` and `c` the imaginary part stands one group after the real one.
 #[inline(always)]
-fn multiply_block<S: Simd, const P: usize, const ROWS: usize, const GROUPS: usize, const Q: usize>(
+pub fn multiply<S: Simd, const P: usize, const PRODUCTS: usize>(
+    simd: S,
+    a: Panel<'_>,
+    rows: usize,
+    b: [Panel<'_>; PRODUCTS],
+    (ks, ns): (usize, usize),
+    c: &mut [Group],
+    stride: usize,
+    packed: &mut Packed,
+) {
+    packed.grow(PRODUCTS * ks * BLOCK, 0);
+    let packed = &mut packed.a[..];
+    let mut row = 0;
+    while row < rows {
+        let whole = row + BLOCK <= rows;
+        let count = if whole { BLOCK } else { SMALL };
+        pack_rows::<S, P, PRODUCTS>(simd, a, row, count, ks, packed);
+        let mut n = 0;
+        while n < ns {
+            let c = &mut c[n * stride + row * P..];
+            macro_rules! block {
+                ($rows:literal, $groups:literal, $q:literal) => {
+                    for r in (0..count).step_by($rows) {
+                        multiply_block::<S, P, PRODUCTS, $rows, $groups, $q>(
+                            simd, packed, count, r, b, ks, n, c, stride,
+                        );
+                    }
+                };
+            }
+            match (S::F32_LANES, whole) {
+                (16, true) if n + 2 <= ns => block!(12, 2, 1),
+                (16, true) => block!(12, 1, 1),
+                (16, false) if n + 2 <= ns => block!(4, 2, 1),
+                (16, false) => block!(4, 1, 1),
+                (8, true) => block!(6, 1, 2),
+                (8, false) => block!(4, 1, 2),
+                (4, true) => block!(6, 1, 4),
+                (4, false) => block!(4, 1, 4),
+                (_, _) => block!(4, 1, 16),
+            }
+            n += if S::F32_LANES == 16 { 2 } else { 1 };
+        }
+        row += count;
+    }
+}
+
+/// `[product][group of a's columns][row]` of `count` rows.
+#[inline(always)]
+fn pack_rows<S: Simd, const P: usize, const PRODUCTS: usize>(
     simd: S,
     a: Panel<'_>,
     row: usize,
-    b: Panel<'_>,
+    count: usize,
+    ks: usize,
+    packed: &mut [Group],
+) {
+    for i in 0..ks {
+        let from = &a.groups[i * a.stride + row * P..];
+        for r in 0..count {
+            let at = i * count + r;
+            if PRODUCTS == 1 {
+                packed[at] = from[r * P];
+            } else {
+                let (x, y) = (from[r * P], from[r * P + 1]);
+                for q in 0..16 / S::F32_LANES {
+                    let (x, y) = (S::as_simd_f32s(&x.0).0[q], S::as_simd_f32s(&y.0).0[q]);
+                    S::as_mut_simd_f32s(&mut packed[at].0).0[q] = simd.add_f32s(x, y);
+                }
+                packed[ks * count + at] = x;
+                packed[2 * ks * count + at] = y;
+            }
+        }
+    }
+}
+
+/// `ROWS` packed rows times `GROUPS` groups of columns, kept in registers; `Q` registers a group.
+#[inline(always)]
+fn multiply_block<
+    S: Simd,
+    const P: usize,
+    const PRODUCTS: usize,
+    const ROWS: usize,
+    const GROUPS: usize,
+    const Q: usize,
+>(
+    simd: S,
+    a: &[Group],
+    count: usize,
+    row: usize,
+    b: [Panel<'_>; PRODUCTS],
     ks: usize,
     n: usize,
     c: &mut [Group],
     stride: usize,
 ) {
-    let b: [&[Group]; GROUPS] = core::array::from_fn(|g| b.group(n + g, ks * 16));
-    for first in (0..ks).step_by(CHAIN / 16) {
-        let mut sums = [[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS];
-        for i in first..(first + CHAIN / 16).min(ks) {
-            let a = &a.groups[i * a.stride + row * P..][..(ROWS - 1) * P + 1];
-            let b: [&[Group; 16]; GROUPS] = core::array::from_fn(|g| array(&b[g][i * 16..]));
-            for j in 0..16 {
-                let b: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&b[g][j]));
+    let mut totals = [[[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS]; PRODUCTS];
+    for product in 0..PRODUCTS {
+        let b: [&[Group]; GROUPS] = core::array::from_fn(|g| b[product].group(n + g, ks * 16));
+        for first in (0..ks).step_by(CHAIN / 16) {
+            let mut sums = [[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS];
+            for i in first..(first + CHAIN / 16).min(ks) {
+                let a: &[Group; ROWS] = array(&a[(product * ks + i) * count + row..]);
+                let b: [&[Group; 16]; GROUPS] = core::array::from_fn(|g| array(&b[g][i * 16..]));
+                for j in 0..16 {
+                    let b: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&b[g][j]));
+                    for r in 0..ROWS {
+                        let x = simd.splat_f32s(a[r].0[j]);
+                        for g in 0..GROUPS {
+                            for q in 0..Q {
+                                sums[r][g][q] = simd.mul_add_f32s(x, b[g][q], sums[r][g][q]);
+                            }
+                        }
+                    }
+                }
+            }
+            let totals = &mut totals[product];
+            for r in 0..ROWS {
+                for g in 0..GROUPS {
+                    totals[r][g] = if first == 0 { sums[r][g] } else { add::<S, Q>(simd, totals[r][g], sums[r][g]) };
+                }
+            }
+        }
+    }
+    for g in 0..GROUPS {
+        let c = &mut c[g * stride + row * P..][..(ROWS - 1) * P + PRODUCTS.min(2)];
+        for r in 0..ROWS {
+            if PRODUCTS == 1 {
+                store::<S, Q>(&mut c[r * P], totals[0][r][g]);
+            } else {
+                let [re, im] = combine::<S, Q>(simd, core::array::from_fn(|k| totals[k.min(PRODUCTS - 1)][r][g]));
+                store::<S, Q>(&mut c[r * P], re);
+                store::<S, Q>(&mut c[r * P + 1], im);
+            }
+        }
+    }
+}
+
+/// Real and imaginary part from Gauss's three products.
+#[inline(always)]
+fn combine<S: Simd, const Q: usize>(simd: S, k: [[S::f32s; Q]; 3]) -> [[S::f32s; Q]; 2] {
+    let mut parts = [k[0]; 2];
+    for q in 0..Q {
+        parts[0][q] = simd.sub_f32s(k[0][q], k[2][q]);
+        parts[1][q] = simd.add_f32s(k[0][q], k[1][q]);
+    }
+    parts
+}
+
+/// `c = aᵀ·b`, or `c += aᵀ·b` with `add`: `a` is `rows × 16·ks`, `b` is `rows × 16·ns`, `c` is `16·ks × 16·ns`. With
+/// two parts, real and imaginary, all three are complex (and `aᵀ` is not conjugated).
+#[inline(always)]
+pub fn accumulate<S: Simd, const PARTS: usize, const PRODUCTS: usize>(
+    simd: S,
+    a: [Panel<'_>; PARTS],
+    b: [Panel<'_>; PARTS],
+    rows: usize,
+    (ks, ns): (usize, usize),
+    mut c: [&mut [Group]; PARTS],
+    add: bool,
+    packed: &mut Packed,
+) {
+    packed.grow(PRODUCTS * ks * rows, PRODUCTS * 2 * rows);
+    for i in 0..ks {
+        pack_factor::<S, PARTS>(simd, a.map(|a| a.group(i, rows)), &mut packed.a[PRODUCTS * i * rows..], false);
+    }
+    let mut n = 0;
+    while n < ns {
+        let groups = if S::F32_LANES == 16 { 2.min(ns - n) } else { 1 };
+        for g in 0..groups {
+            pack_factor::<S, PARTS>(simd, b.map(|b| b.group(n + g, rows)), &mut packed.b[PRODUCTS * g * rows..], true);
+        }
+        for i in 0..ks {
+            macro_rules! block {
+                ($rows:literal, $groups:literal, $q:literal) => {
+                    for column in (0..16).step_by($rows) {
+                        accumulate_block::<S, PARTS, PRODUCTS, $rows, $groups, $q>(
+                            simd,
+                            &packed.a[PRODUCTS * i * rows..][..PRODUCTS * rows],
+                            column,
+                            &packed.b,
+                            rows,
+                            |g, r| ((n + g) * ks + i) * 16 + column + r,
+                            &mut c,
+                            add,
+                        );
+                    }
+                };
+            }
+            match S::F32_LANES {
+                16 if groups == 2 => block!(8, 2, 1),
+                16 => block!(16, 1, 1),
+                8 => block!(4, 1, 2),
+                4 => block!(4, 1, 4),
+                _ => block!(4, 1, 16),
+            }
+        }
+        n += groups;
+    }
+}
+
+/// The factors of each product, `[product][row]`: `x + y`, `x`, `y` of the left side; `u`, `v − u`, `u + v` of the right one.
+#[inline(always)]
+fn pack_factor<S: Simd, const PARTS: usize>(simd: S, parts: [&[Group]; PARTS], packed: &mut [Group], is_right: bool) {
+    let rows = parts[0].len();
+    if PARTS == 1 {
+        packed[..rows].copy_from_slice(parts[0]);
+        return;
+    }
+    let (sums, rest) = packed.split_at_mut(rows);
+    let (second, third) = rest.split_at_mut(rows);
+    let third = &mut third[..rows];
+    for (t, (x, y)) in parts[0].iter().zip(parts[PARTS - 1]).enumerate() {
+        for q in 0..16 / S::F32_LANES {
+            let (a, b) = (S::as_simd_f32s(&x.0).0[q], S::as_simd_f32s(&y.0).0[q]);
+            let to = if is_right { [a, simd.sub_f32s(b, a), simd.add_f32s(a, b)] } else { [simd.add_f32s(a, b), a, b] };
+            S::as_mut_simd_f32s(&mut sums[t].0).0[q] = to[0];
+            S::as_mut_simd_f32s(&mut second[t].0).0[q] = to[1];
+            S::as_mut_simd_f32s(&mut third[t].0).0[q] = to[2];
+        }
+    }
+}
+
+/// Columns `column …` of one group of `a`, `ROWS` of them, times `GROUPS` groups of `b`.
+/// `at` tells where a row of the sums is in `c`.
+#[inline(always)]
+fn accumulate_block<
+    S: Simd,
+    const PARTS: usize,
+    const PRODUCTS: usize,
+    const ROWS: usize,
+    const GROUPS: usize,
+    const Q: usize,
+>(
+    simd: S,
+    a: &[Group],
+    column: usize,
+    b: &[Group],
+    rows: usize,
+    at: impl Fn(usize, usize) -> usize,
+    c: &mut [&mut [Group]; PARTS],
+    add_to: bool,
+) {
+    let mut totals = [[[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS]; PRODUCTS];
+    for product in 0..PRODUCTS {
+        for first in (0..rows).step_by(CHAIN) {
+            let end = (first + CHAIN).min(rows);
+            let a = &a[product * rows + first..product * rows + end];
+            let b: [&[Group]; GROUPS] =
+                core::array::from_fn(|g| &b[(g * PRODUCTS + product) * rows + first..][..end - first]);
+            let mut sums = [[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS];
+            for (t, a) in a.iter().enumerate() {
+                let a: &[f32; ROWS] = a.0[column..column + ROWS].try_into().expect("a part of a group");
+                let b: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&b[g][t]));
                 for r in 0..ROWS {
-                    let x = simd.splat_f32s(a[r * P][j]);
+                    let x = simd.splat_f32s(a[r]);
                     for g in 0..GROUPS {
                         for q in 0..Q {
                             sums[r][g][q] = simd.mul_add_f32s(x, b[g][q], sums[r][g][q]);
@@ -107,263 +332,24 @@ fn multiply_block<S: Simd, const P: usize, const ROWS: usize, const GROUPS: usiz
                     }
                 }
             }
-        }
-        for g in 0..GROUPS {
-            let c = &mut c[(n + g) * stride + row * P..][..(ROWS - 1) * P + 1];
+            let totals = &mut totals[product];
             for r in 0..ROWS {
-                if first > 0 {
-                    sums[r][g] = add::<S, Q>(simd, load::<S, Q>(&c[r * P]), sums[r][g]);
-                }
-                store::<S, Q>(&mut c[r * P], sums[r][g]);
-            }
-        }
-    }
-}
-
-/// `c += aᵀ·b`: `a` is `rows × 16·ks`, `b` is `rows × 16·ns`, `c` is `16·ks × 16·ns`.
-#[inline(always)]
-pub fn accumulate<S: Simd>(
-    simd: S,
-    a: Panel<'_>,
-    b: Panel<'_>,
-    rows: usize,
-    (ks, ns): (usize, usize),
-    c: &mut [Group],
-) {
-    for i in 0..ks {
-        let a = a.group(i, rows);
-        let mut n = 0;
-        while n < ns {
-            match S::F32_LANES {
-                16 if n + 2 <= ns => {
-                    accumulate_block::<S, 8, 2, 1>(simd, a, 0, b, n, ks, i, c);
-                    accumulate_block::<S, 8, 2, 1>(simd, a, 8, b, n, ks, i, c);
-                    n += 2;
-                    continue;
-                }
-                16 => accumulate_block::<S, 16, 1, 1>(simd, a, 0, b, n, ks, i, c),
-                8 => (0..16).step_by(4).for_each(|j| accumulate_block::<S, 4, 1, 2>(simd, a, j, b, n, ks, i, c)),
-                4 => (0..16).step_by(4).for_each(|j| accumulate_block::<S, 4, 1, 4>(simd, a, j, b, n, ks, i, c)),
-                _ => (0..16).step_by(4).for_each(|j| accumulate_block::<S, 4, 1, 16>(simd, a, j, b, n, ks, i, c)),
-            }
-            n += 1;
-        }
-    }
-}
-
-/// Rows `16·i + column …` of `c`, `ROWS` of them, in groups `n …` of its columns.
-#[inline(always)]
-fn accumulate_block<S: Simd, const ROWS: usize, const GROUPS: usize, const Q: usize>(
-    simd: S,
-    a: &[Group],
-    column: usize,
-    b: Panel<'_>,
-    n: usize,
-    ks: usize,
-    i: usize,
-    c: &mut [Group],
-) {
-    let at = |g: usize, r: usize| ((n + g) * ks + i) * 16 + column + r;
-    let b: [&[Group]; GROUPS] = core::array::from_fn(|g| b.group(n + g, a.len()));
-    for first in (0..a.len()).step_by(CHAIN) {
-        let mut sums = [[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS];
-        let end = (first + CHAIN).min(a.len());
-        let b: [&[Group]; GROUPS] = core::array::from_fn(|g| &b[g][first..end]);
-        for (t, a) in a[first..end].iter().enumerate() {
-            let a: &[f32; ROWS] = a[column..column + ROWS].try_into().expect("a part of a group");
-            let b: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&b[g][t]));
-            for r in 0..ROWS {
-                let x = simd.splat_f32s(a[r]);
                 for g in 0..GROUPS {
-                    for q in 0..Q {
-                        sums[r][g][q] = simd.mul_add_f32s(x, b[g][q], sums[r][g][q]);
-                    }
+                    totals[r][g] = if first == 0 { sums[r][g] } else { add::<S, Q>(simd, totals[r][g], sums[r][g]) };
                 }
             }
         }
-        for g in 0..GROUPS {
-            for r in 0..ROWS {
+    }
+    for g in 0..GROUPS {
+        for r in 0..ROWS {
+            let parts = if PRODUCTS == 1 {
+                [totals[0][r][g]; 2]
+            } else {
+                combine::<S, Q>(simd, core::array::from_fn(|k| totals[k.min(PRODUCTS - 1)][r][g]))
+            };
+            for (c, part) in c.iter_mut().zip(parts) {
                 let c = &mut c[at(g, r)];
-                store::<S, Q>(c, add::<S, Q>(simd, load::<S, Q>(c), sums[r][g]));
-            }
-        }
-    }
-}
-
-/// [`multiply`] of complex matrices: the imaginary part of `a` and `c` stands one group
-/// after the real one, that of `b` in a panel of its own.
-#[inline(always)]
-pub fn multiply_complex<S: Simd, const P: usize>(
-    simd: S,
-    a: Panel<'_>,
-    rows: usize,
-    b: [Panel<'_>; 2],
-    (ks, ns): (usize, usize),
-    c: &mut [Group],
-    stride: usize,
-) {
-    let mut row = 0;
-    while row < rows {
-        let whole = row + BLOCK <= rows;
-        let mut n = 0;
-        while n < ns {
-            match (S::F32_LANES, whole) {
-                (16, true) if n + 2 <= ns => {
-                    complex_block::<S, P, 6, 2, 1>(simd, a, row, b, ks, n, c, stride);
-                    complex_block::<S, P, 6, 2, 1>(simd, a, row + 6, b, ks, n, c, stride);
-                }
-                (16, false) if n + 2 <= ns => complex_block::<S, P, SMALL, 2, 1>(simd, a, row, b, ks, n, c, stride),
-                (16, true) => complex_block::<S, P, BLOCK, 1, 1>(simd, a, row, b, ks, n, c, stride),
-                (16, false) => complex_block::<S, P, SMALL, 1, 1>(simd, a, row, b, ks, n, c, stride),
-                (lanes, whole) => {
-                    let end = row + if whole { BLOCK } else { SMALL };
-                    for row in (row..end).step_by(2) {
-                        match lanes {
-                            8 => complex_block::<S, P, 2, 1, 2>(simd, a, row, b, ks, n, c, stride),
-                            4 => complex_block::<S, P, 2, 1, 4>(simd, a, row, b, ks, n, c, stride),
-                            _ => complex_block::<S, P, 2, 1, 16>(simd, a, row, b, ks, n, c, stride),
-                        }
-                    }
-                }
-            }
-            n += if S::F32_LANES == 16 { 2 } else { 1 };
-        }
-        row += if whole { BLOCK } else { SMALL };
-    }
-}
-
-#[inline(always)]
-fn complex_block<S: Simd, const P: usize, const ROWS: usize, const GROUPS: usize, const Q: usize>(
-    simd: S,
-    a: Panel<'_>,
-    row: usize,
-    b: [Panel<'_>; 2],
-    ks: usize,
-    n: usize,
-    c: &mut [Group],
-    stride: usize,
-) {
-    let re: [&[Group]; GROUPS] = core::array::from_fn(|g| b[0].group(n + g, ks * 16));
-    let im: [&[Group]; GROUPS] = core::array::from_fn(|g| b[1].group(n + g, ks * 16));
-    for first in (0..ks).step_by(CHAIN / 16) {
-        let mut sums = [[[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS]; 2];
-        for i in first..(first + CHAIN / 16).min(ks) {
-            let a = &a.groups[i * a.stride + row * P..][..(ROWS - 1) * P + 2];
-            let re: [&[Group; 16]; GROUPS] = core::array::from_fn(|g| array(&re[g][i * 16..]));
-            let im: [&[Group; 16]; GROUPS] = core::array::from_fn(|g| array(&im[g][i * 16..]));
-            for j in 0..16 {
-                let re: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&re[g][j]));
-                let im: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&im[g][j]));
-                for r in 0..ROWS {
-                    let (x, y) = (simd.splat_f32s(a[r * P][j]), simd.splat_f32s(a[r * P + 1][j]));
-                    let minus_y = simd.neg_f32s(y);
-                    for g in 0..GROUPS {
-                        for q in 0..Q {
-                            sums[0][r][g][q] = simd.mul_add_f32s(x, re[g][q], sums[0][r][g][q]);
-                            sums[1][r][g][q] = simd.mul_add_f32s(x, im[g][q], sums[1][r][g][q]);
-                            sums[0][r][g][q] = simd.mul_add_f32s(minus_y, im[g][q], sums[0][r][g][q]);
-                            sums[1][r][g][q] = simd.mul_add_f32s(y, re[g][q], sums[1][r][g][q]);
-                        }
-                    }
-                }
-            }
-        }
-        for g in 0..GROUPS {
-            let c = &mut c[(n + g) * stride + row * P..][..(ROWS - 1) * P + 2];
-            for r in 0..ROWS {
-                for part in 0..2 {
-                    let c = &mut c[r * P + part];
-                    let mut sum = sums[part][r][g];
-                    if first > 0 {
-                        sum = add::<S, Q>(simd, load::<S, Q>(c), sum);
-                    }
-                    store::<S, Q>(c, sum);
-                }
-            }
-        }
-    }
-}
-
-/// [`accumulate`] of complex matrices, their real and imaginary parts apart. (`aᵀ` is not conjugated.)
-#[inline(always)]
-pub fn accumulate_complex<S: Simd>(
-    simd: S,
-    a: [Panel<'_>; 2],
-    b: [Panel<'_>; 2],
-    rows: usize,
-    (ks, ns): (usize, usize),
-    c: [&mut [Group]; 2],
-) {
-    let [re, im] = c;
-    for i in 0..ks {
-        let a = [a[0].group(i, rows), a[1].group(i, rows)];
-        let mut n = 0;
-        while n < ns {
-            if S::F32_LANES == 16 && n + 2 <= ns {
-                for j in (0..16).step_by(4) {
-                    accumulate_complex_block::<S, 4, 2, 1>(simd, a, j, b, n, ks, i, re, im);
-                }
-                n += 2;
-                continue;
-            }
-            for j in (0..16).step_by(2) {
-                match S::F32_LANES {
-                    16 => accumulate_complex_block::<S, 2, 1, 1>(simd, a, j, b, n, ks, i, re, im),
-                    8 => accumulate_complex_block::<S, 2, 1, 2>(simd, a, j, b, n, ks, i, re, im),
-                    4 => accumulate_complex_block::<S, 2, 1, 4>(simd, a, j, b, n, ks, i, re, im),
-                    _ => accumulate_complex_block::<S, 2, 1, 16>(simd, a, j, b, n, ks, i, re, im),
-                }
-            }
-            n += 1;
-        }
-    }
-}
-
-#[inline(always)]
-fn accumulate_complex_block<S: Simd, const ROWS: usize, const GROUPS: usize, const Q: usize>(
-    simd: S,
-    a: [&[Group]; 2],
-    column: usize,
-    b: [Panel<'_>; 2],
-    n: usize,
-    ks: usize,
-    i: usize,
-    re: &mut [Group],
-    im: &mut [Group],
-) {
-    let at = |g: usize, r: usize| ((n + g) * ks + i) * 16 + column + r;
-    let rows = a[0].len();
-    let b_re: [&[Group]; GROUPS] = core::array::from_fn(|g| b[0].group(n + g, rows));
-    let b_im: [&[Group]; GROUPS] = core::array::from_fn(|g| b[1].group(n + g, rows));
-    for first in (0..rows).step_by(CHAIN) {
-        let end = (first + CHAIN).min(rows);
-        let mut sums = [[[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS]; 2];
-        let b_re: [&[Group]; GROUPS] = core::array::from_fn(|g| &b_re[g][first..end]);
-        let b_im: [&[Group]; GROUPS] = core::array::from_fn(|g| &b_im[g][first..end]);
-        for (t, (a_re, a_im)) in a[0][first..end].iter().zip(&a[1][first..end]).enumerate() {
-            let a_re: &[f32; ROWS] = a_re[column..column + ROWS].try_into().expect("a part of a group");
-            let a_im: &[f32; ROWS] = a_im[column..column + ROWS].try_into().expect("a part of a group");
-            let b_re: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&b_re[g][t]));
-            let b_im: [[S::f32s; Q]; GROUPS] = core::array::from_fn(|g| load::<S, Q>(&b_im[g][t]));
-            for r in 0..ROWS {
-                let (x, y) = (simd.splat_f32s(a_re[r]), simd.splat_f32s(a_im[r]));
-                let minus_y = simd.neg_f32s(y);
-                for g in 0..GROUPS {
-                    for q in 0..Q {
-                        sums[0][r][g][q] = simd.mul_add_f32s(x, b_re[g][q], sums[0][r][g][q]);
-                        sums[1][r][g][q] = simd.mul_add_f32s(x, b_im[g][q], sums[1][r][g][q]);
-                        sums[0][r][g][q] = simd.mul_add_f32s(minus_y, b_im[g][q], sums[0][r][g][q]);
-                        sums[1][r][g][q] = simd.mul_add_f32s(y, b_re[g][q], sums[1][r][g][q]);
-                    }
-                }
-            }
-        }
-        for g in 0..GROUPS {
-            for r in 0..ROWS {
-                for (c, sums) in [&mut *re, &mut *im].into_iter().zip(&sums) {
-                    let c = &mut c[at(g, r)];
-                    store::<S, Q>(c, add::<S, Q>(simd, load::<S, Q>(c), sums[r][g]));
-                }
+                store::<S, Q>(c, if add_to { add::<S, Q>(simd, load::<S, Q>(c), part) } else { part });
             }
         }
     }
@@ -385,11 +371,11 @@ fn array<const N: usize>(groups: &[Group]) -> &[Group; N] {
 
 #[inline(always)]
 fn load<S: Simd, const Q: usize>(group: &Group) -> [S::f32s; Q] {
-    let registers = S::as_simd_f32s(group).0;
+    let registers = S::as_simd_f32s(&group.0).0;
     core::array::from_fn(|q| registers[q])
 }
 
 #[inline(always)]
 fn store<S: Simd, const Q: usize>(group: &mut Group, values: [S::f32s; Q]) {
-    S::as_mut_simd_f32s(group).0.copy_from_slice(&values);
+    S::as_mut_simd_f32s(&mut group.0).0.copy_from_slice(&values);
 }
