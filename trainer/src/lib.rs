@@ -13,6 +13,7 @@
 //! | [`nn`] | layers with their gradients, optimisers |
 //! | [`augment`], [`mod@train`] | one step of the game |
 //! | [`quantise`] | folding, calibration, packing, the proof |
+//! | [`phases`], [`usage`], [`bench`] | how fast that is |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
 //! | [`parity`] | the step of the tutorial against Keras |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
@@ -20,6 +21,7 @@
 //! | [`inspect`], [`grid`] | tables and pictures for people |
 
 pub mod augment;
+pub mod bench;
 pub mod config;
 pub mod data;
 pub mod grid;
@@ -27,7 +29,9 @@ pub mod inspect;
 pub mod interchange;
 pub mod nn;
 pub mod parity;
+pub mod phases;
 pub mod quantise;
 pub mod run;
 pub mod tensors;
 pub mod train;
+pub mod usage;

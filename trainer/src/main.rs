@@ -1,13 +1,17 @@
 //! Command line: parses, calls, prints. What is done stands in the library.
 
+use std::ffi::OsString;
+use std::io::{stdin, stdout};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use gen_core::{Latent, Model};
 use ndarray::{Array4, Axis};
 
+use trainer::bench::{self, Limit, Measurement, Table};
 use trainer::config::{Config, PRESETS, Range};
 use trainer::data::{self, ClassFilter, Dataset};
 use trainer::grid::grid;
@@ -86,6 +90,8 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u32,
     },
+    /// Measure training steps: time of each part, memory, cores used
+    Bench(BenchArgs),
     /// Compare a training step of the tutorial with what Keras computed
     Parity {
         /// A golden set: weights_init.npz, inputs.npz, step1.npz, activations.npz
@@ -209,6 +215,31 @@ struct DataArgs {
 }
 
 #[derive(Debug, Args)]
+struct BenchArgs {
+    /// Measure this one; may be given more than once [default: tutorial, reference-pocket, pocket]
+    #[arg(long, value_name = "NAME")]
+    preset: Vec<String>,
+    /// Measure a recipe of your own; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Pictures in a batch, instead of the recipe's
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Steps to measure of each one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["seconds", "paired"])]
+    steps: Option<u64>,
+    /// Time to measure each one for, if it takes three steps or more
+    #[arg(long, default_value_t = 10.0, value_name = "S", conflicts_with = "paired")]
+    seconds: f64,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// For scripts: one step for each line of standard input, answered by a line of JSON
+    #[arg(long)]
+    paired: bool,
+}
+
+#[derive(Debug, Args)]
 struct SampleArgs {
     /// A model; the shipped one if not given
     model: Option<PathBuf>,
@@ -248,6 +279,8 @@ fn main() -> ExitCode {
         Command::Export(args) => with_threads(None, || export_weights(&args)),
         Command::Inspect { model } => show_model(model.as_deref()),
         Command::Verify { model, count, seed } => with_threads(None, || prove(model.as_deref(), seed, count)),
+        Command::Bench(args) if args.paired => with_threads(args.threads, || bench_worker(&args)),
+        Command::Bench(args) => bench(&args),
         Command::Parity { folder } => with_threads(None, || compare(&folder)),
     };
     match result {
@@ -475,6 +508,65 @@ fn prove(path: Option<&Path>, seed: u32, count: u32) -> Result<ExitCode> {
     if !report.is_exact() {
         bail!("the model is not exact");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `trainer bench` is to measure without being told.
+const BENCHED: [&str; 3] = ["tutorial", "reference-pocket", "pocket"];
+
+impl BenchArgs {
+    /// Every recipe, with the arguments that name it.
+    fn recipes(&self) -> Result<Vec<(Config, [OsString; 2])>> {
+        let presets = self.preset.iter().map(|name| (name.as_str(), None));
+        let files = self.config.iter().map(|path| ("", Some(path.as_path())));
+        let mut recipes: Vec<_> = presets.chain(files).collect();
+        if recipes.is_empty() {
+            recipes = BENCHED.map(|name| (name, None)).to_vec();
+        }
+        let recipe = |(name, path): (&str, Option<&Path>)| {
+            let mut config = recipe(name, path)?;
+            config.batch = self.batch.unwrap_or(config.batch);
+            config.check()?;
+            let argument = match path {
+                Some(path) => ["--config".into(), path.into()],
+                None => ["--preset".into(), name.into()],
+            };
+            Ok((config, argument))
+        };
+        recipes.into_iter().map(recipe).collect()
+    }
+}
+
+fn bench(args: &BenchArgs) -> Result<ExitCode> {
+    ensure!(args.threads != Some(0), "--threads must be at least 1");
+    let limit = match args.steps {
+        Some(steps) => Limit::Steps(steps),
+        None => {
+            ensure!((0.0..=86_400.0).contains(&args.seconds), "--seconds must be 0 or more and at most a day");
+            Limit::Time(Duration::from_secs_f64(args.seconds))
+        }
+    };
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let mut measurements = Vec::new();
+    for (config, argument) in args.recipes()? {
+        eprintln!("{} ...", config.name);
+        let mut command = process::Command::new(&program);
+        command.args(["bench", "--paired"]).args(argument);
+        for (name, value) in [("--batch", args.batch), ("--threads", args.threads)] {
+            command.args(value.map(|value| format!("{name}={value}")));
+        }
+        let measurement = Measurement::take(&config, command, limit).with_context(|| config.name.clone())?;
+        measurements.push(measurement);
+    }
+    println!("{}", Table(measurements));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench_worker(args: &BenchArgs) -> Result<ExitCode> {
+    let [(config, _)] = <[_; 1]>::try_from(args.recipes()?).map_err(|recipes| {
+        anyhow!("--paired steps one network, not {}: give one --preset or --config", recipes.len())
+    })?;
+    bench::worker(config, stdin().lock(), stdout().lock())?;
     Ok(ExitCode::SUCCESS)
 }
 

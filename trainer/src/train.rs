@@ -19,6 +19,7 @@ use crate::nn::init::rng;
 use crate::nn::loss::bce;
 use crate::nn::optim::Moments;
 use crate::nn::{Network, Pass};
+use crate::phases::{Clock, Phase, Times};
 
 /// What a random generator is for, so that no two purposes share numbers.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +134,7 @@ pub struct Trainer {
     changed: Array2<f32>,
     trace: Trace,
     order: Order,
+    clock: Clock,
 }
 
 impl Trainer {
@@ -183,7 +185,16 @@ impl Trainer {
             generator: turn(batch, &generator),
             d_images: map.clone(),
         };
-        Ok(Self { generator, discriminator, changed: map, trace, order: Order::default(), config, state })
+        Ok(Self {
+            generator,
+            discriminator,
+            changed: map,
+            trace,
+            order: Order::default(),
+            clock: Clock::default(),
+            config,
+            state,
+        })
     }
 
     /// One step of the discriminator and one of the generator on `pictures`,
@@ -201,16 +212,19 @@ impl Trainer {
     /// # Errors
     /// When the pictures are not of the generator's size, or there are none.
     pub fn draw(&mut self, pictures: &Array4<u8>) -> Result<Draws> {
+        self.clock.start();
         let real = self.real_batch(pictures)?;
         let mut labels = self.rng(Stream::Labels);
-        Ok(Draws {
+        let draws = Draws {
             real,
             latents: self.latents(Stream::Latents),
             fresh_latents: self.config.fresh_latents.then(|| self.latents(Stream::FreshLatents)),
             label_noise: Array1::from_shape_simple_fn(2 * self.config.batch, || labels.random()),
             changes: [0, 1, 2].map(|pass| self.changes(pass)),
             dropout: [0, 1, 2].map(|pass| self.rng(Stream::Dropout(pass)).next_u64()),
-        })
+        };
+        self.clock.lap(Phase::Data);
+        Ok(draws)
     }
 
     /// A step with these draws. All arithmetic of a step stands here.
@@ -218,7 +232,7 @@ impl Trainer {
     /// # Errors
     /// When the draws are not of the configuration's sizes.
     pub fn play(&mut self, draws: &Draws) -> Result<Losses> {
-        let Self { config, state, generator, discriminator, changed, trace, .. } = self;
+        let Self { config, state, generator, discriminator, changed, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         draws.check(batch, generator.input().len(), shape.len())?;
         let factor = learning_rate_factor(state.step, config.steps, config.decay_from);
@@ -229,8 +243,10 @@ impl Trainer {
 
         // Discriminator. Each batch is normalised by itself, as DCGAN does; the loss
         // is the mean over both.
+        clock.start();
         let turn = &mut trace.discriminator;
         turn.images.assign(&generator.forward(&state.generator, draws.latents.view(), Pass::Eval));
+        clock.lap(Phase::GForward);
         turn.gradient.fill(0.0);
         let batches = [(turn.images.view(), labels.generated), (draws.real.view(), labels.real)];
         let mut results = [(0.0, 0.0); 2];
@@ -240,14 +256,17 @@ impl Trainer {
             augment::forward(&draws.changes[i], shape, images, changed.view_mut());
             let logits = discriminator.forward(&state.discriminator, changed.view(), pass);
             turn.logits.slice_mut(half).assign(&logits.column(0));
+            clock.lap(Phase::DForward);
             let logits = turn.logits.slice(half);
             let loss = bce(logits, targets.view(), 2.0 * batch as f32, discriminator.d_output().column_mut(0));
             discriminator.backward(&state.discriminator, Some(&mut turn.gradient), false, pass);
+            clock.lap(Phase::DBackward);
             results[i] = (loss, taken(logits));
         }
         let [(fake_loss, d_fake), (real_loss, d_real)] = results;
         let (params, moments) = (&mut state.discriminator, &mut state.discriminator_moments);
         config.discriminator.optimiser.step(state.step, factor, params, &turn.gradient, moments);
+        clock.lap(Phase::DOptimiser);
 
         // Generator, through the discriminator, which stands still.
         let seen = &trace.discriminator.images;
@@ -256,17 +275,21 @@ impl Trainer {
             Some(latents) => turn.images.assign(&generator.forward(&state.generator, latents.view(), Pass::Eval)),
             None => turn.images.assign(seen),
         }
+        clock.lap(Phase::GForwardAgain);
         let (changes, pass) = (&draws.changes[2], Pass::Train(draws.dropout[2]));
         augment::forward(changes, shape, turn.images.view(), changed.view_mut());
         turn.logits.assign(&discriminator.forward(&state.discriminator, changed.view(), pass).column(0));
+        clock.lap(Phase::DForwardAgain);
         let targets = Array1::from_elem(batch, labels.real);
         let g_loss = bce(turn.logits.view(), targets.view(), batch as f32, discriminator.d_output().column_mut(0));
         if let Some(d_changed) = discriminator.backward(&state.discriminator, None, true, pass) {
             augment::backward(changes, shape, d_changed, trace.d_images.view_mut());
         }
+        clock.lap(Phase::PictureGradient);
         generator.d_output().assign(&trace.d_images);
         turn.gradient.fill(0.0);
         generator.backward(&state.generator, Some(&mut turn.gradient), false, Pass::Eval);
+        clock.lap(Phase::GBackward);
         let (params, moments) = (&mut state.generator, &mut state.generator_moments);
         config.generator.optimiser.step(state.step, factor, params, &turn.gradient, moments);
 
@@ -280,12 +303,18 @@ impl Trainer {
             }
         }
         state.step += 1;
+        clock.lap(Phase::GOptimiser);
         Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake })
     }
 
     /// What the last step computed on its way; zeros before the first.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// Time of the steps since this was last called, or since the first.
+    pub fn take_times(&mut self) -> Times {
+        self.clock.take()
     }
 
     fn rng(&self, stream: Stream) -> rand_xoshiro::Xoshiro128PlusPlus {

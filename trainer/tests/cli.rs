@@ -243,6 +243,78 @@ fn a_dry_run_measures_and_writes_nothing() {
 }
 
 #[test]
+fn a_bench_prints_a_table() {
+    let place = Place::new();
+    let text = place.run_well(&[
+        "bench",
+        "--preset",
+        "reference-pocket",
+        "--config",
+        "tiny.toml",
+        "--batch",
+        "2",
+        "--steps",
+        "2",
+    ]);
+    for expected in [
+        "threads: ",
+        "batch",
+        "steps",
+        "median s",
+        "min s",
+        "pictures",
+        "GFLOP",
+        "CPU-s",
+        "cores",
+        "peak",
+        "phase",
+        "reference-pocket     2      2 ",
+        "tiny                 2      2 ",
+        "data and random numbers",
+        "D's turn: G forward",
+        "D forward",
+        "D backward",
+        "D optimiser",
+        "G's turn: G forward",
+        "gradient of the pictures",
+        "G backward",
+        "G optimiser and average",
+    ] {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    assert_eq!(text.contains('?'), !cfg!(target_os = "linux"), "{text}");
+    let text = place.run_well(&["bench", "--config", "tiny.toml", "--seconds", "0", "--threads", "1"]);
+    assert!(text.contains("threads: 1") && text.contains("tiny                 6      3 "), "{text}");
+}
+
+#[test]
+fn a_bench_can_be_stepped_by_another_program() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let place = Place::new();
+    let mut child = place
+        .command(&["bench", "--paired", "--preset", "reference-pocket", "--batch", "2", "--threads", "2"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut ask, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut answers = answers.lines().map(Result::unwrap);
+    assert_eq!(answers.next().unwrap(), "ready");
+    for _ in 0..2 {
+        // The answer comes before the next question.
+        ask.write_all(b"go\n").unwrap();
+        let step: serde_json::Value = serde_json::from_str(&answers.next().unwrap()).unwrap();
+        assert!(step["seconds"].as_f64().unwrap() > 0.0, "{step}");
+        assert_eq!(step["cpu_seconds"].is_number(), cfg!(unix), "{step}");
+    }
+    drop(ask);
+    let end: serde_json::Value = serde_json::from_str(&answers.next().unwrap()).unwrap();
+    assert_eq!((&end["steps"], &end["batch"], &end["threads"]), (&2.into(), &2.into(), &2.into()));
+    assert_eq!(end["peak_memory"].is_number(), cfg!(target_os = "linux"), "{end}");
+    assert!(answers.next().is_none() && child.wait().unwrap().success());
+}
+
+#[test]
 fn pairs_show_what_the_discriminator_saw() {
     let place = Place::new();
     let mut config = tiny();
@@ -299,6 +371,16 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["quantize", "junk.ckpt"], "junk.ckpt"),
         (&["presets", "pond"], "pocket"),
         (&["parity", "empty"], "weights_init.npz"),
+        (&["bench", "--preset", "pond"], "pocket"),
+        (&["bench", "--config", "bad.toml"], "batch"),
+        (&["bench", "--batch", "1"], "batch"),
+        (&["bench", "--threads", "0"], "threads"),
+        (&["bench", "--seconds=-1"], "--seconds must"),
+        (&["bench", "--steps", "0"], "steps"),
+        (&["bench", "--steps", "2", "--seconds", "2"], "--seconds"),
+        (&["bench", "--paired"], "one --preset"),
+        (&["bench", "--paired", "--preset", "pocket", "--config", "tiny.toml"], "one --preset"),
+        (&["bench", "--paired", "--preset", "pocket", "--steps", "2"], "--paired"),
         (&["sample", "-n", "0"], "100000"),
         (&["sample", "-n", "4000000000"], "100000"),
     ];

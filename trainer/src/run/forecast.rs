@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::quantise::{FloatModel, quantise};
 use crate::train::Trainer;
+use crate::usage::peak_memory;
 
 /// Steps that are measured, and the time after which no other one begins.
 const FEWEST: usize = 3;
@@ -139,13 +140,6 @@ impl fmt::Display for Forecast {
     }
 }
 
-/// Bytes of the most memory that this process has held. Only Linux says so in a file.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,14 +167,5 @@ mod tests {
         }
         // No number of steps overflows.
         assert!(forecast.total(u64::MAX) >= forecast.total(1000));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_peak_follows_what_is_held() {
-        let before = peak_memory().unwrap();
-        let held = vec![1u8; 256 << 20];
-        assert!(std::hint::black_box(&held).iter().map(|&b| u64::from(b)).sum::<u64>() > 0);
-        assert!(peak_memory().unwrap() >= before.max(256 << 20));
     }
 }

@@ -1,0 +1,31 @@
+"""What a step is given, for Keras and PyTorch alike."""
+
+import numpy as np
+
+PICTURES = 512
+
+
+class Draws:
+    def __init__(self, config):
+        self.batch, self.latent, self.labels = config["batch"], config["latent"], config["labels"]
+        self.rng = np.random.default_rng(config["seed"])
+        # Steps take as long whatever is to be seen in the pictures.
+        self.pictures = self.rng.integers(0, 256, (PICTURES, 32, 32, 3), dtype=np.uint8)
+        self.shuffle, self.order, self.at = config["shuffle"], np.arange(PICTURES), 0
+
+    def real(self):
+        """[N, 32, 32, 3], -1 ... 1."""
+        index = np.arange(self.at, self.at + self.batch) % PICTURES
+        self.at = (self.at + self.batch) % PICTURES
+        if self.shuffle and self.at < self.batch:
+            self.rng.shuffle(self.order)
+        return self.pictures[self.order[index]].astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+    def latents(self):
+        return self.rng.standard_normal((self.batch, self.latent), dtype=np.float32)
+
+    def targets(self):
+        """Of the generated pictures, then of the real ones; with noise."""
+        labels, n = self.labels, self.batch
+        targets = np.repeat(np.float32([labels["generated"], labels["real"]]), n)
+        return targets + np.float32(labels.get("noise", 0)) * self.rng.random(2 * n, dtype=np.float32)

@@ -1,0 +1,241 @@
+//! Every layer of the presets: forward pass, gradient of the input (dX), gradient of the
+//! weights (dW), as a training step computes them.
+//!
+//! ```sh
+//! cargo bench -p trainer --bench layers               # all; a few minutes
+//! cargo bench -p trainer --bench layers -- tutorial   # those whose name has "tutorial" in it
+//! cargo bench -p trainer --bench layers -- --test     # only the errors, and one call of each
+//! ```
+//!
+//! Rates count the multiplications and additions of the definition, whatever was really
+//! computed: "Gelem/s" is GFLOP/s. Before it is timed, each layer's largest error against the
+//! definition in f64 is measured on two pictures, printed, and held against a bound.
+
+use std::time::Duration;
+
+use criterion::{Criterion, SamplingMode, Throughput};
+use gen_core::spec::{Geometry, LayerSpec, Op};
+use ndarray::Array2;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+use rayon::prelude::*;
+use trainer::bench::count::layer_flop;
+use trainer::config::{Config, PRESETS};
+use trainer::nn::fast::Epilogue;
+use trainer::nn::linear::Linear;
+
+/// Largest error that is allowed, as a share of the largest value.
+const BOUND: f64 = 1e-6;
+
+/// Pictures that errors are measured on.
+const FEW: usize = 2;
+
+/// One call of what is timed.
+type Pass = fn(&mut Bench);
+
+/// A layer with what goes in and comes out of it.
+struct Bench {
+    linear: Linear,
+    op: Op,
+    weights: Vec<f32>,
+    x: Array2<f32>,
+    y: Array2<f32>,
+    d_weights: Vec<f32>,
+    dx: Array2<f32>,
+    dy: Array2<f32>,
+}
+
+fn main() {
+    let pool = rayon::ThreadPoolBuilder::new().build().expect("threads");
+    // As in the program: from outside, every loop of a small layer would be handed in anew.
+    pool.install(|| {
+        let mut criterion =
+            Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(200)).configure_from_args();
+        let mut seen = Vec::new();
+        for (preset, _) in PRESETS {
+            let config = Config::preset(preset).expect("a preset");
+            let (generator, discriminator) = config.networks().expect("a preset");
+            // The discriminator sees one batch after the other.
+            for (player, network) in [("G", generator), ("D", discriminator)] {
+                for (i, block) in network.blocks().iter().enumerate() {
+                    let (spec, geometry) = (block.spec().layer, *block.geometry());
+                    // Layers of the same shape are timed once, under their first name.
+                    if seen.contains(&(spec.op, geometry, config.batch)) {
+                        continue;
+                    }
+                    seen.push((spec.op, geometry, config.batch));
+                    let name = format!("{preset} {player}{i} {}", describe(spec.op, &geometry));
+                    measure(&mut criterion, &name, &spec, geometry, config.batch);
+                }
+            }
+        }
+        criterion.final_summary();
+    });
+}
+
+fn describe(op: Op, g: &Geometry) -> String {
+    let (input, output) = (g.input, g.output);
+    match op {
+        Op::Dense { .. } => format!("dense {input} to {output}"),
+        Op::Conv { kernel, stride, .. } => format!("conv {kernel}x{kernel} s{stride} {input} to {output}"),
+        Op::ConvTranspose { kernel, stride, .. } => {
+            format!("transposed {kernel}x{kernel} s{stride} {input} to {output}")
+        }
+    }
+}
+
+fn measure(criterion: &mut Criterion, name: &str, spec: &LayerSpec, geometry: Geometry, batch: usize) {
+    let mut group = criterion.benchmark_group(name);
+    group.measurement_time(Duration::from_millis(700)).sampling_mode(SamplingMode::Flat);
+    group.throughput(Throughput::Elements(layer_flop(&geometry, batch)));
+    // Made when criterion first calls for it, which it does not if the command line asks for other layers.
+    let mut bench = None;
+    let passes: [(&str, Pass); 3] = [("forward", Bench::forward), ("dX", Bench::dx), ("dW", Bench::dw)];
+    for (pass, run) in passes {
+        group.bench_function(pass, |b| {
+            let bench = bench.get_or_insert_with(|| {
+                Bench::new(spec, geometry, FEW).check(name);
+                Bench::new(spec, geometry, batch)
+            });
+            b.iter(|| run(bench));
+        });
+    }
+    group.finish();
+}
+
+impl Bench {
+    fn new(spec: &LayerSpec, geometry: Geometry, batch: usize) -> Self {
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
+        let mut values = |rows, columns| Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0..1.0));
+        let (x, dy): (Array2<f32>, Array2<f32>) =
+            (values(batch, geometry.input.len()), values(batch, geometry.output.len()));
+        let weights = values(1, geometry.weight_count()).into_raw_vec_and_offset().0;
+        Self {
+            linear: Linear::new(spec, geometry),
+            op: spec.op,
+            y: Array2::zeros(dy.dim()),
+            dx: Array2::zeros(x.dim()),
+            d_weights: vec![0.0; weights.len()],
+            weights,
+            x,
+            dy,
+        }
+    }
+
+    fn forward(&mut self) {
+        self.linear.forward(&self.weights, self.x.view(), self.y.view_mut(), Epilogue::Store);
+    }
+
+    fn dx(&mut self) {
+        self.linear.backward(&self.weights, None, self.x.view(), self.dy.view(), Some(self.dx.view_mut()));
+    }
+
+    fn dw(&mut self) {
+        self.linear.backward(&self.weights, Some(&mut self.d_weights), self.x.view(), self.dy.view(), None);
+    }
+
+    /// Prints the errors of all three passes, and stops if one is too large.
+    fn check(mut self, name: &str) {
+        self.forward();
+        self.dx();
+        self.dw();
+        let [y, dx, d_weights] = self.exact();
+        let errors = [
+            ("forward", error(self.y.as_slice().expect("contiguous"), &y)),
+            ("dX", error(self.dx.as_slice().expect("contiguous"), &dx)),
+            ("dW", error(&self.d_weights, &d_weights)),
+        ];
+        let text = errors.map(|(pass, error)| format!("{pass} {error:.1e}")).join(", ");
+        println!("{name}: largest error against f64: {text} of the largest value (bound {BOUND:.0e})");
+        for (pass, error) in errors {
+            assert!(error <= BOUND, "{name}: {pass} is off by {error:e} of its largest value");
+        }
+    }
+
+    /// `y`, `dx` and `d_weights` by the definition.
+    fn exact(&self) -> [Vec<f64>; 3] {
+        let Products { cin, cout, input_stride, places } = Products::of(self.op, &self.linear.geometry);
+        let weights = to_f64(&self.weights);
+        let pictures = (self.x.rows().into_iter().zip(self.dy.rows())).collect::<Vec<_>>();
+        let pictures = pictures.into_par_iter().map(|(x, dy)| {
+            let (x, dy) = (to_f64(x.to_slice().expect("contiguous")), to_f64(dy.to_slice().expect("contiguous")));
+            let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; weights.len()]);
+            for &(input, output, first) in &places {
+                let (y, dy) = (&mut y[output * cout..][..cout], &dy[output * cout..][..cout]);
+                for i in 0..cin {
+                    let (x, dx) = (x[input * cin + i], &mut dx[input * cin + i]);
+                    let at = first + i * input_stride..first + i * input_stride + cout;
+                    for (((w, dw), y), dy) in weights[at.clone()].iter().zip(&mut dw[at]).zip(&mut *y).zip(dy) {
+                        *y += x * w;
+                        *dx += dy * w;
+                        *dw += x * dy;
+                    }
+                }
+            }
+            [y, dx, dw]
+        });
+        let mut all = [vec![], vec![], vec![0.0; weights.len()]];
+        for [y, dx, dw] in pictures.collect::<Vec<_>>() {
+            all[0].extend(y);
+            all[1].extend(dx);
+            all[2].iter_mut().zip(dw).for_each(|(sum, dw)| *sum += dw);
+        }
+        all
+    }
+}
+
+/// The pairs of input and output pixels that a layer connects. A dense layer has one of each.
+struct Products {
+    /// Channels of an input pixel.
+    cin: usize,
+    /// Channels of an output pixel.
+    cout: usize,
+    /// From the weights of one input channel to those of the next; see [`trainer::nn::linear`].
+    input_stride: usize,
+    /// Input pixel, output pixel, first weight of the tap between them.
+    places: Vec<(usize, usize, usize)>,
+}
+
+impl Products {
+    fn of(op: Op, g: &Geometry) -> Self {
+        let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
+        let (kernel, stride) = (usize::from(g.y.kernel), usize::from(g.y.stride));
+        let (pad_y, pad_x) = (usize::from(g.y.pad), usize::from(g.x.pad));
+        // A convolution goes from its outputs to the inputs that they read, a transposed one
+        // from its inputs to the outputs that they are added to.
+        let (from, to, transposed) = match op {
+            Op::Dense { .. } => {
+                let (cin, cout) = (g.input.len(), g.output.len());
+                return Self { cin, cout, input_stride: cout, places: vec![(0, 0, 0)] };
+            }
+            Op::Conv { .. } => (g.output, g.input, false),
+            Op::ConvTranspose { .. } => (g.input, g.output, true),
+        };
+        let (tap_stride, input_stride) = if transposed { (cout, kernel * kernel * cout) } else { (cin * cout, cout) };
+        let mut places = Vec::new();
+        let inside = |at: usize, tap: usize, pad: usize, len: u16| {
+            (stride * at + tap).checked_sub(pad).filter(|&at| at < usize::from(len))
+        };
+        for (row, column) in (0..from.height.into()).flat_map(|y| (0..from.width.into()).map(move |x| (y, x))) {
+            for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+                let there = (inside(row, ky, pad_y, to.height), inside(column, kx, pad_x, to.width));
+                if let (Some(y), Some(x)) = there {
+                    let (here, there) = (row * usize::from(from.width) + column, y * usize::from(to.width) + x);
+                    let (input, output) = if transposed { (here, there) } else { (there, here) };
+                    places.push((input, output, (ky * kernel + kx) * tap_stride));
+                }
+            }
+        }
+        Self { cin, cout, input_stride, places }
+    }
+}
+
+fn to_f64(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
+}
+
+/// Largest difference, as a share of the largest value.
+fn error(ours: &[f32], exact: &[f64]) -> f64 {
+    let largest = exact.iter().fold(0.0, |m: f64, e| m.max(e.abs()));
+    ours.iter().zip(exact).map(|(&o, e)| (f64::from(o) - e).abs()).fold(0.0, f64::max) / largest
+}

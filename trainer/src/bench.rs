@@ -1,0 +1,337 @@
+//! How fast training steps are: `trainer bench`.
+//!
+//! A network is measured by a [`worker`], a process of its own, so that its peak memory is its
+//! own too. A worker does one step for each line that it reads and answers with what the step
+//! took; another program can step several of them in turn, so that whatever else the machine
+//! does hits all alike. [`Measurement::take`] is such a program, for one network.
+//!
+//! ```text
+//! -> (start)      <- ready                                       after a first step, which makes room
+//! -> any line     <- {"seconds":0.0123,"cpu_seconds":0.0241}     a step
+//! -> end of input <- {"threads":2,"peak_memory":1234,...}        a Summary
+//! ```
+
+pub mod count;
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::data::{self, Dataset};
+use crate::phases::Phase;
+use crate::train::Trainer;
+use crate::usage::{cpu_time, peak_memory};
+use count::Count;
+
+/// Drawn frogs that a worker trains on.
+const PICTURES: usize = 512;
+
+/// Steps that are measured at least, so that there is a median.
+const FEWEST: u64 = 3;
+
+/// What a worker says when it can be stepped.
+const READY: &str = "ready";
+
+/// What a step took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// By the clock on the wall.
+    pub seconds: f64,
+    /// Of all threads together, where the system tells.
+    pub cpu_seconds: Option<f64>,
+}
+
+/// What a worker says at its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// That it used.
+    pub threads: usize,
+    /// Bytes of the most memory that it held, where the system tells.
+    pub peak_memory: Option<u64>,
+    /// Steps that it did, without the first.
+    pub steps: u64,
+    /// Pictures in a batch.
+    pub batch: usize,
+    /// Multiplications and additions of a step, as [`Count`] counts them.
+    pub flop: u64,
+    /// Of the generator.
+    pub generator_parameters: usize,
+    /// Of the discriminator.
+    pub discriminator_parameters: usize,
+    /// Seconds of every phase in all those steps; see [`Phase::ALL`].
+    pub phases: Vec<(Phase, f64)>,
+}
+
+/// Steps that are measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// So many.
+    Steps(u64),
+    /// As many as begin in this time, and a few at least.
+    Time(Duration),
+}
+
+/// Drawn pictures of the size that the configuration needs.
+///
+/// # Errors
+/// When frogs are not drawn in that size.
+pub fn pictures(config: &Config) -> Result<Dataset> {
+    let request = data::Request {
+        path: Some(data::BUILTIN.into()),
+        side: config.side()?,
+        drawn: PICTURES,
+        ..data::Request::default()
+    };
+    data::load(&request, &mut |_| ())
+}
+
+/// Does a step for each line of `input` and tells `output` what it took.
+///
+/// # Errors
+/// When the configuration makes no networks, or one of the two is closed early.
+pub fn worker(config: Config, input: impl BufRead, mut output: impl Write) -> Result<()> {
+    let flop = Count::of(&config)?.total();
+    let data = pictures(&config)?;
+    let mut trainer = Trainer::new(config)?;
+    trainer.step(&data.pictures)?;
+    trainer.take_times();
+    let mut say = |line: &str| -> Result<()> {
+        writeln!(output, "{line}").and_then(|()| output.flush()).context("cannot answer")
+    };
+    say(READY)?;
+    let mut steps = 0;
+    for line in input.lines() {
+        line.context("cannot read")?;
+        let (cpu, started) = (cpu_time(), Instant::now());
+        trainer.step(&data.pictures)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let cpu = cpu_time().zip(cpu).map(|(after, before)| (after - before).as_secs_f64());
+        say(&serde_json::to_string(&Step { seconds, cpu_seconds: cpu })?)?;
+        steps += 1;
+    }
+    let times = trainer.take_times();
+    let summary = Summary {
+        threads: rayon::current_num_threads(),
+        peak_memory: peak_memory(),
+        steps,
+        batch: trainer.config.batch,
+        flop,
+        generator_parameters: trainer.state.generator.len(),
+        discriminator_parameters: trainer.state.discriminator.len(),
+        phases: Phase::ALL.map(|phase| (phase, times.of(phase).as_secs_f64())).to_vec(),
+    };
+    say(&serde_json::to_string(&summary)?)
+}
+
+/// What the steps of one network took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    name: String,
+    count: Count,
+    /// In the order of their time; never empty.
+    steps: Vec<Step>,
+    summary: Summary,
+}
+
+impl Measurement {
+    /// Steps a worker, which `command` starts with the same configuration.
+    ///
+    /// # Errors
+    /// When the worker cannot be started, or does not answer as one.
+    pub fn take(config: &Config, mut command: Command, limit: Limit) -> Result<Self> {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start a worker")?;
+        let (Some(mut ask), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("a worker without pipes");
+        };
+        let mut answers = BufReader::new(answers).lines();
+        let mut answer = || answers.next().context("the worker ended early")?.context("cannot hear the worker");
+        let take_steps = || -> Result<(Vec<Step>, Summary)> {
+            ensure!(answer()? == READY, "the worker is not ready");
+            let (started, mut steps) = (Instant::now(), Vec::new());
+            while match limit {
+                Limit::Steps(count) => (steps.len() as u64) < count,
+                Limit::Time(time) => (steps.len() as u64) < FEWEST || started.elapsed() < time,
+            } {
+                ask.write_all(b"\n").context("the worker ended early")?;
+                steps.push(serde_json::from_str(&answer()?).context("the worker's step")?);
+            }
+            drop(ask);
+            Ok((steps, serde_json::from_str(&answer()?).context("the worker's summary")?))
+        };
+        let result = take_steps();
+        if result.is_err() {
+            // It may be gone already.
+            let _ = child.kill();
+        }
+        let status = child.wait().context("cannot wait for the worker")?;
+        let (mut steps, summary) = result?;
+        ensure!(status.success(), "the worker failed: {status}");
+        ensure!(!steps.is_empty(), "no steps, no measurement");
+        steps.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        Ok(Self { name: config.name.clone(), count: Count::of(config)?, steps, summary })
+    }
+
+    /// Seconds of a step.
+    pub fn median(&self) -> f64 {
+        self.steps[self.steps.len() / 2].seconds
+    }
+
+    /// Seconds of the fastest step.
+    pub fn min(&self) -> f64 {
+        self.steps[0].seconds
+    }
+
+    /// Seconds of all threads together in a step, on average.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let sum = self.steps.iter().map(|step| step.cpu_seconds).sum::<Option<f64>>();
+        sum.map(|sum| sum / self.steps.len() as f64)
+    }
+
+    /// Share of the threads' time in which they were at work, 0 … 1.
+    pub fn cores_used(&self) -> Option<f64> {
+        let seconds = self.steps.iter().map(|step| step.seconds).sum::<f64>() / self.steps.len() as f64;
+        self.cpu_seconds().map(|cpu| cpu / (seconds * self.summary.threads as f64))
+    }
+
+    /// Seconds of a phase in a step, on average.
+    fn phase(&self, phase: Phase) -> f64 {
+        let sum = self.summary.phases.iter().find(|(p, _)| *p == phase).map_or(0.0, |(_, seconds)| *seconds);
+        sum / self.summary.steps.max(1) as f64
+    }
+}
+
+/// The table that `trainer bench` prints.
+#[derive(Debug)]
+pub struct Table(pub Vec<Measurement>);
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let optional = |value: Option<f64>, digits: usize| value.map_or("?".into(), |v| format!("{v:.digits$}"));
+        let threads = self.0.first().map_or(0, |m| m.summary.threads);
+        writeln!(f, "threads: {threads}\n")?;
+        writeln!(
+            f,
+            "{:16} {:>5} {:>6} {:>10} {:>10} {:>9} {:>8} {:>8} {:>9} {:>7} {:>8}",
+            "", "batch", "steps", "median s", "min s", "pictures", "GFLOP", "GFLOP", "CPU-s", "cores", "peak"
+        )?;
+        writeln!(
+            f,
+            "{:16} {:>5} {:>6} {:>10} {:>10} {:>9} {:>8} {:>8} {:>9} {:>7} {:>8}",
+            "network", "", "", "a step", "a step", "a second", "a step", "a second", "a step", "used", "MiB"
+        )?;
+        for m in &self.0 {
+            let gflop = m.count.total() as f64 / 1e9;
+            writeln!(
+                f,
+                "{:16} {:>5} {:>6} {:>10.5} {:>10.5} {:>9.1} {:>8.1} {:>8.1} {:>9} {:>7} {:>8}",
+                m.name,
+                m.summary.batch,
+                m.steps.len(),
+                m.median(),
+                m.min(),
+                m.summary.batch as f64 / m.median(),
+                gflop,
+                gflop / m.median(),
+                optional(m.cpu_seconds(), 5),
+                optional(m.cores_used().map(|share| share * 100.0), 0) + " %",
+                optional(m.summary.peak_memory.map(|bytes| bytes as f64 / f64::from(1 << 20)), 1),
+            )?;
+        }
+        writeln!(f, "\nTime of a step in ms (average), share of the step, GFLOP a second:\n")?;
+        write!(f, "{:26}", "phase")?;
+        for m in &self.0 {
+            write!(f, " {:>26}", m.name)?;
+        }
+        for phase in Phase::ALL {
+            write!(f, "\n{:26}", phase.name())?;
+            for m in &self.0 {
+                let all: f64 = Phase::ALL.iter().map(|&p| m.phase(p)).sum();
+                let (seconds, flop) = (m.phase(phase), m.count.phase(phase) as f64);
+                let rate = if flop > 0.0 { format!("{:.1}", flop / seconds / 1e9) } else { "-".into() };
+                write!(f, " {:>11.3} {:>5.1} % {:>6}", seconds * 1e3, seconds / all * 100.0, rate)?;
+            }
+        }
+        write!(
+            f,
+            "\n\nGFLOP are those of the layers' definition (each weight at each place, forward and for both gradients),\n\
+             whatever was really computed, so a rate may exceed what the processor can do. A step is one of the\n\
+             discriminator and one of the generator; pictures are the real ones of a batch. Peak memory is that of a\n\
+             process that does nothing else."
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config { batch: 2, ..Config::preset("reference-pocket").unwrap() }
+    }
+
+    fn answers(input: &str) -> Vec<String> {
+        let mut output = Vec::new();
+        worker(config(), input.as_bytes(), &mut output).unwrap();
+        String::from_utf8(output).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_worker_does_a_step_for_each_line_and_sums_up() {
+        // The last line may lack its end.
+        let lines = answers("\nstep\n!");
+        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert_eq!(lines[0], READY);
+        let mut all = 0.0;
+        for line in &lines[1..4] {
+            let step: Step = serde_json::from_str(line).unwrap();
+            assert!(step.seconds > 0.0 && step.cpu_seconds.is_some() == cfg!(unix), "{line}");
+            all += step.seconds;
+        }
+        let summary: Summary = serde_json::from_str(&lines[4]).unwrap();
+        assert_eq!((summary.steps, summary.batch), (3, 2));
+        assert_eq!(summary.peak_memory.is_some(), cfg!(target_os = "linux"));
+        let phases: f64 = summary.phases.iter().map(|(_, seconds)| seconds).sum();
+        assert!(phases <= all && phases > 0.9 * all, "the phases of {all} s take {phases} s");
+        assert!(summary.phases.iter().all(|(phase, seconds)| *seconds > 0.0 || *phase == Phase::GForwardAgain));
+    }
+
+    #[test]
+    fn a_worker_without_input_says_so() {
+        let lines = answers("");
+        let summary: Summary = serde_json::from_str(&lines[1]).unwrap();
+        assert_eq!((lines.len(), summary.steps), (2, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_a_question_mark() {
+        let step = |seconds| Step { seconds, cpu_seconds: None };
+        let config = config();
+        let count = Count::of(&config).unwrap();
+        let measurement = Measurement {
+            name: config.name,
+            count,
+            steps: [0.1, 0.2, 0.9].map(step).to_vec(),
+            summary: Summary {
+                threads: 2,
+                peak_memory: None,
+                steps: 3,
+                batch: 2,
+                flop: count.total(),
+                generator_parameters: 0,
+                discriminator_parameters: 0,
+                phases: vec![(Phase::Data, 0.3), (Phase::GForward, 0.9)],
+            },
+        };
+        assert_eq!((measurement.median(), measurement.min()), (0.2, 0.1));
+        let text = Table(vec![measurement]).to_string();
+        for expected in ["reference-pocket     2      3    0.20000    0.10000      10.0", "? %", "100.000  25.0 %"] {
+            assert!(text.contains(expected), "no {expected} in {text}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What this process has used of the machine, where the system tells.
+
+use std::time::Duration;
+
+/// Time of all threads together, since the process began.
+#[cfg(unix)]
+pub fn cpu_time() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::ProcessCPUTime).try_into().ok()
+}
+
+/// Time of all threads together, since the process began.
+#[cfg(not(unix))]
+pub fn cpu_time() -> Option<Duration> {
+    None
+}
+
+/// Bytes of the most memory that this process has held. Only Linux says so in a file.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_peak_follows_what_is_held() {
+        let before = peak_memory().unwrap();
+        let held = vec![1u8; 256 << 20];
+        assert!(std::hint::black_box(&held).iter().map(|&b| u64::from(b)).sum::<u64>() > 0);
+        assert!(peak_memory().unwrap() >= before.max(256 << 20));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_time_of_threads_is_added_up() {
+        let spin = |started: std::time::Instant| while started.elapsed() < Duration::from_millis(50) {};
+        let before = cpu_time().unwrap();
+        std::thread::scope(|s| {
+            for _ in 0..2 {
+                s.spawn(|| spin(std::time::Instant::now()));
+            }
+        });
+        let used = cpu_time().unwrap() - before;
+        // Other processes may have taken some of the time.
+        assert!(used > Duration::from_millis(10), "{used:?}");
+    }
+}
