@@ -20,7 +20,7 @@ use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::fast::{Correlation, Epilogue, Scratch};
+use super::fast::{Correlation, Epilogue, Points, Scratch};
 use super::gemm::gemm;
 use super::patches::Patches;
 use super::{activation, lane_len};
@@ -45,6 +45,8 @@ pub struct Linear {
     form: Form,
     /// Where they are faster: of the forward pass, of `dx`, and of `d_weights`.
     fast: [Option<Correlation>; 3],
+    /// The weights as the first two of them need them.
+    points: [Points; 2],
     /// The weights of a mirrored convolution.
     mirrored: Vec<f32>,
     lanes: Vec<Lane>,
@@ -88,7 +90,15 @@ impl Linear {
             (Op::ConvTranspose { .. }, Some(p)) => Form::Scatter(p),
             _ => Form::Dense,
         };
-        Self { op: spec.op, geometry, form, fast: [None; 3], mirrored: Vec::new(), lanes: Vec::new() }
+        Self {
+            op: spec.op,
+            geometry,
+            form,
+            fast: [None; 3],
+            points: Default::default(),
+            mirrored: Vec::new(),
+            lanes: Vec::new(),
+        }
     }
 
     /// Rows and columns of the weight matrix.
@@ -145,7 +155,8 @@ impl Linear {
     ) {
         if let Some(fast) = self.fast[0] {
             let (x, y) = (contiguous(&x), y.as_slice_mut().expect("a batch is contiguous"));
-            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, x, y, epilogue, scratch));
+            let points = &mut self.points[0];
+            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, x, y, epilogue, points, scratch));
             return;
         }
         self.mirror(weights);
@@ -212,7 +223,8 @@ impl Linear {
         if let (Some(fast), Some(dx)) = (self.fast[1], dx.take_if(|_| self.fast[1].is_some())) {
             let (dy, mut dx) = (contiguous(&dy), dx);
             let dx = dx.as_slice_mut().expect("a batch is contiguous");
-            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, dy, dx, Epilogue::Store, scratch));
+            let points = &mut self.points[1];
+            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, dy, dx, Epilogue::Store, points, scratch));
         }
         if let (Some(fast), Some(d_weights)) = (self.fast[2], d_weights.take_if(|_| self.fast[2].is_some())) {
             let (x, dy) = (contiguous(&x), contiguous(&dy));

@@ -23,6 +23,11 @@ const BLOCK_TILES: usize = 48;
 /// Groups of output channels whose products are brought back before the next ones are computed.
 const OUTPUT_GROUPS: usize = 16;
 
+/// Groups of weights at the points that a layer keeps, at most: 8 MB. A discriminator's are
+/// used three times a step. Of the largest layers a generator has one or two uses a step,
+/// and there they save less time than they take memory.
+const KEPT_GROUPS: usize = 1 << 17;
+
 /// Tiles whose share of the weights' gradient is added up at a time.
 const GRADIENT_TILES: usize = 96;
 
@@ -134,12 +139,20 @@ pub enum Epilogue<'a> {
     },
 }
 
+/// The weights of a layer at the points, which are computed again when they change.
+#[derive(Debug, Default)]
+pub struct Points {
+    /// What `values` are for: nothing, if they are not to be found again.
+    of: Option<(Correlation, Vec<f32>)>,
+    /// `[point][output group][product][input channel]`.
+    values: Vec<Group>,
+}
+
 /// Memory that all layers share; it grows to what the largest one needs.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// Weights at the points, `[point][output group][product][input channel]`, or their
-    /// gradient, `[point][output group][input channel]`.
-    weights: Vec<Group>,
+    /// Those of layers that keep none; they lie under the gradient's sums.
+    points: Points,
     /// Tiles of the input and of the output's gradient: `[group][point][tile]`.
     input: Vec<Group>,
     output: Vec<Group>,
@@ -281,8 +294,19 @@ impl Correlation {
     }
 
     /// Writes the correlation of each map in `x` to `y`.
-    pub fn run(&self, params: &[f32], x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
-        self.run_on(Arch::new(), params, x, y, epilogue, scratch);
+    ///
+    /// Between calls with the same `params`, `points` saves the work of transforming them, if
+    /// they are not too large to be kept.
+    pub fn run(
+        &self,
+        params: &[f32],
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        points: &mut Points,
+        scratch: &mut Scratch,
+    ) {
+        self.run_on(Arch::new(), params, x, y, epilogue, points, scratch);
     }
 
     /// Adds to `d_params` the gradient of the weights, from the input maps `x` and the
@@ -298,13 +322,14 @@ impl Correlation {
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,
+        points: &mut Points,
         scratch: &mut Scratch,
     ) {
         match (self.tile, self.taps) {
-            (2, 2) => self.run_in::<Winograd, 2, 2, 3, 10>(arch, params, x, y, epilogue, scratch),
-            (3, 2) => self.run_in::<Winograd, 3, 2, 4, 17>(arch, params, x, y, epilogue, scratch),
-            (2, 3) => self.run_in::<Winograd, 2, 3, 4, 17>(arch, params, x, y, epilogue, scratch),
-            (8, 5) => self.run_in::<Fourier, 8, 5, 12, 145>(arch, params, x, y, epilogue, scratch),
+            (2, 2) => self.run_in::<Winograd, 2, 2, 3, 10>(arch, params, x, y, epilogue, points, scratch),
+            (3, 2) => self.run_in::<Winograd, 3, 2, 4, 17>(arch, params, x, y, epilogue, points, scratch),
+            (2, 3) => self.run_in::<Winograd, 2, 3, 4, 17>(arch, params, x, y, epilogue, points, scratch),
+            (8, 5) => self.run_in::<Fourier, 8, 5, 12, 145>(arch, params, x, y, epilogue, points, scratch),
             (m, r) => unreachable!("tiles of {m} with {r} taps are never chosen"),
         }
     }
@@ -350,6 +375,7 @@ impl Correlation {
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,
+        points: &mut Points,
         scratch: &mut Scratch,
     ) {
         let pictures = x.len() / self.input.len();
@@ -357,9 +383,14 @@ impl Correlation {
             return;
         }
         let weights = self.weights_len::<D, M, R, T>();
-        grow(&mut scratch.weights, weights);
-        self.transform_weights::<D, M, R, T>(arch, params, &mut scratch.weights[..weights]);
-        let weights = &scratch.weights;
+        let keep = weights <= KEPT_GROUPS;
+        let points = if keep { points } else { &mut scratch.points };
+        if points.of.as_ref().is_none_or(|(of, kept)| of != self || kept != params) {
+            grow(&mut points.values, weights);
+            self.transform_weights::<D, M, R, T>(arch, params, &mut points.values[..weights]);
+            points.of = keep.then(|| (*self, params.to_vec()));
+        }
+        let weights = &points.values;
 
         // Each block is a run of rows of tiles; the rows of `y` that it writes are its own.
         let (rows, columns) = self.tiles();
@@ -497,11 +528,11 @@ impl Correlation {
         let stride = T * T * apart | 1;
         let of_point = self.of_point(1);
         let sums = T * T * of_point;
-        grow(&mut scratch.weights, sums);
+        grow(&mut scratch.points.values, sums);
         grow(&mut scratch.input, ks * stride);
         grow(&mut scratch.output, ns * stride);
-        let Scratch { weights, input, output, gradient, .. } = scratch;
-        let weights = &mut weights[..sums];
+        let Scratch { points, input, output, gradient } = scratch;
+        let weights = &mut points.values[..sums];
         let (input_groups, output_groups): (Vec<_>, Vec<_>) =
             (Self::channel_groups(&self.input).collect(), Self::channel_groups(&self.output).collect());
         for first in (0..tiles).step_by(at_a_time) {
@@ -668,7 +699,7 @@ impl<S: Simd> Load<S> for Tile<'_, S> {
 }
 
 /// The points of a tile, one register of a group of channels, `stride` groups apart.
-struct Points<P> {
+struct TilePoints<P> {
     groups: P,
     stride: usize,
     q: usize,
@@ -676,14 +707,14 @@ struct Points<P> {
     real: usize,
 }
 
-impl<S: Simd> Load<S> for Points<&[Group]> {
+impl<S: Simd> Load<S> for TilePoints<&[Group]> {
     #[inline(always)]
     fn load(&self, at: usize) -> S::f32s {
         S::as_simd_f32s(&self.groups[at * self.stride].0).0[self.q]
     }
 }
 
-impl<S: Simd> Store<S> for Points<&mut [Group]> {
+impl<S: Simd> Store<S> for TilePoints<&mut [Group]> {
     #[inline(always)]
     fn store(&mut self, at: usize, value: S::f32s) {
         S::as_mut_simd_f32s(&mut self.groups[at * self.stride].0).0[self.q] = value;
@@ -719,7 +750,7 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSim
         for (tile, places) in places.chunks_exact(side * side).enumerate() {
             for q in 0..16 / S::F32_LANES {
                 let x = Tile { simd, map, places, channels, q };
-                let mut to = Points { groups: &mut to[tile * strides.1..], stride: strides.0, q, real: D::REAL };
+                let mut to = TilePoints { groups: &mut to[tile * strides.1..], stride: strides.0, q, real: D::REAL };
                 if is_input {
                     D::input::<S>(simd, &x, &mut to);
                 } else {
@@ -845,7 +876,7 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSim
             for channel in 0..16 {
                 for q in 0..16 / S::F32_LANES {
                     let from = &sums[(g * ks + k) * 16 + channel..];
-                    let from = Points { groups: from, stride: ns * ks * 16 + 1, q, real: D::REAL };
+                    let from = TilePoints { groups: from, stride: ns * ks * 16 + 1, q, real: D::REAL };
                     let to = &mut taps[channel * ns * 16 + g * 16 + q * S::F32_LANES..];
                     D::d_weights::<S>(simd, &from, &mut TapGradients { taps: to, stride: 16 * ns * 16 });
                 }
@@ -958,7 +989,7 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
                         if there > 0 {
                             let channel = channel + q * S::F32_LANES;
                             let mut to = Outputs { simd, y: &mut *y, places, start, channel, there, epilogue };
-                            let from = Points { groups: from, stride: 1, q, real: D::REAL };
+                            let from = TilePoints { groups: from, stride: 1, q, real: D::REAL };
                             D::output::<S>(simd, &from, &mut to);
                         }
                     }
@@ -1106,8 +1137,9 @@ mod tests {
             }
             for arch in archs() {
                 let (mut our_y, mut our_dx) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()]);
-                forward.run_on(arch, &w, &x, &mut our_y, Epilogue::Store, &mut scratch);
-                backward.run_on(arch, &w, &dy, &mut our_dx, Epilogue::Store, &mut scratch);
+                let points = &mut Points::default();
+                forward.run_on(arch, &w, &x, &mut our_y, Epilogue::Store, points, &mut scratch);
+                backward.run_on(arch, &w, &dy, &mut our_dx, Epilogue::Store, points, &mut scratch);
                 let mut our_dw = vec![1.0; w.len()];
                 forward.add_gradient_on(arch, &mut our_dw, &x, &dy, &mut scratch);
                 our_dw.iter_mut().for_each(|d| *d -= 1.0);
@@ -1144,12 +1176,34 @@ mod tests {
         let (mut plain, mut fused) = (vec![0.0; g.output.len()], vec![0.0; g.output.len()]);
         let (forward, mut scratch) = (Correlation::forward(op, &g, 8).unwrap(), Scratch::default());
         for arch in archs() {
-            forward.run_on(arch, &w, &x, &mut plain, Epilogue::Store, &mut scratch);
-            forward.run_on(arch, &w, &x, &mut fused, Epilogue::BiasLeaky { bias: &bias, slope: 0.3 }, &mut scratch);
+            let (points, leaky) = (&mut Points::default(), Epilogue::BiasLeaky { bias: &bias, slope: 0.3 });
+            forward.run_on(arch, &w, &x, &mut plain, Epilogue::Store, points, &mut scratch);
+            forward.run_on(arch, &w, &x, &mut fused, leaky, points, &mut scratch);
             for (i, (p, f)) in plain.iter().zip(&fused).enumerate() {
                 let v = p + bias[i % 20];
                 assert_eq!(*f, if v > 0.0 { v } else { 0.3 * v });
             }
         }
+    }
+
+    #[test]
+    fn points_follow_the_weights() {
+        let op = Op::Conv { channels: 16, kernel: 4, stride: 2, padding: Padding::Same };
+        let g = LayerSpec { op, activation: Activation::Linear }.geometry(Shape::new(8, 8, 16)).unwrap();
+        let (x, mut w) = (values(g.input.len(), 1), values(g.weight_count(), 2));
+        let forward = Correlation::forward(op, &g, 2).unwrap();
+        let (mut kept, mut scratch) = (Points::default(), Scratch::default());
+        let mut run = |w: &[f32], points: &mut Points| {
+            let mut y = vec![0.0; g.output.len()];
+            forward.run(w, &x, &mut y, Epilogue::Store, points, &mut scratch);
+            y
+        };
+        let first = run(&w, &mut kept);
+        assert!(kept.of.is_some(), "points of a small layer are kept");
+        assert_eq!(first, run(&w, &mut kept));
+        w[7] += 1.0;
+        let second = run(&w, &mut kept);
+        assert_ne!(first, second);
+        assert_eq!(second, run(&w, &mut Points::default()));
     }
 }

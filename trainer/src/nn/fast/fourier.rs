@@ -1,7 +1,7 @@
 //! The real Fourier transform of a 12×12 tile, and back.
 //!
-//! Correlating through it takes 4.4 real multiplications for each output of a 5x5
-//! kernel, about as many as Winograd's F(4, 5), without its loss of five binary
+//! Correlating through it takes 3.3 real multiplications for each output of a 5x5
+//! kernel, fewer than the 4 of Winograd's F(4×4, 5×5), without its loss of five binary
 //! digits: the matrices are orthogonal.
 //!
 //! A transform of 12 is one of 3 times one of 4 without twiddle factors, because
