@@ -1,5 +1,7 @@
 //! Command line: parses, calls, prints. What is done stands in the library.
 
+use std::fmt;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,6 +26,22 @@ use trainer::run::session::Outcome;
 use trainer::run::{Checkpoint, Forecast, Session, interrupt};
 use trainer::tensors::Tensors;
 use trainer::train::latent_batch;
+
+// The standard library's would panic when `trainer inspect | head -1` has read enough.
+macro_rules! print {
+    ($($text:tt)*) => { say(format_args!($($text)*)) };
+}
+macro_rules! println {
+    ($($text:tt)*) => { say(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// Prints, unless nobody listens any more: files are written all the same.
+fn say(text: fmt::Arguments<'_>) {
+    match io::stdout().write_fmt(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => panic!("cannot print: {error}"),
+        _ => {}
+    }
+}
 
 /// The generator that the firmware ships with.
 const SHIPPED: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
