@@ -1,7 +1,8 @@
 //! Command line: parses, calls, prints. What is done stands in the library.
 
 use std::ffi::OsString;
-use std::io::{stdin, stdout};
+use std::fmt;
+use std::io::{self, Write as _, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::Duration;
@@ -28,6 +29,22 @@ use trainer::run::session::Outcome;
 use trainer::run::{Checkpoint, Forecast, Session, interrupt};
 use trainer::tensors::Tensors;
 use trainer::train::latent_batch;
+
+// The standard library's would panic when `trainer inspect | head -1` has read enough.
+macro_rules! print {
+    ($($text:tt)*) => { say(format_args!($($text)*)) };
+}
+macro_rules! println {
+    ($($text:tt)*) => { say(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// Prints, unless nobody listens any more: files are written all the same.
+fn say(text: fmt::Arguments<'_>) {
+    match io::stdout().write_fmt(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => panic!("cannot print: {error}"),
+        _ => {}
+    }
+}
 
 /// The generator that the firmware ships with.
 const SHIPPED: &[u8] = include_bytes!("../../firmware/assets/frog.gen");

@@ -264,4 +264,40 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
     }
+
+    /// Files of both kinds with something of every type in them.
+    fn well_formed() -> [(&'static str, Vec<u8>); 2] {
+        let mut npz = std::io::Cursor::new(Vec::new());
+        let mut writer = NpzWriter::new(&mut npz);
+        writer.add_array("a", &Array2::from_elem((2, 3), 0.5f32)).unwrap();
+        writer.add_array("b", &arr1(&[1u8, 2])).unwrap();
+        writer.finish().unwrap();
+        let (floats, bytes) = ([0u8; 24], [7u8; 2]);
+        let views = [
+            ("a", TensorView::new(Dtype::F32, vec![2, 3], &floats).unwrap()),
+            ("b", TensorView::new(Dtype::U8, vec![2], &bytes).unwrap()),
+        ];
+        [("x.npz", npz.into_inner()), ("x.safetensors", safetensors::serialize(views, None).unwrap())]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_bytes_are_an_error_or_arrays_but_no_panic(
+            changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0..=255u8), 0..6),
+            keep in 0.0..1.5f64,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, mut bytes) in well_formed() {
+                let len = bytes.len();
+                changes.iter().for_each(|(at, byte)| bytes[at.index(len)] = *byte);
+                bytes.truncate((keep * len as f64) as usize);
+                let path = folder.path().join(name);
+                std::fs::write(&path, &bytes).unwrap();
+                let read = Tensors::read(&path);
+                if changes.is_empty() && keep >= 1.0 {
+                    assert_eq!(read.unwrap().shaped("a", &[2, 3]).unwrap().len(), 6);
+                }
+            }
+        }
+    }
 }

@@ -122,6 +122,19 @@ pub struct Turn {
     pub gradient: Vec<f32>,
 }
 
+/// The four passes of a step that a gradient follows back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    /// The discriminator on generated pictures, in its own turn.
+    Generated,
+    /// The discriminator on real pictures.
+    Real,
+    /// The generator, for its own turn.
+    Drawn,
+    /// The discriminator on what the generator drew for its own turn.
+    Judged,
+}
+
 /// Two networks, their state, and scratch memory.
 #[derive(Debug)]
 pub struct Trainer {
@@ -227,11 +240,20 @@ impl Trainer {
         Ok(draws)
     }
 
-    /// A step with these draws. All arithmetic of a step stands here.
+    /// A step with these draws.
     ///
     /// # Errors
     /// When the draws are not of the configuration's sizes.
     pub fn play(&mut self, draws: &Draws) -> Result<Losses> {
+        self.play_watched(draws, |_, _| {})
+    }
+
+    /// The same, and `watch` is shown the network after each pass that a gradient
+    /// will follow back. All arithmetic of a step stands here.
+    ///
+    /// # Errors
+    /// When the draws are not of the configuration's sizes.
+    pub fn play_watched(&mut self, draws: &Draws, mut watch: impl FnMut(Sweep, &mut Network)) -> Result<Losses> {
         let Self { config, state, generator, discriminator, changed, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         draws.check(batch, generator.input().len(), shape.len())?;
@@ -257,6 +279,7 @@ impl Trainer {
             let logits = discriminator.forward(&state.discriminator, changed.view(), pass);
             turn.logits.slice_mut(half).assign(&logits.column(0));
             clock.lap(Phase::DForward);
+            watch([Sweep::Generated, Sweep::Real][i], discriminator);
             let logits = turn.logits.slice(half);
             let loss = bce(logits, targets.view(), 2.0 * batch as f32, discriminator.d_output().column_mut(0));
             discriminator.backward(&state.discriminator, Some(&mut turn.gradient), false, pass);
@@ -276,10 +299,12 @@ impl Trainer {
             None => turn.images.assign(seen),
         }
         clock.lap(Phase::GForwardAgain);
+        watch(Sweep::Drawn, generator);
         let (changes, pass) = (&draws.changes[2], Pass::Train(draws.dropout[2]));
         augment::forward(changes, shape, turn.images.view(), changed.view_mut());
         turn.logits.assign(&discriminator.forward(&state.discriminator, changed.view(), pass).column(0));
         clock.lap(Phase::DForwardAgain);
+        watch(Sweep::Judged, discriminator);
         let targets = Array1::from_elem(batch, labels.real);
         let g_loss = bce(turn.logits.view(), targets.view(), batch as f32, discriminator.d_output().column_mut(0));
         if let Some(d_changed) = discriminator.backward(&state.discriminator, None, true, pass) {

@@ -409,3 +409,18 @@ fn without_data_or_network_the_drawn_frogs_are_taken_and_named() {
     assert!(text.contains("drawn") && text.contains("RIBBIT_OFFLINE"), "{text}");
     assert!(place.path().join("data.png").is_file());
 }
+
+#[test]
+fn output_that_nobody_reads_is_no_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = folder.path().join("grid.png");
+    let sample = ["sample", "-n", "1", "--out", grid.to_str().unwrap()];
+    for arguments in [&["inspect"][..], &["presets"], &["presets", "tutorial"], &sample] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).stdout(writer).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{arguments:?}: {errors}");
+    }
+    assert!(grid.exists());
+}

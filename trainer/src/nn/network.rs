@@ -89,6 +89,11 @@ impl Network {
         self.maps[i + 1].view()
     }
 
+    /// The same, to be changed before [`backward`](Self::backward), which takes derivatives from it.
+    pub fn activation_mut(&mut self, i: usize) -> ArrayViewMut2<'_, f32> {
+        self.maps[i + 1].view_mut()
+    }
+
     /// A place for the gradient of the last batch's output, to be filled before [`backward`](Self::backward).
     pub fn d_output(&mut self) -> ArrayViewMut2<'_, f32> {
         let last = self.blocks.len();
