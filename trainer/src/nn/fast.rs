@@ -39,4 +39,4 @@ pub mod panel;
 pub mod points;
 pub mod transform;
 
-pub use correlation::{Correlation, Epilogue, Points, Scratch, Side};
+pub use correlation::{Correlation, Epilogue, Plan, Points, Scratch, Side};

@@ -20,7 +20,7 @@ use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::fast::{Correlation, Epilogue, Points, Scratch};
+use super::fast::{Correlation, Epilogue, Plan, Scratch};
 use super::gemm::gemm;
 use super::patches::Patches;
 use super::{activation, lane_len};
@@ -44,9 +44,7 @@ pub struct Linear {
     pub geometry: Geometry,
     form: Form,
     /// Where they are faster: of the forward pass, of `dx`, and of `d_weights`.
-    fast: [Option<Correlation>; 3],
-    /// The weights as the first two of them need them.
-    points: [Points; 2],
+    fast: [Option<Plan>; 3],
     /// The weights of a mirrored convolution.
     mirrored: Vec<f32>,
     lanes: Vec<Lane>,
@@ -90,15 +88,7 @@ impl Linear {
             (Op::ConvTranspose { .. }, Some(p)) => Form::Scatter(p),
             _ => Form::Dense,
         };
-        Self {
-            op: spec.op,
-            geometry,
-            form,
-            fast: [None; 3],
-            points: Default::default(),
-            mirrored: Vec::new(),
-            lanes: Vec::new(),
-        }
+        Self { op: spec.op, geometry, form, fast: [None, None, None], mirrored: Vec::new(), lanes: Vec::new() }
     }
 
     /// Rows and columns of the weight matrix.
@@ -153,10 +143,9 @@ impl Linear {
         mut y: ArrayViewMut2<'_, f32>,
         epilogue: Epilogue<'_>,
     ) {
-        if let Some(fast) = self.fast[0] {
+        if let Some(fast) = &mut self.fast[0] {
             let (x, y) = (contiguous(&x), y.as_slice_mut().expect("a batch is contiguous"));
-            let points = &mut self.points[0];
-            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, x, y, epilogue, points, scratch));
+            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, x, y, epilogue, scratch));
             return;
         }
         self.mirror(weights);
@@ -220,13 +209,17 @@ impl Linear {
         dy: ArrayView2<'_, f32>,
         mut dx: Option<ArrayViewMut2<'_, f32>>,
     ) {
-        if let (Some(fast), Some(dx)) = (self.fast[1], dx.take_if(|_| self.fast[1].is_some())) {
-            let (dy, mut dx) = (contiguous(&dy), dx);
+        let [_, fast_dx, fast_dw] = &mut self.fast;
+        if let Some(fast) = fast_dx
+            && let Some(mut dx) = dx.take()
+        {
+            let dy = contiguous(&dy);
             let dx = dx.as_slice_mut().expect("a batch is contiguous");
-            let points = &mut self.points[1];
-            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, dy, dx, Epilogue::Store, points, scratch));
+            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, dy, dx, Epilogue::Store, scratch));
         }
-        if let (Some(fast), Some(d_weights)) = (self.fast[2], d_weights.take_if(|_| self.fast[2].is_some())) {
+        if let Some(fast) = fast_dw
+            && let Some(d_weights) = d_weights.take()
+        {
             let (x, dy) = (contiguous(&x), contiguous(&dy));
             SCRATCH.with_borrow_mut(|scratch| fast.add_gradient(d_weights, x, dy, scratch));
         }

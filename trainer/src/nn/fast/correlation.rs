@@ -47,21 +47,37 @@ pub struct Side {
     pub origin_y: usize,
     /// The same over the left edge.
     pub origin_x: usize,
+    /// The one pixel of each square that is meant; all of them if there is none. Origins may
+    /// then be less than 0, as wrapped numbers.
+    pub only: Option<(usize, usize)>,
 }
 
 impl Side {
     fn of(shape: Shape, step: usize, (origin_y, origin_x): (usize, usize)) -> Self {
         let Shape { height, width, channels } = shape;
-        Self { height: height.into(), width: width.into(), channels: channels.into(), step, origin_y, origin_x }
+        Self {
+            height: height.into(),
+            width: width.into(),
+            channels: channels.into(),
+            step,
+            origin_y,
+            origin_x,
+            only: None,
+        }
     }
 
     fn groups_per_pixel(&self) -> usize {
         self.channels.div_ceil(16)
     }
 
+    /// Pixels of a square that are meant.
+    fn pixels(&self) -> usize {
+        if self.only.is_some() { 1 } else { self.step * self.step }
+    }
+
     /// Groups of channels of a square.
     fn groups(&self) -> usize {
-        self.step * self.step * self.groups_per_pixel()
+        self.pixels() * self.groups_per_pixel()
     }
 
     /// Values of a map.
@@ -123,6 +139,39 @@ pub struct Correlation {
     pub weights: Taps,
     /// Side of the square of outputs that a tile computes.
     pub tile: usize,
+}
+
+/// A correlation as it is computed: in one or in parts, each with its weights.
+#[derive(Debug)]
+pub struct Plan {
+    parts: Vec<(Correlation, Points)>,
+}
+
+impl Plan {
+    /// The parts of a correlation, which together write all of its output.
+    pub fn new(parts: Vec<Correlation>) -> Self {
+        Self { parts: parts.into_iter().map(|part| (part, Points::default())).collect() }
+    }
+
+    /// Its parts.
+    pub fn parts(&self) -> impl Iterator<Item = &Correlation> {
+        self.parts.iter().map(|(part, _)| part)
+    }
+
+    /// Writes the correlation of each map in `x` to `y`.
+    pub fn run(&mut self, params: &[f32], x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
+        for (part, points) in &mut self.parts {
+            part.run(params, x, y, epilogue, points, scratch);
+        }
+    }
+
+    /// Adds to `d_params` the gradient of the weights, from the input maps `x` and the
+    /// gradient `dy` of the output maps.
+    pub fn add_gradient(&self, d_params: &mut [f32], x: &[f32], dy: &[f32], scratch: &mut Scratch) {
+        for (part, _) in &self.parts {
+            part.add_gradient(d_params, x, dy, scratch);
+        }
+    }
 }
 
 /// What happens to an output before it is stored.
@@ -247,37 +296,72 @@ impl Correlation {
         (kernel == taps * stride && stride <= 2 && matches!(taps, 2 | 3 | 5)).then_some((stride, taps))
     }
 
-    /// This correlation with the tiles that make it fastest, or `None` where one product
-    /// is faster. `gradient` says what it is wanted for.
-    ///
-    /// Nanoseconds on one core of a Zen 4, fitted to
-    /// `cargo run --release -p trainer --example layer_speed`: a product of two groups
-    /// takes 5 here and 5.5 in one large product; bringing a group of channels to a
-    /// point or back takes 6, twice that where nothing of a tile stays in the cache;
-    /// a group of a patch takes 2.
-    pub fn fastest(self, gradient: bool) -> Option<Self> {
+    /// The same output in parts, one for each pixel of a square. Their tiles need not meet the
+    /// whole squares, so that a map of 8x8 pixels, in squares that begin one pixel over its
+    /// edge, takes four times 4x4 places instead of 5x5 places of four pixels.
+    pub fn apart(&self) -> Vec<Self> {
+        let step = self.output.step;
+        if step == 1 {
+            return vec![*self];
+        }
+        let along = |origin: usize, pixel: usize, len: usize| {
+            // Squares before the first whose pixel is inside.
+            let shift = origin.saturating_sub(pixel).div_ceil(step);
+            (shift, (len - 1 + origin - pixel - step * shift) / step + 1)
+        };
+        let part = |pixel: usize| {
+            let only = (pixel / step, pixel % step);
+            let (rows_off, rows) = along(self.output.origin_y, only.0, self.output.height);
+            let (columns_off, columns) = along(self.output.origin_x, only.1, self.output.width);
+            let mut part = Self { positions: (rows, columns), ..*self };
+            part.output.only = Some(only);
+            part.output.origin_y = self.output.origin_y.wrapping_sub(step * rows_off);
+            part.output.origin_x = self.output.origin_x.wrapping_sub(step * columns_off);
+            part.input.origin_y = self.input.origin_y.wrapping_sub(rows_off);
+            part.input.origin_x = self.input.origin_x.wrapping_sub(columns_off);
+            part
+        };
+        (0..step * step).map(part).collect()
+    }
+
+    /// How this correlation is fastest, or `None` where one product is faster. `gradient` says
+    /// what it is wanted for.
+    pub fn fastest(self, gradient: bool) -> Option<Plan> {
         // Groups that are mostly empty are not worth it.
         if self.input.channels < 16 || self.output.channels < 16 {
             return None;
         }
+        let forms = [vec![self], self.apart()].into_iter().flat_map(|parts| {
+            let with = move |tile| parts.iter().map(|part| Self { tile, ..*part }).collect::<Vec<_>>();
+            [2, 3, 8].map(with)
+        });
+        let cost = |parts: &Vec<Self>| parts.iter().map(|part| part.cost(gradient)).sum::<f64>();
+        let forms = forms.filter(|parts| parts.iter().all(Self::has_form));
+        let best = forms.min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        (cost(&best) < self.cost_of_product()).then(|| Plan::new(best))
+    }
+
+    /// Nanoseconds for a picture on one core of a Zen 4, fitted to
+    /// `cargo run --release -p trainer --example layer_speed`: a product of two groups
+    /// takes 5 here and 5.5 in one large product; bringing a group of channels to a
+    /// point or back takes 6, twice that where nothing of a tile stays in the cache;
+    /// a group of a patch takes 2.
+    fn cost(&self, gradient: bool) -> f64 {
         let (ks, ns) = (self.input.groups(), self.output.groups());
         let group = if gradient { 12.0 } else { 6.0 };
-        let cost = |c: &Self| {
-            let (rows, columns) = c.tiles();
-            let points = (c.tile + c.taps - 1).pow(2);
-            (rows * columns) as f64 * (5.0 * (c.products() * ks * ns) as f64 + group * (points * (ks + ns)) as f64)
-        };
-        let forms = [2, 3, 8].map(|tile| Self { tile, ..self });
-        let best = forms.into_iter().filter(Self::has_form).min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        let (rows, columns) = self.tiles();
+        let points = (self.tile + self.taps - 1).pow(2);
+        (rows * columns) as f64 * (5.0 * (self.products() * ks * ns) as f64 + group * (points * (ks + ns)) as f64)
+    }
 
-        // One product multiplies no empty channels.
+    /// The same for one product of all patches, which multiplies no empty channels.
+    fn cost_of_product(&self) -> f64 {
         let channels = |side: &Side| (side.step * side.step * side.channels) as f64 / 16.0;
         let writes = self.output.step > 1;
         let places = if writes { (self.input.height, self.input.width) } else { self.positions };
         let patches = (places.0 * places.1 * self.taps * self.taps) as f64;
         let (input, output) = (channels(&self.input), channels(&self.output));
-        let product = patches * (5.5 * input * output + 2.0 * if writes { output } else { input });
-        (cost(&best) < product).then_some(best)
+        patches * (5.5 * input * output + 2.0 * if writes { output } else { input })
     }
 
     /// Whether there is a domain for these tiles and taps.
@@ -364,7 +448,8 @@ impl Correlation {
         let per_pixel = side.groups_per_pixel();
         (0..side.groups()).map(move |g| {
             let (pixel, first) = (g / per_pixel, g % per_pixel * 16);
-            ((pixel / side.step, pixel % side.step), first, (side.channels - first).min(16))
+            let pixel = side.only.unwrap_or((pixel / side.step, pixel % side.step));
+            (pixel, first, (side.channels - first).min(16))
         })
     }
 
@@ -404,7 +489,9 @@ impl Correlation {
         let mut work = Vec::with_capacity(blocks);
         let end_of = |row: usize| {
             let (picture, row) = (row / rows, row % rows);
-            let pixels = (self.output.step * M * row).saturating_sub(self.output.origin_y).min(self.output.height);
+            let pixels = (self.output.step * M * row).wrapping_sub(self.output.origin_y) as isize;
+            // Where the squares of a part begin inside, the first ones write from the edge all the same.
+            let pixels = if row == 0 { 0 } else { pixels.clamp(0, self.output.height as isize) as usize };
             picture * self.output.len() + pixels * self.output.width * self.output.channels
         };
         for first in (0..all_rows).step_by(rows_a_block) {
@@ -609,7 +696,10 @@ impl Correlation {
                     (if self.weights.flipped { self.taps - 1 - d } else { d }, s)
                 };
                 let ((dy, sy), (dx, sx)) = (split(ky), split(kx));
-                let pixel = sy * step + sx;
+                if self.output.only.is_some_and(|only| only != (sy, sx)) {
+                    continue;
+                }
+                let pixel = if self.output.only.is_some() { 0 } else { sy * step + sx };
                 let (in_pixel, out_pixel) = if self.input.step > 1 { (pixel, 0) } else { (0, pixel) };
                 let k = in_pixel * self.input.groups_per_pixel() + channel / 16;
                 let from = k * of_group
@@ -1135,17 +1225,23 @@ mod tests {
             if !forward.has_form() {
                 continue;
             }
-            for arch in archs() {
-                let (mut our_y, mut our_dx) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()]);
-                let points = &mut Points::default();
-                forward.run_on(arch, &w, &x, &mut our_y, Epilogue::Store, points, &mut scratch);
-                backward.run_on(arch, &w, &dy, &mut our_dx, Epilogue::Store, points, &mut scratch);
-                let mut our_dw = vec![1.0; w.len()];
-                forward.add_gradient_on(arch, &mut our_dw, &x, &dy, &mut scratch);
-                our_dw.iter_mut().for_each(|d| *d -= 1.0);
+            for (arch, apart) in archs().into_iter().flat_map(|arch| [(arch, false), (arch, true)]) {
+                let parts = |c: Correlation| if apart { c.apart() } else { vec![c] };
+                let (mut our_y, mut our_dx, mut our_dw) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], w.clone());
+                for part in parts(forward) {
+                    let points = &mut Points::default();
+                    part.run_on(arch, &w, &x, &mut our_y, Epilogue::Store, points, &mut scratch);
+                    part.add_gradient_on(arch, &mut our_dw, &x, &dy, &mut scratch);
+                }
+                for part in parts(backward) {
+                    let points = &mut Points::default();
+                    part.run_on(arch, &w, &dy, &mut our_dx, Epilogue::Store, points, &mut scratch);
+                }
+                our_dw.iter_mut().zip(&w).for_each(|(d, w)| *d -= w);
                 let errors = [error(&our_y, &y), error(&our_dx, &dx), error(&our_dw, &dw)];
-                println!("{op:?} on {input}, tiles of {tile}, {arch:?}: {errors:?}");
-                assert!(errors.iter().all(|&e| e < BOUND), "{op:?} on {input}, tiles of {tile}, {arch:?}: {errors:?}");
+                let what = format!("{op:?} on {input}, tiles of {tile}, {arch:?}, apart: {apart}");
+                println!("{what}: {errors:?}");
+                assert!(errors.iter().all(|&e| e < BOUND), "{what}: {errors:?}");
             }
         }
     }

@@ -23,7 +23,7 @@ const BLOCK: usize = 12;
 /// Products that are added up one after the other; longer sums are sums of such sums.
 /// The rounding error of a chain grows with the root of its length, and the way back
 /// from the points amplifies it.
-const CHAIN: usize = 32;
+const CHAIN: usize = 64;
 
 /// `rows` of [`multiply`] must be a multiple of it.
 pub const SMALL: usize = 4;
