@@ -11,6 +11,7 @@
 pub mod activation;
 pub mod batch_norm;
 pub mod block;
+pub mod channels;
 pub mod dropout;
 pub mod fast;
 pub mod gemm;

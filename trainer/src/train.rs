@@ -17,7 +17,7 @@ use crate::augment::{self, Change};
 use crate::config::{Config, Range};
 use crate::nn::init::rng;
 use crate::nn::loss::bce;
-use crate::nn::optim::Moments;
+use crate::nn::optim::{self, Moments};
 use crate::nn::{Network, Pass};
 use crate::phases::{Clock, Phase, Times};
 
@@ -318,15 +318,9 @@ impl Trainer {
         let (params, moments) = (&mut state.generator, &mut state.generator_moments);
         config.generator.optimiser.step(state.step, factor, params, &turn.gradient, moments);
 
-        if config.ema == 0.0 {
-            state.average.copy_from_slice(&state.generator);
-        } else {
-            // Early on the average would mostly hold the first weights.
-            let decay = config.ema.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
-            for (a, p) in state.average.iter_mut().zip(&state.generator) {
-                *a += (1.0 - decay) * (*p - *a);
-            }
-        }
+        // Early on the average would mostly hold the first weights.
+        let decay = config.ema.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
+        optim::average(&mut state.average, &state.generator, decay);
         state.step += 1;
         clock.lap(Phase::GOptimiser);
         Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake })

@@ -120,8 +120,11 @@ impl Block {
         match &mut self.norm {
             Some(norm) => {
                 self.linear.forward(weights, x, y.view_mut(), Epilogue::Store);
-                norm.forward(&params[self.gamma.clone()], shift, y.view_mut());
-                activation::forward(activation, y);
+                let slope = activation::slope(activation);
+                norm.forward(&params[self.gamma.clone()], shift, slope.unwrap_or(1.0), y.view_mut());
+                if slope.is_none() {
+                    activation::forward(activation, y);
+                }
             }
             None => self.linear.forward_activated(weights, shift, activation, x, y),
         }
@@ -140,20 +143,18 @@ impl Block {
         mut dx: Option<ArrayViewMut2<'_, f32>>,
         pass: Pass,
     ) {
-        activation::backward(self.spec.layer.activation, y, dy.view_mut());
-        match &mut self.norm {
-            Some(norm) => {
-                let norm_grads = grads.as_deref_mut().map(|g| {
+        let activation = self.spec.layer.activation;
+        match (&mut self.norm, grads.as_deref_mut()) {
+            (Some(norm), grads) => {
+                activation::backward(activation, y, dy.view_mut());
+                let grads = grads.map(|g| {
                     let (shift, gamma) = g[self.shift.start..self.gamma.end].split_at_mut(self.shift.len());
                     (gamma, shift)
                 });
-                norm.backward(&params[self.gamma.clone()], norm_grads, dy.view_mut());
+                norm.backward(&params[self.gamma.clone()], grads, dy.view_mut());
             }
-            None => {
-                if let Some(g) = grads.as_deref_mut() {
-                    add_bias_gradient(&mut g[self.shift.clone()], dy.view());
-                }
-            }
+            (None, Some(g)) => activation::backward_with_bias(activation, y, dy.view_mut(), &mut g[self.shift.clone()]),
+            (None, None) => activation::backward(activation, y, dy.view_mut()),
         }
         let mask = self.mask(pass);
         let x = if mask.is_some() { self.dropped.view() } else { x };
@@ -176,11 +177,5 @@ impl Block {
             Pass::Train(seed) if self.spec.dropout > 0.0 => Some(seed ^ self.weights.start as u64),
             _ => None,
         }
-    }
-}
-
-fn add_bias_gradient(d_bias: &mut [f32], dy: ArrayView2<'_, f32>) {
-    for sum in super::batch_norm::channel_sums(dy, d_bias.len()).iter().zip(d_bias) {
-        *sum.1 += *sum.0 as f32;
     }
 }

@@ -115,6 +115,19 @@ impl Optimiser {
     }
 }
 
+/// Moves an exponential moving average towards `params`: all the way if `decay` is 0.
+pub fn average(average: &mut [f32], params: &[f32], decay: f32) {
+    average.par_chunks_mut(PIECE).zip(params.par_chunks(PIECE)).for_each(|(average, params)| {
+        if decay == 0.0 {
+            average.copy_from_slice(params);
+            return;
+        }
+        for (a, p) in average.iter_mut().zip(params) {
+            *a += (1.0 - decay) * (*p - *a);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
