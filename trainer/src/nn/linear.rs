@@ -20,7 +20,7 @@ use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::fast::{Correlation, Epilogue, Points, Scratch};
+use super::fast::{Correlation, Epilogue, Points, Scratch, fourier};
 use super::gemm::gemm;
 use super::patches::Patches;
 use super::{activation, lane_len};
@@ -62,6 +62,31 @@ enum Form {
     Scatter(Patches),
     /// A convolution as a [`Form::Scatter`].
     Mirrored(Patches),
+}
+
+/// What a training step computes of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// The output.
+    Forward,
+    /// The gradient of the input.
+    InputGradient,
+    /// The gradient of the weights.
+    WeightGradient,
+}
+
+impl Task {
+    /// First to last.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
+
+    /// For a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::InputGradient => "dX",
+            Self::WeightGradient => "dW",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +137,41 @@ impl Linear {
             Form::Mirrored(p) => (self.geometry.input.channels.into(), p.size()),
             _ => self.weight_dim(),
         }
+    }
+
+    /// How a task is done: the name of the form that was chosen for it.
+    pub fn way(&self, task: Task) -> String {
+        match (self.fast[task as usize], self.form) {
+            (Some(c), _) if c.tile + c.taps - 1 == fourier::SIDE => format!("Fourier, tiles of {0}x{0}", c.tile),
+            (Some(c), _) => format!("Winograd F({0}x{0}, {1}x{1})", c.tile, c.taps),
+            (None, Form::Dense) => "product".into(),
+            (None, Form::Gather(_) | Form::Scatter(_)) => "product, patches".into(),
+            (None, Form::Mirrored(_)) => "product, mirrored".into(),
+        }
+    }
+
+    /// Real multiplications that a task needs in that form. Those of transforms by constants
+    /// are not among them, nor what a product adds to fill its registers.
+    pub fn multiplications(&self, task: Task, pictures: usize) -> u64 {
+        if let Some(fast) = self.fast[task as usize] {
+            return fast.multiplications(pictures);
+        }
+        let (rows, columns) = self.product_dim();
+        let places = match self.form {
+            Form::Dense => 1,
+            Form::Gather(p) | Form::Scatter(p) | Form::Mirrored(p) => p.count(),
+        };
+        (pictures * places) as u64 * (rows * columns) as u64
+    }
+
+    /// Share of them that are for channels or outputs that are not there: a group of channels or
+    /// a tile is only multiplied as a whole. 0 … 1.
+    pub fn empty(&self, task: Task) -> f64 {
+        let Some(Correlation { input, output, positions, tile, .. }) = self.fast[task as usize] else { return 0.0 };
+        let full = |channels: usize| channels as f64 / channels.next_multiple_of(16) as f64;
+        let along = |len: usize, positions: usize| len as f64 / (positions.next_multiple_of(tile) * output.step) as f64;
+        let there = along(output.height, positions.0) * along(output.width, positions.1);
+        1.0 - there * full(input.channels) * full(output.channels)
     }
 
     /// Calls `f(index in the weights, index in the mirrored ones)` for each weight of a convolution.

@@ -293,6 +293,14 @@ impl Correlation {
         }
     }
 
+    /// Real multiplications of the products at the points, of this correlation or of the gradient
+    /// of its weights, over so many pictures. Groups of channels count whole, as do tiles.
+    pub fn multiplications(&self, pictures: usize) -> u64 {
+        let (rows, columns) = self.tiles();
+        let channels = (16 * self.input.groups(), 16 * self.output.groups());
+        (pictures * rows * columns) as u64 * (self.products() * channels.0 * channels.1) as u64
+    }
+
     /// Writes the correlation of each map in `x` to `y`.
     ///
     /// Between calls with the same `params`, `points` saves the work of transforming them, if
@@ -525,7 +533,7 @@ impl Correlation {
         let at_a_time = GRADIENT_TILES.min(tiles);
         // Odd distances, against collisions in the cache.
         let apart = at_a_time | 1;
-        let stride = T * T * apart | 1;
+        let stride = (T * T * apart) | 1;
         let of_point = self.of_point(1);
         let sums = T * T * of_point;
         grow(&mut scratch.points.values, sums);
