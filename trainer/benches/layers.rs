@@ -15,35 +15,17 @@ use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use gen_core::spec::{Geometry, LayerSpec, Op};
-use ndarray::Array2;
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro128PlusPlus;
 use rayon::prelude::*;
 use trainer::bench::count::layer_flop;
+use trainer::bench::layers::{Layer, for_each_layer};
 use trainer::config::{Config, PRESETS};
-use trainer::nn::fast::Epilogue;
-use trainer::nn::linear::Linear;
+use trainer::nn::linear::Task;
 
 /// Largest error that is allowed, as a share of the largest value.
 const BOUND: f64 = 1e-6;
 
 /// Pictures that errors are measured on.
 const FEW: usize = 2;
-
-/// One call of what is timed.
-type Pass = fn(&mut Bench);
-
-/// A layer with what goes in and comes out of it.
-struct Bench {
-    linear: Linear,
-    op: Op,
-    weights: Vec<f32>,
-    x: Array2<f32>,
-    y: Array2<f32>,
-    d_weights: Vec<f32>,
-    dx: Array2<f32>,
-    dy: Array2<f32>,
-}
 
 fn main() {
     let pool = rayon::ThreadPoolBuilder::new().build().expect("threads");
@@ -54,34 +36,13 @@ fn main() {
         let mut seen = Vec::new();
         for (preset, _) in PRESETS {
             let config = Config::preset(preset).expect("a preset");
-            let (generator, discriminator) = config.networks().expect("a preset");
-            // The discriminator sees one batch after the other.
-            for (player, network) in [("G", generator), ("D", discriminator)] {
-                for (i, block) in network.blocks().iter().enumerate() {
-                    let (spec, geometry) = (block.spec().layer, *block.geometry());
-                    // Layers of the same shape are timed once, under their first name.
-                    if seen.contains(&(spec.op, geometry, config.batch)) {
-                        continue;
-                    }
-                    seen.push((spec.op, geometry, config.batch));
-                    let name = format!("{preset} {player}{i} {}", describe(spec.op, &geometry));
-                    measure(&mut criterion, &name, &spec, geometry, config.batch);
-                }
-            }
+            for_each_layer(&config, &mut seen, |name, spec, geometry, batch| {
+                measure(&mut criterion, &format!("{preset} {name}"), spec, geometry, batch);
+            })
+            .expect("a preset");
         }
         criterion.final_summary();
     });
-}
-
-fn describe(op: Op, g: &Geometry) -> String {
-    let (input, output) = (g.input, g.output);
-    match op {
-        Op::Dense { .. } => format!("dense {input} to {output}"),
-        Op::Conv { kernel, stride, .. } => format!("conv {kernel}x{kernel} s{stride} {input} to {output}"),
-        Op::ConvTranspose { kernel, stride, .. } => {
-            format!("transposed {kernel}x{kernel} s{stride} {input} to {output}")
-        }
-    }
 }
 
 fn measure(criterion: &mut Criterion, name: &str, spec: &LayerSpec, geometry: Geometry, batch: usize) {
@@ -89,61 +50,34 @@ fn measure(criterion: &mut Criterion, name: &str, spec: &LayerSpec, geometry: Ge
     group.measurement_time(Duration::from_millis(700)).sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements(layer_flop(&geometry, batch)));
     // Made when criterion first calls for it, which it does not if the command line asks for other layers.
-    let mut bench = None;
-    let passes: [(&str, Pass); 3] = [("forward", Bench::forward), ("dX", Bench::dx), ("dW", Bench::dw)];
-    for (pass, run) in passes {
-        group.bench_function(pass, |b| {
-            let bench = bench.get_or_insert_with(|| {
-                Bench::new(spec, geometry, FEW).check(name);
-                Bench::new(spec, geometry, batch)
+    let mut layer = None;
+    for task in Task::ALL {
+        group.bench_function(task.name(), |b| {
+            let layer = layer.get_or_insert_with(|| {
+                Checked(Layer::new(spec, geometry, FEW)).check(name);
+                Layer::new(spec, geometry, batch)
             });
-            b.iter(|| run(bench));
+            b.iter(|| layer.run(task));
         });
     }
     group.finish();
 }
 
-impl Bench {
-    fn new(spec: &LayerSpec, geometry: Geometry, batch: usize) -> Self {
-        let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
-        let mut values = |rows, columns| Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0..1.0));
-        let (x, dy): (Array2<f32>, Array2<f32>) =
-            (values(batch, geometry.input.len()), values(batch, geometry.output.len()));
-        let weights = values(1, geometry.weight_count()).into_raw_vec_and_offset().0;
-        Self {
-            linear: Linear::new(spec, geometry),
-            op: spec.op,
-            y: Array2::zeros(dy.dim()),
-            dx: Array2::zeros(x.dim()),
-            d_weights: vec![0.0; weights.len()],
-            weights,
-            x,
-            dy,
-        }
-    }
+/// A layer whose results are held against the definition.
+struct Checked(Layer);
 
-    fn forward(&mut self) {
-        self.linear.forward(&self.weights, self.x.view(), self.y.view_mut(), Epilogue::Store);
-    }
-
-    fn dx(&mut self) {
-        self.linear.backward(&self.weights, None, self.x.view(), self.dy.view(), Some(self.dx.view_mut()));
-    }
-
-    fn dw(&mut self) {
-        self.linear.backward(&self.weights, Some(&mut self.d_weights), self.x.view(), self.dy.view(), None);
-    }
-
+impl Checked {
     /// Prints the errors of all three passes, and stops if one is too large.
     fn check(mut self, name: &str) {
-        self.forward();
-        self.dx();
-        self.dw();
+        for task in Task::ALL {
+            self.0.run(task);
+        }
         let [y, dx, d_weights] = self.exact();
+        let ours = &self.0;
         let errors = [
-            ("forward", error(self.y.as_slice().expect("contiguous"), &y)),
-            ("dX", error(self.dx.as_slice().expect("contiguous"), &dx)),
-            ("dW", error(&self.d_weights, &d_weights)),
+            ("forward", error(ours.y.as_slice().expect("contiguous"), &y)),
+            ("dX", error(ours.dx.as_slice().expect("contiguous"), &dx)),
+            ("dW", error(&ours.d_weights, &d_weights)),
         ];
         let text = errors.map(|(pass, error)| format!("{pass} {error:.1e}")).join(", ");
         println!("{name}: largest error against f64: {text} of the largest value (bound {BOUND:.0e})");
@@ -154,9 +88,10 @@ impl Bench {
 
     /// `y`, `dx` and `d_weights` by the definition.
     fn exact(&self) -> [Vec<f64>; 3] {
-        let Products { cin, cout, input_stride, places } = Products::of(self.op, &self.linear.geometry);
-        let weights = to_f64(&self.weights);
-        let pictures = (self.x.rows().into_iter().zip(self.dy.rows())).collect::<Vec<_>>();
+        let layer = &self.0;
+        let Products { cin, cout, input_stride, places } = Products::of(layer.op, &layer.linear.geometry);
+        let weights = to_f64(&layer.weights);
+        let pictures = (layer.x.rows().into_iter().zip(layer.dy.rows())).collect::<Vec<_>>();
         let pictures = pictures.into_par_iter().map(|(x, dy)| {
             let (x, dy) = (to_f64(x.to_slice().expect("contiguous")), to_f64(dy.to_slice().expect("contiguous")));
             let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; weights.len()]);

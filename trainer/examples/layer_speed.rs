@@ -87,16 +87,15 @@ fn measure(op: Op, input: Shape, n: usize) {
             ],
         );
     }
-    for (name, mut linear) in [("chosen", Linear::new(&spec, g))] {
-        report(
-            name,
-            [
-                best(|| linear.forward(&weights, x.view(), y.view_mut(), Epilogue::Store)),
-                best(|| linear.backward(&weights, None, x.view(), dy.view(), Some(dx.view_mut()))),
-                best(|| linear.backward(&weights, Some(&mut d_weights), x.view(), dy.view(), None)),
-            ],
-        );
-    }
+    let mut linear = Linear::new(&spec, g);
+    report(
+        "chosen",
+        [
+            best(|| linear.forward(&weights, x.view(), y.view_mut(), Epilogue::Store)),
+            best(|| linear.backward(&weights, None, x.view(), dy.view(), Some(dx.view_mut()))),
+            best(|| linear.backward(&weights, Some(&mut d_weights), x.view(), dy.view(), None)),
+        ],
+    );
 }
 
 /// Seconds of the fastest of a few repetitions.

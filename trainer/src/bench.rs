@@ -12,6 +12,7 @@
 //! ```
 
 pub mod count;
+pub mod layers;
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
@@ -217,19 +218,41 @@ impl fmt::Display for Table {
         writeln!(f, "threads: {threads}\n")?;
         writeln!(
             f,
-            "{:16} {:>5} {:>6} {:>10} {:>10} {:>9} {:>8} {:>8} {:>9} {:>7} {:>8}",
-            "", "batch", "steps", "median s", "min s", "pictures", "GFLOP", "GFLOP", "CPU-s", "cores", "peak"
+            "{:16} {:>5} {:>6} {:>10} {:>10} {:>9} {:>13} {:>8} {:>8} {:>9} {:>7} {:>8}",
+            "",
+            "batch",
+            "steps",
+            "median s",
+            "min s",
+            "pictures",
+            "GFLOP by",
+            "GFLOP",
+            "GFLOP",
+            "CPU-s",
+            "cores",
+            "peak"
         )?;
         writeln!(
             f,
-            "{:16} {:>5} {:>6} {:>10} {:>10} {:>9} {:>8} {:>8} {:>9} {:>7} {:>8}",
-            "network", "", "", "a step", "a step", "a second", "a step", "a second", "a step", "used", "MiB"
+            "{:16} {:>5} {:>6} {:>10} {:>10} {:>9} {:>13} {:>8} {:>8} {:>9} {:>7} {:>8}",
+            "network",
+            "",
+            "",
+            "a step",
+            "a step",
+            "a second",
+            "definition",
+            "needed",
+            "a second",
+            "a step",
+            "used",
+            "MiB"
         )?;
         for m in &self.0 {
             let gflop = m.count.total() as f64 / 1e9;
             writeln!(
                 f,
-                "{:16} {:>5} {:>6} {:>10.5} {:>10.5} {:>9.1} {:>8.1} {:>8.1} {:>9} {:>7} {:>8}",
+                "{:16} {:>5} {:>6} {:>10.5} {:>10.5} {:>9.1} {:>13.1} {:>8.1} {:>8.1} {:>9} {:>7} {:>8}",
                 m.name,
                 m.summary.batch,
                 m.steps.len(),
@@ -237,32 +260,40 @@ impl fmt::Display for Table {
                 m.min(),
                 m.summary.batch as f64 / m.median(),
                 gflop,
+                m.count.needed() as f64 / 1e9,
                 gflop / m.median(),
                 optional(m.cpu_seconds(), 5),
                 optional(m.cores_used().map(|share| share * 100.0), 0) + " %",
                 optional(m.summary.peak_memory.map(|bytes| bytes as f64 / f64::from(1 << 20)), 1),
             )?;
         }
-        writeln!(f, "\nTime of a step in ms (average), share of the step, GFLOP a second:\n")?;
+        writeln!(
+            f,
+            "\nTime of a step in ms (average), share of the step, GFLOP a second by definition, and of those needed:\n"
+        )?;
         write!(f, "{:26}", "phase")?;
         for m in &self.0 {
-            write!(f, " {:>26}", m.name)?;
+            write!(f, " {:>32}", m.name)?;
         }
         for phase in Phase::ALL {
             write!(f, "\n{:26}", phase.name())?;
             for m in &self.0 {
                 let all: f64 = Phase::ALL.iter().map(|&p| m.phase(p)).sum();
-                let (seconds, flop) = (m.phase(phase), m.count.phase(phase) as f64);
-                let rate = if flop > 0.0 { format!("{:.1}", flop / seconds / 1e9) } else { "-".into() };
-                write!(f, " {:>11.3} {:>5.1} % {:>6}", seconds * 1e3, seconds / all * 100.0, rate)?;
+                let seconds = m.phase(phase);
+                let rate =
+                    |flop: u64| if flop > 0 { format!("{:.1}", flop as f64 / seconds / 1e9) } else { "-".into() };
+                let (definition, needed) = (rate(m.count.phase(phase)), rate(m.count.needed_in(phase)));
+                write!(f, " {:>10.3} {:>5.1} % {definition:>6} {needed:>6}", seconds * 1e3, seconds / all * 100.0)?;
             }
         }
         write!(
             f,
-            "\n\nGFLOP are those of the layers' definition (each weight at each place, forward and for both gradients),\n\
-             whatever was really computed, so a rate may exceed what the processor can do. A step is one of the\n\
-             discriminator and one of the generator; pictures are the real ones of a batch. Peak memory is that of a\n\
-             process that does nothing else."
+            "\n\nGFLOP by definition: a multiplication and an addition for each weight at each place, forward and for both\n\
+             gradients. Needed: those of the products that are really computed, in the domain that a layer is computed\n\
+             in; its transforms are not counted. The first rate may therefore exceed what the processor can do, the\n\
+             second one cannot; `trainer bench --layers` has both for each layer. A step is one of the discriminator and\n\
+             one of the generator; pictures are the real ones of a batch. Peak memory is that of a process that does\n\
+             nothing else."
         )
     }
 }

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use gen_core::{Latent, Model};
 use ndarray::{Array4, Axis};
 
+use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
 use trainer::config::{Config, PRESETS, Range};
 use trainer::data::{self, ClassFilter, Dataset};
@@ -107,7 +108,7 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u32,
     },
-    /// Measure training steps: time of each part, memory, cores used
+    /// Measure training steps: time of each part, memory, cores used; or each layer
     Bench(BenchArgs),
     /// Compare a training step of the tutorial with what Keras computed
     Parity {
@@ -245,12 +246,15 @@ struct BenchArgs {
     /// Steps to measure of each one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["seconds", "paired"])]
     steps: Option<u64>,
-    /// Time to measure each one for, if it takes three steps or more
+    /// Time to measure each one for, if it takes three steps (or rounds of its layers) or more
     #[arg(long, default_value_t = 10.0, value_name = "S", conflicts_with = "paired")]
     seconds: f64,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Measure each layer instead: how it is computed, and how near it comes to what the machine can do
+    #[arg(long, conflicts_with_all = ["steps", "paired"])]
+    layers: bool,
     /// For scripts: one step for each line of standard input, answered by a line of JSON
     #[arg(long)]
     paired: bool,
@@ -296,6 +300,7 @@ fn main() -> ExitCode {
         Command::Export(args) => with_threads(None, || export_weights(&args)),
         Command::Inspect { model } => show_model(model.as_deref()),
         Command::Verify { model, count, seed } => with_threads(None, || prove(model.as_deref(), seed, count)),
+        Command::Bench(args) if args.layers => with_threads(args.threads, || bench_layers(&args)),
         Command::Bench(args) if args.paired => with_threads(args.threads, || bench_worker(&args)),
         Command::Bench(args) => bench(&args),
         Command::Parity { folder } => with_threads(None, || compare(&folder)),
@@ -532,6 +537,12 @@ fn prove(path: Option<&Path>, seed: u32, count: u32) -> Result<ExitCode> {
 const BENCHED: [&str; 3] = ["tutorial", "reference-pocket", "pocket"];
 
 impl BenchArgs {
+    /// For which each one is measured.
+    fn time(&self) -> Result<Duration> {
+        ensure!((0.0..=86_400.0).contains(&self.seconds), "--seconds must be 0 or more and at most a day");
+        Ok(Duration::from_secs_f64(self.seconds))
+    }
+
     /// Every recipe, with the arguments that name it.
     fn recipes(&self) -> Result<Vec<(Config, [OsString; 2])>> {
         let presets = self.preset.iter().map(|name| (name.as_str(), None));
@@ -554,14 +565,17 @@ impl BenchArgs {
     }
 }
 
+fn bench_layers(args: &BenchArgs) -> Result<ExitCode> {
+    let configs: Vec<_> = args.recipes()?.into_iter().map(|(config, _)| config).collect();
+    println!("{}", Limits::measure(&configs, args.time()? * configs.len() as u32)?);
+    Ok(ExitCode::SUCCESS)
+}
+
 fn bench(args: &BenchArgs) -> Result<ExitCode> {
     ensure!(args.threads != Some(0), "--threads must be at least 1");
     let limit = match args.steps {
         Some(steps) => Limit::Steps(steps),
-        None => {
-            ensure!((0.0..=86_400.0).contains(&args.seconds), "--seconds must be 0 or more and at most a day");
-            Limit::Time(Duration::from_secs_f64(args.seconds))
-        }
+        None => Limit::Time(args.time()?),
     };
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut measurements = Vec::new();

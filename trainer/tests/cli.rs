@@ -234,7 +234,14 @@ fn a_dry_run_measures_and_writes_nothing() {
     let place = Place::new();
     let text =
         place.run_well(&["train", "--config", "tiny.toml", "--data", "pictures", "--steps", "12345", "--dry-run"]);
-    for expected in ["seconds per step: ", "expected total: ", "12,345 steps", "peak memory: ", "0.1 MB"] {
+    for expected in [
+        "seconds per step: ",
+        "expected total: ",
+        "12,345 steps",
+        "samples and checkpoints add ",
+        "peak memory: ",
+        "0.1 MB",
+    ] {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
     assert_eq!(text.contains("peak memory: unknown"), !cfg!(target_os = "linux"), "{text}");
@@ -263,7 +270,8 @@ fn a_bench_prints_a_table() {
         "median s",
         "min s",
         "pictures",
-        "GFLOP",
+        "GFLOP by",
+        "needed",
         "CPU-s",
         "cores",
         "peak",
@@ -285,6 +293,29 @@ fn a_bench_prints_a_table() {
     assert_eq!(text.contains('?'), !cfg!(target_os = "linux"), "{text}");
     let text = place.run_well(&["bench", "--config", "tiny.toml", "--seconds", "0", "--threads", "1"]);
     assert!(text.contains("threads: 1") && text.contains("tiny                 6      3 "), "{text}");
+}
+
+#[test]
+fn a_bench_of_layers_rates_each_against_the_peak() {
+    let place = Place::new();
+    let arguments = ["bench", "--layers", "--preset", "reference-pocket", "--config", "tiny.toml"];
+    let text = place.run_well(&[&arguments[..], &["--batch", "2", "--seconds", "0", "--threads", "1"]].concat());
+    for expected in [
+        "threads: 1",
+        "peak of the machine: ",
+        "reference-pocket, batch 2",
+        "tiny, batch 2",
+        "G0 dense 1x1x32 to 4x4x64",
+        "D2 conv 4x4 s2 8x8x128 to 4x4x256",
+        "forward",
+        "dX",
+        "dW",
+        "product, mirrored",
+        "Winograd F(",
+        " %",
+    ] {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
 }
 
 #[test]
@@ -378,6 +409,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["bench", "--seconds=-1"], "--seconds must"),
         (&["bench", "--steps", "0"], "steps"),
         (&["bench", "--steps", "2", "--seconds", "2"], "--seconds"),
+        (&["bench", "--layers", "--steps", "2"], "--layers"),
         (&["bench", "--paired"], "one --preset"),
         (&["bench", "--paired", "--preset", "pocket", "--config", "tiny.toml"], "one --preset"),
         (&["bench", "--paired", "--preset", "pocket", "--steps", "2"], "--paired"),

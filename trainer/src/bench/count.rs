@@ -1,17 +1,20 @@
-//! How much arithmetic a step is, by the definition of its layers.
+//! How much arithmetic a step is: by the definition of its layers, and in the forms that
+//! they are computed in.
 //!
-//! The count is that of the direct computation: a layer's forward pass multiplies and
+//! The first count is that of the direct computation: a layer's forward pass multiplies and
 //! adds once for every weight at every place ([`Geometry::macs`], taps over the edge
 //! included), and so does each of its two gradients. It follows from the geometry alone,
 //! whatever is really computed, so that programs that take different ways to the same
-//! result can be compared. Activations, normalisations, augmentation and optimisers are
-//! not counted.
+//! result can be compared. The second one is that of the products that are really computed
+//! ([`Linear::multiplications`]). Activations, normalisations, augmentation and optimisers
+//! are in neither.
 
 use anyhow::Result;
 use gen_core::spec::Geometry;
 
 use crate::config::Config;
 use crate::nn::Network;
+use crate::nn::linear::{Linear, Task};
 use crate::phases::Phase;
 
 /// Multiplications and additions of one pass of a layer over `pictures`.
@@ -19,9 +22,12 @@ pub fn layer_flop(geometry: &Geometry, pictures: usize) -> u64 {
     2 * geometry.macs() * pictures as u64
 }
 
-/// Multiplications and additions of a step, by the definition of its layers.
+/// Multiplications and additions of a step, phase by phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count([u64; Phase::ALL.len()]);
+pub struct Count {
+    by_definition: [u64; Phase::ALL.len()],
+    needed: [u64; Phase::ALL.len()],
+}
 
 impl Count {
     /// Of a step with this configuration. The first layer of the network that learns needs no
@@ -32,29 +38,50 @@ impl Count {
     pub fn of(config: &Config) -> Result<Self> {
         let (generator, discriminator) = config.networks()?;
         let n = config.batch;
-        let forward = |network: &Network, pictures| -> u64 {
-            network.blocks().iter().map(|block| layer_flop(block.geometry(), pictures)).sum()
+        let step = |layer: &dyn Fn(&Linear, Task, usize) -> u64| {
+            let all = |network: &Network, task, pictures| -> u64 {
+                network.blocks().iter().map(|block| layer(block.linear(), task, pictures)).sum()
+            };
+            let forward = |network, pictures| all(network, Task::Forward, pictures);
+            let backward = |network: &Network, pictures| {
+                let first = layer(network.blocks()[0].linear(), Task::InputGradient, pictures);
+                all(network, Task::InputGradient, pictures) - first + all(network, Task::WeightGradient, pictures)
+            };
+            Phase::ALL.map(|phase| match phase {
+                Phase::GForward => forward(&generator, n),
+                Phase::GForwardAgain if config.fresh_latents => forward(&generator, n),
+                Phase::DForward => forward(&discriminator, 2 * n),
+                Phase::DBackward => backward(&discriminator, 2 * n),
+                Phase::DForwardAgain => forward(&discriminator, n),
+                Phase::PictureGradient => all(&discriminator, Task::InputGradient, n),
+                Phase::GBackward => backward(&generator, n),
+                Phase::GForwardAgain | Phase::Data | Phase::DOptimiser | Phase::GOptimiser => 0,
+            })
         };
-        let first = |network: &Network, pictures| layer_flop(network.blocks()[0].geometry(), pictures);
-        Ok(Self(Phase::ALL.map(|phase| match phase {
-            Phase::GForward => forward(&generator, n),
-            Phase::GForwardAgain if config.fresh_latents => forward(&generator, n),
-            Phase::DForward => forward(&discriminator, 2 * n),
-            Phase::DBackward => 2 * forward(&discriminator, 2 * n) - first(&discriminator, 2 * n),
-            Phase::DForwardAgain | Phase::PictureGradient => forward(&discriminator, n),
-            Phase::GBackward => 2 * forward(&generator, n) - first(&generator, n),
-            Phase::GForwardAgain | Phase::Data | Phase::DOptimiser | Phase::GOptimiser => 0,
-        })))
+        Ok(Self {
+            by_definition: step(&|linear, _, pictures| layer_flop(&linear.geometry, pictures)),
+            needed: step(&|linear, task, pictures| 2 * linear.multiplications(task, pictures)),
+        })
     }
 
-    /// Of one phase.
+    /// Of one phase, by the definition of the layers.
     pub fn phase(&self, phase: Phase) -> u64 {
-        self.0[phase as usize]
+        self.by_definition[phase as usize]
     }
 
-    /// Of the whole step.
+    /// Of the whole step, by the definition of the layers.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.by_definition.iter().sum()
+    }
+
+    /// Of the products that are really computed in one phase.
+    pub fn needed_in(&self, phase: Phase) -> u64 {
+        self.needed[phase as usize]
+    }
+
+    /// Of the products that are really computed in the whole step.
+    pub fn needed(&self) -> u64 {
+        self.needed.iter().sum()
     }
 }
 
@@ -95,6 +122,39 @@ mod tests {
         assert_eq!(count.phase(Phase::DForwardAgain), k * n * d_sum);
         assert_eq!(count.phase(Phase::PictureGradient), k * n * d_sum);
         assert_eq!(count.total(), k * n * (4 * g_sum - g[0] + 8 * d_sum - 2 * d[0]));
+    }
+
+    #[test]
+    fn a_layer_needs_what_its_form_multiplies() {
+        let (generator, discriminator) = Config::preset("tutorial").unwrap().networks().unwrap();
+        let (n, tasks) = (20, Task::ALL);
+        // 5x5, 32x32 outputs: 4 x 4 tiles of 8 x 8, 4 real and 70 complex products each.
+        let linear = generator.blocks()[3].linear();
+        let fourier = n * 16 * (4 + 70 * 3) * 256 * 256;
+        assert!(linear.way(Task::Forward).starts_with("Fourier"), "{}", linear.way(Task::Forward));
+        assert_eq!(tasks.map(|task| linear.multiplications(task, 20)), [fourier; 3]);
+        assert_eq!(tasks.map(|task| linear.empty(task)), [0.0; 3]);
+        // 7x7 to three channels, a product that is as large as the definition.
+        let linear = generator.blocks()[5].linear();
+        assert_eq!(linear.way(Task::Forward), "product, mirrored");
+        assert_eq!(tasks.map(|task| 2 * linear.multiplications(task, 20)), [layer_flop(&linear.geometry, 20); 3]);
+        // 4x4 with stride 2 and 14x14 outputs: 2x2 taps over squares of 2x2 pixels.
+        let linear = discriminator.blocks()[1].linear();
+        let (tiles, points) = if linear.way(Task::Forward).contains("F(3x3") { (5 * 5, 16) } else { (7 * 7, 9) };
+        assert_eq!(linear.multiplications(Task::Forward, 20), n * tiles * points * 512 * 128);
+        let count = count("tutorial");
+        assert!(count.needed() < count.total() / 4, "{} of {}", count.needed(), count.total());
+        assert_eq!(count.needed(), Phase::ALL.iter().map(|&phase| count.needed_in(phase)).sum::<u64>());
+    }
+
+    #[test]
+    fn what_is_multiplied_in_vain_is_known() {
+        let (_, discriminator) = Config::preset("reference-pocket").unwrap().networks().unwrap();
+        let linear = discriminator.blocks()[2].linear();
+        // The gradient of an 8x8 map, whose squares of 2x2 begin one pixel over the edge: 5x5 of
+        // them, and tiles of two or three make that 6x6.
+        let empty = linear.empty(Task::InputGradient);
+        assert!((empty - (1.0 - 64.0 / 144.0)).abs() < 1e-9, "{empty}");
     }
 
     #[test]

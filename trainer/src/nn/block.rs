@@ -70,6 +70,11 @@ impl Block {
         &self.spec
     }
 
+    /// The linear part.
+    pub fn linear(&self) -> &Linear {
+        &self.linear
+    }
+
     /// Shapes.
     pub fn geometry(&self) -> &Geometry {
         &self.linear.geometry

@@ -62,6 +62,31 @@ enum Form {
     Mirrored(Patches),
 }
 
+/// What a training step computes of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// The output.
+    Forward,
+    /// The gradient of the input.
+    InputGradient,
+    /// The gradient of the weights.
+    WeightGradient,
+}
+
+impl Task {
+    /// First to last.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
+
+    /// For a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::InputGradient => "dX",
+            Self::WeightGradient => "dW",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Lane {
     patches: Vec<f32>,
@@ -102,6 +127,42 @@ impl Linear {
             Form::Mirrored(p) => (self.geometry.input.channels.into(), p.size()),
             _ => self.weight_dim(),
         }
+    }
+
+    /// How a task is done: the name of the form that was chosen for it.
+    pub fn way(&self, task: Task) -> String {
+        match (&self.fast[task as usize], self.form) {
+            (Some(plan), _) => plan.name(),
+            (None, Form::Dense) => "product".into(),
+            (None, Form::Gather(_) | Form::Scatter(_)) => "product, patches".into(),
+            (None, Form::Mirrored(_)) => "product, mirrored".into(),
+        }
+    }
+
+    /// Real multiplications that a task needs in that form. Those of transforms by constants
+    /// are not among them, nor what a product adds to fill its registers.
+    pub fn multiplications(&self, task: Task, pictures: usize) -> u64 {
+        if let Some(plan) = &self.fast[task as usize] {
+            return plan.parts().map(|part| part.multiplications(pictures)).sum();
+        }
+        let (rows, columns) = self.product_dim();
+        let places = match self.form {
+            Form::Dense => 1,
+            Form::Gather(p) | Form::Scatter(p) | Form::Mirrored(p) => p.count(),
+        };
+        (pictures * places) as u64 * (rows * columns) as u64
+    }
+
+    /// Share of them that are for channels or outputs that are not there: a group of channels or
+    /// a tile is only multiplied as a whole. 0 … 1.
+    pub fn empty(&self, task: Task) -> f64 {
+        let Some(plan) = &self.fast[task as usize] else { return 0.0 };
+        let (mut all, mut there) = (0.0, 0.0);
+        for part in plan.parts() {
+            all += part.multiplications(1) as f64;
+            there += part.multiplications(1) as f64 * part.there();
+        }
+        1.0 - there / all
     }
 
     /// Calls `f(index in the weights, index in the mirrored ones)` for each weight of a convolution.

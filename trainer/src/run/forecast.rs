@@ -99,6 +99,13 @@ impl Forecast {
         steps + samples + checkpoints
     }
 
+    /// By how much samples, checkpoints and exports make a run of this many steps longer, as a
+    /// share of the time that the steps take; `None` if there are none.
+    pub fn added(&self, steps: u64) -> Option<f64> {
+        let [steps, samples, checkpoints] = self.parts(steps);
+        (!steps.is_zero()).then(|| (samples + checkpoints).as_secs_f64() / steps.as_secs_f64())
+    }
+
     fn parts(&self, steps: u64) -> [Duration; 3] {
         let every = self.config.every;
         // One sample and one checkpoint before the first step.
@@ -131,6 +138,9 @@ impl fmt::Display for Forecast {
             FormattedDuration(self.total(steps)),
             HumanCount(steps)
         )?;
+        if let Some(share) = self.added(steps) {
+            writeln!(f, "samples and checkpoints add {:.1} %", share * 100.0)?;
+        }
         if let Some(reason) = &self.not_exported {
             writeln!(f, "the model could not be exported yet, which is left out of that: {reason}")?;
         }
@@ -161,10 +171,17 @@ mod tests {
         };
         assert_eq!(forecast.total(1000), seconds(1000 * 2 + 11 * 10 + 3 * 100));
         let text = forecast.to_string();
-        for expected in ["per step: 2.0000 (median of 3; 1.0000 at best)", "1,000 steps", "memory: unknown", "15.4 MB"]
-        {
+        for expected in [
+            "per step: 2.0000 (median of 3; 1.0000 at best)",
+            "1,000 steps",
+            "samples and checkpoints add 20.5 %",
+            "memory: unknown",
+            "15.4 MB",
+        ] {
             assert!(text.contains(expected), "no {expected} in {text}");
         }
+        assert_eq!(forecast.added(1000), Some(410.0 / 2000.0));
+        assert_eq!(forecast.added(0), None);
         // No number of steps overflows.
         assert!(forecast.total(u64::MAX) >= forecast.total(1000));
     }

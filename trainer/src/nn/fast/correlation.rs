@@ -13,7 +13,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::domain::{Domain, Fourier, Load, Store, Winograd};
-use super::fourier::REAL;
+use super::fourier::{REAL, SIDE};
 use super::panel::{Group, Packed, Panel, SMALL, accumulate, multiply};
 
 /// Tiles that a thread takes through all stages at a time, at least; more would
@@ -151,6 +151,17 @@ impl Plan {
     /// The parts of a correlation, which together write all of its output.
     pub fn new(parts: Vec<Correlation>) -> Self {
         Self { parts: parts.into_iter().map(|part| (part, Points::default())).collect() }
+    }
+
+    /// For a table.
+    pub fn name(&self) -> String {
+        let (first, _) = &self.parts[0];
+        let (m, r) = (first.tile, first.taps);
+        let apart = if self.parts.len() > 1 { ", pixels apart" } else { "" };
+        match m + r - 1 {
+            SIDE => format!("Fourier, tiles of {m}x{m}{apart}"),
+            _ => format!("Winograd F({m}x{m}, {r}x{r}){apart}"),
+        }
     }
 
     /// Its parts.
@@ -375,6 +386,25 @@ impl Correlation {
             144 => REAL + (144 - REAL) / 2 * 3,
             points => points,
         }
+    }
+
+    /// Real multiplications of the products at the points, of this correlation or of the gradient
+    /// of its weights, over so many pictures. Groups of channels count whole, as do tiles.
+    pub fn multiplications(&self, pictures: usize) -> u64 {
+        let (rows, columns) = self.tiles();
+        let channels = (16 * self.input.groups(), 16 * self.output.groups());
+        (pictures * rows * columns) as u64 * (self.products() * channels.0 * channels.1) as u64
+    }
+
+    /// Share of them that are for channels and outputs that are there, 0 … 1.
+    pub fn there(&self) -> f64 {
+        let full = |channels: usize| channels as f64 / channels.next_multiple_of(16) as f64;
+        let along = |len: usize, positions: usize| {
+            let (outputs, step) = if self.output.only.is_some() { (positions, 1) } else { (len, self.output.step) };
+            outputs as f64 / (positions.next_multiple_of(self.tile) * step) as f64
+        };
+        let there = along(self.output.height, self.positions.0) * along(self.output.width, self.positions.1);
+        there * full(self.input.channels) * full(self.output.channels)
     }
 
     /// Writes the correlation of each map in `x` to `y`.
@@ -612,7 +642,7 @@ impl Correlation {
         let at_a_time = GRADIENT_TILES.min(tiles);
         // Odd distances, against collisions in the cache.
         let apart = at_a_time | 1;
-        let stride = T * T * apart | 1;
+        let stride = (T * T * apart) | 1;
         let of_point = self.of_point(1);
         let sums = T * T * of_point;
         grow(&mut scratch.points.values, sums);
