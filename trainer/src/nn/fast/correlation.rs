@@ -29,7 +29,7 @@ const OUTPUT_GROUPS: usize = 16;
 const KEPT_GROUPS: usize = 1 << 17;
 
 /// Tiles whose share of the weights' gradient is added up at a time.
-const GRADIENT_TILES: usize = 96;
+const GRADIENT_TILES: usize = 160;
 
 /// A map as the correlation sees it: squares of `step × step` pixels, counted so that
 /// the topmost pixel of square 0 is row `−origin`.
