@@ -5,7 +5,7 @@
 //! into convolutions for use (see `quantise::fold`), and a discriminator is only
 //! ever used in training.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use super::lane_len;
@@ -17,6 +17,7 @@ pub const EPSILON: f32 = 1e-5;
 #[derive(Debug)]
 pub struct BatchNorm {
     channels: usize,
+    sums: [Sums; 2],
     /// The normalised input of the last forward pass.
     normalised: Array2<f32>,
     /// Mean of the last batch, per channel.
@@ -28,7 +29,8 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// For maps with this many channels.
     pub fn new(channels: usize) -> Self {
-        Self { channels, normalised: Array2::zeros((0, 0)), mean: Vec::new(), variance: Vec::new() }
+        let (mean, variance) = (vec![0.0; channels], vec![0.0; channels]);
+        Self { channels, sums: Default::default(), normalised: Array2::zeros((0, 0)), mean, variance }
     }
 
     /// Replaces `x` by `gamma · (x − mean) / √(variance + ε) + beta`.
@@ -36,19 +38,25 @@ impl BatchNorm {
         let c = self.channels;
         let count = (x.len() / c) as f64;
         // Twice over the data: the difference of large squares would lose digits.
-        let mean: Vec<f32> = channel_sums(x.view(), c).iter().map(|s| (s / count) as f32).collect();
-        let variance: Vec<f32> = sums_with(x.view(), x.view(), c, &mean, |s, x, _, m| *s += (x - m) * (x - m))
-            .iter()
-            .map(|s| (s / count) as f32)
-            .collect();
+        let Self { sums: [sums, _], normalised, mean, variance, .. } = self;
+        let of_batch = |means: &mut [f32], sums: &[f64]| {
+            means.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum / count) as f32);
+        };
+        of_batch(mean, sums.of_channels(x.view(), c));
+        let squares = sums.of(x.view(), x.view(), c, |sums, x, _| {
+            for ((s, x), m) in sums.iter_mut().zip(x).zip(&*mean) {
+                *s += (x - m) * (x - m);
+            }
+        });
+        of_batch(variance, squares);
         let inverse: Vec<f32> = variance.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect();
 
-        if self.normalised.dim() != x.dim() {
-            self.normalised = Array2::zeros(x.dim());
+        if normalised.dim() != x.dim() {
+            *normalised = Array2::zeros(x.dim());
         }
         let lane = lane_len(x.nrows());
         let lanes = x.axis_chunks_iter_mut(Axis(0), lane).into_par_iter();
-        lanes.zip(self.normalised.axis_chunks_iter_mut(Axis(0), lane)).for_each(|(mut x, mut n)| {
+        lanes.zip(normalised.axis_chunks_iter_mut(Axis(0), lane)).for_each(|(mut x, mut n)| {
             let (x, n) = (contiguous(&mut x), contiguous(&mut n));
             for (x, n) in x.chunks_exact_mut(c).zip(n.chunks_exact_mut(c)) {
                 for i in 0..c {
@@ -57,7 +65,6 @@ impl BatchNorm {
                 }
             }
         });
-        (self.mean, self.variance) = (mean, variance);
     }
 
     /// Replaces `dy` by `dx`, and adds to `d_gamma` and `d_beta` if they are wanted.
@@ -67,8 +74,13 @@ impl BatchNorm {
     pub fn backward(&mut self, gamma: &[f32], grads: Option<(&mut [f32], &mut [f32])>, mut dy: ArrayViewMut2<'_, f32>) {
         let c = self.channels;
         let count = (dy.len() / c) as f64;
-        let sum_dy = sums(dy.view(), self.normalised.view(), c, |s, dy, _, _| *s += dy);
-        let sum_dy_n = sums(dy.view(), self.normalised.view(), c, |s, dy, n, _| *s += dy * n);
+        let [sum_dy, sum_dy_n] = &mut self.sums;
+        let sum_dy = sum_dy.of_channels(dy.view(), c);
+        let sum_dy_n = sum_dy_n.of(dy.view(), self.normalised.view(), c, |sums, dy, n| {
+            for ((s, dy), n) in sums.iter_mut().zip(dy).zip(n) {
+                *s += dy * n;
+            }
+        });
         if let Some((d_gamma, d_beta)) = grads {
             for i in 0..c {
                 d_gamma[i] += sum_dy_n[i] as f32;
@@ -90,40 +102,46 @@ impl BatchNorm {
     }
 }
 
-/// Sum of each channel over the batch.
-pub fn channel_sums(a: ArrayView2<'_, f32>, channels: usize) -> Vec<f64> {
-    sums(a, a, channels, |s, a, _, _| *s += a)
+/// Scratch memory of sums over a batch.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// Of every picture, one a channel.
+    pictures: Vec<f32>,
+    /// Of all.
+    totals: Vec<f64>,
 }
 
-/// Sums `f` over the batch, per channel: f32 within a picture, f64 across.
-fn sums(
-    a: ArrayView2<'_, f32>,
-    b: ArrayView2<'_, f32>,
-    channels: usize,
-    f: impl Fn(&mut f32, f32, f32, f32) + Sync,
-) -> Vec<f64> {
-    sums_with(a, b, channels, &vec![0.0; channels], f)
-}
+impl Sums {
+    /// Sum of each channel over the batch.
+    pub fn of_channels(&mut self, a: ArrayView2<'_, f32>, channels: usize) -> &[f64] {
+        self.of(a, a, channels, |sums, a, _| sums.iter_mut().zip(a).for_each(|(s, a)| *s += a))
+    }
 
-/// [`sums`] with one more number a channel.
-fn sums_with(
-    a: ArrayView2<'_, f32>,
-    b: ArrayView2<'_, f32>,
-    channels: usize,
-    per_channel: &[f32],
-    f: impl Fn(&mut f32, f32, f32, f32) + Sync,
-) -> Vec<f64> {
-    let mut pictures = Array2::<f32>::zeros((a.nrows(), channels));
-    Zip::from(pictures.rows_mut()).and(a.rows()).and(b.rows()).par_for_each(|mut sums, a, b| {
-        let sums = sums.as_slice_mut().expect("rows are contiguous");
-        let (a, b) = (a.to_slice().expect("a batch is contiguous"), b.to_slice().expect("a batch is contiguous"));
-        for (a, b) in a.chunks_exact(channels).zip(b.chunks_exact(channels)) {
-            for i in 0..channels {
-                f(&mut sums[i], a[i], b[i], per_channel[i]);
+    /// Sums over the batch, per channel: f32 within a picture, f64 across. `add` adds one place
+    /// of `a` and `b`.
+    fn of(
+        &mut self,
+        a: ArrayView2<'_, f32>,
+        b: ArrayView2<'_, f32>,
+        channels: usize,
+        add: impl Fn(&mut [f32], &[f32], &[f32]) + Sync,
+    ) -> &[f64] {
+        self.pictures.clear();
+        self.pictures.resize(a.nrows() * channels, 0.0);
+        self.pictures.par_chunks_exact_mut(channels).enumerate().for_each(|(i, sums)| {
+            let (a, b) = (a.row(i), b.row(i));
+            let (a, b) = (a.to_slice().expect("a batch is contiguous"), b.to_slice().expect("a batch is contiguous"));
+            for (a, b) in a.chunks_exact(channels).zip(b.chunks_exact(channels)) {
+                add(sums, a, b);
             }
+        });
+        self.totals.clear();
+        self.totals.resize(channels, 0.0);
+        for sums in self.pictures.chunks_exact(channels) {
+            self.totals.iter_mut().zip(sums).for_each(|(total, &sum)| *total += f64::from(sum));
         }
-    });
-    pictures.columns().into_iter().map(|column| column.iter().map(|&s| f64::from(s)).sum()).collect()
+        &self.totals
+    }
 }
 
 fn contiguous<'a>(view: &'a mut ArrayViewMut2<'_, f32>) -> &'a mut [f32] {

@@ -8,7 +8,7 @@ use gen_core::spec::{Geometry, Op, Shape, SpecError};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
-use super::batch_norm::BatchNorm;
+use super::batch_norm::{BatchNorm, Sums};
 use super::fast::Epilogue;
 use super::init::Init;
 use super::linear::Linear;
@@ -41,6 +41,7 @@ pub struct Block {
     linear: Linear,
     norm: Option<BatchNorm>,
     dropped: Array2<f32>,
+    sums: Sums,
     /// Where this block's parameters lie in the network's vector.
     weights: Range<usize>,
     shift: Range<usize>,
@@ -62,7 +63,7 @@ impl Block {
         let shift = weights.end..weights.end + shifts;
         let gamma = shift.end..shift.end + if spec.batch_norm { channels } else { 0 };
         let norm = spec.batch_norm.then(|| BatchNorm::new(channels));
-        Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), weights, shift, gamma })
+        Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), sums: Sums::default(), weights, shift, gamma })
     }
 
     /// What the layer list says.
@@ -100,6 +101,11 @@ impl Block {
         self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
     }
 
+    /// Computes the linear part with as many products as its definition has, to compare with.
+    pub fn use_direct_kernels(&mut self) {
+        self.linear = Linear::direct(&self.spec.layer, self.linear.geometry);
+    }
+
     /// First parameters.
     pub fn init(&self, init: Init, rng: &mut Xoshiro128PlusPlus, params: &mut [f32]) {
         init.weights(self.spec.layer.op, self.geometry(), rng, &mut params[self.weights()]);
@@ -111,7 +117,10 @@ impl Block {
     pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, pass: Pass) {
         let mask = self.mask(pass);
         if let Some(seed) = mask {
-            self.dropped = x.to_owned();
+            if self.dropped.dim() != x.dim() {
+                self.dropped = Array2::zeros(x.dim());
+            }
+            self.dropped.assign(&x);
             dropout::apply(self.spec.dropout, seed, self.dropped.view_mut());
         }
         let x = if mask.is_some() { self.dropped.view() } else { x };
@@ -151,7 +160,9 @@ impl Block {
             }
             None => {
                 if let Some(g) = grads.as_deref_mut() {
-                    add_bias_gradient(&mut g[self.shift.clone()], dy.view());
+                    let d_bias = &mut g[self.shift.clone()];
+                    let sums = self.sums.of_channels(dy.view(), d_bias.len());
+                    d_bias.iter_mut().zip(sums).for_each(|(d, &sum)| *d += sum as f32);
                 }
             }
         }
@@ -176,11 +187,5 @@ impl Block {
             Pass::Train(seed) if self.spec.dropout > 0.0 => Some(seed ^ self.weights.start as u64),
             _ => None,
         }
-    }
-}
-
-fn add_bias_gradient(d_bias: &mut [f32], dy: ArrayView2<'_, f32>) {
-    for sum in super::batch_norm::channel_sums(dy, d_bias.len()).iter().zip(d_bias) {
-        *sum.1 += *sum.0 as f32;
     }
 }
