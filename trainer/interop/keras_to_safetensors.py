@@ -1,4 +1,4 @@
-"""Keras generator -> safetensors that `trainer import --layout hwio` reads.
+"""Keras generator -> safetensors that `trainer import` reads.
 
     pip install keras tensorflow safetensors
     python keras_to_safetensors.py generator.keras out.safetensors
@@ -98,8 +98,9 @@ def main():
                 w.assign(values + (w.name in ("gamma", "moving_variance")))
     latent = rng.normal(size=(args.pictures, model.input_shape[-1])).astype("float32")
     image = model(latent, training=False).numpy()
-    save_file(tensors(model) | {"check.latent": latent, "check.image": image}, args.out)
-    print(f"{args.out}: trainer import {args.out} --layout hwio --bn-epsilon 1e-3 --preset ... or --config ...")
+    header = {"layout": "hwio", "dense": "hwc"}  # what --layout and --dense would say
+    save_file(tensors(model) | {"check.latent": latent, "check.image": image}, args.out, metadata=header)
+    print(f"{args.out}: trainer import {args.out} --bn-epsilon 1e-3 --preset ... or --config ...")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""PyTorch generator -> safetensors that `trainer import --layout oihw` reads.
+"""PyTorch generator -> safetensors that `trainer import` reads.
 
     pip install torch safetensors numpy
     python pytorch_to_safetensors.py generator.pth out.safetensors --network tutorial
@@ -49,6 +49,8 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--network", choices=NETWORKS, default="tutorial")
     parser.add_argument("--latent", type=int, default=32, help="length of the network's latent")
+    parser.add_argument("--dense", choices=("chw", "hwc"), default="chw",
+                        help="hwc if the network reshapes its dense layer to NHWC and permutes")
     parser.add_argument("--divisor", type=int, default=1, help="narrows the network's hidden layers")
     parser.add_argument("--random", type=int, metavar="SEED", help="random weights instead of a file's")
     parser.add_argument("--pictures", type=int, default=4, help="how many go into the file as a proof")
@@ -74,8 +76,9 @@ def main():
     latent = torch.randn(args.pictures, args.latent)
     image = model(latent)
     tensors = {f"generator.{name}": value.contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors | {"check.latent": latent, "check.image": image}, args.out)
-    print(f"{args.out}: trainer import {args.out} --layout oihw --preset ... or --config ...")
+    header = {"layout": "oihw", "dense": args.dense}  # what --layout and --dense would say
+    save_file(tensors | {"check.latent": latent, "check.image": image}, args.out, metadata=header)
+    print(f"{args.out}: trainer import {args.out} --preset ... or --config ...")
 
 
 if __name__ == "__main__":

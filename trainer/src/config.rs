@@ -189,6 +189,16 @@ impl Config {
         Self::from_toml(text).with_context(|| format!("preset {name}"))
     }
 
+    /// The same with the channels of all hidden layers divided, for trials that should not take long.
+    #[must_use]
+    pub fn narrowed(mut self, divisor: u16) -> Self {
+        for player in [&mut self.generator, &mut self.discriminator] {
+            let hidden = player.layers.len().saturating_sub(1);
+            player.layers[..hidden].iter_mut().for_each(|layer| layer.channels = (layer.channels / divisor).max(1));
+        }
+        self
+    }
+
     /// Reads and checks a TOML file's text.
     ///
     /// # Errors

@@ -22,3 +22,7 @@ pub const CHECK_LATENT: &str = "check.latent";
 /// What the other program draws for them, in the generator's range: `[N, H, W, 3]`
 /// in a file of [`Layout::Hwio`], `[N, 3, H, W]` in one of [`Layout::Oihw`].
 pub const CHECK_IMAGE: &str = "check.image";
+/// Where the header of a `.safetensors` says its [`Layout`], as the command line spells it.
+pub const HEADER_LAYOUT: &str = "layout";
+/// The same for its [`DenseOrder`].
+pub const HEADER_DENSE: &str = "dense";

@@ -19,7 +19,7 @@ use trainer::data::{self, ClassFilter, Dataset};
 use trainer::grid::grid;
 use trainer::inspect::inspect;
 use trainer::interchange::import::{self, TOLERANCE};
-use trainer::interchange::{DenseOrder, Format, Layout, to_onnx, to_safetensors};
+use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
 use trainer::parity;
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
@@ -127,10 +127,11 @@ struct ImportArgs {
     /// A network of your own, in the form that `trainer presets NAME` prints
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Order of the axes in the file: hwio from Keras, oihw from PyTorch
+    /// Order of the axes in the file: hwio from Keras, oihw from PyTorch [default: what its header says, else the
+    /// only one that all shapes fit]
     #[arg(long)]
-    layout: Layout,
-    /// Order of a dense layer's outputs [default: hwc with hwio, chw with oihw]
+    layout: Option<Layout>,
+    /// Order of a dense layer's outputs [default: what its header says, else hwc with hwio, chw with oihw]
     #[arg(long)]
     dense: Option<DenseOrder>,
     /// Only arrays whose names begin so are the generator's, as in "generator."
@@ -466,9 +467,9 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
     let mut config = recipe(args.preset.as_deref().unwrap_or_default(), args.config.as_deref())?;
     config.range = args.range.unwrap_or(config.range);
     config.check()?;
-    let default = Format::from(args.layout);
     let options = import::Options {
-        format: Format { dense: args.dense.unwrap_or(default.dense), ..default },
+        layout: args.layout,
+        dense: args.dense,
         prefix: args.prefix.clone(),
         layers: args.layers.clone(),
         bn_epsilon: args.bn_epsilon,
@@ -476,6 +477,7 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
     };
     let imported = import::import(&Tensors::read(&args.weights)?, &config, &options)?;
     let float = &imported.model;
+    println!("layout: {}, {}", imported.format, imported.evidence);
     println!("generator: {}, {} layers fit", float.name, float.layers.len());
     if imported.normalisations > 0 {
         let (count, epsilon) = (imported.normalisations, options.bn_epsilon);

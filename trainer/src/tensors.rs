@@ -34,7 +34,11 @@ pub struct Tensors {
     pub source: String,
     /// By name.
     pub map: BTreeMap<String, ArrayD<f64>>,
+    /// What the header of a `.safetensors` says of the file as a whole; nothing in an `.npz`.
+    pub header: BTreeMap<String, String>,
 }
+
+type Arrays = BTreeMap<String, ArrayD<f64>>;
 
 impl Tensors {
     /// Reads a file, whose name says which kind it is.
@@ -48,7 +52,7 @@ impl Tensors {
             let len = file.metadata()?.len();
             ensure!(len <= MAX_FILE, "{len} bytes are more than the {MAX_FILE} that are read");
             match path.extension().and_then(|e| e.to_str()) {
-                Some("npz") => npz(file),
+                Some("npz") => Ok((npz(file)?, BTreeMap::new())),
                 Some("safetensors") => {
                     let mut bytes = Vec::new();
                     file.take(MAX_FILE).read_to_end(&mut bytes)?;
@@ -57,7 +61,8 @@ impl Tensors {
                 _ => bail!("the name must end in .npz or .safetensors"),
             }
         };
-        Ok(Self { map: read().with_context(|| format!("cannot read {source}"))?, source })
+        let (map, header) = read().with_context(|| format!("cannot read {source}"))?;
+        Ok(Self { source, map, header })
     }
 
     /// The array of this name.
@@ -87,7 +92,7 @@ impl Tensors {
     }
 }
 
-fn npz(file: File) -> Result<BTreeMap<String, ArrayD<f64>>> {
+fn npz(file: File) -> Result<Arrays> {
     let mut archive = ZipArchive::new(file)?;
     let mut map = BTreeMap::new();
     let mut left = MAX_FILE;
@@ -150,14 +155,16 @@ fn npy(bytes: &[u8]) -> Result<ArrayD<f64>> {
     bail!("its type is none of float32, float64, uint8, int32 and int64: convert it with .astype(\"float32\")")
 }
 
-fn safetensors(bytes: &[u8]) -> Result<BTreeMap<String, ArrayD<f64>>> {
+fn safetensors(bytes: &[u8]) -> Result<(Arrays, BTreeMap<String, String>)> {
     let file = SafeTensors::deserialize(bytes)?;
     let mut map = BTreeMap::new();
     for (name, view) in file.iter() {
         let values = widen(&view).with_context(|| format!("tensor \"{name}\""))?;
         map.insert(name.to_owned(), ArrayD::from_shape_vec(view.shape(), values)?);
     }
-    Ok(map)
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let header = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
+    Ok((map, header.collect()))
 }
 
 /// The format is little-endian and row-major, whatever the machine.
@@ -224,8 +231,10 @@ mod tests {
             ("u8", Dtype::U8, vec![200]),
         ];
         let views = bytes.iter().map(|(n, t, b)| (*n, TensorView::new(*t, vec![1, 1], b).unwrap()));
-        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        let header = [("layout".to_owned(), "oihw".to_owned())];
+        std::fs::write(&path, safetensors::serialize(views, Some(header.clone().into())).unwrap()).unwrap();
         let tensors = Tensors::read(&path).unwrap();
+        assert_eq!(tensors.header, header.into());
         let values: Vec<_> = ["f32", "f64", "f16", "bf16", "u8"].map(|n| tensors.map[n][[0, 0]]).into();
         assert_eq!(values, [1.5, 0.1, -2.0, 3.0, 200.0]);
     }

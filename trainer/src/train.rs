@@ -210,6 +210,14 @@ impl Trainer {
         })
     }
 
+    /// The same without fast convolutions: every other rounding differs, nothing else. To compare with.
+    #[must_use]
+    pub fn with_direct_kernels(self) -> Self {
+        let (generator, discriminator) =
+            (self.generator.with_direct_kernels(), self.discriminator.with_direct_kernels());
+        Self { generator, discriminator, ..self }
+    }
+
     /// One step of the discriminator and one of the generator on `pictures`,
     /// `[N, side, side, 3]`.
     ///
@@ -471,6 +479,23 @@ mod tests {
             second.step(&data).unwrap();
         }
         assert_eq!(one, second.state);
+    }
+
+    #[test]
+    fn fast_and_direct_kernels_take_the_same_first_step() {
+        let reference = Config { batch: 8, ..Config::preset("reference-pocket").unwrap() };
+        // Its 5x5 convolutions go by way of Fourier transforms.
+        let tutorial = Config { batch: 6, ..Config::preset("tutorial").unwrap().narrowed(8) };
+        for config in [reference, tutorial] {
+            let data = pictures(10);
+            let [mut fast, mut direct] = [(); 2].map(|()| Trainer::new(config.clone()).unwrap());
+            direct = direct.with_direct_kernels();
+            let (f, d) = (fast.step(&data).unwrap(), direct.step(&data).unwrap());
+            let close = |a: f64, b: f64| (a - b).abs() < 1e-5;
+            assert!(close(f.d_loss, d.d_loss) && close(f.g_loss, d.g_loss), "{}: {f:?} {d:?}", config.name);
+            // Otherwise they are the same kernels, and this proves nothing.
+            assert_ne!(fast.trace, direct.trace, "{}", config.name);
+        }
     }
 
     #[test]

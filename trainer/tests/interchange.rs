@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rten_tensor::{AsView as _, Layout as _};
 use trainer::config::{Config, Layer, PRESETS, Range};
-use trainer::interchange::import::{Options, TOLERANCE, import};
+use trainer::interchange::import::{Evidence, Options, TOLERANCE, import};
 use trainer::interchange::{DenseOrder, Format, Layout, to_onnx, to_safetensors};
 use trainer::quantise::fold::latents;
 use trainer::quantise::{FloatModel, quantise};
@@ -144,11 +144,17 @@ fn what_keras_and_pytorch_wrote_draws_the_same_pictures() {
         wrong.map.get_mut("generator.0.weight").unwrap().mapv_inplace(|w| 1.1 * w);
         assert!(error(&wrong, &config, &options).contains("differ from our pictures"));
         let dense = if layout == Layout::Hwio { DenseOrder::Chw } else { DenseOrder::Hwc };
-        let other = Options { format: Format { layout, dense }, ..options.clone() };
+        let other = Options { dense: Some(dense), ..options.clone() };
         assert!(error(&tensors, &config, &other).contains("--dense"));
         let other = LAYOUTS.into_iter().find(|&l| l != layout).unwrap();
-        let message = error(&tensors, &config, &Options { format: other.into(), ..options });
+        let message = error(&tensors, &config, &Options { layout: Some(other), ..options.clone() });
         assert!(message.contains("Everything fits with the layout"), "{message}");
+
+        // The headers of these files say nothing; their shapes do.
+        assert!(tensors.header.is_empty());
+        let found = import(&tensors, &config, &Options { layout: None, dense: None, ..options }).unwrap();
+        assert_eq!((found.format, found.evidence), (layout.into(), Evidence::Shapes));
+        assert_eq!((found.model, found.check), (imported.model, imported.check));
     }
 }
 
@@ -163,6 +169,9 @@ fn export_and_import_give_back_every_bit() {
             assert_eq!(imported.check.unwrap().worst, 0.0);
             // No weight is NaN or -0, so equal numbers are equal bits.
             assert_eq!(imported.model, model, "{} {layout:?}", config.name);
+            let by_header = import(&tensors, &config, &Options::default()).unwrap();
+            assert_eq!((by_header.format, by_header.evidence), (layout.into(), Evidence::Header));
+            assert_eq!(by_header.model, model, "{} {layout:?}", config.name);
         }
     }
 }
@@ -291,6 +300,62 @@ fn all_mismatches_are_listed() {
     assert!(message.contains("epsilon"), "{message}");
 }
 
+/// Options go before the header of the file, and that before its shapes; nothing is taken at random.
+#[test]
+fn a_layout_that_is_not_told_is_found_or_asked_for() {
+    let config = config("pocket-4.toml");
+    let model = generator(&config, 9);
+    let good = written(&to_safetensors(&model, Layout::Hwio).unwrap());
+    let (any, told) = (Options::default(), |layout| Options { layout: Some(layout), ..Options::default() });
+    let with = |tensors: &Tensors, header: &[(&str, &str)]| {
+        let header = header.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        Tensors { header, ..tensors.clone() }
+    };
+    let silent = with(&good, &[]);
+
+    // A header that is wrong is not read past, and what is told is taken at its word.
+    let wrong = with(&good, &[("layout", "oihw")]);
+    let message = error(&wrong, &config, &any);
+    assert!(message.contains("oihw as its header says") && message.contains("fits with the layout hwio"), "{message}");
+    let imported = import(&wrong, &config, &told(Layout::Hwio)).unwrap();
+    assert_eq!((imported.model, imported.evidence), (model.clone(), Evidence::Told));
+    assert!(error(&good, &config, &told(Layout::Oihw)).contains("fits with the layout hwio"));
+    let message = error(&with(&good, &[("layout", "NHWC")]), &config, &any);
+    assert!(message.contains("\"NHWC\", which is none of hwio, oihw") && message.contains("--layout"), "{message}");
+
+    // The order of dense outputs has no shape: the header is believed, and the proof finds the lie.
+    let message = error(&with(&good, &[("layout", "hwio"), ("dense", "chw")]), &config, &any);
+    assert!(message.contains("--dense"), "{message}");
+    let options = Options { dense: Some(DenseOrder::Hwc), ..any.clone() };
+    import(&with(&good, &[("layout", "hwio"), ("dense", "chw")]), &config, &options).unwrap();
+    let message = error(&with(&good, &[("dense", "whc")]), &config, &any);
+    assert!(message.contains("\"whc\", which is none of hwc, chw") && message.contains("--dense"), "{message}");
+
+    // Neither fits: what is wrong with the one that nearly does.
+    let mut bad = silent.clone();
+    bad.map.remove("generator.1.bias");
+    let message = error(&bad, &config, &any);
+    assert!(message.contains("its header names none. What does not fit: 1 with --layout hwio, "), "{message}");
+    assert!(message.contains("with --layout hwio:\n  generator.1.bias is missing"), "{message}");
+    assert_eq!(message.lines().count(), 3, "{message}");
+
+    // Both fit: a dense layer with as many inputs as outputs. Only the pictures can tell.
+    let mut square = config.clone();
+    square.latent = 48;
+    square.generator.layers.truncate(1);
+    square.generator.layers[0].channels = 3;
+    square.generator.layers[0].batch_norm = false;
+    square.generator.layers[0].activation = trainer::config::ActivationName::Tanh;
+    square.discriminator.layers.drain(..3);
+    let mut tensors = with(&written(&to_safetensors(&generator(&square, 10), Layout::Oihw).unwrap()), &[]);
+    let imported = import(&tensors, &square, &any).unwrap();
+    assert_eq!((imported.format, imported.evidence), (Layout::Oihw.into(), Evidence::Shapes));
+    tensors.map.retain(|name, _| !name.starts_with("check."));
+    let message = error(&tensors, &square, &any);
+    assert!(message.contains("in both layouts, hwio and oihw") && message.contains("--layout"), "{message}");
+    import(&tensors, &square, &told(Layout::Oihw)).unwrap();
+}
+
 #[test]
 fn normalisations_without_use_are_named() {
     let config = config("pocket-4.toml");
@@ -351,7 +416,8 @@ fn a_normalised_list_is_folded_output_by_output() {
         let map = map.into_iter().map(|(name, array)| (name.to_owned(), array.clone())).collect();
         let format = Format { layout: Layout::Hwio, dense };
         let options = Options { bn_epsilon: 1e-3, ..Options::new(format) };
-        let imported = import(&Tensors { source: "x".into(), map }, &config, &options).unwrap();
+        let imported =
+            import(&Tensors { source: "x".into(), map, header: BTreeMap::new() }, &config, &options).unwrap();
         assert!(imported.check.unwrap().worst < 1e-6, "{:?}", imported.check);
     }
 }
@@ -455,8 +521,9 @@ fn the_program_imports_and_exports() {
     );
     assert!(run(&["inspect", "keras.gen"]).0);
 
-    // Neither the layout nor the network is guessed, and a refused file leaves no model behind.
-    assert!(run(&["import", &keras, "--config", &recipe]).1.contains("--layout"));
+    // The layout may be left to the file. The network is never guessed, and a refused file leaves no model behind.
+    let (good, text) = run(&[&["import", &keras], &import[4..]].concat());
+    assert!(good && text.contains("layout: hwio, dense hwc, the only one that all shapes fit"), "{text}");
     assert!(run(&["import", &keras, "--layout", "hwio"]).1.contains("--preset"));
     let (good, text) = run(&["import", &keras, "--layout", "hwio", "--preset", "pocket", "-o", "none.gen"]);
     assert!(!good && text.contains("needs [32, 768]") && !folder.path().join("none.gen").exists(), "{text}");
@@ -479,9 +546,11 @@ fn the_program_imports_and_exports() {
     let header = read("a.safetensors");
     let (_, metadata) = safetensors::SafeTensors::read_metadata(&header).unwrap();
     let metadata = metadata.metadata().as_ref().unwrap();
-    assert_eq!((&*metadata["preset"], &*metadata["layout"], &*metadata["range"]), ("pocket-4", "oihw", "symmetric"));
+    let said = ["preset", "layout", "dense", "range"].map(|key| &*metadata[key]);
+    assert_eq!(said, ["pocket-4", "oihw", "chw", "symmetric"]);
     // The same generator, whether quantised at once or by way of the file.
-    let (good, text) = run(&["import", "a.safetensors", "--layout", "oihw", "--config", &recipe, "-o", "b.gen"]);
+    let (good, text) = run(&["import", "a.safetensors", "--config", &recipe, "-o", "b.gen"]);
+    assert!(good && text.contains("layout: oihw, dense chw, as the header of the file says"), "{text}");
     assert!(good && text.contains("0.00e0 is the largest difference"), "{text}");
     assert!(run(&["quantize", "a.ckpt", "-o", "a.gen"]).0);
     assert_eq!(read("a.gen"), read("b.gen"));

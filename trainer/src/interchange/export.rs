@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::layout::{Format, Layout, Mapping};
-use super::{CHECK_IMAGE, CHECK_LATENT};
+use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
 use crate::quantise::FloatModel;
 use crate::quantise::fold::latents;
 
@@ -17,7 +17,7 @@ const CHECKED: u32 = 2;
 
 /// Writes `generator.N.weight` and `generator.N.bias` of every layer in float32,
 /// normalisation folded into them, and the arrays of [`CHECK_LATENT`] and
-/// [`CHECK_IMAGE`]. The header says preset, layout and range.
+/// [`CHECK_IMAGE`]. The header says preset, layout, order of dense outputs and range.
 ///
 /// # Errors
 /// When the format cannot hold it; none is known.
@@ -46,7 +46,12 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
         .iter()
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
     let views: Vec<_> = views.collect::<Result<_>>()?;
-    let metadata = [("preset", model.name.clone()), ("layout", name(layout)), ("range", name(model.range))];
+    let metadata = [
+        ("preset", model.name.clone()),
+        (HEADER_LAYOUT, name(layout)),
+        (HEADER_DENSE, name(format.dense)),
+        ("range", name(model.range)),
+    ];
     let metadata: HashMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Ok(safetensors::serialize(views, Some(metadata))?)
 }

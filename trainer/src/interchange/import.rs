@@ -1,20 +1,22 @@
 //! Named arrays as a generator.
 //!
-//! Nothing is guessed: the layout is told, layers are taken in the order of the numbers
-//! in their names or in an order that is told, and every array that is missing, left
-//! over or of another shape is named, all of them at once.
+//! Nothing is guessed: the layout is told, by the caller or by the file, or it is the only
+//! one that fits; layers are taken in the order of the numbers in their names or in an
+//! order that is told; and every array that is missing, left over or of another shape is
+//! named, all of them at once.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
+use clap::ValueEnum;
 use gen_core::spec::Op;
 use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
 
 use super::export::name;
-use super::layout::{Format, Layout, Mapping};
-use super::{CHECK_IMAGE, CHECK_LATENT};
+use super::layout::{DenseOrder, Format, Layout, Mapping};
+use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
 use crate::config::{Config, Range};
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::block::Block;
@@ -32,8 +34,12 @@ const AT_A_TIME: usize = 16;
 /// How to read a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Order of the axes.
-    pub format: Format,
+    /// Order of the axes. Without it: what the header of the file says, or else the
+    /// only layout that all shapes fit.
+    pub layout: Option<Layout>,
+    /// Order of a dense layer's outputs. Without it: what the header says, or else the
+    /// layout's own.
+    pub dense: Option<DenseOrder>,
     /// Only arrays whose names begin so are weights, and the rest of the name counts.
     pub prefix: String,
     /// Names of the layers without `.weight` and so on, in their order, and of the
@@ -45,11 +51,39 @@ pub struct Options {
     pub zero_bias: bool,
 }
 
-impl Options {
-    /// All arrays, layers by their numbers, PyTorch's epsilon.
-    pub fn new(format: Format) -> Self {
+impl Default for Options {
+    /// The layout as the file has it, all arrays, layers by their numbers, PyTorch's epsilon.
+    fn default() -> Self {
         let (prefix, layers) = (String::new(), Vec::new());
-        Self { format, prefix, layers, bn_epsilon: f64::from(EPSILON), zero_bias: false }
+        Self { layout: None, dense: None, prefix, layers, bn_epsilon: f64::from(EPSILON), zero_bias: false }
+    }
+}
+
+impl Options {
+    /// The default, but in this format.
+    pub fn new(format: Format) -> Self {
+        Self { layout: Some(format.layout), dense: Some(format.dense), ..Self::default() }
+    }
+}
+
+/// Why a layout was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// The options say it.
+    Told,
+    /// The header of the file says it.
+    Header,
+    /// Not all shapes fit with the other one.
+    Shapes,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Told => "as told",
+            Self::Header => "as the header of the file says",
+            Self::Shapes => "the only one that all shapes fit",
+        })
     }
 }
 
@@ -58,6 +92,10 @@ impl Options {
 pub struct Imported {
     /// The generator.
     pub model: FloatModel,
+    /// How the file was read.
+    pub format: Format,
+    /// Why in this layout.
+    pub evidence: Evidence,
     /// Batch normalisations that were folded.
     pub normalisations: usize,
     /// The comparison with the pictures in the file, if there are any.
@@ -76,8 +114,8 @@ pub struct Check {
 /// The generator of `config` with the weights of a file.
 ///
 /// # Errors
-/// Every array that does not fit, with both shapes; when the order of the layers is not
-/// evident; when the pictures differ from those in the file by more than [`TOLERANCE`].
+/// Every array that does not fit, with both shapes; when the layout or the order of the
+/// layers is not evident; when the pictures differ from those in the file by more than [`TOLERANCE`].
 pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<Imported> {
     let epsilon = options.bn_epsilon;
     ensure!(epsilon.is_finite() && epsilon >= 0.0, "the epsilon of batch normalisation is 0 or more, not {epsilon}");
@@ -88,21 +126,35 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
         let proof = reader.proof(tensors, config)?;
         Ok((parameters, proof, reader.problems))
     };
-    let Format { layout, dense } = options.format;
-    let (parameters, proof, problems) = read(options.format)?;
+    let dense = match options.dense {
+        Some(dense) => Some(dense),
+        None => said(tensors, HEADER_DENSE)?,
+    };
+    let in_layout = |layout| Format { layout, dense: dense.unwrap_or(Format::from(layout).dense) };
+    let told = match options.layout {
+        Some(layout) => Some((layout, Evidence::Told)),
+        None => said(tensors, HEADER_LAYOUT)?.map(|layout| (layout, Evidence::Header)),
+    };
+    let (layout, evidence) = match told {
+        Some(told) => told,
+        None => (only_one(tensors, config, |layout| Ok(read(in_layout(layout))?.2))?, Evidence::Shapes),
+    };
+    let format = in_layout(layout);
+    let (parameters, proof, problems) = read(format)?;
     if !problems.is_empty() {
         let other = match layout {
             Layout::Hwio => Layout::Oihw,
             Layout::Oihw => Layout::Hwio,
         };
-        let fits = read(other.into())?.2.is_empty();
+        let fits = read(in_layout(other))?.2.is_empty();
         let hint = if fits { format!("\nEverything fits with the layout {}.", name(other)) } else { String::new() };
         bail!(
-            "{} does not fit the generator \"{}\" (layout {}, dense {}):\n  {}{hint}",
+            "{} does not fit the generator \"{}\" (layout {}{}, dense {}):\n  {}{hint}",
             tensors.source,
             config.name,
             name(layout),
-            name(dense),
+            if evidence == Evidence::Header { " as its header says" } else { "" },
+            name(format.dense),
             problems.join("\n  ")
         );
     }
@@ -119,7 +171,54 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
         );
     }
     let normalisations = groups.iter().filter(|g| g.is_norm()).count();
-    Ok(Imported { model, normalisations, check })
+    Ok(Imported { model, format, evidence, normalisations, check })
+}
+
+/// What the header of the file says under this name.
+fn said<T: ValueEnum>(tensors: &Tensors, key: &str) -> Result<Option<T>> {
+    let read = |value: &String| {
+        T::from_str(value, false).map_err(|_| {
+            let known: Vec<_> = T::value_variants().iter().map(|v| name(v.clone())).collect();
+            anyhow!(
+                "{}: its header says {key} \"{value}\", which is none of {}; say which it is with --{key}",
+                tensors.source,
+                known.join(", ")
+            )
+        })
+    };
+    tensors.header.get(key).map(read).transpose()
+}
+
+/// The only layout without problems.
+fn only_one(tensors: &Tensors, config: &Config, problems: impl Fn(Layout) -> Result<Vec<String>>) -> Result<Layout> {
+    let read = [(Layout::Hwio, problems(Layout::Hwio)?), (Layout::Oihw, problems(Layout::Oihw)?)];
+    let fitting: Vec<_> = read.iter().filter(|(_, problems)| problems.is_empty()).map(|&(layout, _)| layout).collect();
+    let [(_, hwio), (_, oihw)] = &read;
+    match fitting[..] {
+        [layout] => Ok(layout),
+        [] => {
+            // The list of the closer one; both where none is.
+            let fewest = hwio.len().min(oihw.len());
+            let lists: Vec<_> = (read.iter().filter(|(_, problems)| problems.len() == fewest))
+                .map(|(layout, problems)| format!("with --layout {}:\n  {}", name(*layout), problems.join("\n  ")))
+                .collect();
+            bail!(
+                "{} does not fit the generator \"{}\" in any layout, and its header names none. What does not \
+                 fit: {} with --layout hwio, {} with --layout oihw\n{}",
+                tensors.source,
+                config.name,
+                hwio.len(),
+                oihw.len(),
+                lists.join("\n")
+            );
+        }
+        _ => bail!(
+            "{}: all shapes fit the generator \"{}\" in both layouts, hwio and oihw, and the header names none; say \
+             which it is with --layout (hwio from Keras, oihw from PyTorch)",
+            tensors.source,
+            config.name
+        ),
+    }
 }
 
 /// What an array is to its layer.

@@ -9,9 +9,13 @@
 //! No kernel is flipped on the way: all three mean `out[s·i + a] += K[a]·in[i]` by a
 //! transposed convolution.
 
+use std::fmt;
+
 use clap::ValueEnum;
 use gen_core::spec::{Geometry, Op, Shape};
 use ndarray::{ArrayD, ArrayViewD};
+
+use super::export::name;
 
 /// Order of the axes of kernels and pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,6 +52,12 @@ impl From<Layout> for Format {
             Layout::Oihw => DenseOrder::Chw,
         };
         Self { layout, dense }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, dense {}", name(self.layout), name(self.dense))
     }
 }
 

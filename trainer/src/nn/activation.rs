@@ -59,10 +59,10 @@ pub fn backward_with_bias(
     y: ArrayView2<'_, f32>,
     dy: ArrayViewMut2<'_, f32>,
     d_bias: &mut [f32],
+    scratch: &mut Vec<f32>,
 ) {
     let channels = Channels::of(d_bias.len(), y.ncols());
-    let sums = with_derivative!(activation, |f| channels.change_and_sum(dy, y, f));
-    d_bias.iter_mut().zip(sums).for_each(|(d, sum)| *d += sum as f32);
+    with_derivative!(activation, |f| channels.change_and_sum(dy, y, d_bias, scratch, f));
 }
 
 // Over slices, which the compiler turns into vector instructions, those that the processor

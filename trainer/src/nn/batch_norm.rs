@@ -16,6 +16,7 @@ pub const EPSILON: f32 = 1e-5;
 #[derive(Debug)]
 pub struct BatchNorm {
     channels: usize,
+    sums: Vec<f32>,
     /// The normalised input of the last forward pass.
     normalised: Array2<f32>,
     /// Mean of the last batch, per channel.
@@ -27,7 +28,8 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// For maps with this many channels.
     pub fn new(channels: usize) -> Self {
-        Self { channels, normalised: Array2::zeros((0, 0)), mean: Vec::new(), variance: Vec::new() }
+        let (mean, variance) = (vec![0.0; channels], vec![0.0; channels]);
+        Self { channels, sums: Vec::new(), normalised: Array2::zeros((0, 0)), mean, variance }
     }
 
     /// Replaces `x` by `gamma · (x − mean) / √(variance + ε) + beta`, whose negative values are
@@ -37,10 +39,12 @@ impl BatchNorm {
         let count = (x.len() / self.channels) as f64;
         let mean_of = |sums: Vec<f64>| -> Vec<f32> { sums.iter().map(|s| (s / count) as f32).collect() };
         // Twice over the data: the difference of large squares would lose digits.
-        let [sums] = channels.sums(x.view(), x.view(), &channels.repeat(vec![0.0; self.channels]), |x, _, _| [x]);
+        let none = channels.repeat(vec![0.0; self.channels]);
+        let [sums] = channels.sums(x.view(), x.view(), &none, &mut self.sums, |x, _, _| [x]);
         self.mean = mean_of(sums);
         let mean = channels.repeat(self.mean.iter().copied());
-        let [squares] = channels.sums(x.view(), x.view(), &mean, |x, _, mean| [(x - mean) * (x - mean)]);
+        let [squares] =
+            channels.sums(x.view(), x.view(), &mean, &mut self.sums, |x, _, mean| [(x - mean) * (x - mean)]);
         self.variance = mean_of(squares);
         let inverse = channels.repeat(self.variance.iter().map(|v| 1.0 / (v + EPSILON).sqrt()));
         let (gamma, beta) = (channels.repeat(gamma.iter().copied()), channels.repeat(beta.iter().copied()));
@@ -63,7 +67,8 @@ impl BatchNorm {
         let channels = Channels::of(self.channels, dy.ncols());
         let count = (dy.len() / self.channels) as f64;
         let none = channels.repeat(vec![0.0; self.channels]);
-        let [sum_dy, sum_dy_n] = channels.sums(dy.view(), self.normalised.view(), &none, |dy, n, _| [dy, dy * n]);
+        let [sum_dy, sum_dy_n] =
+            channels.sums(dy.view(), self.normalised.view(), &none, &mut self.sums, |dy, n, _| [dy, dy * n]);
         if let Some((d_gamma, d_beta)) = grads {
             for i in 0..self.channels {
                 d_gamma[i] += sum_dy_n[i] as f32;

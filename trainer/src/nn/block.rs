@@ -41,6 +41,8 @@ pub struct Block {
     linear: Linear,
     norm: Option<BatchNorm>,
     dropped: Array2<f32>,
+    /// Scratch memory of the bias's gradient.
+    sums: Vec<f32>,
     /// Where this block's parameters lie in the network's vector.
     weights: Range<usize>,
     shift: Range<usize>,
@@ -62,7 +64,7 @@ impl Block {
         let shift = weights.end..weights.end + shifts;
         let gamma = shift.end..shift.end + if spec.batch_norm { channels } else { 0 };
         let norm = spec.batch_norm.then(|| BatchNorm::new(channels));
-        Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), weights, shift, gamma })
+        Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), sums: Vec::new(), weights, shift, gamma })
     }
 
     /// What the layer list says.
@@ -105,6 +107,11 @@ impl Block {
         self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
     }
 
+    /// Computes the linear part with as many products as its definition has, to compare with.
+    pub fn use_direct_kernels(&mut self) {
+        self.linear = Linear::direct(&self.spec.layer, self.linear.geometry);
+    }
+
     /// First parameters.
     pub fn init(&self, init: Init, rng: &mut Xoshiro128PlusPlus, params: &mut [f32]) {
         init.weights(self.spec.layer.op, self.geometry(), rng, &mut params[self.weights()]);
@@ -116,7 +123,10 @@ impl Block {
     pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, pass: Pass) {
         let mask = self.mask(pass);
         if let Some(seed) = mask {
-            self.dropped = x.to_owned();
+            if self.dropped.dim() != x.dim() {
+                self.dropped = Array2::zeros(x.dim());
+            }
+            self.dropped.assign(&x);
             dropout::apply(self.spec.dropout, seed, self.dropped.view_mut());
         }
         let x = if mask.is_some() { self.dropped.view() } else { x };
@@ -158,7 +168,10 @@ impl Block {
                 });
                 norm.backward(&params[self.gamma.clone()], grads, dy.view_mut());
             }
-            (None, Some(g)) => activation::backward_with_bias(activation, y, dy.view_mut(), &mut g[self.shift.clone()]),
+            (None, Some(g)) => {
+                let d_bias = &mut g[self.shift.clone()];
+                activation::backward_with_bias(activation, y, dy.view_mut(), d_bias, &mut self.sums);
+            }
             (None, None) => activation::backward(activation, y, dy.view_mut()),
         }
         let mask = self.mask(pass);

@@ -47,35 +47,40 @@ impl Channels {
         a: ArrayView2<'_, f32>,
         b: ArrayView2<'_, f32>,
         numbers: &[f32],
+        scratch: &mut Vec<f32>,
         f: impl Fn(f32, f32, f32) -> [f32; K] + Sync,
     ) -> [Vec<f64>; K] {
         let width = self.channels * self.pixels;
-        let mut pictures = vec![0.0f32; a.nrows() * K * width];
+        let pictures = zeros(scratch, a.nrows() * K * width);
         let rows = a.axis_iter(Axis(0)).into_par_iter().zip(b.axis_iter(Axis(0)));
         rows.zip(pictures.par_chunks_mut(K * width)).for_each(|((a, b), sums)| {
             let (a, b) = (a.to_slice().expect("rows are contiguous"), b.to_slice().expect("rows are contiguous"));
             Arch::new().dispatch(AddRows { a, b, numbers, sums, f: &f });
         });
-        self.add_pictures(&pictures)
+        core::array::from_fn(|k| (0..self.channels).map(|channel| self.total::<K>(pictures, k, channel)).collect())
     }
 
-    /// Changes the values of a map by `f`, which is also given a second map's, and sums up
-    /// for each channel what they have become.
+    /// Changes the values of a map by `f`, which is also given a second map's, and adds to
+    /// `sums` what the values of each channel have become.
     pub fn change_and_sum(
         &self,
         mut a: ArrayViewMut2<'_, f32>,
         b: ArrayView2<'_, f32>,
+        sums: &mut [f32],
+        scratch: &mut Vec<f32>,
         f: impl Fn(f32, f32) -> f32 + Sync,
-    ) -> Vec<f64> {
+    ) {
         let width = self.channels * self.pixels;
-        let mut pictures = vec![0.0f32; a.nrows() * width];
+        let pictures = zeros(scratch, a.nrows() * width);
         let rows = a.axis_iter_mut(Axis(0)).into_par_iter().zip(b.axis_iter(Axis(0)));
         rows.zip(pictures.par_chunks_mut(width)).for_each(|((a, b), sums)| {
             let (a, b) = (a.into_slice().expect("rows are contiguous"), b.to_slice().expect("rows are contiguous"));
             Arch::new().dispatch(ChangeRows { a, b, sums, f: &f });
         });
-        let [sums] = self.add_pictures(&pictures);
-        sums
+        let pictures = &*pictures;
+        sums.par_iter_mut().with_min_len(1 << 10).enumerate().for_each(|(channel, sum)| {
+            *sum += self.total::<1>(pictures, 0, channel) as f32;
+        });
     }
 
     /// Changes the values of two maps by `f`, which is given `K` numbers of the channel.
@@ -95,18 +100,19 @@ impl Channels {
         });
     }
 
-    /// The sums of all pictures, from those of each: `[picture][K][pixel][channel]`.
-    fn add_pictures<const K: usize>(&self, pictures: &[f32]) -> [Vec<f64>; K] {
-        let mut sums = [(); K].map(|()| vec![0.0; self.channels]);
-        for picture in pictures.chunks_exact(K * self.channels * self.pixels) {
-            for (sums, of_picture) in sums.iter_mut().zip(picture.chunks_exact(self.channels * self.pixels)) {
-                for pixel in of_picture.chunks_exact(self.channels) {
-                    sums.iter_mut().zip(pixel).for_each(|(sum, &s)| *sum += f64::from(s));
-                }
-            }
-        }
-        sums
+    /// Sum number `k` of a channel, from those of the pictures: `[picture][K][pixel][channel]`.
+    fn total<const K: usize>(&self, pictures: &[f32], k: usize, channel: usize) -> f64 {
+        let of_picture = self.channels * self.pixels;
+        let pictures = pictures.chunks_exact(K * of_picture).map(|sums| &sums[k * of_picture..][..of_picture]);
+        pictures.flat_map(|sums| sums.iter().skip(channel).step_by(self.channels)).map(|&sum| f64::from(sum)).sum()
     }
+}
+
+/// So many zeros in memory that is kept.
+fn zeros(scratch: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    scratch.clear();
+    scratch.resize(len, 0.0);
+    scratch
 }
 
 // Structs and not closures, which would be compiled apart, without vector instructions.
@@ -259,13 +265,17 @@ mod tests {
             let channels = Channels::of(channels, len);
             let numbers = channels.repeat(of_channel.iter().copied());
             // Small integers: no rounding.
-            let [ones, products] = channels.sums(a.view(), b.view(), &numbers, |a, b, m| [a + m, a * b]);
+            let scratch = &mut Vec::new();
+            let [ones, products] = channels.sums(a.view(), b.view(), &numbers, scratch, |a, b, m| [a + m, a * b]);
             assert_eq!(ones, by_channel(&|a, _, m| a + m));
             assert_eq!(products, by_channel(&|a, b, _| a * b));
 
             let mut changed = a.clone();
-            let sums = channels.change_and_sum(changed.view_mut(), b.view(), |a, b| if b > 0.0 { a } else { 2.0 * a });
-            assert_eq!(sums, by_channel(&|a, b, _| if b > 0.0 { a } else { 2.0 * a }));
+            let mut sums = vec![1.0; of_channel.len()];
+            let double = |a: f32, b: f32| if b > 0.0 { a } else { 2.0 * a };
+            channels.change_and_sum(changed.view_mut(), b.view(), &mut sums, scratch, double);
+            let expected = by_channel(&|a, b, _| double(a, b));
+            assert!(sums.iter().zip(expected).all(|(&sum, expected)| f64::from(sum) == 1.0 + expected));
             let (mut x, mut y) = (a.clone(), b.clone());
             channels.change(x.view_mut(), y.view_mut(), [&numbers, &numbers], |x, y, [m, _]| {
                 (*x, *y) = (*y + m, *x);

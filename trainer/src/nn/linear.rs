@@ -355,9 +355,12 @@ impl Linear {
         });
         if let Some(d_weights) = d_weights {
             if let Form::Mirrored(_) = form {
-                let mut sum = vec![0.0; d_weights.len()];
+                // The mirrored weights have done their work.
+                let mut sum = std::mem::take(&mut self.mirrored);
+                sum.fill(0.0);
                 add_lanes(&mut sum, &self.lanes);
                 self.for_each_mirrored(|to, from| d_weights[to] += sum[from]);
+                self.mirrored = sum;
             } else {
                 add_lanes(d_weights, &self.lanes);
             }

@@ -43,6 +43,13 @@ impl Network {
         Ok(Self { input, blocks, maps: maps(), d_maps: maps() })
     }
 
+    /// The same network without fast convolutions, to compare with.
+    #[must_use]
+    pub fn with_direct_kernels(mut self) -> Self {
+        self.blocks.iter_mut().for_each(Block::use_direct_kernels);
+        self
+    }
+
     /// The blocks, first to last.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
