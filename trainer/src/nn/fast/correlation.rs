@@ -202,8 +202,9 @@ pub enum Epilogue<'a> {
 /// The weights of a layer at the points, which are computed again when they change.
 #[derive(Debug, Default)]
 pub struct Points {
-    /// What `values` are for: nothing, if they are not to be found again.
-    of: Option<(Correlation, Vec<f32>)>,
+    /// What `values` are of: no correlation, if they are not to be found again.
+    correlation: Option<Correlation>,
+    params: Vec<f32>,
     /// `[point][output group][product][input channel]`.
     values: Vec<Group>,
 }
@@ -500,10 +501,14 @@ impl Correlation {
         let weights = self.weights_len::<D, M, R, T>();
         let keep = weights <= KEPT_GROUPS;
         let points = if keep { points } else { &mut scratch.points };
-        if points.of.as_ref().is_none_or(|(of, kept)| of != self || kept != params) {
+        if points.correlation != Some(*self) || points.params != params {
             grow(&mut points.values, weights);
             self.transform_weights::<D, M, R, T>(arch, params, &mut points.values[..weights]);
-            points.of = keep.then(|| (*self, params.to_vec()));
+            points.correlation = keep.then_some(*self);
+            points.params.clear();
+            if keep {
+                points.params.extend_from_slice(params);
+            }
         }
         let weights = &points.values;
 
@@ -1326,7 +1331,7 @@ mod tests {
             y
         };
         let first = run(&w, &mut kept);
-        assert!(kept.of.is_some(), "points of a small layer are kept");
+        assert!(kept.correlation.is_some(), "points of a small layer are kept");
         assert_eq!(first, run(&w, &mut kept));
         w[7] += 1.0;
         let second = run(&w, &mut kept);
