@@ -17,6 +17,7 @@ use clap::Parser;
 use plotters::prelude::*;
 use trainer::bench::pictures;
 use trainer::config::Config;
+use trainer::nn::linear::Kernels;
 use trainer::train::{Losses, Trainer};
 
 #[derive(Debug, Parser)]
@@ -59,10 +60,8 @@ fn main() -> Result<()> {
     for (name, config) in configs {
         let data = pictures(&config)?.pictures;
         let train = |seed, direct: bool| -> Result<Vec<Losses>> {
-            let mut trainer = Trainer::new(Config { seed, steps: args.steps, ..config.clone() })?;
-            if direct {
-                trainer = trainer.with_direct_kernels();
-            }
+            let kernels = if direct { Kernels::Direct } else { config.kernels };
+            let mut trainer = Trainer::new(Config { seed, steps: args.steps, kernels, ..config.clone() })?;
             (0..args.steps).map(|_| trainer.step(&data)).collect()
         };
         let both = |seed| Ok([train(seed, false)?, train(seed, true)?]);

@@ -13,7 +13,7 @@ use std::time::Instant;
 use gen_core::{Activation, LayerSpec, Op, Padding, Shape};
 use ndarray::Array2;
 use trainer::nn::fast::{Correlation, Epilogue, Points, Scratch};
-use trainer::nn::linear::Linear;
+use trainer::nn::linear::{Kernels, Linear};
 
 const REPETITIONS: usize = 5;
 
@@ -67,7 +67,7 @@ fn measure(op: Op, input: Shape, n: usize) {
         println!("    {name:8} {}", each.join("   "));
     };
 
-    for tile in [2, 3, 8] {
+    for tile in [2, 3, 4, 8] {
         let (Some(forward), Some(backward)) = (Correlation::forward(op, &g, tile), Correlation::backward(op, &g, tile))
         else {
             continue;
@@ -87,7 +87,7 @@ fn measure(op: Op, input: Shape, n: usize) {
             ],
         );
     }
-    let mut linear = Linear::new(&spec, g);
+    let mut linear = Linear::new(&spec, g, Kernels::Faster);
     report(
         "chosen",
         [

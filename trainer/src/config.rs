@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::Augment;
 use crate::nn::init::Init;
+use crate::nn::linear::Kernels;
 use crate::nn::optim::Optimiser;
 use crate::nn::{BlockSpec, Network};
 
@@ -57,6 +58,9 @@ pub struct Config {
     /// Whether the generator's step draws latents of its own, or uses the pictures
     /// that the discriminator has just seen, which saves a pass.
     pub fresh_latents: bool,
+    /// How convolutions are computed: `direct`, `fast` or `faster`.
+    #[serde(default)]
+    pub kernels: Kernels,
     /// Steps between two sample pictures, lines of the log, and checkpoints.
     pub every: Every,
     /// What the discriminator is told.
@@ -275,7 +279,7 @@ impl Config {
     pub fn networks(&self) -> Result<(Network, Network)> {
         let generator = Network::new(Shape::latent(self.latent), &self.generator.blocks()?).context("generator")?;
         let discriminator = Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
-        Ok((generator, discriminator))
+        Ok((generator.with_kernels(self.kernels), discriminator.with_kernels(self.kernels)))
     }
 
     /// Height and width of the pictures.

@@ -210,14 +210,6 @@ impl Trainer {
         })
     }
 
-    /// The same without fast convolutions: every other rounding differs, nothing else. To compare with.
-    #[must_use]
-    pub fn with_direct_kernels(self) -> Self {
-        let (generator, discriminator) =
-            (self.generator.with_direct_kernels(), self.discriminator.with_direct_kernels());
-        Self { generator, discriminator, ..self }
-    }
-
     /// One step of the discriminator and one of the generator on `pictures`,
     /// `[N, side, side, 3]`.
     ///
@@ -449,6 +441,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::linear::Kernels;
 
     fn pictures(n: usize) -> Array4<u8> {
         Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8)
@@ -488,8 +481,8 @@ mod tests {
         let tutorial = Config { batch: 6, ..Config::preset("tutorial").unwrap().narrowed(8) };
         for config in [reference, tutorial] {
             let data = pictures(10);
-            let [mut fast, mut direct] = [(); 2].map(|()| Trainer::new(config.clone()).unwrap());
-            direct = direct.with_direct_kernels();
+            let [mut fast, mut direct] = [config.kernels, Kernels::Direct]
+                .map(|kernels| Trainer::new(Config { kernels, ..config.clone() }).unwrap());
             let (f, d) = (fast.step(&data).unwrap(), direct.step(&data).unwrap());
             let close = |a: f64, b: f64| (a - b).abs() < 1e-5;
             assert!(close(f.d_loss, d.d_loss) && close(f.g_loss, d.g_loss), "{}: {f:?} {d:?}", config.name);

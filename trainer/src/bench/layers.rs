@@ -18,7 +18,7 @@ use super::count::layer_flop;
 use crate::config::Config;
 use crate::nn::fast::Epilogue;
 use crate::nn::gemm::gemm;
-use crate::nn::linear::{Linear, Task};
+use crate::nn::linear::{Kernels, Linear, Task};
 
 /// Sides of the square matrices whose product is the machine's peak: small enough for the
 /// caches, and large enough that nothing but multiplications counts.
@@ -52,15 +52,15 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer of this shape in its fastest form.
-    pub fn new(spec: &LayerSpec, geometry: Geometry, batch: usize) -> Self {
+    /// A layer of this shape in the fastest form of these kernels.
+    pub fn new(spec: &LayerSpec, geometry: Geometry, batch: usize, kernels: Kernels) -> Self {
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
         let mut values = |rows, columns| Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0..1.0));
         let (x, dy): (Array2<f32>, Array2<f32>) =
             (values(batch, geometry.input.len()), values(batch, geometry.output.len()));
         let weights = values(1, geometry.weight_count()).into_raw_vec_and_offset().0;
         Self {
-            linear: Linear::new(spec, geometry),
+            linear: Linear::new(spec, geometry, kernels),
             op: spec.op,
             y: Array2::zeros(dy.dim()),
             dx: Array2::zeros(x.dim()),
@@ -172,7 +172,7 @@ impl Limits {
         for config in configs {
             let mut rows = Vec::new();
             for_each_layer(config, &mut seen, |name, spec, geometry, batch| {
-                let layer = Layer::new(spec, geometry, batch);
+                let layer = Layer::new(spec, geometry, batch, config.kernels);
                 rows.extend(Task::ALL.map(|task| Row {
                     layer: name.clone(),
                     task,

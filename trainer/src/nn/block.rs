@@ -11,7 +11,7 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use super::batch_norm::BatchNorm;
 use super::fast::Epilogue;
 use super::init::Init;
-use super::linear::Linear;
+use super::linear::{Kernels, Linear};
 use super::{activation, dropout};
 
 /// What a layer list says of one layer.
@@ -56,7 +56,7 @@ impl Block {
     /// When the layer does not fit its input.
     pub fn new(spec: BlockSpec, input: Shape, start: usize) -> Result<Self, SpecError> {
         let geometry = spec.layer.geometry(input)?;
-        let linear = Linear::new(&spec.layer, geometry);
+        let linear = Linear::new(&spec.layer, geometry, Kernels::default());
         let channels = geometry.output.channels as usize;
         let weights = start..start + geometry.weight_count();
         let is_dense = matches!(spec.layer.op, Op::Dense { .. });
@@ -107,9 +107,9 @@ impl Block {
         self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
     }
 
-    /// Computes the linear part with as many products as its definition has, to compare with.
-    pub fn use_direct_kernels(&mut self) {
-        self.linear = Linear::direct(&self.spec.layer, self.linear.geometry);
+    /// Computes the linear part with these kernels.
+    pub fn use_kernels(&mut self, kernels: Kernels) {
+        self.linear = Linear::new(&self.spec.layer, self.linear.geometry, kernels);
     }
 
     /// First parameters.

@@ -9,6 +9,7 @@
 //! | taps | | real products an output | instead of |
 //! |---|---|---|---|
 //! | 2x2 | Winograd F(3×3) or F(2×2) | 1.78, 2.25 | 4 |
+//! | 2x2, [`Kernels::Faster`](super::linear::Kernels) | Winograd F(4×4) | 1.56 | 4 |
 //! | 3x3 | Winograd F(2×2) | 4 | 9 |
 //! | 5x5 | Fourier, 12x12 tiles | 3.34 | 25 |
 //!

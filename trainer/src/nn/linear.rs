@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::fast::{Correlation, Epilogue, Plan, Scratch};
 use super::gemm::gemm;
@@ -48,6 +49,20 @@ pub struct Linear {
     /// The weights of a mirrored convolution.
     mirrored: Vec<f32>,
     lanes: Vec<Lane>,
+}
+
+/// How convolutions are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kernels {
+    /// With as many products as their definition has.
+    Direct,
+    /// With fewer, where that is faster, as exact as by the definition.
+    #[default]
+    Fast,
+    /// With fewer still: Winograd's F(4×4, 2×2) too, whose error is some seven times as large,
+    /// 2e-6 of the largest value. For kernels of 4x4 with stride 2 on small maps.
+    Faster,
 }
 
 /// How a layer is a matrix product.
@@ -94,17 +109,22 @@ struct Lane {
 }
 
 impl Linear {
-    /// A layer of this shape, computed in the fastest way that is known for it.
-    pub fn new(spec: &LayerSpec, geometry: Geometry) -> Self {
+    /// A layer of this shape, computed in the fastest way that these kernels have for it.
+    pub fn new(spec: &LayerSpec, geometry: Geometry, kernels: Kernels) -> Self {
+        let direct = Self::direct(spec, geometry);
+        if kernels == Kernels::Direct {
+            return direct;
+        }
+        let lossy = kernels == Kernels::Faster;
         // The tiles are still to be chosen.
         let forward = Correlation::forward(spec.op, &geometry, 0);
         let backward = Correlation::backward(spec.op, &geometry, 0);
         let fast = [(forward, false), (backward, false), (forward, true)];
-        Self { fast: fast.map(|(c, gradient)| c?.fastest(gradient)), ..Self::direct(spec, geometry) }
+        Self { fast: fast.map(|(c, gradient)| c?.fastest(gradient, lossy)), ..direct }
     }
 
     /// A layer of this shape, computed with as many products as its definition has.
-    pub fn direct(spec: &LayerSpec, geometry: Geometry) -> Self {
+    fn direct(spec: &LayerSpec, geometry: Geometry) -> Self {
         let form = match (spec.op, Patches::of(spec.op, &geometry)) {
             (Op::Conv { channels, stride: 1, .. }, _) if channels < FEW && channels < geometry.input.channels => {
                 Form::Mirrored(Patches::mirrored(&geometry))

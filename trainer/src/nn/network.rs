@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::block::{Block, BlockSpec, Pass};
 use super::init::{self, Init};
+use super::linear::Kernels;
 
 /// A chain of blocks, with the maps of the last batch that went through.
 #[derive(Debug)]
@@ -43,10 +44,10 @@ impl Network {
         Ok(Self { input, blocks, maps: maps(), d_maps: maps() })
     }
 
-    /// The same network without fast convolutions, to compare with.
+    /// The same network, computed with these kernels.
     #[must_use]
-    pub fn with_direct_kernels(mut self) -> Self {
-        self.blocks.iter_mut().for_each(Block::use_direct_kernels);
+    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
+        self.blocks.iter_mut().for_each(|block| block.use_kernels(kernels));
         self
     }
 

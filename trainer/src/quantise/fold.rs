@@ -8,7 +8,7 @@ use ndarray::{Array2, Array4, ArrayView2};
 use crate::config::{Config, Range};
 use crate::nn::Pass;
 use crate::nn::batch_norm::EPSILON;
-use crate::nn::linear::{Linear, weight_dim};
+use crate::nn::linear::{Kernels, Linear, weight_dim};
 use crate::train::latent_batch;
 
 /// Latents over which the statistics of normalised layers are measured.
@@ -137,7 +137,7 @@ impl FloatModel {
             let x = maps.last().map_or(latents, |m| m.view());
             let mut y = Array2::zeros((x.nrows(), layer.geometry.output.len()));
             let weights = layer.weights.as_slice().expect("made in standard layout");
-            let mut linear = Linear::new(&layer.spec, layer.geometry);
+            let mut linear = Linear::new(&layer.spec, layer.geometry, Kernels::default());
             linear.forward_activated(weights, &layer.biases, layer.spec.activation, x, y.view_mut());
             maps.push(y);
         }

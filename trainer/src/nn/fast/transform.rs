@@ -7,10 +7,10 @@
 
 use pulp::Simd;
 
-/// Repeats a block with `$i` = 0, 1, … as a constant, up to `$n` of at most 4.
+/// Repeats a block with `$i` = 0, 1, … as a constant, up to `$n` of at most 5.
 macro_rules! unroll {
     ($i:ident in 0..$n:expr, $body:block) => {
-        unroll!(@ $i, $n, $body, 0 1 2 3)
+        unroll!(@ $i, $n, $body, 0 1 2 3 4)
     };
     (@ $i:ident, $n:expr, $body:block, $($k:literal)*) => {
         $(if $k < $n { const $i: usize = $k; $body })*
