@@ -60,8 +60,8 @@ pub enum Kernels {
     /// With fewer, where that is faster, as exact as by the definition.
     #[default]
     Fast,
-    /// With fewer still: Winograd's F(4×4, 2×2) too, whose error is some seven times as large,
-    /// 2e-6 of the largest value. For kernels of 4x4 with stride 2 on small maps.
+    /// With fewer still: Winograd's F(4×4, 2×2) too, whose error is some ten times as large,
+    /// 3e-6 of the largest value. For kernels of 4x4 with stride 2 on small maps.
     Faster,
 }
 
