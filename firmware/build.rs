@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use gen_core::Model;
+use gen_core::{Model, tiling};
 
 /// The boards, each with the target for its core.
-const BOARDS: [(&str, &str); 4] = [
+const BOARDS: [(&str, &str); 6] = [
     ("lm3s6965evb", "thumbv7m-none-eabi"),
+    ("mps2-an385", "thumbv7m-none-eabi"),
     ("mps2-an386", "thumbv7em-none-eabihf"),
     ("mps2-an500", "thumbv7em-none-eabihf"),
     ("mps2-an505", "thumbv8m.main-none-eabihf"),
+    ("mps3-an547", "thumbv8m.main-none-eabihf"),
 ];
 
 /// What the program itself may need beside a model: bytes of flash (code, fonts, tables) …
@@ -66,6 +68,12 @@ fn feature(name: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some()
 }
 
+/// Bytes of workspace for the kernels of the target, which is not the machine that this runs on.
+fn workspace_len(model: &Model<'_>) -> Result<usize, String> {
+    let tiling = tiling::for_target(&variable("TARGET")?, feature);
+    Ok(model.memory(&tiling).len())
+}
+
 /// Writes the constants that `src/model.rs` includes.
 fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String> {
     let (picture, size) = (model.picture(), model.size());
@@ -81,7 +89,7 @@ fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String>
          /// Height of its pictures, in pixels.\n\
          pub const PICTURE_HEIGHT: usize = {};\n",
         model.checksum(),
-        model.workspace_len(),
+        workspace_len(model)?,
         picture.width,
         picture.height,
     );
@@ -98,7 +106,7 @@ fn link(board: &str, model: &Model<'_>, root: &Path, out: &Path) -> Result<(), S
     let script = fs::read_to_string(&map).map_err(|e| format!("cannot read {}: {e}", map.display()))?;
     let (memory, code) = if feature("external-model") { ("EXTERNAL", 0) } else { ("FLASH", CODE) };
     for (what, needed, extra, region) in
-        [("model", model.size(), code, memory), ("workspace", model.workspace_len(), DATA, "RAM")]
+        [("model", model.size(), code, memory), ("workspace", workspace_len(model)?, DATA, "RAM")]
     {
         let room = length_of(&script, region).ok_or_else(|| match region {
             "EXTERNAL" => format!("{board} has no memory for an external model: build without external-model"),

@@ -94,12 +94,16 @@ step "install QEMU" install_qemu
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy -q --workspace --all-targets -- -D warnings
 step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
+step "clippy, mps2-an385" firmware_clippy thumbv7m-none-eabi mps2-an385,bare
 step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386
 step "clippy, mps2-an500" firmware_clippy thumbv7em-none-eabihf mps2-an500,external-model
 step "clippy, mps2-an505" firmware_clippy thumbv8m.main-none-eabihf mps2-an505
+step "clippy, mps3-an547" firmware_clippy thumbv8m.main-none-eabihf mps3-an547,bare
 for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
     step "gen-core for $target" gen_core_for "$target"
 done
+step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp
+step "gen-core for a Cortex-M55" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features mve
 step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p gen-core --no-deps
 tests "tests" cargo test --workspace --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then

@@ -16,10 +16,12 @@ mod uart;
 mod lm3s6965evb;
 #[cfg(feature = "lm3s6965evb")]
 pub use lm3s6965evb::*;
-#[cfg(feature = "mps2")]
-mod mps2;
-#[cfg(feature = "mps2")]
-pub use mps2::*;
+#[cfg(feature = "mps")]
+pub mod instructions;
+#[cfg(feature = "mps")]
+mod mps;
+#[cfg(feature = "mps")]
+pub use mps::*;
 
 pub use uart::Uart;
 
@@ -47,6 +49,20 @@ pub fn model() -> &'static [u8] {
 /// The engine's memory, as large as the model needs; a second call gets nothing.
 pub fn workspace() -> &'static mut [i8] {
     cortex_m::singleton!(: [i8; WORKSPACE_LEN] = [0; WORKSPACE_LEN]).map_or(&mut [], |all| all)
+}
+
+/// Memory for the check of the kernels; a second call gets nothing.
+#[cfg(feature = "conformance")]
+pub fn buffers() -> Option<&'static mut gen_core::conformance::Buffers> {
+    use core::sync::atomic::{AtomicBool, Ordering};
+    use gen_core::conformance::Buffers;
+
+    static mut BUFFERS: Buffers = Buffers::new(); // `singleton!` would make them on the stack first
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let is_first = !TAKEN.load(Ordering::Relaxed);
+    TAKEN.store(true, Ordering::Relaxed);
+    // SAFETY: one caller gets it, once; nothing here runs in an exception.
+    is_first.then(|| unsafe { &mut *(&raw mut BUFFERS) })
 }
 
 /// Ends the program, and QEMU with it: success.

@@ -13,7 +13,7 @@
 //!
 //! | section | content |
 //! |---|---|
-//! | weights | int8, `[phase][output channel][tap row][tap column][input channel]` |
+//! | weights | in the order of [`crate::packing`] |
 //! | biases | int32, `[phase][output channel]` |
 //! | positive multipliers | int32, `[output channel]` |
 //! | negative multipliers | int32, `[output channel]` |
@@ -28,12 +28,16 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::fixed::Requant;
-use crate::spec::{self, Geometry, LayerSpec, MAX_LAYERS, Shape, SpecError};
+use crate::kernels::{Kernels, Native, Requants};
+use crate::packing::PAIR;
+use crate::spec::{self, Form, Geometry, LayerSpec, MAX_LAYERS, Shape, SpecError};
+use crate::tiling::{Memory, Tiling};
+use crate::winograd::{self, MAX_POINTS};
 
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"RBGN";
 /// Version of the format that this crate reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Sections begin at multiples of this.
 pub const ALIGNMENT: usize = 16;
 /// Bytes before the header.
@@ -43,7 +47,7 @@ pub const PREAMBLE: usize = 16;
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// What a model is, without its numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Header {
     /// A name for people, such as the preset it was trained from.
     pub name: String<32>,
@@ -58,6 +62,8 @@ pub struct Header {
 pub struct LayerHeader {
     /// Operation and activation.
     pub spec: LayerSpec,
+    /// How its weights are stored.
+    pub form: Form,
     /// The int8 that stands for 0 in this layer's output. The last layer's output
     /// is pixels and has 0 here.
     pub zero_point: i8,
@@ -74,6 +80,11 @@ pub struct LayerHeader {
 pub enum ParseError {
     /// The bytes do not begin with [`MAGIC`].
     NotAModel,
+    /// The bytes do not begin where the processor's kernels can read words.
+    Alignment {
+        /// The address has to be a multiple of this.
+        needed: usize,
+    },
     /// Another version of the format.
     Version {
         /// The version that the file names.
@@ -97,12 +108,21 @@ pub enum ParseError {
         /// Index of the layer.
         layer: u8,
     },
+    /// The layer cannot have its [`Form`], its weights are not the transform of any int8
+    /// weights, or those that fill up a quad or a pair are not 0.
+    Form {
+        /// Index of the layer.
+        layer: u8,
+    },
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAModel => f.write_str("not a model file (it does not begin with RBGN)"),
+            Self::Alignment { needed } => {
+                write!(f, "the model must begin at an address that is a multiple of {needed}: align its bytes")
+            }
             Self::Version { found } => {
                 write!(f, "model format version {found}, this program reads version {VERSION}: export the model again")
             }
@@ -111,6 +131,9 @@ impl fmt::Display for ParseError {
             Self::Header => f.write_str("the model's header is invalid"),
             Self::Spec(e) => write!(f, "the model's layers do not fit together: {e}"),
             Self::Range { layer } => write!(f, "layer {layer} of the model could overflow its 32-bit accumulators"),
+            Self::Form { layer } => {
+                write!(f, "layer {layer} of the model has weights that its form does not allow")
+            }
         }
     }
 }
@@ -127,11 +150,27 @@ impl From<SpecError> for ParseError {
 #[derive(Debug, Clone, Copy)]
 pub struct Words<'a>(&'a [[u8; 4]]);
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    /// The list with these bytes.
+    pub const fn new(words: &'a [[u8; 4]]) -> Self {
+        Self(words)
+    }
+
     /// Element `i`.
     #[inline(always)]
     pub fn get(&self, i: usize) -> i32 {
         i32::from_le_bytes(self.0[i])
+    }
+
+    /// Elements `start` to `start + len`.
+    #[inline(always)]
+    pub fn slice(&self, start: usize, len: usize) -> Self {
+        Self(&self.0[start..start + len])
+    }
+
+    /// Where they lie; aligned to nothing.
+    pub fn as_ptr(&self) -> *const [u8; 4] {
+        self.0.as_ptr()
     }
 
     /// Number of elements.
@@ -145,7 +184,7 @@ impl Words<'_> {
     }
 
     /// All elements.
-    pub fn iter(&self) -> impl Iterator<Item = i32> + '_ {
+    pub fn iter(self) -> impl Iterator<Item = i32> + 'a {
         self.0.iter().map(|&b| i32::from_le_bytes(b))
     }
 }
@@ -155,61 +194,219 @@ impl Words<'_> {
 pub struct Layer<'a> {
     /// Operation and activation.
     pub spec: LayerSpec,
+    /// How its weights are stored.
+    pub form: Form,
     /// Shapes and windows.
     pub geometry: Geometry,
     /// See [`LayerHeader::zero_point`].
     pub zero_point: i8,
     /// See [`LayerHeader::scale`].
     pub scale: f32,
-    /// `[phase][output channel][tap row][tap column][input channel]`.
-    pub weights: &'a [i8],
+    /// All weights, in the order of [`crate::packing`].
+    weights: &'a [i8],
     /// `[phase][output channel]`.
-    pub biases: Words<'a>,
+    biases: Words<'a>,
     positive: Words<'a>,
     negative: Words<'a>,
+    one_multiplier: bool,
 }
 
-impl Layer<'_> {
+impl<'a> Layer<'a> {
     /// Multipliers of an output channel.
     #[inline(always)]
     pub fn requant(&self, channel: usize) -> Requant {
-        Requant { positive: self.positive.get(channel), negative: self.negative.get(channel) }
+        Requants { positive: self.positive, negative: self.negative }.get(channel)
     }
 
-    /// Weights of a phase: `[output channel][tap row][tap column][input channel]`.
+    /// Multipliers of all output channels, for kernels: where every channel has the same
+    /// multiplier for both signs, or one of 0 for negative accumulators whose results
+    /// would saturate at the zero point anyway (a ReLU with zero point −128), both lists
+    /// are the very same.
     #[inline(always)]
-    pub fn filters(&self, phase: usize) -> &[i8] {
-        let start = self.geometry.weight_offset(phase);
-        let len = self.geometry.fan_in(phase) * self.geometry.output.channels as usize;
-        &self.weights[start..start + len]
+    pub fn requants(&self) -> Requants<'a> {
+        let negative = if self.one_multiplier { self.positive } else { self.negative };
+        Requants { positive: self.positive, negative }
     }
 
-    /// Weights that feed an output channel in a phase.
+    /// Biases of a phase, one for each output channel.
     #[inline(always)]
-    pub fn filter(&self, phase: usize, channel: usize) -> &[i8] {
-        let len = self.geometry.fan_in(phase);
-        &self.filters(phase)[channel * len..(channel + 1) * len]
-    }
-
-    /// Whether every input keeps the accumulators within the bounds of [`crate::fixed`].
-    fn is_in_range(&self) -> bool {
+    pub fn biases(&self, phase: usize) -> Words<'a> {
         let channels = self.geometry.output.channels as usize;
-        for channel in 0..channels {
-            let Requant { positive, negative } = self.requant(channel);
-            if positive < 0 || negative < 0 {
-                return false;
-            }
-            for phase in 0..self.geometry.phases() {
-                let magnitudes: i64 = self.filter(phase, channel).iter().map(|&w| i64::from(w.unsigned_abs())).sum();
-                let bias = i64::from(self.biases.get(phase * channels + channel)).abs();
-                let bound = bias + 128 * magnitudes;
+        self.biases.slice(phase * channels, channels)
+    }
+
+    /// Bytes of all weights.
+    pub fn weights_len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Weights of a phase, in the order of [`crate::packing`].
+    #[inline(always)]
+    pub fn filters(&self, phase: usize) -> &'a [i8] {
+        let start = self.geometry.packed_offset(self.form, phase);
+        &self.weights[start..start + self.geometry.packed_phase_len(self.form, phase)]
+    }
+
+    /// The int8 weight from `input` channel to `output` channel at tap row `t` and column
+    /// `u` of a phase, whatever its form.
+    pub fn weight(&self, phase: usize, output: usize, [t, u]: [usize; 2], input: usize) -> i8 {
+        match self.form {
+            Form::Direct => self.filters(phase)[self.geometry.direct_index(phase, output, [t, u], input)],
+            // There is one: the parser has seen to it.
+            Form::Winograd => self.untransformed(phase, output, t, input).map_or(0, |taps| taps[u]),
+        }
+    }
+
+    /// The int8 weights that the points of a Winograd layer stem from; `None` if from none.
+    fn untransformed(&self, phase: usize, output: usize, t: usize, input: usize) -> Option<[i8; MAX_POINTS]> {
+        let (g, filters) = (&self.geometry, self.filters(phase));
+        let points = g.points()?;
+        let mut values = [0; MAX_POINTS];
+        for (point, value) in values[..points].iter_mut().enumerate() {
+            let at = g.winograd_index(phase, output, t, point, input);
+            *value = i16::from_le_bytes([filters[at].cast_unsigned(), filters[at + 1].cast_unsigned()]);
+        }
+        let mut taps = [0; MAX_POINTS];
+        winograd::taps(points, values, &mut taps[..g.x.max_taps()]).then_some(taps)
+    }
+
+    /// Takes the sections of a layer.
+    #[inline(never)]
+    fn take(
+        header: &LayerHeader,
+        geometry: Geometry,
+        rest: &mut Reader<'a>,
+        blob: &'a [u8],
+    ) -> Result<Self, ParseError> {
+        let mut section = |len| {
+            let bytes = rest.take(len).ok_or(ParseError::Header)?;
+            rest.align(blob).ok_or(ParseError::Header)?;
+            Ok::<_, ParseError>(bytes)
+        };
+        let channels = geometry.output.channels as usize;
+        Ok(Self {
+            spec: header.spec,
+            form: header.form,
+            geometry,
+            zero_point: header.zero_point,
+            scale: header.scale,
+            weights: bytemuck::cast_slice(section(geometry.packed_len(header.form))?),
+            biases: words(section(4 * geometry.bias_count())?),
+            positive: words(section(4 * channels)?),
+            negative: words(section(4 * channels)?),
+            one_multiplier: false,
+        })
+    }
+
+    /// The layer, if its numbers are sound.
+    #[inline(never)]
+    fn checked(mut self, index: u8) -> Result<Self, ParseError> {
+        self.check(index)?;
+        self.one_multiplier = self.has_one_multiplier();
+        Ok(self)
+    }
+
+    /// Whether every input keeps the accumulators within the bounds of [`crate::fixed`]
+    /// and of [`crate::winograd`], and all weights are weights.
+    fn check(&self, index: u8) -> Result<(), ParseError> {
+        let (g, range) = (&self.geometry, ParseError::Range { layer: index });
+        for phase in 0..g.phases() {
+            let biases = self.biases(phase);
+            self.magnitudes(phase, |channel, magnitudes| {
+                let Requant { positive, negative } = self.requant(channel);
+                let sum = 128 * magnitudes;
+                let bound = i64::from(biases.get(channel)).abs() + sum;
                 let product = bound.saturating_mul(i64::from(positive.max(negative)));
-                if bound > i64::from(i32::MAX) || product >= 1 << 52 {
-                    return false;
+                let is_sound = positive >= 0
+                    && negative >= 0
+                    && bound <= i64::from(i32::MAX)
+                    && product < 1 << 52
+                    && sum <= g.max_sum(self.form);
+                if is_sound { Ok(()) } else { Err(range) }
+            })
+            .map_err(|e| e.unwrap_or(ParseError::Form { layer: index }))?;
+        }
+        Ok(())
+    }
+
+    /// Hands out `Σ |weight|` of every output channel in a phase. Fails with `None` if a
+    /// weight stems from no int8, or one that fills up a quad or a pair is not 0.
+    fn magnitudes<E>(&self, phase: usize, each: impl FnMut(usize, i64) -> Result<(), E>) -> Result<(), Option<E>> {
+        match (self.form, self.geometry.points()) {
+            (Form::Winograd, Some(points)) => self.winograd_magnitudes(points, phase, each),
+            _ => self.direct_magnitudes(phase, each),
+        }
+    }
+
+    fn direct_magnitudes<E>(
+        &self,
+        phase: usize,
+        mut each: impl FnMut(usize, i64) -> Result<(), E>,
+    ) -> Result<(), Option<E>> {
+        let (g, filters) = (&self.geometry, self.filters(phase));
+        let (inputs, columns) = (g.input.channels as usize, g.x.taps(phase % g.x.phases()));
+        let len = filters.len() / g.output.channels as usize;
+        for (channel, filter) in filters.chunks_exact(len).enumerate() {
+            // So many at a time that 32 bits are enough.
+            let sum = |part: &[i8]| part.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>();
+            let sum: i64 = filter.chunks(1 << 16).map(|part| i64::from(sum(part))).sum();
+            if inputs % 4 != 0 {
+                for row in filter.chunks_exact(g.quads() * columns * 4) {
+                    let last = &row[(g.quads() - 1) * columns * 4..];
+                    if last.chunks_exact(4).any(|quad| quad[inputs % 4..].iter().any(|&w| w != 0)) {
+                        return Err(None);
+                    }
                 }
             }
+            each(channel, sum).map_err(Some)?;
         }
-        true
+        Ok(())
+    }
+
+    /// In the order of the blob: its pairs of channels are too far apart to go from one to the
+    /// other for every weight.
+    fn winograd_magnitudes<E>(
+        &self,
+        points: usize,
+        phase: usize,
+        mut each: impl FnMut(usize, i64) -> Result<(), E>,
+    ) -> Result<(), Option<E>> {
+        let (g, (filters, _)) = (&self.geometry, self.filters(phase).as_chunks::<2>());
+        let (inputs, outputs) = (g.input.channels as usize, g.output.channels as usize);
+        let len = filters.len() / outputs.div_ceil(PAIR);
+        for (pair, filters) in filters.chunks_exact(len).enumerate() {
+            let mut sums = [0; PAIR];
+            let per_point = len / points;
+            for i in 0..per_point {
+                // `[tap row and quad][half][output channel][place]`
+                let (quad, half, output, place) = (i / 8 % g.quads(), i / 4 % 2, i / 2 % PAIR, i % 2);
+                let mut values = [0; MAX_POINTS];
+                for (value, filters) in values.iter_mut().zip(filters.chunks_exact(per_point)) {
+                    *value = i16::from_le_bytes(filters[i].map(i8::cast_unsigned));
+                }
+                if 4 * quad + 2 * place + half < inputs && pair * PAIR + output < outputs {
+                    let mut taps = [0; MAX_POINTS];
+                    if !winograd::taps(points, values, &mut taps[..g.x.max_taps()]) {
+                        return Err(None);
+                    }
+                    sums[output] += taps.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>();
+                } else if values != [0; MAX_POINTS] {
+                    return Err(None);
+                }
+            }
+            for (output, &sum) in sums.iter().enumerate().take(outputs - pair * PAIR) {
+                each(pair * PAIR + output, sum).map_err(Some)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether [`requants`](Self::requants) may be one list.
+    fn has_one_multiplier(&self) -> bool {
+        (0..self.geometry.output.channels as usize).all(|channel| {
+            let Requant { positive, negative } = self.requant(channel);
+            positive == negative || (negative == 0 && self.zero_point == i8::MIN)
+        })
     }
 }
 
@@ -220,7 +417,6 @@ pub struct Model<'a> {
     pub name: String<32>,
     layers: Vec<Layer<'a>, MAX_LAYERS>,
     latent: u16,
-    workspace: usize,
     size: usize,
     checksum: u32,
 }
@@ -237,6 +433,9 @@ impl<'a> Model<'a> {
         if rest.take(4) != Some(&MAGIC[..]) {
             return Err(ParseError::NotAModel);
         }
+        if !blob.as_ptr().addr().is_multiple_of(Native::ALIGNMENT) {
+            return Err(ParseError::Alignment { needed: Native::ALIGNMENT });
+        }
         let found = blob.len().min(u32::MAX as usize) as u32;
         let short = ParseError::Length { expected: PREAMBLE as u32, found };
         let version = rest.u16().ok_or(short)?;
@@ -252,53 +451,39 @@ impl<'a> Model<'a> {
         if crc != checksum(blob) {
             return Err(ParseError::Checksum);
         }
-
-        let bytes = rest.take(header_len as usize).ok_or(ParseError::Header)?;
-        let (header, spare) = postcard::take_from_bytes::<Header>(bytes).map_err(|_| ParseError::Header)?;
-        if !spare.is_empty() {
-            return Err(ParseError::Header);
-        }
+        let header = rest.take(header_len as usize).ok_or(ParseError::Header)?;
         rest.align(blob).ok_or(ParseError::Header)?;
 
-        let specs: Vec<LayerSpec, MAX_LAYERS> = header.layers.iter().map(|l| l.spec).collect();
-        let workspace = spec::workspace_len(header.latent, &specs)?;
-        let mut layers = Vec::new();
-        let mut input = Shape::latent(header.latent);
-        for (i, layer) in header.layers.iter().enumerate() {
+        let mut model = Self { name: String::new(), layers: Vec::new(), latent: 0, size: blob.len(), checksum: crc };
+        model.fill(header, blob, rest)?;
+        Ok(model)
+    }
+
+    /// Reads the header field by field, in the order of [`Header`]: as a whole it would take
+    /// more stack than all that comes after. Not inlined, as what it calls, so that no stack
+    /// has to hold all their locals together.
+    #[inline(never)]
+    fn fill(&mut self, mut header: &[u8], blob: &'a [u8], mut rest: Reader<'a>) -> Result<(), ParseError> {
+        self.name = next(&mut header)?;
+        self.latent = next(&mut header)?;
+        // How postcard begins a list.
+        let count = next::<u32>(&mut header)? as usize;
+        let mut input = spec::start(self.latent, count)?;
+        for i in 0..count {
+            let layer: LayerHeader = next(&mut header)?;
             if !(layer.scale.is_finite() && layer.scale > 0.0) {
                 return Err(ParseError::Header);
             }
-            let geometry = layer.spec.geometry(input)?;
-            input = geometry.output;
-            let channels = geometry.output.channels as usize;
-            let mut section = |len| {
-                let bytes = rest.take(len)?;
-                rest.align(blob)?;
-                Some(bytes)
-            };
-            let layer = (|| {
-                Some(Layer {
-                    spec: layer.spec,
-                    geometry,
-                    zero_point: layer.zero_point,
-                    scale: layer.scale,
-                    weights: bytemuck::cast_slice(section(geometry.weight_count())?),
-                    biases: words(section(4 * geometry.bias_count())?),
-                    positive: words(section(4 * channels)?),
-                    negative: words(section(4 * channels)?),
-                })
-            })()
-            .ok_or(ParseError::Header)?;
-            if !layer.is_in_range() {
-                return Err(ParseError::Range { layer: i as u8 });
+            let geometry = layer.spec.follow(input, i + 1 == count)?;
+            if !geometry.has_form(layer.form) {
+                return Err(ParseError::Form { layer: i as u8 });
             }
-            // Cannot be full: the header's list has the same capacity.
-            let _ = layers.push(layer);
+            input = geometry.output;
+            let layer = Layer::take(&layer, geometry, &mut rest, blob)?.checked(i as u8)?;
+            // Cannot be full: `count` has been checked.
+            let _ = self.layers.push(layer);
         }
-        if !rest.0.is_empty() {
-            return Err(ParseError::Header);
-        }
-        Ok(Self { name: header.name, layers, latent: header.latent, workspace, size: blob.len(), checksum: crc })
+        if header.is_empty() && rest.0.is_empty() { Ok(()) } else { Err(ParseError::Header) }
     }
 
     /// The layers, first to last; at least one.
@@ -316,9 +501,14 @@ impl<'a> Model<'a> {
         self.layers[self.layers.len() - 1].geometry.output
     }
 
-    /// Bytes of workspace that [`crate::Engine::new`] asks for.
+    /// Bytes of workspace that [`crate::Engine::new`] asks for, on this processor.
     pub fn workspace_len(&self) -> usize {
-        self.workspace
+        self.memory(&Native::TILING).len()
+    }
+
+    /// What a workspace for kernels with this tiling consists of.
+    pub fn memory(&self, tiling: &Tiling) -> Memory {
+        self.layers.iter().fold(Memory::of(self.picture()), |memory, l| memory.with(tiling, &l.geometry, l.form))
     }
 
     /// Bytes of the blob.
@@ -338,7 +528,12 @@ impl<'a> Model<'a> {
 
     /// The header that this model was read from.
     pub fn header(&self) -> Header {
-        let layers = self.layers.iter().map(|l| LayerHeader { spec: l.spec, zero_point: l.zero_point, scale: l.scale });
+        let layers = self.layers.iter().map(|l| LayerHeader {
+            spec: l.spec,
+            form: l.form,
+            zero_point: l.zero_point,
+            scale: l.scale,
+        });
         Header { name: self.name.clone(), latent: self.latent, layers: layers.collect() }
     }
 }
@@ -396,6 +591,13 @@ fn checksum(blob: &[u8]) -> u32 {
     digest.update(&blob[..12]);
     digest.update(&blob[PREAMBLE..]);
     digest.finalize()
+}
+
+/// Takes a value in postcard from the front.
+fn next<'b, T: Deserialize<'b>>(header: &mut &'b [u8]) -> Result<T, ParseError> {
+    let (value, rest) = postcard::take_from_bytes(header).map_err(|_| ParseError::Header)?;
+    *header = rest;
+    Ok(value)
 }
 
 fn words(bytes: &[u8]) -> Words<'_> {

@@ -6,14 +6,12 @@
 //! for each layer only as many input rows as one output row needs: a ring. Nothing
 //! is computed twice and no full feature map ever exists.
 //!
-//! Rows over the top and bottom edge are rows like any other, filled with the zero
-//! point; so are the pixels to the left and right, which are part of every ring
-//! row. Kernels therefore know no edges.
-//!
 //! ```text
-//! workspace: | ring 0: latent | ring 1 | … | ring n−1 | row of pixels |
+//! workspace: | staging | ring 0: latent | ring 1 | … | ring n−1 | row of pixels |
 //! layer i reads ring i and writes ring i+1, the last one the row of pixels
 //! ```
+//!
+//! All layers stage in the same place, one after the other.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -21,9 +19,9 @@ use core::marker::PhantomData;
 use heapless::Vec;
 
 use crate::blob::{Layer, Model};
-use crate::fixed::{pixel, saturate};
 use crate::kernels::{Kernels, Native};
 use crate::latent::Latent;
+use crate::row::{self, Window};
 use crate::spec::{MAX_LAYERS, MAX_TAPS};
 
 /// The buffer given to [`Engine::new`] is too small.
@@ -47,21 +45,21 @@ impl core::error::Error for WorkspaceTooSmall {}
 /// Input rows of one layer.
 #[derive(Debug, Clone, Copy)]
 struct Ring {
-    /// Where it begins in the workspace.
+    /// Where it begins behind the staging.
     start: usize,
-    /// Rows over the top edge that come before row 0.
-    pad: usize,
-    /// Rows that went in so far, those over the top edge included.
-    filled: usize,
+    /// Rows that went in so far.
+    filled: u16,
     /// Output rows that were made from it so far.
-    made: usize,
+    made: u16,
 }
 
 /// Runs a model on a borrowed buffer.
 #[derive(Debug)]
 pub struct Engine<'m, 'w, K: Kernels = Native> {
     model: &'m Model<'m>,
-    workspace: &'w mut [i8],
+    staging: &'w mut [u32],
+    /// Rings and the row of pixels.
+    rows: &'w mut [i8],
     rings: Vec<Ring, MAX_LAYERS>,
     kernels: PhantomData<K>,
 }
@@ -101,16 +99,20 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
     /// # Errors
     /// As [`Engine::new`].
     pub fn with_kernels(model: &'m Model<'m>, workspace: &'w mut [i8]) -> Result<Self, WorkspaceTooSmall> {
-        let (needed, given) = (model.workspace_len(), workspace.len());
+        let memory = model.memory(&K::TILING);
+        let (needed, given) = (memory.len(), workspace.len());
         let workspace = workspace.get_mut(..needed).ok_or(WorkspaceTooSmall { needed, given })?;
+        // Staging begins at the first word; what is skipped before it is missing at the end.
+        let skipped = bytemuck::pod_align_to_mut::<i8, u32>(workspace).0.len();
+        let (staging, rows) = workspace[skipped..].split_at_mut(memory.staging * size_of::<u32>());
         let mut start = 0;
         let rings = model.layers().iter().map(|layer| {
-            let g = &layer.geometry;
-            let ring = Ring { start, pad: g.y.pad_before(), filled: 0, made: 0 };
-            start += g.ring_rows() * g.ring_row_len();
+            let ring = Ring { start, filled: 0, made: 0 };
+            start += layer.geometry.ring_len();
             ring
         });
-        Ok(Self { model, rings: rings.collect(), workspace, kernels: PhantomData })
+        let rings = rings.collect();
+        Ok(Self { model, staging: bytemuck::cast_slice_mut(staging), rows, rings, kernels: PhantomData })
     }
 
     /// Draws the picture of `latent`, handing out rows top to bottom as
@@ -129,23 +131,18 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
         }
     }
 
-    /// Clears the rings: every pixel over an edge reads as the zero point.
+    /// Empties the rings and fills in the latent.
     fn start(&mut self, latent: &Latent) {
-        let mut zero_point = 0; // of the latent
-        for (ring, layer) in self.rings.iter_mut().zip(self.model.layers()) {
-            let g = &layer.geometry;
-            let len = g.ring_rows() * g.ring_row_len();
-            self.workspace[ring.start..ring.start + len].fill(zero_point);
+        for ring in &mut self.rings {
             (ring.filled, ring.made) = (0, 0);
-            zero_point = layer.zero_point;
         }
         // The latent is an input row like any other, but it has no layer to come from.
-        let layer = &self.model.layers()[0];
-        let row = slot(layer, &self.rings[0], self.rings[0].pad);
-        let inner = inner(layer);
-        for (to, &from) in self.workspace[row][inner].iter_mut().zip(latent.steps()) {
+        let row = &mut self.rows[..self.model.latent_len()];
+        row.fill(0);
+        for (to, &from) in row.iter_mut().zip(latent.steps()) {
             *to = from;
         }
+        self.rings[0].filled = 1;
     }
 
     /// Computes the next row of the picture.
@@ -156,67 +153,47 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
         let picture_row = loop {
             let (layer, ring) = (&layers[i], self.rings[i]);
             let g = &layer.geometry;
-            let window = g.y.window(ring.made);
-            let first = (window.start + ring.pad as isize) as usize;
-            if ring.filled < first + window.taps {
-                // The next input row is missing: over an edge, or to be made by the layer before.
-                let from_layer = i > 0 && ring.filled >= ring.pad && ring.filled < ring.pad + g.input.height as usize;
-                if from_layer {
-                    i -= 1;
-                } else {
-                    if i > 0 {
-                        self.workspace[slot(layer, &ring, ring.filled)].fill(layers[i - 1].zero_point);
-                    }
-                    self.rings[i].filled += 1;
-                }
+            let window = g.y.window(ring.made.into());
+            let end = (window.start + window.taps as isize).clamp(0, g.input.height as isize);
+            if usize::from(ring.filled) < end as usize {
+                // The layer before has to make another row. Layer 0 has its only one from the start.
+                i -= 1;
                 continue;
             }
 
-            let out_start = self.rings.get(i + 1).map_or(ring.start + g.ring_rows() * g.ring_row_len(), |r| r.start);
-            let (rings, output) = self.workspace.split_at_mut(out_start);
-            let mut rows: Vec<&[i8], MAX_TAPS> = Vec::new();
-            for t in 0..window.taps {
+            let after = ring.start + g.ring_len();
+            let (rings, output) = self.rows.split_at_mut(after);
+            let mut rows: Vec<Option<&[i8]>, MAX_TAPS> = Vec::new();
+            for y in window.start..window.start + window.taps as isize {
+                let inside = (0..g.input.height as isize).contains(&y);
                 // Cannot be full: the parser admits no window over MAX_TAPS.
-                let _ = rows.push(&rings[slot(layer, &ring, first + t)]);
+                let _ = rows.push(inside.then(|| &rings[slot(layer, &ring, y as usize)]));
             }
             let output = match self.rings.get(i + 1) {
                 Some(next) => {
-                    let row = slot(&layers[i + 1], next, next.filled);
-                    let row = &mut output[row.start - out_start..row.end - out_start];
-                    &mut row[inner(&layers[i + 1])]
+                    let row = slot(&layers[i + 1], next, next.filled.into());
+                    &mut output[row.start - after..row.end - after]
                 }
                 None => &mut output[..g.output.row_len()],
             };
-            if layer.spec.activation.is_output() {
-                K::row(layer, window.phase, &rows, |index, channel, acc| {
-                    output[index] = pixel(layer.spec.activation, layer.requant(channel).apply(acc)) as i8;
-                });
-            } else {
-                K::row(layer, window.phase, &rows, |index, channel, acc| {
-                    output[index] = saturate(layer.requant(channel).apply(acc), layer.zero_point);
-                });
-            }
-            tap.row(i, ring.made, output);
+            let zero_point = if i > 0 { layers[i - 1].zero_point } else { 0 };
+            let window = Window { rows: &rows, zero_point, phase: window.phase };
+            row::row::<K>(layer, &window, self.staging, output);
+            tap.row(i, ring.made.into(), output);
             self.rings[i].made += 1;
             if i == last {
-                break out_start..out_start + g.output.row_len();
+                break after..after + g.output.row_len();
             }
             i += 1;
             self.rings[i].filled += 1;
         };
-        bytemuck::cast_slice(&self.workspace[picture_row])
+        bytemuck::cast_slice(&self.rows[picture_row])
     }
 }
 
-/// Where input row `row`, counted from the topmost row over the edge, lies in the workspace.
+/// Where input row `row` lies.
 fn slot(layer: &Layer<'_>, ring: &Ring, row: usize) -> core::ops::Range<usize> {
-    let len = layer.geometry.ring_row_len();
+    let len = layer.geometry.input.row_len();
     let start = ring.start + row % layer.geometry.ring_rows() * len;
     start..start + len
-}
-
-/// The part of a ring row that is not over an edge.
-fn inner(layer: &Layer<'_>) -> core::ops::Range<usize> {
-    let start = layer.geometry.x.pad_before() * layer.geometry.input.channels as usize;
-    start..start + layer.geometry.input.row_len()
 }

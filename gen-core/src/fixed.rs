@@ -30,7 +30,7 @@ pub const TANH_STEPS: i32 = 128;
 /// The same for [`Activation::TanhUnit`], whose pixels rise twice as fast.
 pub const TANH_UNIT_STEPS: i32 = 256;
 
-/// From this argument on the pixel is 255 in any case.
+/// From this argument on the pixel is 255 in any case, and below its negative the darkest.
 const TANH_END: i32 = 4;
 
 /// Multipliers that bring an accumulator to the scale of the output.
@@ -73,32 +73,34 @@ pub const fn saturate(n: i32, zero_point: i8) -> i8 {
 /// | [`Sigmoid`](Activation::Sigmoid) | as `Tanh`: `σ(x) = (tanh(x/2) + 1) / 2`, so its multipliers are halved at export |
 #[inline(always)]
 pub const fn pixel(activation: Activation, n: i32) -> u8 {
-    match activation {
-        Activation::TanhUnit if n < 0 => 0,
-        Activation::TanhUnit => entry(&TANH_UNIT, n),
-        // The curve is symmetric, and no value but that of n = 0 is a half: one side is enough.
-        _ if n < 0 => 255 - entry(&TANH, n.saturating_neg()),
-        _ => entry(&TANH, n),
-    }
+    let (table, first) = match activation {
+        Activation::TanhUnit => (&TANH_UNIT, 0),
+        _ => (&TANH, -TANH_END * TANH_STEPS),
+    };
+    let i = n.saturating_sub(first);
+    table[if i < 0 {
+        0
+    } else if i < ENTRIES as i32 {
+        i as usize
+    } else {
+        ENTRIES - 1
+    }]
 }
 
-/// Entry `n`, or the last one beyond the end.
-#[inline(always)]
-const fn entry<const N: usize>(table: &[u8; N], n: i32) -> u8 {
-    let n = n as usize;
-    table[if n < N { n } else { N - 1 }]
-}
+/// From −4 to 4 in steps of 1/128, or from 0 to 4 in steps of 1/256.
+const ENTRIES: usize = 1024;
+const _: () = assert!(2 * TANH_END * TANH_STEPS == ENTRIES as i32 && TANH_END * TANH_UNIT_STEPS == ENTRIES as i32);
 
 // Computed by the compiler, whose floating point is the same on every host.
-static TANH: [u8; (TANH_END * TANH_STEPS) as usize] = tanh_table(127.5, TANH_STEPS);
-static TANH_UNIT: [u8; (TANH_END * TANH_UNIT_STEPS) as usize] = tanh_table(0.0, TANH_UNIT_STEPS);
+static TANH: [u8; ENTRIES] = tanh_table(127.5, -TANH_END * TANH_STEPS, TANH_STEPS);
+static TANH_UNIT: [u8; ENTRIES] = tanh_table(0.0, 0, TANH_UNIT_STEPS);
 
-/// Pixels for the arguments 0, 1/steps, 2/steps …; 0 gives `dark`.
-const fn tanh_table<const N: usize>(dark: f64, steps: i32) -> [u8; N] {
-    let mut table = [0; N];
+/// Pixels for the arguments first/steps, (first + 1)/steps …; 0 gives `dark`.
+const fn tanh_table(dark: f64, first: i32, steps: i32) -> [u8; ENTRIES] {
+    let mut table = [0; ENTRIES];
     let mut i = 0;
-    while i < N {
-        let x = i as f64 / steps as f64;
+    while i < ENTRIES {
+        let x = (first + i as i32) as f64 / steps as f64;
         // tanh x = 1 − 2 / (e^{2x} + 1)
         let tanh = 1.0 - 2.0 / (exp(2.0 * x) + 1.0);
         table[i] = (dark + (255.0 - dark) * tanh + 0.5) as u8;

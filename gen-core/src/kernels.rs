@@ -1,28 +1,243 @@
-//! One output row of one layer: the only code whose speed matters.
+//! The only code whose speed matters: multiplying staged pixels with weights.
 //!
-//! [`Kernels`] is what a processor has to offer; [`Native`] is the best one for
-//! the target. `portable` is the oracle for every other and their fallback.
+//! [`Kernels`] is what a processor has to offer, one file each, with the same names
+//! in all of them; [`Native`] is the best one for the target. What goes around the
+//! kernels (blocks, edges, phases) is the same for all and stands in [`crate::row`].
+//!
+//! | file | processor | staged as |
+//! |---|---|---|
+//! | [`portable`] | any; the oracle for the others, and their fallback | int16 pairs |
+//! | `dsp` | Cortex-M4, M7, M33: two products with one instruction | int16 pairs |
+//! | `mla` | Cortex-M3 | int32 |
+//! | `mve` | Cortex-M55, with the feature `mve`: sixteen products with one instruction | int8 |
+//! | `x86_64` | the trainer's machine: SSE2, AVX2, AVX-512 | int16 pairs |
+//!
+//! The feature `portable` makes [`Native`] the portable ones on every processor.
 
-use crate::blob::Layer;
+use crate::blob::Words;
+use crate::fixed::{Requant, saturate};
+use crate::packing::PAIR;
+use crate::tiling::Tiling;
+use crate::winograd::{self, MAX_POINTS, TILE, halves, plain_pairs};
 
+// build.rs chooses by the target's name.
+#[cfg(kernels = "dsp")]
+pub mod dsp;
+#[cfg(kernels = "mla")]
+pub mod mla;
+#[cfg(kernels = "mve")]
+pub mod mve;
 pub mod portable;
+#[cfg(any(kernels = "dsp", kernels = "mla", kernels = "mve"))]
+mod thumb;
+#[cfg(target_arch = "x86_64")] // even where others are chosen: tests compare them
+pub mod x86_64;
 
 /// The kernels for the processor that this is compiled for.
+#[cfg(kernels = "dsp")]
+pub type Native = dsp::Dsp;
+/// The kernels for the processor that this is compiled for.
+#[cfg(kernels = "mla")]
+pub type Native = mla::Mla;
+/// The kernels for the processor that this is compiled for.
+#[cfg(kernels = "mve")]
+pub type Native = mve::Mve;
+/// The kernels for the processor that this is compiled for.
+#[cfg(kernels = "x86_64")]
+pub type Native = x86_64::X86_64;
+/// The kernels for the processor that this is compiled for.
+#[cfg(not(any(kernels = "dsp", kernels = "mla", kernels = "mve", kernels = "x86_64")))]
 pub type Native = portable::Portable;
 
-/// Computes rows.
+// Buffers are made for blocks of this size.
+const _: () = assert!(Native::TILING.largest() <= crate::row::MAX_BLOCK);
+
+/// Multiplies staged pixels with weights. All arithmetic is modulo 2³².
+///
+/// A *staged quad* is four neighbouring channels `c0 … c3` of one pixel in
+/// [`Tiling::words`] words: 1, the int8 values as they are; 2, the int16 pairs `(c0, c2)`
+/// and `(c1, c3)`, lower half first; or 4, one int32 each. A quad of a Winograd tile has
+/// [`Tiling::winograd_words`]. Weights lie as in [`crate::packing`].
 pub trait Kernels {
-    /// Name, in the form `{core}`.
+    /// Name, in the form `{core}`, or `{core}-{instructions}` for some of them only.
     const NAME: &'static str;
 
-    /// Accumulates one output row and hands every result to `store`.
+    /// Sizes of the kernels.
+    const TILING: Tiling;
+
+    /// Address that a model has to be a multiple of.
+    const ALIGNMENT: usize = 1;
+
+    /// Stages a run of pixels of one row, whose channels are a multiple of 4.
     ///
-    /// * `layer`: weights and geometry.
-    /// * `row_phase`: phase of the output row along y.
-    /// * `window`: its input rows, top to bottom, as many as that phase has taps.
-    ///   Each is `geometry.ring_row_len()` long: pixels that hang over the left
-    ///   edge, the row, pixels that hang over the right edge.
-    /// * `store(index, channel, acc)`: `index` runs over `[pixel][channel]` of the
-    ///   output row, each exactly once, in any order.
-    fn row(layer: &Layer<'_>, row_phase: usize, window: &[&[i8]], store: impl FnMut(usize, usize, i32));
+    /// Channel `4·q + c` of the pixel that begins at `source[i · step]` goes, for the
+    /// columns `i` and quads `q`, to word `w` of the quad at
+    /// `staged[(q · TILING.words + w) · plane + i]`. A `step` of 0 repeats one pixel.
+    fn stage(source: &[i8], step: usize, quads: usize, columns: usize, plane: usize, staged: &mut [u32]) {
+        for i in 0..columns {
+            for (q, quad) in source[i * step..].as_chunks::<4>().0.iter().enumerate().take(quads) {
+                let words = spread(*quad, Self::TILING.words);
+                for (w, &word) in words[..Self::TILING.words].iter().enumerate() {
+                    staged[(q * Self::TILING.words + w) * plane + i] = word;
+                }
+            }
+        }
+    }
+
+    /// Rearranges `[row and quad][word][pixels + taps]` staged words, and
+    /// [`Tiling::SPARE`] more, into what [`toeplitz`](Self::toeplitz) reads.
+    #[inline]
+    fn pack(_taps: usize, _pixels: usize, _staged: &mut [u32]) {}
+
+    /// `pixels` neighbouring outputs through `taps` columns, for every channel of `call`.
+    ///
+    /// `call.staged` is what [`pack`](Self::pack) made; pixel `i` reads the columns
+    /// `column + i … column + i + taps − 1`. `column` is 0, or 1 where [`Tiling::shares`].
+    fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>);
+
+    /// One output pixel: `call.staged` is in the order of the weights, `[row, quad and tap][word]`.
+    fn dot(call: Call<'_>);
+
+    /// Stages a Winograd tile.
+    ///
+    /// * `columns`: the input pixels that it reads, all their channels; as many as points.
+    /// * `staged`: from the tile's first word on; `per_point` words are there for a point, and
+    ///   the tile's are [`Tiling::tiles`] apart.
+    fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]);
+
+    /// [`Tiling::tiles`] Winograd tiles, for every channel of `call`: the pixels `0 … count − 1`
+    /// of their outputs.
+    ///
+    /// `call.staged` is `[point][row and quad][word][tile]`.
+    fn winograd(points: usize, count: usize, call: Call<'_>);
+}
+
+/// [`Kernels::tile`] for any processor.
+fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32], tiling: &Tiling) {
+    let (words, tiles, points) = (tiling.winograd_words, tiling.tiles, columns.len());
+    for q in 0..columns[0].len().div_ceil(4) {
+        let mut quads = [[0; 4]; MAX_POINTS];
+        for (quad, pixel) in quads.iter_mut().zip(columns) {
+            // Past the last channel there are zeros, as weights are there.
+            let channels = &pixel[4 * q..pixel.len().min(4 * q + 4)];
+            quad[..channels.len()].copy_from_slice(channels);
+        }
+        for w in 0..words {
+            let x = quads.map(|quad| match words {
+                2 => plain_pairs(u32::from_le_bytes(quad.map(i8::cast_unsigned)))[w],
+                _ => i32::from(quad[w]).cast_unsigned(),
+            });
+            let values = winograd::input(points, x);
+            for (point, &value) in values[..points].iter().enumerate() {
+                staged[point * per_point + (q * words + w) * tiles] = if words == 2 { halves(value) } else { value };
+            }
+        }
+    }
+}
+
+/// [`Kernels::winograd`] for any processor, with the multiplications of two output channels:
+/// `products(staged, filters, points, sums)`, where sums are `[point][output channel][tile]`.
+fn winograd(
+    points: usize,
+    count: usize,
+    call: Call<'_>,
+    tiles: usize,
+    products: impl Fn(&[u32], &[i8], usize, &mut [u32]),
+) {
+    let Call { staged, filters, biases, mut output } = call;
+    let channels = biases.len();
+    let per_pair = filters.len() / channels.div_ceil(PAIR);
+    for (pair, filters) in filters.chunks_exact(per_pair).enumerate() {
+        let mut sums = [0; MAX_SUMS];
+        let sums = &mut sums[..points * PAIR * tiles];
+        products(staged, filters, points, sums);
+        for c in pair * PAIR..channels.min((pair + 1) * PAIR) {
+            let bias = biases.get(c);
+            for tile in 0..count.div_ceil(TILE) {
+                let mut of_tile = [0; MAX_POINTS];
+                for (to, sums) in of_tile.iter_mut().zip(sums.chunks_exact(PAIR * tiles)) {
+                    *to = sums[c % PAIR * tiles + tile];
+                }
+                for (i, y) in (tile * TILE..count).zip(winograd::output(points, of_tile)) {
+                    output.put(channels, i, c, y.wrapping_add(bias));
+                }
+            }
+        }
+    }
+}
+
+/// Most sums of a pair of output channels: of any kernel.
+const MAX_SUMS: usize = MAX_POINTS * PAIR * crate::row::MAX_BLOCK / TILE;
+
+/// What a kernel computes, and where it goes.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Pixels.
+    pub staged: &'a [u32],
+    /// Weights of the phase, channel after channel.
+    pub filters: &'a [i8],
+    /// Biases of the phase, one for each channel.
+    pub biases: Words<'a>,
+    /// Results.
+    pub output: Output<'a>,
+}
+
+/// Where accumulators go.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Requantised: channel `c` of pixel `i` to `row[i · step + c]`.
+    Int8 {
+        /// Multipliers of every channel.
+        requants: Requants<'a>,
+        /// Zero point of the output.
+        zero_point: i8,
+        /// The output row from the first pixel's first channel on.
+        row: &'a mut [i8],
+        /// Values from one of these pixels to the next.
+        step: usize,
+    },
+    /// As they are: channel `c` of pixel `i` to `sums[i · channels + c]`.
+    Accumulators(&'a mut [i32]),
+}
+
+impl Output<'_> {
+    /// Takes the accumulator of channel `c` of pixel `i`.
+    #[inline(always)]
+    pub fn put(&mut self, channels: usize, i: usize, c: usize, acc: i32) {
+        match self {
+            Self::Int8 { requants, zero_point, row, step } => {
+                row[i * *step + c] = saturate(requants.get(c).apply(acc), *zero_point);
+            }
+            Self::Accumulators(sums) => sums[i * channels + c] = acc,
+        }
+    }
+}
+
+/// Multipliers of a layer's output channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Requants<'a> {
+    /// For accumulators ≥ 0.
+    pub positive: Words<'a>,
+    /// For accumulators < 0. Where one multiplier gives the same results for both signs
+    /// ([`crate::blob::Layer::requants`]) this is the very same list, and kernels need not compare.
+    pub negative: Words<'a>,
+}
+
+impl Requants<'_> {
+    /// Those of a channel.
+    #[inline(always)]
+    pub fn get(&self, channel: usize) -> Requant {
+        Requant { positive: self.positive.get(channel), negative: self.negative.get(channel) }
+    }
+}
+
+/// Four int8 values as staged words; with fewer than four `words` the others are zero.
+#[inline(always)]
+pub fn spread(quad: [i8; 4], words: usize) -> [u32; 4] {
+    let pair = |low: i8, high: i8| u32::from(low as i16 as u16) | u32::from(high as i16 as u16) << 16;
+    match words {
+        1 => [u32::from_le_bytes(quad.map(i8::cast_unsigned)), 0, 0, 0],
+        2 => [pair(quad[0], quad[2]), pair(quad[1], quad[3]), 0, 0],
+        _ => quad.map(|v| v as i32 as u32),
+    }
 }

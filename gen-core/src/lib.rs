@@ -24,10 +24,14 @@
 //! | [`fixed`] | the arithmetic: accumulators, rounding, the tanh table |
 //! | [`latent`] | seed → latent, a written contract |
 //! | [`blob`] | the file format, and the parser that checks it |
-//! | [`kernels`] | one output row of one layer |
+//! | [`packing`] | where a weight lies in it |
+//! | [`tiling`] | how a row is cut into blocks, and the memory bill |
+//! | [`row`] | one output row of one layer: staging, edges, phases |
+//! | [`kernels`] | multiplying, a file for each processor |
+//! | [`winograd`] | fewer multiplications, the same bits |
 //! | [`engine`] | which row is computed when, and where it is kept |
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // `kernels` alone calls assembly and vector instructions
 #![warn(missing_docs)]
 
 // Doctests and unit tests run on the host, with std.
@@ -35,13 +39,19 @@
 extern crate std;
 
 pub mod blob;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod engine;
 pub mod fixed;
 pub mod kernels;
 pub mod latent;
+pub mod packing;
+pub mod row;
 pub mod spec;
+pub mod tiling;
+pub mod winograd;
 
 pub use blob::{Model, ParseError};
 pub use engine::{Engine, WorkspaceTooSmall};
 pub use latent::Latent;
-pub use spec::{Activation, LayerSpec, Op, Padding, Shape, SpecError};
+pub use spec::{Activation, Form, LayerSpec, Op, Padding, Shape, SpecError};

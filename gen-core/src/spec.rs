@@ -167,6 +167,19 @@ pub struct LayerSpec {
     pub activation: Activation,
 }
 
+/// How a layer's weights are stored and multiplied. Both forms give the same bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// int8 weights, one multiplication for each tap.
+    #[default]
+    Direct,
+    /// int16 weights, transformed for fewer multiplications: more flash, fewer
+    /// instructions. See [`crate::winograd`].
+    Winograd,
+}
+
 /// Why a layer list makes no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -309,13 +322,10 @@ impl Axis {
     pub const fn taps_before(&self, phase: usize) -> usize {
         match self.kind {
             AxisKind::Dense | AxisKind::Conv => phase * self.taps(0),
+            // As many as there are kernel indices whose remainder by the stride is a phase before it.
             AxisKind::ConvTranspose => {
-                let (mut sum, mut p) = (0, 0);
-                while p < phase {
-                    sum += self.taps(p);
-                    p += 1;
-                }
-                sum
+                let (whole, rest) = ((self.kernel / self.stride) as usize, (self.kernel % self.stride) as usize);
+                phase * whole + if phase < rest { phase } else { rest }
             }
         }
     }
@@ -347,37 +357,20 @@ impl Axis {
         }
     }
 
-    /// Positions that windows reach before the first input.
-    pub const fn pad_before(&self) -> usize {
-        let (mut most, mut o) = (0, 0);
-        // A later phase may start earlier than position 0 does.
-        while o < self.phases_to_try() {
-            let start = self.window(o).start;
-            if -start > most {
-                most = -start;
-            }
-            o += 1;
+    /// Input positions from the window of one output position to that of the next one
+    /// in the same phase; 0 for dense layers, where all see the same.
+    pub const fn step(&self) -> usize {
+        match self.kind {
+            AxisKind::Dense => 0,
+            AxisKind::Conv => self.stride as usize,
+            AxisKind::ConvTranspose => 1,
         }
-        most as usize
     }
 
-    /// Positions that windows reach past the last input.
-    pub const fn pad_after(&self) -> usize {
-        let (mut most, mut i) = (0, 0);
-        while i < self.phases_to_try() {
-            let w = self.window(self.output as usize - 1 - i);
-            let over = w.start + w.taps as isize - self.input as isize;
-            if over > most {
-                most = over;
-            }
-            i += 1;
-        }
-        most as usize
-    }
-
-    const fn phases_to_try(&self) -> usize {
-        let phases = self.phases();
-        if phases < self.output as usize { phases } else { self.output as usize }
+    /// Output positions of the phase that position `first` belongs to: `first`,
+    /// `first + phases`, … For `first` below `phases`.
+    pub const fn positions(&self, first: usize) -> usize {
+        (self.output as usize).saturating_sub(first).div_ceil(self.phases())
     }
 }
 
@@ -412,18 +405,10 @@ impl Geometry {
         self.y.taps(py) * self.x.taps(px) * self.input.channels as usize
     }
 
-    /// Where the weights of a phase begin among the layer's weights. Within a
-    /// phase they lie `[output channel][tap row][tap column][input channel]`.
-    pub const fn weight_offset(&self, phase: usize) -> usize {
-        let (py, px) = (phase / self.x.phases(), phase % self.x.phases());
-        let columns = self.x.taps_before(self.x.phases());
-        let taps = self.y.taps_before(py) * columns + self.y.taps(py) * self.x.taps_before(px);
-        taps * self.input.channels as usize * self.output.channels as usize
-    }
-
     /// Number of weights.
     pub const fn weight_count(&self) -> usize {
-        self.weight_offset(self.phases())
+        let taps = self.y.taps_before(self.y.phases()) * self.x.taps_before(self.x.phases());
+        taps * self.input.channels as usize * self.output.channels as usize
     }
 
     /// Biases in the blob: one for each phase and output channel.
@@ -456,13 +441,13 @@ impl Geometry {
 
     /// Input rows that must be at hand at once.
     pub const fn ring_rows(&self) -> usize {
-        self.y.max_taps()
+        let taps = self.y.max_taps();
+        if taps < self.input.height as usize { taps } else { self.input.height as usize }
     }
 
-    /// Length of one of those rows in bytes, with what hangs over both edges.
-    pub const fn ring_row_len(&self) -> usize {
-        let pixels = self.x.pad_before() + self.input.width as usize + self.x.pad_after();
-        pixels * self.input.channels as usize
+    /// Bytes of those rows.
+    pub const fn ring_len(&self) -> usize {
+        self.ring_rows() * self.input.row_len()
     }
 }
 
@@ -522,73 +507,45 @@ impl LayerSpec {
     }
 }
 
-/// Bytes of workspace that a generator needs: the ring of input rows of every
-/// layer, and one row of pixels. A `const`, so firmware can size its buffer:
-///
-/// ```
-/// use gen_core::spec::{workspace_len, Activation, LayerSpec, Op, Padding, Shape};
-///
-/// const LAYERS: [LayerSpec; 2] = [
-///     LayerSpec { op: Op::Dense { out: Shape::new(4, 4, 8) }, activation: Activation::Relu },
-///     LayerSpec {
-///         op: Op::ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Padding::Same },
-///         activation: Activation::Tanh,
-///     },
-/// ];
-/// const LEN: usize = match workspace_len(16, &LAYERS) {
-///     Ok(len) => len,
-///     Err(_) => panic!("the layers do not fit together"),
-/// };
-/// // 16 latents, two rows of (1 + 4 + 1) pixels with 8 channels, 8 RGB pixels
-/// assert_eq!(LEN, 16 + 2 * 6 * 8 + 8 * 3);
-/// ```
-///
-/// # Errors
-/// What [`check`] reports.
-pub const fn workspace_len(latent: u16, layers: &[LayerSpec]) -> Result<usize, SpecError> {
-    match check(latent, layers) {
-        Err(e) => Err(e),
-        Ok(picture) => {
-            let (mut shape, mut bytes, mut i) = (Shape::latent(latent), picture.row_len(), 0);
-            while i < layers.len() {
-                match layers[i].geometry(shape) {
-                    Err(e) => return Err(e),
-                    Ok(g) => {
-                        bytes += g.ring_rows() * g.ring_row_len();
-                        shape = g.output;
-                    }
-                }
-                i += 1;
-            }
-            Ok(bytes)
-        }
-    }
-}
-
 /// Checks that the layers make a generator and returns the shape of its pictures.
 ///
 /// # Errors
 /// The first rule of [`SpecError`] that is broken.
 pub const fn check(latent: u16, layers: &[LayerSpec]) -> Result<Shape, SpecError> {
-    if layers.is_empty() || layers.len() > MAX_LAYERS {
-        return Err(SpecError::LayerCount);
-    }
-    if latent == 0 || latent as usize > MAX_LATENT {
-        return Err(SpecError::LatentLength);
-    }
-    let (mut shape, mut i) = (Shape::latent(latent), 0);
+    let (mut shape, mut i) = match start(latent, layers.len()) {
+        Ok(shape) => (shape, 0),
+        Err(e) => return Err(e),
+    };
     while i < layers.len() {
-        if layers[i].activation.is_output() != (i + 1 == layers.len()) {
-            return Err(SpecError::OutputActivation);
-        }
-        shape = match layers[i].geometry(shape) {
+        shape = match layers[i].follow(shape, i + 1 == layers.len()) {
             Ok(g) => g.output,
             Err(e) => return Err(e),
         };
         i += 1;
     }
-    if shape.channels != 3 {
-        return Err(SpecError::NotRgb);
-    }
     Ok(shape)
+}
+
+/// The part of [`check`] that comes before the first layer: the shape of the latent.
+pub(crate) const fn start(latent: u16, layers: usize) -> Result<Shape, SpecError> {
+    if layers == 0 || layers > MAX_LAYERS {
+        return Err(SpecError::LayerCount);
+    }
+    if latent == 0 || latent as usize > MAX_LATENT {
+        return Err(SpecError::LatentLength);
+    }
+    Ok(Shape::latent(latent))
+}
+
+impl LayerSpec {
+    /// The part of [`check`] that concerns one layer.
+    pub(crate) const fn follow(&self, input: Shape, is_last: bool) -> Result<Geometry, SpecError> {
+        if self.activation.is_output() != is_last {
+            return Err(SpecError::OutputActivation);
+        }
+        match self.geometry(input) {
+            Ok(g) if is_last && g.output.channels != 3 => Err(SpecError::NotRgb),
+            result => result,
+        }
+    }
 }

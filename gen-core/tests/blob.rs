@@ -5,15 +5,21 @@ mod common;
 use std::path::Path;
 
 use common::exercise::exercise;
-use common::{build, tiny};
+use common::{build, build_in_forms, tiny};
 use gen_core::blob::{Header, PREAMBLE, seal};
-use gen_core::{Activation, Model, ParseError, SpecError};
+use gen_core::{Activation, Form, LayerSpec, Model, Op, Padding, ParseError, Shape, SpecError};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
 fn tiny_blob() -> Vec<u8> {
     build("tiny", 5, &tiny(), 1)
+}
+
+/// The same numbers, with Winograd weights where a layer can have them.
+fn fast_blob() -> Vec<u8> {
+    let (direct, winograd) = (Form::Direct, Form::Winograd);
+    build_in_forms("tiny", 5, &tiny(), &[direct, winograd, direct, winograd, winograd], 1)
 }
 
 /// `UPDATE_GOLDEN=1 cargo test -p gen-core` writes the file anew.
@@ -117,12 +123,17 @@ fn a_flipped_bit_under_a_new_seal_does_no_harm() {
 /// The fuzz target's search in small: many changes at a time, always the same ones.
 #[test]
 fn mutants_do_no_harm() {
-    let blobs = [tiny_blob(), build("one layer", 1, &tiny()[4..], 2), build("two", 128, &[tiny()[1], tiny()[4]], 3)];
+    let blobs = [
+        tiny_blob(),
+        fast_blob(),
+        build("one layer", 1, &tiny()[4..], 2),
+        build("two", 128, &[tiny()[1], tiny()[4]], 3),
+    ];
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(42);
     let mut models = 0;
     for _ in 0..40_000 {
         let mut below = |n: usize| rng.next_u32() as usize % n;
-        let mut mutant = blobs[below(3)].clone();
+        let mut mutant = blobs[below(4)].clone();
         for _ in 0..=below(4) {
             // Headers are where the damage is done.
             let at = if below(4) == 0 { below(mutant.len()) } else { 4 + below(90) };
@@ -151,7 +162,7 @@ fn wrong_files_have_the_named_error() {
         Model::parse(&blob).unwrap_err()
     };
     assert_eq!(parse(&|b| b[0] = b'r'), ParseError::NotAModel);
-    assert_eq!(parse(&|b| b[4] = 2), ParseError::Version { found: 2 });
+    assert_eq!(parse(&|b| b[4] = 1), ParseError::Version { found: 1 });
     assert_eq!(parse(&|b| b[6] = 0), ParseError::Header, "no header");
     assert_eq!(parse(&|b| b[6..8].fill(255)), ParseError::Header, "a header longer than the file");
     assert_eq!(parse(&|b| b[6] += 1), ParseError::Header, "a spare byte");
@@ -191,6 +202,105 @@ fn wrong_files_have_the_named_error() {
     assert_eq!(word(4, 1), ParseError::Header, "padding that is not zero");
 }
 
+/// Weights that no packer writes are refused: they would make the form's arithmetic inexact, or
+/// give one model several files.
+#[test]
+fn weights_that_a_form_does_not_allow_are_refused() {
+    // One layer: transposed 4x4 with stride 2, from 3 inputs to 3 outputs. Both fill up a quad
+    // or a pair with zeros.
+    let layers = [LayerSpec {
+        op: Op::ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Padding::Same },
+        activation: Activation::Tanh,
+    }];
+    let g = layers[0].geometry(Shape::latent(3)).unwrap();
+    let form = ParseError::Form { layer: 0 };
+    for (form_of, filler, names) in [
+        (Form::Direct, vec![g.direct_index(1, 2, [0, 1], 3)], "direct"),
+        (
+            Form::Winograd,
+            vec![g.winograd_index(1, 0, 1, 2, 3), g.winograd_index(2, 3, 0, 4, 0), g.winograd_index(0, 3, 1, 0, 3)],
+            "winograd",
+        ),
+    ] {
+        let blob = build_in_forms("padding", 3, &layers, &[form_of], 4);
+        Model::parse(&blob).unwrap();
+        // Behind the weights: 4 phases of 3 biases, two lists of 3 multipliers.
+        let weights = blob.len() - (48 + 16 + 16) - g.packed_len(form_of).next_multiple_of(16);
+        for phase in 0..g.phases() {
+            for &at in &filler {
+                let at = weights + g.packed_offset(form_of, phase) + at;
+                let mut blob = blob.clone();
+                blob[at] = 1;
+                seal(&mut blob).unwrap();
+                assert_eq!(Model::parse(&blob).unwrap_err(), form, "{names}, phase {phase}, byte {at}");
+            }
+        }
+        if form_of == Form::Winograd {
+            // A point that belongs to no int8 weights: one off, and far off.
+            for change in [1u8, 0x80] {
+                let at = weights + g.winograd_index(0, 1, 0, 1, 2);
+                let mut blob = blob.clone();
+                blob[at] ^= change;
+                seal(&mut blob).unwrap();
+                assert_eq!(Model::parse(&blob).unwrap_err(), form, "a point changed by {change}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_form_that_a_layer_cannot_have_is_refused() {
+    let blob = tiny_blob();
+    let with_form = |layer: usize| {
+        let mut header = Model::parse(&blob).unwrap().header();
+        let mut buffer = vec![0; 256];
+        let sections = header.encode(&mut buffer).unwrap();
+        header.layers[layer].form = Form::Winograd;
+        let end = header.encode(&mut buffer).unwrap();
+        buffer.truncate(end);
+        buffer.extend_from_slice(&blob[sections..]);
+        seal(&mut buffer).unwrap();
+        Model::parse(&buffer).unwrap_err()
+    };
+    // A dense layer, and one whose phases have 2 and 1 taps.
+    assert_eq!(with_form(0), ParseError::Form { layer: 0 });
+    assert_eq!(with_form(2), ParseError::Form { layer: 2 });
+    // Another could have it, but then its weights are too few.
+    assert_eq!(with_form(1), ParseError::Header);
+}
+
+/// 25,600 products of 127 · 128 are more than F(4, 5) adds up without an error.
+#[test]
+fn sums_beyond_the_bound_of_a_form_are_refused() {
+    let op = Op::Conv { channels: 3, kernel: 5, stride: 1, padding: Padding::Same };
+    let layers = [LayerSpec { op, activation: Activation::Tanh }];
+    for (inputs, allowed) in [(640, true), (1024, false)] {
+        // Latents have up to 128 values: a dense layer makes more.
+        let dense = LayerSpec { op: Op::Dense { out: Shape::new(1, 5, inputs) }, activation: Activation::Relu };
+        let layers = [dense, layers[0]];
+        let g = layers[1].geometry(Shape::new(1, 5, inputs)).unwrap();
+        for form in [Form::Direct, Form::Winograd] {
+            let mut blob = build_in_forms("bound", 1, &layers, &[Form::Direct, form], 5);
+            let len = g.packed_len(form);
+            let weights = blob.len() - 3 * 16 - len.next_multiple_of(16);
+            blob[weights..weights + len].fill(0);
+            g.pack(form, |_, _, _, _| 127, &mut blob[weights..weights + len]);
+            // Small multipliers, so that the product with them is no reason.
+            let end = blob.len();
+            for (place, value) in [(2, 7), (1, 7)] {
+                for channel in 0..3 {
+                    let at = end - place * 16 + 4 * channel;
+                    blob[at..at + 4].copy_from_slice(&i32::to_le_bytes(value));
+                }
+            }
+            seal(&mut blob).unwrap();
+            let refused = Model::parse(&blob).err();
+            let expected = (form == Form::Winograd && !allowed).then_some(ParseError::Range { layer: 1 });
+            assert_eq!(refused, expected, "{inputs} inputs, {form:?}");
+        }
+    }
+}
+
 proptest! {
     // A failing input is printed in full; it belongs into a test of its own.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -202,7 +312,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_behind_a_valid_preamble_do_no_harm(mut bytes in prop::collection::vec(any::<u8>(), 16..300), header in 0u8..120) {
-        bytes[..8].copy_from_slice(&[b'R', b'B', b'G', b'N', 1, 0, header, 0]);
+        bytes[..8].copy_from_slice(&[b'R', b'B', b'G', b'N', 2, 0, header, 0]);
         seal(&mut bytes).unwrap();
         exercise(&bytes);
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use gen_core::spec::{self, Activation, Axis, Geometry, LayerSpec, MAX_LAYERS, Op, Padding, Shape, SpecError};
+use gen_core::spec::{self, Activation, Axis, Form, Geometry, LayerSpec, MAX_LAYERS, Op, Padding, Shape, SpecError};
+use gen_core::tiling::PORTABLE;
 
 const PADDINGS: [Padding; 2] = [Padding::Same, Padding::Valid];
 
@@ -72,7 +73,8 @@ fn transposed_products(input: isize, kernel: isize, stride: isize, padding: Padd
 /// What the windows of an axis say, with the promises that the engine relies on.
 fn axis_products(axis: &Axis, case: &str) -> Products {
     let mut products = Products::new();
-    let (mut before, mut after, mut last) = (0, 0, (isize::MIN, isize::MIN));
+    let mut positions = vec![0; axis.phases()];
+    let mut last = (isize::MIN, isize::MIN);
     for o in 0..axis.output as usize {
         let w = axis.window(o);
         let end = w.start + w.taps as isize;
@@ -82,8 +84,13 @@ fn axis_products(axis: &Axis, case: &str) -> Products {
         // A ring takes rows in order and keeps the last `max_taps` of them.
         assert!(w.start >= last.0 && end >= last.1, "{case}: goes back at {o}");
         last = (end - axis.max_taps() as isize, end);
-        before = before.max(-w.start);
-        after = after.max(end - axis.input as isize);
+        // Neighbours within a phase are a step apart: blocks of them are computed at once.
+        if o >= axis.phases() {
+            let before = axis.window(o - axis.phases());
+            assert_eq!((before.phase, before.start + axis.step() as isize), (w.phase, w.start), "{case}: step at {o}");
+        }
+        assert_eq!(axis.window(o % axis.phases()).phase, w.phase, "{case}: phase at {o}");
+        positions[o % axis.phases()] += 1;
         for t in 0..w.taps {
             let i = w.start + t as isize;
             if (0..axis.input as isize).contains(&i) {
@@ -92,12 +99,9 @@ fn axis_products(axis: &Axis, case: &str) -> Products {
             }
         }
     }
-    assert_eq!(
-        (axis.pad_before() as isize, axis.pad_after() as isize),
-        (before, after),
-        "{case}: reach over the edges"
-    );
-    assert!(axis.pad_before() < axis.max_taps(), "{case}: the first row must fit the ring");
+    for (first, &count) in positions.iter().enumerate() {
+        assert_eq!(axis.positions(first), count, "{case}: positions from {first} on");
+    }
     products
 }
 
@@ -172,18 +176,46 @@ fn a_dense_layer_reads_all_of_its_input_everywhere() {
     check_packing(&g, "dense");
 }
 
-/// Phases lie one behind the other and fill the weights.
+/// Every weight has a place of its own in each form, phase after phase, and what is left are
+/// the channels that fill up a quad or a pair.
 fn check_packing(g: &Geometry, case: &str) {
-    let mut offset = 0;
-    for py in 0..g.y.phases() {
-        for px in 0..g.x.phases() {
-            let phase = g.phase(py, px);
-            assert_eq!(g.weight_offset(phase), offset, "{case}: phase {phase}");
-            assert_eq!(g.fan_in(phase), g.y.taps(py) * g.x.taps(px) * usize::from(g.input.channels), "{case}");
-            offset += g.fan_in(phase) * usize::from(g.output.channels);
+    let (inputs, outputs) = (usize::from(g.input.channels), usize::from(g.output.channels));
+    let mut fan_ins = 0;
+    for form in [Form::Direct, Form::Winograd] {
+        if !g.has_form(form) {
+            continue;
+        }
+        let mut end = 0;
+        let mut taken = vec![false; g.packed_len(form)];
+        let mut take = |at: usize| assert!(!std::mem::replace(&mut taken[at], true), "{case}: {form:?} {at} twice");
+        for phase in 0..g.phases() {
+            assert_eq!(g.packed_offset(form, phase), end, "{case}: {form:?}, phase {phase}");
+            let start = end;
+            end += g.packed_phase_len(form, phase);
+            let (rows, columns) = (g.y.taps(phase / g.x.phases()), g.x.taps(phase % g.x.phases()));
+            assert_eq!(g.fan_in(phase), rows * columns * inputs, "{case}");
+            for (output, t, input) in
+                (0..outputs).flat_map(|o| (0..rows).flat_map(move |t| (0..inputs).map(move |i| (o, t, i))))
+            {
+                match form {
+                    Form::Direct => (0..columns).for_each(|u| {
+                        fan_ins += 1;
+                        take(start + g.direct_index(phase, output, [t, u], input));
+                    }),
+                    Form::Winograd => (0..g.points().unwrap()).for_each(|point| {
+                        let at = start + g.winograd_index(phase, output, t, point, input);
+                        take(at);
+                        take(at + 1);
+                    }),
+                }
+            }
+        }
+        assert_eq!(g.packed_len(form), end, "{case}");
+        if inputs % 4 == 0 && outputs % 2 == 0 {
+            assert!(taken.iter().all(|&t| t), "{case}: {form:?} has holes");
         }
     }
-    assert_eq!(g.weight_count(), offset, "{case}");
+    assert_eq!(g.weight_count(), fan_ins, "{case}");
 }
 
 #[test]
@@ -212,7 +244,7 @@ fn every_broken_rule_has_its_name() {
     ];
     for &(latent, layers, error) in cases {
         assert_eq!(spec::check(latent, layers), Err(error), "{layers:?}");
-        assert_eq!(spec::workspace_len(latent, layers), Err(error), "{layers:?}");
+        assert_eq!(PORTABLE.workspace_len(latent, layers, &[]), Err(error), "{layers:?}");
     }
     assert_eq!(spec::check(8, &[small, last]), Ok(Shape::new(4, 4, 3)));
 }

@@ -23,15 +23,22 @@ pub struct Board {
 /// Cortex-M3 with a grey OLED.
 pub const LM3S6965EVB: Board =
     Board { name: "lm3s6965evb", triple: "thumbv7m-none-eabi", flash: 256 * 1024, ram: 64 * 1024 };
+/// Cortex-M3, headless.
+pub const MPS2_AN385: Board =
+    Board { name: "mps2-an385", triple: "thumbv7m-none-eabi", flash: 4096 * 1024, ram: 4096 * 1024 };
 /// Cortex-M4F, headless.
-pub const MPS2_AN386: Board =
-    Board { name: "mps2-an386", triple: "thumbv7em-none-eabihf", flash: 4096 * 1024, ram: 4096 * 1024 };
+pub const MPS2_AN386: Board = Board { name: "mps2-an386", triple: "thumbv7em-none-eabihf", ..MPS2_AN385 };
 /// Cortex-M7F, headless.
 pub const MPS2_AN500: Board = Board { name: "mps2-an500", ..MPS2_AN386 };
 /// Cortex-M33F, headless.
-pub const MPS2_AN505: Board = Board { name: "mps2-an505", triple: "thumbv8m.main-none-eabihf", ..MPS2_AN386 };
+pub const MPS2_AN505: Board = Board { name: "mps2-an505", triple: "thumbv8m.main-none-eabihf", ..MPS2_AN385 };
+/// Cortex-M55 with MVE, headless.
+pub const MPS3_AN547: Board =
+    Board { name: "mps3-an547", triple: "thumbv8m.main-none-eabihf", flash: 512 * 1024, ram: 512 * 1024 };
+/// The boards without a display, which have memory for the largest models beside the program.
+pub const MPS: [Board; 5] = [MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547];
 /// All boards.
-pub const BOARDS: [Board; 4] = [LM3S6965EVB, MPS2_AN386, MPS2_AN500, MPS2_AN505];
+pub const BOARDS: [Board; 6] = [LM3S6965EVB, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547];
 
 impl Board {
     /// The board with this name.
@@ -54,7 +61,7 @@ pub const SET_UP: &str = "./tests/run.sh installs all that is needed";
 /// # Errors
 /// When cargo fails: with all that it printed.
 pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
-    cargo_build(board, board.name, program, model)
+    build_with(board, program, model, &[])
 }
 
 /// Builds a program that expects `model` in the external memory of the board: it is
@@ -64,10 +71,14 @@ pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8
 /// # Errors
 /// As [`build`].
 pub fn build_external(board: Board, program: &str, model: &Path) -> Result<Vec<u8>> {
-    cargo_build(board, &format!("{},external-model", board.name), program, Some(model))
+    build_with(board, program, Some(model), &["external-model"])
 }
 
-fn cargo_build(board: Board, features: &str, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
+/// As [`build`], with more features of the firmware than the board's.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(board: Board, program: &str, model: Option<&Path>, features: &[&str]) -> Result<Vec<u8>> {
     // Builds with different models share a path: one after the other.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +86,10 @@ fn cargo_build(board: Board, features: &str, program: &str, model: Option<&Path>
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["build", "-q", "-p", "firmware", "--profile", "firmware"]);
-    cargo.args(["--target", board.triple, "--features", features, "--bin", program]);
+    cargo.args(["--target", board.triple, "--bin", program, "--features", board.name]);
+    for feature in features {
+        cargo.args(["--features", feature]);
+    }
     // Cargo says where it put the program, whatever target directory it was told to use.
     cargo.args(["--message-format", "json-render-diagnostics"]);
     if let Some(model) = model {

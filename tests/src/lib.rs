@@ -5,9 +5,15 @@
 //! | [`firmware`] | boards, and how a program is built for one |
 //! | [`qemu`] | runs a program: log, time limit, exit codes, display, buttons |
 //! | [`screen`] | what the OLED shows |
+//! | [`count`] | what a picture takes on a board: instructions, RAM, flash |
+//! | [`cycles`] | what it would take in cycles, by a static model |
+//! | [`budget`] | that it does not take more than last time |
 //! | [`pictures`] | what a model draws, on the host and on a board |
 //! | [`golden`] | files that say what came out last time |
 
+pub mod budget;
+pub mod count;
+pub mod cycles;
 pub mod firmware;
 pub mod golden;
 pub mod pictures;

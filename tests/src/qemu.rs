@@ -48,6 +48,10 @@ pub struct Options {
     pub serial: Option<PathBuf>,
     /// File for the external memory of the board, when the program expects its model there.
     pub external_model: Option<PathBuf>,
+    /// The board's time is the machine's, and no longer counts instructions.
+    pub real_time: bool,
+    /// File for a record of every block of instructions that is executed.
+    pub record: Option<PathBuf>,
     /// Opens QEMU's window.
     pub window: bool,
     /// How long it may run; without, for ever.
@@ -79,8 +83,13 @@ impl Qemu {
         std::fs::write(&kernel, elf).with_context(|| format!("cannot write {}", kernel.display()))?;
         let mut qemu = Command::new("qemu-system-arm");
         qemu.args(["-machine", board.name, "-monitor", "none"]);
-        // Virtual time counts instructions, so a run does not depend on the machine's speed.
-        qemu.args(["-icount", "shift=6"]);
+        if !options.real_time {
+            // Time counts instructions, so a run does not depend on the machine's speed.
+            qemu.args(["-icount", "shift=6"]);
+        }
+        if let Some(record) = &options.record {
+            qemu.args(["-d", "exec,nochain,in_asm", "-D"]).arg(record);
+        }
         if !options.window {
             qemu.args(["-display", "none"]);
         }

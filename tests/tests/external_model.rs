@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use firmware::picture::PARITY_SEEDS;
-use workspace_tests::firmware::{LM3S6965EVB, MPS2_AN386, MPS2_AN500, MPS2_AN505, build, build_external};
+use workspace_tests::firmware::{LM3S6965EVB, MPS, MPS2_AN386, build, build_external};
 use workspace_tests::pictures::{on_board, on_host};
 use workspace_tests::qemu::{LIMIT, Options};
 
@@ -32,7 +32,7 @@ fn it_draws_the_same_or_says_why_not() -> Result<()> {
     std::fs::write(path("longer.gen"), &longer)?;
 
     let host = on_host(&right, &PARITY_SEEDS)?;
-    for board in [MPS2_AN386, MPS2_AN500, MPS2_AN505] {
+    for board in MPS {
         let program = build_external(board, "parity", &path("right.gen"))?;
         let (chip, _) = on_board(board, &program, &options(Some(&path("right.gen"))))?;
         assert!(chip == host, "{}", board.name);

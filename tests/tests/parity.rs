@@ -1,4 +1,4 @@
-//! Host, Cortex-M3, M4, M7 and M33 draw the same pictures, byte for byte.
+//! Host, Cortex-M3, M4, M7, M33 and M55 draw the same pictures, byte for byte.
 
 mod models;
 

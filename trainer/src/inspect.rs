@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use gen_core::spec::{Activation, Op, Padding};
+use gen_core::spec::{Activation, Form, Op, Padding};
+use gen_core::tiling::Memory;
 use gen_core::{Engine, Model, Shape};
 use indicatif::HumanCount;
 use serde::Serialize;
+
+use crate::cost::{CORES, Core};
 
 /// Flash that everything but the model is allowed: code, logging, drivers.
 pub const CODE_FLASH: usize = 48 * 1024;
@@ -21,16 +24,18 @@ pub struct Board {
     pub flash: usize,
     /// Bytes of internal RAM.
     pub ram: usize,
+    /// Its processor.
+    pub core: Core,
 }
 
 /// The boards that [`inspect`] looks at, smallest RAM first.
 pub const BOARDS: [Board; 6] = [
-    Board { name: "lm3s6965evb (QEMU)", flash: 256 << 10, ram: 64 << 10 },
-    Board { name: "micro:bit v2", flash: 512 << 10, ram: 128 << 10 },
-    Board { name: "Nucleo-F411RE", flash: 512 << 10, ram: 128 << 10 },
-    Board { name: "STM32F429I-DISC1", flash: 2 << 20, ram: 192 << 10 },
-    Board { name: "nRF52840-DK", flash: 1 << 20, ram: 256 << 10 },
-    Board { name: "Raspberry Pi Pico 2", flash: 4 << 20, ram: 520 << 10 },
+    Board { name: "lm3s6965evb (QEMU)", flash: 256 << 10, ram: 64 << 10, core: Core::Mla },
+    Board { name: "micro:bit v2", flash: 512 << 10, ram: 128 << 10, core: Core::Dsp },
+    Board { name: "Nucleo-F411RE", flash: 512 << 10, ram: 128 << 10, core: Core::Dsp },
+    Board { name: "STM32F429I-DISC1", flash: 2 << 20, ram: 192 << 10, core: Core::Dsp },
+    Board { name: "nRF52840-DK", flash: 1 << 20, ram: 256 << 10, core: Core::Dsp },
+    Board { name: "Raspberry Pi Pico 2", flash: 4 << 20, ram: 520 << 10, core: Core::Dsp },
 ];
 
 /// What [`inspect`] found out about a model. All sizes are in bytes.
@@ -50,10 +55,10 @@ pub struct Inspection {
     pub macs: u64,
     /// The blob, which stays in flash.
     pub flash: usize,
-    /// The engine's buffer in RAM: the rings of all layers and one row of pixels.
-    pub workspace: usize,
-    /// The row of pixels within [`workspace`](Self::workspace).
-    pub pixel_row: usize,
+    /// The engine's buffer in RAM, on each of [`CORES`].
+    pub workspaces: [Memory; 2],
+    /// Estimated instructions for a picture, on each of [`CORES`].
+    pub instructions: [u64; 2],
     /// `Model` and `Engine` themselves, on this machine: less where pointers have 32 bits.
     pub structs: usize,
     /// CRC-32 of the blob.
@@ -75,12 +80,29 @@ pub struct LayerRow {
     pub parameters: usize,
     /// Multiply-accumulates for one picture.
     pub macs: u64,
+    /// How the weights are packed.
+    pub form: Form,
+    /// Every form that the layer can have; the first is [`Form::Direct`].
+    pub forms: Vec<FormRow>,
     /// Bytes of weights, biases and multipliers.
     pub weights: usize,
     /// Input rows that are kept.
     pub ring_rows: usize,
     /// Bytes of those rows.
     pub ring: usize,
+}
+
+/// What a layer costs in a form.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct FormRow {
+    /// The form.
+    pub form: Form,
+    /// Bytes of weights.
+    pub flash: usize,
+    /// Bytes of staging, on each of [`CORES`]; a workspace has room for the largest.
+    pub staging: [usize; 2],
+    /// Estimated instructions for a picture, on each of [`CORES`].
+    pub instructions: [u64; 2],
 }
 
 /// Whether a board has room.
@@ -108,20 +130,31 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         .iter()
         .map(|layer| {
             let g = &layer.geometry;
-            let words = layer.biases.len() + 2 * usize::from(g.output.channels);
+            let words = g.bias_count() + 2 * usize::from(g.output.channels);
+            let forms = [Form::Direct, Form::Winograd].into_iter().filter(|&form| g.has_form(form));
             LayerRow {
                 op: op_name(layer.spec.op),
                 activation: activation_name(layer.spec.activation),
                 output: g.output,
                 parameters: g.parameter_count(),
                 macs: g.macs(),
-                weights: layer.weights.len() + 4 * words,
+                form: layer.form,
+                forms: forms
+                    .map(|form| FormRow {
+                        form,
+                        flash: g.packed_len(form),
+                        staging: CORES.map(|core| size_of::<u32>() * core.tiling().staging(g, form)),
+                        instructions: CORES.map(|core| core.instructions(&layer.spec, g, form)),
+                    })
+                    .collect(),
+                weights: layer.weights_len() + 4 * words,
                 ring_rows: g.ring_rows(),
-                ring: g.ring_rows() * g.ring_row_len(),
+                ring: g.ring_len(),
             }
         })
         .collect();
-    let (flash, workspace) = (model.size(), model.workspace_len());
+    let flash = model.size();
+    let workspaces = CORES.map(|core| model.memory(&core.tiling()));
     let structs = size_of::<Model<'_>>() + size_of::<Engine<'_, '_>>();
     let left = |has: usize, needs: usize| has as i64 - needs as i64;
     Inspection {
@@ -131,8 +164,8 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         parameters: layers.iter().map(|l| l.parameters).sum(),
         macs: model.macs(),
         flash,
-        workspace,
-        pixel_row: model.picture().row_len(),
+        workspaces,
+        instructions: std::array::from_fn(|core| layers.iter().map(|l| l.now().instructions[core]).sum()),
         structs,
         checksum: model.checksum(),
         boards: BOARDS
@@ -140,10 +173,22 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
             .map(|&board| BoardFit {
                 board,
                 flash_left: left(board.flash, flash + CODE_FLASH),
-                ram_left: left(board.ram, workspace + structs + CODE_RAM),
+                ram_left: left(board.ram, workspaces[board.core as usize].len() + structs + CODE_RAM),
             })
             .collect(),
         layers,
+    }
+}
+
+impl LayerRow {
+    /// What it costs in the form that it has.
+    fn now(&self) -> FormRow {
+        *self.forms.iter().find(|f| f.form == self.form).expect("the parser admits no other form")
+    }
+
+    /// What it would cost in its fast form, if it has one.
+    fn fast(&self) -> Option<FormRow> {
+        self.forms.iter().copied().find(|f| f.form == Form::Winograd)
     }
 }
 
@@ -198,13 +243,19 @@ impl fmt::Display for Inspection {
         writeln!(f, "parameters {:>14}", grouped(self.parameters as u64))?;
         writeln!(f, "MAC        {:>14}  for one picture", grouped(self.macs))?;
         writeln!(f, "flash      {:>14}  bytes: the model file", grouped(self.flash as u64))?;
-        writeln!(
-            f,
-            "RAM        {:>14}  bytes of workspace ({} of them the row of pixels), and",
-            grouped(self.workspace as u64),
-            grouped(self.pixel_row as u64)
-        )?;
+        for (core, memory) in CORES.iter().zip(&self.workspaces) {
+            writeln!(
+                f,
+                "RAM        {:>14}  bytes of workspace on a {} (staging {}, rows {})",
+                grouped(memory.len() as u64),
+                core.name(),
+                grouped((memory.staging * size_of::<u32>()) as u64),
+                grouped((memory.rings + memory.row) as u64),
+            )?;
+        }
         writeln!(f, "           {:>14}  for Model and Engine (on this machine)", grouped(self.structs as u64))?;
+        writeln!(f)?;
+        self.forms(f)?;
         writeln!(f)?;
         writeln!(f, "{:<20} {:>10} {:>9} {:>11} {:>10}", "board, KB", "flash", "RAM", "flash left", "RAM left")?;
         for b in &self.boards {
@@ -226,6 +277,73 @@ impl fmt::Display for Inspection {
             CODE_FLASH / 1024,
             CODE_RAM / 1024
         )
+    }
+}
+
+impl Inspection {
+    /// Both forms of every layer: what the fast one costs in flash and RAM (of which a workspace
+    /// has the most of all layers), and saves.
+    fn forms(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
+            "layer (--fast-layers)",
+            "now",
+            "flash, B",
+            "fast",
+            "staging, B",
+            "fast",
+            "M4, instr.",
+            "fast",
+            "M3, instr.",
+            "fast"
+        )?;
+        let or_none = |n: Option<u64>| n.map_or("-".to_owned(), grouped);
+        for (i, l) in self.layers.iter().enumerate() {
+            let (direct, fast) = (l.forms[0], l.fast());
+            writeln!(
+                f,
+                "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
+                format!("{i} {}", l.op),
+                if l.form == Form::Direct { "small" } else { "fast" },
+                grouped(direct.flash as u64),
+                or_none(fast.map(|f| f.flash as u64)),
+                grouped(direct.staging[0] as u64),
+                or_none(fast.map(|f| f.staging[0] as u64)),
+                grouped(direct.instructions[0]),
+                or_none(fast.map(|f| f.instructions[0])),
+                grouped(direct.instructions[1]),
+                or_none(fast.map(|f| f.instructions[1])),
+            )?;
+        }
+        // All layers small, and all that can be fast.
+        let sum = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).sum::<u64>();
+        let most = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).max().unwrap_or(0);
+        let best = |l: &LayerRow| l.fast().unwrap_or(l.forms[0]);
+        writeln!(
+            f,
+            "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
+            "all (staging: the most)",
+            "",
+            grouped(sum(&|l| l.forms[0].flash as u64)),
+            grouped(sum(&|l| best(l).flash as u64)),
+            grouped(most(&|l| l.forms[0].staging[0] as u64)),
+            grouped(most(&|l| best(l).staging[0] as u64)),
+            grouped(sum(&|l| l.forms[0].instructions[0])),
+            grouped(sum(&|l| best(l).instructions[0])),
+            grouped(sum(&|l| l.forms[0].instructions[1])),
+            grouped(sum(&|l| best(l).instructions[1])),
+        )?;
+        for (core, instructions) in CORES.iter().zip(self.instructions) {
+            writeln!(
+                f,
+                "as it is now, on a {}: about {} instructions a picture, {:.2} for each MAC",
+                core.name(),
+                grouped(instructions),
+                instructions as f64 / self.macs as f64
+            )?;
+        }
+        Ok(())
     }
 }
 

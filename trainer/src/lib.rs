@@ -23,6 +23,7 @@
 pub mod augment;
 pub mod bench;
 pub mod config;
+pub mod cost;
 pub mod data;
 pub mod grid;
 pub mod inspect;

@@ -8,13 +8,14 @@ use std::process::{self, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use clap::{Args, Parser, Subcommand};
-use gen_core::{Latent, Model};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gen_core::{Form, Latent, Model};
 use ndarray::{Array4, Axis};
 
 use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
 use trainer::config::{Config, PRESETS, Range};
+use trainer::cost::Core;
 use trainer::data::{self, ClassFilter, Dataset};
 use trainer::grid::grid;
 use trainer::inspect::inspect;
@@ -23,7 +24,8 @@ use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
 use trainer::parity;
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
-use trainer::quantise::{FloatModel, quantise, verify};
+use trainer::quantise::forms::{self, Wish};
+use trainer::quantise::{FloatModel, QuantModel, quantise, verify};
 use trainer::run::checkpoint::write_atomically;
 use trainer::run::folder::{DataRef, png};
 use trainer::run::session::Outcome;
@@ -80,14 +82,8 @@ enum Command {
     },
     /// Draw pictures with a model
     Sample(SampleArgs),
-    /// Turn a checkpoint into a model for the device
-    Quantize {
-        /// File in a run's checkpoints/ folder
-        checkpoint: PathBuf,
-        /// Where to write the model
-        #[arg(short, long, default_value = "model.gen")]
-        output: PathBuf,
-    },
+    /// Turn a checkpoint into a model for the device; or pack a model again, faster or smaller
+    Quantize(QuantizeArgs),
     /// Turn a generator that was trained in Keras or PyTorch into a model for the device
     Import(ImportArgs),
     /// Write a checkpoint's float generator for other programs
@@ -115,6 +111,86 @@ enum Command {
         /// A golden set: weights_init.npz, inputs.npz, step1.npz, activations.npz
         folder: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+struct QuantizeArgs {
+    /// File in a run's checkpoints/ folder, or a model
+    checkpoint: PathBuf,
+    #[command(flatten)]
+    forms: FormArgs,
+    /// Where to write the model
+    #[arg(short, long, default_value = "model.gen")]
+    output: PathBuf,
+}
+
+/// Flash against instructions; the pictures are the same to the last bit.
+#[derive(Debug, Args)]
+struct FormArgs {
+    /// Pack layers for speed where that saves instructions: more flash; `inspect` shows how much
+    /// [default: all small, whatever they were]
+    #[arg(long, conflicts_with_all = ["fast_layers", "flash"])]
+    fast: bool,
+    /// Pack these layers for speed, numbered as `inspect` does
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
+    fast_layers: Vec<usize>,
+    /// Pack for speed what fits a model file of so many bytes, as in 200K or 2M; a chip's flash has to hold the
+    /// program too, up to 48K
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    flash: Option<usize>,
+    /// Processor whose instructions count, with --fast and --flash [default: cortex-m4]
+    #[arg(long, value_enum, conflicts_with = "fast_layers")]
+    core: Option<CoreArg>,
+}
+
+/// The families of [`Core`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CoreArg {
+    /// Cortex-M4, M7, M33
+    CortexM4,
+    CortexM3,
+}
+
+/// A number of bytes such as 70000, 512K or 2M.
+fn bytes(text: &str) -> Result<usize, String> {
+    let (digits, shift) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 10),
+        None => text.strip_suffix(['m', 'M']).map_or((text, 0), |digits| (digits, 20)),
+    };
+    let size = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
+    size.ok_or_else(|| "a size is a number of bytes, such as 70000, 512K or 2M".into())
+}
+
+impl FormArgs {
+    fn apply(&self, model: &mut QuantModel) -> Result<()> {
+        let wish = match (self.fast, self.flash) {
+            (true, _) => Wish::Fast,
+            (_, Some(size)) => Wish::Flash(size),
+            _ if !self.fast_layers.is_empty() => Wish::Layers(self.fast_layers.clone()),
+            _ => Wish::Small,
+        };
+        ensure!(
+            self.core.is_none() || matches!(wish, Wish::Fast | Wish::Flash(_)),
+            "--core says whose instructions count: it goes with --fast or --flash"
+        );
+        let core = match self.core {
+            None | Some(CoreArg::CortexM4) => Core::Dsp,
+            Some(CoreArg::CortexM3) => Core::Mla,
+        };
+        forms::choose(model, &wish, core)?;
+        if wish != Wish::Small && model.layers.iter().all(|layer| layer.form == Form::Direct) {
+            println!("no layer is packed for speed: none that fits gains on a {}", core.name());
+        }
+        Ok(())
+    }
+}
+
+/// Says where a model was written, and which of its layers are fast.
+fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
+    let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
+    let forms = if fast.is_empty() { String::new() } else { format!(", fast layers {}", fast.join(",")) };
+    println!("model: {} ({} bytes{forms})", path.display(), blob.len());
 }
 
 #[derive(Debug, Args)]
@@ -149,6 +225,8 @@ struct ImportArgs {
     /// Range of its pictures, instead of the network's
     #[arg(long)]
     range: Option<Range>,
+    #[command(flatten)]
+    forms: FormArgs,
     /// Where to write the model
     #[arg(short, long, default_value = "model.gen")]
     output: PathBuf,
@@ -296,7 +374,7 @@ fn main() -> ExitCode {
         Command::Data(args) => show_data(&args),
         Command::Presets { name } => presets(name.as_deref()),
         Command::Sample(args) => with_threads(None, || sample(&args)),
-        Command::Quantize { checkpoint, output } => with_threads(None, || export(&checkpoint, &output)),
+        Command::Quantize(args) => with_threads(None, || export(&args)),
         Command::Import(args) => with_threads(None, || import_weights(&args)),
         Command::Export(args) => with_threads(None, || export_weights(&args)),
         Command::Inspect { model } => show_model(model.as_deref()),
@@ -455,11 +533,19 @@ fn sample(args: &SampleArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn export(checkpoint: &Path, output: &Path) -> Result<ExitCode> {
-    let checkpoint = Checkpoint::load(checkpoint)?;
-    let blob = quantise(&FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?)?.to_blob()?;
-    write_atomically(output, &blob)?;
-    println!("model: {} ({} bytes)", output.display(), blob.len());
+fn export(args: &QuantizeArgs) -> Result<ExitCode> {
+    let path = &args.checkpoint;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut model = if bytes.starts_with(&gen_core::blob::MAGIC) {
+        QuantModel::from_model(&parse(&bytes, Some(path))?)?
+    } else {
+        let checkpoint = Checkpoint::load(path)?;
+        quantise(&FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?)?
+    };
+    args.forms.apply(&mut model)?;
+    let blob = model.to_blob()?;
+    write_atomically(&args.output, &blob)?;
+    written(&args.output, &model, &blob);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -490,7 +576,9 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
         ),
         None => println!("against the pictures in the file: it has none, so nothing shows that it was read rightly"),
     }
-    let blob = quantise(float)?.to_blob()?;
+    let mut quantised = quantise(float)?;
+    args.forms.apply(&mut quantised)?;
+    let blob = quantised.to_blob()?;
     let model = Model::parse(&blob).context("the quantised model")?;
     let count = affordable(model.macs(), 128);
     let latents: Vec<_> = seeds(0, count)?.map(|seed| Latent::from_seed(seed, float.latent)).collect();
@@ -501,7 +589,7 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
     println!("{proof}");
     ensure!(proof.is_exact(), "the model is not exact");
     write_atomically(&args.output, &blob)?;
-    println!("model: {} ({} bytes)", args.output.display(), blob.len());
+    written(&args.output, &quantised, &blob);
     Ok(ExitCode::SUCCESS)
 }
 

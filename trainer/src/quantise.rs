@@ -10,6 +10,7 @@
 pub mod calibrate;
 pub mod draw;
 pub mod fold;
+pub mod forms;
 pub mod model;
 pub mod pack;
 pub mod random;

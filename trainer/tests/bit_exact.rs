@@ -4,8 +4,9 @@
 mod nets;
 
 use gen_core::fixed::Requant;
+use gen_core::kernels::Native;
 use gen_core::kernels::portable::Portable;
-use gen_core::spec::{self, Activation, LayerSpec, Op, Padding, Shape};
+use gen_core::spec::{self, Activation, Form, LayerSpec, Op, Padding, Shape};
 use gen_core::{Engine, Latent, Model};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -13,15 +14,27 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use trainer::quantise::verify::{self, Report};
 use trainer::quantise::{QuantError, QuantLayer, QuantModel, Simulation};
 
-/// Packs, unpacks, compares; panics with the report when anything differs.
+/// Packs, unpacks, compares, with weights in every form and with both kinds of kernels;
+/// panics with the report when anything differs.
 fn check(model: &QuantModel, seeds: std::ops::Range<u32>) -> Report {
-    let blob = model.to_blob().unwrap();
-    let parsed = Model::parse(&blob).unwrap();
-    assert_eq!(&QuantModel::from_model(&parsed).unwrap(), model, "unpacking gives back what was packed");
     // The natural layouts, not those that went through the blob.
     let simulation = Simulation::new(model).unwrap();
-    let report = verify::compare::<Portable>(&parsed, &simulation, seeds);
-    assert!(report.is_exact(), "{report}");
+    let mut fast = model.clone();
+    for i in 0..model.layers.len() {
+        if model.has_form(i, Form::Winograd) {
+            fast.layers[i].form = Form::Winograd;
+        }
+    }
+    let [report, ..] = [model, &fast].map(|model| {
+        let blob = model.to_blob().unwrap();
+        let parsed = Model::parse(&blob).unwrap();
+        assert_eq!(&QuantModel::from_model(&parsed).unwrap(), model, "unpacking gives back what was packed");
+        let native = verify::compare::<Native>(&parsed, &simulation, seeds.clone());
+        assert!(native.is_exact(), "{native}");
+        let report = verify::compare::<Portable>(&parsed, &simulation, seeds.clone());
+        assert!(report.is_exact(), "{report}");
+        report
+    });
     report
 }
 

@@ -138,6 +138,43 @@ fn a_run_leaves_all_that_it_promises() {
     place.run_well(&["sample", "--float", checkpoint, "-n", "4"]);
 }
 
+/// The shipped model.
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../firmware/assets/frog.gen");
+
+#[test]
+fn a_model_can_be_packed_for_speed_and_draws_the_same() {
+    let place = Place::new();
+    let size = |name: &str| fs::metadata(place.path().join(name)).unwrap().len();
+    let pictures = |model: &str| {
+        let text = place.run_well(&["sample", model, "-n", "4", "--npy", "pictures.npy"]);
+        (text, fs::read(place.path().join("pictures.npy")).unwrap()).1
+    };
+    let small = pictures(SHIPPED);
+
+    let text = place.run_well(&["quantize", SHIPPED, "--fast", "-o", "fast.gen"]);
+    assert!(text.contains("fast layers 1,2,3"), "{text}");
+    assert_eq!(pictures("fast.gen"), small);
+    assert!(place.run_well(&["verify", "fast.gen", "-n", "3"]).contains("values are equal"));
+    let text = place.run_well(&["inspect", "fast.gen"]);
+    assert!(text.lines().any(|l| l.contains("1 transposed 4x4 x2") && l.contains("fast")), "{text}");
+
+    // Some of the layers, chosen by hand or by what fits.
+    let text = place.run_well(&["quantize", SHIPPED, "--fast-layers", "3,2", "-o", "some.gen"]);
+    assert!(text.contains("fast layers 2,3"), "{text}");
+    assert_eq!(pictures("some.gen"), small);
+    let text = place.run_well(&["quantize", "fast.gen", "--flash", "130K", "-o", "fits.gen"]);
+    assert!(text.contains("fast layers") && size("fits.gen") <= 130 * 1024, "{text}");
+    assert_eq!(pictures("fits.gen"), small);
+
+    // A Cortex-M3 has better kernels for the small form.
+    let text = place.run_well(&["quantize", SHIPPED, "--fast", "--core", "cortex-m3", "-o", "m3.gen"]);
+    assert!(text.contains("none that fits gains on a Cortex-M3"), "{text}");
+
+    // And back.
+    place.run_well(&["quantize", "some.gen", "-o", "small.gen"]);
+    assert_eq!(fs::read(place.path().join("small.gen")).unwrap(), fs::read(SHIPPED).unwrap());
+}
+
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let place = Place::new();
@@ -400,6 +437,12 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["verify", "nowhere.gen"], "nowhere.gen"),
         (&["sample", "--float", "junk.ckpt"], "junk.ckpt"),
         (&["quantize", "junk.ckpt"], "junk.ckpt"),
+        (&["quantize", SHIPPED, "--flash", "64K"], "71616 bytes in its smallest form"),
+        (&["quantize", SHIPPED, "--flash", "64Q"], "512K"),
+        (&["quantize", SHIPPED, "--fast-layers", "5"], "they are 0 to 4"),
+        (&["quantize", SHIPPED, "--fast-layers", "0"], "layer 0 has no fast form"),
+        (&["quantize", SHIPPED, "--fast", "--flash", "1M"], "--fast"),
+        (&["quantize", SHIPPED, "--core", "cortex-m3"], "goes with --fast or --flash"),
         (&["presets", "pond"], "pocket"),
         (&["parity", "empty"], "weights_init.npz"),
         (&["bench", "--preset", "pond"], "pocket"),

@@ -43,7 +43,7 @@ extern "C" fn HardFault() {
     )
 }
 
-/// In the fault status: the stack pointer would have passed its limit (Cortex-M33 only).
+/// In the fault status: the stack pointer would have passed its limit (Cortex-M33 and M55).
 const STACK_LIMIT: u32 = 1 << 20;
 
 /// Reports a fault. `frame` is where the stack ended: the registers pushed by the

@@ -1,61 +1,128 @@
 //! Plain Rust, the same for every processor.
 
-use super::Kernels;
-use crate::blob::Layer;
+use super::{Call, Kernels, Output};
+use crate::packing::PAIR;
+use crate::tiling::{self, Tiling};
 
-/// One dot product for each output value.
+/// Staged as pairs of int16.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable;
 
 impl Kernels for Portable {
     const NAME: &'static str = "portable";
+    const TILING: Tiling = tiling::PORTABLE;
 
-    fn row(layer: &Layer<'_>, row_phase: usize, window: &[&[i8]], mut store: impl FnMut(usize, usize, i32)) {
-        let g = &layer.geometry;
-        let (channels, width) = (g.output.channels as usize, g.output.width as usize);
-        let (pixel, pad, phases) = (g.input.channels as usize, g.x.pad_before(), g.x.phases());
-        // Pixels of one phase share their weights, so each filter is used along the
-        // whole row before the next one is fetched: weights may be far away.
-        for first in 0..phases.min(width) {
-            let w = g.x.window(first);
-            let phase = g.phase(row_phase, w.phase);
-            // Contiguous in an input row: all channels of all tap columns.
-            let len = w.taps * pixel;
-            let start = (w.start + pad as isize) as usize * pixel;
-            // From one pixel of the phase to the next; unused when there is only one.
-            let step = (g.x.window(first + phases).start - w.start) as usize * pixel;
-            let filters = layer.filters(phase).chunks_exact(len * window.len());
-            for (channel, filter) in filters.enumerate() {
-                let bias = layer.biases.get(phase * channels + channel);
-                let mut start = start;
-                for x in (first..width).step_by(phases) {
-                    let (mut acc, mut rest) = (bias, filter);
-                    for row in window {
-                        let taps;
-                        (taps, rest) = rest.split_at(len);
-                        acc += dot(&row[start..start + len], taps);
-                    }
-                    store(x * channels + channel, channel, acc);
-                    start += step;
+    fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>) {
+        // Accumulators have to be counted at compile time to be kept in registers.
+        match pixels {
+            8 => toeplitz::<8>(taps, column, call),
+            _ => toeplitz::<4>(taps, column, call),
+        }
+    }
+
+    fn dot(call: Call<'_>) {
+        let Call { staged, filters, biases, mut output } = call;
+        let (pairs, _) = staged.as_chunks::<2>();
+        let channels = biases.len();
+        for (c, filter) in filters.chunks_exact(4 * pairs.len()).enumerate() {
+            let mut acc = biases.get(c);
+            for (pair, quad) in pairs.iter().zip(filter.as_chunks::<4>().0) {
+                acc = multiply_add(acc, pair[0], quad[0].into(), quad[2].into());
+                acc = multiply_add(acc, pair[1], quad[1].into(), quad[3].into());
+            }
+            output.put(channels, 0, c, acc);
+        }
+    }
+
+    fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {
+        super::tile(columns, per_point, staged, &Self::TILING);
+    }
+
+    fn winograd(points: usize, count: usize, call: Call<'_>) {
+        super::winograd(points, count, call, Self::TILING.tiles, products);
+    }
+}
+
+fn products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
+    const TILES: usize = tiling::PORTABLE.tiles;
+    let (staged, _) = staged.as_chunks::<TILES>();
+    let (filters, _) = filters.as_chunks::<{ 4 * PAIR }>();
+    let pairs = staged.len() / points; // of channels, in all rows
+    let per_point = staged.chunks_exact(pairs).zip(filters.chunks_exact(pairs));
+    for (sums, (staged, filters)) in sums.as_chunks_mut::<{ PAIR * TILES }>().0.iter_mut().zip(per_point) {
+        let mut accs = [0; PAIR * TILES];
+        for (tiles, filters) in staged.iter().zip(filters) {
+            let (filters, _) = filters.as_chunks::<4>();
+            for (accs, &[a, b, c, d]) in accs.chunks_exact_mut(TILES).zip(filters) {
+                let int16 = |low: i8, high: i8| i16::from_le_bytes([low as u8, high as u8]).into();
+                for (acc, &pair) in accs.iter_mut().zip(tiles) {
+                    *acc = multiply_add(*acc, pair, int16(a, b), int16(c, d));
                 }
             }
+        }
+        *sums = accs.map(i32::cast_unsigned);
+    }
+}
+
+fn toeplitz<const PIXELS: usize>(taps: usize, column: usize, call: Call<'_>) {
+    let Call { staged, filters, biases, mut output } = call;
+    let channels = biases.len();
+    let (staged, filter) = (&staged[column..], filters.len() / channels);
+    // Two channels at once: a pixel that has been taken apart serves both.
+    for (pair, filters) in filters.chunks(2 * filter).enumerate() {
+        let c = 2 * pair;
+        let (first, second) = filters.split_at(filter);
+        if second.is_empty() {
+            let [sums] = sums::<PIXELS, 1>(taps, staged, [first], [biases.get(c)]);
+            put(&mut output, channels, c, sums);
+        } else {
+            let [a, b] = sums::<PIXELS, 2>(taps, staged, [first, second], [biases.get(c), biases.get(c + 1)]);
+            put(&mut output, channels, c, a);
+            put(&mut output, channels, c + 1, b);
         }
     }
 }
 
-/// `Σ a·b`. Cannot overflow for a parsed model: see [`crate::fixed`].
-///
-/// In blocks of a fixed length, which compilers unroll, and on x86 turn into
-/// `pmaddwd`: two to three times as fast there as one plain loop.
-#[inline(always)]
-fn dot(a: &[i8], b: &[i8]) -> i32 {
-    let (a_blocks, a) = a.as_chunks::<16>();
-    let (b_blocks, b) = b.as_chunks::<16>();
-    let blocks: i32 = a_blocks.iter().zip(b_blocks).map(|(a, b)| plain_dot(a, b)).sum();
-    blocks + plain_dot(a, b)
+/// Hands channel `c` to the output. Out of line: otherwise the sums are kept in memory, where
+/// this reads them one by one, and not in registers.
+#[inline(never)]
+fn put<const PIXELS: usize>(output: &mut Output<'_>, channels: usize, c: usize, sums: [i32; PIXELS]) {
+    for (i, sum) in sums.into_iter().enumerate() {
+        output.put(channels, i, c, sum);
+    }
 }
 
+/// Accumulators of some channels.
 #[inline(always)]
-fn plain_dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+fn sums<const PIXELS: usize, const CHANNELS: usize>(
+    taps: usize,
+    staged: &[u32],
+    filters: [&[i8]; CHANNELS],
+    biases: [i32; CHANNELS],
+) -> [[i32; PIXELS]; CHANNELS] {
+    let plane = PIXELS + taps;
+    let mut accs = biases.map(|bias| [bias; PIXELS]);
+    let filters = filters.map(|filter| filter.as_chunks::<4>().0);
+    for (q, staged) in staged.chunks_exact(2 * plane).enumerate() {
+        let (first, second) = staged.split_at(plane);
+        let quads = filters.map(|filter| &filter[q * taps..][..taps]);
+        for t in 0..taps {
+            let (first, second) = (&first[t..][..PIXELS], &second[t..][..PIXELS]);
+            for (accs, quads) in accs.iter_mut().zip(quads) {
+                let [w0, w1, w2, w3] = quads[t];
+                for (acc, (&a, &b)) in accs.iter_mut().zip(first.iter().zip(second)) {
+                    *acc = multiply_add(*acc, a, w0.into(), w2.into());
+                    *acc = multiply_add(*acc, b, w1.into(), w3.into());
+                }
+            }
+        }
+    }
+    accs
+}
+
+/// `acc + low · a + high · b`.
+#[inline(always)]
+fn multiply_add(acc: i32, pair: u32, a: i32, b: i32) -> i32 {
+    let (low, high) = (i32::from(pair as i16), pair.cast_signed() >> 16);
+    acc.wrapping_add(low.wrapping_mul(a)).wrapping_add(high.wrapping_mul(b))
 }

@@ -13,7 +13,7 @@ use workspace_tests::qemu::{Options, Qemu};
 #[derive(Debug, Parser)]
 #[command(name = "qemu")]
 struct Arguments {
-    /// Board: lm3s6965evb, mps2-an386, mps2-an500 or mps2-an505
+    /// Board: lm3s6965evb, mps2-an385, mps2-an386, mps2-an500, mps2-an505 or mps3-an547
     board: String,
     /// The program, an ELF file
     program: PathBuf,
@@ -37,6 +37,8 @@ fn main() -> Result<()> {
         settings: arguments.settings,
         serial: arguments.serial,
         external_model: arguments.model,
+        real_time: false,
+        record: None,
         window: false,
         limit,
     };

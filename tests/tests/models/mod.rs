@@ -3,9 +3,15 @@
 #![allow(dead_code)] // every test file uses another part
 
 use anyhow::Result;
+use firmware::model::BLOB;
+use gen_core::Model;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use trainer::config::Config;
+use trainer::cost::Core;
 use trainer::quantise::QuantModel;
+use trainer::quantise::forms::{self, Wish};
+use workspace_tests::count::{Count, FAST, INT8, Network, PORTABLE, Variant};
+use workspace_tests::firmware::{Board, MPS2_AN386, MPS2_AN500, MPS3_AN547};
 
 /// A model file with these layers.
 pub fn random(name: &str, latent: u16, layers: &[LayerSpec]) -> Result<Vec<u8>> {
@@ -28,8 +34,66 @@ pub fn tiny() -> Result<Vec<u8>> {
     random("tiny", 10, &layers)
 }
 
-/// The generator of the Keras tutorial, 6.3 million weights.
-pub fn tutorial() -> Result<Vec<u8>> {
-    let config = Config::preset("tutorial")?;
+/// The networks that are counted on a board, [`network`] by name. The largest takes seconds
+/// to emulate, so that two cores have to do.
+pub fn counted_on(board: Board) -> &'static [&'static str] {
+    if [MPS2_AN386, MPS2_AN500].contains(&board) {
+        &["reference-pocket", "pocket", "tutorial"]
+    } else {
+        &["reference-pocket", "pocket"]
+    }
+}
+
+/// The variants of a network that are counted: plain Rust takes too long for the largest.
+pub fn variants_of(name: &str) -> &'static [Variant] {
+    if name == "tutorial" { &[INT8, FAST] } else { &[INT8, FAST, PORTABLE] }
+}
+
+/// Flash that the fast variant may take: what many boards have of external flash, and all that
+/// the emulated ones have of external memory.
+const FLASH: usize = 16 << 20;
+
+/// A network to count: the shipped model, or a preset with random weights (no count depends
+/// on them).
+pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
+    let mut blob = match name {
+        "pocket" => BLOB.to_vec(),
+        _ => preset(name)?,
+    };
+    if variant.fast {
+        let mut model = QuantModel::from_model(&Model::parse(&blob)?)?;
+        forms::choose(&mut model, &Wish::Flash(FLASH), Core::Dsp)?;
+        blob = model.to_blob()?;
+    }
+    Ok(Network { name, blob })
+}
+
+/// Per cent that the trainer's estimate of a layer's instructions may be off …
+const PER_CENT: u64 = 10;
+/// … or so many instructions, which matter to nobody.
+const FEW: u64 = 10_000;
+
+/// Names the layers whose instructions the trainer estimates wrongly: people choose by them
+/// which layers are to be fast.
+pub fn estimates_off(board: Board, network: &Network, count: &Count) -> Result<String> {
+    if board == MPS3_AN547 {
+        return Ok(String::new()); // nobody estimates the kernels with MVE
+    }
+    let core = if board.triple == "thumbv7m-none-eabi" { Core::Mla } else { Core::Dsp };
+    let mut off = String::new();
+    for (layer, counted) in Model::parse(&network.blob)?.layers().iter().zip(&count.layers) {
+        let (estimate, counted, name) =
+            (core.instructions(&layer.spec, &layer.geometry, layer.form), counted.instructions, &counted.name);
+        println!("  {name}: {counted}, estimated {estimate} ({:.3})", estimate as f64 / counted as f64);
+        if estimate.abs_diff(counted) > FEW.max(counted * PER_CENT / 100) {
+            off += &format!("{}, {name}: {counted} instructions, trainer/src/cost.rs says {estimate}\n", board.name);
+        }
+    }
+    Ok(off)
+}
+
+/// The generator of a preset, its weights random.
+pub fn preset(name: &str) -> Result<Vec<u8>> {
+    let config = Config::preset(name)?;
     random(&config.name, config.latent, &config.generator.specs()?)
 }

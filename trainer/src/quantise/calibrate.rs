@@ -9,7 +9,7 @@
 use anyhow::{Context as _, Result, ensure};
 use gen_core::fixed::{Requant, TANH_STEPS, TANH_UNIT_STEPS};
 use gen_core::latent;
-use gen_core::spec::Activation;
+use gen_core::spec::{Activation, Form};
 use ndarray::Array2;
 
 use super::fold::{FloatLayer, FloatModel, affordable, latents};
@@ -107,7 +107,16 @@ fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Resul
         let negative = multiplier(slope * u / f64::from(scale));
         requants.push(Requant { positive: positive as i32, negative: negative as i32 });
     }
-    Ok(QuantLayer { spec: layer.spec, geometry: layer.geometry, weights, biases, requants, zero_point, scale })
+    Ok(QuantLayer {
+        spec: layer.spec,
+        form: Form::Direct,
+        geometry: layer.geometry,
+        weights,
+        biases,
+        requants,
+        zero_point,
+        scale,
+    })
 }
 
 /// Scale and zero point with the least squared error on these values.

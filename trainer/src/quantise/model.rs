@@ -1,7 +1,7 @@
 //! A quantised generator in natural layouts, before it is packed for the device.
 
 use gen_core::fixed::Requant;
-use gen_core::spec::{Geometry, LayerSpec};
+use gen_core::spec::{Form, Geometry, LayerSpec};
 use ndarray::Array2;
 
 /// A quantised generator.
@@ -21,6 +21,8 @@ pub struct QuantModel {
 pub struct QuantLayer {
     /// Operation and activation.
     pub spec: LayerSpec,
+    /// How its weights are packed; results do not depend on it.
+    pub form: Form,
     /// Shapes.
     pub geometry: Geometry,
     /// The layouts of the float layers:

@@ -1,13 +1,12 @@
 //! Natural layouts ⇄ the blob's phase layout.
 //!
-//! The blob keeps the weights of each phase of an output position together, so
-//! that the engine reads them in one run, and its biases already hold
-//! `−zero_point · Σ weight` of their phase. Both directions walk the weights with
-//! the same function, which is the only place that knows where a weight goes.
+//! The blob keeps the weights of each phase of an output position together
+//! ([`gen_core::packing`]), and its biases already hold `−zero_point · Σ weight` of
+//! their phase. Both directions find a weight with the same function.
 
 use gen_core::blob::{ALIGNMENT, EncodeError, Header, LayerHeader, seal};
 use gen_core::fixed::Requant;
-use gen_core::spec::{self, Geometry, LayerSpec, Op, Shape, SpecError};
+use gen_core::spec::{self, Form, Geometry, LayerSpec, Op, Shape, SpecError};
 use gen_core::{Model, ParseError};
 use ndarray::Array2;
 use thiserror::Error;
@@ -43,6 +42,12 @@ pub enum QuantError {
         /// Index of the layer.
         layer: usize,
     },
+    /// The layer cannot have its [`form`](QuantLayer::form).
+    #[error("layer {layer} has no fast form: that takes 2, 3 or 5 tap columns without a stride")]
+    Form {
+        /// Index of the layer.
+        layer: usize,
+    },
     /// A scale is not a positive finite number.
     #[error("layer {layer}: scale {scale} is not a positive number")]
     Scale {
@@ -60,6 +65,18 @@ pub enum QuantError {
         channel: usize,
         /// Largest magnitude of the accumulator over all inputs.
         bound: i64,
+    },
+    /// An input exists for which the products add up to more than the layer's form computes exactly.
+    #[error("layer {layer}, output channel {channel}: products reach {sum}, the fast form is exact up to {most}")]
+    Sum {
+        /// Index of the layer.
+        layer: usize,
+        /// Output channel.
+        channel: usize,
+        /// Largest magnitude of the sum of products over all inputs.
+        sum: i64,
+        /// The largest that is allowed.
+        most: i64,
     },
     /// A multiplier is negative, or its product with the accumulator reaches 2⁵².
     #[error(
@@ -107,28 +124,43 @@ pub(super) fn bias_len(spec: &LayerSpec, g: &Geometry) -> usize {
     }
 }
 
-/// Calls `f(natural, filter)` for every weight in the order of the blob: its row
-/// and column in [`QuantLayer::weights`], and `phase · channels + channel`.
-fn for_each_weight(spec: &LayerSpec, g: &Geometry, mut f: impl FnMut([usize; 2], usize)) {
-    let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
-    let (width_in, width_out) = (usize::from(g.input.width), usize::from(g.output.width));
-    for py in 0..g.y.phases() {
-        for px in 0..g.x.phases() {
-            for channel in 0..cout {
-                let filter = g.phase(py, px) * cout + channel;
-                for t in 0..g.y.taps(py) {
-                    for u in 0..g.x.taps(px) {
-                        let (a, b) = (g.y.kernel_index(py, t), g.x.kernel_index(px, u));
-                        for i in 0..cin {
-                            let natural = match spec.op {
-                                Op::Dense { .. } => {
-                                    [(a * width_in + b) * cin + i, (py * width_out + px) * cout + channel]
-                                }
-                                Op::Conv { kernel, .. } => [(a * usize::from(kernel) + b) * cin + i, channel],
-                                Op::ConvTranspose { kernel, .. } => [i, (a * usize::from(kernel) + b) * cout + channel],
-                            };
-                            f(natural, filter);
-                        }
+/// A weight as the blob sees it.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    phase: usize,
+    output: usize,
+    /// Row and column in the window of the phase.
+    tap: [usize; 2],
+    input: usize,
+}
+
+impl Place {
+    /// Index of the filter that the weight is part of.
+    fn filter(&self, g: &Geometry) -> usize {
+        self.phase * usize::from(g.output.channels) + self.output
+    }
+
+    /// Row and column in [`QuantLayer::weights`].
+    fn natural(&self, spec: &LayerSpec, g: &Geometry) -> [usize; 2] {
+        let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
+        let (py, px) = (self.phase / g.x.phases(), self.phase % g.x.phases());
+        let (a, b) = (g.y.kernel_index(py, self.tap[0]), g.x.kernel_index(px, self.tap[1]));
+        match spec.op {
+            Op::Dense { .. } => [(a * usize::from(g.input.width) + b) * cin + self.input, self.filter(g)],
+            Op::Conv { kernel, .. } => [(a * usize::from(kernel) + b) * cin + self.input, self.output],
+            Op::ConvTranspose { kernel, .. } => [self.input, (a * usize::from(kernel) + b) * cout + self.output],
+        }
+    }
+}
+
+/// Calls `f` for every weight.
+fn for_each_weight(g: &Geometry, mut f: impl FnMut(Place)) {
+    for phase in 0..g.phases() {
+        for output in 0..usize::from(g.output.channels) {
+            for t in 0..g.y.taps(phase / g.x.phases()) {
+                for u in 0..g.x.taps(phase % g.x.phases()) {
+                    for input in 0..usize::from(g.input.channels) {
+                        f(Place { phase, output, tap: [t, u], input });
                     }
                 }
             }
@@ -178,6 +210,9 @@ impl QuantModel {
                     return Err(QuantError::Length { layer: i, what, found, expected });
                 }
             }
+            if !g.has_form(layer.form) {
+                return Err(QuantError::Form { layer: i });
+            }
             if !(layer.scale.is_finite() && layer.scale > 0.0) {
                 return Err(QuantError::Scale { layer: i, scale: layer.scale });
             }
@@ -201,6 +236,14 @@ impl QuantModel {
         bounds
     }
 
+    /// Whether a layer can have a form: its taps allow it, and its sums of products are exact.
+    ///
+    /// The layer's lists must have the lengths that [`check`](Self::check) asks for.
+    pub fn has_form(&self, layer: usize, form: Form) -> bool {
+        let g = &self.layers[layer].geometry;
+        g.has_form(form) && self.sums(layer).iter().all(|sums| sums.products() <= g.max_sum(form))
+    }
+
     /// Sums of the weights of each `[phase][output channel]`.
     fn sums(&self, layer: usize) -> Vec<FilterSums> {
         let zero_point = i64::from(self.input_zero_point(layer));
@@ -212,8 +255,9 @@ impl QuantModel {
                 magnitude: 0,
             })
             .collect();
-        for_each_weight(&layer.spec, &layer.geometry, |natural, filter| {
-            let weight = i64::from(layer.weights[natural]);
+        for_each_weight(&layer.geometry, |place| {
+            let weight = i64::from(layer.weights[place.natural(&layer.spec, &layer.geometry)]);
+            let filter = place.filter(&layer.geometry);
             sums[filter].folded_bias -= zero_point * weight;
             sums[filter].magnitude += weight.abs();
         });
@@ -233,7 +277,7 @@ impl QuantModel {
             layers: self
                 .layers
                 .iter()
-                .map(|l| LayerHeader { spec: l.spec, zero_point: l.zero_point, scale: l.scale })
+                .map(|l| LayerHeader { spec: l.spec, form: l.form, zero_point: l.zero_point, scale: l.scale })
                 .collect(),
         };
         // Twelve layers of at most 30 bytes, a name of 33.
@@ -243,9 +287,12 @@ impl QuantModel {
         for (i, layer) in self.layers.iter().enumerate() {
             let sums = self.sums(i);
             layer.check_ranges(i, &sums)?;
-            for_each_weight(&layer.spec, &layer.geometry, |natural, _| {
-                blob.push(layer.weights[natural].cast_unsigned())
-            });
+            let (spec, g) = (&layer.spec, &layer.geometry);
+            let weight =
+                |phase, output, tap, input| layer.weights[Place { phase, output, tap, input }.natural(spec, g)];
+            let start = blob.len();
+            blob.resize(start + g.packed_len(layer.form), 0);
+            g.pack(layer.form, weight, &mut blob[start..]);
             align(&mut blob);
             // In range: a bound of int32 includes the bias.
             push_words(&mut blob, sums.iter().map(|s| s.folded_bias as i32));
@@ -269,13 +316,12 @@ impl QuantModel {
             let (spec, g) = (layer.spec, layer.geometry);
             let channels = usize::from(g.output.channels);
             let mut weights = Array2::zeros(weight_dim(spec.op, &g));
-            let mut unfolded: Vec<_> = layer.biases.iter().map(i64::from).collect();
-            let mut packed = layer.weights.iter();
-            for_each_weight(&spec, &g, |natural, filter| {
-                // Both are as long as the geometry says.
-                let Some(&weight) = packed.next() else { return };
-                weights[natural] = weight;
-                unfolded[filter] += input_zero_point * i64::from(weight);
+            let phases = 0..g.phases();
+            let mut unfolded: Vec<_> = phases.flat_map(|p| layer.biases(p).iter().map(i64::from)).collect();
+            for_each_weight(&g, |place| {
+                let weight = layer.weight(place.phase, place.output, place.tap, place.input);
+                weights[place.natural(&spec, &g)] = weight;
+                unfolded[place.filter(&g)] += input_zero_point * i64::from(weight);
             });
             let mut biases = vec![None; bias_len(&spec, &g)];
             for (filter, &value) in unfolded.iter().enumerate() {
@@ -288,6 +334,7 @@ impl QuantModel {
             }
             layers.push(QuantLayer {
                 spec,
+                form: layer.form,
                 geometry: g,
                 weights,
                 // None is left over: every output has a phase.
@@ -315,6 +362,10 @@ impl QuantLayer {
             if bound > i64::from(i32::MAX) {
                 return Err(QuantError::Accumulator { layer, channel, bound });
             }
+            let (sum, most) = (sums.products(), self.geometry.max_sum(self.form));
+            if sum > most {
+                return Err(QuantError::Sum { layer, channel, sum, most });
+            }
             let most = Self::most_multiplier(bound);
             let Requant { positive, negative } = self.requants[channel];
             for multiplier in [positive, negative] {
@@ -336,8 +387,14 @@ struct FilterSums {
 }
 
 impl FilterSums {
+    /// Largest magnitude of the accumulator.
     fn bound(&self) -> i64 {
-        self.folded_bias.abs() + 128 * self.magnitude
+        self.folded_bias.abs() + self.products()
+    }
+
+    /// The same without the bias.
+    fn products(&self) -> i64 {
+        128 * self.magnitude
     }
 }
 

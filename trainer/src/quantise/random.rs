@@ -1,7 +1,7 @@
 //! Networks of random numbers: for tests and for measuring speed.
 
 use gen_core::fixed::Requant;
-use gen_core::spec::{Activation, LayerSpec, Op, Shape};
+use gen_core::spec::{Activation, Form, LayerSpec, Op, Shape};
 use ndarray::Array2;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -48,7 +48,16 @@ impl QuantModel {
                     Requant { positive: m as i32, negative: (m * slope) as i32 }
                 })
                 .collect();
-            model.layers.push(QuantLayer { spec, geometry, weights, biases, requants, zero_point, scale: 1.0 / 32.0 });
+            model.layers.push(QuantLayer {
+                spec,
+                form: Form::Direct,
+                geometry,
+                weights,
+                biases,
+                requants,
+                zero_point,
+                scale: 1.0 / 32.0,
+            });
             input = geometry.output;
             input_rms = rms;
         }

@@ -85,7 +85,7 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
         let simulated = simulation.run(latent.steps());
         let mut comparer = Comparer { seed, simulated: &simulated, layers: Vec::new() };
         comparer.layers.resize_with(model.layers().len(), Comparison::default);
-        let mut workspace = vec![0; model.workspace_len()];
+        let mut workspace = vec![0; model.memory(&K::TILING).len()];
         // The workspace is as long as the model asks for.
         if let Ok(mut engine) = Engine::<K>::with_kernels(model, &mut workspace) {
             engine.generate_tapped(&latent, |_, _| {}, &mut comparer);

@@ -1,5 +1,5 @@
-//! Arm MPS2 boards, alike but for the core: Cortex-M4F (AN386), M7F (AN500) or M33F
-//! (AN505). No display worth the name.
+//! Arm MPS2 boards, alike but for the core: Cortex-M3 (AN385), M4F (AN386), M7F (AN500)
+//! or M33F (AN505); and an MPS3 board, with a Cortex-M55 (AN547). No display worth the name.
 
 use super::register::Register;
 use super::uart::Uart;
@@ -21,8 +21,19 @@ impl Board {
     }
 }
 
-/// CMSDK APB UART 0; on the AN505 as the secure state sees it.
-const UART: usize = if cfg!(feature = "mps2-an505") { 0x5020_0000 } else { 0x4000_4000 };
+/// Core clock, which is SysTick's too.
+pub const CLOCK_HZ: u32 = match () {
+    () if cfg!(feature = "mps2-an505") => 20_000_000,
+    () if cfg!(feature = "mps3-an547") => 32_000_000,
+    () => 25_000_000,
+};
+
+/// CMSDK APB UART 0; on the AN505 and AN547 as the secure state sees it.
+const UART: usize = match () {
+    () if cfg!(feature = "mps2-an505") => 0x5020_0000,
+    () if cfg!(feature = "mps3-an547") => 0x5930_3000,
+    () => 0x4000_4000,
+};
 // SAFETY: registers of UART 0 in the board's memory map; the device has no access to memory.
 const DATA: Register = unsafe { Register::at(UART) };
 // SAFETY: as above.

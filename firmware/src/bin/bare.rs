@@ -1,0 +1,41 @@
+//! The least that draws a picture: what gen-core adds to a firmware is the size of this
+//! program, less its model, less [`bare-empty`](../bare-empty.rs). `tests/tests/memory.rs`
+//! subtracts.
+//!
+//! Neither log nor semihosting, and a panic handler that looks at nothing, so that texts of
+//! panics are not counted: how much they take is the firmware's choice. What the compiler's
+//! library adds for gen-core's sake (copying, filling, long division) is counted.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use cortex_m_rt::entry;
+use gen_core::{Engine, Latent, Model};
+
+// Not from the library: that one has a log and a panic handler.
+#[allow(dead_code, reason = "the log would tell the sizes")]
+#[path = "../model.rs"]
+mod model;
+
+#[entry]
+fn main() -> ! {
+    let mut workspace = [0; model::WORKSPACE_LEN];
+    if let Ok(model) = Model::parse(model::BLOB)
+        && let Ok(mut engine) = Engine::new(&model, &mut workspace)
+    {
+        // A number that the compiler cannot know, or it would draw the latent itself.
+        let latent = Latent::from_seed(black_box(42), model.latent_len());
+        engine.generate(&latent, |_, rgb| _ = black_box(rgb));
+    }
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {}
+}

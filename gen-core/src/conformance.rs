@@ -1,0 +1,557 @@
+//! Whether kernels do what [`Kernels`] promises, on any processor: this needs no allocator,
+//! and less than 24 KB.
+//!
+//! ```
+//! use gen_core::conformance::{Buffers, check};
+//! use gen_core::kernels::Native;
+//!
+//! static mut BUFFERS: Buffers = Buffers::new(); // or on the stack, where there is room
+//! # let mut buffers = Buffers::new();
+//! let count = check::<Native>(&mut buffers).unwrap();
+//! assert!(count.calls > 1000);
+//! ```
+//!
+//! The reference is the definition in plain loops, from numbers in their natural order: every
+//! input and weight is a function of its indices. Every call is made once for each of the
+//! outputs; what a kernel must not touch is compared too.
+
+use core::array::from_fn;
+use core::fmt;
+
+use crate::blob::Words;
+use crate::kernels::{Call, Kernels, Output, Requants};
+use crate::packing::PAIR;
+use crate::row::MAX_BLOCK;
+use crate::tiling::{MAX_TOEPLITZ_TAPS, Tiling};
+use crate::winograd::{self, MAX_POINTS, TILE};
+
+/// Output channels: around pairs, quads and eights of them.
+const CHANNELS: [usize; 7] = [1, 2, 3, 4, 5, 8, 17];
+const MAX_CHANNELS: usize = 17;
+/// Quads of input channels in all rows.
+const QUADS: [usize; 5] = [1, 2, 3, 5, 16];
+const MAX_QUADS: usize = 16;
+/// Input channels of Winograd tiles.
+const INPUTS: [usize; 6] = [1, 3, 4, 6, 12, 40];
+const MAX_INPUTS: usize = 40;
+/// Values between the channels of one pixel and those of the next.
+const GAPS: [usize; 3] = [0, 1, 6];
+const MAX_STEP: usize = MAX_CHANNELS + 6;
+
+/// Pixels and weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Data {
+    /// Any.
+    Random,
+    /// All products are as large as they can be: −128 · −128.
+    Largest,
+    /// All products are as small as they can be: −128 · 127.
+    Smallest,
+    /// 127 and −128 in turns, in some order.
+    Ends,
+}
+
+const DATA: [Data; 4] = [Data::Random, Data::Largest, Data::Smallest, Data::Ends];
+
+impl Data {
+    fn pixel(self, random: u32) -> i8 {
+        match self {
+            Self::Random => random as i8,
+            Self::Largest | Self::Smallest => i8::MIN,
+            Self::Ends => end(random),
+        }
+    }
+
+    fn weight(self, random: u32) -> i8 {
+        match self {
+            Self::Random => random as i8,
+            Self::Largest => i8::MIN,
+            Self::Smallest => i8::MAX,
+            Self::Ends => end(random),
+        }
+    }
+}
+
+fn end(random: u32) -> i8 {
+    if random & 1 == 0 { i8::MIN } else { i8::MAX }
+}
+
+/// Biases: small ones, and such as make sums wrap around at either end.
+const BIASES: [i32; 5] = [0, i32::MAX, -1234, i32::MIN, 77_777];
+
+/// Multipliers: those of exact halves, the ends, and everyday ones.
+const MULTIPLIERS: [i32; 7] = [1 << 30, 0, 123_456_789, 1, i32::MAX, 1 << 18, 987_654];
+
+/// How much was checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Count {
+    /// Calls of kernels.
+    pub calls: u32,
+    /// Values that were compared.
+    pub values: u32,
+}
+
+/// The first wrong value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Failure {
+    /// Name of the kernels.
+    pub kernels: &'static str,
+    /// What was called.
+    pub case: Case,
+    /// Index of the value in what the kernel was given to write to.
+    pub at: usize,
+    /// The value there.
+    pub found: i32,
+    /// The value that should be there.
+    pub expected: i32,
+}
+
+/// A call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Case {
+    /// [`Kernels::stage`]
+    Stage {
+        /// Quads of a pixel.
+        quads: usize,
+        /// Pixels.
+        columns: usize,
+        /// Words from a plane to the next.
+        plane: usize,
+        /// Values from a pixel to the next.
+        step: usize,
+    },
+    /// [`Kernels::pack`] and [`Kernels::toeplitz`]
+    Toeplitz {
+        /// Tap columns.
+        taps: usize,
+        /// Pixels.
+        pixels: usize,
+        /// Output channels.
+        channels: usize,
+        /// Quads of input channels, in all rows.
+        quads: usize,
+        /// Column where the first pixel begins.
+        column: usize,
+        /// Pixels and weights.
+        data: Data,
+        /// Values from a pixel to the next; 0 for accumulators.
+        step: usize,
+    },
+    /// [`Kernels::dot`]
+    Dot {
+        /// Output channels.
+        channels: usize,
+        /// Quads of input channels, in all rows and taps.
+        quads: usize,
+        /// Pixels and weights.
+        data: Data,
+        /// As in [`Toeplitz`](Self::Toeplitz).
+        step: usize,
+    },
+    /// [`Kernels::tile`] and [`Kernels::winograd`]
+    Winograd {
+        /// Points.
+        points: usize,
+        /// Input channels.
+        inputs: usize,
+        /// Tap rows.
+        rows: usize,
+        /// Output channels.
+        channels: usize,
+        /// Pixels.
+        pixels: usize,
+        /// Pixels and weights.
+        data: Data,
+        /// As in [`Toeplitz`](Self::Toeplitz).
+        step: usize,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kernels, case, at, found, expected } = self;
+        write!(f, "{kernels}: {case:?} wrote {found} to {at}, and should have left {expected} there")
+    }
+}
+
+impl core::error::Error for Failure {}
+
+/// What kernels read and write.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Buffers {
+    /// Aligned as in a model.
+    filters: [i8; MAX_CHANNELS * MAX_QUADS * MAX_TOEPLITZ_TAPS * 4],
+    staged: [u32; 2048],
+    sums: [i32; MAX_BLOCK * MAX_CHANNELS],
+    biases: [[u8; 4]; MAX_CHANNELS],
+    positive: [[u8; 4]; MAX_CHANNELS],
+    negative: [[u8; 4]; MAX_CHANNELS],
+    row: [i8; MAX_BLOCK * MAX_STEP],
+}
+
+const _: () = assert!(size_of::<Buffers>() <= 24 * 1024);
+
+impl Buffers {
+    /// Buffers.
+    pub const fn new() -> Self {
+        Self {
+            staged: [0; _],
+            filters: [0; _],
+            biases: [[0; 4]; _],
+            positive: [[0; 4]; _],
+            negative: [[0; 4]; _],
+            row: [0; _],
+            sums: [0; _],
+        }
+    }
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Calls every kernel with sizes around every edge, with ordinary and extreme numbers.
+///
+/// # Errors
+/// The first value that is not what the definition says.
+pub fn check<K: Kernels>(buffers: &mut Buffers) -> Result<Count, Failure> {
+    let mut count = Count::default();
+    stage::<K>(buffers, &mut count)?;
+    toeplitz::<K>(buffers, &mut count)?;
+    dot::<K>(buffers, &mut count)?;
+    winograd_kernels::<K>(buffers, &mut count)?;
+    Ok(count)
+}
+
+/// Any number, the same for the same indices.
+fn random(indices: [usize; 4]) -> u32 {
+    let mut x = 0x9e37_79b9u32;
+    for i in indices {
+        x = (x ^ i as u32).wrapping_mul(0x85eb_ca6b);
+        x ^= x >> 15;
+    }
+    x
+}
+
+/// The words of four values of one pixel.
+fn words<K: Kernels>(value: impl Fn(usize) -> i16) -> [u32; 4] {
+    let pair = |low, high| u32::from(value(low) as u16) + (u32::from(value(high) as u16) << 16);
+    match K::TILING.words {
+        1 => [u32::from_le_bytes(from_fn(|i| value(i) as u8)), 0, 0, 0],
+        2 => [pair(0, 2), pair(1, 3), 0, 0],
+        _ => core::array::from_fn(|i| i32::from(value(i)) as u32),
+    }
+}
+
+/// Compares what a kernel has written to with what should be there.
+fn compare<K: Kernels>(
+    case: Case,
+    count: &mut Count,
+    found: impl Iterator<Item = i32>,
+    expected: impl Fn(usize) -> i32,
+) -> Result<(), Failure> {
+    count.calls += 1;
+    for (at, found) in found.enumerate() {
+        let expected = expected(at);
+        count.values += 1;
+        if found != expected {
+            return Err(Failure { kernels: K::NAME, case, at, found, expected });
+        }
+    }
+    Ok(())
+}
+
+fn stage<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
+    let Buffers { staged, filters: source, .. } = buffers;
+    let per_quad = K::TILING.words;
+    for quads in [1, 2, 3, 4, 5, 7, 8, 16] {
+        for columns in 0..=21 {
+            for gap in GAPS {
+                // Pixels side by side, apart, or the same again and again.
+                for step in [4 * quads, 4 * quads + 12, 0] {
+                    let (plane, planes) = (columns + gap, quads * per_quad);
+                    if planes * plane > staged.len() {
+                        continue;
+                    }
+                    let case = Case::Stage { quads, columns, plane, step };
+                    let value = |at| random([at, quads, columns, 1]) as i8;
+                    // More than is asked for, beginning anywhere.
+                    let source = &mut source[columns % 4..][..columns * step + 4 * quads];
+                    for (at, to) in source.iter_mut().enumerate() {
+                        *to = value(at);
+                    }
+                    let untouched = |at| random([at, 1, 2, 3]);
+                    for (at, to) in staged.iter_mut().enumerate() {
+                        *to = untouched(at);
+                    }
+                    // The last plane ends early.
+                    let len = (planes - 1) * plane + columns;
+                    K::stage(source, step, quads, columns, plane, &mut staged[..len]);
+                    compare::<K>(case, count, staged.iter().map(|v| v.cast_signed()), |at| {
+                        if at >= planes * plane || at % plane >= columns {
+                            return untouched(at).cast_signed();
+                        }
+                        let (quad, word, column) = (at / plane / per_quad, at / plane % per_quad, at % plane);
+                        words::<K>(|c| value(column * step + 4 * quad + c).into())[word].cast_signed()
+                    })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn toeplitz<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
+    let mut number = 0;
+    for taps in 1..=MAX_TOEPLITZ_TAPS {
+        for pixels in K::TILING.pixels[taps - 1].map(usize::from).into_iter().filter(|&p| p > 0) {
+            let plane = pixels + taps;
+            for channels in CHANNELS {
+                for quads in QUADS {
+                    let words_len = quads * K::TILING.words * plane;
+                    let staged_len = words_len + Tiling::SPARE;
+                    if staged_len > buffers.staged.len() {
+                        continue;
+                    }
+                    // Some kernels can begin a column later.
+                    let column = if K::TILING.shares(taps) { number % 2 } else { 0 };
+                    let data = DATA[number / 2 % DATA.len()];
+                    let pixel = |at, quad, c| data.pixel(random([at, quad, c, 1]));
+                    let weight = |channel, quad, tap, c| data.weight(random([channel, quad, tap, c]));
+                    for quad in 0..quads {
+                        for at in 0..plane {
+                            let spread = words::<K>(|c| pixel(at, quad, c).into());
+                            for (word, &value) in spread[..K::TILING.words].iter().enumerate() {
+                                buffers.staged[(quad * K::TILING.words + word) * plane + at] = value;
+                            }
+                        }
+                    }
+                    // What is to spare may be anything.
+                    buffers.staged[words_len..staged_len].fill(0x1234_5678);
+                    K::pack(taps, pixels, &mut buffers.staged[..staged_len]);
+                    for channel in 0..channels {
+                        for quad in 0..quads {
+                            for tap in 0..taps {
+                                for c in 0..4 {
+                                    buffers.filters[((channel * quads + quad) * taps + tap) * 4 + c] =
+                                        weight(channel, quad, tap, c);
+                                }
+                            }
+                        }
+                    }
+                    let sum = |i, channel| {
+                        let mut sum = 0i32;
+                        for quad in 0..quads {
+                            for tap in 0..taps {
+                                for c in 0..4 {
+                                    let x = i32::from(pixel(column + i + tap, quad, c));
+                                    sum = sum.wrapping_add(x * i32::from(weight(channel, quad, tap, c)));
+                                }
+                            }
+                        }
+                        sum
+                    };
+                    let case = |step| Case::Toeplitz { taps, pixels, channels, quads, column, data, step };
+                    outputs::<K>(buffers, count, number, (pixels, channels), case, sum, |staged, call| {
+                        K::toeplitz(taps, pixels, column, Call { staged: &staged[..staged_len], ..call });
+                    })?;
+                    number += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn dot<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
+    let mut number = 0;
+    for channels in CHANNELS {
+        // As many as several rows and taps have.
+        for quads in [1, 2, 3, 4, 5, 7, 8, 9, 16, 33, MAX_QUADS * MAX_TOEPLITZ_TAPS] {
+            let data = DATA[number % DATA.len()];
+            let pixel = |quad, c| data.pixel(random([quad, c, number, 1]));
+            let weight = |channel, quad, c| data.weight(random([channel, quad, c, 2]));
+            let per_quad = K::TILING.words;
+            for quad in 0..quads {
+                let spread = words::<K>(|c| pixel(quad, c).into());
+                buffers.staged[quad * per_quad..][..per_quad].copy_from_slice(&spread[..per_quad]);
+            }
+            for channel in 0..channels {
+                for quad in 0..quads {
+                    for c in 0..4 {
+                        buffers.filters[(channel * quads + quad) * 4 + c] = weight(channel, quad, c);
+                    }
+                }
+            }
+            let sum = |_, channel| {
+                let mut sum = 0i32;
+                for quad in 0..quads {
+                    for c in 0..4 {
+                        sum = sum.wrapping_add(i32::from(pixel(quad, c)) * i32::from(weight(channel, quad, c)));
+                    }
+                }
+                sum
+            };
+            let case = |step| Case::Dot { channels, quads, data, step };
+            outputs::<K>(buffers, count, number, (1, channels), case, sum, |staged, call| {
+                K::dot(Call { staged: &staged[..quads * per_quad], ..call });
+            })?;
+            number += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Calls a kernel once for each kind of output, and compares. `number` varies the rest.
+fn outputs<K: Kernels>(
+    buffers: &mut Buffers,
+    count: &mut Count,
+    number: usize,
+    (pixels, channels): (usize, usize),
+    case: impl Fn(usize) -> Case,
+    sum: impl Fn(usize, usize) -> i32,
+    kernel: impl Fn(&[u32], Call<'_>),
+) -> Result<(), Failure> {
+    let Buffers { staged, filters, biases, positive, negative, row, sums } = buffers;
+    let staged = &staged[..];
+    let filters = &filters[..case(0).filters(channels)];
+    let bias = |channel| BIASES[(channel + number) % BIASES.len()];
+    // Every multiplier comes together with every other, sooner or later.
+    let multiplier = |channel, turn| MULTIPLIERS[(channel + number * turn) % MULTIPLIERS.len()];
+    for channel in 0..channels {
+        biases[channel] = i32::to_le_bytes(bias(channel));
+        positive[channel] = i32::to_le_bytes(multiplier(channel, 1));
+        negative[channel] = i32::to_le_bytes(multiplier(channel, 3));
+    }
+    let biases = Words::new(&biases[..channels]);
+    let positive = Words::new(&positive[..channels]);
+    let acc = |i, channel| bias(channel).wrapping_add(sum(i, channel));
+
+    let untouched = |at| (random([at, number, 0, 0]) | 1).cast_signed();
+    for (at, to) in sums.iter_mut().enumerate() {
+        *to = untouched(at);
+    }
+    let len = pixels * channels;
+    kernel(staged, Call { staged: &[], filters, biases, output: Output::Accumulators(&mut sums[..len]) });
+    compare::<K>(case(0), count, sums.iter().copied(), |at| {
+        if at < len { acc(at / channels, at % channels) } else { untouched(at) }
+    })?;
+
+    // A list of its own for negative accumulators, or the same.
+    for one in [false, true] {
+        let negative = if one { positive } else { Words::new(&negative[..channels]) };
+        let step = channels + GAPS[number % GAPS.len()];
+        let zero_point = [-128, 0, 127, -40][number % 4];
+        let untouched = |at| random([at, number, 0, 1]) as i8;
+        for (at, to) in row.iter_mut().enumerate() {
+            *to = untouched(at);
+        }
+        // The row ends with the last channel of the last pixel.
+        let to = &mut row[..(pixels - 1) * step + channels];
+        let output = Output::Int8 { requants: Requants { positive, negative }, zero_point, row: to, step };
+        kernel(staged, Call { staged: &[], filters, biases, output });
+        compare::<K>(case(step), count, row.iter().map(|&v| v.into()), |at| {
+            let (i, channel) = (at / step, at % step);
+            if i >= pixels || channel >= channels {
+                return untouched(at).into();
+            }
+            let acc = i64::from(acc(i, channel));
+            let m = if acc < 0 && !one { multiplier(channel, 3) } else { multiplier(channel, 1) };
+            let n = (acc * i64::from(m) + (1 << 31)).div_euclid(1 << 32);
+            (n + i64::from(zero_point)).clamp(-128, 127) as i32
+        })?;
+    }
+    Ok(())
+}
+
+impl Case {
+    /// Bytes of weights of so many output channels.
+    fn filters(self, channels: usize) -> usize {
+        match self {
+            Self::Toeplitz { taps, quads, .. } => channels * quads * taps * 4,
+            Self::Dot { quads, .. } => channels * quads * 4,
+            Self::Winograd { points, inputs, rows, .. } => {
+                channels.div_ceil(PAIR) * points * rows * inputs.div_ceil(4) * 4 * PAIR * size_of::<i16>()
+            }
+            Self::Stage { .. } => 0,
+        }
+    }
+}
+
+fn winograd_kernels<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
+    let (per_quad, tiles) = (K::TILING.winograd_words, K::TILING.tiles);
+    let mut number = 0;
+    for points in [5, 6, 8] {
+        let taps = points - TILE + 1;
+        for inputs in INPUTS {
+            for rows in [1, 2, 3] {
+                for channels in CHANNELS {
+                    let quads = inputs.div_ceil(4);
+                    let per_point = rows * quads * per_quad * tiles;
+                    let pixels = 1 + number % (tiles * TILE);
+                    let data = DATA[number % DATA.len()];
+                    let case = |step| Case::Winograd { points, inputs, rows, channels, pixels, data, step };
+                    let filters_len = case(0).filters(channels);
+                    if points * per_point > buffers.staged.len() || filters_len > buffers.filters.len() {
+                        continue;
+                    }
+                    let pixel = |row, at, c| data.pixel(random([row, at, c, 1]));
+                    let weight = |channel, row, tap, c| data.weight(random([channel * 4 + row, tap, c, 2]));
+                    for tile in 0..tiles {
+                        for row in 0..rows {
+                            let mut columns = [[0; MAX_INPUTS]; MAX_POINTS];
+                            for (at, column) in columns.iter_mut().enumerate() {
+                                for (c, value) in column.iter_mut().enumerate() {
+                                    *value = pixel(row, tile * TILE + at, c);
+                                }
+                            }
+                            let columns = columns.each_ref().map(|column| &column[..inputs]);
+                            let from = row * quads * per_quad * tiles + tile;
+                            K::tile(&columns[..points], per_point, &mut buffers.staged[from..points * per_point]);
+                        }
+                    }
+                    let filters = &mut buffers.filters[..filters_len];
+                    filters.fill(0);
+                    for channel in 0..channels {
+                        for row in 0..rows {
+                            for c in 0..inputs {
+                                let weights: [i8; MAX_POINTS] = from_fn(|tap| weight(channel, row, tap, c));
+                                let values = winograd::filter(points, &weights[..taps]);
+                                for (point, value) in values[..points].iter().enumerate() {
+                                    let quad = ((channel / PAIR * points + point) * rows + row) * quads + c / 4;
+                                    // Channels 0 and 2 of both outputs, then 1 and 3.
+                                    let at = ((quad * 2 + c % 2) * PAIR + channel % PAIR) * 2 + c % 4 / 2;
+                                    let [low, high] = value.to_le_bytes();
+                                    (filters[2 * at], filters[2 * at + 1]) = (low as i8, high as i8);
+                                }
+                            }
+                        }
+                    }
+                    let sum = |i, channel| {
+                        let mut sum = 0;
+                        for row in 0..rows {
+                            for tap in 0..taps {
+                                for c in 0..inputs {
+                                    sum += i32::from(pixel(row, i + tap, c)) * i32::from(weight(channel, row, tap, c));
+                                }
+                            }
+                        }
+                        sum
+                    };
+                    outputs::<K>(buffers, count, number, (pixels, channels), case, sum, |staged, call| {
+                        K::winograd(points, pixels, Call { staged: &staged[..points * per_point], ..call });
+                    })?;
+                    number += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! Budgets: numbers that must not grow unnoticed, in `tests/golden/*.toml`.
+//!
+//! What grows by more than the tolerance is a loss that somebody has to defend, what
+//! shrinks by more is a gain that the next change must not eat up in silence. Either way the
+//! file is written anew, with `UPDATE_GOLDEN=1`, and the difference shows in the commit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::count::{Count, Network, Variant};
+use crate::firmware::Board;
+
+/// What may come out differently without a word: the next compiler may place a few instructions
+/// differently.
+const INSTRUCTIONS: Tolerance = Tolerance { percent: 1, least: 64 };
+/// As above; alignment counts for more in small programs.
+const BYTES: Tolerance = Tolerance { percent: 2, least: 16 };
+
+/// How far a number may be off.
+#[derive(Debug, Clone, Copy)]
+struct Tolerance {
+    /// Per cent of the budget …
+    percent: u64,
+    /// … or so much, whichever is more.
+    least: u64,
+}
+
+/// Instructions of a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instructions {
+    /// The whole picture.
+    pub picture: u64,
+    /// Every layer.
+    pub layers: Vec<u64>,
+}
+
+/// `[machine][network][variant]`.
+type Table = BTreeMap<String, BTreeMap<String, BTreeMap<String, Instructions>>>;
+
+/// Compares a count with its budget, or writes it there when `UPDATE_GOLDEN` is set.
+///
+/// # Errors
+/// When they differ: names machine, network and variant, and the layers that do.
+pub fn check_instructions(board: Board, network: &Network, variant: Variant, count: &Count) -> Result<()> {
+    let measured =
+        Instructions { picture: count.picture, layers: count.layers.iter().map(|layer| layer.instructions).collect() };
+    let names: Vec<_> = count.layers.iter().map(|layer| &*layer.name).collect();
+    let file = golden("instructions.toml");
+    with_table(&file, |table: &mut Table| {
+        let variants = table.entry(board.name.to_owned()).or_default().entry(network.name.to_owned()).or_default();
+        let place = format!("{}, {}, {}", board.name, network.name, variant.name);
+        let problems = compare(&place, &names, variants.get(variant.name), &measured);
+        variants.insert(variant.name.to_owned(), measured);
+        problems
+    })
+}
+
+/// Compares bytes of flash with their budgets, or writes them there when `UPDATE_GOLDEN`
+/// is set: a number for every target.
+///
+/// # Errors
+/// When they differ, or there is a budget of something else.
+pub fn check_flash(measured: &BTreeMap<String, u64>) -> Result<()> {
+    with_table(&golden("flash.toml"), |table: &mut BTreeMap<String, u64>| {
+        let mut problems = Vec::new();
+        for (target, &bytes) in measured {
+            problems.extend(match table.get(target) {
+                Some(&budget) => difference(target, "bytes", budget, bytes, BYTES),
+                None => Some(format!("{target}: {bytes} bytes, and no budget")),
+            });
+        }
+        let gone = table.keys().filter(|&target| !measured.contains_key(target));
+        problems.extend(gone.map(|target| format!("{target}: a budget, but nothing was measured")));
+        table.clone_from(measured);
+        problems
+    })
+}
+
+/// The budgets that are there, as `(machine, network, variant)`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn instructions_known() -> Result<Vec<[String; 3]>> {
+    let table = {
+        let _turn = turn();
+        read::<Table>(&golden("instructions.toml"))?
+    };
+    let mut known = Vec::new();
+    for (machine, networks) in &table {
+        for (network, variants) in networks {
+            known.extend(variants.keys().map(|variant| [machine.clone(), network.clone(), variant.clone()]));
+        }
+    }
+    Ok(known)
+}
+
+/// What differs between a budget and what was measured, a line each. `names` are those of
+/// the layers.
+fn compare(place: &str, names: &[&str], budget: Option<&Instructions>, measured: &Instructions) -> Vec<String> {
+    let Some(budget) = budget else {
+        return vec![format!("{place}: {} instructions, and no budget", measured.picture)];
+    };
+    let (was, is) = (budget.layers.len(), measured.layers.len());
+    if was != is {
+        return vec![format!("{place}: {is} layers, the budget has {was}")];
+    }
+    let difference = |what: &str, budget, measured| difference(what, "instructions", budget, measured, INSTRUCTIONS);
+    let mut problems: Vec<_> =
+        difference(&format!("{place}, picture"), budget.picture, measured.picture).into_iter().collect();
+    for (i, (&budget, &measured)) in budget.layers.iter().zip(&measured.layers).enumerate() {
+        let name = names.get(i).unwrap_or(&"");
+        problems.extend(difference(&format!("{place}, layer {i} ({name})"), budget, measured));
+    }
+    problems
+}
+
+/// What to say of a number, if it is off its budget by more than the tolerance.
+fn difference(what: &str, unit: &str, budget: u64, measured: u64, tolerance: Tolerance) -> Option<String> {
+    let allowed = (budget * tolerance.percent / 100).max(tolerance.least);
+    if measured.abs_diff(budget) <= allowed {
+        return None;
+    }
+    let percent = 100.0 * (measured as f64 - budget as f64) / budget as f64;
+    let verdict = if measured > budget { "too many" } else { "update the budget so that the gain is kept" };
+    Some(format!("{what}: {measured} {unit}, the budget says {budget} ({percent:+.1} %): {verdict}"))
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+}
+
+/// Tests of one program run side by side, and each changes its own part of a file.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// No file is a file without budgets: what is measured then says that it has none.
+fn read<T: Default + for<'a> Deserialize<'a>>(file: &Path) -> Result<T> {
+    if !file.exists() {
+        return Ok(T::default());
+    }
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    toml::from_str(&text).with_context(|| file.display().to_string())
+}
+
+/// Hands out a file's table to be compared and changed. The change is kept when `UPDATE_GOLDEN`
+/// is set; else the problems are the error.
+fn with_table<T: Default + Serialize + for<'a> Deserialize<'a>>(
+    file: &Path,
+    compare: impl FnOnce(&mut T) -> Vec<String>,
+) -> Result<()> {
+    let _turn = turn();
+    let update = env::var_os("UPDATE_GOLDEN").is_some();
+    let mut table = read(file)?;
+    let problems = compare(&mut table);
+    if update {
+        return fs::write(file, toml::to_string(&table)?).with_context(|| format!("cannot write {}", file.display()));
+    }
+    if !problems.is_empty() {
+        bail!(
+            "{}\nif that is meant to be: UPDATE_GOLDEN=1 cargo test -p workspace-tests writes {}",
+            problems.join("\n"),
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 2] = ["dense 32>1024", "conv 3x3 24>3"];
+
+    fn measured(picture: u64, layers: &[u64]) -> Instructions {
+        Instructions { picture, layers: layers.to_vec() }
+    }
+
+    fn problems(budget: Option<&Instructions>, measured: &Instructions) -> Vec<String> {
+        compare("mps2-an386, pocket, int8", &NAMES, budget, measured)
+    }
+
+    #[test]
+    fn one_per_cent_is_tolerated_both_ways() {
+        let budget = measured(1_000_000, &[400_000, 600_000]);
+        assert_eq!(problems(Some(&budget), &budget), [""; 0]);
+        assert_eq!(problems(Some(&budget), &measured(1_010_000, &[396_000, 606_000])), [""; 0]);
+        assert_eq!(problems(Some(&budget), &measured(1_010_001, &[395_999, 606_001])).len(), 3);
+    }
+
+    #[test]
+    fn a_few_instructions_are_tolerated_in_short_layers() {
+        let budget = measured(1_000_000, &[1000, 999_000]);
+        assert_eq!(problems(Some(&budget), &measured(1_000_000, &[1064, 999_000])), [""; 0]);
+        assert_eq!(problems(Some(&budget), &measured(1_000_000, &[1065, 999_000])).len(), 1);
+    }
+
+    #[test]
+    fn what_has_grown_is_named() {
+        let budget = measured(1_000_000, &[400_000, 600_000]);
+        let said = problems(Some(&budget), &measured(1_005_000, &[400_000, 627_000]));
+        assert_eq!(
+            said,
+            ["mps2-an386, pocket, int8, layer 1 (conv 3x3 24>3): 627000 instructions, \
+              the budget says 600000 (+4.5 %): too many"]
+        );
+    }
+
+    #[test]
+    fn what_has_shrunk_is_to_be_kept() {
+        let budget = measured(1_000_000, &[400_000, 600_000]);
+        let said = problems(Some(&budget), &measured(900_000, &[400_000, 600_000]));
+        assert_eq!(
+            said,
+            ["mps2-an386, pocket, int8, picture: 900000 instructions, \
+              the budget says 1000000 (-10.0 %): update the budget so that the gain is kept"]
+        );
+    }
+
+    #[test]
+    fn what_has_no_budget_needs_one() {
+        let said = problems(None, &measured(1_000_000, &[400_000, 600_000]));
+        assert_eq!(said, ["mps2-an386, pocket, int8: 1000000 instructions, and no budget"]);
+    }
+
+    #[test]
+    fn a_budget_of_other_layers_is_none() {
+        let budget = measured(1_000_000, &[1_000_000]);
+        let said = problems(Some(&budget), &measured(1_000_000, &[400_000, 600_000]));
+        assert_eq!(said, ["mps2-an386, pocket, int8: 2 layers, the budget has 1"]);
+    }
+}

@@ -1,0 +1,46 @@
+//! Every kernel computes what the definition says, on the processor that it is for.
+
+use anyhow::{Context, Result, ensure};
+use workspace_tests::firmware::{BOARDS, Board, LM3S6965EVB, MPS2_AN385, MPS2_AN505, MPS3_AN547, build_with};
+use workspace_tests::qemu::{LIMIT, Options, Qemu};
+
+/// Runs the suite on a board; `kernels` is what it should find there.
+fn check(board: Board, features: &[&str], kernels: &str) -> Result<()> {
+    let features = [&["conformance"], features].concat();
+    let program = build_with(board, "conformance", None, &features)?;
+    let options = Options { limit: Some(LIMIT), ..Options::default() };
+    let mut log = String::new();
+    let code = Qemu::start(board, &program, &options)?.finish(|line| log.extend([line, "\n"]))?;
+    ensure!(code == 0, "{}, {kernels}: {log}", board.name);
+    ensure!(log.contains(&format!("kernels {kernels}\n")), "{}: not {kernels}: {log}", board.name);
+    let values = log.split(" values, all as defined").next().and_then(|head| head.rsplit(' ').next());
+    let values: u64 = values.and_then(|n| n.parse().ok()).with_context(|| format!("no count: {log}"))?;
+    ensure!(values > 100_000, "{}, {kernels}: only {values} values were compared", board.name);
+    println!("{}, {kernels}: {values} values", board.name);
+    Ok(())
+}
+
+/// The kernels that gen-core chooses for a board.
+fn native(board: Board) -> &'static str {
+    match board {
+        MPS3_AN547 => "mve",
+        LM3S6965EVB | MPS2_AN385 => "mla",
+        _ => "dsp",
+    }
+}
+
+#[test]
+fn the_kernels_of_every_board() -> Result<()> {
+    BOARDS.into_iter().try_for_each(|board| check(board, &[], native(board)))
+}
+
+/// As on an Armv8-M without DSP instructions.
+#[test]
+fn the_kernels_of_a_cortex_m3_on_a_cortex_m33() -> Result<()> {
+    check(MPS2_AN505, &["no-dsp"], "mla")
+}
+
+#[test]
+fn plain_rust_on_every_board() -> Result<()> {
+    BOARDS.into_iter().try_for_each(|board| check(board, &["portable"], "portable"))
+}

@@ -1,0 +1,80 @@
+//! A picture takes no more instructions than last time, on any core: every layer has its
+//! budget. The full-size network's is checked where it is drawn, in `full_size.rs`.
+
+mod models;
+
+use anyhow::Result;
+use workspace_tests::budget::{check_instructions, instructions_known};
+use workspace_tests::count::count;
+use workspace_tests::firmware::{Board, MPS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547, build};
+use workspace_tests::qemu::{LIMIT, Options, Qemu};
+
+/// Counts the small networks, and reports what all of them are off their budgets.
+fn check(board: Board) -> Result<()> {
+    let mut problems = String::new();
+    for name in models::counted_on(board).iter().filter(|&&name| name != "tutorial") {
+        for &variant in models::variants_of(name) {
+            let network = models::network(name, variant)?;
+            let count = count(board, &network, variant)?;
+            println!("{}, {name}, {}: {}", board.name, variant.name, count.picture);
+            if variant.features.is_empty() {
+                problems += &models::estimates_off(board, &network, &count)?;
+            }
+            if let Err(e) = check_instructions(board, &network, variant, &count) {
+                problems.extend([&format!("{e:#}"), "\n"]);
+            }
+        }
+    }
+    assert!(problems.is_empty(), "\n{problems}");
+    Ok(())
+}
+
+#[test]
+fn of_a_cortex_m3() -> Result<()> {
+    check(MPS2_AN385)
+}
+
+#[test]
+fn of_a_cortex_m4() -> Result<()> {
+    check(MPS2_AN386)
+}
+
+#[test]
+fn of_a_cortex_m7() -> Result<()> {
+    check(MPS2_AN500)
+}
+
+#[test]
+fn of_a_cortex_m33() -> Result<()> {
+    check(MPS2_AN505)
+}
+
+#[test]
+fn of_a_cortex_m55() -> Result<()> {
+    check(MPS3_AN547)
+}
+
+#[test]
+fn time_that_does_not_count_instructions_is_refused() -> Result<()> {
+    let program = build(MPS2_AN386, "count", None)?;
+    let options = Options { real_time: true, limit: Some(LIMIT), ..Options::default() };
+    let mut log = String::new();
+    let code = Qemu::start(MPS2_AN386, &program, &options)?.finish(|line| log.extend([line, "\n"]))?;
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("run this in QEMU with -icount shift=6") && !log.contains("picture"), "{log}");
+    println!("{log}");
+    Ok(())
+}
+
+#[test]
+fn no_budget_is_of_something_that_nobody_counts() -> Result<()> {
+    for [machine, network, variant] in instructions_known()? {
+        let counted = MPS.iter().any(|board| {
+            board.name == machine
+                && models::counted_on(*board).contains(&&*network)
+                && models::variants_of(&network).iter().any(|v| v.name == variant)
+        });
+        assert!(counted, "golden/instructions.toml: remove [{machine}.{network}.{variant}]");
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! How many instructions a layer takes on a Cortex-M, without running it.
+//!
+//! The kernels' loops have no branches that depend on data, so their instructions can
+//! be counted from the layer's shape: so many for a quad of input channels, for an
+//! output value, for a call. The numbers below are read off the assembly
+//! (`gen-core/src/kernels/*.s`) where it is assembly, and fitted to counts under QEMU
+//! where it is Rust; `tests/tests/instructions.rs` holds both against each other.
+//!
+//! Instructions are not cycles.
+
+use gen_core::spec::{Activation, Form, Geometry, LayerSpec};
+use gen_core::tiling::{self, Tiling};
+use serde::Serialize;
+
+/// Output channels whose products are computed together.
+const PAIR: u64 = gen_core::packing::PAIR as u64;
+/// Output pixels of a Winograd tile.
+const TILE: usize = gen_core::winograd::TILE;
+
+/// A family of processors that shares its kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Core {
+    /// Cortex-M4, M7 and M33: `dsp.s`.
+    Dsp,
+    /// Cortex-M3: `mla.s`.
+    Mla,
+}
+
+/// Both.
+pub const CORES: [Core; 2] = [Core::Dsp, Core::Mla];
+
+impl Core {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dsp => "Cortex-M4, M7, M33",
+            Self::Mla => "Cortex-M3",
+        }
+    }
+
+    /// Block sizes and staging.
+    pub fn tiling(self) -> Tiling {
+        match self {
+            Self::Dsp => tiling::DSP,
+            Self::Mla => tiling::MLA,
+        }
+    }
+
+    /// Instructions for a layer in a form that it has, for one picture.
+    pub fn instructions(self, spec: &LayerSpec, g: &Geometry, form: Form) -> u64 {
+        let tiling = self.tiling();
+        (0..usize::from(g.output.height))
+            .map(|y| {
+                let rows = g.y.window(y).taps as u64;
+                match (form, g.points()) {
+                    (Form::Winograd, Some(points)) => self.winograd(spec, g, rows, points as u64),
+                    _ if tiling.is_toeplitz(g) => self.toeplitz(spec, g, rows),
+                    _ => self.dot(spec, g, rows),
+                }
+            })
+            .sum()
+    }
+
+    fn toeplitz(self, spec: &LayerSpec, g: &Geometry, rows: u64) -> u64 {
+        let tiling = self.tiling();
+        let (channels, quads) = (u64::from(g.output.channels), rows * g.quads() as u64);
+        let mut sum = ROW;
+        for first in 0..g.x.phases() {
+            let (taps, count) = (g.x.window(first).taps, g.x.positions(first));
+            let mut done = 0;
+            while done < count {
+                let pixels = tiling.block(taps, count - done, count);
+                done = count.min(done + pixels);
+                let (k, n) = (taps as u64, pixels as u64);
+                let loops = match self {
+                    Self::Dsp => quads * quad_quarters(taps, pixels) / 4,
+                    Self::Mla => {
+                        // As `mla.s` says: words, taps, their shifts, SMLAL, MLA; half a turn of the loop.
+                        let words = n / 2 + k - 1;
+                        let quad = 4 * (words.div_ceil(3) + k + k.div_ceil(2) * (1 + n / 2) + k / 2) + 2;
+                        let rounds = quads.div_ceil(16 / k);
+                        quads * quad + rounds * (6 * n + 14)
+                    }
+                };
+                sum += CALL + channels * (CHANNEL + n * self.output(spec) + loops);
+                // Phases that share the staged pixels share its cost.
+                let alike = if tiling.shares(taps) { g.x.phases() as u64 } else { 1 };
+                sum += quads * (n + k) * self.staged() / alike;
+            }
+        }
+        sum
+    }
+
+    fn dot(self, spec: &LayerSpec, g: &Geometry, rows: u64) -> u64 {
+        let channels = u64::from(g.output.channels);
+        let mut sum = ROW;
+        for x in 0..usize::from(g.output.width) {
+            let quads = rows * g.quads() as u64 * g.x.window(x).taps as u64;
+            let quad = match self {
+                Self::Dsp => 11,
+                Self::Mla => 21,
+            };
+            sum += CALL + channels * (DOT_CHANNEL + self.output(spec) + quads * quad / 2);
+            // Dense layers stage once.
+            if g.x.step() > 0 || x == 0 {
+                sum += quads * 20;
+            }
+        }
+        sum
+    }
+
+    fn winograd(self, spec: &LayerSpec, g: &Geometry, rows: u64, points: u64) -> u64 {
+        let (channels, quads) = (u64::from(g.output.channels), rows * g.quads() as u64);
+        let tiles = self.tiling().tiles;
+        let mut sum = ROW;
+        for first in 0..g.x.phases() {
+            let count = g.x.positions(first);
+            // The transform of an output.
+            let transform = match self {
+                Self::Dsp => 5,
+                Self::Mla => 42,
+            };
+            // Of a tile's quad.
+            let staged = match (self, points) {
+                (Self::Dsp, 5) => 54,
+                (Self::Dsp, 6) => 70,
+                (Self::Dsp, _) => 128,
+                (Self::Mla, _) => 156 * points,
+            };
+            for at in (0..count).step_by(TILE * tiles) {
+                // Of a pair of channels at a point; a tile alone takes fewer.
+                let products = match self {
+                    Self::Dsp if count - at <= TILE => quads * 6 + quads.div_ceil(8) * 3 + 9,
+                    Self::Dsp => quads * 10 + quads.div_ceil(8) * 3 + 9,
+                    Self::Mla => quads * 26 + 14,
+                };
+                sum += CALL + channels.div_ceil(PAIR) * points * products;
+            }
+            sum += count.div_ceil(TILE) as u64 * rows * (TILE_CALL + g.quads() as u64 * staged);
+            sum += channels * count as u64 * (self.output(spec) + transform);
+        }
+        sum
+    }
+
+    /// Instructions to requantise and store one value.
+    fn output(self, spec: &LayerSpec) -> u64 {
+        match (self, spec.activation) {
+            (_, Activation::Tanh | Activation::TanhUnit | Activation::Sigmoid) => 54,
+            (Self::Dsp, Activation::LeakyRelu(_)) => 6,
+            (Self::Dsp, _) => 4,
+            (Self::Mla, Activation::LeakyRelu(_)) => 8,
+            (Self::Mla, _) => 6,
+        }
+    }
+
+    /// Instructions to stage a quad of one pixel.
+    fn staged(self) -> u64 {
+        match self {
+            Self::Dsp => 6,
+            Self::Mla => 12,
+        }
+    }
+}
+
+/// Quarters of an instruction that the loops of `dsp.s` take for a quad: they are unrolled.
+fn quad_quarters(taps: usize, pixels: usize) -> u64 {
+    match (taps, pixels) {
+        (1, 8) => 111,
+        (1, _) => 59,
+        (2, 8) => 191,
+        (2, _) => 103,
+        (3, 8) => 280,
+        (3, _) => 150,
+        (4, 6) => 270,
+        (4, _) => 194,
+        (5, 6) => 340,
+        (5, 5) => 286,
+        (5, _) => 238,
+        (6, 5) => 344,
+        (6, _) => 282,
+        _ => 336,
+    }
+}
+
+/// Around a row: finding it, calling its blocks.
+const ROW: u64 = 400;
+/// Around a call.
+const CALL: u64 = 250;
+/// Around the staging of one row of a tile.
+const TILE_CALL: u64 = 250;
+/// Around an output channel of a Toeplitz call …
+const CHANNEL: u64 = 20;
+/// … and of one of the dot kernel.
+const DOT_CHANNEL: u64 = 9;

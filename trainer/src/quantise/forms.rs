@@ -1,0 +1,133 @@
+//! Which layers are packed for speed: flash against instructions.
+
+use anyhow::{Result, ensure};
+use gen_core::blob::ALIGNMENT;
+use gen_core::spec::Form;
+
+use super::model::{QuantLayer, QuantModel};
+use crate::cost::Core;
+
+/// What a user asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// The smallest file.
+    #[default]
+    Small,
+    /// The fewest instructions.
+    Fast,
+    /// These layers fast, counted from 0.
+    Layers(Vec<usize>),
+    /// The fewest instructions within so many bytes of file.
+    Flash(usize),
+}
+
+/// Chooses the form of every layer, on a processor.
+///
+/// # Errors
+/// When a named layer does not exist or has no fast form, or when even the smallest
+/// file is larger than allowed.
+pub fn choose(model: &mut QuantModel, wish: &Wish, core: Core) -> Result<()> {
+    let count = model.layers.len();
+    for layer in &mut model.layers {
+        layer.form = Form::Direct;
+    }
+    let gains: Vec<_> =
+        (0..count).map(|i| model.has_form(i, Form::Winograd).then(|| gain(&model.layers[i], core))).collect();
+    let fast: Vec<bool> = match wish {
+        Wish::Small => vec![false; count],
+        Wish::Fast => gains.iter().map(|g| g.is_some_and(|g| g.instructions > 0)).collect(),
+        Wish::Layers(layers) => {
+            for &layer in layers {
+                ensure!(layer < count, "there is no layer {layer}: they are 0 to {}", count - 1);
+                ensure!(
+                    model.layers[layer].geometry.has_form(Form::Winograd),
+                    "layer {layer} has no fast form: that takes 2, 3 or 5 tap columns without a stride \
+                     (a transposed 4x4 with stride 2 has 2)"
+                );
+                ensure!(
+                    gains[layer].is_some(),
+                    "layer {layer} has no fast form: its weights are so many and so large that sums could be inexact"
+                );
+            }
+            (0..count).map(|layer| layers.contains(&layer)).collect()
+        }
+        Wish::Flash(budget) => {
+            let small = model.to_blob()?.len();
+            ensure!(
+                small <= *budget,
+                "the model takes {small} bytes in its smallest form, more than the {budget} of --flash"
+            );
+            best(&gains, budget - small)
+        }
+    };
+    for (layer, fast) in model.layers.iter_mut().zip(fast) {
+        layer.form = if fast { Form::Winograd } else { Form::Direct };
+    }
+    Ok(())
+}
+
+/// What the fast form of a layer changes.
+#[derive(Debug, Clone, Copy)]
+struct Gain {
+    /// Instructions fewer for a picture.
+    instructions: i64,
+    /// Bytes more.
+    bytes: usize,
+}
+
+fn gain(layer: &QuantLayer, core: Core) -> Gain {
+    let g = &layer.geometry;
+    let [direct, fast] = [Form::Direct, Form::Winograd].map(|form| {
+        let bytes = g.packed_len(form).next_multiple_of(ALIGNMENT);
+        (bytes, core.instructions(&layer.spec, g, form) as i64)
+    });
+    Gain { instructions: direct.1 - fast.1, bytes: fast.0 - direct.0 }
+}
+
+/// Of all sets of layers that fit into `room` more bytes the one that saves most; there
+/// are at most 2¹².
+fn best(gains: &[Option<Gain>], room: usize) -> Vec<bool> {
+    let chosen = |set: usize| move |layer: usize| set >> layer & 1 == 1;
+    let worth = |set: usize| {
+        let (mut saved, mut bytes) = (0, 0);
+        for (layer, gain) in gains.iter().enumerate() {
+            if chosen(set)(layer) {
+                let gain = gain.filter(|g| g.instructions > 0)?;
+                saved += gain.instructions;
+                bytes += gain.bytes;
+            }
+        }
+        // Of two that save the same, the smaller one.
+        (bytes <= room).then_some((saved, std::cmp::Reverse(bytes)))
+    };
+    let set = (0..1usize << gains.len()).filter(|&set| worth(set).is_some()).max_by_key(|&set| worth(set));
+    (0..gains.len()).map(chosen(set.unwrap_or(0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[allow(clippy::unnecessary_wraps, reason = "a column of the table")]
+    fn gain(instructions: i64, bytes: usize) -> Option<Gain> {
+        Some(Gain { instructions, bytes })
+    }
+
+    #[test]
+    fn the_best_set_is_found_not_the_greediest() {
+        let gains = [gain(60, 60), gain(50, 50), gain(49, 50), None, gain(-5, 1)];
+        let sets = [
+            (0, [false, false, false]),
+            (49, [false, false, false]),
+            (50, [false, true, false]),
+            (60, [true, false, false]),
+            (100, [false, true, true]),
+            (160, [true, true, true]),
+        ];
+        for (room, expected) in sets {
+            let best = best(&gains, room);
+            assert_eq!(best[..3], expected, "room {room}");
+            assert!(!best[3] && !best[4], "room {room}");
+        }
+    }
+}
