@@ -59,10 +59,9 @@ pub fn buffers() -> Option<&'static mut gen_core::conformance::Buffers> {
 
     static mut BUFFERS: Buffers = Buffers::new(); // `singleton!` would make them on the stack first
     static TAKEN: AtomicBool = AtomicBool::new(false);
-    let is_first = !TAKEN.load(Ordering::Relaxed);
-    TAKEN.store(true, Ordering::Relaxed);
-    // SAFETY: one caller gets it, once; nothing here runs in an exception.
-    is_first.then(|| unsafe { &mut *(&raw mut BUFFERS) })
+    let buffers = &raw mut BUFFERS;
+    // SAFETY: one caller gets it, once.
+    (!TAKEN.swap(true, Ordering::Relaxed)).then(|| unsafe { &mut *buffers })
 }
 
 /// Ends the program, and QEMU with it: success.

@@ -16,6 +16,9 @@ struct Aligned<T: ?Sized>(T);
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
+/// RAM of the engine beside its workspace: the structs, wherever the program keeps them.
+pub const STRUCTS_LEN: usize = size_of::<gen_core::Model<'_>>() + size_of::<gen_core::Engine<'_, '_>>();
+
 /// The model's bytes, for [`gen_core::Model::parse`].
 #[cfg(not(feature = "external-model"))]
 pub static BLOB: &[u8] = &ALIGNED.0;

@@ -14,15 +14,12 @@ use cortex_m_rt::entry;
 use defmt::info;
 use firmware::board::instructions::Counter;
 use firmware::board::{self, Board, Uart, stack};
-use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, WORKSPACE_LEN};
+use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
 use firmware::picture::Checksum;
 use gen_core::engine::Tap;
 use gen_core::kernels::{Kernels, Native};
 use gen_core::spec::MAX_LAYERS;
 use gen_core::{Engine, Latent, Model, ParseError};
-
-/// RAM of the engine beside its workspace; it lies on the stack, above what is measured there.
-const STRUCTS: usize = size_of::<Model<'_>>() + size_of::<Engine<'_, '_>>();
 
 #[entry]
 fn main() -> ! {
@@ -32,7 +29,7 @@ fn main() -> ! {
     info!("kernels {=str}", <Native as Kernels>::NAME);
     info!("model {=usize}", MODEL_LEN);
     info!("workspace {=usize}", WORKSPACE_LEN);
-    info!("structs {=usize}", STRUCTS);
+    info!("structs {=usize}", STRUCTS_LEN);
 
     let mark = stack::Mark::set();
     let (model, ticks) = parse(&counter, board::model());

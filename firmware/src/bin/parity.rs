@@ -7,19 +7,19 @@
 use cortex_m_rt::entry;
 use defmt::info;
 use firmware::board::{self, Board, stack};
-use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, WORKSPACE_LEN};
+use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
 use firmware::picture::{self, PARITY_SEEDS};
 use gen_core::{Engine, Latent, Model};
-
-/// RAM of the engine beside its workspace; it lies on the stack.
-const STRUCTS: usize = size_of::<Model<'_>>() + size_of::<Engine<'_, '_>>();
 
 #[entry]
 fn main() -> ! {
     let mut board = Board::take();
     let chosen = board::settings().seed;
     let seeds = if chosen.is_some() { chosen.as_slice() } else { &PARITY_SEEDS };
-    info!("model {=usize} bytes, workspace {=usize} bytes, structs {=usize} bytes", MODEL_LEN, WORKSPACE_LEN, STRUCTS);
+    info!(
+        "model {=usize} bytes, workspace {=usize} bytes, structs {=usize} bytes",
+        MODEL_LEN, WORKSPACE_LEN, STRUCTS_LEN
+    );
 
     let model = Model::parse(board::model()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
     assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
