@@ -23,17 +23,32 @@ pub struct Augment {
     /// Side of a square that is set to 0, its centre anywhere in the picture.
     #[serde(default)]
     pub cutout: u16,
+    /// Change brightness by up to ±0.5, saturation by 0 … 2 times, contrast by 0.5 … 1.5 times.
+    #[serde(default)]
+    pub colour: bool,
 }
 
 /// What happens to one picture: where every pixel comes from. Nothing, by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Change {
+    colour: Option<Colour>,
     flip: bool,
     dy: isize,
     dx: isize,
     /// Rows and columns that are cut out.
     rows: (usize, usize),
     columns: (usize, usize),
+}
+
+/// A change of colours, in this order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Colour {
+    /// Added to every value.
+    brightness: f32,
+    /// Distance of a pixel's values from their mean, times this.
+    saturation: f32,
+    /// Distance of all values from their mean, times this.
+    contrast: f32,
 }
 
 impl Augment {
@@ -64,13 +79,22 @@ impl Augment {
             }
         };
         let (rows, columns) = (hole(shape.height), hole(shape.width));
-        Change { flip: self.flip && rng.random_range(0..2u32) == 1, dy, dx, rows, columns }
+        let flip = self.flip && rng.random_range(0..2u32) == 1;
+        let colour = self.colour.then(|| Colour {
+            brightness: rng.random::<f32>() - 0.5,
+            saturation: 2.0 * rng.random::<f32>(),
+            contrast: 0.5 + rng.random::<f32>(),
+        });
+        Change { colour, flip, dy, dx, rows, columns }
     }
 }
 
 /// Writes the changed pictures of `x` to `y`; `[N, H·W·C]` both.
 pub fn forward(changes: &[Change], shape: Shape, x: ArrayView2<'_, f32>, y: ArrayViewMut2<'_, f32>) {
     each(changes, x, y, |change, x, y| {
+        // Colours first: what moves in or is cut out stays 0.
+        let coloured = change.colour.map(|colour| colour.applied(shape, x));
+        let x = coloured.as_deref().unwrap_or(x);
         y.fill(0.0);
         change.for_each_pixel(shape, |from, to, c| y[to..to + c].copy_from_slice(&x[from..from + c]));
     });
@@ -81,6 +105,9 @@ pub fn backward(changes: &[Change], shape: Shape, dy: ArrayView2<'_, f32>, dx: A
     each(changes, dy, dx, |change, dy, dx| {
         dx.fill(0.0);
         change.for_each_pixel(shape, |from, to, c| dx[from..from + c].copy_from_slice(&dy[to..to + c]));
+        if let Some(colour) = change.colour {
+            colour.transpose(shape, dx);
+        }
     });
 }
 
@@ -94,6 +121,35 @@ fn each(
         let input = input.to_slice().expect("a batch is contiguous");
         f(&changes[i], input, output.as_slice_mut().expect("a batch is contiguous"));
     });
+}
+
+impl Colour {
+    fn applied(&self, shape: Shape, x: &[f32]) -> Vec<f32> {
+        let mut y: Vec<f32> = x.iter().map(|x| x + self.brightness).collect();
+        self.saturate(shape, &mut y);
+        self.stretch(&mut y);
+        y
+    }
+
+    /// Both scalings are symmetric matrices, so the transpose is the same in reverse order.
+    fn transpose(&self, shape: Shape, dy: &mut [f32]) {
+        self.stretch(dy);
+        self.saturate(shape, dy);
+    }
+
+    fn saturate(&self, shape: Shape, x: &mut [f32]) {
+        x.chunks_exact_mut(shape.channels.into()).for_each(|pixel| from_mean(pixel, self.saturation));
+    }
+
+    fn stretch(&self, x: &mut [f32]) {
+        from_mean(x, self.contrast);
+    }
+}
+
+/// Scales the distances of values from their mean.
+fn from_mean(values: &mut [f32], scale: f32) {
+    let mean = values.iter().sum::<f32>() / values.len() as f32;
+    values.iter_mut().for_each(|v| *v = mean + scale * (*v - mean));
 }
 
 impl Change {
@@ -126,15 +182,18 @@ mod tests {
 
     #[test]
     fn the_backward_pass_is_the_transpose_of_the_forward_pass() {
-        let augment = Augment { flip: true, translate: 3, cutout: 4 };
+        let augment = Augment { flip: true, translate: 3, cutout: 4, colour: true };
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(1);
         let changes: Vec<_> = (0..20).map(|_| augment.draw(SHAPE, &mut rng)).collect();
         let mut random = || Array2::from_shape_simple_fn((20, SHAPE.len()), || rng.random_range(-1.0f32..1.0));
         let (x, dy) = (random(), random());
         let (mut y, mut dx) = (x.clone(), x.clone());
+        // Brightness adds the same to every picture, which a transpose has no part in.
+        let mut dark = y.clone();
+        forward(&changes, SHAPE, Array2::zeros(x.dim()).view(), dark.view_mut());
         forward(&changes, SHAPE, x.view(), y.view_mut());
         backward(&changes, SHAPE, dy.view(), dx.view_mut());
-        let (left, right) = ((&y * &dy).sum(), (&x * &dx).sum());
+        let (left, right) = (((&y - &dark) * &dy).sum(), (&x * &dx).sum());
         assert!((left - right).abs() < 1e-3, "<Ax, y> = {left}, <x, A'y> = {right}");
         assert_ne!(x, y);
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::augment::Augment;
 use crate::nn::init::Init;
 use crate::nn::linear::Kernels;
+use crate::nn::loss::Loss;
 use crate::nn::optim::Optimiser;
 use crate::nn::{BlockSpec, Network};
 
@@ -63,8 +64,15 @@ pub struct Config {
     pub kernels: Kernels,
     /// Steps between two sample pictures, lines of the log, and checkpoints.
     pub every: Every,
-    /// What the discriminator is told.
+    /// What the players want.
+    #[serde(default)]
+    pub loss: Loss,
+    /// What the discriminator is told, with `loss = "bce"`.
+    #[serde(default)]
     pub labels: Labels,
+    /// What a steep discriminator costs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<Penalty>,
     /// Changes that both real and generated pictures undergo before the
     /// discriminator sees them.
     #[serde(default)]
@@ -113,6 +121,29 @@ pub struct Labels {
     /// Times a uniform number in 0 … 1, added to the discriminator's targets.
     #[serde(default)]
     pub noise: f32,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self { real: 1.0, generated: 0.0, noise: 0.0 }
+    }
+}
+
+/// Weights of the gradient penalties R1 and R2, in the convention of StyleGAN's gamma: the
+/// penalty is `weight / 2 * mean |dD/dx|^2` beside the sum of the losses of real and generated
+/// pictures; see [`nn::penalty`](crate::nn::penalty).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Penalty {
+    /// On real pictures: R1.
+    #[serde(default)]
+    pub real: f32,
+    /// On generated pictures: R2.
+    #[serde(default)]
+    pub generated: f32,
+    /// Steps between two penalties, which are then as many times as heavy (Karras et al. 2020,
+    /// arXiv:1912.04958).
+    pub every: u64,
 }
 
 /// One of the two networks and how it learns.
@@ -245,6 +276,15 @@ impl Config {
         let is_label = |l: f32| (-10.0..=10.0).contains(&l);
         ensure!([real, generated, noise].into_iter().all(is_label), "labels: each from -10 to 10");
         ensure!(real != generated, "labels: `real` and `generated` must differ");
+        ensure!(
+            self.loss == Loss::Bce || self.labels == Labels::default(),
+            "labels: they belong to loss = \"bce\"; leave them out"
+        );
+        if let Some(Penalty { real, generated, every }) = self.penalty {
+            let is_weight = |w: f32| (0.0..=1e6).contains(&w);
+            ensure!(is_weight(real) && is_weight(generated), "penalty: weights from 0 to 1e6");
+            ensure!(every > 0, "penalty: `every` is at least 1");
+        }
 
         let blocks = self.generator.blocks().context("generator")?;
         ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");

@@ -23,6 +23,7 @@ pub mod loss;
 pub mod network;
 pub mod optim;
 pub mod patches;
+pub mod penalty;
 
 pub use block::{BlockSpec, Pass};
 pub use network::Network;

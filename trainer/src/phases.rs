@@ -16,6 +16,8 @@ pub enum Phase {
     DForward,
     /// Gradient of the discriminator's parameters.
     DBackward,
+    /// The penalty on a steep discriminator, with its gradient; nothing without one.
+    DPenalty,
     /// The discriminator's optimiser.
     DOptimiser,
     /// The generator draws the pictures of its own turn; nothing without fresh latents.
@@ -32,11 +34,12 @@ pub enum Phase {
 
 impl Phase {
     /// First to last.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Data,
         Self::GForward,
         Self::DForward,
         Self::DBackward,
+        Self::DPenalty,
         Self::DOptimiser,
         Self::GForwardAgain,
         Self::DForwardAgain,
@@ -52,6 +55,7 @@ impl Phase {
             Self::GForward => "D's turn: G forward",
             Self::DForward => "  D forward",
             Self::DBackward => "  D backward",
+            Self::DPenalty => "  D penalty",
             Self::DOptimiser => "  D optimiser",
             Self::GForwardAgain => "G's turn: G forward",
             Self::DForwardAgain => "  D forward",

@@ -8,7 +8,7 @@
 
 use anyhow::{Result, ensure};
 use gen_core::latent::{self, Latent};
-use ndarray::{Array1, Array2, Array4, ArrayView1, s};
+use ndarray::{Array1, Array2, Array4, ArrayView1, Axis, s};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::augment::{self, Change};
 use crate::config::{Config, Range};
 use crate::nn::init::rng;
-use crate::nn::loss::bce;
 use crate::nn::optim::{self, Moments};
+use crate::nn::penalty::Penalty;
 use crate::nn::{Network, Pass};
 use crate::phases::{Clock, Phase, Times};
 
@@ -145,6 +145,7 @@ pub struct Trainer {
     generator: Network,
     discriminator: Network,
     changed: Array2<f32>,
+    penalty: Penalty,
     trace: Trace,
     order: Order,
     clock: Clock,
@@ -202,6 +203,7 @@ impl Trainer {
             generator,
             discriminator,
             changed: map,
+            penalty: Penalty::default(),
             trace,
             order: Order::default(),
             clock: Clock::default(),
@@ -254,10 +256,12 @@ impl Trainer {
     /// # Errors
     /// When the draws are not of the configuration's sizes.
     pub fn play_watched(&mut self, draws: &Draws, mut watch: impl FnMut(Sweep, &mut Network)) -> Result<Losses> {
-        let Self { config, state, generator, discriminator, changed, trace, clock, .. } = self;
+        let Self { config, state, generator, discriminator, changed, penalty, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         draws.check(batch, generator.input().len(), shape.len())?;
         let factor = learning_rate_factor(state.step, config.steps, config.decay_from);
+        // The mean over both batches.
+        let denominator = 2.0 * batch as f32;
         let real_is_positive = labels.real > labels.generated;
         let taken = |logits: ArrayView1<'_, f32>| {
             logits.iter().filter(|&&l| (l > 0.0) == real_is_positive).count() as f64 / logits.len() as f64
@@ -270,20 +274,36 @@ impl Trainer {
         turn.images.assign(&generator.forward(&state.generator, draws.latents.view(), Pass::Eval));
         clock.lap(Phase::GForward);
         turn.gradient.fill(0.0);
+        let halves = [s![..batch], s![batch..]];
+        if config.loss.compares() {
+            augment::forward(&draws.changes[1], shape, draws.real.view(), changed.view_mut());
+            let logits = discriminator.forward(&state.discriminator, changed.view(), Pass::Train(draws.dropout[1]));
+            turn.logits.slice_mut(halves[1]).assign(&logits.column(0));
+            clock.lap(Phase::DForward);
+        }
         let batches = [(turn.images.view(), labels.generated), (draws.real.view(), labels.real)];
         let mut results = [(0.0, 0.0); 2];
         for (i, (images, label)) in batches.into_iter().enumerate() {
-            let (half, pass) = (s![i * batch..(i + 1) * batch], Pass::Train(draws.dropout[i]));
+            let (half, other, pass) = (halves[i], halves[1 - i], Pass::Train(draws.dropout[i]));
             let targets = draws.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
             augment::forward(&draws.changes[i], shape, images, changed.view_mut());
             let logits = discriminator.forward(&state.discriminator, changed.view(), pass);
             turn.logits.slice_mut(half).assign(&logits.column(0));
             clock.lap(Phase::DForward);
             watch([Sweep::Generated, Sweep::Real][i], discriminator);
-            let logits = turn.logits.slice(half);
-            let loss = bce(logits, targets.view(), 2.0 * batch as f32, discriminator.d_output().column_mut(0));
+            let (logits, others) = (turn.logits.slice(half), turn.logits.slice(other));
+            let d_logits = discriminator.d_output().index_axis_move(Axis(1), 0);
+            let loss = config.loss.of_discriminator(logits, others, targets.view(), i == 1, denominator, d_logits);
             discriminator.backward(&state.discriminator, Some(&mut turn.gradient), false, pass);
             clock.lap(Phase::DBackward);
+            if let Some(weights) = config.penalty.filter(|p| state.step.is_multiple_of(p.every)) {
+                let weight = [weights.generated, weights.real][i] * weights.every as f32;
+                if weight > 0.0 {
+                    // Half, as the losses are the mean of two instead of their sum.
+                    penalty.add(discriminator, &state.discriminator, changed.view(), 0.5 * weight, pass, &mut turn.gradient);
+                }
+                clock.lap(Phase::DPenalty);
+            }
             results[i] = (loss, taken(logits));
         }
         let [(fake_loss, d_fake), (real_loss, d_real)] = results;
@@ -306,7 +326,10 @@ impl Trainer {
         clock.lap(Phase::DForwardAgain);
         watch(Sweep::Judged, discriminator);
         let targets = Array1::from_elem(batch, labels.real);
-        let g_loss = bce(turn.logits.view(), targets.view(), batch as f32, discriminator.d_output().column_mut(0));
+        // What a real picture is compared with stands since the discriminator's turn.
+        let others = trace.discriminator.logits.slice(halves[1]);
+        let d_logits = discriminator.d_output().index_axis_move(Axis(1), 0);
+        let g_loss = config.loss.of_generator(turn.logits.view(), others, targets.view(), batch as f32, d_logits);
         if let Some(d_changed) = discriminator.backward(&state.discriminator, None, true, pass) {
             augment::backward(changes, shape, d_changed, trace.d_images.view_mut());
         }

@@ -50,8 +50,15 @@ impl Count {
             Phase::ALL.map(|phase| match phase {
                 Phase::GForward => forward(&generator, n),
                 Phase::GForwardAgain if config.fresh_latents => forward(&generator, n),
-                Phase::DForward => forward(&discriminator, 2 * n),
+                // Real pictures twice for a loss that compares.
+                Phase::DForward => forward(&discriminator, if config.loss.compares() { 3 * n } else { 2 * n }),
                 Phase::DBackward => backward(&discriminator, 2 * n),
+                // Over the steps, the mean; three passes for each picture, of which one is for the slope alone.
+                Phase::DPenalty => config.penalty.map_or(0, |p| {
+                    let kinds = u64::from(p.real > 0.0) + u64::from(p.generated > 0.0);
+                    let one = 3 * forward(&discriminator, n) + all(&discriminator, Task::InputGradient, n) + 2 * backward(&discriminator, n);
+                    kinds * one / p.every
+                }),
                 Phase::DForwardAgain => forward(&discriminator, n),
                 Phase::PictureGradient => all(&discriminator, Task::InputGradient, n),
                 Phase::GBackward => backward(&generator, n),

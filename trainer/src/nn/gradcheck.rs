@@ -9,6 +9,7 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use super::block::{BlockSpec, Pass};
 use super::init::Init;
 use super::network::Network;
+use super::penalty::Penalty;
 
 fn random(rng: &mut Xoshiro128PlusPlus, rows: usize, columns: usize) -> Array2<f32> {
     Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0f32..1.0))
@@ -245,6 +246,38 @@ fn forward_equals_the_definition() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The gradient of the penalty against central differences of `|dD/dx|^2`, on a smooth network
+/// with and without normalisation.
+#[test]
+fn the_penalty_has_the_gradient_of_the_squared_slope() {
+    for batch_norm in [false, true] {
+        let hidden = BlockSpec { batch_norm, ..block(conv(4, 3, 2, Padding::Same), Activation::Tanh) };
+        let specs = [hidden, block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear)];
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(5);
+        let mut network = Network::new(Shape::new(6, 6, 2), &specs).unwrap();
+        let mut params = network.init(Init::GlorotUniform, 3, 0);
+        let x = random(&mut rng, 5, network.input().len());
+        let mut half_square = |params: &[f32], grads: &mut [f32]| {
+            Penalty::default().add(&mut network, params, x.view(), 1.0, Pass::Eval, grads) / 2.0
+        };
+        let mut grads = vec![0.0; params.len()];
+        assert!(half_square(&params, &mut grads) > 1e-3);
+        let scale = grads.iter().fold(0f32, |m, g| m.max(g.abs()));
+        let (h, mut unused) = (1e-2, vec![0.0; params.len()]);
+        for i in (0..params.len()).step_by(5) {
+            let p = params[i];
+            let mut at = |v| {
+                params[i] = v;
+                half_square(&params, &mut unused)
+            };
+            let numeric = (at(p + h) - at(p - h)) / f64::from(2.0 * h);
+            params[i] = p;
+            let error = (f64::from(grads[i]) - numeric).abs() / f64::from(scale);
+            assert!(error < 2e-2, "batch norm {batch_norm}, parameter {i}: {} {numeric}", grads[i]);
         }
     }
 }
