@@ -2,6 +2,8 @@
 //! generated pictures undergo the same random changes, and the generator's gradient
 //! flows back through them, so it does not learn to draw the changes.
 
+use std::fmt;
+
 use anyhow::{Result, ensure};
 use gen_core::Shape;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
@@ -49,6 +51,18 @@ struct Colour {
     saturation: f32,
     /// Distance of all values from their mean, times this.
     contrast: f32,
+}
+
+impl fmt::Display for Augment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        parts.extend(self.flip.then(|| "flip".to_owned()));
+        parts.extend((self.translate > 0).then(|| format!("shift by up to {}", self.translate)));
+        parts.extend((self.cutout > 0).then(|| format!("cutout {0}x{0}", self.cutout)));
+        parts.extend(self.colour.then(|| "colours".to_owned()));
+        f.write_str(if parts.is_empty() { "not at all" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
 }
 
 impl Augment {

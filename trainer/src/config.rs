@@ -77,6 +77,9 @@ pub struct Config {
     /// discriminator sees them.
     #[serde(default)]
     pub augment: Augment,
+    /// What to do differently when there are few pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few: Option<Few>,
     /// Latent → picture.
     pub generator: Player,
     /// Picture → logit.
@@ -121,6 +124,17 @@ pub struct Labels {
     /// Times a uniform number in 0 … 1, added to the discriminator's targets.
     #[serde(default)]
     pub noise: f32,
+}
+
+/// Few pictures are soon known by heart: the discriminator then tells real ones by their details,
+/// and the generator learns nothing more from it. Stronger changes put that off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Few {
+    /// So many pictures are enough.
+    pub below: usize,
+    /// Instead of the recipe's own changes.
+    pub augment: Augment,
 }
 
 impl Default for Labels {
@@ -292,6 +306,9 @@ impl Config {
         let picture = spec::check(self.latent, &self.generator.specs()?).context("generator")?;
         ensure!(picture.height == picture.width, "generator: pictures are square, not {picture}");
         self.augment.check(picture).context("augment")?;
+        if let Some(few) = self.few {
+            few.augment.check(picture).context("few: augment")?;
+        }
         // What the device turns into pixels must be what the float generator was trained to draw.
         let output = generator.blocks().last().map(|b| b.spec().layer.activation);
         ensure!(
@@ -310,6 +327,21 @@ impl Config {
             "discriminator: the last layer is linear (the loss has the sigmoid in it)"
         );
         Ok(())
+    }
+
+    /// The recipe for so many pictures, with nothing left to decide, and what was changed in words.
+    #[must_use]
+    pub fn settled(mut self, pictures: usize) -> (Self, Option<String>) {
+        let few = self.few.take().filter(|few| pictures < few.below);
+        let words = few.map(|few| {
+            self.augment = few.augment;
+            format!(
+                "{pictures} pictures are few: they are changed more strongly ({}), so that the discriminator does not \
+                 learn them by heart; from {} on that is not needed (`few` in the recipe)",
+                few.augment, few.below
+            )
+        });
+        (self, words)
     }
 
     /// The generator and the discriminator.
@@ -426,6 +458,17 @@ mod tests {
         for text in [tanh, sigmoid] {
             assert_eq!(Config::from_toml(&text).unwrap().range, Range::Unit);
         }
+    }
+
+    #[test]
+    fn few_pictures_are_changed_more_strongly_and_enough_are_not() {
+        let config = Config::preset("pocket").unwrap();
+        let few = config.few.expect("the default has advice for few pictures");
+        let (settled, words) = config.clone().settled(few.below - 1);
+        assert_eq!((settled.augment, settled.few), (few.augment, None));
+        assert!(words.unwrap().contains("pictures are few"));
+        let (settled, words) = config.clone().settled(few.below);
+        assert_eq!((settled.augment, settled.few, words), (config.augment, None, None));
     }
 
     #[test]

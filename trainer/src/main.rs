@@ -422,6 +422,10 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     config.check()?;
     let data = load(&args.source, config.side()?)?;
+    let (config, advice) = config.settled(data.len());
+    if let Some(advice) = advice {
+        eprintln!("{advice}");
+    }
     if args.dry_run {
         println!("{}", Forecast::measure(config, &data)?);
         return Ok(ExitCode::SUCCESS);
