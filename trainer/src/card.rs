@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{Latent, Model};
+use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -233,13 +234,7 @@ impl Shipped {
         let same = rebuilt.iter().zip(&self.blob).take_while(|(a, b)| a == b).count();
         let seen = match (Model::parse(&self.blob), Model::parse(&rebuilt)) {
             (Ok(a), Ok(b)) if a.picture() == b.picture() => {
-                let pictures = |model: &Model<'_>| {
-                    let latents: Vec<_> = (0..affordable(model.macs(), SAMPLES))
-                        .map(|seed| Latent::from_seed(seed, model.latent_len()))
-                        .collect();
-                    draw(model, &latents)
-                };
-                let close = likeness(pictures(&a).view(), pictures(&b).view());
+                let close = likeness(samples(&a).view(), samples(&b).view());
                 format!("their pictures agree to a PSNR of {:.1} dB, SSIM {:.4}", close.psnr, close.ssim)
             }
             _ => "they draw pictures of other sizes".into(),
@@ -258,6 +253,13 @@ impl File {
     }
 }
 
+/// The first pictures of a model.
+fn samples(model: &Model<'_>) -> Array4<u8> {
+    let count = affordable(model.macs(), SAMPLES);
+    let latents: Vec<_> = (0..count).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+    draw(model, &latents)
+}
+
 /// A model with these layers packed for speed; a run packs all of them small.
 fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
     if fast_layers.is_empty() {
@@ -266,4 +268,84 @@ fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
     let mut model = QuantModel::from_model(&Model::parse(blob).context("the rebuilt model")?)?;
     forms::choose(&mut model, &Wish::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
     Ok(model.to_blob()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, BUILTIN, Request};
+
+    const BLOB: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
+
+    fn example() -> (Shipped, Dataset) {
+        let request = Request { path: Some(BUILTIN.into()), drawn: 40, ..Request::default() };
+        let data = data::load(&request, &mut |_| ()).unwrap();
+        let config = Config::preset("pocket").unwrap().narrowed(16);
+        let card = Card {
+            name: "frog".into(),
+            about: "Frogs".into(),
+            program: "a test".into(),
+            data: Data {
+                about: "drawn frogs".into(),
+                source: Some(BUILTIN.into()),
+                class: "frog".into(),
+                count: data.len(),
+                fingerprint: data.fingerprint(),
+            },
+            training: Training {
+                minutes: 1.5,
+                processor: machine::processor(),
+                first_steps: machine::first_steps(&config, &data.pictures).unwrap(),
+            },
+            model: File::of(BLOB, Vec::new()),
+            scores: [("recall".to_owned(), 0.5.into()), ("judge".to_owned(), "none".into())].into(),
+            config,
+        };
+        (Shipped { card, blob: BLOB.to_vec() }, data)
+    }
+
+    #[test]
+    fn survives_the_way_through_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shipped, _) = example();
+        shipped.write(folder.path()).unwrap();
+        assert_eq!(Shipped::open(folder.path()).unwrap(), shipped);
+        assert_eq!(fs::read_to_string(folder.path().join("README.md")).unwrap(), shipped.readme().unwrap());
+    }
+
+    #[test]
+    fn cards_of_other_versions_are_read() {
+        let (Shipped { card, .. }, _) = example();
+        let text = card.to_toml().unwrap();
+        assert_eq!(Card::from_toml(&format!("mood = \"good\"\n{text}")).unwrap(), card);
+        let older = Card { program: String::new(), ..card };
+        assert_eq!(Card::from_toml(&text.replace("program = \"a test\"\n", "")).unwrap(), older);
+    }
+
+    #[test]
+    fn says_why_a_rebuilt_model_would_differ() {
+        let (Shipped { mut card, .. }, mut data) = example();
+        assert_eq!(card.doubts(&data).unwrap(), None);
+        card.training.first_steps = "0".into();
+        assert!(card.doubts(&data).unwrap().unwrap().contains("the kind of processor is the same"));
+        card.training.processor = "an abacus".into();
+        assert!(card.doubts(&data).unwrap().unwrap().contains("trained on an abacus"));
+        card.check_data(&data).unwrap();
+        data.pictures[[0, 0, 0, 0]] ^= 1;
+        assert!(card.check_data(&data).unwrap_err().to_string().contains("other pictures"));
+    }
+
+    #[test]
+    fn models_are_compared_to_the_bit_in_the_form_that_is_shipped() {
+        let (mut shipped, _) = example();
+        shipped.compare(BLOB, None).unwrap();
+        shipped.card.model.fast_layers = vec![1, 3];
+        shipped.blob = repack(BLOB, &[1, 3]).unwrap();
+        assert!(shipped.blob.len() > BLOB.len());
+        shipped.compare(BLOB, None).unwrap();
+
+        let (shipped, _) = example();
+        let text = shipped.compare(&repack(BLOB, &[1]).unwrap(), Some("it is Monday")).unwrap_err().to_string();
+        assert!(text.contains("instead of") && text.contains("SSIM 1.0000; it is Monday"), "{text}");
+    }
 }

@@ -496,8 +496,9 @@ struct CardArgs {
 /// A measurement such as recall=0.52 or judge=ResNet-20.
 fn score(text: &str) -> Result<(String, toml::Value), String> {
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("a score is NAME=VALUE")?;
-    let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
-    Ok((name.to_owned(), number.map_or_else(|| value.into(), toml::Value::from)))
+    let whole = value.parse::<i64>().map(toml::Value::from).ok();
+    let number = || value.parse::<f64>().ok().filter(|number| number.is_finite()).map(toml::Value::from);
+    Ok((name.to_owned(), whole.or_else(number).unwrap_or_else(|| value.into())))
 }
 
 #[derive(Debug, Args)]

@@ -59,7 +59,7 @@ impl Card {
              trainer sample models/{name}/model.gen      # draw with it\n\
              {rebuild}    # train it again, and compare bit by bit\n\
              ```\n\n\
-             Bits are the same on the same kind of processor, with any number of threads.{hint} All of the recipe is in \
+             Bits are the same on the same kind of processor (vector instructions and caches), with any number of threads.{hint} The recipe is in \
              [card.toml](card.toml), from which this page is written.\n"
         )
     }
