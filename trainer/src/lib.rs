@@ -13,8 +13,11 @@
 //! | [`nn`] | layers with their gradients, optimisers |
 //! | [`augment`], [`mod@train`] | one step of the game |
 //! | [`quantise`] | folding, calibration, packing, the proof |
+//! | [`latents`] | ways between pictures, more like this one |
+//! | [`nearest`] | the training pictures that are nearest to generated ones |
 //! | [`phases`], [`usage`], [`bench`] | how fast that is |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
+//! | [`card`] | shipped models: where they come from, and how to make them again |
 //! | [`parity`] | the step of the tutorial against Keras |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
 //! | [`interchange`] | generators from and for Keras, PyTorch and ONNX |
@@ -22,12 +25,15 @@
 
 pub mod augment;
 pub mod bench;
+pub mod card;
 pub mod config;
 pub mod cost;
 pub mod data;
 pub mod grid;
 pub mod inspect;
 pub mod interchange;
+pub mod latents;
+pub mod nearest;
 pub mod nn;
 pub mod parity;
 pub mod phases;

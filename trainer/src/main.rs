@@ -10,10 +10,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gen_core::{Form, Latent, Model};
-use ndarray::{Array4, Axis};
+use ndarray::{Array4, ArrayView4, Axis};
 
 use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
+use trainer::card::{Shipped, Words, describe};
 use trainer::config::{Config, PRESETS, Range};
 use trainer::cost::Core;
 use trainer::data::{self, ClassFilter, Dataset};
@@ -21,6 +22,8 @@ use trainer::grid::grid;
 use trainer::inspect::inspect;
 use trainer::interchange::import::{self, TOLERANCE};
 use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
+use trainer::latents::{alike, in_256ths, others, way};
+use trainer::nearest::{Summary, beside, nearest_few};
 use trainer::parity;
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
@@ -29,7 +32,7 @@ use trainer::quantise::{FloatModel, QuantModel, quantise, verify};
 use trainer::run::checkpoint::write_atomically;
 use trainer::run::folder::{DataRef, png};
 use trainer::run::session::Outcome;
-use trainer::run::{Checkpoint, Forecast, Session, interrupt};
+use trainer::run::{Checkpoint, Folder, Forecast, Session, interrupt};
 use trainer::tensors::Tensors;
 use trainer::train::latent_batch;
 
@@ -54,6 +57,9 @@ const SHIPPED: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
 
 /// Most pictures at a time: all of them are held in memory.
 const MOST: i64 = 100_000;
+
+/// Pictures that `sample --nearest` shows beside each sample.
+const NEIGHBOURS: usize = 3;
 
 /// Trains a small image generator on the CPU and quantises it for a microcontroller.
 ///
@@ -82,8 +88,16 @@ enum Command {
     },
     /// Draw pictures with a model
     Sample(SampleArgs),
+    /// Draw what lies between pictures, a row for each pair
+    Walk(WalkArgs),
+    /// Draw a picture and more like it
+    Like(LikeArgs),
     /// Turn a checkpoint into a model for the device; or pack a model again, faster or smaller
     Quantize(QuantizeArgs),
+    /// Make a finished run a model to ship: a folder with the model and a card that says where it comes from
+    Card(CardArgs),
+    /// Train a shipped model again from its card, and compare bit by bit
+    Rebuild(RebuildArgs),
     /// Turn a generator that was trained in Keras or PyTorch into a model for the device
     Import(ImportArgs),
     /// Write a checkpoint's float generator for other programs
@@ -339,31 +353,170 @@ struct BenchArgs {
     paired: bool,
 }
 
+/// What draws.
 #[derive(Debug, Args)]
-struct SampleArgs {
+struct GeneratorArgs {
     /// A model; the shipped one if not given
     model: Option<PathBuf>,
     /// Use the float generator of this checkpoint instead
     #[arg(long, value_name = "CHECKPOINT", conflicts_with = "model")]
     float: Option<PathBuf>,
-    /// How many pictures
-    #[arg(short = 'n', long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST))]
-    count: u32,
-    /// Number of the first picture; the others follow
-    #[arg(long, default_value_t = 0)]
-    seed: u32,
+}
+
+impl GeneratorArgs {
+    /// The pictures of the latents that are returned for the length of a latent.
+    fn draw(&self, latents: impl FnOnce(usize) -> Vec<Latent>) -> Result<Array4<u8>> {
+        Ok(match &self.float {
+            Some(path) => {
+                let checkpoint = Checkpoint::load(path)?;
+                let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
+                model.pictures(latent_batch(latents(model.latent).into_iter(), model.latent).view())
+            }
+            None => {
+                let blob = read_model(self.model.as_deref())?;
+                let model = parse(&blob, self.model.as_deref())?;
+                draw(&model, &latents(model.latent_len()))
+            }
+        })
+    }
+}
+
+/// Where a grid goes.
+#[derive(Debug, Args)]
+struct GridArgs {
     /// A grid of all pictures
     #[arg(long, default_value = "grid.png", value_name = "PNG")]
     out: PathBuf,
     /// Enlargement of the grid
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
     scale: u32,
+}
+
+impl GridArgs {
+    fn write(&self, pictures: ArrayView4<'_, u8>, columns: usize) -> Result<()> {
+        write_atomically(&self.out, &png(&grid(pictures, columns, 2, self.scale as usize))?)?;
+        println!("grid: {}", self.out.display());
+        Ok(())
+    }
+}
+
+#[derive(Debug, Args)]
+struct SampleArgs {
+    #[command(flatten)]
+    generator: GeneratorArgs,
+    /// How many pictures
+    #[arg(short = 'n', long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+    count: u32,
+    /// Number of the first picture; the others follow
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
+    /// Better pictures that are more alike: latents are shrunk to this share, 0 to 1
+    #[arg(long, default_value_t = 1.0, value_name = "PSI")]
+    truncation: f64,
+    /// Show the three nearest pictures of this data beside each sample, and print how near they are
+    #[arg(long, value_name = "DATA")]
+    nearest: Option<PathBuf>,
+    /// Class of CIFAR-10 to look in
+    #[arg(long, default_value = "frog", requires = "nearest")]
+    class: String,
+    #[command(flatten)]
+    grid: GridArgs,
     /// Also write all pictures as one array, N x height x width x 3, uint8
     #[arg(long, value_name = "NPY")]
     npy: Option<PathBuf>,
     /// Also write every picture as a PNG of its own into this folder
     #[arg(long, value_name = "FOLDER")]
     pngs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct WalkArgs {
+    #[command(flatten)]
+    generator: GeneratorArgs,
+    /// Number of the picture to begin with
+    #[arg(long, value_name = "SEED", requires = "to")]
+    from: Option<u32>,
+    /// Number of the picture to end with
+    #[arg(long, value_name = "SEED", requires = "from")]
+    to: Option<u32>,
+    /// Numbers of pictures to pass on the way, each of which begins another row
+    #[arg(long, value_delimiter = ',', value_name = "SEEDS", requires = "from")]
+    through: Vec<u32>,
+    /// Without --from: how many pairs of pictures to take
+    #[arg(long, default_value_t = 8, conflicts_with = "from", value_parser = clap::value_parser!(u32).range(1..=256))]
+    rows: u32,
+    /// Without --from: number of the first picture; the others follow
+    #[arg(long, default_value_t = 0, conflicts_with = "from")]
+    seed: u32,
+    /// Pictures in a row, with both ends
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=256))]
+    steps: u16,
+    #[command(flatten)]
+    grid: GridArgs,
+}
+
+#[derive(Debug, Args)]
+struct LikeArgs {
+    #[command(flatten)]
+    generator: GeneratorArgs,
+    /// Number of the picture
+    #[arg(long)]
+    seed: u32,
+    /// How many more
+    #[arg(short = 'n', long, default_value_t = 63, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+    count: u32,
+    /// How different they may be, from 0 (the same) to 1 (any picture)
+    #[arg(long, default_value_t = 0.3)]
+    distance: f64,
+    /// Number of the first picture towards which to go; the others follow
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    toward: u32,
+    #[command(flatten)]
+    grid: GridArgs,
+}
+
+#[derive(Debug, Args)]
+struct CardArgs {
+    /// A folder such as runs/001-pocket
+    run: PathBuf,
+    /// What the model draws and what it is for
+    #[arg(long, value_name = "TEXT")]
+    about: String,
+    /// What the pictures are and where others find them; not needed for the drawn frogs
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Something that was measured, a number or a text; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", value_parser = score)]
+    score: Vec<(String, toml::Value)>,
+    /// Folder to write, named as the model [default: models/ and the name of the recipe]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+/// A measurement such as recall=0.52 or judge=ResNet-20.
+fn score(text: &str) -> Result<(String, toml::Value), String> {
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("a score is NAME=VALUE")?;
+    let whole = value.parse::<i64>().map(toml::Value::from).ok();
+    let number = || value.parse::<f64>().ok().filter(|number| number.is_finite()).map(toml::Value::from);
+    Ok((name.to_owned(), whole.or_else(number).unwrap_or_else(|| value.into())))
+}
+
+#[derive(Debug, Args)]
+struct RebuildArgs {
+    /// A folder such as models/frog
+    model: PathBuf,
+    /// Where the pictures are [default: as the card says; else CIFAR-10, looked for as in training]
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Go on with this run, which an earlier `rebuild` began, instead of a new one
+    #[arg(long, value_name = "RUN")]
+    resume: Option<PathBuf>,
+    /// Folder in which the run's own folder is made
+    #[arg(long, default_value = "runs", value_name = "FOLDER", conflicts_with = "resume")]
+    out: PathBuf,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -374,7 +527,11 @@ fn main() -> ExitCode {
         Command::Data(args) => show_data(&args),
         Command::Presets { name } => presets(name.as_deref()),
         Command::Sample(args) => with_threads(None, || sample(&args)),
+        Command::Walk(args) => with_threads(None, || walk(&args)),
+        Command::Like(args) => with_threads(None, || like(&args)),
         Command::Quantize(args) => with_threads(None, || export(&args)),
+        Command::Card(args) => with_threads(None, || write_card(&args)),
+        Command::Rebuild(args) => with_threads(args.threads, || rebuild(&args)),
         Command::Import(args) => with_threads(None, || import_weights(&args)),
         Command::Export(args) => with_threads(None, || export_weights(&args)),
         Command::Inspect { model } => show_model(model.as_deref()),
@@ -442,12 +599,13 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     finish(session)
 }
 
+/// The pictures that a run learns from.
+fn reload(data: &DataRef, config: &Config) -> Result<Dataset> {
+    load(&SourceArgs { data: Some(data.path.clone()), class: data.class.clone() }, config.side()?)
+}
+
 fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     interrupt::listen()?;
-    let reload = |data: &DataRef, config: &Config| {
-        let source = SourceArgs { data: Some(data.path.clone()), class: data.class.clone() };
-        load(&source, config.side()?)
-    };
     let mut session = Session::resume(&args.run, reload, &mut |line| eprintln!("{line}"))?;
     if let Some(steps) = args.steps {
         session.set_steps(steps)?;
@@ -507,34 +665,93 @@ fn presets(name: Option<&str>) -> Result<ExitCode> {
 
 fn sample(args: &SampleArgs) -> Result<ExitCode> {
     let seeds = seeds(args.seed, args.count)?;
-    let latents = |len| seeds.clone().map(move |seed| Latent::from_seed(seed, len));
-    let pictures: Array4<u8> = match &args.float {
-        Some(path) => {
-            let checkpoint = Checkpoint::load(path)?;
-            let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
-            model.pictures(latent_batch(latents(model.latent), model.latent).view())
-        }
-        None => {
-            let blob = read_model(args.model.as_deref())?;
-            let model = parse(&blob, args.model.as_deref())?;
-            draw(&model, &latents(model.latent_len()).collect::<Vec<_>>())
-        }
-    };
-    let columns = (args.count as f64).sqrt().ceil() as usize;
-    write_atomically(&args.out, &png(&grid(pictures.view(), columns, 2, args.scale as usize))?)?;
-    println!("grid: {}", args.out.display());
+    let share = in_256ths(args.truncation, "--truncation")?;
+    let latent = |seed, len| Latent::from_seed(seed, len).truncated(share);
+    let pictures = args.generator.draw(|len| seeds.clone().map(|seed| latent(seed, len)).collect())?;
+    match &args.nearest {
+        Some(path) => beside_nearest(args, path, seeds.clone(), &pictures)?,
+        None => args.grid.write(pictures.view(), (args.count as f64).sqrt().ceil() as usize)?,
+    }
     if let Some(path) = &args.npy {
         ndarray_npy::write_npy(path, &pictures).with_context(|| format!("cannot write {}", path.display()))?;
         println!("array: {}", path.display());
     }
     if let Some(folder) = &args.pngs {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        for (seed, picture) in seeds.clone().zip(pictures.axis_chunks_iter(Axis(0), 1)) {
+        for (seed, picture) in seeds.zip(pictures.axis_chunks_iter(Axis(0), 1)) {
             write_atomically(&folder.join(format!("{seed:06}.png")), &png(&grid(picture, 1, 0, 1))?)?;
         }
         println!("pictures: {}", folder.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the samples with the pictures of `path` that they are nearest to, and prints the distances.
+fn beside_nearest(
+    args: &SampleArgs,
+    path: &Path,
+    seeds: std::ops::RangeInclusive<u32>,
+    pictures: &Array4<u8>,
+) -> Result<()> {
+    let source = SourceArgs { data: Some(path.to_owned()), class: args.class.clone() };
+    let data = load(&source, pictures.dim().1)?.pictures;
+    let lists = nearest_few(pictures.view(), data.view(), NEIGHBOURS);
+    for (seed, list) in seeds.zip(&lists) {
+        let words: Vec<_> = list.iter().map(ToString::to_string).collect();
+        println!("{seed}: {}", words.join(", "));
+    }
+    println!("{}", Summary::new(&lists, data.view()));
+    let sheet = beside(pictures.view(), data.view(), &lists);
+    // A sample, its neighbours and a gap; four of these in a row.
+    args.grid.write(sheet.view(), (NEIGHBOURS + 2) * 4.min(lists.len()))
+}
+
+fn walk(args: &WalkArgs) -> Result<ExitCode> {
+    let pairs: Vec<(u32, u32)> = match (args.from, args.to) {
+        (Some(from), Some(to)) => {
+            let stops: Vec<_> = [from].into_iter().chain(args.through.iter().copied()).chain([to]).collect();
+            stops.iter().copied().zip(stops.iter().copied().skip(1)).collect()
+        }
+        _ => {
+            let all: Vec<_> = seeds(args.seed, 2 * args.rows)?.collect();
+            all.as_chunks().0.iter().map(|&[from, to]| (from, to)).collect()
+        }
+    };
+    let rows = |len| pairs.iter().flat_map(|&(from, to)| way(from, to, args.steps, len)).collect();
+    let pictures = args.generator.draw(rows)?;
+    for (row, (from, to)) in pairs.iter().enumerate() {
+        println!("row {}: {from} to {to}", row + 1);
+    }
+    args.grid.write(pictures.view(), args.steps.into())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn like(args: &LikeArgs) -> Result<ExitCode> {
+    let distance = in_256ths(args.distance, "--distance")?;
+    let others = others(args.seed, args.toward, args.count as usize);
+    let pictures = args.generator.draw(|len| {
+        let itself = Latent::from_seed(args.seed, len);
+        [itself].into_iter().chain(alike(args.seed, &others, distance, len)).collect()
+    })?;
+    let columns = ((others.len() + 1) as f64).sqrt().ceil() as usize;
+    args.grid.write(pictures.view(), columns)?;
+    let seed = args.seed;
+    println!("row by row: {seed} itself, then {seed} on its way to {}", in_words(&others));
+    println!("one of them again: trainer like --seed {seed} --distance {} --toward OTHER -n 1", args.distance);
+    println!("on the device: Latent::from_seed({seed}, len).toward(&Latent::from_seed(OTHER, len), {distance})");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Numbers that follow each other, but for one that may be left out.
+fn in_words(numbers: &[u32]) -> String {
+    match numbers {
+        [] => "no other: there is none beyond the last seed, 4294967295".into(),
+        [only] => only.to_string(),
+        [first, .., last] => {
+            let is_whole = (last - first) as usize + 1 == numbers.len();
+            format!("{first} to {last}{}", if is_whole { "" } else { ", without itself" })
+        }
+    }
 }
 
 fn export(args: &QuantizeArgs) -> Result<ExitCode> {
@@ -550,6 +767,70 @@ fn export(args: &QuantizeArgs) -> Result<ExitCode> {
     let blob = model.to_blob()?;
     write_atomically(&args.output, &blob)?;
     written(&args.output, &model, &blob);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_card(args: &CardArgs) -> Result<ExitCode> {
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => Path::new("models").join(Folder::open(&args.run)?.config()?.name),
+    };
+    let name = out.file_name().and_then(|name| name.to_str()).context("--out needs the name of a folder")?;
+    let words = Words {
+        name: name.to_owned(),
+        about: args.about.clone(),
+        source: args.source.clone(),
+        scores: args.score.iter().cloned().collect(),
+    };
+    let shipped = describe(&args.run, words, reload, &mut |line| eprintln!("{line}"))?;
+    shipped.write(&out)?;
+    println!("model: {} ({} bytes)", out.join("model.gen").display(), shipped.blob.len());
+    println!("card: {}", out.join("README.md").display());
+    println!("prove it with: trainer rebuild {}", out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
+    let shipped = Shipped::open(&args.model)?;
+    let card = &shipped.card;
+    let source = SourceArgs { data: args.data.clone().or(card.data.source.clone()), class: card.data.class.clone() };
+    let data = load(&source, card.config.side()?)?;
+    card.check_data(&data)?;
+    let doubts = card.doubts(&data)?;
+    if let Some(doubts) = &doubts {
+        eprintln!("The model will not be the same to the bit: {doubts}.");
+    }
+    interrupt::listen()?;
+    let session = match &args.resume {
+        Some(run) => {
+            ensure!(
+                Folder::open(run)?.config()? == card.config,
+                "{} follows another recipe than the card",
+                run.display()
+            );
+            Session::resume(run, |_, _| Ok(data), &mut |line| eprintln!("{line}"))?
+        }
+        None => {
+            let data_ref = DataRef {
+                name: data.name.clone(),
+                path: data.origin.clone(),
+                class: source.class,
+                fingerprint: card.data.fingerprint.clone(),
+                minutes: None,
+            };
+            Session::create(card.config.clone(), data, data_ref, &args.out)?
+        }
+    };
+    let run = session.folder().clone();
+    let code = finish(session)?;
+    if code != ExitCode::SUCCESS {
+        println!("and compare with: trainer rebuild {} --resume {}", args.model.display(), run.path().display());
+        return Ok(code);
+    }
+    let path = run.file("model.gen");
+    let rebuilt = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    shipped.compare(&rebuilt, doubts.as_deref()).with_context(|| path.display().to_string())?;
+    println!("same bits: {} is {}", path.display(), args.model.join("model.gen").display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -409,6 +409,205 @@ fn pairs_show_what_the_discriminator_saw() {
 }
 
 #[test]
+fn truncated_pictures_are_more_alike() {
+    let place = Place::new();
+    let spread = |more: &[&str]| {
+        place.run_well(&[&["sample", "-n", "16", "--npy", "pictures.npy"], more].concat());
+        let pictures: ndarray::Array4<u8> = ndarray_npy::read_npy(place.path().join("pictures.npy")).unwrap();
+        pictures.mapv(f64::from).std_axis(ndarray::Axis(0), 0.0).mean().unwrap()
+    };
+    let all = spread(&[]);
+    assert_eq!(spread(&["--truncation", "1"]), all);
+    let half = spread(&["--truncation", "0.5"]);
+    assert!(half < 0.9 * all, "{half} of {all}");
+    assert_eq!(spread(&["--truncation", "0"]), 0.0);
+
+    place.run_well(&with(&["--steps", "5"]));
+    let float = ["--float", "runs/001-tiny/checkpoints/step-000005.ckpt", "--truncation", "0"];
+    assert_eq!(spread(&float), 0.0);
+}
+
+/// The picture in a place of a grid with the default enlargement and gaps.
+fn cell(sheet: &image::RgbImage, column: u32, row: u32) -> Vec<u8> {
+    let (left, top) = (2 + 66 * column, 2 + 66 * row);
+    image::imageops::crop_imm(sheet, left, top, 64, 64).to_image().into_raw()
+}
+
+#[test]
+fn a_walk_leads_from_picture_to_picture() {
+    let place = Place::new();
+    let open = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8();
+    let sample = |seed: u32| {
+        place.run_well(&["sample", "-n", "1", "--seed", &seed.to_string(), "--out", "one.png"]);
+        cell(&open("one.png"), 0, 0)
+    };
+    let text =
+        place.run_well(&["walk", "--from", "3", "--to", "8", "--through", "5,9", "--steps", "4", "--out", "walk.png"]);
+    assert!(text.contains("row 1: 3 to 5") && text.contains("row 3: 9 to 8"), "{text}");
+    let walk = open("walk.png");
+    assert_eq!(walk.dimensions(), (4 * 66 + 2, 3 * 66 + 2));
+    for (column, row, seed) in [(0, 0, 3), (3, 0, 5), (0, 1, 5), (3, 1, 9), (0, 2, 9), (3, 2, 8)] {
+        assert!(cell(&walk, column, row) == sample(seed), "column {column} of row {row} is not picture {seed}");
+    }
+    assert_ne!(cell(&walk, 1, 0), cell(&walk, 0, 0));
+
+    // Without ends: pairs of pictures that follow each other.
+    let text = place.run_well(&["walk", SHIPPED, "--rows", "2", "--seed", "7"]);
+    assert!(text.contains("row 1: 7 to 8") && text.contains("row 2: 9 to 10"), "{text}");
+    assert!(cell(&open("grid.png"), 9, 1) == sample(10));
+}
+
+#[test]
+fn more_like_this_one() {
+    let place = Place::new();
+    let open = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8();
+    let text = place.run_well(&["like", "--seed", "2", "-n", "8", "--out", "like.png"]);
+    assert!(text.contains("0 to 8, without itself") && text.contains("toward(&Latent::from_seed(OTHER, len), 77)"));
+    let like = open("like.png");
+    assert_eq!(like.dimensions(), (3 * 66 + 2, 3 * 66 + 2));
+    place.run_well(&["sample", "-n", "9", "--out", "sample.png"]);
+    let sample = open("sample.png");
+    let itself = cell(&sample, 2, 0);
+    assert!(cell(&like, 0, 0) == itself);
+    let apart = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum::<u64>();
+    let (mut near, mut far) = (0, 0);
+    for i in 1..9 {
+        near += apart(&itself, &cell(&like, i % 3, i / 3));
+        far += apart(&itself, &cell(&sample, i % 3, i / 3));
+    }
+    assert!(near > 0 && near < far, "{near} and {far}");
+
+    // One of them again, as the text says: 2 on its way to 3.
+    place.run_well(&["like", "--seed", "2", "--distance", "0.3", "--toward", "3", "-n", "1", "--out", "again.png"]);
+    assert!(cell(&open("again.png"), 1, 0) == cell(&like, 0, 1));
+    // As far as it goes is the other picture.
+    place.run_well(&["like", "--seed", "2", "--distance", "1", "--toward", "0", "-n", "1", "--out", "far.png"]);
+    assert!(cell(&open("far.png"), 1, 0) == cell(&sample, 0, 0));
+}
+
+#[test]
+fn nearest_pictures_stand_beside_samples() {
+    let place = Place::new();
+    // Copies are found, mirrored ones too.
+    place.run_well(&["sample", "-n", "3", "--pngs", "copies"]);
+    let path = place.path().join("copies/000001.png");
+    let copy = image::open(&path).unwrap().to_rgb8();
+    image::imageops::flip_horizontal(&copy).save(&path).unwrap();
+    let text = place.run_well(&["sample", "-n", "4", "--nearest", "copies", "--out", "near.png"]);
+    assert!(text.contains("0: 0.000 (picture 0), ") && text.contains("1: 0.000 (picture 1, mirrored), "), "{text}");
+    assert!(text.contains("closest: 0.000, median: "), "{text}");
+    let sheet = image::open(place.path().join("near.png")).unwrap().to_rgb8();
+    assert_eq!(sheet.dimensions(), (20 * 66 + 2, 66 + 2));
+    for i in 0..3 {
+        assert!(cell(&sheet, 5 * i, 0) == cell(&sheet, 5 * i + 1, 0), "sample {i} and its copy");
+    }
+    assert!(cell(&sheet, 15, 0) != cell(&sheet, 16, 0));
+    // Fewer pictures than places.
+    fs::remove_file(&path).unwrap();
+    place.run_well(&["sample", "-n", "9", "--nearest", "copies", "--scale", "1"]);
+}
+
+#[test]
+fn a_model_is_rebuilt_from_its_card_to_the_same_bits() {
+    let place = Place::new();
+    place.run_well(&with(&["--steps", "30", "--seed", "5"]));
+    let run = "runs/001-tiny";
+    let about = ["--about", "Bands of colour | for a test"];
+    let fails = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        text
+    };
+    // A path means nothing to others.
+    assert!(fails(&[&["card", run], &about[..]].concat()).contains("--source TEXT"));
+    let scores = ["--source", "twenty bands", "--score", "recall=0.5", "--score", "judge=none"];
+    let text = place.run_well(&[&["card", run, "--out", "models/bands"], &about[..], &scores].concat());
+    assert!(text.contains("trainer rebuild models/bands"), "{text}");
+    let file = |name: &str| place.path().join("models/bands").join(name);
+    let (card, model) = (fs::read_to_string(file("card.toml")).unwrap(), fs::read(file("model.gen")).unwrap());
+    assert_eq!(model, fs::read(place.path().join(run).join("model.gen")).unwrap());
+    assert!(!card.contains(place.path().to_str().unwrap()), "{card}");
+    let readme = fs::read_to_string(file("README.md")).unwrap();
+    for part in [
+        "# bands",
+        "colour | for a test",
+        "30 steps of 6 pictures, seed 5",
+        "| recall | 0.5 |",
+        "| judge | none |",
+        "SSIM",
+    ] {
+        assert!(readme.contains(part), "no {part} in {readme}");
+    }
+    assert!(file("samples.png").is_file());
+
+    let rebuild = ["rebuild", "models/bands", "--data", "pictures"];
+    let text = place.run_well(&[&rebuild[..], &["--threads", "1"]].concat());
+    assert!(text.contains("same bits") && !text.contains("will not be"), "{text}");
+    // A finished run is only compared; one of another recipe is not.
+    assert!(place.run_well(&[&rebuild[..], &["--resume", "runs/002-tiny"]].concat()).contains("same bits"));
+    place.run_well(&with(&["--steps", "9"]));
+    assert!(fails(&[&rebuild[..], &["--resume", "runs/003-tiny"]].concat()).contains("another recipe"));
+
+    // Other bits: another seed. The card cannot know that it is not the machine.
+    let processor = trainer::card::machine::processor();
+    fs::write(file("card.toml"), card.replace("seed = 5", "seed = 6").replace(&processor, "an abacus")).unwrap();
+    let text = fails(&rebuild);
+    for part in ["will not be the same", "other bits: the models differ from byte", "trained on an abacus, this is "] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    // What is damaged is noticed before any training.
+    for (from, to, expected) in [
+        ("batch = 6", "batch = 1", "batch"),
+        ("bytes = ", "bites = ", "bytes"),
+        ("crc32 = \"", "crc32 = \"0", "CRC-32"),
+        ("[config]", "[confit]", "config"),
+        ("name = ", "name : ", "card.toml"),
+    ] {
+        assert!(card.contains(from), "{from}");
+        fs::write(file("card.toml"), card.replacen(from, to, 1)).unwrap();
+        let text = fails(&rebuild);
+        assert!(text.contains(expected) && text.contains("bands") && !text.contains("panicked"), "{from}: {text}");
+    }
+    fs::write(file("card.toml"), &card).unwrap();
+    let mut damaged = model.clone();
+    damaged[100] ^= 1;
+    fs::write(file("model.gen"), &damaged).unwrap();
+    assert!(fails(&rebuild).contains("is not the model of its card"));
+    fs::write(file("model.gen"), &model).unwrap();
+    place.add_picture(30);
+    let text = fails(&rebuild);
+    assert!(text.contains("other pictures: the model was trained on twenty bands"), "{text}");
+}
+
+#[test]
+fn only_what_can_be_rebuilt_gets_a_card() {
+    let place = Place::new();
+    let card = |run: &str| {
+        let output = place.run(&["card", run, "--about", "a test", "--source", "bands"]);
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // The clock decided where the learning rate was on its way down.
+    for (name, decay_from) in [("falling.toml", 0.5), ("level.toml", 1.0)] {
+        fs::write(place.path().join(name), Config { decay_from, ..tiny() }.to_toml()).unwrap();
+    }
+    place.run_well(&["--config", "falling.toml", "--data", "pictures", "--minutes", "0.005"]);
+    let (done, text) = card("runs/001-tiny");
+    assert!(!done && text.contains("--minutes") && text.contains("Train with --steps"), "{text}");
+    // It only decided how many steps there were: that many are rebuilt.
+    place.run_well(&["--config", "level.toml", "--data", "pictures", "--minutes", "0.005"]);
+    let (done, text) = card("runs/002-tiny");
+    assert!(done, "{text}");
+    place.run_well(&["rebuild", "models/tiny", "--data", "pictures"]);
+    // Not finished.
+    let folder = place.folder("003-tiny");
+    fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
+    let (done, text) = card("runs/003-tiny");
+    assert!(!done && text.contains("not finished") && text.contains("trainer resume"), "{text}");
+    assert_eq!(card("pictures").0, false);
+}
+
+#[test]
 fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
     let place = Place::new();
     let path = |name: &str| place.path().join(name);
@@ -458,6 +657,19 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["bench", "--paired", "--preset", "pocket", "--steps", "2"], "--paired"),
         (&["sample", "-n", "0"], "100000"),
         (&["sample", "-n", "4000000000"], "100000"),
+        (&["sample", "--truncation", "1.5"], "--truncation goes from 0 to 1"),
+        (&["sample", "--nearest", "nowhere"], "nowhere"),
+        (&["sample", "--class", "frog"], "--nearest"),
+        (&["walk", "--from", "1"], "--to"),
+        (&["walk", "--through", "1"], "--from"),
+        (&["walk", "--steps", "1"], "2..=256"),
+        (&["walk", "--seed", "4294967295"], "last seed"),
+        (&["like"], "--seed"),
+        (&["like", "--seed", "1", "--distance", "nan"], "--distance goes from 0 to 1"),
+        (&["like", "junk.gen", "--seed", "1"], "junk.gen"),
+        (&["card", "nowhere", "--about", "x"], "nowhere"),
+        (&["card", "nowhere", "--about", "x", "--score", "recall"], "NAME=VALUE"),
+        (&["rebuild", "nowhere"], "nowhere"),
     ];
     for (arguments, expected) in cases {
         let output = place.run(arguments);

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, write_atomically};
+use crate::config::Config;
 
 /// Checkpoints that are kept; older ones are removed.
 const KEPT: usize = 3;
@@ -73,6 +74,26 @@ impl Folder {
             path.display()
         );
         Ok(Self(path.to_owned()))
+    }
+
+    /// Which pictures its run learns from.
+    ///
+    /// # Errors
+    /// When `data.toml` is missing or damaged.
+    pub fn data_ref(&self) -> Result<DataRef> {
+        let path = self.file("data.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    /// The configuration that its run was started with.
+    ///
+    /// # Errors
+    /// When `config.toml` is missing or damaged.
+    pub fn config(&self) -> Result<Config> {
+        let path = self.file("config.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Config::from_toml(&text).with_context(|| path.display().to_string())
     }
 
     /// Where it is.

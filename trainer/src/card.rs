@@ -1,0 +1,351 @@
+//! Shipped models: a folder with a model, its pictures, and a card that says where it
+//! comes from, so that `trainer rebuild` makes it again to the same bits.
+//!
+//! ```text
+//! models/NAME/
+//!   card.toml      for the program: a Card
+//!   model.gen      the quantised generator
+//!   samples.png    its first pictures
+//!   README.md      the card for people, written from card.toml
+//! ```
+
+pub mod machine;
+mod make;
+mod readme;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::{Latent, Model};
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::grid::grid;
+use crate::quantise::QuantModel;
+use crate::quantise::draw::{draw, likeness};
+use crate::quantise::fold::affordable;
+use crate::quantise::forms::{self, Wish};
+use crate::run::checkpoint::write_atomically;
+use crate::run::folder::png;
+pub use make::{Words, describe};
+
+/// Pictures of `samples.png`, and in a row of it.
+const SAMPLES: u32 = 64;
+const COLUMNS: usize = 8;
+
+/// All that is known of a model. A field that a later version adds has a default, so
+/// that older cards can be read; a field that this version does not know is passed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Name of its folder.
+    pub name: String,
+    /// What it draws and what it is for, in a few words.
+    pub about: String,
+    /// What wrote the card.
+    #[serde(default)]
+    pub program: String,
+    /// The pictures that it was trained on.
+    pub data: Data,
+    /// How that went.
+    pub training: Training,
+    /// The file `model.gen`.
+    pub model: File,
+    /// What was measured: names of anybody's choice with numbers or texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scores: BTreeMap<String, toml::Value>,
+    /// The recipe, with seed and steps, whole: presets may change, this does not.
+    pub config: Config,
+}
+
+/// The pictures that a model was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Data {
+    /// What they are and where they come from, in words.
+    pub about: String,
+    /// What `--data` says to get them, if that means the same everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// What `--class` says.
+    pub class: String,
+    /// How many.
+    pub count: usize,
+    /// [`Dataset::fingerprint`].
+    pub fingerprint: String,
+}
+
+/// How training went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// How long it took.
+    pub minutes: f64,
+    /// [`machine::processor`] that it ran on: bits are promised for the same kind only.
+    pub processor: String,
+    /// [`machine::first_steps`] there.
+    pub first_steps: String,
+}
+
+/// The file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its length.
+    pub bytes: usize,
+    /// CRC-32 of all of them (as zip has it), eight hexadecimal digits.
+    pub crc32: String,
+    /// Layers packed for speed, as for `trainer quantize --fast-layers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fast_layers: Vec<usize>,
+}
+
+impl Card {
+    /// Reads and checks the text of a `card.toml`.
+    ///
+    /// # Errors
+    /// With the line that is wrong, or what the recipe lacks.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let card: Self = toml::from_str(text)?;
+        card.config.check().context("config")?;
+        Ok(card)
+    }
+
+    /// The text of a `card.toml`.
+    ///
+    /// # Errors
+    /// When the path of the pictures cannot be written down.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).context("the card cannot be written down")
+    }
+
+    /// Makes sure that these are the pictures that the model was trained on.
+    ///
+    /// # Errors
+    /// When they are others; the message says which are needed.
+    pub fn check_data(&self, data: &Dataset) -> Result<()> {
+        let found = data.fingerprint();
+        ensure!(
+            found == self.data.fingerprint,
+            "other pictures: the model was trained on {} (fingerprint {}), these are {} (fingerprint {found}). \
+             Give the right ones with --data PATH; their order and their pixels count",
+            self.data.about,
+            self.data.fingerprint,
+            data.name
+        );
+        Ok(())
+    }
+
+    /// Why training on this machine will give other bits, if it will: two steps show it.
+    ///
+    /// # Errors
+    /// When a step fails.
+    pub fn doubts(&self, data: &Dataset) -> Result<Option<String>> {
+        if machine::first_steps(&self.config, &data.pictures)? == self.training.first_steps {
+            return Ok(None);
+        }
+        let here = machine::processor();
+        let why = if here == self.training.processor {
+            format!(
+                "the kind of processor is the same ({here}), so the likely cause is the size of its caches, by which \
+                 sums are cut into parts, or a version of this program that computes otherwise"
+            )
+        } else {
+            format!(
+                "the likely cause is the processor: the model was trained on {}, this is {here}",
+                self.training.processor
+            )
+        };
+        Ok(Some(format!("the first steps give other bits here; {why}")))
+    }
+}
+
+/// The folder of a shipped model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shipped {
+    /// What is known of the model.
+    pub card: Card,
+    /// The model.
+    pub blob: Vec<u8>,
+}
+
+impl Shipped {
+    /// Reads the card and the model that belongs to it.
+    ///
+    /// # Errors
+    /// When one is missing or damaged, or they do not belong together.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let (path, model) = (folder.join("card.toml"), folder.join("model.gen"));
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read the card {}", path.display()))?;
+        let card = Card::from_toml(&text).with_context(|| format!("{} is no usable card", path.display()))?;
+        let blob = fs::read(&model).with_context(|| format!("cannot read the model {}", model.display()))?;
+        let found = File { fast_layers: card.model.fast_layers.clone(), ..File::of(&blob, Vec::new()) };
+        ensure!(
+            found == card.model,
+            "{} is not the model of its card: {} bytes, CRC-32 {}; the card says {} bytes, CRC-32 {}",
+            model.display(),
+            found.bytes,
+            found.crc32,
+            card.model.bytes,
+            card.model.crc32
+        );
+        Ok(Self { card, blob })
+    }
+
+    /// Writes the folder, the card last: without a card it is not taken for a whole one.
+    ///
+    /// # Errors
+    /// When it cannot be written to, or the model is damaged.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let model = Model::parse(&self.blob).context("model.gen")?;
+        let latents: Vec<_> =
+            (0..affordable(model.macs(), SAMPLES)).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+        let samples = png(&grid(draw(&model, &latents).view(), COLUMNS, 2, 2))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        write_atomically(&folder.join("model.gen"), &self.blob)?;
+        write_atomically(&folder.join("samples.png"), &samples)?;
+        write_atomically(&folder.join("README.md"), self.card.readme(&model).as_bytes())?;
+        write_atomically(&folder.join("card.toml"), self.card.to_toml()?.as_bytes())
+    }
+
+    /// What `README.md` has to say.
+    ///
+    /// # Errors
+    /// When the model is damaged.
+    pub fn readme(&self) -> Result<String> {
+        Ok(self.card.readme(&Model::parse(&self.blob).context("model.gen")?))
+    }
+
+    /// Compares with the model of a run that followed the card.
+    ///
+    /// # Errors
+    /// When a bit differs: the message says where, how much that shows in pictures, and
+    /// with `doubts` why.
+    pub fn compare(&self, rebuilt: &[u8], doubts: Option<&str>) -> Result<()> {
+        let rebuilt = repack(rebuilt, &self.card.model.fast_layers)?;
+        if rebuilt == self.blob {
+            return Ok(());
+        }
+        let length = if rebuilt.len() == self.blob.len() {
+            String::new()
+        } else {
+            format!(", {} bytes instead of {}", rebuilt.len(), self.blob.len())
+        };
+        let same = rebuilt.iter().zip(&self.blob).take_while(|(a, b)| a == b).count();
+        let seen = match (Model::parse(&self.blob), Model::parse(&rebuilt)) {
+            (Ok(a), Ok(b)) if a.picture() == b.picture() => {
+                let close = likeness(samples(&a).view(), samples(&b).view());
+                format!("their pictures agree to a PSNR of {:.1} dB, SSIM {:.4}", close.psnr, close.ssim)
+            }
+            _ => "they draw pictures of other sizes".into(),
+        };
+        let why = doubts.unwrap_or(
+            "the first steps were the same, so another version of this program is the likely cause, or the card was \
+             written for a run that was made longer with `resume --steps`",
+        );
+        bail!("other bits: the models differ from byte {same} on{length}; {seen}; {why}")
+    }
+}
+
+impl File {
+    fn of(blob: &[u8], fast_layers: Vec<usize>) -> Self {
+        Self { bytes: blob.len(), crc32: format!("{:08x}", crc32fast::hash(blob)), fast_layers }
+    }
+}
+
+/// The first pictures of a model.
+fn samples(model: &Model<'_>) -> Array4<u8> {
+    let count = affordable(model.macs(), SAMPLES);
+    let latents: Vec<_> = (0..count).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+    draw(model, &latents)
+}
+
+/// A model with these layers packed for speed; a run packs all of them small.
+fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
+    if fast_layers.is_empty() {
+        return Ok(blob.to_vec());
+    }
+    let mut model = QuantModel::from_model(&Model::parse(blob).context("the rebuilt model")?)?;
+    forms::choose(&mut model, &Wish::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
+    Ok(model.to_blob()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, BUILTIN, Request};
+
+    const BLOB: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
+
+    fn example() -> (Shipped, Dataset) {
+        let request = Request { path: Some(BUILTIN.into()), drawn: 40, ..Request::default() };
+        let data = data::load(&request, &mut |_| ()).unwrap();
+        let config = Config::preset("pocket").unwrap().narrowed(16);
+        let card = Card {
+            name: "frog".into(),
+            about: "Frogs".into(),
+            program: "a test".into(),
+            data: Data {
+                about: "drawn frogs".into(),
+                source: Some(BUILTIN.into()),
+                class: "frog".into(),
+                count: data.len(),
+                fingerprint: data.fingerprint(),
+            },
+            training: Training {
+                minutes: 1.5,
+                processor: machine::processor(),
+                first_steps: machine::first_steps(&config, &data.pictures).unwrap(),
+            },
+            model: File::of(BLOB, Vec::new()),
+            scores: [("recall".to_owned(), 0.5.into()), ("judge".to_owned(), "none".into())].into(),
+            config,
+        };
+        (Shipped { card, blob: BLOB.to_vec() }, data)
+    }
+
+    #[test]
+    fn survives_the_way_through_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shipped, _) = example();
+        shipped.write(folder.path()).unwrap();
+        assert_eq!(Shipped::open(folder.path()).unwrap(), shipped);
+        assert_eq!(fs::read_to_string(folder.path().join("README.md")).unwrap(), shipped.readme().unwrap());
+    }
+
+    #[test]
+    fn cards_of_other_versions_are_read() {
+        let (Shipped { card, .. }, _) = example();
+        let text = card.to_toml().unwrap();
+        assert_eq!(Card::from_toml(&format!("mood = \"good\"\n{text}")).unwrap(), card);
+        let older = Card { program: String::new(), ..card };
+        assert_eq!(Card::from_toml(&text.replace("program = \"a test\"\n", "")).unwrap(), older);
+    }
+
+    #[test]
+    fn says_why_a_rebuilt_model_would_differ() {
+        let (Shipped { mut card, .. }, mut data) = example();
+        assert_eq!(card.doubts(&data).unwrap(), None);
+        card.training.first_steps = "0".into();
+        assert!(card.doubts(&data).unwrap().unwrap().contains("the kind of processor is the same"));
+        card.training.processor = "an abacus".into();
+        assert!(card.doubts(&data).unwrap().unwrap().contains("trained on an abacus"));
+        card.check_data(&data).unwrap();
+        data.pictures[[0, 0, 0, 0]] ^= 1;
+        assert!(card.check_data(&data).unwrap_err().to_string().contains("other pictures"));
+    }
+
+    #[test]
+    fn models_are_compared_to_the_bit_in_the_form_that_is_shipped() {
+        let (mut shipped, _) = example();
+        shipped.compare(BLOB, None).unwrap();
+        shipped.card.model.fast_layers = vec![1, 3];
+        shipped.blob = repack(BLOB, &[1, 3]).unwrap();
+        assert!(shipped.blob.len() > BLOB.len());
+        shipped.compare(BLOB, None).unwrap();
+
+        let (shipped, _) = example();
+        let text = shipped.compare(&repack(BLOB, &[1]).unwrap(), Some("it is Monday")).unwrap_err().to_string();
+        assert!(text.contains("instead of") && text.contains("SSIM 1.0000; it is Monday"), "{text}");
+    }
+}

@@ -1,0 +1,140 @@
+//! A card from the folder of a finished run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use gen_core::{Form, Latent, Model};
+
+use super::{Card, Data, File, Shipped, Training, machine};
+use crate::config::Config;
+use crate::data::{BUILTIN, Dataset};
+use crate::quantise::draw::{draw, likeness};
+use crate::quantise::fold::affordable;
+use crate::quantise::{FloatModel, QuantModel, quantise};
+use crate::run::folder::DataRef;
+use crate::run::{Checkpoint, Folder};
+use crate::train::latent_batch;
+
+/// Latents on which the model is compared with the float one, as at the end of a run.
+const COMPARED: u32 = 128;
+
+/// What only a person can say.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Name of the model.
+    pub name: String,
+    /// What it draws and what it is for.
+    pub about: String,
+    /// What the pictures are and where they come from; needed unless they are built in.
+    pub source: Option<String>,
+    /// What was measured.
+    pub scores: BTreeMap<String, toml::Value>,
+}
+
+/// The card and the model of a finished run. `load` fetches the pictures that it learnt from.
+///
+/// # Errors
+/// When the folder is no run, the run is not finished, its pictures have changed or
+/// nobody says where they come from, or when the run could not be rebuilt to the same
+/// bits because the clock had a say in it.
+pub fn describe(
+    path: &Path,
+    words: Words,
+    load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
+    log: &mut dyn FnMut(&str),
+) -> Result<Shipped> {
+    let folder = Folder::open(path)?;
+    let data_ref = folder.data_ref()?;
+    let checkpoint = folder.latest(log)?;
+    // What is in force at the end may have been adapted on the way; a rebuilt run begins as this one began.
+    let mut config = folder.config()?;
+    let (step, steps) = (checkpoint.state.step, checkpoint.config.steps);
+    ensure!(
+        step >= steps,
+        "the run is not finished: step {step} of {steps}. Go on with: trainer resume {}",
+        path.display()
+    );
+    if let Some(minutes) = data_ref.minutes {
+        ensure!(
+            !depends_on_length(&config),
+            "a run with --minutes {minutes} cannot be rebuilt to the same bits: its learning rate fell towards an end \
+             that the clock moved while it ran. Train with --steps {step} instead"
+        );
+    }
+    config.steps = step;
+    let source = (data_ref.path == Path::new(BUILTIN)).then(|| PathBuf::from(BUILTIN));
+    let about = match (words.source, &source) {
+        (Some(about), _) => about,
+        (None, Some(_)) => data_ref.name.clone(),
+        (None, None) => anyhow::bail!(
+            "say with --source TEXT what the pictures are and where others find them: {} means nothing elsewhere",
+            data_ref.path.display()
+        ),
+    };
+    let file = folder.file("model.gen");
+    let blob = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let fast_layers = fast_layers(&blob).with_context(|| file.display().to_string())?;
+    let data = load(&data_ref, &config)?;
+    let mut scores = likeness_of(&folder, &blob)?;
+    scores.extend(words.scores);
+    let card = Card {
+        name: words.name,
+        about: words.about,
+        program: format!("trainer {}", env!("CARGO_PKG_VERSION")),
+        data: Data { about, source, class: data_ref.class, count: data.len(), fingerprint: checkpoint.data },
+        training: Training {
+            minutes: tenths(checkpoint.seconds / 60.0),
+            processor: machine::processor(),
+            first_steps: machine::first_steps(&config, &data.pictures)?,
+        },
+        model: File::of(&blob, fast_layers),
+        scores,
+        config,
+    };
+    card.check_data(&data)?;
+    Ok(Shipped { card, blob })
+}
+
+/// Whether steps depend on how many there will be: then a run whose length was planned
+/// anew all the time cannot be repeated. Whatever else looks at `config.steps` belongs here.
+fn depends_on_length(config: &Config) -> bool {
+    config.decay_from < 1.0
+}
+
+/// Layers of a model that are packed for speed.
+fn fast_layers(blob: &[u8]) -> Result<Vec<usize>> {
+    let model = QuantModel::from_model(&Model::parse(blob)?)?;
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
+    Ok(fast.map(|(i, _)| i).collect())
+}
+
+/// How close the model is to the float generator of one of the run's checkpoints, if it
+/// comes from one of those that are still there.
+fn likeness_of(folder: &Folder, blob: &[u8]) -> Result<BTreeMap<String, toml::Value>> {
+    let mut scores = BTreeMap::new();
+    for path in folder.checkpoints()?.into_iter().rev() {
+        let Ok(checkpoint) = Checkpoint::load(&path) else { continue };
+        let float = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
+        if quantise(&float)?.to_blob()? != blob {
+            continue;
+        }
+        let model = Model::parse(blob).context("model.gen")?;
+        let latents: Vec<_> =
+            (0..affordable(model.macs(), COMPARED)).map(|seed| Latent::from_seed(seed, float.latent)).collect();
+        let int8 = draw(&model, &latents);
+        let close =
+            likeness(float.pictures(latent_batch(latents.into_iter(), float.latent).view()).view(), int8.view());
+        if close.psnr.is_finite() {
+            scores.insert("int8 against float, PSNR in dB".into(), tenths(close.psnr).into());
+        }
+        scores.insert("int8 against float, SSIM".into(), ((close.ssim * 1e4).round() / 1e4).into());
+        break;
+    }
+    Ok(scores)
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}

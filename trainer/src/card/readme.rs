@@ -1,0 +1,71 @@
+//! The card for people.
+
+use gen_core::Model;
+use indicatif::HumanCount;
+
+use super::Card;
+
+impl Card {
+    /// The text of `README.md`, from the card and the model that belongs to it alone.
+    pub(super) fn readme(&self, model: &Model<'_>) -> String {
+        let Self { name, about, program, data, training, model: file, scores, config } = self;
+        let count = |n: usize| HumanCount(n as u64).to_string();
+        let mut rows = vec![
+            (
+                "network".to_owned(),
+                format!(
+                    "{}: a latent of {} values, {} layers, {} multiply-accumulates, a picture of {} values",
+                    config.name,
+                    model.latent_len(),
+                    config.generator.layers.len(),
+                    HumanCount(model.macs()),
+                    model.picture()
+                ),
+            ),
+            ("file".into(), format!("`model.gen`, {} bytes, CRC-32 {}", count(file.bytes), file.crc32)),
+            (
+                "trained on".into(),
+                format!("{} ({} pictures, fingerprint {})", data.about, count(data.count), data.fingerprint),
+            ),
+            (
+                "training".into(),
+                format!(
+                    "{} steps of {} pictures, seed {}, {} minutes on {}",
+                    HumanCount(config.steps),
+                    config.batch,
+                    config.seed,
+                    training.minutes,
+                    training.processor
+                ),
+            ),
+            ("written by".into(), program.clone()),
+        ];
+        rows.extend(
+            scores
+                .iter()
+                .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
+        );
+        let rows: String = rows.iter().map(|(name, value)| format!("| {} | {} |\n", cell(name), cell(value))).collect();
+        let (rebuild, hint) = match &data.source {
+            Some(_) => (format!("trainer rebuild models/{name}"), ""),
+            None => (
+                format!("trainer rebuild models/{name} --data PATH"),
+                " `PATH` is where the pictures are; without it CIFAR-10 is looked for as in training.",
+            ),
+        };
+        format!(
+            "# {name}\n\n{about}\n\n![Pictures from number 0 on](samples.png)\n\n| | |\n|---|---|\n{rows}\n\
+             ```sh\n\
+             trainer sample models/{name}/model.gen      # draw with it\n\
+             {rebuild}    # train it again, and compare bit by bit\n\
+             ```\n\n\
+             Bits are the same on the same kind of processor (vector instructions and caches), with any number of threads.{hint} The recipe is in \
+             [card.toml](card.toml), from which this page is written.\n"
+        )
+    }
+}
+
+/// Text that does not end a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}

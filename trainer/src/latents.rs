@@ -1,0 +1,75 @@
+//! What to do with latents besides counting them: less variety, ways from one picture
+//! to another, more like this one. The arithmetic is gen-core's, so a device that is
+//! told the same numbers draws the same pictures.
+
+use anyhow::{Result, ensure};
+use gen_core::Latent;
+
+/// A share of 0 … 1 in the 256ths that [`Latent::truncated`] and [`Latent::toward`] take.
+///
+/// # Errors
+/// When it is not within 0 … 1; `what` names it in the message.
+pub fn in_256ths(share: f64, what: &str) -> Result<u16> {
+    ensure!((0.0..=1.0).contains(&share), "{what} goes from 0 to 1, not to {share}");
+    Ok((share * 256.0).round() as u16)
+}
+
+/// The latents of a way from picture `from` to picture `to`, in `steps` equal steps of
+/// angle, both ends included; a single step shows `from` alone.
+pub fn way(from: u32, to: u32, steps: u16, len: usize) -> Vec<Latent> {
+    let (from, to) = (Latent::from_seed(from, len), Latent::from_seed(to, len));
+    let last = u32::from(steps).saturating_sub(1).max(1);
+    let at = |step: u16| ((u32::from(step) * 512 + last) / (2 * last)) as u16;
+    (0..steps).map(|step| from.toward(&to, at(step))).collect()
+}
+
+/// Numbers of the pictures towards which [`alike`] goes: those from `first` on, without `seed` itself.
+pub fn others(seed: u32, first: u32, count: usize) -> Vec<u32> {
+    (first..=u32::MAX).filter(|&other| other != seed).take(count).collect()
+}
+
+/// Latents near that of picture `seed`: `distance` / 256 of the way to each of `others`,
+/// which, being independent of it, lie in all directions.
+pub fn alike(seed: u32, others: &[u32], distance: u16, len: usize) -> Vec<Latent> {
+    let latent = Latent::from_seed(seed, len);
+    others.iter().map(|&other| latent.toward(&Latent::from_seed(other, len), distance)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_counted_in_256ths() {
+        for (share, expected) in [(0.0, 0), (0.7, 179), (1.0, 256)] {
+            assert_eq!(in_256ths(share, "--distance").unwrap(), expected);
+        }
+        for share in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert!(in_256ths(share, "--distance").unwrap_err().to_string().contains("--distance"), "{share}");
+        }
+    }
+
+    #[test]
+    fn a_way_begins_and_ends_at_its_pictures() {
+        let (a, b) = (Latent::from_seed(3, 32), Latent::from_seed(8, 32));
+        let five = [a.clone(), a.toward(&b, 64), a.toward(&b, 128), a.toward(&b, 192), b.clone()];
+        assert_eq!(way(3, 8, 5, 32), five);
+        assert_eq!(way(3, 8, 2, 32), [a.clone(), b]);
+        assert_eq!((way(3, 8, 1, 32), way(3, 8, 0, 32)), (vec![a], vec![]));
+    }
+
+    #[test]
+    fn what_is_alike_is_near_and_never_the_picture_itself() {
+        assert_eq!(others(2, 1, 3), [1, 3, 4]);
+        assert_eq!(others(9, u32::MAX, 3), [u32::MAX], "there are no more");
+        let latent = Latent::from_seed(2, 64);
+        let squared = |other: &Latent| -> i32 {
+            let differences = latent.steps().iter().zip(other.steps()).map(|(&a, &b)| i32::from(a) - i32::from(b));
+            differences.map(|d| d * d).sum()
+        };
+        let others = others(2, 0, 20);
+        let of = |distance| alike(2, &others, distance, 64).iter().map(squared).max();
+        assert_eq!(of(0), Some(0));
+        assert!(of(30) < of(80) && of(80) < of(256));
+    }
+}

@@ -1,0 +1,19 @@
+//! The shipped models are what their cards say.
+
+use std::fs;
+use std::path::Path;
+
+use trainer::card::Shipped;
+
+#[test]
+fn every_shipped_model_belongs_to_its_card() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let Ok(entries) = fs::read_dir(&folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        let shipped = Shipped::open(&path).unwrap();
+        assert_eq!(path.file_name().unwrap(), shipped.card.name.as_str());
+        let readme = fs::read_to_string(path.join("README.md")).unwrap();
+        assert_eq!(readme, shipped.readme().unwrap(), "README.md of {} is not what its card says", path.display());
+        assert!(path.join("samples.png").is_file());
+    }
+}
