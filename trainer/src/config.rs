@@ -20,6 +20,8 @@ use crate::nn::{BlockSpec, Network};
 /// Name, description and text of every preset.
 pub const PRESETS: &[(&str, &str)] = &[
     ("pocket", include_str!("../presets/pocket.toml")),
+    ("pocket-tiny", include_str!("../presets/pocket-tiny.toml")),
+    ("pocket-large", include_str!("../presets/pocket-large.toml")),
     ("tutorial", include_str!("../presets/tutorial.toml")),
     ("reference-pocket", include_str!("../presets/reference-pocket.toml")),
 ];
@@ -493,6 +495,6 @@ mod tests {
             let error = format!("{:#}", Config::from_toml(&good.replacen(from, to, 1)).unwrap_err());
             assert!(error.contains(expected), "{from} -> {to}: {error}");
         }
-        assert!(Config::preset("pond").unwrap_err().to_string().contains("pocket, tutorial"));
+        assert!(Config::preset("pond").unwrap_err().to_string().contains("pocket, pocket-tiny"));
     }
 }
