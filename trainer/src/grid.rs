@@ -7,7 +7,7 @@ use ndarray::ArrayView4;
 pub const MAX_SIDE: usize = 1 << 14;
 
 /// Colour of the gaps between pictures.
-const GAP: Rgb<u8> = Rgb([24, 24, 28]);
+pub const GAP: Rgb<u8> = Rgb([24, 24, 28]);
 
 /// Lays `pictures` (`[N, height, width, 3]`, RGB) out row by row, `columns` in a row, each pixel
 /// drawn as a block of `scale` x `scale`, with `pad` pixels of gap between the pictures and around

@@ -13,6 +13,7 @@
 //! | [`nn`] | layers with their gradients, optimisers |
 //! | [`augment`], [`mod@train`] | one step of the game |
 //! | [`quantise`] | folding, calibration, packing, the proof |
+//! | [`nearest`] | the training pictures that are nearest to generated ones |
 //! | [`phases`], [`usage`], [`bench`] | how fast that is |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
 //! | [`parity`] | the step of the tutorial against Keras |
@@ -28,6 +29,7 @@ pub mod data;
 pub mod grid;
 pub mod inspect;
 pub mod interchange;
+pub mod nearest;
 pub mod nn;
 pub mod parity;
 pub mod phases;

@@ -1,0 +1,371 @@
+//! The pictures of a set that are nearest to given ones, pixel by pixel: has a
+//! generator learnt what frogs look like, or has it learnt frogs by heart?
+//!
+//! The distance of two pictures is the root mean square difference of their values,
+//! 0 … 1 (black against white), to the reference as it is or mirrored left to right,
+//! whichever is nearer, because training sees both.
+//!
+//! With `‖a − b‖² = ‖a‖² + ‖b‖² − 2 a·b` all distances come out of matrix products.
+//! Two things make them fast and exact:
+//!
+//! 1. Both orientations for the price of one. From each pair of pixels that mirroring
+//!    exchanges, with values `l` and `r`, take `e = l + r` and `o = l − r`. Then
+//!    `2 a·b = e·e' + o·o'`, and with `b` mirrored `2 a·b = e·e' − o·o'`.
+//! 2. No rounding. Values are centred to −128 … 127, so `e` and `o` are integers of at
+//!    most 256, and a sum of [`EXACT`] of their products is an integer of at most 2²⁴,
+//!    which f32 holds in whatever order it is summed. These partial sums are added in
+//!    f64. Neither the processor nor the number of threads can change a bit.
+
+use std::{fmt, iter};
+
+use ndarray::{Array2, Array4, ArrayView2, ArrayView3, ArrayView4, Axis, s};
+use rayon::prelude::*;
+
+use crate::grid::GAP;
+use crate::nn::gemm::gemm;
+
+/// Products of two integers of at most 2⁸ whose sum f32 holds exactly, up to 2²⁴.
+const EXACT: usize = 256;
+/// Pictures and references of one product: its results stay in a core's cache.
+const PICTURES: usize = 128;
+const REFERENCES: usize = 512;
+
+/// A reference and how far away it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Neighbour {
+    /// Its place among the references.
+    pub index: usize,
+    /// Whether it is nearer when mirrored left to right.
+    pub mirrored: bool,
+    /// Root mean square difference per value, 0 … 1.
+    pub distance: f32,
+}
+
+/// The nearest of `references` for each of `pictures`, both `[N, height, width, channels]`.
+///
+/// Of references that are equally near the first is taken, and unmirrored before
+/// mirrored. Without references the result is empty.
+///
+/// # Panics
+/// When the two have pictures of different shapes.
+pub fn nearest(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Vec<Neighbour> {
+    nearest_few(pictures, references, 1).into_iter().flatten().collect()
+}
+
+/// As [`nearest`], but the `count` nearest of each, nearest first; fewer if there are
+/// not that many references. No reference is in a list twice.
+///
+/// # Panics
+/// When the two have pictures of different shapes.
+pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>, count: usize) -> Vec<Vec<Neighbour>> {
+    assert_eq!(pictures.shape()[1..], references.shape()[1..], "pictures and references differ in shape");
+    let values = pictures.shape()[1..].iter().product::<usize>().max(1) as f64;
+    let (pictures, references) = (Halves::new(pictures), Halves::new(references));
+    let chunks = (0..pictures.squares.len()).into_par_iter().step_by(PICTURES);
+    let found = chunks.flat_map_iter(|first| few(&pictures, first, &references, count));
+    let to_neighbour = |Found { squared, index, mirrored }| Neighbour {
+        index,
+        mirrored,
+        distance: ((squared / values).sqrt() / 255.0) as f32,
+    };
+    found.map(|list| list.into_iter().map(to_neighbour).collect()).collect()
+}
+
+impl fmt::Display for Neighbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, mirrored, distance } = self;
+        write!(f, "{distance:.3} (picture {index}{})", if *mirrored { ", mirrored" } else { "" })
+    }
+}
+
+/// For a sheet: each picture, its neighbours as they were compared (mirrored or not), and
+/// a place that is left empty; all lists have the length of the first.
+///
+/// # Panics
+/// As [`nearest`], or when a list names a reference that is not there.
+pub fn beside(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>, lists: &[Vec<Neighbour>]) -> Array4<u8> {
+    let (_, height, width, channels) = pictures.dim();
+    let group = lists.first().map_or(0, Vec::len) + 2;
+    let mut sheet = Array4::zeros((lists.len() * group, height, width, channels));
+    let groups = sheet.axis_chunks_iter_mut(Axis(0), group);
+    for ((mut places, picture), list) in groups.zip(pictures.outer_iter()).zip(lists) {
+        // The colour of a sheet's gaps.
+        for (channel, &value) in GAP.0.iter().enumerate().take(channels) {
+            places.slice_mut(s![group - 1, .., .., channel]).fill(value);
+        }
+        places.index_axis_mut(Axis(0), 0).assign(&picture);
+        for (mut place, found) in places.outer_iter_mut().skip(1).zip(list) {
+            let mut reference = references.index_axis(Axis(0), found.index);
+            if found.mirrored {
+                reference.invert_axis(Axis(1));
+            }
+            place.assign(&reference);
+        }
+    }
+    sheet
+}
+
+/// How near pictures come to references, in a few numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Place of the picture that comes nearest, and how near.
+    pub closest: Option<(usize, f32)>,
+    /// Median distance of pictures to their nearest reference.
+    pub median: f32,
+    /// The same for some of the references among each other: what is usual between
+    /// pictures that are not copies.
+    pub usual: f32,
+}
+
+impl Summary {
+    /// From what [`nearest_few`] found among `references`.
+    pub fn new(lists: &[Vec<Neighbour>], references: ArrayView4<'_, u8>) -> Self {
+        // Enough for a median.
+        let some = references.slice(s![..references.dim().0.min(256), .., .., ..]);
+        // The nearest of all is the reference itself.
+        let among = nearest_few(some, references, 2);
+        let distances = lists.iter().filter_map(|list| list.first().map(|found| found.distance));
+        let closest = distances.clone().enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+        let usual = among.iter().filter_map(|list| list.get(1).map(|found| found.distance));
+        Self { closest, median: median(distances.collect()), usual: median(usual.collect()) }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((_, distance)) = self.closest {
+            write!(f, "closest: {distance:.3}, median: {:.3}", self.median)?;
+        }
+        write!(f, "; between pictures of the data the median is {:.3}, a copy would have 0", self.usual)
+    }
+}
+
+/// The middle one, or the upper of two; 0 of none.
+fn median(mut values: Vec<f32>) -> f32 {
+    values.sort_by(f32::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// A [`Neighbour`] before the root is taken: the squared distance is an integer.
+#[derive(Clone, Copy)]
+struct Found {
+    squared: f64,
+    index: usize,
+    mirrored: bool,
+}
+
+/// The nearest references of up to [`PICTURES`] pictures.
+fn few(pictures: &Halves, first: usize, references: &Halves, count: usize) -> Vec<Vec<Found>> {
+    let here = first..pictures.squares.len().min(first + PICTURES);
+    let mut lists = vec![Vec::with_capacity(count + 1); here.len()];
+    for start in (0..references.squares.len()).step_by(REFERENCES) {
+        let there = start..references.squares.len().min(start + REFERENCES);
+        let product = |a: &Array2<f32>, b: &Array2<f32>| {
+            exact_product(a.slice(s![here.clone(), ..]), b.slice(s![there.clone(), ..]))
+        };
+        let even = product(&pictures.even, &references.even);
+        let odd = product(&pictures.odd, &references.odd);
+        for (i, list) in lists.iter_mut().enumerate() {
+            for (j, (&even, &odd)) in iter::zip(even.row(i), odd.row(i)).enumerate() {
+                let index = start + j;
+                let squares = pictures.squares[first + i] + references.squares[index];
+                let found = Found { squared: squares - even - odd.abs(), index, mirrored: odd < 0.0 };
+                insert(list, found, count);
+            }
+        }
+    }
+    lists
+}
+
+/// Keeps a list of the `count` nearest in order; what came first stays before what is as near.
+fn insert(list: &mut Vec<Found>, found: Found, count: usize) {
+    if list.len() >= count && list.last().is_none_or(|last| last.squared <= found.squared) {
+        return;
+    }
+    let place = list.partition_point(|other| other.squared <= found.squared);
+    list.insert(place, found);
+    list.truncate(count);
+}
+
+/// `a · bᵀ` without any rounding; values are integers of at most 2⁸.
+fn exact_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> {
+    let dim = (a.nrows(), b.nrows());
+    let (mut sum, mut part) = (Array2::zeros(dim), Array2::zeros(dim));
+    for (a, b) in iter::zip(a.axis_chunks_iter(Axis(1), EXACT), b.axis_chunks_iter(Axis(1), EXACT)) {
+        gemm(a, b.t(), part.view_mut(), false);
+        sum.zip_mut_with(&part, |sum, &part| *sum += f64::from(part));
+    }
+    sum
+}
+
+/// Pictures as sums and differences of the values that mirroring exchanges.
+struct Halves {
+    /// `[N, sums]`; a middle column, which stays where it is, counts twice, so that
+    /// products of it are doubled as all others are.
+    even: Array2<f32>,
+    /// `[N, differences]`.
+    odd: Array2<f32>,
+    /// `‖a‖²` of each picture, centred.
+    squares: Vec<f64>,
+}
+
+impl Halves {
+    fn new(pictures: ArrayView4<'_, u8>) -> Self {
+        let (count, height, width, channels) = pictures.dim();
+        let pairs = height * (width / 2) * channels;
+        let middle = 2 * height * (width % 2) * channels;
+        let mut even = Array2::zeros((count, pairs + middle));
+        let mut odd = Array2::zeros((count, pairs));
+        let rows = iter::zip(even.outer_iter_mut(), odd.outer_iter_mut());
+        let squares = iter::zip(pictures.outer_iter(), rows)
+            .map(|(picture, (even, odd))| split(picture, even.into_iter(), odd.into_iter()))
+            .collect();
+        Self { even, odd, squares }
+    }
+}
+
+/// Fills a row of each of [`Halves`]; the picture's sum of squares.
+fn split<'a>(
+    picture: ArrayView3<'_, u8>,
+    mut even: impl Iterator<Item = &'a mut f32>,
+    mut odd: impl Iterator<Item = &'a mut f32>,
+) -> f64 {
+    let centred = |value: &u8| f32::from(*value) - 128.0;
+    let width = picture.dim().1;
+    let mut squares = 0.0;
+    for row in picture.outer_iter() {
+        for x in 0..width.div_ceil(2) {
+            let is_middle = 2 * x + 1 == width;
+            for (l, r) in iter::zip(row.row(x), row.row(width - 1 - x)) {
+                let (l, r) = (centred(l), centred(r));
+                let sums = if is_middle { [l, l] } else { [l + r, 0.0] };
+                let used = if is_middle { 2 } else { 1 };
+                iter::zip(even.by_ref().take(used), sums).for_each(|(place, sum)| *place = sum);
+                squares += f64::from(l * l);
+                if !is_middle {
+                    squares += f64::from(r * r);
+                    odd.by_ref().take(1).for_each(|place| *place = l - r);
+                }
+            }
+        }
+    }
+    squares
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_xoshiro::Xoshiro128PlusPlus;
+
+    use super::*;
+
+    fn pictures(seed: u64, dim: (usize, usize, usize, usize)) -> Array4<u8> {
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
+        // Extremes are frequent: they make the largest sums.
+        Array4::from_shape_simple_fn(dim, || match rng.next_u32() {
+            draw if draw & 1 == 0 => (draw >> 8) as u8,
+            draw => 255 * (draw >> 31) as u8,
+        })
+    }
+
+    fn naive(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Vec<Vec<Neighbour>> {
+        let of_one = |picture: ArrayView3<'_, u8>| {
+            let mut all = Vec::new();
+            for (index, reference) in references.outer_iter().enumerate() {
+                let squared = |reference: ArrayView3<'_, u8>| -> u64 {
+                    iter::zip(&picture, &reference).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
+                };
+                let (plain, mirrored) = (squared(reference), squared(reference.slice(s![.., ..;-1, ..])));
+                all.push((plain.min(mirrored), index, mirrored < plain));
+            }
+            all.sort_unstable();
+            let to_neighbour = |(squared, index, mirrored): (u64, usize, bool)| {
+                let mean = squared as f64 / picture.len() as f64;
+                Neighbour { index, mirrored, distance: (mean.sqrt() / 255.0) as f32 }
+            };
+            all.into_iter().map(to_neighbour).collect()
+        };
+        pictures.outer_iter().map(of_one).collect()
+    }
+
+    #[test]
+    fn equals_the_naive_search_to_the_last_bit() {
+        // Odd widths, several chunks of pictures, of references and of values.
+        for (n, m, height, width, channels) in [
+            (3, 5, 4, 4, 3),
+            (2, 7, 3, 5, 3),
+            (PICTURES + 1, 20, 2, 1, 1),
+            (4, REFERENCES + 9, 8, 9, 3),
+            (5, 6, 32, 32, 3),
+        ] {
+            let (a, b) = (pictures(1, (n, height, width, channels)), pictures(2, (m, height, width, channels)));
+            let all = naive(a.view(), b.view());
+            assert_eq!(nearest_few(a.view(), b.view(), m + 1), all, "{height}x{width}x{channels}");
+            let first: Vec<_> = all.iter().map(|list| list[0]).collect();
+            assert_eq!(nearest(a.view(), b.view()), first);
+        }
+    }
+
+    #[test]
+    fn copies_are_found_and_the_first_plain_one_wins() {
+        let a = pictures(3, (3, 6, 6, 3));
+        let mirrored = a.slice(s![.., .., ..;-1, ..]);
+        let both = ndarray::concatenate![Axis(0), mirrored, a, a];
+        for (i, found) in nearest(a.view(), both.view()).into_iter().enumerate() {
+            assert_eq!(found, Neighbour { index: i, mirrored: true, distance: 0.0 });
+        }
+        let few = &nearest_few(a.view(), both.view(), 3)[1];
+        assert_eq!(few.iter().map(|f| (f.index, f.mirrored)).collect::<Vec<_>>(), [(1, true), (4, false), (7, false)]);
+        // A picture that is its own mirror image counts as not mirrored.
+        let grey = Array4::from_elem((1, 4, 4, 3), 9);
+        assert!(!nearest(grey.view(), grey.view())[0].mirrored);
+    }
+
+    #[test]
+    fn black_and_white_are_1_apart() {
+        let (black, white) = (Array4::zeros((1, 32, 32, 3)), Array4::from_elem((1, 32, 32, 3), 255));
+        assert_eq!(nearest(black.view(), white.view())[0].distance, 1.0);
+    }
+
+    #[test]
+    fn a_sheet_shows_neighbours_as_they_were_compared() {
+        let references = pictures(7, (4, 6, 5, 3));
+        let mirrored = references.slice(s![1..2, .., ..;-1, ..]);
+        let lists = nearest_few(mirrored, references.view(), 2);
+        let sheet = beside(mirrored, references.view(), &lists);
+        assert_eq!(sheet.dim(), (4, 6, 5, 3));
+        assert_eq!(sheet.index_axis(Axis(0), 0), sheet.index_axis(Axis(0), 1), "a copy, though mirrored");
+        assert_eq!(sheet[[3, 2, 2, 2]], GAP.0[2]);
+        let summary = Summary::new(&lists, references.view());
+        assert_eq!((summary.closest, summary.median), (Some((0, 0.0)), 0.0));
+        assert!(summary.usual > 0.1 && summary.to_string().contains("closest: 0.000"), "{summary}");
+    }
+
+    #[test]
+    fn nothing_is_nearest_to_nothing() {
+        let (some, none) = (pictures(1, (2, 4, 4, 3)), Array4::zeros((0, 4, 4, 3)));
+        assert_eq!(nearest(some.view(), none.view()), []);
+        assert_eq!(nearest(none.view(), some.view()), []);
+        assert_eq!(nearest_few(some.view(), some.view(), 0), [[], []]);
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let (a, b) = (pictures(5, (300, 8, 8, 3)), pictures(6, (700, 8, 8, 3)));
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| nearest_few(a.view(), b.view(), 3))
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    #[ignore = "a measurement: cargo test --release -p trainer --lib nearest -- --ignored --nocapture"]
+    fn speed() {
+        let (a, b) = (pictures(5, (2000, 32, 32, 3)), pictures(6, (5000, 32, 32, 3)));
+        let start = std::time::Instant::now();
+        nearest(a.view(), b.view());
+        println!("2,000 against 5,000: {:.2} s", start.elapsed().as_secs_f64());
+    }
+}
