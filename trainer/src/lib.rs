@@ -14,6 +14,7 @@
 //! | [`augment`], [`mod@train`] | one step of the game |
 //! | [`quantise`] | folding, calibration, packing, the proof |
 //! | [`nearest`] | the training pictures that are nearest to generated ones |
+//! | [`quality`] | how far generated pictures are from real ones |
 //! | [`phases`], [`usage`], [`bench`] | how fast that is |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
 //! | [`parity`] | the step of the tutorial against Keras |
@@ -33,6 +34,7 @@ pub mod nearest;
 pub mod nn;
 pub mod parity;
 pub mod phases;
+pub mod quality;
 pub mod quantise;
 pub mod run;
 pub mod tensors;
