@@ -16,6 +16,7 @@ use crate::nn::linear::Kernels;
 use crate::nn::loss::Loss;
 use crate::nn::optim::Optimiser;
 use crate::nn::{BlockSpec, Network};
+use crate::run::guard::Guard;
 
 /// Name, description and text of every preset.
 pub const PRESETS: &[(&str, &str)] = &[
@@ -66,6 +67,9 @@ pub struct Config {
     pub kernels: Kernels,
     /// Steps between two sample pictures, lines of the log, and checkpoints.
     pub every: Every,
+    /// When a run is in trouble, and how often it goes back.
+    #[serde(default, skip_serializing_if = "Guard::is_default")]
+    pub guard: Guard,
     /// What the players want.
     #[serde(default)]
     pub loss: Loss,
@@ -113,6 +117,10 @@ pub struct Every {
     /// The first generated and the first real picture of the step, in `pairs/`; never if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<u64>,
+    /// Measurements of quality, by which the snapshot is chosen that the run ends with; never if
+    /// not given, and then it ends with the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<u64>,
 }
 
 /// Targets of the discriminator.
@@ -280,8 +288,10 @@ impl Config {
         ensure!((1..=MAX_STEPS).contains(&self.steps), "steps: 1 to {MAX_STEPS}, not {}", self.steps);
         ensure!((0.0..1.0).contains(&self.ema), "ema: 0 or more and under 1, not {}", self.ema);
         ensure!((0.0..=1.0).contains(&self.decay_from), "decay_from: 0 to 1, not {}", self.decay_from);
-        let Every { log, sample, checkpoint, pair } = self.every;
-        ensure!(log > 0 && sample > 0 && checkpoint > 0 && pair != Some(0), "every: each at least 1");
+        let Every { log, sample, checkpoint, pair, measure } = self.every;
+        ensure!(log > 0 && sample > 0 && checkpoint > 0, "every: each at least 1");
+        ensure!(pair != Some(0) && measure != Some(0), "every: each at least 1");
+        self.guard.check()?;
         for (name, player) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
             player.optimiser.check().with_context(|| format!("{name}: optimiser"))?;
         }

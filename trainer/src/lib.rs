@@ -15,6 +15,7 @@
 //! | [`quantise`] | folding, calibration, packing, the proof |
 //! | [`latents`] | ways between pictures, more like this one |
 //! | [`nearest`] | the training pictures that are nearest to generated ones |
+//! | [`quality`] | how far generated pictures are from real ones |
 //! | [`phases`], [`usage`], [`bench`] | how fast that is |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
 //! | [`card`] | shipped models: where they come from, and how to make them again |
@@ -37,6 +38,7 @@ pub mod nearest;
 pub mod nn;
 pub mod parity;
 pub mod phases;
+pub mod quality;
 pub mod quantise;
 pub mod run;
 pub mod tensors;

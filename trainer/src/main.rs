@@ -25,6 +25,8 @@ use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
 use trainer::latents::{alike, in_256ths, others, way};
 use trainer::nearest::{Summary, beside, nearest_few};
 use trainer::parity;
+use trainer::quality::table::Row;
+use trainer::quality::{self, Reference, copies, sets, sheet};
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
 use trainer::quantise::forms::{self, Wish};
@@ -118,6 +120,8 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u32,
     },
+    /// Measure how far a model's pictures are from real ones
+    Eval(EvalArgs),
     /// Measure training steps: time of each part, memory, cores used; or each layer
     Bench(BenchArgs),
     /// Compare a training step of the tutorial with what Keras computed
@@ -323,6 +327,33 @@ struct DataArgs {
     /// Where to write the sheet
     #[arg(long, default_value = "data.png", value_name = "PNG")]
     out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct EvalArgs {
+    /// What to measure, each a row: models, checkpoints (their averaged generator in floats), folders of pictures,
+    /// .npy files [N, side, side, 3] of uint8; the shipped model if none is given
+    sets: Vec<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// A checkpoint, to be measured in floats; may be given more than once
+    #[arg(long, value_name = "CHECKPOINT")]
+    float: Vec<PathBuf>,
+    /// Pictures of each set, at most; sets of different sizes do not compare
+    #[arg(short = 'n', long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(quality::MIN_PICTURES as i64..=MOST))]
+    count: u32,
+    /// Height and width of pictures, when no model says it [default: 32]
+    #[arg(long)]
+    side: Option<usize>,
+    /// Print one line of JSON a set, instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Write the 16 pictures of the first set that are nearest to a training picture, each above that one
+    #[arg(long, value_name = "PNG")]
+    sheet: Option<PathBuf>,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -536,6 +567,7 @@ fn main() -> ExitCode {
         Command::Export(args) => with_threads(None, || export_weights(&args)),
         Command::Inspect { model } => show_model(model.as_deref()),
         Command::Verify { model, count, seed } => with_threads(None, || prove(model.as_deref(), seed, count)),
+        Command::Eval(args) => with_threads(args.threads, || evaluate(&args)),
         Command::Bench(args) if args.layers => with_threads(args.threads, || bench_layers(&args)),
         Command::Bench(args) if args.paired => with_threads(args.threads, || bench_worker(&args)),
         Command::Bench(args) => bench(&args),
@@ -831,6 +863,55 @@ fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let rebuilt = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     shipped.compare(&rebuilt, doubts.as_deref()).with_context(|| path.display().to_string())?;
     println!("same bits: {} is {}", path.display(), args.model.join("model.gen").display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn evaluate(args: &EvalArgs) -> Result<ExitCode> {
+    let count = args.count as usize;
+    let mut sets: Vec<_> =
+        args.sets.iter().chain(&args.float).map(|path| (path.display().to_string(), path.as_path())).collect();
+    for path in &args.float {
+        Checkpoint::load(path)?;
+    }
+    let side = match args.side {
+        Some(side) => side,
+        None => sets.iter().find_map(|(_, path)| sets::side(path)).unwrap_or(32),
+    };
+    let shipped = if sets.is_empty() {
+        let model = parse(SHIPPED, None)?;
+        let latents: Vec<_> = seeds(0, args.count)?.map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+        sets.push(("the shipped model".into(), Path::new("")));
+        Some(draw(&model, &latents))
+    } else {
+        None
+    };
+    let data = load(&args.source, side)?;
+    let reference = Reference::new(data.pictures.view())?;
+    let mut rows = Vec::new();
+    for (i, (name, path)) in sets.into_iter().enumerate() {
+        let pictures = match &shipped {
+            Some(pictures) => pictures.clone(),
+            None => sets::load(path, count, side)?,
+        };
+        let scores = reference.score(pictures.view()).with_context(|| name.clone())?;
+        let found = copies::find(pictures.view(), data.pictures.view());
+        if let (0, Some(out)) = (i, &args.sheet) {
+            let (_, neighbours) = found.as_ref().context("--sheet: there are too few training pictures")?;
+            let sheet = sheet::nearest(pictures.view(), data.pictures.view(), neighbours);
+            write_atomically(out, &png(&sheet)?)?;
+        }
+        let row = Row { name, scores, copies: found.map(|(copies, _)| copies) };
+        if args.json {
+            println!("{}", serde_json::to_string(&row)?);
+        }
+        rows.push(row);
+    }
+    if !args.json {
+        println!("{}\n\n{}", quality::table::Table(rows), quality::table::LEGEND);
+        if let Some(out) = &args.sheet {
+            println!("sheet: {}", out.display());
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

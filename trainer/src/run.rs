@@ -8,14 +8,17 @@
 //!   losses.svg  reals.png  samples/step-NNNNNN.png
 //!   pairs/{generated,real}-NNNNNN.png    if `every.pair` asks for them
 //!   checkpoints/step-NNNNNN.ckpt    full state: `trainer resume` continues bit for bit
-//!   model.gen                the quantised generator
+//!   best.gen  best.ckpt      the best snapshot, if `every.measure` asks for measurements
+//!   model.gen                the quantised generator: of the best snapshot, else of the last
 //!   report.html              all of it on a page
 //! ```
 
 pub mod checkpoint;
 pub mod folder;
 pub mod forecast;
+pub mod guard;
 pub mod interrupt;
+pub mod meter;
 pub mod metrics;
 pub mod progress;
 pub mod report;

@@ -149,6 +149,7 @@ pub struct Trainer {
     trace: Trace,
     order: Order,
     clock: Clock,
+    rate: f32,
 }
 
 impl Trainer {
@@ -207,6 +208,7 @@ impl Trainer {
             trace,
             order: Order::default(),
             clock: Clock::default(),
+            rate: 1.0,
             config,
             state,
         })
@@ -256,10 +258,11 @@ impl Trainer {
     /// # Errors
     /// When the draws are not of the configuration's sizes.
     pub fn play_watched(&mut self, draws: &Draws, mut watch: impl FnMut(Sweep, &mut Network)) -> Result<Losses> {
+        let rate = self.rate;
         let Self { config, state, generator, discriminator, changed, penalty, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         draws.check(batch, generator.input().len(), shape.len())?;
-        let factor = learning_rate_factor(state.step, config.steps, config.decay_from);
+        let factor = rate * learning_rate_factor(state.step, config.steps, config.decay_from);
         // The mean over both batches.
         let denominator = 2.0 * batch as f32;
         let real_is_positive = labels.real > labels.generated;
@@ -347,6 +350,11 @@ impl Trainer {
         state.step += 1;
         clock.lap(Phase::GOptimiser);
         Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake })
+    }
+
+    /// Multiplies the learning rates of both players, 1 until this is called.
+    pub fn set_rate(&mut self, rate: f32) {
+        self.rate = rate;
     }
 
     /// What the last step computed on its way; zeros before the first.

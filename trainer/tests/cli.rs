@@ -711,3 +711,131 @@ fn output_that_nobody_reads_is_no_mistake() {
     }
     assert!(grid.exists());
 }
+
+/// The recipe with measurements, and drawn frogs to measure by.
+fn measured() -> Config {
+    let mut config = tiny();
+    config.every.measure = Some(15);
+    config
+}
+
+const MEASURED: [&str; 4] = ["--config", "measured.toml", "--data", "pictures"];
+
+/// What must be kept whatever happens: the best snapshot's state and model.
+fn best(folder: &Folder) -> (Checkpoint, Vec<u8>) {
+    let mut checkpoint = Checkpoint::load(&folder.file("best.ckpt")).unwrap();
+    checkpoint.seconds = 0.0;
+    (checkpoint, fs::read(folder.file("best.gen")).unwrap())
+}
+
+#[test]
+fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
+    let place = Place::new();
+    fs::write(place.path().join("measured.toml"), measured().to_toml()).unwrap();
+    let text = place.run_well(&[&MEASURED[..], &["--steps", "70"]].concat());
+    assert!(text.contains("the best by the headline"), "{text}");
+    let folder = place.folder("001-tiny");
+    let (rows, scores) = metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX).unwrap();
+    let steps: Vec<_> = scores.iter().map(|m| m.step).collect();
+    assert_eq!((rows.len(), steps), (10, vec![15, 30, 45, 60, 70]));
+    let lowest = scores.iter().min_by(|a, b| a.scores.headline.total_cmp(&b.scores.headline)).unwrap();
+    let (checkpoint, model) = best(&folder);
+    assert_eq!(checkpoint.state.step, lowest.step);
+    assert_eq!(fs::read(folder.file("model.gen")).unwrap(), model);
+    let path = folder.file("best.ckpt");
+    place.run_well(&["quantize", path.to_str().unwrap(), "-o", "again.gen"]);
+    assert_eq!(fs::read(place.path().join("again.gen")).unwrap(), model);
+    let report = fs::read_to_string(folder.file("report.html")).unwrap();
+    assert!(report.contains("<h2>Quality</h2>") && report.contains("the best by the headline"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_keeps_its_best_to_the_bit() {
+    let place = Place::new();
+    fs::write(place.path().join("measured.toml"), measured().to_toml()).unwrap();
+    let long = [&MEASURED[..], &["--steps", "130"]].concat();
+    place.run_well(&long);
+    let whole = (result(&place.folder("001-tiny")), best(&place.folder("001-tiny")));
+    for (i, lines) in [3, 8, 14].into_iter().enumerate() {
+        let mut child = place.command(&long).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let name = format!("{:03}-tiny", i + 2);
+        let metrics = place.path().join("runs").join(&name).join("metrics.jsonl");
+        while child.try_wait().unwrap().is_none() {
+            if fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= lines) {
+                child.kill().unwrap(); // SIGKILL
+            }
+        }
+        child.wait().unwrap();
+        place.run_well(&["resume", &format!("runs/{name}")]);
+        let folder = place.folder(&name);
+        assert!((result(&folder), best(&folder)) == whole, "killed after {lines} lines");
+    }
+}
+
+#[test]
+fn a_run_that_diverges_goes_back_and_says_so() {
+    let place = Place::new();
+    let text = tiny().to_toml().replace("lr = 0.0002", "lr = 1000.0");
+    assert!(text.contains("1000.0"), "{text}");
+    fs::write(place.path().join("wild.toml"), &text).unwrap();
+    let output = place.run(&["--config", "wild.toml", "--data", "pictures"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    for expected in ["diverged", "going back to the weights of step 0", "(4 of 4 times)", "lower `lr`"] {
+        assert!(said.contains(expected), "no {expected} in {said}");
+    }
+    // With enough patience it comes down to a rate that it can live with.
+    let patient = format!("{text}\n[guard]\nrollbacks = 40\nrate = 0.25\n");
+    fs::write(place.path().join("wild.toml"), patient).unwrap();
+    let text = place.run_well(&["--config", "wild.toml", "--data", "pictures", "--steps", "40"]);
+    assert!(text.contains("diverged") && text.contains("gone back"), "{text}");
+    let checkpoint = place.folder("002-tiny").latest(&mut |line| panic!("{line}")).unwrap();
+    assert_eq!(checkpoint.state.step, 40);
+    assert!(checkpoint.course.rollbacks > 3 && checkpoint.course.rate < 0.01, "{:?}", checkpoint.course);
+}
+
+#[test]
+fn sets_of_pictures_are_measured_side_by_side() {
+    let place = Place::new();
+    place.run_well(&["sample", SHIPPED, "-n", "20", "--npy", "drawn.npy", "--pngs", "drawn"]);
+    place.run_well(&with(&["--steps", "3"]));
+    let checkpoint = "runs/001-tiny/checkpoints/step-000003.ckpt";
+    let sets = [SHIPPED, "drawn.npy", "drawn", "pictures-32", checkpoint];
+    fs::create_dir(place.path().join("pictures-32")).unwrap();
+    for i in 0..20u8 {
+        let name = format!("{i}.png");
+        let picture = image::open(place.path().join("pictures").join(&name)).unwrap().crop_imm(4, 0, 32, 32);
+        picture.save(place.path().join("pictures-32").join(&name)).unwrap();
+    }
+    let eval = [&["eval"][..], &sets, &["--data", "pictures", "-n", "20"]].concat();
+    let text = place.run_well(&[&eval[..], &["--sheet", "near.png"]].concat());
+    for expected in
+        ["headline", "frechet", "recall", "coverage", "diversity", "copied", "drawn.npy", "step-000003.ckpt"]
+    {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    assert!(image::open(place.path().join("near.png")).is_ok());
+
+    let json = place.run(&[&eval[..], &["--json", "--threads", "1"]].concat());
+    let rows: Vec<serde_json::Value> =
+        String::from_utf8_lossy(&json.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let headline = |i: usize| rows[i]["scores"]["headline"].as_f64().unwrap();
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[0]["scores"], rows[1]["scores"], "a model, and the array that it drew");
+    assert_eq!(rows[0]["scores"], rows[2]["scores"], "a model, and the folder that it drew");
+    // The training pictures themselves.
+    assert!(headline(3) < 1e-3 && headline(4) > headline(3), "{rows:?}");
+    assert!(rows[3]["copies"]["copied"].as_f64().unwrap() > 0.9 && rows[3]["copies"]["nearest"] == 0.0, "{rows:?}");
+
+    fs::create_dir(place.path().join("few")).unwrap();
+    fs::copy(place.path().join("pictures-32/1.png"), place.path().join("few/1.png")).unwrap();
+    for (set, expected) in
+        [("nowhere", "nowhere"), ("few", "too few"), ("pictures", "40x32"), ("tiny.toml", "no model")]
+    {
+        let output = place.run(&["eval", set, "--data", "pictures"]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(expected), "{set}: {text}");
+        assert!(!text.contains("panicked"), "{set}: {text}");
+    }
+}

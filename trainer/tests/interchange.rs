@@ -537,7 +537,14 @@ fn the_program_imports_and_exports() {
 
     let config = config("pocket-4.toml");
     let state = Trainer::new(config.clone()).unwrap().state;
-    let checkpoint = Checkpoint { config, state, pending: Pending::default(), seconds: 0.0, data: "0".into() };
+    let checkpoint = Checkpoint {
+        config,
+        state,
+        pending: Pending::default(),
+        seconds: 0.0,
+        data: "0".into(),
+        course: Default::default(),
+    };
     fs::write(folder.path().join("a.ckpt"), checkpoint.encode().unwrap()).unwrap();
     assert!(run(&["export", "a.ckpt"]).1.contains("--safetensors"));
     let (good, text) = run(&["export", "a.ckpt", "--safetensors", "a.safetensors", "--onnx", "a.onnx"]);

@@ -5,7 +5,7 @@
 //! | 0–3 | magic `RBCK` |
 //! | 4–7 | version, little-endian (as all numbers) |
 //! | 8–11 | length of the header |
-//! | 12– | [`Header`] in postcard |
+//! | 12– | [`Header`] in postcard; since version 2 a [`Course`] follows |
 //! | then | f32 of every list of [`State`], in the order of [`lists`] |
 //! | last 4 | CRC-32 of everything before |
 
@@ -16,12 +16,15 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::guard::Course;
 use super::metrics::Pending;
 use crate::config::Config;
 use crate::train::State;
 
 const MAGIC: [u8; 4] = *b"RBCK";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest that is read: it has no [`Course`].
+const OLDEST: u32 = 1;
 /// Lists of numbers in a [`State`].
 const LISTS: usize = 7;
 
@@ -38,6 +41,8 @@ pub struct Checkpoint {
     pub seconds: f64,
     /// Fingerprint of the pictures.
     pub data: String,
+    /// How the run has been going.
+    pub course: Course,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +72,7 @@ impl Checkpoint {
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut state = self.state.clone();
         let lists = lists(&mut state);
-        let header = postcard::to_stdvec(&Header {
+        let mut header = postcard::to_stdvec(&Header {
             config: self.config.to_toml(),
             step: self.state.step,
             pending: self.pending,
@@ -75,6 +80,7 @@ impl Checkpoint {
             data: self.data.clone(),
             lengths: std::array::from_fn(|i| lists[i].len() as u64),
         })?;
+        header.extend(postcard::to_stdvec(&self.course)?);
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(u32::try_from(header.len())?.to_le_bytes());
@@ -95,11 +101,18 @@ impl Checkpoint {
         let Some((content, crc)) = bytes.split_last_chunk::<4>() else { bail!("it is cut off") };
         let number = |at: usize| content.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         let (Some(version), Some(header_len)) = (number(4), number(8)) else { bail!("it is cut off") };
-        ensure!(version == VERSION, "version {version}; this program reads version {VERSION}");
+        ensure!(
+            (OLDEST..=VERSION).contains(&version),
+            "version {version}; this program reads versions {OLDEST} to {VERSION}"
+        );
         ensure!(crc32fast::hash(content) == u32::from_le_bytes(*crc), "it is damaged or cut off (checksum)");
         let rest = &content[12..];
         let Some((header, mut numbers)) = rest.split_at_checked(header_len as usize) else { bail!("it is cut off") };
-        let header: Header = postcard::from_bytes(header).context("its header is invalid")?;
+        let (header, course): (Header, _) = postcard::take_from_bytes(header).context("its header is invalid")?;
+        let course = match version {
+            1 => Course::default(),
+            _ => postcard::from_bytes(course).context("its header is invalid")?,
+        };
         let config = Config::from_toml(&header.config).context("its configuration is invalid")?;
 
         let mut state = State { step: header.step, ..State::default() };
@@ -110,7 +123,7 @@ impl Checkpoint {
             numbers = rest;
         }
         ensure!(numbers.is_empty(), "it is longer than it says");
-        Ok(Self { config, state, pending: header.pending, seconds: header.seconds, data: header.data })
+        Ok(Self { config, state, pending: header.pending, seconds: header.seconds, data: header.data, course })
     }
 
     /// Reads a file.
@@ -164,7 +177,9 @@ mod tests {
         config.discriminator.layers.drain(..3);
         config.augment = Default::default();
         let state = Trainer::new(config.clone()).unwrap().state;
-        Checkpoint { config, state, pending: Pending::default(), seconds: 1.5, data: "7".into() }
+        let mut course = Course::default();
+        course.keep(7, 41.5);
+        Checkpoint { config, state, pending: Pending::default(), seconds: 1.5, data: "7".into(), course }
     }
 
     #[test]
@@ -184,6 +199,22 @@ mod tests {
             damaged[i] ^= 0x10;
             assert!(Checkpoint::decode(&damaged).is_err(), "byte {i}");
         }
+    }
+
+    #[test]
+    fn the_first_version_is_still_read() {
+        let mut checkpoint = example();
+        checkpoint.course = Course::default();
+        let mut bytes = checkpoint.encode().unwrap();
+        let course = postcard::to_stdvec(&checkpoint.course).unwrap().len();
+        let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
+        let end = 12 + header as usize;
+        bytes.drain(end - course..end);
+        bytes[4..8].copy_from_slice(&1u32.to_le_bytes());
+        bytes[8..12].copy_from_slice(&(header - course as u32).to_le_bytes());
+        bytes.truncate(bytes.len() - 4);
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        assert_eq!(Checkpoint::decode(&bytes).unwrap(), checkpoint);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use anyhow::Result;
 use indicatif::{FormattedDuration, HumanCount};
 
 use super::checkpoint::Checkpoint;
+use super::guard::Course;
 use super::metrics::Pending;
 use super::session::sample_sheet;
 use crate::config::Config;
@@ -71,6 +72,7 @@ impl Forecast {
             pending: Pending::default(),
             seconds: 0.0,
             data: String::new(),
+            course: Course::default(),
         };
         let checkpoint_len = checkpoint.encode()?.len();
         // As in a run: weights that cannot be exported yet are no failure.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::quality::Scores;
 use crate::train::Losses;
 
 /// A line of `metrics.jsonl`: means over the steps since the line before.
@@ -22,6 +23,17 @@ pub struct Row {
     /// numbers cannot be read back once any crate in the build asks serde_json for
     /// arbitrary precision.
     pub losses: Losses,
+}
+
+/// The other kind of line of `metrics.jsonl`: how good the pictures were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training so far.
+    pub seconds: f64,
+    /// How the pictures compare with real ones.
+    pub scores: Scores,
 }
 
 /// Losses since the last [`Row`].
@@ -67,23 +79,60 @@ impl Losses {
     }
 }
 
-/// Reads the lines up to `step`. A line that was cut off by a crash ends the list.
+/// Reads the losses up to `step`. A line that was cut off by a crash ends the list.
 ///
 /// # Errors
 /// When the file is there but cannot be read.
 pub fn load(path: &Path, step: u64) -> Result<Vec<Row>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let rows = text.lines().map_while(|line| serde_json::from_str::<Row>(line).ok());
-    Ok(rows.take_while(|row| row.step <= step).collect())
+    Ok(load_all(path, step)?.0)
 }
 
-/// The text of `metrics.jsonl`.
-pub fn to_jsonl(rows: &[Row]) -> String {
-    let line = |row| serde_json::to_string(row).expect("numbers always have a JSON form") + "\n";
-    rows.iter().map(line).collect()
+/// Reads the lines of both kinds up to `step`. A line that was cut off by a crash ends the lists.
+///
+/// # Errors
+/// When the file is there but cannot be read.
+pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
+    let (mut rows, mut measured) = (Vec::new(), Vec::new());
+    if !path.exists() {
+        return Ok((rows, measured));
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    for line in text.lines() {
+        if let Ok(row) = serde_json::from_str::<Row>(line) {
+            if row.step > step {
+                break;
+            }
+            rows.push(row);
+        } else if let Ok(line) = serde_json::from_str::<Measured>(line) {
+            if line.step > step {
+                break;
+            }
+            measured.push(line);
+        } else {
+            break;
+        }
+    }
+    Ok((rows, measured))
+}
+
+/// Lines of `metrics.jsonl`.
+pub fn to_jsonl<T: Serialize>(lines: &[T]) -> String {
+    let line = |line| serde_json::to_string(line).expect("numbers always have a JSON form") + "\n";
+    lines.iter().map(line).collect()
+}
+
+/// The text of `metrics.jsonl`: lines of both kinds in the order of their steps.
+pub fn to_jsonl_all(rows: &[Row], measured: &[Measured]) -> String {
+    let mut measured = measured.iter().peekable();
+    let mut text = String::new();
+    for row in rows {
+        while let Some(line) = measured.next_if(|line| line.step < row.step) {
+            text += &to_jsonl(std::slice::from_ref(line));
+        }
+        text += &to_jsonl(std::slice::from_ref(row));
+    }
+    measured.for_each(|line| text += &to_jsonl(std::slice::from_ref(line)));
+    text
 }
 
 /// Draws the losses over the steps as SVG.
@@ -120,6 +169,37 @@ pub fn plot(rows: &[Row]) -> Result<String> {
     Ok(svg)
 }
 
+/// Draws the headline over the steps as SVG; `best` is the step of the best one.
+///
+/// # Errors
+/// When drawing fails.
+pub fn plot_quality(measured: &[Measured], best: Option<u64>) -> Result<String> {
+    const GREEN: RGBColor = RGBColor(34, 139, 34);
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (900, 260)).into_drawing_area();
+        root.fill(&WHITE)?;
+        let points: Vec<_> = measured.iter().map(|m| (m.step, m.scores.headline)).filter(|p| p.1.is_finite()).collect();
+        let last = points.last().map_or(1, |p| p.0.max(1));
+        // The first pictures are so far from real ones that nothing else could be seen.
+        let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
+        sorted.sort_by(f64::total_cmp);
+        let highest = sorted.get(sorted.len() * 9 / 10).map_or(1.0, |h| h.max(1e-6)) * 1.2;
+        let mut chart = ChartBuilder::on(&root)
+            .margin(12)
+            .x_label_area_size(36)
+            .y_label_area_size(48)
+            .build_cartesian_2d(0..last, 0.0..highest)?;
+        chart.configure_mesh().x_desc("step").y_desc("headline (lower is better)").light_line_style(WHITE).draw()?;
+        let shown = points.iter().map(|&(step, headline)| (step, headline.min(highest)));
+        chart.draw_series(LineSeries::new(shown, GREEN.stroke_width(2)))?;
+        let best = points.iter().filter(|p| Some(p.0) == best);
+        chart.draw_series(best.map(|&p| Circle::new(p, 5, GREEN.filled())))?;
+        root.present()?;
+    }
+    Ok(svg)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +207,22 @@ mod tests {
     fn row(step: u64) -> Row {
         let losses = Losses { d_loss: 0.5, g_loss: 1.0, d_real: 0.8, d_fake: 0.2 };
         Row { step, seconds: 1.0, pictures_per_second: 2.0, losses }
+    }
+
+    fn measured(step: u64) -> Measured {
+        let scores = Scores {
+            pictures: 9,
+            headline: 41.5,
+            frechet: 41.5,
+            swd: vec![1.0, 2.5],
+            precision: 0.5,
+            recall: 0.5,
+            density: 0.5,
+            coverage: 0.5,
+            diversity: 0.5,
+            apart: 0.5,
+        };
+        Measured { step, seconds: 1.0, scores }
     }
 
     #[test]
@@ -137,6 +233,20 @@ mod tests {
         fs::write(&path, to_jsonl(&[row(10), row(20), row(30)]) + "{\"step\": 4").unwrap();
         assert_eq!(load(&path, 20).unwrap(), [row(10), row(20)]);
         assert_eq!(load(&path, 99).unwrap(), [row(10), row(20), row(30)]);
+    }
+
+    #[test]
+    fn lines_of_both_kinds_are_kept_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let text = to_jsonl_all(&[row(10), row(20), row(30)], &[measured(5), measured(20), measured(40)]);
+        fs::write(&path, &text).unwrap();
+        let (rows, scores) = load_all(&path, 20).unwrap();
+        assert_eq!((rows.as_slice(), scores.as_slice()), (&[row(10), row(20)][..], &[measured(5), measured(20)][..]));
+        let (rows, scores) = load_all(&path, 99).unwrap();
+        assert_eq!(to_jsonl_all(&rows, &scores), text);
+        assert!(plot_quality(&scores, Some(20)).unwrap().contains("<circle"));
+        assert!(plot_quality(&[], None).unwrap().contains("</svg>"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
+use super::guard::Best;
 use super::metrics::Row;
 
 /// Time between two lines when there is no terminal.
@@ -17,6 +18,7 @@ pub struct Progress {
     started: Instant,
     first: u64,
     last_line: Option<Instant>,
+    quality: String,
 }
 
 impl Progress {
@@ -30,7 +32,7 @@ impl Progress {
             bar.reset_eta();
             bar
         });
-        Self { bar, started: Instant::now(), first: step, last_line: None }
+        Self { bar, started: Instant::now(), first: step, last_line: None, quality: String::new() }
     }
 
     /// After every step; `steps` may change when there is a time budget.
@@ -44,11 +46,12 @@ impl Progress {
     /// After every line of the metrics.
     pub fn row(&mut self, row: &Row, steps: u64) {
         let losses = format!(
-            "D {:.3}  G {:.3}  {:.0} pictures/s  {}",
+            "D {:.3}  G {:.3}  {:.0} pictures/s  {}{}",
             row.losses.d_loss,
             row.losses.g_loss,
             row.pictures_per_second,
-            row.losses.words()
+            row.losses.words(),
+            self.quality
         );
         if let Some(bar) = &self.bar {
             bar.set_message(losses);
@@ -58,6 +61,14 @@ impl Progress {
             let left = self.started.elapsed().div_f64(done).mul_f64(steps.saturating_sub(row.step) as f64);
             eprintln!("step {}/{}  {losses}  {} left", row.step, HumanCount(steps), HumanDuration(left));
         }
+    }
+
+    /// After every measurement: the headline and the best one so far.
+    pub fn measured(&mut self, headline: f64, best: Option<Best>) {
+        let best = best.map_or_else(String::new, |b| format!(", best {:.1} at step {}", b.headline, b.step));
+        self.quality = format!("  quality {headline:.1}{best}");
+        // Measurements are rare: the next line is to show it.
+        self.last_line = None;
     }
 
     /// Says something without disturbing the bar.

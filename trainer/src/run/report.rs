@@ -21,6 +21,8 @@ pub struct Report<'a> {
     pub history: &'a [(u64, RgbImage)],
     /// The losses, as SVG.
     pub losses: &'a str,
+    /// The quality over time, as SVG; empty if it was not measured.
+    pub quality: &'a str,
     /// Tables in plain text: heading and text.
     pub tables: &'a [(&'a str, String)],
     /// The configuration, as TOML.
@@ -56,6 +58,9 @@ impl Report<'_> {
             write!(page, "<tr><td>step {step}</td><td>{}</td></tr>", img(strip)?)?;
         }
         write!(page, "</table><h2>Losses</h2>{}", self.losses)?;
+        if !self.quality.is_empty() {
+            write!(page, "<h2>Quality</h2>{}", self.quality)?;
+        }
         for (heading, text) in self.tables {
             write!(page, "<h2>{}</h2><pre>{}</pre>", escape(heading), escape(text))?;
         }
@@ -85,14 +90,22 @@ mod tests {
             pictures: &[("int8", &picture)],
             history: &[(500, picture.clone())],
             losses: "<svg></svg>",
+            quality: "<svg id=\"q\"></svg>",
             tables: &[("Memory", "1 < 2".into())],
             config: "x = \"y\"",
         }
         .html()
         .unwrap();
-        for part in
-            ["001-&lt;b&gt;", "a &amp; b", "data:image/png;base64,", "step 500", "<svg>", "1 &lt; 2", "&quot;y&quot;"]
-        {
+        for part in [
+            "001-&lt;b&gt;",
+            "a &amp; b",
+            "data:image/png;base64,",
+            "step 500",
+            "<svg>",
+            "<h2>Quality</h2><svg",
+            "1 &lt; 2",
+            "&quot;y&quot;",
+        ] {
             assert!(page.contains(part), "{part}");
         }
         assert!(!page.contains("http"), "nothing is loaded from elsewhere");

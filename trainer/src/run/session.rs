@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,8 +12,10 @@ use ndarray::{Array4, s};
 
 use super::checkpoint::Checkpoint;
 use super::folder::{DataRef, Folder};
+use super::guard::{self, Alarm, Course};
 use super::interrupt;
-use super::metrics::{self, Pending, Row};
+use super::meter::Meter;
+use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
 use super::report::Report;
 use crate::config::{Config, MAX_STEPS};
@@ -23,6 +26,11 @@ use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::{affordable, to_pixel};
 use crate::quantise::{FloatModel, quantise, verify};
 use crate::train::{Draws, State, Trainer, latent_batch};
+
+/// The best snapshot: its state, and its model.
+const BEST: &str = "best.ckpt";
+const BEST_MODEL: &str = "best.gen";
+const MODEL: &str = "model.gen";
 
 /// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
 const SAMPLES: u32 = 64;
@@ -54,7 +62,11 @@ pub struct Session {
     data_ref: DataRef,
     trainer: Trainer,
     rows: Vec<Row>,
+    measured: Vec<Measured>,
     pending: Pending,
+    course: Course,
+    /// If `every.measure` asks for measurements.
+    meter: Option<Meter>,
     /// Seconds of earlier sessions.
     seconds_before: f64,
     started: Instant,
@@ -71,6 +83,7 @@ impl Session {
         let found = data.pictures.dim();
         ensure!(found.1 == side && found.2 == side, "the preset draws {side}x{side} pictures, the data has others");
         let trainer = Trainer::new(config)?;
+        let meter = trainer.config.every.measure.map(|_| Meter::new(&data)).transpose()?;
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
         folder.write("config.toml", trainer.config.to_toml().as_bytes())?;
@@ -83,7 +96,10 @@ impl Session {
             data_ref,
             trainer,
             rows: Vec::new(),
+            measured: Vec::new(),
             pending: Pending::default(),
+            course: Course::default(),
+            meter,
             seconds_before: 0.0,
             started: Instant::now(),
         };
@@ -116,18 +132,26 @@ impl Session {
             data_ref.name
         );
         data_ref.fingerprint.clone_from(&checkpoint.data);
-        let rows = metrics::load(&folder.file("metrics.jsonl"), checkpoint.state.step)?;
-        folder.write("metrics.jsonl", metrics::to_jsonl(&rows).as_bytes())?;
-        Ok(Self {
-            trainer: Trainer::with_state(checkpoint.config, checkpoint.state)?,
+        let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), checkpoint.state.step)?;
+        folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
+        let meter = checkpoint.config.every.measure.map(|_| Meter::new(&data)).transpose()?;
+        let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
+        trainer.set_rate(checkpoint.course.rate);
+        let mut session = Self {
+            trainer,
             folder,
             data,
             data_ref,
             rows,
+            measured,
             pending: checkpoint.pending,
+            course: checkpoint.course,
+            meter,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
-        })
+        };
+        session.find_best(log)?;
+        Ok(session)
     }
 
     /// Its folder.
@@ -173,13 +197,16 @@ impl Session {
             let draws = self.trainer.draw(&self.data.pictures)?;
             let losses = self.trainer.play(&draws)?;
             let step = self.trainer.state.step;
-            ensure!(
-                losses.d_loss.is_finite() && losses.g_loss.is_finite(),
-                "training diverged at step {step}: a loss is not a number. The checkpoints in {} are from before; \
-                 start again with a lower learning rate (`lr` in a --config file)",
-                self.folder.file("checkpoints").display()
-            );
-            self.pending.add(&losses);
+            let due = |every: u64| step.is_multiple_of(every);
+            // What is about to be written must be worth it.
+            let is_looked_at = due(every.log) || due(every.checkpoint) || every.measure.is_some_and(due);
+            let guard = self.trainer.config.guard;
+            let alarm = self.course.step(&losses, &guard);
+            let alarm = alarm.or_else(|| guard::weights(self.weights(), &guard).filter(|_| is_looked_at));
+            match alarm {
+                Some(alarm) => self.roll_back(alarm, &mut progress)?,
+                None => self.pending.add(&losses),
+            }
             self.plan();
             if step.is_multiple_of(every.log) {
                 self.log(&mut progress)?;
@@ -190,17 +217,29 @@ impl Session {
             if every.pair.is_some_and(|every| step.is_multiple_of(every)) {
                 self.pair(&draws)?;
             }
+            if every.measure.is_some_and(due) {
+                self.measure(&mut progress)?;
+            }
             if step.is_multiple_of(every.checkpoint) {
                 self.save()?;
-                // A generator that cannot be exported yet may be later on.
-                if let Err(error) = self.float_model().and_then(|float| self.export(&float)) {
+                // The best snapshot has been exported already, and a generator that cannot be
+                // exported yet may be later on.
+                if self.course.best.is_none()
+                    && let Err(error) = self.float_model().and_then(|float| self.export(&float))
+                {
                     progress.say(&format!("step {step}: not exported this time: {error:#}"));
                 }
             }
             progress.step(step, self.trainer.config.steps);
         };
-        progress.finish();
         let step = self.trainer.state.step;
+        // Not when it was interrupted: it is to end as if it had not been.
+        if outcome == Outcome::Finished
+            && self.trainer.config.every.measure.is_some_and(|every| !step.is_multiple_of(every))
+        {
+            self.measure(&mut progress)?;
+        }
+        progress.finish();
         self.save()?;
         if !step.is_multiple_of(self.trainer.config.every.sample) {
             self.sample()?;
@@ -222,17 +261,115 @@ impl Session {
         }
     }
 
+    /// Everything that is learnt.
+    fn weights(&self) -> [&Vec<f32>; 3] {
+        let State { generator, average, discriminator, .. } = &self.trainer.state;
+        [generator, average, discriminator]
+    }
+
+    /// Goes back to the weights of the best snapshot, or of the last checkpoint if there is
+    /// none, with lower learning rates. The number of steps goes on, so no random number
+    /// comes again; the checkpoint that is written makes `resume` go on from here.
+    fn roll_back(&mut self, alarm: Alarm, progress: &mut Progress) -> Result<()> {
+        let (step, guard) = (self.trainer.state.step, self.trainer.config.guard);
+        let kept = match self.course.best {
+            Some(best) => format!("; the best snapshot, of step {}, is in {BEST_MODEL} and {BEST}", best.step),
+            None => String::new(),
+        };
+        ensure!(
+            self.course.roll_back(&guard),
+            "step {step}: {alarm}, and going back {} times with lower learning rates did not help: {}, and start \
+             again{kept}. The run is in {}",
+            self.course.rollbacks,
+            alarm.advice(),
+            self.folder.path().display()
+        );
+        let good = match self.course.best {
+            Some(_) => Checkpoint::load(&self.folder.file(BEST))?,
+            None => self.folder.latest(&mut |line| progress.say(line))?,
+        };
+        progress.say(&format!(
+            "step {step}: {alarm}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
+            good.state.step, self.course.rate, self.course.rollbacks, guard.rollbacks
+        ));
+        self.trainer.state = State { step, ..good.state };
+        self.trainer.set_rate(self.course.rate);
+        self.pending = Pending::default();
+        self.save()
+    }
+
+    /// Measures the pictures of the averaged generator, and keeps the snapshot if it is the best.
+    fn measure(&mut self, progress: &mut Progress) -> Result<()> {
+        let Some(meter) = &self.meter else { return Ok(()) };
+        let step = self.trainer.state.step;
+        let float = self.float_model()?;
+        let measured = Measured { step, seconds: self.seconds(), scores: meter.measure(&float)? };
+        self.append(&measured)?;
+        let scores = measured.scores.clone();
+        self.measured.push(measured);
+        let model = if self.course.is_best(&scores) {
+            // What cannot be exported is no use, however good.
+            let model = quantise(&float).and_then(|model| Ok(model.to_blob()?));
+            model.inspect_err(|error| progress.say(&format!("step {step}: not kept as the best: {error:#}"))).ok()
+        } else {
+            None
+        };
+        let alarm = match model {
+            Some(model) => {
+                self.course.keep(step, scores.headline);
+                self.keep_best(&model)?;
+                None
+            }
+            None => self.course.measurement(&scores, &self.trainer.config.guard),
+        };
+        progress.measured(scores.headline, self.course.best);
+        alarm.map_or(Ok(()), |alarm| self.roll_back(alarm, progress))
+    }
+
+    /// Writes the present snapshot as the best. The checkpoint comes first: a run that is
+    /// killed in between goes on from it, and never from before a best that it cannot know.
+    fn keep_best(&self, model: &[u8]) -> Result<()> {
+        let path = self.save_checked()?;
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.folder.write(BEST, &bytes)?;
+        self.folder.write(BEST_MODEL, model)?;
+        self.folder.write(MODEL, model)
+    }
+
+    /// After a resume: is the best snapshot there that the checkpoint speaks of?
+    fn find_best(&mut self, log: &mut dyn FnMut(&str)) -> Result<()> {
+        let Some(best) = self.course.best else { return Ok(()) };
+        if best.step == self.trainer.state.step {
+            // It may have been killed before all files were written.
+            let model = quantise(&self.float_model()?)?.to_blob()?;
+            return self.keep_best(&model);
+        }
+        let found = Checkpoint::load(&self.folder.file(BEST)).map(|checkpoint| checkpoint.state.step);
+        if !matches!(found, Ok(step) if step == best.step) {
+            log(&format!(
+                "{BEST} is not the best snapshot of the checkpoint, which is of step {}: the best is sought anew",
+                best.step
+            ));
+            self.course.best = None;
+        }
+        Ok(())
+    }
+
+    /// Appends a line to the metrics.
+    fn append<T: serde::Serialize>(&self, line: &T) -> Result<()> {
+        let path = self.folder.file("metrics.jsonl");
+        let text = metrics::to_jsonl(std::slice::from_ref(line));
+        let append = || OpenOptions::new().create(true).append(true).open(&path)?.write_all(text.as_bytes());
+        append().with_context(|| format!("cannot write {}", path.display()))
+    }
+
     /// Writes a line of the metrics.
     fn log(&mut self, progress: &mut Progress) -> Result<()> {
         let Some(losses) = self.pending.take() else { return Ok(()) };
         let (step, seconds) = (self.trainer.state.step, self.seconds());
         let pictures_per_second = (step * self.trainer.config.batch as u64) as f64 / seconds.max(1e-9);
         let row = Row { step, seconds, pictures_per_second, losses };
-        let path = self.folder.file("metrics.jsonl");
-        let append = || {
-            OpenOptions::new().create(true).append(true).open(&path)?.write_all(metrics::to_jsonl(&[row]).as_bytes())
-        };
-        append().with_context(|| format!("cannot write {}", path.display()))?;
+        self.append(&row)?;
         self.rows.push(row);
         progress.row(&row, self.trainer.config.steps);
         Ok(())
@@ -262,10 +399,13 @@ impl Session {
     }
 
     fn save(&self) -> Result<()> {
-        let State { step, generator, average, discriminator, .. } = &self.trainer.state;
-        let all = [generator, average, discriminator];
+        self.save_checked().map(|_| ())
+    }
+
+    fn save_checked(&self) -> Result<PathBuf> {
+        let step = self.trainer.state.step;
         ensure!(
-            all.into_iter().flatten().all(|p| p.is_finite()),
+            self.weights().into_iter().flatten().all(|p| p.is_finite()),
             "training diverged at step {step}: a weight is not a number; the checkpoints of earlier steps are kept"
         );
         let checkpoint = Checkpoint {
@@ -274,20 +414,21 @@ impl Session {
             pending: self.pending,
             seconds: self.seconds(),
             data: self.data_ref.fingerprint.clone(),
+            course: self.course,
         };
-        self.folder.save(&checkpoint).map(|_| ())
+        self.folder.save(&checkpoint)
     }
 
-    /// Quantises the averaged generator and writes `model.gen`.
+    /// Quantises a generator and writes `model.gen`.
     fn export(&self, float: &FloatModel) -> Result<Vec<u8>> {
         let blob = quantise(float)?.to_blob()?;
-        self.folder.write("model.gen", &blob)?;
+        self.folder.write(MODEL, &blob)?;
         Ok(blob)
     }
 
     /// Exports, proves, compares, and writes the report.
     fn finish(&self) -> Result<String> {
-        let float = self.float_model()?;
+        let float = self.best_model()?;
         let blob = self.export(&float)?;
         let model = Model::parse(&blob).context("the exported model")?;
         let compared = affordable(model.macs(), COMPARED);
@@ -306,7 +447,7 @@ impl Session {
 
         let (step, seconds) = (self.trainer.state.step, self.seconds());
         let speed = step as f64 * self.trainer.config.batch as f64 / seconds.max(1e-9);
-        let facts = [
+        let mut facts = vec![
             ("data", self.data.name.clone()),
             ("steps", format!("{step} of {}", self.trainer.config.steps)),
             ("time", format!("{:.1} minutes, {speed:.0} real pictures a second", seconds / 60.0)),
@@ -316,6 +457,24 @@ impl Session {
                 format!("PSNR {:.1} dB, SSIM {:.4} over {compared} pictures", close.psnr, close.ssim),
             ),
         ];
+        if let Some(best) = self.course.best {
+            let scores = self.measured.iter().find(|m| m.step == best.step).map(|m| &m.scores);
+            let more = scores.map_or_else(String::new, |s| {
+                format!(" (recall {:.2}, coverage {:.2}, diversity {:.2})", s.recall, s.coverage, s.diversity)
+            });
+            let words =
+                format!("the snapshot of step {}, the best by the headline: {:.1}{more}", best.step, best.headline);
+            facts.push(("model.gen is", words));
+        }
+        if self.course.rollbacks > 0 {
+            let Course { rollbacks, rate, .. } = self.course;
+            let times = if rollbacks == 1 { "once".into() } else { format!("{rollbacks} times") };
+            facts.push(("gone back", format!("{times}; learning rates times {rate}")));
+        }
+        let quality = match self.measured.as_slice() {
+            [] => String::new(),
+            measured => metrics::plot_quality(measured, self.course.best.map(|best| best.step))?,
+        };
         let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let report = Report {
             title: &name,
@@ -323,6 +482,7 @@ impl Session {
             pictures: &[("float, as trained", &float_grid), ("int8, as the microcontroller draws them", &int8_grid)],
             history: &self.history()?,
             losses: &metrics::plot(&self.rows)?,
+            quality: &quality,
             tables: &[
                 ("Memory bill", bill.to_string()),
                 ("Proof: float simulation = integer engine", proof.to_string()),
@@ -354,6 +514,17 @@ impl Session {
 
     fn float_model(&self) -> Result<FloatModel> {
         FloatModel::fold(&self.trainer.config, &self.trainer.state.average)
+    }
+
+    /// The generator that the run ends with: of the best snapshot if there is one.
+    fn best_model(&self) -> Result<FloatModel> {
+        match self.course.best {
+            Some(best) if best.step != self.trainer.state.step => {
+                let checkpoint = Checkpoint::load(&self.folder.file(BEST))?;
+                FloatModel::fold(&self.trainer.config, &checkpoint.state.average)
+            }
+            _ => self.float_model(),
+        }
     }
 
     fn latent_len(&self) -> usize {

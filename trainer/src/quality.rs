@@ -1,0 +1,279 @@
+//! How far a set of generated pictures is from the real ones, without a pretrained
+//! network: light enough to be taken during training, where it selects the snapshot
+//! that is kept.
+//!
+//! A [`Reference`] is prepared once from real pictures; [`Reference::score`] then says
+//! of any other set, in [`Scores`]:
+//!
+//! | | what it sees | from |
+//! |---|---|---|
+//! | [`frechet`] | statistics of texture and colour in a fixed random network, [`embedding`] | Heusel et al. 2017, arXiv:1706.08500, with random features |
+//! | [`sliced`] | patches on every level of a Laplacian pyramid | Karras et al. 2018, arXiv:1710.10196 |
+//! | [`neighbours`] | precision, recall, density, coverage, diversity in the same network | Naeem et al. 2020, arXiv:2002.09797 |
+//! | [`copies`] | pictures that were learnt by heart | |
+//!
+//! Everything is a function of the two sets: nothing depends on the clock, the number
+//! of threads, or what was measured before. Pictures are `[N, side, side, 3]`, RGB,
+//! with sides of [`MIN_SIDE`] pixels or more.
+
+pub mod copies;
+pub mod embedding;
+pub mod frechet;
+pub mod neighbours;
+pub mod sets;
+pub mod sheet;
+pub mod sliced;
+pub mod table;
+
+use anyhow::{Result, ensure};
+use ndarray::{Array4, ArrayView4, Axis};
+use serde::{Deserialize, Serialize};
+
+use self::embedding::Embedding;
+use self::frechet::Moments;
+use self::neighbours::Neighbours;
+use self::sliced::Sliced;
+
+/// Fewest pictures on either side: fewer have no neighbourhoods.
+pub const MIN_PICTURES: usize = 8;
+/// Shortest side, in pixels: it still has a value after two halvings.
+pub const MIN_SIDE: usize = 8;
+/// Real pictures that are looked at; of more, an even choice.
+pub const MOST_REFERENCES: usize = 5000;
+/// Pictures of either set among which neighbours are sought. What depends on the size
+/// of a set can so be compared between sets.
+pub const NEIGHBOURHOOD: usize = 1000;
+
+/// What is known of the real pictures.
+#[derive(Debug)]
+pub struct Reference {
+    side: usize,
+    embedding: Embedding,
+    moments: Moments,
+    neighbours: Neighbours,
+    sliced: Sliced,
+}
+
+/// How a set of pictures compares with the real ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Pictures in the set. Compare scores of sets of one size only: a smaller one
+    /// looks farther away.
+    pub pictures: usize,
+    /// What snapshots are chosen by, 0 or more, lower is better; see [`headline`].
+    pub headline: f64,
+    /// Fréchet distance in the random network, 0 or more, lower is better.
+    pub frechet: f64,
+    /// Sliced Wasserstein distance times 1000 on each level of the pyramid, finest first; lower is better.
+    pub swd: Vec<f64>,
+    /// Share of the pictures that lie among real ones, 0 … 1.
+    pub precision: f64,
+    /// Share of the real pictures that lie among them, 0 … 1.
+    pub recall: f64,
+    /// As precision, but counting among how many; 1 is like real ones.
+    pub density: f64,
+    /// Share of the real pictures with one of them close by, 0 … 1: hard to cheat.
+    pub coverage: f64,
+    /// Root mean square distance of two of the pictures, over that of two real ones:
+    /// 1 is as diverse as they are, 0 is one picture again and again.
+    pub diversity: f64,
+    /// Median distance of a picture to the one most like it in its set, over that of
+    /// real ones: low when few pictures come back with small changes.
+    pub apart: f64,
+}
+
+/// The one number that snapshots are chosen by: the Fréchet distance, lower is better.
+///
+/// Of all scores it and the finest level of the pyramid rank snapshots most as a trained
+/// network does, and unlike the latter it sees collapse; `docs/quality.md` has the figures.
+pub fn headline(frechet: f64) -> f64 {
+    frechet
+}
+
+impl Reference {
+    /// Prepares real pictures.
+    ///
+    /// # Errors
+    /// When there are too few, or they are too small or not square.
+    pub fn new(pictures: ArrayView4<'_, u8>) -> Result<Self> {
+        check(pictures, "the real pictures")?;
+        let chosen = evenly(pictures, MOST_REFERENCES);
+        let embedding = Embedding::new(chosen.view())?;
+        let features = embedding.features(chosen.view());
+        let moments = Moments::of(features.view());
+        let neighbours = Neighbours::new(evenly_rows(&features, NEIGHBOURHOOD));
+        let sliced = Sliced::new(chosen.view());
+        Ok(Self { side: chosen.dim().1, embedding, moments, neighbours, sliced })
+    }
+
+    /// Side of the pictures, in pixels.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Compares pictures with the real ones.
+    ///
+    /// # Errors
+    /// When there are too few, or they have another size.
+    pub fn score(&self, pictures: ArrayView4<'_, u8>) -> Result<Scores> {
+        check(pictures, "the pictures")?;
+        let (n, side, ..) = pictures.dim();
+        ensure!(
+            side == self.side,
+            "the pictures are {side}x{side}, the real ones {0}x{0}; they can only be compared at one size",
+            self.side
+        );
+        let features = self.embedding.features(pictures);
+        let moments = Moments::of(features.view());
+        let frechet = self.moments.distance(&moments);
+        let swd = self.sliced.distances(pictures);
+        let near = self.neighbours.compare(evenly_rows(&features, NEIGHBOURHOOD).view());
+        Ok(Scores {
+            pictures: n,
+            headline: headline(frechet),
+            frechet,
+            swd,
+            precision: near.precision,
+            recall: near.recall,
+            density: near.density,
+            coverage: near.coverage,
+            diversity: (moments.spread() / self.moments.spread().max(f64::MIN_POSITIVE)).sqrt(),
+            apart: near.apart,
+        })
+    }
+}
+
+fn check(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
+    let (n, height, width, channels) = pictures.dim();
+    ensure!(
+        height == width && channels == 3 && height >= MIN_SIDE,
+        "{what} are {height}x{width}x{channels}; square ones in RGB of {MIN_SIDE}x{MIN_SIDE} pixels or more can be measured"
+    );
+    ensure!(n >= MIN_PICTURES, "{what} are too few to measure: {n}, and {MIN_PICTURES} is the least");
+    Ok(())
+}
+
+/// Places of at most `most` of `n` things, in even steps: the same ones every time.
+pub(crate) fn even_places(n: usize, most: usize) -> Vec<usize> {
+    let count = n.min(most);
+    (0..count).map(|i| (i as u128 * n as u128 / count as u128) as usize).collect()
+}
+
+/// At most `most` of the pictures, in even steps.
+pub fn evenly(pictures: ArrayView4<'_, u8>, most: usize) -> Array4<u8> {
+    pictures.select(Axis(0), &even_places(pictures.dim().0, most))
+}
+
+fn evenly_rows(features: &ndarray::Array2<f32>, most: usize) -> ndarray::Array2<f32> {
+    features.select(Axis(0), &even_places(features.nrows(), most))
+}
+
+/// Pictures for the tests of this folder: blobs of varied colour, place and size on
+/// varied ground, with fine texture.
+#[cfg(test)]
+pub(crate) fn blobs(seed: u64, count: usize, side: usize) -> Array4<u8> {
+    use rand::RngExt as _;
+    let mut pictures = Array4::zeros((count, side, side, 3));
+    for (i, mut picture) in pictures.outer_iter_mut().enumerate() {
+        let mut rng = crate::nn::init::rng(seed, i as u64, 99);
+        let mut colour = || -> [f32; 3] { std::array::from_fn(|_| rng.random_range(40.0..210.0)) };
+        let (front, back) = (colour(), colour());
+        let size = side as f32;
+        let (x0, y0) = (rng.random_range(0.2..0.8) * size, rng.random_range(0.2..0.8) * size);
+        let radius = rng.random_range(0.15..0.4) * size;
+        for ((y, x, c), value) in picture.indexed_iter_mut() {
+            let distance = (x as f32 - x0).hypot(y as f32 - y0) / radius;
+            let inside = (1.5 - distance).clamp(0.0, 1.0);
+            let texture = rng.random_range(-12.0..12.0);
+            *value = (front[c] * inside + back[c] * (1.0 - inside) + texture).clamp(0.0, 255.0) as u8;
+        }
+    }
+    pictures
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::s;
+
+    use super::*;
+
+    fn noisy(pictures: &Array4<u8>, strength: i32) -> Array4<u8> {
+        use rand::RngExt as _;
+        let mut rng = crate::nn::init::rng(5, 5, 5);
+        pictures.mapv(|v| (i32::from(v) + rng.random_range(-strength..=strength)).clamp(0, 255) as u8)
+    }
+
+    fn blurred(pictures: &Array4<u8>) -> Array4<u8> {
+        let side = pictures.dim().1;
+        Array4::from_shape_fn(pictures.dim(), |(n, y, x, c)| {
+            let at = |y: usize, x: usize| u32::from(pictures[[n, y.min(side - 1), x.min(side - 1), c]]);
+            ((at(y, x) + at(y + 1, x) + at(y, x + 1) + at(y + 1, x + 1)) / 4) as u8
+        })
+    }
+
+    #[test]
+    fn the_same_pictures_are_at_no_distance() {
+        let real = blobs(1, 60, 16);
+        let scores = Reference::new(real.view()).unwrap().score(real.view()).unwrap();
+        assert!(scores.frechet < 1e-6 && scores.headline < 1e-6, "{scores:?}");
+        assert!(scores.swd.iter().all(|&d| d == 0.0), "{scores:?}");
+        assert_eq!((scores.precision, scores.recall, scores.coverage), (1.0, 1.0, 1.0), "{scores:?}");
+        assert!((scores.diversity - 1.0).abs() < 1e-9 && (scores.apart - 1.0).abs() < 1e-6, "{scores:?}");
+    }
+
+    #[test]
+    fn every_flaw_raises_what_it_should() {
+        let reference = Reference::new(blobs(1, 300, 32).view()).unwrap();
+        let score = |pictures: &Array4<u8>| reference.score(pictures.view()).unwrap();
+        let good = blobs(2, 300, 32);
+        let clean = score(&good);
+        assert!(clean.diversity > 0.9 && clean.diversity < 1.1, "{clean:?}");
+        for (name, bad) in [("noise", noisy(&good, 30)), ("blur", blurred(&good))] {
+            let scores = score(&bad);
+            assert!(scores.headline > 1.5 * clean.headline, "{name}: {scores:?}\n{clean:?}");
+            assert!(scores.swd[0] > 1.3 * clean.swd[0], "{name}: {scores:?}\n{clean:?}");
+        }
+        // A little is less than much.
+        assert!(score(&noisy(&good, 8)).headline < score(&noisy(&good, 30)).headline);
+
+        let one = Array4::from_shape_fn(good.dim(), |(_, y, x, c)| good[[0, y, x, c]]);
+        let collapsed = score(&noisy(&one, 2));
+        assert!(collapsed.diversity < 0.1 && collapsed.recall < 0.05 && collapsed.coverage < 0.2, "{collapsed:?}");
+        assert!(collapsed.headline > 3.0 * clean.headline, "{collapsed:?}");
+
+        let few = Array4::from_shape_fn(good.dim(), |(n, y, x, c)| good[[n % 20, y, x, c]]);
+        let repeated = score(&noisy(&few, 1));
+        assert!(repeated.diversity > 0.6 && repeated.apart < 0.4, "{repeated:?}");
+        assert!(repeated.recall < clean.recall && repeated.coverage < clean.coverage, "{repeated:?}");
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let (real, other) = (blobs(1, 50, 20), blobs(3, 40, 20));
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Reference::new(real.view()).unwrap().score(other.view()).unwrap())
+        };
+        assert_eq!(run(1), run(2));
+        assert_eq!(run(1), run(3));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused_in_words() {
+        let real = blobs(1, 10, 16);
+        let error = |pictures: ArrayView4<'_, u8>| Reference::new(pictures).unwrap_err().to_string();
+        assert!(error(real.slice(s![..7, .., .., ..])).contains("too few"));
+        assert!(error(real.slice(s![.., ..9, .., ..])).contains("9x16x3"));
+        assert!(error(real.slice(s![.., ..7, ..7, ..])).contains("8x8"));
+        let reference = Reference::new(real.view()).unwrap();
+        let error = reference.score(blobs(1, 10, 8).view()).unwrap_err().to_string();
+        assert!(error.contains("8x8") && error.contains("16x16"), "{error}");
+    }
+
+    #[test]
+    fn even_steps_reach_over_all() {
+        assert_eq!(even_places(10, 4), [0, 2, 5, 7]);
+        assert_eq!(even_places(3, 9), [0, 1, 2]);
+        assert_eq!(even_places(0, 9), [0usize; 0]);
+    }
+}

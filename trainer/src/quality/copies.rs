@@ -1,0 +1,120 @@
+//! Were pictures learnt by heart?
+//!
+//! A copy is nearer to one training picture than to any other, by far. A picture that
+//! merely has little detail is near to many. So what counts is the distance to the
+//! nearest training picture over that to the [`COMPARED`]-th nearest, and what is
+//! normal is read off the training pictures themselves, each compared with all others.
+//! No picture has to be held out from the training for that.
+
+use ndarray::{ArrayView4, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::{NEIGHBOURHOOD, even_places};
+use crate::nearest::{Neighbour, nearest_few};
+
+/// The neighbour that the nearest one is compared with. More than the second: data
+/// sets hold pictures twice, and a copy of such a one has two that are very near.
+const COMPARED: usize = 5;
+/// Share of the real pictures that count as nearer to one other than is normal.
+const EXCEPTIONAL: f64 = 0.05;
+/// Real pictures from which it is learnt what is normal.
+const NORMAL: usize = 500;
+
+/// What [`find`] found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Copies {
+    /// About the share of the pictures that are copied: 0 nothing, 1 everything. Up to
+    /// 0.1 either way is noise.
+    pub copied: f64,
+    /// Median distance to the nearest training picture, over that between real ones.
+    /// Pictures with little detail have less than 1, noise has more.
+    pub nearness: f64,
+    /// Smallest distance of any picture to a training picture: root mean square
+    /// difference per value, 0 … 1. 0 is the same picture, or its mirror image.
+    pub nearest: f32,
+}
+
+/// Seeks copies of `references` among `pictures`, both `[N, side, side, 3]`, of at most
+/// [`NEIGHBOURHOOD`] of them; also the nearest reference of each of these, in order.
+///
+/// `None` when there are too few references to tell what is normal. Both have one size.
+pub fn find(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Option<(Copies, Vec<Neighbour>)> {
+    let n = references.dim().0;
+    if n <= COMPARED || pictures.is_empty() {
+        return None;
+    }
+    let looked_at = pictures.select(Axis(0), &even_places(pictures.dim().0, NEIGHBOURHOOD));
+    let found = nearest_few(looked_at.view(), references, COMPARED);
+    let places = even_places(n, NORMAL);
+    let reals = references.select(Axis(0), &places);
+    let mut among = nearest_few(reals.view(), references, COMPARED + 1);
+    for (list, place) in among.iter_mut().zip(places) {
+        // Itself; if the set holds it so often that it is not in the list, any other one of those.
+        let own = list.iter().position(|neighbour| neighbour.index == place).unwrap_or(0);
+        list.remove(own);
+    }
+    let mut normal: Vec<f32> = among.iter().filter_map(|list| ratio(list)).collect();
+    normal.sort_unstable_by(f32::total_cmp);
+    let limit = *normal.get((normal.len() as f64 * EXCEPTIONAL) as usize)?;
+    let ratios: Vec<f32> = found.iter().filter_map(|list| ratio(list)).collect();
+    let share = ratios.iter().filter(|&&r| r < limit).count() as f64 / ratios.len().max(1) as f64;
+    let distances =
+        |lists: &[Vec<Neighbour>]| lists.iter().filter_map(|l| Some(l.first()?.distance)).collect::<Vec<_>>();
+    let (of_pictures, of_reals) = (distances(&found), distances(&among));
+    let copies = Copies {
+        copied: (share - EXCEPTIONAL) / (1.0 - EXCEPTIONAL),
+        nearness: f64::from(median(of_pictures.clone())) / f64::from(median(of_reals)).max(1e-6),
+        nearest: of_pictures.iter().copied().fold(f32::INFINITY, f32::min),
+    };
+    Some((copies, found.into_iter().filter_map(|list| list.into_iter().next()).collect()))
+}
+
+/// Distance of the nearest over that of the last; 0 … 1.
+fn ratio(list: &[Neighbour]) -> Option<f32> {
+    let (first, last) = (list.first()?, list.last()?);
+    Some(if last.distance > 0.0 { first.distance / last.distance } else { 1.0 })
+}
+
+fn median(mut values: Vec<f32>) -> f32 {
+    let middle = values.len() / 2;
+    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array4, concatenate, s};
+
+    use super::*;
+    use crate::quality::blobs;
+
+    #[test]
+    fn copies_are_found_and_others_are_not() {
+        let training = blobs(1, 400, 16);
+        let (fresh, neighbours) = find(blobs(2, 300, 16).view(), training.view()).unwrap();
+        assert!(fresh.copied.abs() < 0.12 && (fresh.nearness - 1.0).abs() < 0.2, "{fresh:?}");
+        assert_eq!(neighbours.len(), 300);
+
+        // Mirrored and slightly changed.
+        let copied = training.slice(s![..100, .., ..;-1, ..]).mapv(|v| v.saturating_add(2));
+        let (all, neighbours) = find(copied.view(), training.view()).unwrap();
+        assert!(all.copied > 0.95 && all.nearest < 0.02 && all.nearness < 0.3, "{all:?}");
+        assert!(neighbours.iter().enumerate().all(|(i, n)| n.index == i && n.mirrored));
+        let half = concatenate![Axis(0), copied, blobs(2, 100, 16)];
+        let (half, _) = find(half.view(), training.view()).unwrap();
+        assert!((half.copied - 0.5).abs() < 0.1, "{half:?}");
+    }
+
+    #[test]
+    fn pictures_without_detail_are_no_copies() {
+        let training = blobs(1, 400, 16);
+        let mean = |n: usize, c: usize| training.slice(s![n, .., .., c]).mapv(u32::from).sum() / 256;
+        let plain = Array4::from_shape_fn((200, 16, 16, 3), |(n, _, _, c)| mean(n, c) as u8);
+        let (plain, _) = find(plain.view(), training.view()).unwrap();
+        assert!(plain.copied < 0.2, "{plain:?}");
+    }
+
+    #[test]
+    fn a_few_references_say_nothing() {
+        assert!(find(blobs(1, 9, 16).view(), blobs(2, 5, 16).view()).is_none());
+    }
+}

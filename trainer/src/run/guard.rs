@@ -1,0 +1,299 @@
+//! What can go wrong in a run, and when it is time to go back.
+//!
+//! Nothing here trains or writes: [`Course`] takes note of losses and scores and says
+//! what it makes of them. The session then goes back to the weights of its best (or
+//! last) snapshot with smaller learning rates. The number of steps goes on, and with it
+//! every random number, which is a function of it: the same mistake is not made twice.
+
+use std::fmt;
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::quality::Scores;
+use crate::train::Losses;
+
+/// When a run is in trouble: `[guard]` of a recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// Loss, in nats, from which on training counts as diverged.
+    pub loss: f64,
+    /// Largest weight from which on training counts as diverged.
+    pub weight: f32,
+    /// Diversity (1 is that of real pictures) below which all pictures look alike.
+    pub diversity: f64,
+    /// A headline that is so many times the best ...
+    pub worse: f64,
+    /// ... in so many measurements in a row is a collapse, too.
+    pub patience: u32,
+    /// Steps in a row in which the discriminator is never wrong, after which the generator has
+    /// nothing to learn from. Counts only where quality is measured, and does not improve.
+    pub winning: u64,
+    /// How often a run goes back before it gives up.
+    pub rollbacks: u32,
+    /// By what the learning rates are multiplied then.
+    pub rate: f32,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            loss: 1000.0,
+            weight: 1000.0,
+            diversity: 0.15,
+            worse: 2.5,
+            patience: 5,
+            winning: 1000,
+            rollbacks: 4,
+            rate: 0.5,
+        }
+    }
+}
+
+impl Guard {
+    /// Whether it is as if it had not been given.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Checks what the types do not say.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in words.
+    pub fn check(&self) -> Result<()> {
+        ensure!(self.loss > 0.0 && self.weight > 0.0, "guard: `loss` and `weight` are over 0");
+        ensure!((0.0..1.0).contains(&self.diversity), "guard: diversity is 0 or more and under 1");
+        ensure!(self.worse > 1.0, "guard: worse is over 1, not {}", self.worse);
+        ensure!(self.patience > 0 && self.winning > 0, "guard: `patience` and `winning` are at least 1");
+        ensure!(self.rate > 0.0 && self.rate <= 1.0, "guard: rate is over 0 and at most 1, not {}", self.rate);
+        Ok(())
+    }
+}
+
+/// The best snapshot so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Steps done by then.
+    pub step: u64,
+    /// Its headline; lower is better.
+    pub headline: f64,
+}
+
+/// How a run has been going: with the state, what a checkpoint has to remember.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// What the learning rates are multiplied with: 1 until the first rollback.
+    pub rate: f32,
+    /// How often the run went back.
+    pub rollbacks: u32,
+    /// The snapshot that is kept.
+    pub best: Option<Best>,
+    /// Steps in a row in which the discriminator was never wrong.
+    winning: u64,
+    /// Measurements in a row that were far worse than the best.
+    worse: u32,
+}
+
+impl Default for Course {
+    fn default() -> Self {
+        Self { rate: 1.0, rollbacks: 0, best: None, winning: 0, worse: 0 }
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Alarm {
+    /// A loss is not a number, or this large.
+    Loss(f64),
+    /// A weight is not a number, or this large.
+    Weight(f32),
+    /// All pictures look alike: the diversity.
+    Alike(f64),
+    /// So many times worse than the best, for so many measurements.
+    Worse(f64, u32),
+    /// The discriminator has not been wrong for so many steps.
+    Winning(u64),
+}
+
+impl Alarm {
+    /// What to change if going back does not help.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Loss(_) | Self::Weight(_) => "lower `lr` of both optimisers in a --config file, to a tenth",
+            Self::Alike(_) | Self::Worse(..) => {
+                "lower `lr` of both optimisers in a --config file, make `batch` larger, or make [augment] stronger"
+            }
+            Self::Winning(_) => {
+                "make the discriminator weaker in a --config file: stronger [augment], fewer channels, a lower `lr`"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loss(loss) if loss.is_finite() => write!(f, "training diverged, a loss is {loss:.3e}"),
+            Self::Loss(_) => f.write_str("training diverged, a loss is not a number"),
+            Self::Weight(weight) if weight.is_finite() => write!(f, "training diverged, a weight is {weight:.3e}"),
+            Self::Weight(_) => f.write_str("training diverged, a weight is not a number"),
+            Self::Alike(diversity) => write!(f, "all pictures look alike (diversity {diversity:.2})"),
+            Self::Worse(times, count) => {
+                write!(
+                    f,
+                    "pictures are {times:.1} times as far from real ones as the best were, {count} times in a row"
+                )
+            }
+            Self::Winning(steps) => write!(f, "the discriminator was not wrong once in {steps} steps"),
+        }
+    }
+}
+
+impl Course {
+    /// Takes note of a step.
+    pub fn step(&mut self, losses: &Losses, guard: &Guard) -> Option<Alarm> {
+        for loss in [losses.d_loss, losses.g_loss] {
+            if !loss.is_finite() || loss.abs() > guard.loss {
+                return Some(Alarm::Loss(loss));
+            }
+        }
+        let is_winning = losses.d_real > 0.99 && losses.d_fake < 0.01;
+        self.winning = if is_winning { self.winning + 1 } else { 0 };
+        // Without measurements there is no telling whether the pictures suffer.
+        (self.best.is_some() && self.winning >= guard.winning).then_some(Alarm::Winning(self.winning))
+    }
+
+    /// Whether a snapshot with these scores is the best so far.
+    pub fn is_best(&self, scores: &Scores) -> bool {
+        scores.headline.is_finite() && self.best.is_none_or(|best| scores.headline < best.headline)
+    }
+
+    /// Takes note of the best snapshot.
+    pub fn keep(&mut self, step: u64, headline: f64) {
+        (self.best, self.winning, self.worse) = (Some(Best { step, headline }), 0, 0);
+    }
+
+    /// Takes note of scores that are not the best. A first snapshot whose pictures are all
+    /// alike is no reason to go back: nothing is better yet.
+    pub fn measurement(&mut self, scores: &Scores, guard: &Guard) -> Option<Alarm> {
+        let best = self.best?;
+        if scores.diversity < guard.diversity {
+            return Some(Alarm::Alike(scores.diversity));
+        }
+        let times = scores.headline / best.headline.max(f64::MIN_POSITIVE);
+        self.worse = if times > guard.worse { self.worse + 1 } else { 0 };
+        (self.worse >= guard.patience).then_some(Alarm::Worse(times, self.worse))
+    }
+
+    /// Takes note of going back. `false` when that was done as often as is allowed.
+    #[must_use]
+    pub fn roll_back(&mut self, guard: &Guard) -> bool {
+        if self.rollbacks >= guard.rollbacks {
+            return false;
+        }
+        (self.winning, self.worse) = (0, 0);
+        self.rollbacks += 1;
+        self.rate *= guard.rate;
+        true
+    }
+}
+
+/// The weight that is not finite or larger than allowed, if there is one.
+pub fn weights<'a>(lists: impl IntoIterator<Item = &'a Vec<f32>>, guard: &Guard) -> Option<Alarm> {
+    let is_wrong = |w: &&f32| !w.is_finite() || w.abs() > guard.weight;
+    lists.into_iter().flatten().find(is_wrong).map(|&w| Alarm::Weight(w))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(headline: f64, diversity: f64) -> Scores {
+        Scores {
+            pictures: 1000,
+            headline,
+            frechet: headline,
+            swd: vec![],
+            precision: 0.5,
+            recall: 0.5,
+            density: 0.5,
+            coverage: 0.5,
+            diversity,
+            apart: 0.5,
+        }
+    }
+
+    fn losses(d_loss: f64, d_real: f64, d_fake: f64) -> Losses {
+        Losses { d_loss, g_loss: 1.0, d_real, d_fake }
+    }
+
+    #[test]
+    fn divergence_is_noticed_at_once() {
+        let (mut course, guard) = (Course::default(), Guard::default());
+        assert_eq!(course.step(&losses(0.7, 0.8, 0.2), &guard), None);
+        assert!(matches!(course.step(&losses(f64::NAN, 0.8, 0.2), &guard), Some(Alarm::Loss(_))));
+        assert_eq!(course.step(&losses(-5000.0, 0.8, 0.2), &guard), Some(Alarm::Loss(-5000.0)));
+        assert_eq!(weights([&vec![1.0, -2.0]], &guard), None);
+        assert_eq!(weights([&vec![1.0], &vec![-2e6]], &guard), Some(Alarm::Weight(-2e6)));
+        assert!(matches!(weights([&vec![f32::NAN]], &guard), Some(Alarm::Weight(_))));
+    }
+
+    #[test]
+    fn pictures_that_are_all_alike_are_a_collapse_once_they_were_not() {
+        let (mut course, guard) = (Course::default(), Guard::default());
+        assert_eq!(course.measurement(&scores(90.0, 0.0), &guard), None, "an untrained generator");
+        assert!(course.is_best(&scores(50.0, 0.9)));
+        course.keep(100, 50.0);
+        assert!(!course.is_best(&scores(50.0, 0.9)), "only what is better");
+        assert!(!course.is_best(&scores(f64::NAN, 0.9)));
+        assert_eq!(course.measurement(&scores(70.0, 0.8), &guard), None);
+        assert_eq!(course.measurement(&scores(70.0, 0.1), &guard), Some(Alarm::Alike(0.1)));
+    }
+
+    #[test]
+    fn far_worse_for_long_is_a_collapse_too() {
+        let (mut course, guard) = (Course::default(), Guard { patience: 3, ..Guard::default() });
+        course.keep(100, 10.0);
+        let bad = scores(30.0, 0.9);
+        assert_eq!(course.measurement(&bad, &guard), None);
+        assert_eq!(course.measurement(&bad, &guard), None);
+        assert_eq!(course.measurement(&scores(12.0, 0.9), &guard), None, "it recovered");
+        assert_eq!(course.measurement(&bad, &guard), None);
+        assert_eq!(course.measurement(&bad, &guard), None);
+        assert_eq!(course.measurement(&bad, &guard), Some(Alarm::Worse(3.0, 3)));
+    }
+
+    #[test]
+    fn a_discriminator_that_always_wins_is_noticed_where_quality_is_measured() {
+        let (mut course, guard) = (Course::default(), Guard { winning: 10, ..Guard::default() });
+        let won = losses(0.0, 1.0, 0.0);
+        assert!((0..50).all(|_| course.step(&won, &guard).is_none()));
+        course.keep(50, 10.0);
+        assert!((0..9).all(|_| course.step(&won, &guard).is_none()));
+        assert_eq!(course.step(&losses(0.1, 0.9, 0.1), &guard), None);
+        assert!((0..9).all(|_| course.step(&won, &guard).is_none()));
+        assert_eq!(course.step(&won, &guard), Some(Alarm::Winning(10)));
+    }
+
+    #[test]
+    fn going_back_halves_the_rate_and_ends_some_time() {
+        let (mut course, guard) = (Course::default(), Guard { rollbacks: 2, ..Guard::default() });
+        assert!(course.roll_back(&guard) && course.roll_back(&guard) && !course.roll_back(&guard));
+        assert_eq!((course.rate, course.rollbacks), (0.25, 2));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert!(Guard::default().check().is_ok());
+        for bad in [
+            Guard { worse: 1.0, ..Guard::default() },
+            Guard { rate: 0.0, ..Guard::default() },
+            Guard { patience: 0, ..Guard::default() },
+            Guard { diversity: 1.0, ..Guard::default() },
+            Guard { loss: f64::NAN, ..Guard::default() },
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How good a generator's pictures are while it is trained.
+
+use anyhow::{Context as _, Result};
+use gen_core::Latent;
+
+use crate::data::Dataset;
+use crate::quality::sets::float_pictures;
+use crate::quality::{Reference, Scores};
+use crate::quantise::FloatModel;
+use crate::quantise::fold::affordable;
+
+/// Pictures that are drawn for a measurement; fewer by a large generator, but not under [`FEWEST`].
+const MOST: u32 = 1000;
+const FEWEST: u32 = 200;
+/// Number of the first latent: not those that people ask for, nor those of another purpose.
+const FIRST: u32 = 0x6000_0000;
+
+/// The real pictures, prepared.
+#[derive(Debug)]
+pub struct Meter(Reference);
+
+impl Meter {
+    /// Prepares the pictures of a run: some seconds for thousands of them.
+    ///
+    /// # Errors
+    /// When there are too few, or they are too small.
+    pub fn new(data: &Dataset) -> Result<Self> {
+        let reference = Reference::new(data.pictures.view());
+        Ok(Self(reference.context("every.measure: leave it out, or give other pictures")?))
+    }
+
+    /// Measures a generator by its pictures of the same latents every time.
+    ///
+    /// # Errors
+    /// When they have another size than the real ones.
+    pub fn measure(&self, model: &FloatModel) -> Result<Scores> {
+        let count = affordable(model.macs(), MOST).max(FEWEST);
+        let latents = (FIRST..FIRST + count).map(|seed| Latent::from_seed(seed, model.latent));
+        self.0.score(float_pictures(model, latents).view())
+    }
+}
