@@ -15,6 +15,7 @@ use crate::nn::init::Init;
 use crate::nn::linear::Kernels;
 use crate::nn::optim::Optimiser;
 use crate::nn::{BlockSpec, Network};
+use crate::quantise::finetune;
 
 /// Name, description and text of every preset.
 pub const PRESETS: &[(&str, &str)] = &[
@@ -69,6 +70,9 @@ pub struct Config {
     /// discriminator sees them.
     #[serde(default)]
     pub augment: Augment,
+    /// How the generator is brought to integers.
+    #[serde(default, skip_serializing_if = "Quantise::is_default")]
+    pub quantise: Quantise,
     /// Latent → picture.
     pub generator: Player,
     /// Picture → logit.
@@ -100,6 +104,22 @@ pub struct Every {
     /// The first generated and the first real picture of the step, in `pairs/`; never if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<u64>,
+}
+
+/// How a trained generator is brought to integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantise {
+    /// Steps of fine-tuning at the end of a run; 0 for none. The checkpoints on the way
+    /// are exported without.
+    #[serde(default)]
+    pub tune: u64,
+}
+
+impl Quantise {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Targets of the discriminator.
@@ -262,6 +282,8 @@ impl Config {
             generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
             "generator: dropout is for the discriminator"
         );
+        let macs = generator.blocks().iter().map(|b| b.geometry().macs()).sum();
+        finetune::check(macs, self.quantise.tune).context("quantise: tune")?;
         let output = self.networks()?.1.output();
         ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
         let last = self.discriminator.layers.last().map(|l| l.activation);
@@ -403,6 +425,7 @@ mod tests {
             ("real = 1.0", "real = 0.0", "labels"),
             ("cutout = 16", "cutout = 32", "cutout"),
             ("steps = 20000", "steps = 0", "steps"),
+            ("[generator", "[quantise]\ntune = 1000000\n[generator", "quantise: tune"),
             ("name = \"pocket\"", "name = \"../x\"", "name"),
         ];
         for (from, to, expected) in cases {
