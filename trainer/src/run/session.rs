@@ -19,7 +19,7 @@ use crate::config::{Config, MAX_STEPS};
 use crate::data::Dataset;
 use crate::grid::grid;
 use crate::inspect::inspect;
-use crate::quantise::draw::draw;
+use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::{affordable, to_pixel};
 use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
 use crate::train::{Draws, State, Trainer, latent_batch};
@@ -30,6 +30,8 @@ const COLUMNS: usize = 8;
 /// Pixels between them, and how much they are enlarged.
 const GAP: usize = 2;
 const SCALE: usize = 2;
+/// Latents on which the exported model is compared with the float one.
+const COMPARED: u32 = 128;
 /// Latents on which the exported model is proven to be exact at the end of a run.
 const VERIFIED: u32 = 8;
 /// Samples that the report shows over time.
@@ -289,14 +291,18 @@ impl Session {
         let tuned = quantise_tuned(&float, self.trainer.config.quantise.tune, &mut |line| eprintln!("{line}"))?;
         let blob = self.export(&tuned.model)?;
         let model = Model::parse(&blob).context("the exported model")?;
-        let noise = noise::measure(&float, &model)?;
-        let shown = affordable(model.macs(), SAMPLES);
-        let latents = latents(shown, self.latent_len());
-        let int8_grid = grid(draw(&model, &latents).view(), COLUMNS, GAP, SCALE);
+        let compared = affordable(model.macs(), COMPARED);
+        let latents = latents(compared, self.latent_len());
+        let int8_pictures = draw(&model, &latents);
         let float_pictures = float.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
-        let float_grid = grid(float_pictures.view(), COLUMNS, GAP, SCALE);
+        let close = likeness(float_pictures.view(), int8_pictures.view());
         let proof = verify::verify(&model, 0..VERIFIED)?;
         let bill = inspect(&model);
+        let shown = s![..SAMPLES.min(compared) as usize, .., .., ..];
+        let (float_grid, int8_grid) = (
+            grid(float_pictures.slice(shown), COLUMNS, GAP, SCALE),
+            grid(int8_pictures.slice(shown), COLUMNS, GAP, SCALE),
+        );
         self.folder.write_picture("samples.png", &int8_grid)?;
 
         let (step, seconds) = (self.trainer.state.step, self.seconds());
@@ -306,7 +312,10 @@ impl Session {
             ("steps", format!("{step} of {}", self.trainer.config.steps)),
             ("time", format!("{:.1} minutes, {speed:.0} real pictures a second", seconds / 60.0)),
             ("model", format!("model.gen, {} bytes", blob.len())),
-            ("int8 against float", noise.summary()),
+            (
+                "int8 against float",
+                format!("PSNR {:.1} dB, SSIM {:.4} over {compared} pictures", close.psnr, close.ssim),
+            ),
         ];
         facts.extend(tuned.summary().map(|summary| ("fine-tuning", summary)));
         let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
@@ -318,7 +327,7 @@ impl Session {
             losses: &metrics::plot(&self.rows)?,
             tables: &[
                 ("Memory bill", bill.to_string()),
-                ("What int8 loses, layer by layer", noise.to_string()),
+                ("What int8 loses, layer by layer", noise::measure(&float, &model)?.to_string()),
                 ("Proof: float simulation = integer engine", proof.to_string()),
             ],
             config: &self.trainer.config.to_toml(),
