@@ -5,6 +5,10 @@
 //! * Activations: int8 with a zero point, one scale a layer. The range is measured on
 //!   a fixed batch of latents, then narrowed as far as that lowers the squared error:
 //!   clipping a few outliers buys finer steps for everything else.
+//!   Tried on trained `pocket` generators and left out: scales of weights that clip,
+//!   chosen by the error of the outputs (±0.0 dB), biases corrected by the mean error
+//!   of each output (−0.1 … 0.0 dB), and ranges chosen by the error of the pictures over
+//!   64 latents (−1 … −3 dB over others: what is rare is clipped).
 //! * Multipliers: 2³² · scale_in · scale_weight / scale_out, see [`gen_core::fixed`].
 
 use anyhow::{Context as _, Result, ensure};

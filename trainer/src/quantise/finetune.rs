@@ -45,17 +45,16 @@ pub struct Tuned {
     pub model: QuantModel,
     /// Steps that were done.
     pub steps: u64,
-    /// PSNR of its pictures against the float generator's over held-out latents, in dB:
-    /// without fine-tuning, and with it. The second is not less.
-    pub psnr: [f64; 2],
+    /// If there were any: PSNR of its pictures against the float generator's over
+    /// held-out latents, in dB, without fine-tuning and with it. The second is not less.
+    pub psnr: Option<[f64; 2]>,
 }
 
 impl Tuned {
     /// What fine-tuning did, in words; nothing if it was not asked for.
     pub fn summary(&self) -> Option<String> {
-        let [before, after] = self.psnr;
-        (self.steps > 0)
-            .then(|| format!("{} steps, PSNR {before:.1} -> {after:.1} dB over held-out latents", self.steps))
+        let [before, after] = self.psnr?;
+        Some(format!("{} steps, PSNR {before:.1} -> {after:.1} dB over held-out latents", self.steps))
     }
 }
 
@@ -68,10 +67,15 @@ impl Tuned {
 pub fn quantise_tuned(float: &FloatModel, steps: u64, say: &mut dyn FnMut(&str)) -> Result<Tuned> {
     check(float.macs(), steps)?;
     let (equalised, start) = calibrate(float.clone())?;
+    if steps == 0 {
+        return Ok(Tuned { model: start, steps, psnr: None });
+    }
     let exam = Exam::new(float);
-    let before = exam.psnr(&mut Student::new(&equalised, start.clone()));
-    let mut tuned = Tuned { model: start.clone(), steps, psnr: [before; 2] };
+    let mut best = start.clone();
     let mut student = Student::new(&equalised, start);
+    // Not yet refreshed, it is the model that it was given.
+    let before = exam.psnr(&mut student);
+    let mut most = before;
     let mut adam = Adam::new(&student);
     let started = Instant::now();
     let mut last_line = started;
@@ -83,23 +87,22 @@ pub fn quantise_tuned(float: &FloatModel, steps: u64, say: &mut dyn FnMut(&str))
             student.refresh();
             let psnr = exam.psnr(&mut student);
             // A model that cannot be packed is none.
-            if psnr > tuned.psnr[1] && student.integers.to_blob().is_ok() {
-                tuned.psnr[1] = psnr;
-                tuned.model = student.integers.clone();
+            if psnr > most && student.integers.to_blob().is_ok() {
+                most = psnr;
+                best = student.integers.clone();
             }
         }
         if last_line.elapsed() >= LINE_EVERY {
             last_line = Instant::now();
             let left = started.elapsed().div_f64((step + 1) as f64).mul_f64((steps - step - 1) as f64);
-            let [before, now] = tuned.psnr;
             say(&format!(
-                "fine-tuning: step {}/{steps}, PSNR {before:.1} -> {now:.1} dB, {:.0} s left",
+                "fine-tuning: step {}/{steps}, PSNR {before:.1} -> {most:.1} dB, {:.0} s left",
                 step + 1,
                 left.as_secs_f64()
             ));
         }
     }
-    Ok(tuned)
+    Ok(Tuned { model: best, steps, psnr: Some([before, most]) })
 }
 
 /// Refuses what would take more than about an hour; `macs` are those of one picture.
@@ -210,6 +213,7 @@ impl Adam {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::quantise::quantise;
     use crate::train::Trainer;
 
     fn rough() -> FloatModel {
@@ -229,10 +233,12 @@ mod tests {
             pool.install(|| quantise_tuned(&float, 36, &mut |_| {}).unwrap())
         };
         let (one, two) = (tune(1), tune(2));
-        assert!(one.psnr[1] > one.psnr[0] + 0.05, "{:?}", one.psnr);
+        let [before, after] = one.psnr.unwrap();
+        assert!(after > before + 0.05, "{before} {after}");
         assert_eq!(one.model, two.model);
         assert_eq!(one.psnr, two.psnr);
-        assert_eq!(quantise_tuned(&float, 0, &mut |_| {}).unwrap().psnr, [one.psnr[0]; 2]);
+        let none = quantise_tuned(&float, 0, &mut |_| {}).unwrap();
+        assert_eq!((none.model, none.psnr), (quantise(&float).unwrap(), None));
     }
 
     #[test]

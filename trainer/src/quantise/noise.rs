@@ -236,7 +236,10 @@ mod tests {
         assert_eq!(well.layers.len(), 5);
         // The first layer has no noise but its own.
         assert!((well.layers[0].total - well.layers[0].alone).abs() < 0.1, "{well}");
-        assert!(well.layers.iter().all(|l| l.total > 25.0 && l.alone > 30.0 && l.alone > l.total - 0.1), "{well}");
+        assert!(well.layers[..4].windows(2).all(|l| l[1].total < l[0].total), "{well}");
+        assert!(well.layers[..4].iter().all(|l| l.alone > 35.0), "{well}");
+        // Untrained pictures are all but grey: a level is much of what there is.
+        assert!(well.layers[4].alone > 25.0, "{well}");
 
         quantised.layers[2].weights.mapv_inplace(|w| w / 16 * 16);
         let ill = noise(&quantised);
