@@ -16,6 +16,7 @@ use crate::nn::linear::Kernels;
 use crate::nn::loss::Loss;
 use crate::nn::optim::Optimiser;
 use crate::nn::{BlockSpec, Network};
+use crate::quantise::finetune;
 use crate::run::guard::Guard;
 
 /// Name, description and text of every preset.
@@ -86,6 +87,9 @@ pub struct Config {
     /// What to do differently when there are few pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub few: Option<Few>,
+    /// How the generator is brought to integers.
+    #[serde(default, skip_serializing_if = "Quantise::is_default")]
+    pub quantise: Quantise,
     /// Latent → picture.
     pub generator: Player,
     /// Picture → logit.
@@ -121,6 +125,22 @@ pub struct Every {
     /// not given, and then it ends with the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure: Option<u64>,
+}
+
+/// How a trained generator is brought to integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantise {
+    /// Steps of fine-tuning at the end of a run; 0 for none. The checkpoints on the way
+    /// are exported without.
+    #[serde(default)]
+    pub tune: u64,
+}
+
+impl Quantise {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Targets of the discriminator.
@@ -331,6 +351,8 @@ impl Config {
             generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
             "generator: dropout is for the discriminator"
         );
+        let macs = generator.blocks().iter().map(|b| b.geometry().macs()).sum();
+        finetune::check(macs, self.quantise.tune).context("quantise: tune")?;
         let output = self.networks()?.1.output();
         ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
         let last = self.discriminator.layers.last().map(|l| l.activation);
@@ -498,6 +520,7 @@ mod tests {
             ("real = 1.0", "real = 0.0", "labels"),
             ("cutout = 16", "cutout = 32", "cutout"),
             ("steps = 20000", "steps = 0", "steps"),
+            ("[generator", "[quantise]\ntune = 1000000\n[generator", "quantise: tune"),
             ("name = \"pocket\"", "name = \"../x\"", "name"),
         ];
         for (from, to, expected) in cases {

@@ -30,7 +30,7 @@ use trainer::quality::{self, Reference, copies, sets, sheet};
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
 use trainer::quantise::forms::{self, Wish};
-use trainer::quantise::{FloatModel, QuantModel, quantise, verify};
+use trainer::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
 use trainer::run::checkpoint::write_atomically;
 use trainer::run::folder::{DataRef, png};
 use trainer::run::session::Outcome;
@@ -135,6 +135,10 @@ enum Command {
 struct QuantizeArgs {
     /// File in a run's checkpoints/ folder, or a model
     checkpoint: PathBuf,
+    /// Fine-tune the integers for so many steps, until they draw what the float generator draws: a few hundred
+    /// [default: what the run's recipe says, else none]
+    #[arg(long, value_name = "STEPS")]
+    tune: Option<u64>,
     #[command(flatten)]
     forms: FormArgs,
     /// Where to write the model
@@ -789,14 +793,29 @@ fn in_words(numbers: &[u32]) -> String {
 fn export(args: &QuantizeArgs) -> Result<ExitCode> {
     let path = &args.checkpoint;
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut float = None;
     let mut model = if bytes.starts_with(&gen_core::blob::MAGIC) {
+        ensure!(
+            args.tune.is_none(),
+            "--tune needs the float generator, which {} no longer holds: give the run's checkpoint",
+            path.display()
+        );
         QuantModel::from_model(&parse(&bytes, Some(path))?)?
     } else {
         let checkpoint = Checkpoint::load(path)?;
-        quantise(&FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?)?
+        let steps = args.tune.unwrap_or(checkpoint.config.quantise.tune);
+        let float = float.insert(FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?);
+        let tuned = quantise_tuned(float, steps, &mut |line| eprintln!("{line}"))?;
+        if let Some(summary) = tuned.summary() {
+            println!("fine-tuning: {summary}");
+        }
+        tuned.model
     };
     args.forms.apply(&mut model)?;
     let blob = model.to_blob()?;
+    if let Some(float) = &float {
+        println!("{}", noise::measure(float, &parse(&blob, Some(path))?)?);
+    }
     write_atomically(&args.output, &blob)?;
     written(&args.output, &model, &blob);
     Ok(ExitCode::SUCCESS)

@@ -5,19 +5,27 @@
 //!                                                              simulate <-'  |  '-> gen_core::Model
 //! ```
 //!
+//! [`finetune`] trains the integers to draw what the float generator draws, [`noise`]
+//! measures what is lost on the way.
 //! [`verify()`] compares the two ends: the simulation with the engine, bit for bit.
 
+pub mod batched;
 pub mod calibrate;
 pub mod draw;
+pub mod equalise;
+pub mod finetune;
 pub mod fold;
 pub mod forms;
 pub mod model;
+pub mod noise;
 pub mod pack;
 pub mod random;
 pub mod simulate;
+pub mod student;
 pub mod verify;
 
 pub use calibrate::quantise;
+pub use finetune::{Tuned, quantise_tuned};
 pub use fold::FloatModel;
 pub use model::{QuantLayer, QuantModel};
 pub use pack::QuantError;

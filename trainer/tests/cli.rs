@@ -136,6 +136,32 @@ fn a_run_leaves_all_that_it_promises() {
     place.run_well(&["quantize", checkpoint, "-o", "again.gen"]);
     assert_eq!(fs::read(place.path().join("again.gen")).unwrap(), fs::read(model).unwrap());
     place.run_well(&["sample", "--float", checkpoint, "-n", "4"]);
+
+    // Fine-tuned: another model, no worse, as exact; and its layers' noise is shown.
+    let text = place.run_well(&["quantize", checkpoint, "--tune", "24", "-o", "tuned.gen"]);
+    assert!(text.contains("fine-tuning: 24 steps") && text.contains("loses most"), "{text}");
+    let psnr = text.split("PSNR ").nth(1).and_then(|t| t.split(" dB").next()).unwrap();
+    let (before, after) = psnr.split_once(" -> ").unwrap();
+    assert!(after.parse::<f64>().unwrap() >= before.parse().unwrap(), "{text}");
+    assert_ne!(fs::read(place.path().join("tuned.gen")).unwrap(), fs::read(model).unwrap());
+    place.run_well(&["verify", "tuned.gen", "-n", "3"]);
+}
+
+#[test]
+fn a_recipe_can_ask_for_fine_tuning() {
+    let place = Place::new();
+    let mut config = tiny();
+    config.quantise.tune = 12;
+    config.steps = 10;
+    fs::write(place.path().join("tiny.toml"), config.to_toml()).unwrap();
+    let text = place.run_well(&with(&[]));
+    assert!(text.contains("fine-tuning: 12 steps"), "{text}");
+    // The recipe holds for the checkpoint, too.
+    let checkpoint = place.folder("001-tiny").file("checkpoints/step-000010.ckpt");
+    place.run_well(&["quantize", checkpoint.to_str().unwrap(), "-o", "again.gen"]);
+    let [again, model] =
+        [place.path().join("again.gen"), place.folder("001-tiny").file("model.gen")].map(|p| fs::read(p).unwrap());
+    assert_eq!(again, model);
 }
 
 /// The shipped model.
@@ -641,6 +667,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["quantize", SHIPPED, "--fast-layers", "5"], "they are 0 to 4"),
         (&["quantize", SHIPPED, "--fast-layers", "0"], "layer 0 has no fast form"),
         (&["quantize", SHIPPED, "--fast", "--flash", "1M"], "--fast"),
+        (&["quantize", SHIPPED, "--tune", "100"], "--tune needs the float generator"),
         (&["quantize", SHIPPED, "--core", "cortex-m3"], "goes with --fast or --flash"),
         (&["presets", "pond"], "pocket"),
         (&["parity", "empty"], "weights_init.npz"),

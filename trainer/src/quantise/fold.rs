@@ -135,10 +135,7 @@ impl FloatModel {
         let mut maps: Vec<Array2<f32>> = Vec::new();
         for layer in &self.layers {
             let x = maps.last().map_or(latents, |m| m.view());
-            let mut y = Array2::zeros((x.nrows(), layer.geometry.output.len()));
-            let weights = layer.weights.as_slice().expect("made in standard layout");
-            let mut linear = Linear::new(&layer.spec, layer.geometry, Kernels::default());
-            linear.forward_activated(weights, &layer.biases, layer.spec.activation, x, y.view_mut());
+            let y = layer.activated(x);
             maps.push(y);
         }
         maps
@@ -155,6 +152,17 @@ impl FloatModel {
     /// Pictures of a batch of latents, `[N, side, side, 3]`.
     pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
         self.outputs(latents).mapv(|v| to_pixel(v, self.range))
+    }
+}
+
+impl FloatLayer {
+    /// Output for a batch of inputs, `[N, values]` both.
+    pub fn activated(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
+        let mut y = Array2::zeros((x.nrows(), self.geometry.output.len()));
+        let weights = self.weights.as_slice().expect("made in standard layout");
+        let mut linear = Linear::new(&self.spec, self.geometry, Kernels::default());
+        linear.forward_activated(weights, &self.biases, self.spec.activation, x, y.view_mut());
+        y
     }
 }
 

@@ -13,7 +13,7 @@ use crate::quantise::fold::affordable;
 const MOST: u32 = 1000;
 const FEWEST: u32 = 200;
 /// Number of the first latent: not those that people ask for, nor those of another purpose.
-const FIRST: u32 = 0x6000_0000;
+const FIRST: u32 = 0x6800_0000;
 
 /// The real pictures, prepared.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::{affordable, to_pixel};
-use crate::quantise::{FloatModel, quantise, verify};
+use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
 use crate::train::{Draws, State, Trainer, latent_batch};
 
 /// The best snapshot: its state, and its model.
@@ -225,7 +225,7 @@ impl Session {
                 // The best snapshot has been exported already, and a generator that cannot be
                 // exported yet may be later on.
                 if self.course.best.is_none()
-                    && let Err(error) = self.float_model().and_then(|float| self.export(&float))
+                    && let Err(error) = self.float_model().and_then(|float| self.export(&quantise(&float)?))
                 {
                     progress.say(&format!("step {step}: not exported this time: {error:#}"));
                 }
@@ -419,9 +419,9 @@ impl Session {
         self.folder.save(&checkpoint)
     }
 
-    /// Quantises a generator and writes `model.gen`.
-    fn export(&self, float: &FloatModel) -> Result<Vec<u8>> {
-        let blob = quantise(float)?.to_blob()?;
+    /// Packs a quantised generator and writes `model.gen`.
+    fn export(&self, quantised: &QuantModel) -> Result<Vec<u8>> {
+        let blob = quantised.to_blob()?;
         self.folder.write(MODEL, &blob)?;
         Ok(blob)
     }
@@ -429,7 +429,8 @@ impl Session {
     /// Exports, proves, compares, and writes the report.
     fn finish(&self) -> Result<String> {
         let float = self.best_model()?;
-        let blob = self.export(&float)?;
+        let tuned = quantise_tuned(&float, self.trainer.config.quantise.tune, &mut |line| eprintln!("{line}"))?;
+        let blob = self.export(&tuned.model)?;
         let model = Model::parse(&blob).context("the exported model")?;
         let compared = affordable(model.macs(), COMPARED);
         let latents = latents(compared, self.latent_len());
@@ -457,6 +458,7 @@ impl Session {
                 format!("PSNR {:.1} dB, SSIM {:.4} over {compared} pictures", close.psnr, close.ssim),
             ),
         ];
+        facts.extend(tuned.summary().map(|summary| ("fine-tuning", summary)));
         if let Some(best) = self.course.best {
             let scores = self.measured.iter().find(|m| m.step == best.step).map(|m| &m.scores);
             let more = scores.map_or_else(String::new, |s| {
@@ -485,6 +487,7 @@ impl Session {
             quality: &quality,
             tables: &[
                 ("Memory bill", bill.to_string()),
+                ("What int8 loses, layer by layer", noise::measure(&float, &model)?.to_string()),
                 ("Proof: float simulation = integer engine", proof.to_string()),
             ],
             config: &self.trainer.config.to_toml(),

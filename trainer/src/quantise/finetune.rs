@@ -1,0 +1,252 @@
+//! Quantisation-aware fine-tuning by self-distillation.
+//!
+//! The float generator is the teacher, the integers are the [`Student`]: it learns to
+//! draw the teacher's pictures, from latents that never repeat, with weights and
+//! activations rounded as on the device. No training pictures and no discriminator are
+//! needed. Results are a function of the generator and the number of steps.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use gen_core::{Latent, fixed, latent};
+use ndarray::{Array2, ArrayView2, Zip};
+
+use super::calibrate::calibrate;
+use super::fold::{FloatModel, affordable, latents};
+use super::model::QuantModel;
+use super::student::Student;
+use crate::config::Range;
+use crate::nn::init;
+use crate::nn::optim::{Moments, Optimiser};
+use crate::train::latent_batch;
+
+/// Pictures in a step.
+const BATCH: usize = 32;
+/// Latents on which students are compared: never those of training, and not those on
+/// which the result is measured. Fewer for a large generator.
+const HELD_OUT: u32 = 256;
+/// How often students are compared.
+const EXAMS: u64 = 12;
+/// Most multiply-accumulates: about an hour of two cores.
+const MOST: u64 = 3600 << 34;
+/// Time between two lines of progress.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// The learning rates fall from these to 0 along half a cosine. In units of
+/// [`student`](super::student); a third and three times as much give the same to 0.1 dB.
+const WEIGHTS: f32 = 0.006;
+const BIASES: f32 = 0.006;
+const GAINS: f32 = 1e-4;
+
+/// A model, and what fine-tuning did for it.
+#[derive(Debug, Clone)]
+pub struct Tuned {
+    /// The best one.
+    pub model: QuantModel,
+    /// Steps that were done.
+    pub steps: u64,
+    /// If there were any: PSNR of its pictures against the float generator's over
+    /// held-out latents, in dB, without fine-tuning and with it. The second is not less.
+    pub psnr: Option<[f64; 2]>,
+}
+
+impl Tuned {
+    /// What fine-tuning did, in words; nothing if it was not asked for.
+    pub fn summary(&self) -> Option<String> {
+        let [before, after] = self.psnr?;
+        Some(format!("{} steps, PSNR {before:.1} -> {after:.1} dB over held-out latents", self.steps))
+    }
+}
+
+/// Quantises a float generator, and fine-tunes it for so many steps; 0 for none.
+/// `say` hears of the progress when it takes long.
+///
+/// # Errors
+/// When a layer's numbers cannot be brought to integers, or when the steps would take
+/// longer than [`check`] allows.
+pub fn quantise_tuned(float: &FloatModel, steps: u64, say: &mut dyn FnMut(&str)) -> Result<Tuned> {
+    check(float.macs(), steps)?;
+    let (equalised, start) = calibrate(float.clone())?;
+    if steps == 0 {
+        return Ok(Tuned { model: start, steps, psnr: None });
+    }
+    let exam = Exam::new(float);
+    let mut best = start.clone();
+    let mut student = Student::new(&equalised, start);
+    // Not yet refreshed, it is the model that it was given.
+    let before = exam.psnr(&mut student);
+    let mut most = before;
+    let mut adam = Adam::new(&student);
+    let started = Instant::now();
+    let mut last_line = started;
+    for step in 0..steps {
+        student.refresh();
+        learn(float, &mut student, step)?;
+        adam.step(&mut student, step, steps);
+        if (step + 1) * EXAMS / steps > step * EXAMS / steps {
+            student.refresh();
+            let psnr = exam.psnr(&mut student);
+            // A model that cannot be packed is none.
+            if psnr > most && student.integers.to_blob().is_ok() {
+                most = psnr;
+                best = student.integers.clone();
+            }
+        }
+        if last_line.elapsed() >= LINE_EVERY {
+            last_line = Instant::now();
+            let left = started.elapsed().div_f64((step + 1) as f64).mul_f64((steps - step - 1) as f64);
+            say(&format!(
+                "fine-tuning: step {}/{steps}, PSNR {before:.1} -> {most:.1} dB, {:.0} s left",
+                step + 1,
+                left.as_secs_f64()
+            ));
+        }
+    }
+    Ok(Tuned { model: best, steps, psnr: Some([before, most]) })
+}
+
+/// Refuses what would take more than about an hour; `macs` are those of one picture.
+///
+/// # Errors
+/// With an estimate of the time, and how many steps are possible.
+pub fn check(macs: u64, steps: u64) -> Result<()> {
+    // The teacher, the student, and both gradients.
+    let step = macs.saturating_mul(4 * BATCH as u64).max(1);
+    let hours = step as f64 * steps as f64 / MOST as f64;
+    ensure!(
+        step.saturating_mul(steps) <= MOST,
+        "fine-tuning for {steps} steps would take about {hours:.1} hours of two cores with this generator ({:.1} GMAC \
+         a picture); at most {} steps are allowed",
+        macs as f64 / 1e9,
+        MOST / step
+    );
+    Ok(())
+}
+
+/// One batch: sets the student's gradients.
+fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
+    // A stream of its own: the number is "tune".
+    let mut rng = init::rng(0, step, 0x7475_6e65);
+    let batch = latent_batch((0..BATCH).map(|_| Latent::draw(&mut rng, float.latent)), float.latent);
+    let target = levels(float, batch.view());
+    let steps = batch / latent::SCALE;
+    let activation = student.integers.layers[student.integers.layers.len() - 1].spec.activation;
+    let mut d = Array2::zeros(target.dim());
+    // Half the squared error of a picture's pixels, the mean over the batch.
+    Zip::from(&mut d).and(student.forward(steps.view())).and(&target).for_each(|d, &n, &level| {
+        *d = (f32::from(fixed::pixel(activation, n as i32)) - level) / BATCH as f32;
+    });
+    student.backward(steps.view(), d);
+    let numbers = &student.gradients;
+    let all = numbers.weights.iter().chain(&numbers.biases).chain(&numbers.gains);
+    ensure!(all.fold(0.0f32, |sum, g| sum + g.abs()).is_finite(), "fine-tuning: a gradient is not a number");
+    Ok(())
+}
+
+/// The float generator's pictures in levels, not rounded; `[N, values]`.
+fn levels(float: &FloatModel, latents: ArrayView2<'_, f32>) -> Array2<f32> {
+    let mut output = float.activations(latents).pop().unwrap_or_default();
+    output.mapv_inplace(|v| match float.range {
+        Range::Symmetric => (v + 1.0) * 127.5,
+        Range::Unit => v.max(0.0) * 255.0,
+    });
+    output
+}
+
+/// What students are compared on.
+struct Exam {
+    latents: Array2<f32>,
+    /// The teacher's pixels.
+    expected: Array2<f32>,
+}
+
+impl Exam {
+    fn new(float: &FloatModel) -> Self {
+        let count = affordable(float.macs(), HELD_OUT);
+        let batch = latents(0x5800_0000, count, float.latent);
+        let expected = levels(float, batch.view()).mapv(|level| (level + 0.5).floor());
+        Self { latents: batch / latent::SCALE, expected }
+    }
+
+    fn psnr(&self, student: &mut Student) -> f64 {
+        let activation = student.integers.layers[student.integers.layers.len() - 1].spec.activation;
+        let drawn = student.forward(self.latents.view());
+        let squared = drawn
+            .iter()
+            .zip(&self.expected)
+            .map(|(&n, &level)| f64::from(f32::from(fixed::pixel(activation, n as i32)) - level).powi(2));
+        10.0 * (255f64.powi(2) * self.expected.len() as f64 / squared.sum::<f64>()).log10()
+    }
+}
+
+/// Adam (Kingma & Ba 2015) for the three kinds of parameters.
+struct Adam {
+    rules: [Optimiser; 3],
+    moments: [Moments; 3],
+}
+
+impl Adam {
+    fn new(student: &Student) -> Self {
+        // Few steps: the second moments must forget sooner than in 1,000.
+        let rule = |lr| Optimiser::Adam { lr, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
+        let rules = [rule(WEIGHTS), rule(BIASES), rule(GAINS)];
+        let params = &student.params;
+        let lengths = [params.weights.len(), params.biases.len(), params.gains.len()];
+        Self { moments: std::array::from_fn(|i| rules[i].moments(lengths[i])), rules }
+    }
+
+    fn step(&mut self, student: &mut Student, step: u64, steps: u64) {
+        let factor = 0.5 * (1.0 + (std::f32::consts::PI * step as f32 / steps as f32).cos());
+        let (params, gradients) = (&mut student.params, &student.gradients);
+        let all = [
+            (&mut params.weights, &gradients.weights),
+            (&mut params.biases, &gradients.biases),
+            (&mut params.gains, &gradients.gains),
+        ];
+        for ((rule, moments), (params, gradients)) in self.rules.iter().zip(&mut self.moments).zip(all) {
+            rule.step(step, factor, params, gradients, moments);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::quantise::quantise;
+    use crate::train::Trainer;
+
+    fn rough() -> FloatModel {
+        let config = Config::preset("pocket").unwrap().narrowed(2);
+        let mut params = Trainer::new(config.clone()).unwrap().state.generator;
+        for (i, p) in params.iter_mut().enumerate() {
+            *p += 0.2 * ((i * 7919) % 13) as f32 / 13.0 - 0.1;
+        }
+        FloatModel::fold(&config, &params).unwrap()
+    }
+
+    #[test]
+    fn it_helps_and_threads_change_nothing() {
+        let float = rough();
+        let tune = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| quantise_tuned(&float, 36, &mut |_| {}).unwrap())
+        };
+        let (one, two) = (tune(1), tune(2));
+        let [before, after] = one.psnr.unwrap();
+        assert!(after > before + 0.05, "{before} {after}");
+        assert_eq!(one.model, two.model);
+        assert_eq!(one.psnr, two.psnr);
+        let none = quantise_tuned(&float, 0, &mut |_| {}).unwrap();
+        assert_eq!((none.model, none.psnr), (quantise(&float).unwrap(), None));
+    }
+
+    #[test]
+    fn hours_are_refused_with_an_estimate() {
+        check(2_720_000, 100_000).unwrap();
+        let text = check(3_900_000_000, 300).unwrap_err().to_string();
+        assert!(text.contains("2.4 hours") && text.contains("at most 123 steps"), "{text}");
+        check(3_900_000_000, 123).unwrap();
+        check(u64::MAX, 0).unwrap();
+    }
+}

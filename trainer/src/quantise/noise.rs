@@ -1,0 +1,251 @@
+//! How much of each layer's signal the integers keep.
+//!
+//! The engine's activations are compared with the float generator's, layer after layer.
+//! A signal-to-noise ratio is `10 · log₁₀(Σ v² / Σ (v − v̂)²)` dB: `v` the float value,
+//! `v̂` the integer one, brought to the float's units by one factor a channel, that of
+//! least squares. Factors of channels carry no meaning of their own, since the weights
+//! that read a channel can undo them ([`equalise`](super::equalise)); the last layer is
+//! compared as pixels, with no such freedom.
+
+use std::fmt;
+
+use anyhow::{Context as _, Result, ensure};
+use gen_core::{Engine, Latent, Model, Shape};
+use ndarray::{Array2, Array4, ArrayView2, Axis};
+use rayon::prelude::*;
+
+use super::draw::{Likeness, likeness};
+use super::fold::{FloatModel, affordable, latents, to_pixel};
+use crate::config::Range;
+
+/// Latents that are compared; fewer for a large generator.
+const COMPARED: u32 = 128;
+/// The first of them: used for nothing else.
+const FIRST: u32 = 0x6000_0000;
+
+/// What the integers lose.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noise {
+    /// First to last.
+    pub layers: Vec<LayerNoise>,
+    /// The pictures, int8 against float.
+    pub pictures: Likeness,
+    /// Number of latents.
+    pub latents: u32,
+}
+
+/// Signal-to-noise ratios of one layer, in dB; infinite when nothing is lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerNoise {
+    /// Shape of the output.
+    pub shape: Shape,
+    /// With all the noise of the layers before.
+    pub total: f64,
+    /// With its own alone: of weights, bias, and the rounding of its output. The float
+    /// layer is then given what the integer layer was given.
+    pub alone: f64,
+}
+
+/// Compares a model with the float generator that it was made from.
+///
+/// # Errors
+/// When the two do not have the same layers.
+pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
+    // Each layer of the float generator is computed twice.
+    let count = affordable(2 * float.macs(), COMPARED);
+    let shapes = || model.layers().iter().map(|l| l.geometry);
+    ensure!(
+        float.latent == model.latent_len() && shapes().eq(float.layers.iter().map(|l| l.geometry)),
+        "the model was not made from this generator: their layers differ"
+    );
+    let batch = latents(FIRST, count, float.latent);
+    let signals = float.activations(batch.view());
+    let steps = watch(model, count, origin(float.range))?;
+
+    let mut layers = Vec::new();
+    let mut input = batch;
+    for (i, (layer, (signal, steps))) in float.layers.iter().zip(signals.iter().zip(&steps)).enumerate() {
+        let given = layer.activated(input.view());
+        let shape = layer.geometry.output;
+        let (total, alone);
+        if i + 1 < float.layers.len() {
+            let values = fitted(signal.view(), steps.view(), shape.channels.into());
+            total = ratio(signal.view(), values.view());
+            alone = ratio(given.view(), fitted(given.view(), steps.view(), shape.channels.into()).view());
+            // What the engine never computes, no later layer reads.
+            input = values.mapv(|v| if v.is_nan() { 0.0 } else { v });
+        } else {
+            let levels = |map: &Array2<f32>| map.mapv(|v| level(v, float.range));
+            total = ratio(levels(signal).view(), steps.view());
+            alone = ratio(levels(&given).view(), steps.view());
+        }
+        layers.push(LayerNoise { shape, total, alone });
+    }
+
+    let (Some(drawn), Some(signal)) = (steps.last(), signals.last()) else { return Ok(Noise::of_nothing()) };
+    let shape = model.picture();
+    let dim = (count as usize, shape.height.into(), shape.width.into(), shape.channels.into());
+    let pictures = |pixels: Vec<u8>| Array4::from_shape_vec(dim, pixels).context("a map has another shape");
+    let ours = pictures(drawn.iter().map(|v| (v + origin(float.range)) as u8).collect())?;
+    let theirs = pictures(signal.iter().map(|&v| to_pixel(v, float.range)).collect())?;
+    Ok(Noise { layers, pictures: likeness(theirs.view(), ours.view()), latents: count })
+}
+
+/// The level at which a float generator's value is 0.
+fn origin(range: Range) -> f32 {
+    match range {
+        Range::Symmetric => 127.5,
+        Range::Unit => 0.0,
+    }
+}
+
+/// A float generator's value in levels of a pixel, from the origin.
+fn level(value: f32, range: Range) -> f32 {
+    match range {
+        Range::Symmetric => value * 127.5,
+        Range::Unit => value * 255.0,
+    }
+}
+
+/// The engine's activations: `q − zero point` of every layer, `[N, values]`, and levels
+/// from the origin for the last. Values that the engine never computes, because no later
+/// layer reads them, are NaN.
+fn watch(model: &Model<'_>, count: u32, origin: f32) -> Result<Vec<Array2<f32>>> {
+    let layers = model.layers();
+    let last = layers.len().saturating_sub(1);
+    let run = |seed: u32| {
+        let mut maps: Vec<_> = layers.iter().map(|l| vec![f32::NAN; l.geometry.output.len()]).collect();
+        let mut workspace = vec![0; model.workspace_len()];
+        let mut tap = |layer: usize, y: usize, row: &[i8]| {
+            let zero = f32::from(layers[layer].zero_point);
+            let to = &mut maps[layer][y * row.len()..][..row.len()];
+            for (to, &q) in to.iter_mut().zip(row) {
+                *to = if layer == last { f32::from(q.cast_unsigned()) - origin } else { f32::from(q) - zero };
+            }
+        };
+        let mut engine = Engine::new(model, &mut workspace).ok().context("the workspace has the model's own length")?;
+        engine.generate_tapped(&Latent::from_seed(seed, model.latent_len()), |_, _| {}, &mut tap);
+        Ok(maps)
+    };
+    let pictures = (FIRST..FIRST + count).into_par_iter().map(run).collect::<Result<Vec<_>>>()?;
+    let map = |i: usize| {
+        let values = pictures.iter().flat_map(|maps| maps[i].iter().copied()).collect();
+        Array2::from_shape_vec((count as usize, layers[i].geometry.output.len()), values).context("a map's own length")
+    };
+    (0..layers.len()).map(map).collect()
+}
+
+/// `steps` times one factor a channel, so that the squared distance to `signal` is
+/// least; 0 where there are no steps. Both are `[N, values]`.
+fn fitted(signal: ArrayView2<'_, f32>, steps: ArrayView2<'_, f32>, channels: usize) -> Array2<f32> {
+    let mut sums = vec![(0f64, 0f64); channels];
+    for (signal, steps) in signal.rows().into_iter().zip(steps.rows()) {
+        for (i, (&v, &q)) in signal.iter().zip(steps).enumerate().filter(|(_, (_, q))| !q.is_nan()) {
+            let (vq, qq) = &mut sums[i % channels];
+            *vq += f64::from(v) * f64::from(q);
+            *qq += f64::from(q) * f64::from(q);
+        }
+    }
+    let factors: Vec<f32> = sums.iter().map(|&(vq, qq)| if qq > 0.0 { (vq / qq) as f32 } else { 0.0 }).collect();
+    let mut values = steps.to_owned();
+    for mut row in values.axis_iter_mut(Axis(0)) {
+        row.iter_mut().zip(factors.iter().cycle()).for_each(|(v, f)| *v *= f);
+    }
+    values
+}
+
+/// Signal-to-noise ratio in dB, over the values that there are.
+fn ratio(signal: ArrayView2<'_, f32>, values: ArrayView2<'_, f32>) -> f64 {
+    let (mut power, mut noise) = (0f64, 0f64);
+    for (&v, &w) in signal.iter().zip(values).filter(|(v, w)| !v.is_nan() && !w.is_nan()) {
+        power += f64::from(v).powi(2);
+        noise += (f64::from(v) - f64::from(w)).powi(2);
+    }
+    if noise == 0.0 { f64::INFINITY } else { 10.0 * (power / noise).log10() }
+}
+
+impl Noise {
+    fn of_nothing() -> Self {
+        Self { layers: Vec::new(), pictures: Likeness { psnr: f64::INFINITY, ssim: 1.0 }, latents: 0 }
+    }
+
+    /// The pictures' likeness in words, and the layer that loses most.
+    pub fn summary(&self) -> String {
+        let Likeness { psnr, ssim } = self.pictures;
+        let loudest = self.loudest().map_or_else(String::new, |layer| format!("; layer {layer} loses most"));
+        format!("PSNR {psnr:.1} dB, SSIM {ssim:.4} over {} pictures{loudest}", self.latents)
+    }
+
+    /// The layer that adds the most noise of its own.
+    pub fn loudest(&self) -> Option<usize> {
+        let layers = self.layers.iter().enumerate();
+        layers.min_by(|a, b| a.1.alone.total_cmp(&b.1.alone)).map(|(i, _)| i)
+    }
+}
+
+impl fmt::Display for Noise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>5}  {:<14} {:>9} {:>13}", "layer", "output", "SNR (dB)", "its own alone")?;
+        for (i, l) in self.layers.iter().enumerate() {
+            writeln!(f, "{i:>5}  {:<14} {:>9.1} {:>13.1}", l.shape.to_string(), l.total, l.alone)?;
+        }
+        write!(f, "int8 against float: {}", self.summary())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::quantise::quantise;
+    use crate::train::Trainer;
+
+    #[test]
+    fn ratios_are_those_worked_out_by_hand() {
+        let signal = array![[3.0, 4.0], [0.0, 5.0]];
+        assert_eq!(ratio(signal.view(), signal.view()), f64::INFINITY);
+        // 50 of signal, 0.5 of noise: 20 dB. What was never computed does not count.
+        let values = array![[3.5, 4.0], [0.0, 4.5]];
+        assert!((ratio(signal.view(), values.view()) - 20.0).abs() < 1e-9);
+        let with_hole = array![[3.5, 4.0], [f32::NAN, 4.5]];
+        assert!((ratio(signal.view(), with_hole.view()) - 20.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn factors_of_channels_are_no_noise() {
+        let signal = array![[1.0, -2.0, 3.0, 0.5], [2.0, 1.0, -1.0, 0.25]];
+        let steps = array![[10.0, -1.0, 30.0, 0.25], [20.0, 0.5, -10.0, 0.125]];
+        let fit = fitted(signal.view(), steps.view(), 2);
+        assert!(ratio(signal.view(), fit.view()) > 120.0);
+        // In one channel, least squares of (1, 0) by (1, 1) is a half of it.
+        let fit = fitted(array![[1.0], [0.0]].view(), array![[1.0], [1.0]].view(), 1);
+        assert_eq!(fit, array![[0.5], [0.5]]);
+    }
+
+    #[test]
+    fn noise_adds_up_along_the_layers_and_a_broken_layer_is_found() {
+        let config = Config::preset("pocket").unwrap();
+        let params = Trainer::new(config.clone()).unwrap().state.generator;
+        let float = FloatModel::fold(&config, &params).unwrap();
+        let mut quantised = quantise(&float).unwrap();
+        let noise =
+            |q: &crate::quantise::QuantModel| measure(&float, &Model::parse(&q.to_blob().unwrap()).unwrap()).unwrap();
+        let well = noise(&quantised);
+        assert_eq!(well.layers.len(), 5);
+        // The first layer has no noise but its own.
+        assert!((well.layers[0].total - well.layers[0].alone).abs() < 0.1, "{well}");
+        assert!(well.layers[..4].windows(2).all(|l| l[1].total < l[0].total), "{well}");
+        assert!(well.layers[..4].iter().all(|l| l.alone > 35.0), "{well}");
+        // Untrained pictures are all but grey: a level is much of what there is.
+        assert!(well.layers[4].alone > 25.0, "{well}");
+
+        quantised.layers[2].weights.mapv_inplace(|w| w / 16 * 16);
+        let ill = noise(&quantised);
+        assert_eq!(ill.loudest(), Some(2), "{ill}");
+        assert_eq!(ill.layers[1], well.layers[1]);
+        assert!(ill.pictures.psnr < well.pictures.psnr);
+        assert!(ill.to_string().ends_with("layer 2 loses most"));
+    }
+}
