@@ -144,7 +144,7 @@ fn enlarge(map: &[f32], half: usize, side: usize) -> Vec<f32> {
     let taps = |out: usize| {
         std::array::from_fn(|k| {
             let at = mirrored(out as isize + k as isize - 2, 2 * half - 1);
-            if at % 2 == 0 { (at / 2, 2.0 * BLUR[k]) } else { (0, 0.0) }
+            if at.is_multiple_of(2) { (at / 2, 2.0 * BLUR[k]) } else { (0, 0.0) }
         })
     };
     let wide = along(map, half, 3, side, taps);
