@@ -90,8 +90,8 @@ where
     let green = RGBColor(34, 139, 34);
     chart.draw_series(points.iter().map(|p| Circle::new((cost(p), p.score), 4, green.filled())))?;
     let style = ("sans-serif", 13).into_font().color(&BLACK);
-    chart.draw_series(points.iter().map(|p| {
-        EmptyElement::at((cost(p), p.score)) + Text::new(p.name.clone(), (8, -6), style.clone())
-    }))?;
+    chart.draw_series(
+        points.iter().map(|p| EmptyElement::at((cost(p), p.score)) + Text::new(p.name.clone(), (8, -6), style.clone())),
+    )?;
     Ok(())
 }

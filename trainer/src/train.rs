@@ -303,7 +303,14 @@ impl Trainer {
                 let weight = [weights.generated, weights.real][i] * weights.every as f32;
                 if weight > 0.0 {
                     // Half, as the losses are the mean of two instead of their sum.
-                    penalty.add(discriminator, &state.discriminator, changed.view(), 0.5 * weight, pass, &mut turn.gradient);
+                    penalty.add(
+                        discriminator,
+                        &state.discriminator,
+                        changed.view(),
+                        0.5 * weight,
+                        pass,
+                        &mut turn.gradient,
+                    );
                 }
                 clock.lap(Phase::DPenalty);
             }

@@ -56,7 +56,9 @@ impl Count {
                 // Over the steps, the mean; three passes for each picture, of which one is for the slope alone.
                 Phase::DPenalty => config.penalty.map_or(0, |p| {
                     let kinds = u64::from(p.real > 0.0) + u64::from(p.generated > 0.0);
-                    let one = 3 * forward(&discriminator, n) + all(&discriminator, Task::InputGradient, n) + 2 * backward(&discriminator, n);
+                    let one = 3 * forward(&discriminator, n)
+                        + all(&discriminator, Task::InputGradient, n)
+                        + 2 * backward(&discriminator, n);
                     kinds * one / p.every
                 }),
                 Phase::DForwardAgain => forward(&discriminator, n),

@@ -44,12 +44,11 @@ impl Loss {
         match self {
             Self::Bce => bce(logits, targets, denominator, d_logits),
             Self::Hinge => {
-                let hinge = |l: f32, _| (f64::from((1.0 + sign * l).max(0.0)), if 1.0 + sign * l > 0.0 { sign } else { 0.0 });
+                let hinge =
+                    |l: f32, _| (f64::from((1.0 + sign * l).max(0.0)), if 1.0 + sign * l > 0.0 { sign } else { 0.0 });
                 each(logits, logits, denominator, d_logits, hinge)
             }
-            Self::Relativistic => {
-                each(logits, others, denominator, d_logits, |l, o| softplus_of(sign, l - o))
-            }
+            Self::Relativistic => each(logits, others, denominator, d_logits, |l, o| softplus_of(sign, l - o)),
         }
     }
 
@@ -154,9 +153,8 @@ mod tests {
                 loss.of_discriminator(array![l].view(), zero.view(), zero.view(), is_real, 1.0, d.view_mut())
             };
             assert!(at(0.5, true) < at(-0.5, true) && at(-0.5, false) < at(0.5, false), "{loss:?}");
-            let generator = |l: f32| {
-                loss.of_generator(array![l].view(), zero.view(), zero.view(), 1.0, array![0.0f32].view_mut())
-            };
+            let generator =
+                |l: f32| loss.of_generator(array![l].view(), zero.view(), zero.view(), 1.0, array![0.0f32].view_mut());
             assert!(generator(0.5) < generator(-0.5), "{loss:?}");
         }
     }
