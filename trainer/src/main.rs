@@ -25,6 +25,7 @@ use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
 use trainer::latents::{alike, in_256ths, others, way};
 use trainer::nearest::{Summary, beside, nearest_few};
 use trainer::parity;
+use trainer::quality::ranks::{self, Ranks};
 use trainer::quality::table::Row;
 use trainer::quality::{self, Reference, copies, sets, sheet};
 use trainer::quantise::draw::{draw, likeness};
@@ -352,6 +353,12 @@ struct EvalArgs {
     /// Print one line of JSON a set, instead of the table
     #[arg(long)]
     json: bool,
+    /// Compare the order of the sets with another measure's: lines of JSON with "samples" (a set's file name) and a number
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    ranks: Option<PathBuf>,
+    /// Name of that number
+    #[arg(long, default_value = "fdrich_test", value_name = "NAME", requires = "ranks")]
+    by: String,
     /// Write the 16 pictures of the first set that are nearest to a training picture, each above that one
     #[arg(long, value_name = "PNG")]
     sheet: Option<PathBuf>,
@@ -926,7 +933,15 @@ fn evaluate(args: &EvalArgs) -> Result<ExitCode> {
         rows.push(row);
     }
     if !args.json {
+        let ranks = args.ranks.as_ref().map(|path| -> Result<Ranks> {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let others = ranks::parse(&text, &args.by).with_context(|| path.display().to_string())?;
+            Ranks::of(&rows, &others, &args.by)
+        });
         println!("{}\n\n{}", quality::table::Table(rows), quality::table::LEGEND);
+        if let Some(ranks) = ranks {
+            println!("\n{}", ranks?);
+        }
         if let Some(out) = &args.sheet {
             println!("sheet: {}", out.display());
         }
