@@ -8,8 +8,10 @@ use trainer::card::Shipped;
 #[test]
 fn every_shipped_model_belongs_to_its_card() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
-    let Ok(entries) = fs::read_dir(&folder) else { return };
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+    let entries = fs::read_dir(&folder).unwrap();
+    let folders: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    assert!(!folders.is_empty());
+    for path in folders {
         let shipped = Shipped::open(&path).unwrap();
         assert_eq!(path.file_name().unwrap(), shipped.card.name.as_str());
         let readme = fs::read_to_string(path.join("README.md")).unwrap();

@@ -12,8 +12,9 @@ use crate::config::Config;
 use crate::data::{BUILTIN, Dataset};
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::affordable;
-use crate::quantise::{FloatModel, QuantModel, quantise};
+use crate::quantise::{FloatModel, QuantModel, quantise_tuned};
 use crate::run::folder::DataRef;
+use crate::run::session::BEST;
 use crate::run::{Checkpoint, Folder};
 use crate::train::latent_batch;
 
@@ -110,14 +111,15 @@ fn fast_layers(blob: &[u8]) -> Result<Vec<usize>> {
     Ok(fast.map(|(i, _)| i).collect())
 }
 
-/// How close the model is to the float generator of one of the run's checkpoints, if it
-/// comes from one of those that are still there.
+/// How close the model is to the float generator of the run's best snapshot, or of one of its
+/// checkpoints, if it comes from one of those that are still there.
 fn likeness_of(folder: &Folder, blob: &[u8]) -> Result<BTreeMap<String, toml::Value>> {
     let mut scores = BTreeMap::new();
-    for path in folder.checkpoints()?.into_iter().rev() {
+    let last_first = folder.checkpoints()?.into_iter().rev();
+    for path in std::iter::once(folder.file(BEST)).chain(last_first) {
         let Ok(checkpoint) = Checkpoint::load(&path) else { continue };
         let float = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
-        if quantise(&float)?.to_blob()? != blob {
+        if quantise_tuned(&float, checkpoint.config.quantise.tune, &mut |_| {})?.model.to_blob()? != blob {
             continue;
         }
         let model = Model::parse(blob).context("model.gen")?;

@@ -71,13 +71,20 @@ impl Guard {
     }
 }
 
-/// The best snapshot so far.
+/// A headline that is so many times the lowest one is no worse. Within a run differences under a
+/// quarter say little, and what is later is better then: more was seen, the average is longer, the
+/// learning rates are lower (`docs/quality.md` has an example).
+const AS_GOOD: f64 = 1.25;
+
+/// The best snapshot so far: the last one that is as good as any.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// Steps done by then.
     pub step: u64,
     /// Its headline; lower is better.
     pub headline: f64,
+    /// The lowest headline so far.
+    pub lowest: f64,
 }
 
 /// How a run has been going: with the state, what a checkpoint has to remember.
@@ -164,14 +171,15 @@ impl Course {
         (self.best.is_some() && self.winning >= guard.winning).then_some(Alarm::Winning(self.winning))
     }
 
-    /// Whether a snapshot with these scores is the best so far.
+    /// Whether a snapshot with these scores is as good as any so far.
     pub fn is_best(&self, scores: &Scores) -> bool {
-        scores.headline.is_finite() && self.best.is_none_or(|best| scores.headline < best.headline)
+        scores.headline.is_finite() && self.best.is_none_or(|best| scores.headline <= AS_GOOD * best.lowest)
     }
 
     /// Takes note of the best snapshot.
     pub fn keep(&mut self, step: u64, headline: f64) {
-        (self.best, self.winning, self.worse) = (Some(Best { step, headline }), 0, 0);
+        let lowest = self.best.map_or(headline, |best| best.lowest.min(headline));
+        (self.best, self.winning, self.worse) = (Some(Best { step, headline, lowest }), 0, 0);
     }
 
     /// Takes note of scores that are not the best. A first snapshot whose pictures are all
@@ -181,7 +189,7 @@ impl Course {
         if scores.diversity < guard.diversity {
             return Some(Alarm::Alike(scores.diversity));
         }
-        let times = scores.headline / best.headline.max(f64::MIN_POSITIVE);
+        let times = scores.headline / best.lowest.max(f64::MIN_POSITIVE);
         self.worse = if times > guard.worse { self.worse + 1 } else { 0 };
         (self.worse >= guard.patience).then_some(Alarm::Worse(times, self.worse))
     }
@@ -245,7 +253,12 @@ mod tests {
         assert_eq!(course.measurement(&scores(90.0, 0.0), &guard), None, "an untrained generator");
         assert!(course.is_best(&scores(50.0, 0.9)));
         course.keep(100, 50.0);
-        assert!(!course.is_best(&scores(50.0, 0.9)), "only what is better");
+        assert!(course.is_best(&scores(60.0, 0.9)), "what is later and as good");
+        assert!(!course.is_best(&scores(63.0, 0.9)), "what is clearly worse");
+        let mut later = course;
+        later.keep(200, 60.0);
+        assert_eq!(later.best, Some(Best { step: 200, headline: 60.0, lowest: 50.0 }));
+        assert!(!later.is_best(&scores(63.0, 0.9)), "it does not creep");
         assert!(!course.is_best(&scores(f64::NAN, 0.9)));
         assert_eq!(course.measurement(&scores(70.0, 0.8), &guard), None);
         assert_eq!(course.measurement(&scores(70.0, 0.1), &guard), Some(Alarm::Alike(0.1)));

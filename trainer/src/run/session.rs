@@ -28,7 +28,7 @@ use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, v
 use crate::train::{Draws, State, Trainer, latent_batch};
 
 /// The best snapshot: its state, and its model.
-const BEST: &str = "best.ckpt";
+pub const BEST: &str = "best.ckpt";
 const BEST_MODEL: &str = "best.gen";
 const MODEL: &str = "model.gen";
 
