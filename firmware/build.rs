@@ -35,7 +35,7 @@ fn run() -> Result<(), String> {
     let path = match env::var("FROG_MODEL") {
         // Cargo runs this program in firmware/, people write paths as seen from the workspace.
         Ok(path) => root.join("..").join(path),
-        Err(_) => root.join("assets/frog.gen"),
+        Err(_) => root.join("../models/pocket-drawn/model.gen"),
     };
     let path = path.canonicalize().map_err(|e| format!("cannot find the model {}: {e}", path.display()))?;
     println!("cargo::rerun-if-changed={}", path.display());

@@ -1,6 +1,6 @@
 //! The model, checked and measured at build time.
 //!
-//! It is `assets/frog.gen`, or the file that the environment variable `FROG_MODEL`
+//! It is `models/pocket-drawn/model.gen`, or the file that the environment variable `FROG_MODEL`
 //! names (relative to the workspace) while building. `build.rs` parses it, so a
 //! damaged model, or one too large for the board, never reaches a chip.
 //!

@@ -55,7 +55,7 @@ fn it_draws_the_same_or_says_why_not() -> Result<()> {
 
 #[test]
 fn a_board_without_external_memory_is_refused() -> Result<()> {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware/assets/frog.gen");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn/model.gen");
     let said = build_external(LM3S6965EVB, "parity", &model).map_or_else(|e| e.to_string(), |_| "nothing".into());
     assert!(said.contains("lm3s6965evb has no memory for an external model"), "{said}");
     Ok(())
@@ -63,7 +63,7 @@ fn a_board_without_external_memory_is_refused() -> Result<()> {
 
 #[test]
 fn a_program_with_a_model_of_its_own_takes_no_other() -> Result<()> {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware/assets/frog.gen");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn/model.gen");
     let program = build(MPS2_AN386, "parity", None)?;
     let said =
         on_board(MPS2_AN386, &program, &options(Some(&model))).map_or_else(|e| e.to_string(), |_| "nothing".into());

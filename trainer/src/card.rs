@@ -275,7 +275,7 @@ mod tests {
     use super::*;
     use crate::data::{self, BUILTIN, Request};
 
-    const BLOB: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
+    const BLOB: &[u8] = include_bytes!("../../models/pocket-drawn/model.gen");
 
     fn example() -> (Shipped, Dataset) {
         let request = Request { path: Some(BUILTIN.into()), drawn: 40, ..Request::default() };

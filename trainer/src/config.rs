@@ -520,7 +520,7 @@ mod tests {
             ("real = 1.0", "real = 0.0", "labels"),
             ("cutout = 16", "cutout = 32", "cutout"),
             ("steps = 20000", "steps = 0", "steps"),
-            ("[generator", "[quantise]\ntune = 1000000\n[generator", "quantise: tune"),
+            ("tune = 100", "tune = 1000000", "quantise: tune"),
             ("name = \"pocket\"", "name = \"../x\"", "name"),
         ];
         for (from, to, expected) in cases {

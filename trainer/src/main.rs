@@ -56,7 +56,7 @@ fn say(text: fmt::Arguments<'_>) {
 }
 
 /// The generator that the firmware ships with.
-const SHIPPED: &[u8] = include_bytes!("../../firmware/assets/frog.gen");
+const SHIPPED: &[u8] = include_bytes!("../../models/pocket-drawn/model.gen");
 
 /// Most pictures at a time: all of them are held in memory.
 const MOST: i64 = 100_000;

@@ -167,7 +167,7 @@ fn a_recipe_can_ask_for_fine_tuning() {
 }
 
 /// The shipped model.
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../firmware/assets/frog.gen");
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/pocket-drawn/model.gen");
 
 #[test]
 fn a_model_can_be_packed_for_speed_and_draws_the_same() {

@@ -27,7 +27,7 @@ struct Arguments {
     /// Writes a picture of the OLED there instead of opening a window [default without a display: frog.png]
     #[arg(long, value_name = "PNG")]
     out: Option<PathBuf>,
-    /// Draws with this model instead of firmware/assets/frog.gen
+    /// Draws with this model instead of models/pocket-drawn/model.gen
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 }
