@@ -113,6 +113,8 @@ else
 fi
 if [ -d ../shared/golden ]; then
     step "parity with Keras, full set" cargo run -q -p trainer --release -- parity ../shared/golden
+    step "quality of the shipped models" cargo run -q -p trainer --release -- eval models/*/model.gen -n 500 \
+        --data ../shared/cifar10-frogs/train
 else
     printf '\n== parity with Keras, full set: left out, there is no ../shared/golden\n'
 fi
