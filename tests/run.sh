@@ -108,13 +108,13 @@ step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p 
 tests "tests" cargo test --workspace --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train
+    step "quality of the shipped models" cargo run -q -p trainer --release -- eval models/*/model.gen -n 500 \
+        --data ../shared/cifar10-frogs/train
 else
     printf '\n== train: left out, there is no ../shared/cifar10-frogs/train\n'
 fi
 if [ -d ../shared/golden ]; then
     step "parity with Keras, full set" cargo run -q -p trainer --release -- parity ../shared/golden
-    step "quality of the shipped models" cargo run -q -p trainer --release -- eval models/*/model.gen -n 500 \
-        --data ../shared/cifar10-frogs/train
 else
     printf '\n== parity with Keras, full set: left out, there is no ../shared/golden\n'
 fi
