@@ -54,6 +54,22 @@ impl Place {
         image::RgbImage::from_fn(40, 32, colour).save(self.path().join(format!("pictures/{i}.png"))).unwrap();
     }
 
+    /// Starts the run that will be called `name`, and kills it when its metrics have so many lines,
+    /// wherever it is by then.
+    #[cfg(unix)]
+    fn run_and_kill(&self, arguments: &[&str], name: &str, lines: usize) {
+        use std::os::unix::process::ExitStatusExt as _;
+
+        let mut child = self.command(arguments).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let metrics = self.path().join("runs").join(name).join("metrics.jsonl");
+        while child.try_wait().unwrap().is_none() {
+            if fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= lines) {
+                child.kill().unwrap(); // SIGKILL
+            }
+        }
+        assert_eq!(child.wait().unwrap().signal(), Some(9), "the run was over before it could be killed");
+    }
+
     /// The program in this folder, without the user's environment or the network.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
@@ -217,22 +233,14 @@ fn the_number_of_threads_changes_nothing() {
 #[cfg(unix)]
 #[test]
 fn a_killed_run_resumes_to_the_same_bits() {
-    use std::os::unix::process::ExitStatusExt as _;
     let place = Place::new();
     let long = with(&["--steps", "200"]);
     place.run_well(&long);
     let whole = result(&place.folder("001-tiny"));
     // Killed when that many lines of metrics are there, wherever it is by then.
     for (i, lines) in [1, 3, 6].into_iter().enumerate() {
-        let mut child = place.command(&long).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let name = format!("{:03}-tiny", i + 2);
-        let metrics = place.path().join("runs").join(&name).join("metrics.jsonl");
-        while child.try_wait().unwrap().is_none() {
-            if fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= lines) {
-                child.kill().unwrap(); // SIGKILL
-            }
-        }
-        assert_eq!(child.wait().unwrap().signal(), Some(9), "the run was over before it could be killed");
+        place.run_and_kill(&long, &name, lines);
         place.run_well(&["resume", &format!("runs/{name}")]);
         assert!(result(&place.folder(&name)) == whole, "killed after {lines} lines");
     }
@@ -812,15 +820,8 @@ fn a_killed_run_keeps_its_best_to_the_bit() {
     place.run_well(&long);
     let whole = (result(&place.folder("001-tiny")), best(&place.folder("001-tiny")));
     for (i, lines) in [3, 8, 14].into_iter().enumerate() {
-        let mut child = place.command(&long).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let name = format!("{:03}-tiny", i + 2);
-        let metrics = place.path().join("runs").join(&name).join("metrics.jsonl");
-        while child.try_wait().unwrap().is_none() {
-            if fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= lines) {
-                child.kill().unwrap(); // SIGKILL
-            }
-        }
-        child.wait().unwrap();
+        place.run_and_kill(&long, &name, lines);
         place.run_well(&["resume", &format!("runs/{name}")]);
         let folder = place.folder(&name);
         assert!((result(&folder), best(&folder)) == whole, "killed after {lines} lines");
