@@ -6,17 +6,21 @@ use std::{env, fs};
 use gen_core::{Model, tiling};
 
 /// The boards, each with the target for its core.
-const BOARDS: [(&str, &str); 6] = [
+const BOARDS: [(&str, &str); 10] = [
     ("lm3s6965evb", "thumbv7m-none-eabi"),
     ("mps2-an385", "thumbv7m-none-eabi"),
     ("mps2-an386", "thumbv7em-none-eabihf"),
     ("mps2-an500", "thumbv7em-none-eabihf"),
     ("mps2-an505", "thumbv8m.main-none-eabihf"),
     ("mps3-an547", "thumbv8m.main-none-eabihf"),
+    ("pico2", "thumbv8m.main-none-eabihf"),
+    ("stm32f429i-disc1", "thumbv7em-none-eabihf"),
+    ("nrf52840-dk", "thumbv7em-none-eabihf"),
+    ("microbit-v2", "thumbv7em-none-eabihf"),
 ];
 
 /// What the program itself may need beside a model: bytes of flash (code, fonts, tables) …
-const CODE: usize = 48 * 1024;
+const CODE: usize = 116 * 1024;
 /// … and bytes of RAM (frame buffer, run time).
 const DATA: usize = 8 * 1024;
 
@@ -53,7 +57,7 @@ fn run() -> Result<(), String> {
 fn board() -> Result<Option<&'static str>, String> {
     let chosen: Vec<_> = BOARDS.into_iter().filter(|(board, _)| feature(board)).collect();
     match chosen[..] {
-        [] if feature("device") => {
+        [] if feature("emulated") || feature("hardware") => {
             Err(format!("choose a board: --features with one of {}", BOARDS.map(|(board, _)| board).join(", ")))
         }
         [] => Ok(None),
@@ -87,7 +91,9 @@ fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String>
          /// Width of its pictures, in pixels.\n\
          pub const PICTURE_WIDTH: usize = {};\n\
          /// Height of its pictures, in pixels.\n\
-         pub const PICTURE_HEIGHT: usize = {};\n",
+         pub const PICTURE_HEIGHT: usize = {};\n\
+         /// Bytes of flash that are kept for the program beside a model.\n\
+         pub const ROOM_FOR_CODE: usize = {CODE};\n",
         model.checksum(),
         workspace_len(model)?,
         picture.width,

@@ -1,14 +1,15 @@
-//! Which frog is shown when.
+//! Which picture is shown when.
 //!
 //! ```text
-//!             press                    press, or the way is done
-//! start --> standing(n) --> standing(n+1)        <---------+
-//!                |                                         |
-//!                +-- idle time over --> on the way to n+1 -+
+//! mode      by itself                              tap            long           held
+//! single    stands                                 a new one      previous mode  earlier ones,
+//! morph     stands, then turns into a new one      a new one                     one after
+//! gallery   a wall of numbers that follow          a new wall                    the other
+//! slides    stands, then a new one                 a new one
 //! ```
-//! One [`step`](App::step) draws one picture at the most. Time comes in from outside
-//! and the way to the next frog has a fixed number of pictures, so what is drawn
-//! depends on the steps alone, never on how fast the machine is.
+//! One [`step`](App::step) draws one picture at the most. Time, button, noise and typed words come
+//! in through [`Io`], so what is drawn is a function of what the board reports: a faster chip
+//! draws more pictures on the way from one to the next, and otherwise the same ones.
 
 #![forbid(unsafe_code)]
 
@@ -16,64 +17,47 @@ use core::fmt;
 
 use embedded_graphics::draw_target::DrawTarget;
 use gen_core::{Engine, Latent, Model, WorkspaceTooSmall};
+use heapless::Deque;
 
+use crate::gesture::{Gesture, Gestures};
 use crate::ink::Ink;
-use crate::settings::Settings;
-use crate::view::{DisplayTooSmall, View};
+use crate::io::{Io, Word};
+use crate::layout::DisplayTooSmall;
+use crate::settings::{Mode, Settings};
+use crate::view::{Label, View, Watch};
 
-/// Where the numbers of new frogs come from: a counter, or a chip's noise source.
-pub trait Seeds {
-    /// The next frog's number.
-    fn next_seed(&mut self) -> u32;
-}
+/// How long the way from one picture to the next is, in microseconds.
+const WAY_US: u64 = 3_000_000;
+/// How many pictures the app can go back to.
+const HISTORY: usize = 32;
 
-/// One frog after the other.
-#[derive(Debug, Clone, Copy)]
-pub struct Counter(u32);
-
-impl Counter {
-    /// Begins with this number.
-    pub fn from(first: u32) -> Self {
-        Self(first)
-    }
-}
-
-impl Seeds for Counter {
-    fn next_seed(&mut self) -> u32 {
-        let seed = self.0;
-        self.0 = seed.wrapping_add(1);
-        seed
-    }
-}
-
-/// The button that asks for a new frog.
-pub trait Button {
-    /// Whether it was pressed since the last call. Presses must not get lost
-    /// between calls, which may lie as far apart as drawing a picture takes.
-    fn pressed(&mut self) -> bool;
-}
-
-/// What a step drew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A frog stands on the display.
+    /// A picture stands on the display, or in the wall.
     Drawn {
         /// Its number.
         seed: u32,
         /// Checksum of the picture.
         crc: u32,
+        /// Microseconds that the engine took.
+        us: u32,
     },
-    /// A picture between two frogs.
+    /// A picture between two others.
     Morph {
-        /// Number of the frog that it comes from.
+        /// Number of the picture that it comes from.
         from: u32,
-        /// Number of the frog that it goes to.
+        /// Number of the picture that it goes to.
         to: u32,
         /// How far, of 256.
         t: u16,
         /// Checksum of the picture.
         crc: u32,
+        /// Microseconds that the engine took.
+        us: u32,
     },
+    /// A word was typed that says nothing to the app.
+    Unknown(Word),
 }
 
 /// Why there can be no app.
@@ -96,36 +80,60 @@ impl fmt::Display for StartError {
 
 impl core::error::Error for StartError {}
 
-#[derive(Debug, Clone)]
-struct Frog {
-    seed: u32,
-    latent: Latent,
-}
-
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum State {
+    /// Nothing is on the display yet.
     Start,
-    Standing { frog: Frog, since_ms: u32 },
-    Morphing { from: Frog, to: Frog, t: u16 },
+    /// The picture, or the wall, is complete.
+    Standing { since_us: u64 },
+    /// On the way to another picture.
+    Morphing { to: u32, since_us: u64, t: u16 },
+    /// So many pictures of the wall are there.
+    Building { bricks: u32 },
 }
 
-/// The program: a display, a button, and frogs.
+/// The numbers of earlier pictures, and how far one has gone back.
+#[derive(Debug, Default)]
+struct History {
+    numbers: Deque<u32, HISTORY>,
+    back: usize,
+}
+
+impl History {
+    fn add(&mut self, number: u32) {
+        if self.numbers.is_full() {
+            self.numbers.pop_back();
+        }
+        let _ = self.numbers.push_front(number); // has room now
+        self.back = 0;
+    }
+
+    /// The one before; after the oldest comes the latest again.
+    fn earlier(&mut self) -> Option<u32> {
+        self.back = (self.back + 1) % self.numbers.len().max(1);
+        self.numbers.iter().nth(self.back).copied()
+    }
+}
+
+/// The program: a display, a board, and pictures.
 #[derive(Debug)]
-pub struct App<'a, D, S, B> {
+pub struct App<'a, D, I> {
     engine: Engine<'a, 'a>,
     view: View<'a, D>,
-    seeds: S,
-    button: B,
+    io: I,
+    gestures: Gestures,
+    settings: Settings,
     latent_len: usize,
-    idle_ms: u32,
     state: State,
+    /// Number of the picture that stands, or of the first in the wall.
+    number: u32,
+    /// The number after which counting goes on.
+    last: u32,
+    history: History,
 }
 
-impl<'a, D: DrawTarget<Color: Ink>, S: Seeds, B: Button> App<'a, D, S, B> {
-    /// How far the way to the next frog goes at each step, of 256.
-    pub const MORPH_STEP: u16 = 16;
-
-    /// Puts everything together; draws nothing yet. `settings.seed` is the business of `seeds`.
+impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
+    /// Puts everything together; draws nothing yet.
     ///
     /// # Errors
     /// [`StartError`]: the workspace or the display is too small for the model.
@@ -133,18 +141,20 @@ impl<'a, D: DrawTarget<Color: Ink>, S: Seeds, B: Button> App<'a, D, S, B> {
         model: &'a Model<'a>,
         workspace: &'a mut [i8],
         display: &'a mut D,
-        seeds: S,
-        button: B,
-        settings: &Settings,
+        io: I,
+        settings: Settings,
     ) -> Result<Self, StartError> {
         Ok(Self {
             engine: Engine::new(model, workspace).map_err(StartError::Workspace)?,
             view: View::new(display, model.picture()).map_err(StartError::Display)?,
-            seeds,
-            button,
+            io,
+            gestures: Gestures::default(),
             latent_len: model.latent_len(),
-            idle_ms: settings.idle_ms,
             state: State::Start,
+            number: 0,
+            last: settings.first_seed().wrapping_sub(1),
+            history: History::default(),
+            settings,
         })
     }
 
@@ -153,62 +163,201 @@ impl<'a, D: DrawTarget<Color: Ink>, S: Seeds, B: Button> App<'a, D, S, B> {
         self.view.display()
     }
 
-    /// Does what is to be done at time `now_ms`, in milliseconds since any moment
-    /// (it may wrap); `None` if that is nothing.
+    /// The board.
+    pub fn io(&mut self) -> &mut I {
+        &mut self.io
+    }
+
+    /// What the app does.
+    pub fn mode(&self) -> Mode {
+        self.settings.mode
+    }
+
+    /// How many pictures a gallery has.
+    pub fn wall(&self) -> u32 {
+        self.view.layout().wall.len()
+    }
+
+    /// Does what is to be done now; `None` if that is nothing.
     ///
     /// # Errors
-    /// Those of the display.
-    pub fn step(&mut self, now_ms: u32) -> Result<Option<Event>, D::Error> {
-        let pressed = self.button.pressed();
-        let (event, state) = match core::mem::replace(&mut self.state, State::Start) {
-            State::Start => {
-                self.view.start()?;
-                let first = self.next_frog();
-                self.stand(first, now_ms)?
+    /// Those of the display. The next step goes on.
+    pub fn step(&mut self) -> Result<Option<Event>, D::Error> {
+        if let State::Start = self.state {
+            return self.first().map(Some);
+        }
+        if let Some(word) = self.io.word() {
+            return self.obey(word).map(Some);
+        }
+        self.gestures.look(&mut self.io);
+        match self.gestures.take() {
+            Some(gesture) => self.answer(gesture),
+            None => self.go_on(),
+        }
+    }
+
+    fn first(&mut self) -> Result<Event, D::Error> {
+        self.view.start(self.settings.mode)?;
+        let number = self.settings.seed.unwrap_or_else(|| self.new_number());
+        self.show_new(number)
+    }
+
+    /// A number that was not shown before: noise, or the one after the last.
+    fn new_number(&mut self) -> u32 {
+        self.io.noise().unwrap_or(self.last.wrapping_add(1))
+    }
+
+    fn obey(&mut self, word: Word) -> Result<Event, D::Error> {
+        let mut settings = Settings { seed: None, ..self.settings };
+        if settings.apply(&word).is_err() {
+            return Ok(Event::Unknown(word));
+        }
+        let changed = settings.mode != self.settings.mode;
+        self.settings = settings;
+        if changed {
+            self.view.start(self.settings.mode)?;
+        }
+        match settings.seed {
+            Some(number) => self.show_new(number),
+            None => self.show(self.number),
+        }
+    }
+
+    fn answer(&mut self, gesture: Gesture) -> Result<Option<Event>, D::Error> {
+        let number = match (gesture, self.state) {
+            // Straight to where the way leads: no number is left out.
+            (Gesture::Tap, State::Morphing { to, .. }) => to,
+            (Gesture::Tap, _) => self.new_number(),
+            (Gesture::Long, _) => {
+                self.settings.mode = self.settings.mode.previous();
+                self.view.start(self.settings.mode)?;
+                return self.show(self.number).map(Some);
             }
-            State::Standing { .. } if pressed => {
-                let next = self.next_frog();
-                self.stand(next, now_ms)?
+            (Gesture::Held, _) => {
+                let earlier = self.history.earlier().unwrap_or(self.number);
+                return self.show(earlier).map(Some);
             }
-            State::Standing { frog, since_ms } => {
-                if self.idle_ms == 0 || now_ms.wrapping_sub(since_ms) < self.idle_ms {
-                    self.state = State::Standing { frog, since_ms };
-                    return Ok(None);
-                }
-                let to = self.next_frog();
-                self.view.label(frog.seed, Some(to.seed))?;
-                self.morph(frog, to, Self::MORPH_STEP)?
-            }
-            // A press goes straight to where the way leads: no number is left out.
-            State::Morphing { from, to, t } => match t + Self::MORPH_STEP {
-                t @ ..256 if !pressed => self.morph(from, to, t)?,
-                _ => self.stand(to, now_ms)?,
-            },
         };
-        self.state = state;
-        Ok(Some(event))
+        self.show_new(number).map(Some)
     }
 
-    fn next_frog(&mut self) -> Frog {
-        let seed = self.seeds.next_seed();
-        Frog { seed, latent: Latent::from_seed(seed, self.latent_len) }
+    /// What happens by itself.
+    fn go_on(&mut self) -> Result<Option<Event>, D::Error> {
+        let now = self.io.now_us();
+        let idle_us = u64::from(self.settings.idle_ms) * 1000;
+        match (self.state, self.settings.mode) {
+            (State::Building { bricks }, _) => self.brick(bricks).map(Some),
+            (State::Morphing { to, since_us, t }, _) => {
+                let due = (now.saturating_sub(since_us) * 256 / WAY_US).min(256) as u16;
+                match due.max(t + 1) {
+                    t @ ..256 => self.morph(to, since_us, t).map(Some),
+                    _ => self.show_new(to).map(Some),
+                }
+            }
+            (State::Standing { since_us }, Mode::Morph | Mode::Slides)
+                if idle_us > 0 && now.saturating_sub(since_us) >= idle_us =>
+            {
+                let number = self.new_number();
+                if self.settings.mode == Mode::Slides {
+                    return self.show_new(number).map(Some);
+                }
+                self.last = number;
+                self.morph(number, now, 1).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
-    fn stand(&mut self, frog: Frog, now_ms: u32) -> Result<(Event, State), D::Error> {
-        self.view.label(frog.seed, None)?;
-        let crc = self.view.frog(&mut self.engine, &frog.latent)?;
-        Ok((Event::Drawn { seed: frog.seed, crc }, State::Standing { frog, since_ms: now_ms }))
+    /// Shows a picture, or a wall that begins with it, that one may want to go back to.
+    fn show_new(&mut self, number: u32) -> Result<Event, D::Error> {
+        self.history.add(number);
+        self.show(number)
     }
 
-    fn morph(&mut self, from: Frog, to: Frog, t: u16) -> Result<(Event, State), D::Error> {
-        let crc = self.view.frog(&mut self.engine, &from.latent.toward(&to.latent, t))?;
-        Ok((Event::Morph { from: from.seed, to: to.seed, t, crc }, State::Morphing { from, to, t }))
+    fn show(&mut self, number: u32) -> Result<Event, D::Error> {
+        (self.number, self.last) = (number, number);
+        match self.settings.mode {
+            Mode::Gallery => self.brick(0),
+            _ => self.stand(),
+        }
+    }
+
+    fn stand(&mut self) -> Result<Event, D::Error> {
+        let seed = self.number;
+        // Where an error of the display leaves it.
+        self.state = State::Standing { since_us: self.io.now_us() };
+        let latent = self.latent(seed);
+        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
+        let crc = self.view.picture(&mut self.engine, &latent, &mut watch)?;
+        let us = watch.us;
+        self.view.label(&Label { number: seed, next: None, mode: self.settings.mode, us })?;
+        self.state = State::Standing { since_us: self.io.now_us() };
+        Ok(Event::Drawn { seed, crc, us })
+    }
+
+    fn morph(&mut self, to: u32, since_us: u64, t: u16) -> Result<Event, D::Error> {
+        let from = self.number;
+        self.state = State::Morphing { to, since_us, t };
+        let latent = self.latent(from).toward(&self.latent(to), t);
+        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
+        let crc = self.view.picture(&mut self.engine, &latent, &mut watch)?;
+        let us = watch.us;
+        self.view.label(&Label { number: from, next: Some(to), mode: self.settings.mode, us })?;
+        Ok(Event::Morph { from, to, t, crc, us })
+    }
+
+    fn brick(&mut self, i: u32) -> Result<Event, D::Error> {
+        let seed = self.number.wrapping_add(i);
+        let bricks = i + 1;
+        self.state = State::Building { bricks };
+        let latent = self.latent(seed);
+        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
+        let crc = self.view.brick(i, &mut self.engine, &latent, &mut watch)?;
+        let us = watch.us;
+        self.view.label(&Label { number: self.number, next: None, mode: self.settings.mode, us })?;
+        self.last = seed;
+        if bricks == self.wall() {
+            self.state = State::Standing { since_us: self.io.now_us() };
+        }
+        Ok(Event::Drawn { seed, crc, us })
+    }
+
+    fn latent(&self, number: u32) -> Latent {
+        Latent::from_seed(number, self.latent_len)
+    }
+}
+
+/// Measures the engine and not the display, and looks at the button meanwhile.
+struct Stopwatch<'a, I> {
+    io: &'a mut I,
+    gestures: &'a mut Gestures,
+    since: u64,
+    /// What the engine took so far, in microseconds.
+    us: u32,
+}
+
+impl<'a, I: Io> Stopwatch<'a, I> {
+    fn start(io: &'a mut I, gestures: &'a mut Gestures) -> Self {
+        let since = io.now_us();
+        Self { io, gestures, since, us: 0 }
+    }
+}
+
+impl<I: Io> Watch for Stopwatch<'_, I> {
+    fn made(&mut self) {
+        self.us = self.us.saturating_add((self.io.now_us() - self.since) as u32);
+    }
+
+    fn shown(&mut self) {
+        self.gestures.look(self.io);
+        self.since = self.io.now_us();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
     use std::vec;
     use std::vec::Vec;
 
@@ -220,12 +369,30 @@ mod tests {
     use crate::model::BLOB;
     use crate::picture;
 
-    /// A button that is pressed from outside.
-    struct Finger<'a>(&'a Cell<bool>);
+    /// A board that is played from outside.
+    #[derive(Debug, Default)]
+    struct Hand {
+        us: Cell<u64>,
+        down: Cell<bool>,
+        noise: RefCell<VecDeque<u32>>,
+        words: RefCell<VecDeque<&'static str>>,
+        /// How long a row of a picture takes, in microseconds.
+        row_us: u64,
+    }
 
-    impl Button for Finger<'_> {
-        fn pressed(&mut self) -> bool {
-            self.0.take()
+    impl Io for &Hand {
+        fn now_us(&mut self) -> u64 {
+            self.us.set(self.us.get() + self.row_us / 3); // read three times a row
+            self.us.get()
+        }
+        fn is_down(&mut self) -> bool {
+            self.down.get()
+        }
+        fn noise(&mut self) -> Option<u32> {
+            self.noise.borrow_mut().pop_front()
+        }
+        fn word(&mut self) -> Option<Word> {
+            self.words.borrow_mut().pop_front().map(|word| Word::try_from(word).expect("short"))
         }
     }
 
@@ -235,23 +402,35 @@ mod tests {
         display
     }
 
-    /// Runs an app that begins with frog 7: for each step the time, and whether the button was pressed before it.
-    fn run(idle_ms: u32, steps: &[(u32, bool)]) -> Vec<Option<Event>> {
+    /// Has somebody play with an app that begins with picture 7.
+    fn play(hand: &Hand, settings: Settings, play: impl FnOnce(&mut App<'_, MockDisplay<Gray4>, &Hand>)) {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
         let mut workspace = vec![0; model.workspace_len()];
         let mut display = display::<Gray4>();
-        let pressed = Cell::new(false);
-        let settings = Settings { idle_ms, ..Settings::default() };
-        let mut app = App::new(&model, &mut workspace, &mut display, Counter::from(7), Finger(&pressed), &settings)
-            .expect("it fits");
-        let mut step = |&(now, press): &(u32, bool)| {
-            pressed.set(press);
-            app.step(now).expect("the mock display cannot fail")
-        };
-        steps.iter().map(&mut step).collect()
+        let settings = Settings { seed: Some(7), ..settings };
+        play(&mut App::new(&model, &mut workspace, &mut display, hand, settings).expect("it fits"));
     }
 
-    /// Checksum of the picture on the way from one frog to another.
+    /// What happens in the next `ms`, looking every 50.
+    fn wait(app: &mut App<'_, MockDisplay<Gray4>, &Hand>, hand: &Hand, ms: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..ms / 50 {
+            hand.us.set(hand.us.get() + 50_000);
+            let event = app.step().expect("the mock display cannot fail");
+            events.extend(event);
+        }
+        events
+    }
+
+    fn press(app: &mut App<'_, MockDisplay<Gray4>, &Hand>, hand: &Hand, ms: u64) -> Vec<Event> {
+        hand.down.set(true);
+        let mut events = wait(app, hand, ms);
+        hand.down.set(false);
+        events.extend(wait(app, hand, 100));
+        events
+    }
+
+    /// Checksum of the picture on the way from one to another.
     fn crc(from: u32, to: u32, t: u16) -> u32 {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
         let mut workspace = vec![0; model.workspace_len()];
@@ -260,55 +439,187 @@ mod tests {
         picture::generate(&mut engine, &from.toward(&to, t), |_, _| {})
     }
 
-    fn drawn(seed: u32) -> Option<Event> {
-        Some(Event::Drawn { seed, crc: crc(seed, seed, 0) })
+    fn drawn(seed: u32) -> Event {
+        Event::Drawn { seed, crc: crc(seed, seed, 0), us: 0 }
     }
 
-    fn morph(from: u32, t: u16) -> Option<Event> {
-        Some(Event::Morph { from, to: from + 1, t, crc: crc(from, from + 1, t) })
+    const STILL: Settings = Settings { seed: None, idle_ms: 0, mode: Mode::Single };
+
+    #[test]
+    fn a_tap_shows_the_next_picture() {
+        let hand = Hand::default();
+        play(&hand, STILL, |app| {
+            assert_eq!(wait(app, &hand, 10_000), [drawn(7)]);
+            assert_eq!(press(app, &hand, 100), [drawn(8)]);
+            assert_eq!(press(app, &hand, 500), [drawn(9)]);
+            assert_eq!(wait(app, &hand, 10_000), []);
+        });
     }
 
     #[test]
-    fn a_press_shows_the_next_frog() {
-        let events = run(0, &[(0, false), (1, false), (2, true), (3, false), (4, true)]);
-        assert_eq!(events, [drawn(7), None, drawn(8), None, drawn(9)]);
-    }
-
-    #[test]
-    fn without_an_idle_time_nothing_moves() {
-        assert_eq!(run(0, &[(0, false), (u32::MAX / 2, false), (u32::MAX, false)]), [drawn(7), None, None]);
-    }
-
-    #[test]
-    fn an_idle_frog_turns_into_the_next() {
-        let steps: Vec<_> = [0, 999, 1000].into_iter().chain(1001..1018).map(|now| (now, false)).collect();
-        let way = (1..16).map(|i| morph(7, 16 * i));
-        let expected: Vec<_> = [drawn(7), None].into_iter().chain(way).chain([drawn(8), None, None]).collect();
-        assert_eq!(run(1000, &steps), expected);
-    }
-
-    #[test]
-    fn a_press_on_the_way_goes_straight_there() {
-        let events = run(10, &[(0, false), (10, false), (11, false), (12, true), (13, false), (22, false)]);
-        assert_eq!(events, [drawn(7), morph(7, 16), morph(7, 32), drawn(8), None, morph(8, 16)]);
-    }
-
-    #[test]
-    fn a_press_starts_the_idle_time_again() {
-        let events = run(10, &[(0, false), (9, true), (18, false), (19, false)]);
-        assert_eq!(events, [drawn(7), drawn(8), None, morph(8, 16)]);
-    }
-
-    #[test]
-    fn time_may_wrap() {
-        let events = run(10, &[(u32::MAX - 4, false), (4, false), (5, false)]);
-        assert_eq!(events, [drawn(7), None, morph(7, 16)]);
+    fn noise_chooses_new_numbers() {
+        let hand = Hand { noise: RefCell::new([100, 5].into()), ..Hand::default() };
+        play(&hand, STILL, |app| {
+            assert_eq!(wait(app, &hand, 100), [drawn(7)]);
+            assert_eq!(press(app, &hand, 100), [drawn(100)]);
+            assert_eq!(press(app, &hand, 100), [drawn(5)]);
+            assert_eq!(press(app, &hand, 100), [drawn(6)]); // no noise any more
+        });
     }
 
     #[test]
     fn numbers_wrap() {
-        let mut seeds = Counter::from(u32::MAX);
-        assert_eq!((seeds.next_seed(), seeds.next_seed()), (u32::MAX, 0));
+        let hand = Hand { words: RefCell::new(["seed=4294967295"].into()), ..Hand::default() };
+        play(&hand, STILL, |app| {
+            assert_eq!(wait(app, &hand, 150), [drawn(7), drawn(u32::MAX)]);
+            assert_eq!(press(app, &hand, 100), [drawn(0)]);
+        });
+    }
+
+    #[test]
+    fn holding_goes_back_through_earlier_pictures() {
+        let hand = Hand { noise: RefCell::new([100, 5].into()), ..Hand::default() };
+        play(&hand, STILL, |app| {
+            wait(app, &hand, 100);
+            press(app, &hand, 100);
+            press(app, &hand, 100);
+            // Shown so far: 7, 100, 5.
+            assert_eq!(press(app, &hand, 4200), [drawn(100), drawn(7), drawn(5)]);
+            assert_eq!(press(app, &hand, 2200), [drawn(100)]);
+            assert_eq!(press(app, &hand, 100), [drawn(101)]); // goes on counting from where it stands
+        });
+    }
+
+    #[test]
+    fn the_history_forgets_the_oldest() {
+        let mut history = History::default();
+        assert_eq!(history.earlier(), None);
+        for number in 0..HISTORY as u32 + 2 {
+            history.add(number);
+        }
+        let numbers: Vec<_> = (0..HISTORY).filter_map(|_| history.earlier()).collect();
+        let expected: Vec<_> = (2..HISTORY as u32 + 1).rev().chain([HISTORY as u32 + 1]).collect();
+        assert_eq!(numbers, expected);
+    }
+
+    #[test]
+    fn an_idle_picture_turns_into_the_next() {
+        let hand = Hand::default();
+        play(&hand, Settings { idle_ms: 1000, mode: Mode::Morph, ..STILL }, |app| {
+            assert_eq!(wait(app, &hand, 1000), [drawn(7)]);
+            let way = wait(app, &hand, 3100);
+            let (last, between) = way.split_last().expect("something happened");
+            assert_eq!(*last, drawn(8));
+            // Looked at every 50 ms, 3 s are 60 pictures; the first comes at once, and the last stands.
+            assert_eq!(between.len(), 60);
+            let mut before = 0;
+            for event in between {
+                let &Event::Morph { from: 7, to: 8, t, crc: found, us: 0 } = event else { panic!("{event:?}") };
+                assert!(t > before && t < 256);
+                assert_eq!(found, crc(7, 8, t));
+                before = t;
+            }
+        });
+    }
+
+    #[test]
+    fn a_slow_chip_draws_fewer_pictures_on_the_way() {
+        let hand = Hand { row_us: 30_000, ..Hand::default() };
+        play(&hand, Settings { idle_ms: 1000, mode: Mode::Morph, ..STILL }, |app| {
+            let events = wait(app, &hand, 1200);
+            let morphs = events.iter().filter(|event| matches!(event, Event::Morph { .. })).count();
+            assert!(events.iter().any(|event| matches!(event, Event::Drawn { seed: 8, .. })), "{events:?}");
+            assert!((2..=4).contains(&morphs), "{events:?}");
+            let times = events.iter().filter_map(|event| match event {
+                Event::Drawn { us, .. } | Event::Morph { us, .. } => Some(us),
+                Event::Unknown(_) => None,
+            });
+            // 32 rows, of which the engine is told a third: the rest is said to be the display's.
+            assert!(times.into_iter().all(|&us| us == 320_000), "{events:?}");
+        });
+    }
+
+    #[test]
+    fn a_tap_on_the_way_goes_straight_there() {
+        let hand = Hand::default();
+        play(&hand, Settings { idle_ms: 1000, mode: Mode::Morph, ..STILL }, |app| {
+            wait(app, &hand, 1500);
+            let events = press(app, &hand, 100);
+            assert_eq!(events.iter().filter(|event| matches!(event, Event::Drawn { .. })).count(), 1);
+            assert!(events.contains(&drawn(8)), "{events:?}");
+            assert_eq!(wait(app, &hand, 800), []); // the idle time starts again
+        });
+    }
+
+    #[test]
+    fn slides_follow_each_other() {
+        let hand = Hand::default();
+        play(&hand, Settings { idle_ms: 1000, mode: Mode::Slides, ..STILL }, |app| {
+            assert_eq!(wait(app, &hand, 3100), [drawn(7), drawn(8), drawn(9), drawn(10)]);
+        });
+    }
+
+    #[test]
+    fn a_wall_has_numbers_that_follow() {
+        let hand = Hand::default();
+        play(&hand, Settings { mode: Mode::Gallery, ..STILL }, |app| {
+            assert_eq!(wait(app, &hand, 1000), [7, 8, 9, 10].map(drawn)); // 64 x 64 pixels hold four
+            assert_eq!(wait(app, &hand, 1000), []);
+            press(app, &hand, 100);
+            assert_eq!(wait(app, &hand, 1000).last(), Some(&drawn(14)));
+            assert_eq!(press(app, &hand, 2500), [7, 8, 9, 10].map(drawn)); // the wall before
+        });
+    }
+
+    #[test]
+    fn a_long_press_goes_through_the_modes() {
+        let hand = Hand::default();
+        play(&hand, STILL, |app| {
+            wait(app, &hand, 100);
+            for mode in [Mode::Slides, Mode::Gallery, Mode::Morph, Mode::Single] {
+                let events = press(app, &hand, 1000);
+                assert_eq!(app.mode(), mode);
+                assert_eq!(events.first(), Some(&drawn(7)), "{mode}"); // the same picture, or a wall that begins with it
+                wait(app, &hand, 1000);
+            }
+        });
+    }
+
+    #[test]
+    fn words_call_pictures_and_modes() {
+        let words = ["seed=123", "mode=gallery", "frog", "mode=single", "idle=5"];
+        let hand = Hand { words: RefCell::new(words.into()), ..Hand::default() };
+        play(&hand, STILL, |app| {
+            let unknown = Event::Unknown(Word::try_from("frog").expect("short"));
+            let events = wait(app, &hand, 1000);
+            assert_eq!(events, [drawn(7), drawn(123), drawn(123), unknown, drawn(123), drawn(123)]);
+            assert_eq!(app.mode(), Mode::Single);
+        });
+    }
+
+    #[test]
+    fn a_press_while_a_picture_is_drawn_is_not_lost() {
+        let hand = Hand { row_us: 3000, ..Hand::default() };
+        play(&hand, STILL, |app| {
+            wait(app, &hand, 100);
+            // The button goes down and up while one picture is drawn: `now_us` lets time pass.
+            struct Short<'a>(&'a Hand, u64);
+            impl Io for Short<'_> {
+                fn now_us(&mut self) -> u64 {
+                    (&mut &*self.0).now_us()
+                }
+                fn is_down(&mut self) -> bool {
+                    (self.1..self.1 + 30_000).contains(&self.0.us.get())
+                }
+            }
+            let mut short = Short(&hand, hand.us.get() + 20_000);
+            let mut watch = Stopwatch::start(&mut short, &mut app.gestures);
+            for _ in 0..32 {
+                watch.made();
+                watch.shown();
+            }
+            let Some(Event::Drawn { seed: 8, .. }) = app.step().expect("it cannot fail") else { panic!("lost") };
+        });
     }
 
     #[test]
@@ -316,11 +627,9 @@ mod tests {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
         let mut workspace = vec![0; model.workspace_len()];
         let mut display = display::<Rgb565>();
-        let never = Cell::new(false);
-        let mut app =
-            App::new(&model, &mut workspace, &mut display, Counter::from(1), Finger(&never), &Settings::default())
-                .expect("it fits");
-        app.step(0).expect("the mock display cannot fail");
+        let hand = Hand::default();
+        let mut app = App::new(&model, &mut workspace, &mut display, &hand, STILL).expect("it fits");
+        app.step().expect("the mock display cannot fail");
         let area = app.display().affected_area();
         assert_eq!(area.top_left, Point::zero());
         assert!(area.size.width.max(area.size.height) == 64, "{area:?}");
@@ -329,10 +638,8 @@ mod tests {
     #[test]
     fn too_little_memory_is_an_error() {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
-        let never = Cell::new(false);
-        let settings = Settings::default();
-        let error =
-            App::new(&model, &mut [], &mut display::<Gray4>(), Counter::from(1), Finger(&never), &settings).err();
+        let hand = Hand::default();
+        let error = App::new(&model, &mut [], &mut display::<Gray4>(), &hand, STILL).err();
         let needed = model.workspace_len();
         assert_eq!(error, Some(StartError::Workspace(WorkspaceTooSmall { needed, given: 0 })));
     }

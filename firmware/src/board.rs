@@ -1,14 +1,20 @@
-//! Chips: each board's module defines a `Board` with `take()` and a `uart`.
+//! Chips: what programs that run on one need, and the modules of the emulated boards, each of
+//! which defines a `Board` with `take()` and a `uart`.
 //!
-//! The boards run under QEMU: log, settings and exit go through semihosting, which
-//! on a chip without a debugger is a fault. Unlike the rest of the crate this
+//! Under QEMU log, settings and exit go through semihosting, which on a chip without a
+//! debugger is a fault; boards that one can hold use RTT. Unlike the rest of the crate this
 //! module may use `unsafe`: for registers, for memory that `memory.x` lays out, and for
 //! the entry of the fault handler.
 #![allow(unsafe_code)]
 
+#[cfg(any(feature = "emulated", feature = "hardware"))]
 pub mod failure;
+#[cfg(feature = "emulated")]
 mod register;
+#[cfg(feature = "hardware")]
+pub mod rtt;
 pub mod stack;
+#[cfg(feature = "emulated")]
 mod uart;
 
 // One of them: build.rs has seen to it.
@@ -22,10 +28,14 @@ pub mod instructions;
 mod mps;
 #[cfg(feature = "mps")]
 pub use mps::*;
+#[cfg(feature = "mps")]
+pub mod wire;
 
+#[cfg(feature = "emulated")]
 pub use uart::Uart;
 
 use crate::model::WORKSPACE_LEN;
+#[cfg(feature = "emulated")]
 use crate::settings::Settings;
 
 /// The model's bytes, for [`gen_core::Model::parse`].
@@ -65,16 +75,27 @@ pub fn buffers() -> Option<&'static mut gen_core::conformance::Buffers> {
 }
 
 /// Ends the program, and QEMU with it: success.
+#[cfg(feature = "emulated")]
 pub fn exit() -> ! {
     semihosting::process::exit(0)
 }
 
 /// The settings on the semihosting command line; words that are none are named in the log.
+#[cfg(feature = "emulated")]
 pub fn settings() -> Settings {
+    settings_and(|_| false)
+}
+
+/// [`settings`] of a program that has words of its own: `more` takes them and says so.
+#[cfg(feature = "emulated")]
+pub fn settings_and(mut more: impl FnMut(&str) -> bool) -> Settings {
     let mut settings = Settings::default();
     let Ok(words) = semihosting::experimental::env::args::<256>() else { return settings };
     for word in &words {
         let word = word.unwrap_or("(not UTF-8)");
+        if more(word) {
+            continue;
+        }
         if let Err(e) = settings.apply(word) {
             defmt::warn!("setting {=str} ignored: {}", word, defmt::Display2Format(&e));
         }

@@ -1,58 +1,63 @@
-//! Where things stand on a display: the frog on the left, as large as it goes by
-//! whole factors; its number and a hint beside it, if there is room.
+//! A display with a picture on it: draws what [`layout`](crate::layout) has a place for.
 
 #![forbid(unsafe_code)]
 
 use core::fmt::{self, Write as _};
 
-use embedded_graphics::mono_font::ascii::{FONT_6X10, FONT_6X13_BOLD};
+use embedded_graphics::mono_font::ascii::{FONT_6X10, FONT_6X13_BOLD, FONT_10X20};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, MonoTextStyleBuilder};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics::text::{Baseline, Text};
-use gen_core::spec::MAX_SIDE;
 use gen_core::{Engine, Latent, Shape};
 use heapless::{String, Vec};
 
+use crate::enlarge::Enlarger;
 use crate::ink::Ink;
+use crate::layout::{DisplayTooSmall, Face, Field, Layout};
 use crate::picture;
+use crate::settings::Mode;
 
-/// Characters of the label; the longest seed has as many.
-const COLUMNS: usize = 10;
-/// Pixels between frog and label.
-const GAP: u32 = 4;
-/// Size of a character.
-const GLYPH: Size = Size::new(6, 10);
+/// Size of a character of a message.
+const GLYPH: Size = Face::Small.letter();
 /// Most lines of a message.
 const LINES: usize = 8;
 /// Longest message, in bytes; more is cut.
 const MESSAGE: usize = 160;
 
-/// The picture is larger than the display.
+/// Looks on while a picture is drawn, row by row.
+pub trait Watch {
+    /// The engine has made a row.
+    fn made(&mut self);
+    /// What it completes stands on the display.
+    fn shown(&mut self);
+}
+
+/// Nobody looks.
+impl Watch for () {
+    fn made(&mut self) {}
+    fn shown(&mut self) {}
+}
+
+/// What is said about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DisplayTooSmall {
-    /// Shape of the picture.
-    pub picture: Shape,
-    /// Size of the display, in pixels.
-    pub display: Size,
+pub struct Label {
+    /// Its number.
+    pub number: u32,
+    /// The number of the picture that it turns into.
+    pub next: Option<u32>,
+    /// What the app does.
+    pub mode: Mode,
+    /// How long the engine took, in microseconds.
+    pub us: u32,
 }
 
-impl fmt::Display for DisplayTooSmall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Size { width, height } = self.display;
-        write!(f, "pictures of {}x{} pixels do not fit this display of ", self.picture.width, self.picture.height)?;
-        write!(f, "{width}x{height}")
-    }
-}
-
-impl core::error::Error for DisplayTooSmall {}
-
-/// A display with a frog on it.
+/// A display, and where things stand on it.
 #[derive(Debug)]
 pub struct View<'d, D> {
     display: &'d mut D,
-    picture: Shape,
-    scale: u32,
+    layout: Layout,
+    shape: Shape,
 }
 
 impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
@@ -60,13 +65,9 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
     ///
     /// # Errors
     /// [`DisplayTooSmall`]
-    pub fn new(display: &'d mut D, picture: Shape) -> Result<Self, DisplayTooSmall> {
-        let size = display.bounding_box().size;
-        let scale = (size.width / u32::from(picture.width)).min(size.height / u32::from(picture.height));
-        if scale == 0 {
-            return Err(DisplayTooSmall { picture, display: size });
-        }
-        Ok(Self { display, picture, scale })
+    pub fn new(display: &'d mut D, shape: Shape) -> Result<Self, DisplayTooSmall> {
+        let layout = Layout::new(display.bounding_box().size, shape)?;
+        Ok(Self { display, layout, shape })
     }
 
     /// The display.
@@ -74,65 +75,123 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
         self.display
     }
 
-    /// Clears the display and writes what never changes.
-    ///
-    /// # Errors
-    /// Those of the display.
-    pub fn start(&mut self) -> Result<(), D::Error> {
-        self.display.clear(D::Color::BACKGROUND)?;
-        self.line(2, "frog no.", &FONT_6X10)?;
-        self.line(42, "SELECT:", &FONT_6X10)?;
-        self.line(52, "next frog", &FONT_6X10)
+    /// Where things stand.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
-    /// Draws a frog row by row as it is generated; returns the picture's checksum.
+    /// Clears the display for what this mode shows.
     ///
     /// # Errors
     /// Those of the display.
-    pub fn frog(&mut self, engine: &mut Engine<'_, '_>, latent: &Latent) -> Result<u32, D::Error> {
-        let mut enlarger = Enlarger::new(self.picture, self.scale);
+    pub fn start(&mut self, mode: Mode) -> Result<(), D::Error> {
+        self.display.clear(D::Color::BACKGROUND)?;
+        match self.layout.text.and_then(|text| text.caption) {
+            Some(field) if self.has_text(mode) => self.write(field, "number"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Draws a picture row by row as it is generated; returns its checksum.
+    ///
+    /// # Errors
+    /// Those of the display; `watch` sees all rows nevertheless.
+    pub fn picture(
+        &mut self,
+        engine: &mut Engine<'_, '_>,
+        latent: &Latent,
+        watch: &mut impl Watch,
+    ) -> Result<u32, D::Error> {
+        self.draw(engine, latent, self.layout.picture.top_left, self.layout.scale, watch)
+    }
+
+    /// Draws picture `i` of a wall.
+    ///
+    /// # Errors
+    /// As [`picture`](Self::picture).
+    pub fn brick(
+        &mut self,
+        i: u32,
+        engine: &mut Engine<'_, '_>,
+        latent: &Latent,
+        watch: &mut impl Watch,
+    ) -> Result<u32, D::Error> {
+        let wall = self.layout.wall;
+        self.draw(engine, latent, wall.place(i), wall.scale, watch)
+    }
+
+    fn draw(
+        &mut self,
+        engine: &mut Engine<'_, '_>,
+        latent: &Latent,
+        at: Point,
+        scale: u32,
+        watch: &mut impl Watch,
+    ) -> Result<u32, D::Error> {
+        let mut enlarger = Enlarger::new(self.shape, scale);
         let mut result = Ok(());
-        let origin = self.display.bounding_box().top_left;
-        let size = Size::new(u32::from(self.picture.width) * self.scale, 1);
+        let origin = self.display.bounding_box().top_left + at;
         let checksum = picture::generate(engine, latent, |_, rgb| {
+            watch.made();
             if result.is_ok() {
-                result = enlarger.row(rgb, |y, pixels| {
-                    let line = Rectangle::new(origin + Point::new(0, y as i32), size);
-                    let shades = pixels.zip(0..).map(|(rgb, x)| Ink::shade(rgb, x, y));
-                    self.display.fill_contiguous(&line, shades)
+                result = enlarger.row(rgb, |band| {
+                    let at = origin + Point::new(0, band.top() as i32);
+                    let area = Rectangle::new(at, Size::new(band.width(), band.height()));
+                    self.display.fill_contiguous(&area, band.map(|(rgb, x, y)| Ink::shade(rgb, x, y)))
                 });
             }
+            watch.shown();
         });
         result.map(|()| checksum)
     }
 
-    /// Writes the frog's number, and the number of the frog that it turns into.
+    /// Writes what is to be said about a picture, where there is room.
     ///
     /// # Errors
     /// Those of the display.
-    pub fn label(&mut self, seed: u32, next: Option<u32>) -> Result<(), D::Error> {
-        let mut text = String::<COLUMNS>::new();
-        let _ = write!(text, "{seed:<COLUMNS$}"); // a u32 has at most 10 digits
-        self.line(13, &text, &FONT_6X13_BOLD)?;
-        text.clear();
-        let _ = match next {
+    pub fn label(&mut self, label: &Label) -> Result<(), D::Error> {
+        let Some(text) = self.layout.text.filter(|_| self.has_text(label.mode)) else { return Ok(()) };
+        self.write(text.number, label.number)?;
+        match label.next {
             // The arrow gives way to a number too long for it.
-            Some(next) if next < 100_000_000 => write!(text, "> {next:<8}"),
-            Some(next) => write!(text, "{next:<COLUMNS$}"),
-            None => write!(text, "{:COLUMNS$}", ""),
-        };
-        self.line(26, &text, &FONT_6X10)
+            Some(next) if text.next.columns < 12 && next >= 100_000_000 => self.write(text.next, next)?,
+            Some(next) => self.write(text.next, format_args!("> {next}"))?,
+            None => self.write(text.next, "")?,
+        }
+        self.write(text.mode, label.mode)?;
+        self.write(text.time, Duration(label.us))
     }
 
-    /// A line of the label, `y` pixels from the top; nothing where there is no room.
-    fn line(&mut self, y: i32, text: &str, font: &MonoFont<'_>) -> Result<(), D::Error> {
-        let area = self.display.bounding_box();
-        let x = u32::from(self.picture.width) * self.scale + GAP;
-        if x + COLUMNS as u32 * GLYPH.width > area.size.width {
-            return Ok(());
+    fn has_text(&self, mode: Mode) -> bool {
+        mode != Mode::Gallery || !self.layout.wall.covers_text
+    }
+
+    /// Fills a field with text: what is not covered by letters is background.
+    fn write(&mut self, field: Field, what: impl fmt::Display) -> Result<(), D::Error> {
+        let mut text = Cut(String::<12>::new()); // no field has more
+        let _ = write!(text, "{what}");
+        let (mut line, columns) = (String::<12>::new(), field.columns);
+        let _ = if field.right { write!(line, "{:>columns$}", text.0) } else { write!(line, "{:<columns$}", text.0) };
+        let at = self.display.bounding_box().top_left + field.at;
+        let font = match field.face {
+            Face::Small => &FONT_6X10,
+            Face::Bold => &FONT_6X13_BOLD,
+            Face::Large => &FONT_10X20,
+        };
+        Text::with_baseline(&line, at, style(font), Baseline::Top).draw(self.display).map(|_| ())
+    }
+}
+
+/// A time for people, of at most 8 letters.
+struct Duration(u32);
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            us @ ..10_000 => write!(f, "{}.{} ms", us / 1000, us / 100 % 10),
+            us @ ..10_000_000 => write!(f, "{} ms", us / 1000),
+            us => write!(f, "{} s", us / 1_000_000),
         }
-        let at = area.top_left + Point::new(x as i32, y);
-        Text::with_baseline(text, at, style(font), Baseline::Top).draw(self.display).map(|_| ())
     }
 }
 
@@ -183,147 +242,21 @@ fn wrap(text: &str, columns: usize) -> Vec<&str, LINES> {
     lines
 }
 
-fn style<'f, C: Ink>(font: &'f MonoFont<'f>) -> MonoTextStyle<'f, C> {
+/// How letters look.
+pub(crate) fn style<'f, C: Ink>(font: &'f MonoFont<'f>) -> MonoTextStyle<'f, C> {
     // With a background a glyph is one block of pixels, and covers the one before.
     MonoTextStyleBuilder::new().font(font).text_color(C::TEXT).background_color(C::BACKGROUND).build()
 }
 
-type Rgb = [u8; 3];
-
-/// Enlarges a picture by a whole factor, row by row, interpolating linearly
-/// between the centres of pixels.
-///
-/// Output position `o` lies at `(2·o + 1 − scale) / (2·scale)` of the input, so
-/// an output row needs two input rows: the latest, and the one before, kept here.
-struct Enlarger {
-    scale: u32,
-    height: u32,
-    /// Input rows seen.
-    seen: u32,
-    /// Output rows made.
-    made: u32,
-    before: Vec<Rgb, { MAX_SIDE as usize }>,
-}
-
-impl Enlarger {
-    fn new(picture: Shape, scale: u32) -> Self {
-        Self { scale, height: picture.height.into(), seen: 0, made: 0, before: Vec::new() }
-    }
-
-    /// Takes the next input row and hands out the output rows that it completes.
-    fn row<E>(&mut self, rgb: &[u8], mut sink: impl FnMut(u32, Line<'_>) -> Result<(), E>) -> Result<(), E> {
-        let (row, _) = rgb.as_chunks();
-        let latest = self.seen as i32;
-        self.seen += 1;
-        while self.made < self.height * self.scale {
-            // Lies between input rows `first` and `first + 1`; beyond the edge, on the row at the edge.
-            let (first, weight) = position(self.made, self.scale);
-            if first + 1 > latest && self.seen < self.height {
-                break;
-            }
-            let upper = if (0..latest).contains(&first) { &self.before[..] } else { row };
-            sink(self.made, Line { upper, lower: row, weight, scale: self.scale, x: 0 })?;
-            self.made += 1;
-        }
-        self.before.clear();
-        // Cannot be full: no picture is wider than MAX_SIDE.
-        let _ = self.before.extend_from_slice(row);
-        Ok(())
-    }
-}
-
-/// Input position below (or left of) output position `o`, and the weight of the
-/// one after it, in `1 / (2·scale)`.
-fn position(o: u32, scale: u32) -> (i32, u32) {
-    let (o, scale) = (o as i32, scale as i32);
-    let p = 2 * o + 1 - scale;
-    (p.div_euclid(2 * scale), p.rem_euclid(2 * scale) as u32)
-}
-
-/// Pixels of one output row: mixes those of two input rows.
-struct Line<'a> {
-    upper: &'a [Rgb],
-    lower: &'a [Rgb],
-    weight: u32,
-    scale: u32,
-    x: u32,
-}
-
-impl Iterator for Line<'_> {
-    type Item = Rgb;
-
-    fn next(&mut self) -> Option<Rgb> {
-        let width = self.lower.len() as i32;
-        if self.x >= width as u32 * self.scale {
-            return None;
-        }
-        let (left, w) = position(self.x, self.scale);
-        self.x += 1;
-        let (left, right) = (left.max(0) as usize, (left + 1).min(width - 1) as usize);
-        let one = 2 * self.scale;
-        let (v, one_w, one_v) = (self.weight, one - w, one - self.weight);
-        let mix = |c: usize| {
-            let upper = u32::from(self.upper[left][c]) * one_w + u32::from(self.upper[right][c]) * w;
-            let lower = u32::from(self.lower[left][c]) * one_w + u32::from(self.lower[right][c]) * w;
-            ((upper * one_v + lower * v + one * one / 2) / (one * one)) as u8
-        };
-        Some([mix(0), mix(1), mix(2)])
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::string::{String, ToString};
+    use std::string::ToString;
     use std::vec::Vec;
 
     use embedded_graphics::mock_display::MockDisplay;
-    use embedded_graphics::pixelcolor::{BinaryColor, Gray4};
+    use embedded_graphics::pixelcolor::BinaryColor;
 
     use super::*;
-
-    /// Enlarges a picture given as rows of grey values.
-    fn enlarge(rows: &[&[u8]], scale: u32) -> Vec<Vec<u8>> {
-        let mut enlarger = Enlarger::new(Shape::new(rows.len() as u16, rows[0].len() as u16, 3), scale);
-        let mut out = Vec::new();
-        for row in rows {
-            let rgb: Vec<u8> = row.iter().flat_map(|&v| [v; 3]).collect();
-            let done: Result<(), ()> = enlarger.row(&rgb, |y, line| {
-                assert_eq!(y as usize, out.len());
-                out.push(line.map(|[r, ..]| r).collect());
-                Ok(())
-            });
-            assert_eq!(done, Ok(()));
-        }
-        out
-    }
-
-    #[test]
-    fn a_flat_picture_stays_flat() {
-        for (scale, value) in (1..6).flat_map(|s| [0, 77, 255].map(|v| (s, v))) {
-            let out = enlarge(&[&[value; 3][..]; 5], scale);
-            assert_eq!(out.len(), 5 * scale as usize);
-            assert!(out.iter().all(|row| row.len() == 3 * scale as usize && row.iter().all(|&v| v == value)));
-        }
-    }
-
-    #[test]
-    fn scale_one_is_the_picture() {
-        assert_eq!(enlarge(&[&[1, 2, 3], &[4, 5, 6]], 1), [[1, 2, 3], [4, 5, 6]]);
-    }
-
-    #[test]
-    fn scale_two_mixes_quarters() {
-        // Along each axis: the edge, 3:1, 1:3, the edge.
-        assert_eq!(
-            enlarge(&[&[0, 160], &[80, 240]], 2),
-            [[0, 40, 120, 160], [20, 60, 140, 180], [60, 100, 180, 220], [80, 120, 200, 240]]
-        );
-    }
-
-    #[test]
-    fn a_single_pixel_fills_everything() {
-        assert_eq!(enlarge(&[&[9]], 3), [[9; 3]; 3]);
-    }
 
     #[test]
     fn text_breaks_between_words() {
@@ -361,10 +294,19 @@ mod tests {
     }
 
     #[test]
-    fn too_small_a_display_is_refused_in_words() {
-        let mut display = MockDisplay::<Gray4>::new(); // 64 x 64
-        let error = View::new(&mut display, Shape::new(65, 32, 3)).map(|_| ()).expect_err("too high");
-        let text: String = error.to_string();
-        assert_eq!(text, "pictures of 32x65 pixels do not fit this display of 64x64");
+    fn times_are_short() {
+        let cases = [
+            (0, "0.0 ms"),
+            (940, "0.9 ms"),
+            (9_999, "9.9 ms"),
+            (10_000, "10 ms"),
+            (9_999_999, "9999 ms"),
+            (10_000_000, "10 s"),
+            (u32::MAX, "4294 s"),
+        ];
+        for (us, text) in cases {
+            assert_eq!(Duration(us).to_string(), text);
+            assert!(text.len() <= 8);
+        }
     }
 }

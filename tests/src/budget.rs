@@ -81,6 +81,30 @@ pub fn check_flash(measured: &BTreeMap<String, u64>) -> Result<()> {
     })
 }
 
+/// Compares what boards' programs take with their budgets, or writes them there when
+/// `UPDATE_GOLDEN` is set: bytes of flash, model included, and of variables.
+///
+/// # Errors
+/// When they differ, or there is a budget of something else.
+pub fn check_boards(measured: &BTreeMap<String, [u64; 2]>) -> Result<()> {
+    with_table(&golden("boards.toml"), |table: &mut BTreeMap<String, [u64; 2]>| {
+        let mut problems = Vec::new();
+        for (board, bytes) in measured {
+            let Some(budget) = table.get(board) else {
+                problems.push(format!("{board}: {bytes:?} bytes of flash and RAM, and no budget"));
+                continue;
+            };
+            for (i, what) in ["flash", "variables"].iter().enumerate() {
+                problems.extend(difference(&format!("{board}, {what}"), "bytes", budget[i], bytes[i], BYTES));
+            }
+        }
+        let gone = table.keys().filter(|&board| !measured.contains_key(board));
+        problems.extend(gone.map(|board| format!("{board}: a budget, but nothing was measured")));
+        table.clone_from(measured);
+        problems
+    })
+}
+
 /// The budgets that are there, as `(machine, network, variant)`.
 ///
 /// # Errors

@@ -7,38 +7,95 @@ use std::{env, fs, str};
 
 use anyhow::{Context, Result, bail};
 
-/// A board, as QEMU and as the firmware know it.
+const KB: u64 = 1024;
+
+/// A board, as the firmware knows it, and QEMU or probe-rs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Board {
-    /// QEMU's name for it, which is the firmware's feature too.
+    /// The firmware's feature; for emulated boards QEMU's name for it too, for others the name of
+    /// the program.
     pub name: &'static str,
     /// What the compiler calls its core.
     pub triple: &'static str,
     /// Bytes of flash of the real chip.
     pub flash: u64,
+    /// Where it begins.
+    pub flash_origin: u64,
     /// Bytes of RAM of the real chip.
     pub ram: u64,
+    /// Where it begins.
+    pub ram_origin: u64,
+    /// What probe-rs calls the chip, if one can hold it.
+    pub chip: Option<&'static str>,
 }
 
 /// Cortex-M3 with a grey OLED.
-pub const LM3S6965EVB: Board =
-    Board { name: "lm3s6965evb", triple: "thumbv7m-none-eabi", flash: 256 * 1024, ram: 64 * 1024 };
+pub const LM3S6965EVB: Board = Board {
+    name: "lm3s6965evb",
+    triple: "thumbv7m-none-eabi",
+    flash: 256 * KB,
+    flash_origin: 0,
+    ram: 64 * KB,
+    ram_origin: 0x2000_0000,
+    chip: None,
+};
 /// Cortex-M3, headless.
-pub const MPS2_AN385: Board =
-    Board { name: "mps2-an385", triple: "thumbv7m-none-eabi", flash: 4096 * 1024, ram: 4096 * 1024 };
+pub const MPS2_AN385: Board = Board { name: "mps2-an385", flash: 4096 * KB, ram: 4096 * KB, ..LM3S6965EVB };
 /// Cortex-M4F, headless.
 pub const MPS2_AN386: Board = Board { name: "mps2-an386", triple: "thumbv7em-none-eabihf", ..MPS2_AN385 };
 /// Cortex-M7F, headless.
 pub const MPS2_AN500: Board = Board { name: "mps2-an500", ..MPS2_AN386 };
 /// Cortex-M33F, headless.
-pub const MPS2_AN505: Board = Board { name: "mps2-an505", triple: "thumbv8m.main-none-eabihf", ..MPS2_AN385 };
+pub const MPS2_AN505: Board = Board {
+    name: "mps2-an505",
+    triple: "thumbv8m.main-none-eabihf",
+    flash_origin: 0x1000_0000,
+    ram_origin: 0x3800_0000,
+    ..MPS2_AN385
+};
 /// Cortex-M55 with MVE, headless.
 pub const MPS3_AN547: Board =
-    Board { name: "mps3-an547", triple: "thumbv8m.main-none-eabihf", flash: 512 * 1024, ram: 512 * 1024 };
+    Board { name: "mps3-an547", triple: "thumbv8m.main-none-eabihf", flash: 512 * KB, ram: 512 * KB, ..LM3S6965EVB };
 /// The boards without a display, which have memory for the largest models beside the program.
 pub const MPS: [Board; 5] = [MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547];
-/// All boards.
+/// All emulated boards.
 pub const BOARDS: [Board; 6] = [LM3S6965EVB, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547];
+
+/// Raspberry Pi Pico 2: Cortex-M33F (RP2350), a display on top.
+pub const PICO2: Board = Board {
+    name: "pico2",
+    triple: "thumbv8m.main-none-eabihf",
+    flash: 4096 * KB,
+    flash_origin: 0x1000_0000,
+    ram: 512 * KB, // striped; two banks of 4 KB beside it are left alone
+    ram_origin: 0x2000_0000,
+    chip: Some("RP235x"),
+};
+/// STM32F429 Discovery: Cortex-M4F, display on board.
+pub const STM32F429I_DISC1: Board = Board {
+    name: "stm32f429i-disc1",
+    triple: "thumbv7em-none-eabihf",
+    flash: 2048 * KB,
+    flash_origin: 0x0800_0000,
+    ram: 192 * KB,
+    ram_origin: 0x2000_0000,
+    chip: Some("STM32F429ZITx"),
+};
+/// Nordic nRF52840 DK: Cortex-M4F, a shield on the Arduino header.
+pub const NRF52840_DK: Board = Board {
+    name: "nrf52840-dk",
+    triple: "thumbv7em-none-eabihf",
+    flash: 1024 * KB,
+    flash_origin: 0,
+    ram: 256 * KB,
+    ram_origin: 0x2000_0000,
+    chip: Some("nRF52840_xxAA"),
+};
+/// BBC micro:bit v2: Cortex-M4F (nRF52833), a display on the edge connector.
+pub const MICROBIT_V2: Board =
+    Board { name: "microbit-v2", flash: 512 * KB, ram: 128 * KB, chip: Some("nRF52833_xxAA"), ..NRF52840_DK };
+/// The boards that one can hold.
+pub const REAL: [Board; 4] = [PICO2, STM32F429I_DISC1, NRF52840_DK, MICROBIT_V2];
 
 impl Board {
     /// The board with this name.
@@ -59,7 +116,7 @@ pub const SET_UP: &str = "./tests/run.sh installs all that is needed";
 /// otherwise.
 ///
 /// # Errors
-/// When cargo fails: with all that it printed.
+/// When cargo fails or warns: with all that it printed.
 pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
     build_with(board, program, model, &[])
 }
@@ -104,6 +161,10 @@ pub fn build_with(board: Board, program: &str, model: Option<&Path>, features: &
             String::new()
         };
         bail!("cannot build {program} for {}:\n{said}{hint}", board.name);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("warning: ") {
+        bail!("{program} for {} builds with warnings:\n{said}", board.name);
     }
     let path = executable(&output.stdout).context("cargo named no executable")?;
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))

@@ -11,7 +11,7 @@ use crate::qemu::{Options, Qemu};
 pub struct Pictures {
     /// Their pixels, three bytes (red, green, blue) each, one picture after the other.
     pub bytes: Vec<u8>,
-    /// A line for each, as the firmware logs it: `frog 42 crc 6985c7c9`.
+    /// A line for each, as the firmware logs it: `picture 42 crc 6985c7c9`.
     pub lines: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ pub fn on_host(blob: &[u8], seeds: &[u32]) -> Result<Pictures> {
         let start = pictures.bytes.len();
         let latent = Latent::from_seed(seed, model.latent_len());
         engine.generate(&latent, |_, rgb| pictures.bytes.extend_from_slice(rgb));
-        pictures.lines.push(format!("frog {seed} crc {:08x}", crc32fast::hash(&pictures.bytes[start..])));
+        pictures.lines.push(format!("picture {seed} crc {:08x}", crc32fast::hash(&pictures.bytes[start..])));
     }
     Ok(pictures)
 }
@@ -43,7 +43,7 @@ pub fn on_board(board: Board, program: &[u8], options: &Options) -> Result<(Pict
     let options = Options { serial: Some(serial.clone()), ..options.clone() };
     let (mut lines, mut others) = (Vec::new(), Vec::new());
     let code = Qemu::start(board, program, &options)?.finish(|line| match line.strip_prefix("INFO  ") {
-        Some(line) if line.starts_with("frog") => lines.push(line.to_owned()),
+        Some(line) if line.starts_with("picture") => lines.push(line.to_owned()),
         _ => others.push(line.to_owned()),
     })?;
     ensure!(code == 0, "{} returned {code}: {lines:#?} {others:#?}", board.name);

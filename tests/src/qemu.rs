@@ -229,7 +229,7 @@ fn socket(folder: &TempDir) -> PathBuf {
     folder.path().join("qmp")
 }
 
-/// Turns defmt frames into lines such as `INFO  frog 42 drawn`.
+/// Turns defmt frames into lines such as `INFO  picture 42 drawn`.
 fn decode(table: &Table, mut stdout: impl Read, lines: &Sender<String>) {
     let mut decoder = table.new_stream_decoder();
     let mut buffer = [0; 4096];

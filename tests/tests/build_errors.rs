@@ -5,7 +5,7 @@ mod models;
 use anyhow::Result;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use models::random;
-use workspace_tests::firmware::{Board, LM3S6965EVB, MPS2_AN386, build};
+use workspace_tests::firmware::{Board, LM3S6965EVB, MICROBIT_V2, MPS2_AN386, build};
 
 /// What building the product with this model says.
 fn refusal(blob: &[u8]) -> Result<String> {
@@ -42,6 +42,19 @@ fn too_large_for_the_flash() -> Result<()> {
 }
 
 #[test]
+fn too_large_for_a_board_that_one_can_hold() -> Result<()> {
+    let blob = generator(128, Shape::new(16, 16, 16))?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.gen");
+    std::fs::write(&path, &blob)?;
+    let error = build(MICROBIT_V2, MICROBIT_V2.name, Some(&path)).err();
+    let said = error.map_or("nothing".to_owned(), |e| e.to_string());
+    assert!(said.contains("the model does not fit microbit-v2"), "{said}");
+    assert!(said.contains(&format!("takes {} bytes", blob.len())) && said.contains("FLASH has 524288"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn too_large_for_the_display() -> Result<()> {
     let said = refusal(&generator(1, Shape::new(65, 65, 3))?)?;
     assert!(said.contains("the model's pictures are larger than the OLED"), "{said}");
@@ -50,7 +63,7 @@ fn too_large_for_the_display() -> Result<()> {
 
 #[test]
 fn no_board() -> Result<()> {
-    let none = Board { name: "device", ..LM3S6965EVB };
+    let none = Board { name: "emulated", ..LM3S6965EVB };
     let said = build(none, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
     assert!(said.contains("choose a board: --features with one of lm3s6965evb, mps2-an385, "), "{said}");
     Ok(())

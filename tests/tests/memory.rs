@@ -3,42 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use firmware::model::{BLOB, MODEL_LEN};
+use firmware::model::{BLOB, MODEL_LEN, ROOM_FOR_CODE};
 use gen_core::Model;
-use object::read::elf::ElfFile32;
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
 use workspace_tests::budget::check_flash;
 use workspace_tests::count::INT8;
+use workspace_tests::elf::Bill;
 use workspace_tests::firmware::{BOARDS, Board, LM3S6965EVB, MPS, MPS3_AN547, build, build_with};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
-
-/// Bytes that a program takes.
-#[derive(Debug)]
-struct Bill {
-    flash: u64,
-    statics: u64,
-    stack: u64,
-}
-
-fn bill(elf: &[u8]) -> Result<Bill> {
-    let elf: ElfFile32<'_> = ElfFile32::parse(elf)?;
-    let symbol = |name| Ok::<_, anyhow::Error>(elf.symbol_by_name(name).context("no symbol for the stack")?.address());
-    let mut bill = Bill { flash: 0, statics: 0, stack: symbol("_stack_start")? - symbol("_stack_end")? };
-    for section in elf.sections() {
-        let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
-        if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 {
-            continue; // debug information, and the log's texts: they stay on the host
-        }
-        let nothing_in_flash = section.kind() == SectionKind::UninitializedData;
-        if !nothing_in_flash {
-            bill.flash += section.size();
-        }
-        if nothing_in_flash || section.kind() == SectionKind::Data {
-            bill.statics += section.size();
-        }
-    }
-    Ok(bill)
-}
 
 /// Bytes of stack that a program has used when its log says so, in a line with `mark`.
 fn stack_used(board: Board, elf: &[u8], mark: &str) -> Result<u64> {
@@ -50,7 +21,7 @@ fn stack_used(board: Board, elf: &[u8], mark: &str) -> Result<u64> {
 
 fn check(board: Board, program: &str, mark: &str) -> Result<()> {
     let elf = build(board, program, None)?;
-    let bill = bill(&elf)?;
+    let bill = Bill::of(&elf)?;
     let used = stack_used(board, &elf, mark)?;
     let Bill { flash, statics, stack } = bill;
     let workspace = Model::parse(BLOB)?.memory(&INT8.tiling(board)).len();
@@ -63,6 +34,8 @@ fn check(board: Board, program: &str, mark: &str) -> Result<()> {
     );
     assert!(flash >= MODEL_LEN as u64 && statics >= workspace as u64, "something was not counted: {bill:?}");
     assert!(flash < board.flash, "{flash} bytes of flash are more than {} has", board.name);
+    let code = flash - MODEL_LEN as u64;
+    assert!(code <= ROOM_FOR_CODE as u64, "{code} bytes of code, build.rs keeps {ROOM_FOR_CODE} for {program}");
     // Pictures differ in nothing that takes stack; interrupts and the next compiler may.
     assert!(used * 4 <= stack * 3, "{used} bytes of {stack} are too much of the stack of {}", board.name);
     assert!(statics + stack < board.ram, "{statics} + {stack} bytes of RAM are more than {} has", board.name);
@@ -89,7 +62,7 @@ fn gen_core_is_as_small_as_it_was() -> Result<()> {
         if targets.contains_key(&target) {
             continue; // what is compiled for a core is the same on all its boards
         }
-        let flash = |program| Ok::<_, anyhow::Error>(bill(&build_with(board, program, None, &["bare"])?)?.flash);
+        let flash = |program| Ok::<_, anyhow::Error>(Bill::of(&build_with(board, program, None, &["bare"])?)?.flash);
         let bytes = flash("bare")? - MODEL_LEN as u64 - flash("bare-empty")?;
         println!("{target}: {bytes}");
         targets.insert(target, bytes);

@@ -1,21 +1,19 @@
-//! The OLED shows what the app draws on the host: every pixel, through button, idle
+//! The OLED shows what the app draws on the host: every pixel, through button, modes, idle
 //! morph and failure.
 //!
-//! No test depends on time: each waits for a line of the log, and the frogs that are
-//! looked at do not move by themselves (`idle=0`). Where they do, the log carries the
+//! No test depends on time: each waits for a line of the log, and the pictures that are
+//! looked at do not change by themselves (`idle=0`). Where they do, the log carries the
 //! checksum of every picture.
 
-use std::convert::Infallible;
-
 use anyhow::{Context, Result};
-use firmware::app::{App, Button, Counter, Event};
 use firmware::model::BLOB;
-use firmware::settings::Settings;
+use firmware::settings::Mode;
 use firmware::ssd0323::{BLACK, HEIGHT, Interface, Memory, Ssd0323, WIDTH};
 use firmware::view;
 use gen_core::{Model, ParseError};
 use workspace_tests::firmware::{LM3S6965EVB, build};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
+use workspace_tests::replay::Replay;
 
 /// A display on no chip: the driver's copy of its memory is all that is looked at.
 struct Nowhere;
@@ -25,39 +23,25 @@ impl Interface for Nowhere {
     fn data(&mut self, _: &[u8]) {}
 }
 
-/// A button that is pressed before every step, or never.
-struct Always(bool);
+type Oled<'m> = Ssd0323<'m, Nowhere>;
 
-impl Button for Always {
-    fn pressed(&mut self) -> bool {
-        self.0
-    }
-}
-
-fn greys(display: &Ssd0323<'_, Nowhere>) -> Vec<u8> {
+fn greys(display: &Oled<'_>) -> Vec<u8> {
     (0..WIDTH * HEIGHT).map(|i| display.grey(i % WIDTH, i / WIDTH)).collect()
-}
-
-/// Runs the app on the host: what each step drew, and the display after it.
-fn on_host(settings: Settings, pressed: bool, steps: u32) -> Result<Vec<(Event, Vec<u8>)>> {
-    let model = Model::parse(BLOB)?;
-    let mut workspace = vec![0; model.workspace_len()];
-    let mut memory: Memory = BLACK;
-    let mut display = Ssd0323::new(Nowhere, &mut memory);
-    let seeds = Counter::from(settings.first_seed());
-    let mut app = App::new(&model, &mut workspace, &mut display, seeds, Always(pressed), &settings)?;
-    let mut step = |i| -> Result<_> {
-        // Every step comes after the idle time.
-        let Ok::<_, Infallible>(event) = app.step(i * settings.idle_ms);
-        Ok((event.context("every step draws")?, greys(app.display())))
-    };
-    (0..steps).map(&mut step).collect()
 }
 
 fn start(settings: &[&str]) -> Result<Qemu> {
     let settings = settings.iter().map(|&word| word.to_owned()).collect();
     let options = Options { settings, limit: Some(LIMIT), ..Options::default() };
     Qemu::start(LM3S6965EVB, &build(LM3S6965EVB, "frog", None)?, &options)
+}
+
+/// Has somebody play with an OLED and a copy of it on the host.
+fn beside(mode: Mode, play: impl FnOnce(&mut Replay<'_, Oled<'_>>) -> Result<()>) -> Result<()> {
+    let model = Model::parse(BLOB)?;
+    let mut workspace = vec![0; model.workspace_len()];
+    let mut memory: Memory = BLACK;
+    let mut display = Ssd0323::new(Nowhere, &mut memory);
+    play(&mut Replay::new(&model, &mut workspace, &mut display, mode)?)
 }
 
 #[track_caller]
@@ -68,47 +52,70 @@ fn compare(oled: &[u8], host: &[u8]) {
 }
 
 #[test]
-fn the_button_shows_the_next_frog() -> Result<()> {
-    let host = on_host(Settings { seed: Some(41), idle_ms: 0 }, true, 3)?;
+fn the_button_shows_the_next_picture() -> Result<()> {
     let mut qemu = start(&["seed=41", "idle=0"])?;
-    for (seed, (_, frame)) in (41..).zip(&host) {
-        if seed > 41 {
-            qemu.press("ctrl")?;
+    let mut frames = Vec::new();
+    beside(Mode::Morph, |host| {
+        for seed in 41..44 {
+            if seed > 41 {
+                qemu.press("ctrl")?;
+            }
+            host.draw(&qemu.wait_for(&format!("picture {seed} drawn"))?)?;
+            compare(&qemu.screen()?.greys()?, &greys(host.display()));
+            frames.push(greys(host.display()));
         }
-        qemu.wait_for(&format!("frog {seed} drawn"))?;
-        compare(&qemu.screen()?.greys()?, frame);
-    }
-    assert!(host[0].1 != host[1].1, "two frogs look the same");
+        Ok(())
+    })?;
+    assert!(frames[0] != frames[1], "two pictures look the same");
     Ok(())
 }
 
 #[test]
 fn other_keys_do_nothing() -> Result<()> {
     let mut qemu = start(&["seed=4294967295", "idle=0"])?;
-    qemu.wait_for("frog 4294967295 drawn")?;
+    qemu.wait_for("picture 4294967295 drawn")?;
     for key in ["up", "down", "left", "right", "ctrl"] {
         qemu.press(key)?;
     }
     // Numbers wrap. Keys are worked off in order, so the other four did nothing.
     let line = qemu.wait_for("drawn")?;
-    assert!(line.contains("frog 0 drawn"), "{line}");
+    assert!(line.contains("picture 0 drawn"), "{line}");
     Ok(())
 }
 
 #[test]
-fn an_idle_frog_turns_into_the_next() -> Result<()> {
-    // Two ways of 15 pictures, and the frogs at their ends.
-    let host = on_host(Settings { seed: Some(7), idle_ms: 100 }, false, 33)?;
+fn an_idle_picture_turns_into_the_next() -> Result<()> {
     let mut qemu = start(&["seed=7", "idle=100"])?;
-    for (event, _) in host {
-        let expected = match event {
-            Event::Drawn { seed, crc } => format!("frog {seed} drawn, crc {crc:08x}"),
-            Event::Morph { from, to, t, crc } => format!("frog {from} on the way to {to}: {t}/256, crc {crc:08x}"),
-        };
-        let line = qemu.wait_for("frog ")?;
-        assert!(line.contains(&expected), "expected {expected}, found {line}");
-    }
-    Ok(())
+    beside(Mode::Morph, |host| {
+        host.draw(&qemu.wait_for("picture ")?)?;
+        for from in [7, 8] {
+            let mut before = 0;
+            loop {
+                let drawn = host.draw(&qemu.wait_for("picture ")?)?;
+                let Some((to, t)) = drawn.way else {
+                    assert_eq!(drawn.seed, from + 1);
+                    break;
+                };
+                assert_eq!((drawn.seed, to), (from, from + 1));
+                assert!(before < t && t < 256);
+                before = t;
+            }
+            assert!(before > 128, "the way ended at {before} of 256");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_wall_fills_the_display() -> Result<()> {
+    let mut qemu = start(&["seed=5", "idle=0", "mode=gallery"])?;
+    beside(Mode::Gallery, |host| {
+        for _ in 0..8 {
+            host.draw(&qemu.wait_for("picture ")?)?;
+        }
+        compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        Ok(())
+    })
 }
 
 #[test]
@@ -131,7 +138,7 @@ fn a_damaged_model_is_named_on_the_display() -> Result<()> {
 #[test]
 fn wrong_settings_are_named_in_the_log() -> Result<()> {
     let mut qemu = start(&["sed=7", "idle=0"])?;
-    qemu.wait_for("setting sed=7 ignored: a setting is seed=NUMBER or idle=MILLISECONDS")?;
-    qemu.wait_for("frog 42 drawn")?;
+    qemu.wait_for("setting sed=7 ignored: a setting is seed=NUMBER, idle=MILLISECONDS or mode=")?;
+    qemu.wait_for("picture 42 drawn")?;
     Ok(())
 }

@@ -27,7 +27,7 @@ fn main() -> ! {
     for &seed in seeds {
         let latent = Latent::from_seed(seed, model.latent_len());
         let crc = picture::generate(&mut engine, &latent, |_, rgb| board.uart.write(rgb));
-        info!("frog {=u32} crc {=u32:08x}", seed, crc);
+        info!("picture {=u32} crc {=u32:08x}", seed, crc);
     }
     info!("stack: {=usize} of {=usize} bytes used", stack::used(), stack::size());
     board::exit()

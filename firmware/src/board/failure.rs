@@ -1,18 +1,35 @@
-//! What happens when something goes wrong: it is said in words and the program ends
-//! with exit code 1. No failure is silent, and none leaves QEMU running.
+//! What happens when something goes wrong: it is said in words, and that is the end of the
+//! program. Under QEMU it ends with exit code 1; a chip stops, and a debugger learns of it.
+//! No failure is silent, none leaves QEMU running, and none makes a board start again.
 
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(feature = "hardware")]
+use cortex_m::peripheral::DCB;
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::ExceptionFrame;
+#[cfg(feature = "emulated")]
 use defmt_semihosting as _; // the log
 
 use super::stack;
 
 /// Ends the program, and QEMU with it: failure.
+#[cfg(feature = "emulated")]
 fn fail() -> ! {
     semihosting::process::exit(1)
+}
+
+/// Stops for good: what is on the display stays there.
+#[cfg(feature = "hardware")]
+fn fail() -> ! {
+    // With no debugger to stop for, a breakpoint would be one more fault.
+    if DCB::is_debugger_attached() {
+        cortex_m::asm::bkpt();
+    }
+    loop {
+        cortex_m::asm::wfe();
+    }
 }
 
 #[panic_handler]

@@ -9,7 +9,7 @@ use cortex_m_rt::exception;
 
 use super::register::Register;
 use super::uart::Uart;
-use crate::app::Button;
+use crate::io::Io;
 use crate::ssd0323::{BLACK, Interface, Memory, Ssd0323};
 
 /// The board.
@@ -44,6 +44,7 @@ registers! {
     // Address bits 2 to 9 choose which pins a write changes.
     GPIO_C_PIN_7 = GPIO_C + (COMMAND_OR_DATA << 2) as usize;
     GPIO_C_DIRECTION = GPIO_C + 0x400;
+    GPIO_F_PIN_1 = GPIO_F + (SELECT << 2) as usize;
     GPIO_F_EVENT = GPIO_F + 0x40C;
     GPIO_F_RAW_STATUS = GPIO_F + 0x414;
     GPIO_F_CLEAR = GPIO_F + 0x41C;
@@ -80,6 +81,7 @@ const SELECT: u32 = 1 << 1;
 /// Core clock after reset, as QEMU has it.
 const CLOCK_HZ: u32 = 12_500_000;
 const TICK_MS: u32 = 10;
+const RELOAD: u32 = CLOCK_HZ / 1000 * TICK_MS - 1;
 
 impl Board {
     /// Sets the board up and starts the clock; once, at the start.
@@ -115,7 +117,7 @@ static TICKS: AtomicU32 = AtomicU32::new(0);
 
 fn start_clock(mut timer: SYST) {
     timer.set_clock_source(SystClkSource::Core);
-    timer.set_reload(CLOCK_HZ / 1000 * TICK_MS - 1);
+    timer.set_reload(RELOAD);
     timer.clear_current();
     timer.enable_interrupt();
     timer.enable_counter();
@@ -126,14 +128,17 @@ fn SysTick() {
     TICKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Milliseconds since the start; wraps after 49 days.
-pub fn now_ms() -> u32 {
-    TICKS.load(Ordering::Relaxed).wrapping_mul(TICK_MS)
-}
-
-/// Sleeps until the next tick of the clock at the latest.
-pub fn sleep() {
-    cortex_m::asm::wfi();
+/// Microseconds since the start.
+fn now_us() -> u64 {
+    loop {
+        let ticks = TICKS.load(Ordering::Relaxed);
+        let left = SYST::get_current();
+        // At 0 the exception is due; it has come before the next reading.
+        if left != 0 && ticks == TICKS.load(Ordering::Relaxed) {
+            let cycles = RELOAD - left;
+            return u64::from(ticks) * u64::from(TICK_MS) * 1000 + u64::from(cycles) * 1_000_000 / u64::from(CLOCK_HZ);
+        }
+    }
 }
 
 /// PL022 serial port with the OLED on it.
@@ -188,13 +193,14 @@ impl Interface for Ssi {
     }
 }
 
-/// The select button.
+/// The select button, and the clock.
 ///
-/// The port remembers rising edges, so a press is never missed, however long a
-/// picture takes. The release counts, not the press: under QEMU the line is low
-/// until the button has been pressed and released once.
+/// The port remembers rising edges, so a press is never missed. Until the button has been
+/// pressed and let go once, QEMU has the line low: only then does its level mean anything.
 #[derive(Debug)]
-pub struct Select(());
+pub struct Select {
+    line_was_high: bool,
+}
 
 impl Select {
     fn take() -> Self {
@@ -202,16 +208,30 @@ impl Select {
         GPIO_F_DIGITAL.set(SELECT);
         GPIO_F_EVENT.set(SELECT); // rising edge
         GPIO_F_CLEAR.write(SELECT);
-        Self(())
+        Self { line_was_high: false }
     }
 }
 
-impl Button for Select {
-    fn pressed(&mut self) -> bool {
-        let pressed = GPIO_F_RAW_STATUS.read() & SELECT != 0;
-        if pressed {
+impl Io for Select {
+    fn now_us(&mut self) -> u64 {
+        now_us()
+    }
+
+    fn is_down(&mut self) -> bool {
+        let high = GPIO_F_PIN_1.read() & SELECT != 0;
+        self.line_was_high |= high;
+        self.line_was_high && !high
+    }
+
+    fn was_tapped(&mut self) -> bool {
+        let tapped = GPIO_F_RAW_STATUS.read() & SELECT != 0;
+        if tapped {
             GPIO_F_CLEAR.write(SELECT);
         }
-        pressed
+        tapped
+    }
+
+    fn sleep(&mut self) {
+        cortex_m::asm::wfi(); // the clock ticks
     }
 }

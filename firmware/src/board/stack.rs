@@ -78,7 +78,7 @@ pub fn guard() {}
 
 /// Makes the addresses below the stack fault. On the chips they do so anyhow, but
 /// QEMU's boards ignore accesses to where nothing is.
-#[cfg(not(any(feature = "mps2-an505", feature = "mps3-an547")))]
+#[cfg(all(feature = "emulated", not(any(feature = "mps2-an505", feature = "mps3-an547"))))]
 pub fn guard() {
     const SIZE: usize = 64 * 1024;
     const SIZE_FIELD: u32 = SIZE.ilog2() - 1;

@@ -4,7 +4,7 @@
 use super::register::Register;
 
 /// A serial port that is set up for sending.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Uart {
     pub(super) data: Register,
     pub(super) status: Register,

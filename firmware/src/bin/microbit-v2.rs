@@ -1,0 +1,84 @@
+//! BBC micro:bit V2 with a 1.8 inch module. Wiring: `boards/microbit-v2/README.md`.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use cortex_m_rt::entry;
+use embassy_nrf::gpio::{Input, Level, Output, OutputDrive, Pull};
+use embassy_nrf::mode::Blocking;
+use embassy_nrf::peripherals::SPI3;
+use embassy_nrf::rng::Rng;
+use embassy_nrf::spim::{self, Frequency, Spim};
+use embassy_nrf::{bind_interrupts, pac};
+use embassy_time::{Delay, Duration, Instant, block_for};
+use embedded_hal_bus::spi::ExclusiveDevice;
+use firmware::board::rtt::{self, Commands};
+use firmware::io::{Io, Word};
+use firmware::settings::Settings;
+use firmware::{panel, product};
+use mipidsi::Builder;
+use mipidsi::interface::SpiInterface;
+use mipidsi::models::ST7735s;
+
+bind_interrupts!(struct Interrupts {
+    SPIM3 => spim::InterruptHandler<SPI3>;
+});
+
+/// The ST7735S takes a bit every 66 ns, which is 15 MHz: 16 would be too fast.
+const SPI: Frequency = Frequency::M8;
+
+#[entry]
+fn main() -> ! {
+    static mut BUFFER: [u8; 512] = [0; 512];
+
+    let commands = rtt::start();
+    // The chip's own oscillators: the core has its 64 MHz from one, and the clock that counts
+    // microseconds may be wrong by some per cent.
+    let p = embassy_nrf::init(embassy_nrf::config::Config::default());
+    pac::NVMC.icachecnf().write(|w| w.set_cacheen(true)); // or the core waits for the flash
+
+    let mut config = spim::Config::default();
+    config.frequency = SPI;
+    let bus = Spim::new_txonly(p.SPI3, Interrupts, p.P0_17, p.P0_13, config); // clock, data
+    let output = OutputDrive::HighDrive;
+    let Ok(device) = ExclusiveDevice::new_no_delay(bus, Output::new(p.P1_02, Level::High, output));
+    let data = Output::new(p.P0_12, Level::Low, output);
+    let mut display = panel::MODULE_1_8
+        .describe(Builder::new(ST7735s, SpiInterface::new(device, data, BUFFER)))
+        .reset_pin(Output::new(p.P0_03, Level::High, output))
+        .init(&mut Delay)
+        // It cannot be heard whether there is a display: only a wrong description fails.
+        .expect("the panel's size and offset fit its controller");
+
+    let button = Input::new(p.P0_14, Pull::Up);
+    let noise = Rng::new_blocking(p.RNG);
+    product::run(&mut display, Board { button, noise, commands }, Settings::default())
+}
+
+struct Board {
+    button: Input<'static>,
+    noise: Rng<'static, Blocking>,
+    commands: Commands,
+}
+
+impl Io for Board {
+    fn now_us(&mut self) -> u64 {
+        Instant::now().as_micros()
+    }
+
+    fn is_down(&mut self) -> bool {
+        self.button.is_low()
+    }
+
+    fn noise(&mut self) -> Option<u32> {
+        Some(self.noise.blocking_next_u32())
+    }
+
+    fn word(&mut self) -> Option<Word> {
+        self.commands.word()
+    }
+
+    fn sleep(&mut self) {
+        block_for(Duration::from_millis(5));
+    }
+}

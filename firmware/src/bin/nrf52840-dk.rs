@@ -1,0 +1,90 @@
+//! nRF52840 Development Kit with Adafruit's 2.8 inch shield, or a module with the same controller.
+//! Wiring: `boards/nrf52840-dk/README.md`.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use cortex_m_rt::entry;
+use embassy_nrf::gpio::{Input, Level, Output, OutputDrive, Pull};
+use embassy_nrf::mode::Blocking;
+use embassy_nrf::peripherals::SPI3;
+use embassy_nrf::rng::Rng;
+use embassy_nrf::spim::{self, Frequency, Spim};
+use embassy_nrf::{bind_interrupts, pac};
+use embassy_time::{Delay, Duration, Instant, block_for};
+use embedded_hal_bus::spi::ExclusiveDevice;
+use firmware::board::rtt::{self, Commands};
+use firmware::io::{Io, Word};
+use firmware::settings::Settings;
+use firmware::{panel, product};
+use mipidsi::Builder;
+use mipidsi::interface::SpiInterface;
+use mipidsi::models::ILI9341Rgb565;
+
+bind_interrupts!(struct Interrupts {
+    SPIM3 => spim::InterruptHandler<SPI3>;
+});
+
+/// The ILI9341's data sheet promises 10 MHz for writing; the shield's maker uses 24. This is what
+/// SPIM3 has below; at 32 MHz it would only be as good as the panel.
+const SPI: Frequency = Frequency::M16;
+
+#[entry]
+fn main() -> ! {
+    static mut BUFFER: [u8; 512] = [0; 512];
+
+    let commands = rtt::start();
+    // The chip's own oscillators: the core has its 64 MHz from one, and the clock that counts
+    // microseconds may be wrong by some per cent.
+    let p = embassy_nrf::init(embassy_nrf::config::Config::default());
+    pac::NVMC.icachecnf().write(|w| w.set_cacheen(true)); // or the core waits for the flash
+
+    let mut config = spim::Config::default();
+    config.frequency = SPI;
+    let bus = Spim::new_txonly(p.SPI3, Interrupts, p.P1_15, p.P1_13, config); // clock, data
+    let output = OutputDrive::HighDrive;
+    let Ok(device) = ExclusiveDevice::new_no_delay(bus, Output::new(p.P1_12, Level::High, output));
+    let data = Output::new(p.P1_11, Level::Low, output);
+    // A module needs this wire; the shield has none, and is reset by what the driver sends first.
+    let mut reset = Output::new(p.P1_10, Level::Low, output);
+    block_for(Duration::from_millis(10));
+    reset.set_high();
+    block_for(Duration::from_millis(120));
+    let mut display = panel::SHIELD_2_8
+        .describe(Builder::new(ILI9341Rgb565, SpiInterface::new(device, data, BUFFER)))
+        .init(&mut Delay)
+        // It cannot be heard whether there is a display: only a wrong description fails.
+        .expect("the panel's size and offset fit its controller");
+
+    let button = Input::new(p.P0_11, Pull::Up);
+    let noise = Rng::new_blocking(p.RNG);
+    product::run(&mut display, Board { button, noise, commands }, Settings::default())
+}
+
+struct Board {
+    button: Input<'static>,
+    noise: Rng<'static, Blocking>,
+    commands: Commands,
+}
+
+impl Io for Board {
+    fn now_us(&mut self) -> u64 {
+        Instant::now().as_micros()
+    }
+
+    fn is_down(&mut self) -> bool {
+        self.button.is_low()
+    }
+
+    fn noise(&mut self) -> Option<u32> {
+        Some(self.noise.blocking_next_u32())
+    }
+
+    fn word(&mut self) -> Option<Word> {
+        self.commands.word()
+    }
+
+    fn sleep(&mut self) {
+        block_for(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,99 @@
+//! The product on a chip: test card, model, app, and what is said when something is wrong.
+
+#![forbid(unsafe_code)]
+
+use core::fmt::{Debug, Display};
+
+use defmt::{Debug2Format, Display2Format, error, info, warn};
+use embedded_graphics::draw_target::DrawTarget;
+use gen_core::Model;
+
+use crate::app::{App, Event};
+use crate::board::{self, stack};
+use crate::ink::Ink;
+use crate::io::Io;
+use crate::model::{MODEL_LEN, WORKSPACE_LEN};
+use crate::settings::{BadSetting, Settings};
+use crate::{testcard, view};
+
+/// Runs the app for ever.
+///
+/// Whatever goes wrong is said in the log, and on the display if there is one. A display that
+/// reports errors does not stop the app: it may be plugged in again.
+pub fn run<D, I>(display: &mut D, mut io: I, settings: Settings) -> !
+where
+    D: DrawTarget<Color: Ink, Error: Debug>,
+    I: Io,
+{
+    info!("model {=usize} bytes, workspace {=usize} bytes", MODEL_LEN, WORKSPACE_LEN);
+    if io.is_down() {
+        info!("test card, until the button is let go");
+        if let Err(e) = testcard::draw(display) {
+            error!("display: {}", Debug2Format(&e));
+        }
+        while io.is_down() {
+            io.sleep();
+        }
+    }
+    let model = match Model::parse(board::model()) {
+        Ok(model) => model,
+        Err(e) => stop(display, io, e),
+    };
+    // Two steps, as the app would keep the display that an error is to be shown on.
+    let size = display.bounding_box().size;
+    if let Err(e) = crate::layout::Layout::new(size, model.picture()) {
+        stop(display, io, e);
+    }
+    let mut app = match App::new(&model, board::workspace(), display, io, settings) {
+        Ok(app) => app,
+        Err(e) => {
+            error!("{}", Display2Format(&e));
+            loop {
+                cortex_m::asm::wfi();
+            }
+        }
+    };
+    let mut failing = false;
+    loop {
+        match app.step() {
+            Ok(Some(event)) => {
+                failing = false;
+                log(&event);
+            }
+            Ok(None) => app.io().sleep(),
+            Err(e) => {
+                if !failing {
+                    error!("display: {}", Debug2Format(&e));
+                }
+                failing = true;
+                app.io().sleep();
+            }
+        }
+    }
+}
+
+/// Writes an event to the log, a line each.
+pub fn log(event: &Event) {
+    match event {
+        Event::Drawn { seed, crc, us } => info!(
+            "picture {=u32} drawn, crc {=u32:08x}, {=u32} us, stack used {=usize} bytes",
+            seed,
+            crc,
+            us,
+            stack::used()
+        ),
+        Event::Morph { from, to, t, crc, us } => {
+            info!("picture {=u32} on the way to {=u32}: {=u16}/256, crc {=u32:08x}, {=u32} us", from, to, t, crc, us);
+        }
+        Event::Unknown(word) => warn!("{=str} ignored: {}", word.as_str(), Display2Format(&BadSetting)),
+    }
+}
+
+/// Says what is wrong on the display and in the log, and stays there.
+fn stop<D: DrawTarget<Color: Ink>>(display: &mut D, mut io: impl Io, problem: impl Display) -> ! {
+    let _ = view::message(display, &problem);
+    error!("{}", Display2Format(&problem));
+    loop {
+        io.sleep();
+    }
+}

@@ -1,0 +1,96 @@
+//! `cargo flash-pico2` and its like: the firmware on a board that one can hold.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::{env, io};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use workspace_tests::elf::Bill;
+use workspace_tests::firmware::{Board, PICO2, REAL, build_with};
+
+/// Builds the firmware for a board, says what it takes of the chip, flashes it with probe-rs,
+/// and shows its log. Words typed there, such as seed=42 or mode=gallery, go to the app.
+///
+/// The model is models/pocket-drawn/model.gen, or the file that --model or the environment
+/// variable FROG_MODEL names. firmware/boards/ has a page on wiring for each board.
+#[derive(Debug, Parser)]
+#[command(name = "cargo flash-...")]
+struct Arguments {
+    /// Board: pico2, stm32f429i-disc1, nrf52840-dk or microbit-v2
+    board: String,
+    /// Another display than the board's usual one: pico-display, on the Pico 2
+    #[arg(long, value_name = "NAME")]
+    display: Option<String>,
+    /// Draws with this model
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Builds and says what it takes, without a board
+    #[arg(long)]
+    build_only: bool,
+    /// More arguments for `probe-rs run`, such as --probe
+    #[arg(last = true)]
+    probe_rs: Vec<String>,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let board = REAL.into_iter().find(|board| board.name == arguments.board).with_context(|| {
+        format!("no board {} to flash; there are {}", arguments.board, REAL.map(|board| board.name).join(", "))
+    })?;
+    let chip = board.chip.context("a board that one can hold has a chip")?;
+    let features: &[&str] = match arguments.display.as_deref() {
+        None => &[],
+        Some("pico-display") if board == PICO2 => &["pico-display"],
+        Some(other) => bail!("there is no display {other} for {}; firmware/README.md says how to add one", board.name),
+    };
+    let model = arguments.model.or_else(|| env::var_os("FROG_MODEL").map(PathBuf::from));
+    let program = build_with(board, board.name, model.as_deref(), features)?;
+    let bill = Bill::of(&program)?;
+    println!("{}", table(&board, &bill));
+    if arguments.build_only {
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let mut file = tempfile::Builder::new().prefix(board.name).suffix(".elf").tempfile()?;
+    file.write_all(&program).context("cannot write the program for probe-rs")?;
+    let mut probe_rs = Command::new("probe-rs");
+    // The firmware says more of a fault than probe-rs, which would stop it before; and what a HAL changes
+    // in a new chip takes a reset.
+    probe_rs
+        .args(["run", "--chip", chip, "--no-catch-hardfault", "--no-catch-reset"])
+        .args(&arguments.probe_rs)
+        .arg(file.path());
+    match probe_rs.status() {
+        Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
+        Ok(status) => {
+            println!("probe-rs: {status}; firmware/boards/{}/README.md says what to look at", board.name);
+            Ok(ExitCode::FAILURE)
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => bail!("{}", no_probe_rs(&board)),
+        Err(e) => Err(e).context("cannot run probe-rs"),
+    }
+}
+
+fn table(board: &Board, bill: &Bill) -> String {
+    let Bill { flash, statics, stack } = *bill;
+    let line = |what, used: u64, of: u64| format!("{what:<6} {used:>8} of {of:>8} bytes, {:>3} %", used * 100 / of);
+    format!(
+        "{}\n{}\n{} (variables {statics}, stack {stack})",
+        board.name,
+        line("flash", flash, board.flash),
+        line("RAM", statics + stack, board.ram)
+    )
+}
+
+fn no_probe_rs(board: &Board) -> String {
+    // Newer ones mostly fail to flash this chip: https://github.com/probe-rs/probe-rs/issues/4302
+    let version = if *board == PICO2 { " --version 0.31.0" } else { "" };
+    format!(
+        "probe-rs is not installed. Either of\n    \
+         cargo install probe-rs-tools{version} --locked\n    \
+         https://probe.rs/docs/getting-started/installation\n\
+         and on Linux its udev rules. With --build-only no board is needed"
+    )
+}

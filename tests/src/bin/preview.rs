@@ -1,0 +1,240 @@
+//! `cargo preview`: what a board's display will show, on the desk.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use embedded_graphics::pixelcolor::{Gray4, Rgb565, Rgb888};
+use embedded_graphics::prelude::*;
+use embedded_graphics_simulator::{OutputSettings, OutputSettingsBuilder, SimulatorDisplay};
+use firmware::app::{App, Event};
+use firmware::ink::Ink;
+use firmware::io::Io;
+use firmware::model::BLOB;
+use firmware::panel::{DISC1, MODULE_1_8, PICO_DISPLAY, PICO_LCD_1_3, Panel, SHIELD_2_8};
+use firmware::settings::{Mode, Settings};
+use firmware::{ssd0323, testcard};
+use gen_core::Model;
+
+/// Runs the firmware's app on a display of the board's size and writes what is on it as PNG.
+///
+/// Built with --features window (it needs SDL 2: libsdl2-dev), --window opens one: the space
+/// bar is the button, escape closes.
+#[derive(Debug, Parser)]
+#[command(name = "cargo preview")]
+struct Arguments {
+    /// Board: pico2, pico-display (a Pico 2 with that display), stm32f429i-disc1, nrf52840-dk, microbit-v2 or lm3s6965evb
+    #[arg(long, default_value = "pico2")]
+    board: String,
+    /// Number of the first picture
+    #[arg(long, default_value_t = 42)]
+    seed: u32,
+    /// What the app does: single, morph, gallery or slides
+    #[arg(long, default_value = "single", value_parser = mode)]
+    mode: Mode,
+    /// Pictures until the display is looked at [default: 1, in a gallery as many as it has]
+    #[arg(long, value_name = "N")]
+    pictures: Option<u32>,
+    /// Milliseconds that a picture takes on the board, for the time on the display
+    #[arg(long, default_value_t = 0)]
+    ms: u32,
+    /// The test card instead of a picture
+    #[arg(long)]
+    card: bool,
+    /// Draws with this model instead of models/pocket-drawn/model.gen
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Times that pixels are enlarged
+    #[arg(long, default_value_t = 2)]
+    scale: u32,
+    /// File for the picture
+    #[arg(long, value_name = "PNG", default_value = "preview.png")]
+    out: PathBuf,
+    /// Opens a window instead
+    #[cfg(feature = "window")]
+    #[arg(long)]
+    window: bool,
+}
+
+fn mode(name: &str) -> Result<Mode, String> {
+    Mode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
+        let names = Mode::ALL.map(Mode::name).join(", ");
+        format!("the modes are {names}")
+    })
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let colour = |panel: Panel| show::<Rgb565>(&arguments, panel.size());
+    match &*arguments.board {
+        "pico2" => colour(PICO_LCD_1_3),
+        "pico-display" => colour(PICO_DISPLAY),
+        "stm32f429i-disc1" => colour(DISC1),
+        "nrf52840-dk" => colour(SHIELD_2_8),
+        "microbit-v2" => colour(MODULE_1_8),
+        "lm3s6965evb" => show::<Gray4>(&arguments, Size::new(ssd0323::WIDTH as u32, ssd0323::HEIGHT as u32)),
+        other => bail!(
+            "no board {other}; there are pico2, pico-display, stm32f429i-disc1, nrf52840-dk, microbit-v2, lm3s6965evb"
+        ),
+    }
+}
+
+/// Draws, and writes or shows it.
+fn show<C: Ink + Into<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> {
+    let settings = OutputSettingsBuilder::new().scale(arguments.scale.max(1)).build();
+    let mut display = SimulatorDisplay::<C>::with_default_color(size, C::BACKGROUND);
+    let blob = match &arguments.model {
+        Some(path) => std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?,
+        None => BLOB.to_vec(),
+    };
+    let model = Model::parse(&blob).with_context(|| match &arguments.model {
+        Some(path) => path.display().to_string(),
+        None => "the shipped model".to_owned(),
+    })?;
+    if arguments.card {
+        let Ok(()) = testcard::draw(&mut display);
+        return write(&display, &settings, &arguments.out);
+    }
+    #[cfg(feature = "window")]
+    if arguments.window {
+        return window::run(arguments, &model, display, &settings);
+    }
+
+    let mut workspace = vec![0; model.workspace_len()];
+    let row_us = u64::from(arguments.ms) * 1000 / u64::from(model.picture().height);
+    let mut app = App::new(&model, &mut workspace, &mut display, Desk { us: 0, row_us }, arguments.settings())?;
+    let mut left = match (arguments.pictures, arguments.mode) {
+        (Some(n), _) => n,
+        (None, Mode::Gallery) => app.wall(),
+        (None, _) => 1,
+    };
+    while left > 0 {
+        let Ok(event) = app.step();
+        match event {
+            Some(Event::Drawn { seed, crc, .. }) => println!("picture {seed}, crc {crc:08x}"),
+            Some(Event::Morph { from, to, t, crc, .. }) => {
+                println!("picture {from} on the way to {to}: {t}/256, crc {crc:08x}");
+            }
+            Some(Event::Unknown(_)) => continue, // nobody types
+            None if matches!(arguments.mode, Mode::Single | Mode::Gallery) => break, // nothing more comes by itself
+            None => {
+                app.io().sleep();
+                continue;
+            }
+        }
+        left -= 1;
+    }
+    drop(app);
+    write(&display, &settings, &arguments.out)
+}
+
+impl Arguments {
+    fn settings(&self) -> Settings {
+        Settings { seed: Some(self.seed), mode: self.mode, ..Settings::default() }
+    }
+}
+
+fn write<C: Ink + Into<Rgb888>>(display: &SimulatorDisplay<C>, settings: &OutputSettings, out: &Path) -> Result<()> {
+    let image = display.to_rgb_output_image(settings);
+    image.save_png(out).with_context(|| format!("cannot write {}", out.display()))?;
+    println!("{}", out.canonicalize()?.display());
+    Ok(())
+}
+
+/// A board whose clock stands still but for what a picture is said to take.
+struct Desk {
+    us: u64,
+    row_us: u64,
+}
+
+impl Io for Desk {
+    fn now_us(&mut self) -> u64 {
+        self.us += self.row_us; // the app reads it once for every row that the engine makes
+        self.us
+    }
+
+    fn is_down(&mut self) -> bool {
+        false
+    }
+
+    fn sleep(&mut self) {
+        self.us += 10_000;
+    }
+}
+
+#[cfg(feature = "window")]
+mod window {
+    use std::cell::Cell;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use embedded_graphics_simulator::sdl2::Keycode;
+    use embedded_graphics_simulator::{SimulatorEvent, Window};
+
+    use super::*;
+
+    /// The desk's clock, and the space bar.
+    struct Desk<'a> {
+        start: Instant,
+        space: &'a Cell<bool>,
+    }
+
+    impl Io for Desk<'_> {
+        fn now_us(&mut self) -> u64 {
+            self.start.elapsed().as_micros() as u64
+        }
+
+        fn is_down(&mut self) -> bool {
+            self.space.get()
+        }
+    }
+
+    /// A display that can be drawn on while it is looked at.
+    struct Shared<'a, C: Ink>(&'a std::cell::RefCell<SimulatorDisplay<C>>);
+
+    impl<C: Ink> Dimensions for Shared<'_, C> {
+        fn bounding_box(&self) -> embedded_graphics::primitives::Rectangle {
+            self.0.borrow().bounding_box()
+        }
+    }
+
+    impl<C: Ink> DrawTarget for Shared<'_, C> {
+        type Color = C;
+        type Error = core::convert::Infallible;
+
+        fn draw_iter<I: IntoIterator<Item = Pixel<C>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
+            self.0.borrow_mut().draw_iter(pixels)
+        }
+    }
+
+    pub fn run<C: Ink + Into<Rgb888>>(
+        arguments: &Arguments,
+        model: &Model<'_>,
+        display: SimulatorDisplay<C>,
+        settings: &OutputSettings,
+    ) -> Result<()> {
+        let display = std::cell::RefCell::new(display);
+        let mut shared = Shared(&display);
+        let space = Cell::new(false);
+        let io = Desk { start: Instant::now(), space: &space };
+        let mut workspace = vec![0; model.workspace_len()];
+        let mut app = App::new(model, &mut workspace, &mut shared, io, arguments.settings())?;
+        let mut window = Window::new(&format!("{}: space is the button", arguments.board), settings);
+        loop {
+            let Ok(event) = app.step();
+            window.update(&display.borrow());
+            for event in window.events() {
+                match event {
+                    SimulatorEvent::Quit => return Ok(()),
+                    SimulatorEvent::KeyDown { keycode: Keycode::Escape, .. } => return Ok(()),
+                    SimulatorEvent::KeyDown { keycode: Keycode::Space, .. } => space.set(true),
+                    SimulatorEvent::KeyUp { keycode: Keycode::Space, .. } => space.set(false),
+                    _ => {}
+                }
+            }
+            if event.is_none() {
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}

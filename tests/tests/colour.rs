@@ -1,0 +1,234 @@
+//! Colour displays: the real driver runs on an emulated Cortex-M4 over a bus whose bytes come out,
+//! and what a model of the controller then shows is what the host draws, pixel for pixel.
+//!
+//! [`glass`] says what each panel is like as a thing, from its maker's pages and drivers. The
+//! firmware's `panel.rs` says what it is told about it: here the two meet.
+
+mod models;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use embedded_graphics::pixelcolor::Rgb565;
+use embedded_graphics::prelude::*;
+use firmware::model::BLOB;
+use firmware::panel::{self, Panel};
+use firmware::settings::Mode;
+use firmware::testcard;
+use gen_core::Model;
+use workspace_tests::controller::{Chip, Controller, Glass, Picture};
+use workspace_tests::firmware::{MPS2_AN386, build};
+use workspace_tests::qemu::{LIMIT, Options, Qemu};
+use workspace_tests::replay::Replay;
+
+/// What a panel is like.
+fn glass(panel: &Panel) -> Glass {
+    match panel.name {
+        // Waveshare's demo for it sends MADCTL 0x70, that is MX, MV (and ML), and inverts.
+        "pico-lcd-1.3" => Glass {
+            chip: Chip::St7789,
+            size: (240, 240),
+            offset: (0, 0),
+            mirrored: false,
+            bgr: false,
+            inverse: true,
+            quarter_turns: 3,
+        },
+        // Pimoroni's driver: MADCTL 0x70, columns from 40, rows from 53, which MX counts from the end.
+        "pico-display" => Glass { size: (135, 240), offset: (52, 40), ..glass(&panel::PICO_LCD_1_3) },
+        // ILI9341 panels: Adafruit's driver has MADCTL 0x48 (MX, BGR) upright, and one of MX, MY, MV or
+        // all three for the other ways to hold it: always an odd number, so the glass is mirrored.
+        "disc1" => Glass {
+            chip: Chip::Ili9341,
+            size: (240, 320),
+            offset: (0, 0),
+            mirrored: true,
+            bgr: true,
+            inverse: false,
+            quarter_turns: 2,
+        },
+        "shield-2.8" => Glass { quarter_turns: 3, ..glass(&panel::DISC1) },
+        // Adafruit's driver for ST7735 modules: offset 2, 1 ("green tab"), MADCTL 0xC0 one way up.
+        "module-1.8" => Glass {
+            chip: Chip::St7735s,
+            size: (128, 160),
+            offset: (2, 1),
+            mirrored: false,
+            bgr: false,
+            inverse: false,
+            quarter_turns: 0,
+        },
+        other => unreachable!("nobody has said what {other} is like"),
+    }
+}
+
+/// A display on the host that is nothing but its pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Frame {
+    size: Size,
+    pixels: Vec<Rgb565>,
+}
+
+impl Frame {
+    fn new(size: Size) -> Self {
+        Self { size, pixels: vec![Rgb565::BLACK; (size.width * size.height) as usize] }
+    }
+
+    /// As a screen shows it, by the formula of the controller's model.
+    fn rgb(&self) -> Vec<u8> {
+        let five = |v: u8| v << 3 | v >> 2;
+        let six = |v: u8| v << 2 | v >> 4;
+        self.pixels.iter().flat_map(|c| [five(c.r()), six(c.g()), five(c.b())]).collect()
+    }
+}
+
+impl OriginDimensions for Frame {
+    fn size(&self) -> Size {
+        self.size
+    }
+}
+
+impl DrawTarget for Frame {
+    type Color = Rgb565;
+    type Error = core::convert::Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb565>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
+        for Pixel(at, colour) in pixels {
+            if self.bounding_box().contains(at) {
+                self.pixels[at.y as usize * self.size.width as usize + at.x as usize] = colour;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs the app on a panel: the lines of its log about pictures, and what went over the bus.
+fn on_bus(panel: &Panel, program: &[u8], words: &[&str]) -> Result<(Vec<String>, Vec<u8>)> {
+    let folder = tempfile::tempdir()?;
+    let serial = folder.path().join("uart");
+    let mut settings = vec![format!("panel={}", panel.name)];
+    settings.extend(words.iter().map(|&word| word.to_owned()));
+    let options = Options { settings, serial: Some(serial.clone()), limit: Some(LIMIT), ..Options::default() };
+    let (mut lines, mut others) = (Vec::new(), Vec::new());
+    let code = Qemu::start(MPS2_AN386, program, &options)?.finish(|line| {
+        if line.contains("picture ") { &mut lines } else { &mut others }.push(line.to_owned());
+    })?;
+    ensure!(code == 0, "{}: exit code {code}: {others:#?}", panel.name);
+    Ok((lines, std::fs::read(serial)?))
+}
+
+/// The screen at each mark.
+fn screens(glass: Glass, stream: &[u8]) -> Result<Vec<Picture>> {
+    let mut screens = Vec::new();
+    Controller::new(glass)?.decode(stream, |controller| {
+        let stale = controller.never_written();
+        ensure!(stale == 0, "{stale} visible pixels were never written");
+        screens.push(controller.screen()?);
+        Ok(())
+    })?;
+    Ok(screens)
+}
+
+#[track_caller]
+fn compare(panel: &Panel, what: &str, screen: &Picture, host: &Frame) {
+    let size = Size::new(screen.width as u32, screen.height as u32);
+    assert_eq!(size, host.size, "{}", panel.name);
+    let expected = host.rgb();
+    let differ: Vec<_> =
+        (0..expected.len() / 3).filter(|i| screen.rgb[3 * i..][..3] != expected[3 * i..][..3]).collect();
+    let first = differ.first().map(|i| (i % screen.width, i / screen.width));
+    if let Ok(folder) = std::env::var("SCREENS") {
+        let name = format!("{}-{}.png", panel.name, what.replace(' ', "-"));
+        screen.write_png(&Path::new(&folder).join(name)).expect("the folder exists");
+    }
+    assert!(
+        differ.is_empty(),
+        "{}, {what}: {} of {} pixels differ, the first at {first:?}",
+        panel.name,
+        differ.len(),
+        expected.len() / 3
+    );
+}
+
+/// Runs a mode on a panel and on the host, and compares every screen.
+fn check(panel: &Panel, program: &[u8], mode: Mode, words: &[&str]) -> Result<usize> {
+    check_model(BLOB, panel, program, mode, words)
+}
+
+fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[&str]) -> Result<usize> {
+    let mode_word = format!("mode={mode}");
+    let words: Vec<_> = words.iter().copied().chain([&*mode_word]).collect();
+    let (lines, stream) = on_bus(panel, program, &words)?;
+    let screens = screens(glass(panel), &stream).context(panel.name)?;
+    let card = words.contains(&"card");
+    let mut screens = screens.into_iter();
+    let mut frame = Frame::new(panel.size());
+    if card {
+        let Ok(()) = testcard::draw(&mut frame);
+        compare(panel, "test card", &screens.next().context("a screen with the card")?, &frame);
+    }
+
+    let model = Model::parse(blob)?;
+    let mut workspace = vec![0; model.workspace_len()];
+    let mut host = Replay::new(&model, &mut workspace, &mut frame, mode)?;
+    assert_eq!(screens.len(), lines.len(), "{}: {lines:#?}", panel.name);
+    for (i, (line, screen)) in lines.iter().zip(screens).enumerate() {
+        host.draw(line)?;
+        compare(panel, &format!("{mode} {i}"), &screen, host.display());
+    }
+    Ok(lines.len())
+}
+
+#[test]
+fn every_panel_shows_the_card_and_the_hosts_pictures() -> Result<()> {
+    let program = build(MPS2_AN386, "colour", None)?;
+    for panel in panel::ALL {
+        let pictures = check(&panel, &program, Mode::Single, &["card", "seed=42", "events=3", "tap=1"])?;
+        assert_eq!(pictures, 3, "{}", panel.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_gallery_and_its_next_wall() -> Result<()> {
+    let program = build(MPS2_AN386, "colour", None)?;
+    let pictures = check(&panel::PICO_LCD_1_3, &program, Mode::Gallery, &["seed=7", "events=18", "tap=9"])?;
+    assert_eq!(pictures, 18);
+    Ok(())
+}
+
+#[test]
+fn one_picture_turns_into_another() -> Result<()> {
+    let program = build(MPS2_AN386, "colour", None)?;
+    check(&panel::MODULE_1_8, &program, Mode::Morph, &["seed=7", "idle=1", "events=6"])?;
+    Ok(())
+}
+
+#[test]
+fn a_model_of_anything_else() -> Result<()> {
+    let blob = models::tiny()?; // 16 x 14 pixels of noise
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("noise.gen");
+    std::fs::write(&path, &blob)?;
+    let program = build(MPS2_AN386, "colour", Some(&path))?;
+    check_model(&blob, &panel::PICO_DISPLAY, &program, Mode::Slides, &["seed=3", "events=3", "tap=1"])?;
+    check_model(&blob, &panel::DISC1, &program, Mode::Gallery, &["seed=3", "events=4"])?;
+    Ok(())
+}
+
+#[test]
+fn a_panel_that_is_told_the_wrong_thing_shows_it() -> Result<()> {
+    // The check can fail: another order of colours, no inversion, or a shifted window are seen.
+    let program = build(MPS2_AN386, "colour", None)?;
+    let panel = panel::PICO_LCD_1_3;
+    let (_, stream) = on_bus(&panel, &program, &["seed=42", "mode=single"])?;
+    let right = glass(&panel);
+    let seen = screens(right, &stream)?;
+    for wrong in [Glass { bgr: true, ..right }, Glass { inverse: false, ..right }, Glass { quarter_turns: 1, ..right }]
+    {
+        assert!(screens(wrong, &stream)? != seen, "{wrong:?}");
+    }
+    let shifted = screens(Glass { offset: (0, 80), ..right }, &stream).expect_err("rows that nobody wrote");
+    assert!(format!("{shifted:#}").contains("were never written"), "{shifted:#}");
+    Ok(())
+}

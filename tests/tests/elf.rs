@@ -1,0 +1,60 @@
+//! Every board that one can hold: its program is built without warnings, fits the chip with
+//! room to spare, can start there, and takes no more than last time.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use firmware::model::{MODEL_LEN, ROOM_FOR_CODE};
+use workspace_tests::budget::check_boards;
+use workspace_tests::elf::{Bill, check};
+use workspace_tests::firmware::{BOARDS, REAL, build, build_with};
+
+#[test]
+fn real_boards_can_start_and_stay_within_their_budget() -> Result<()> {
+    let mut sizes = BTreeMap::new();
+    for board in REAL {
+        let program = build(board, board.name, None)?;
+        check(&program, &board)?;
+        let bill = Bill::of(&program)?;
+        println!(
+            "{:<18} flash {:>7} of {:>7}, RAM {:>6} of {:>6}",
+            board.name,
+            bill.flash,
+            board.flash,
+            bill.statics + bill.stack,
+            board.ram
+        );
+        ensure!(bill.statics + bill.stack <= board.ram / 2, "{}: {bill:?} is more than half of its RAM", board.name);
+        let code = bill.flash - MODEL_LEN as u64;
+        ensure!(code <= ROOM_FOR_CODE as u64, "{}: {code} bytes of code, build.rs keeps {ROOM_FOR_CODE}", board.name);
+        sizes.insert(board.name.to_owned(), [bill.flash, bill.statics]);
+    }
+    check_boards(&sizes)
+}
+
+#[test]
+fn so_can_a_board_with_another_display() -> Result<()> {
+    let pico2 = REAL[0];
+    check(&build_with(pico2, "pico2", None, &["pico-display"])?, &pico2)
+}
+
+#[test]
+fn emulated_boards_can_start() -> Result<()> {
+    BOARDS.into_iter().try_for_each(|board| check(&build(board, "parity", None)?, &board))
+}
+
+#[test]
+fn what_cannot_start_is_noticed() -> Result<()> {
+    let [pico2, f429, ..] = REAL;
+    let program = build(pico2, "pico2", None)?;
+    let refusal = |board| check(&program, &board).err().map_or("nothing".to_owned(), |e| format!("{e:#}"));
+    // The program of another chip, and a chip that is too small.
+    assert!(refusal(f429).contains("lies outside of the memory of stm32f429i-disc1"), "{}", refusal(f429));
+    let small = workspace_tests::firmware::Board { flash: 64 * 1024, ..pico2 };
+    assert!(refusal(small).contains("lies outside of the memory of pico2"), "{}", refusal(small));
+    let shifted = workspace_tests::firmware::Board { flash_origin: pico2.flash_origin - 16, ..pico2 };
+    assert!(refusal(shifted).contains("the vector table lies at 0x10000000, not first"), "{}", refusal(shifted));
+    let elsewhere = workspace_tests::firmware::Board { ram_origin: pico2.ram_origin - 16, ..pico2 };
+    assert!(refusal(elsewhere).contains("the stack ends at 0x20000000"), "{}", refusal(elsewhere));
+    Ok(())
+}
