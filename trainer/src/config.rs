@@ -58,6 +58,11 @@ pub struct Config {
     /// The learning rates fall linearly to 0 from this share of the steps on; 1 never.
     #[serde(default = "one")]
     pub decay_from: f32,
+    /// How many times as wide as in training the latents of the finished generator are: 1 for the same.
+    /// Above 1 is the opposite of truncation. An average of weights draws more alike than each of
+    /// those it is made from, and a little more of everything brings that back (docs/recipes.md).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub spread: f32,
     /// Whether every pass over the pictures has an order of its own.
     pub shuffle: bool,
     /// Whether the generator's step draws latents of its own, or uses the pictures
@@ -94,6 +99,10 @@ pub struct Config {
     pub generator: Player,
     /// Picture → logit.
     pub discriminator: Player,
+}
+
+fn is_one(value: &f32) -> bool {
+    *value == 1.0
 }
 
 /// What pixels 0 … 255 become for the networks.
@@ -332,6 +341,7 @@ impl Config {
             ensure!(every > 0, "penalty: `every` is at least 1");
         }
 
+        ensure!((0.5..=2.0).contains(&self.spread), "spread: from 0.5 to 2, not {}", self.spread);
         let blocks = self.generator.blocks().context("generator")?;
         ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");
         let generator = Network::new(Shape::latent(self.latent), &blocks).context("generator")?;
@@ -520,6 +530,7 @@ mod tests {
             ("real = 1.0", "real = 0.0", "labels"),
             ("cutout = 16", "cutout = 32", "cutout"),
             ("steps = 20000", "steps = 0", "steps"),
+            ("spread = 1.15", "spread = 0.1", "spread"),
             ("tune = 100", "tune = 1000000", "quantise: tune"),
             ("name = \"pocket\"", "name = \"../x\"", "name"),
         ];

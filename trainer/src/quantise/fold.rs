@@ -59,6 +59,8 @@ impl FloatModel {
     ///
     /// Mean and variance are measured on a fixed batch of 1,024 latents: running
     /// averages from the training would belong to other weights than the averaged ones.
+    /// They are those of latents as wide as in training; the folded generator then takes
+    /// each latent for one that is [`spread`](Config::spread) times as wide.
     ///
     /// # Errors
     /// When the parameters do not belong to the configuration or are not finite.
@@ -97,7 +99,11 @@ impl FloatModel {
             }
             (weights, biases)
         });
-        Self::new(config, parameters.collect())
+        let mut parameters: Vec<_> = parameters.collect();
+        if let Some((weights, _)) = parameters.first_mut() {
+            *weights *= config.spread;
+        }
+        Self::new(config, parameters)
     }
 
     /// The generator of a configuration with the weights and biases of each
@@ -186,7 +192,7 @@ mod tests {
 
     #[test]
     fn folding_changes_nothing_but_rounding() {
-        let config = Config::preset("pocket").unwrap();
+        let config = Config { spread: 1.0, ..Config::preset("pocket").unwrap() };
         let mut params = Trainer::new(config.clone()).unwrap().state.generator;
         // Away from the first values, where every beta is 0.
         for (i, p) in params.iter_mut().enumerate() {
@@ -198,6 +204,19 @@ mod tests {
         let folded = FloatModel::fold(&config, &params).unwrap().activations(batch.view()).pop().unwrap();
         let worst = normalised.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-3, "{worst}");
+    }
+
+    #[test]
+    fn a_wider_spread_is_wider_latents() {
+        let plain = Config { spread: 1.0, ..Config::preset("pocket").unwrap() };
+        let wider = Config { spread: 1.25, ..plain.clone() };
+        let params = Trainer::new(plain.clone()).unwrap().state.generator;
+        let batch = latents(0, 8, plain.latent.into());
+        let draw = |config, batch: &Array2<f32>| FloatModel::fold(config, &params).unwrap().outputs(batch.view());
+        let (a, b) = (draw(&wider, &batch), draw(&plain, &(&batch * 1.25)));
+        let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-5, "{worst}");
+        assert!(a != draw(&plain, &batch));
     }
 
     /// As in the Keras tutorial, where negative values wrap around: 255 · −0.1 becomes 231.
