@@ -99,6 +99,13 @@ step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386,confo
 step "clippy, mps2-an500" firmware_clippy thumbv7em-none-eabihf mps2-an500,external-model
 step "clippy, mps2-an505" firmware_clippy thumbv8m.main-none-eabihf mps2-an505
 step "clippy, mps3-an547" firmware_clippy thumbv8m.main-none-eabihf mps3-an547,bare
+step "clippy, pico2" firmware_clippy thumbv8m.main-none-eabihf pico2
+step "clippy, pico2 with pico-display" firmware_clippy thumbv8m.main-none-eabihf pico-display
+step "clippy, stm32f429i-disc1" firmware_clippy thumbv7em-none-eabihf stm32f429i-disc1
+step "clippy, nrf52840-dk" firmware_clippy thumbv7em-none-eabihf nrf52840-dk
+step "clippy, microbit-v2" firmware_clippy thumbv7em-none-eabihf microbit-v2
+step "format of tests/out-of-tree" cargo fmt --check --manifest-path tests/out-of-tree/Cargo.toml
+step "preview with a window" cargo check -q -p workspace-tests --bin preview --features window
 for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
     step "gen-core for $target" gen_core_for "$target"
 done

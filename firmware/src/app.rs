@@ -82,8 +82,10 @@ impl core::error::Error for StartError {}
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Nothing is on the display yet.
+    /// Nothing was shown yet.
     Start,
+    /// What is on the display is to be cleared and drawn again: the mode has changed, or drawing failed.
+    Redraw,
     /// The picture, or the wall, is complete.
     Standing { since_us: u64 },
     /// On the way to another picture.
@@ -181,10 +183,12 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
     /// Does what is to be done now; `None` if that is nothing.
     ///
     /// # Errors
-    /// Those of the display. The next step goes on.
+    /// Those of the display. The next step draws everything again.
     pub fn step(&mut self) -> Result<Option<Event>, D::Error> {
-        if let State::Start = self.state {
-            return self.first().map(Some);
+        match self.state {
+            State::Start => return self.first().map(Some),
+            State::Redraw => return self.redraw().map(Some),
+            _ => {}
         }
         if let Some(word) = self.io.word() {
             return self.obey(word).map(Some);
@@ -212,15 +216,19 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         if settings.apply(&word).is_err() {
             return Ok(Event::Unknown(word));
         }
-        let changed = settings.mode != self.settings.mode;
+        if let Some(number) = settings.seed {
+            self.number = number;
+            self.history.add(number);
+        }
         self.settings = settings;
-        if changed {
-            self.view.start(self.settings.mode)?;
-        }
-        match settings.seed {
-            Some(number) => self.show_new(number),
-            None => self.show(self.number),
-        }
+        self.redraw()
+    }
+
+    /// Begins with an empty display.
+    fn redraw(&mut self) -> Result<Event, D::Error> {
+        self.state = State::Redraw; // and again, if it fails
+        self.view.start(self.settings.mode)?;
+        self.show(self.number)
     }
 
     fn answer(&mut self, gesture: Gesture) -> Result<Option<Event>, D::Error> {
@@ -230,8 +238,7 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
             (Gesture::Tap, _) => self.new_number(),
             (Gesture::Long, _) => {
                 self.settings.mode = self.settings.mode.previous();
-                self.view.start(self.settings.mode)?;
-                return self.show(self.number).map(Some);
+                return self.redraw().map(Some);
             }
             (Gesture::Held, _) => {
                 let earlier = self.history.earlier().unwrap_or(self.number);
@@ -284,8 +291,7 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
 
     fn stand(&mut self) -> Result<Event, D::Error> {
         let seed = self.number;
-        // Where an error of the display leaves it.
-        self.state = State::Standing { since_us: self.io.now_us() };
+        self.state = State::Redraw; // if it fails
         let latent = self.latent(seed);
         let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
         let crc = self.view.picture(&mut self.engine, &latent, &mut watch)?;
@@ -297,28 +303,31 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
 
     fn morph(&mut self, to: u32, since_us: u64, t: u16) -> Result<Event, D::Error> {
         let from = self.number;
-        self.state = State::Morphing { to, since_us, t };
+        self.state = State::Redraw; // if it fails
         let latent = self.latent(from).toward(&self.latent(to), t);
         let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
         let crc = self.view.picture(&mut self.engine, &latent, &mut watch)?;
         let us = watch.us;
         self.view.label(&Label { number: from, next: Some(to), mode: self.settings.mode, us })?;
+        self.state = State::Morphing { to, since_us, t };
         Ok(Event::Morph { from, to, t, crc, us })
     }
 
     fn brick(&mut self, i: u32) -> Result<Event, D::Error> {
         let seed = self.number.wrapping_add(i);
-        let bricks = i + 1;
-        self.state = State::Building { bricks };
+        self.last = seed;
+        self.state = State::Redraw; // if it fails
         let latent = self.latent(seed);
         let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
         let crc = self.view.brick(i, &mut self.engine, &latent, &mut watch)?;
         let us = watch.us;
         self.view.label(&Label { number: self.number, next: None, mode: self.settings.mode, us })?;
-        self.last = seed;
-        if bricks == self.wall() {
-            self.state = State::Standing { since_us: self.io.now_us() };
-        }
+        let bricks = i + 1;
+        self.state = if bricks < self.wall() {
+            State::Building { bricks }
+        } else {
+            State::Standing { since_us: self.io.now_us() }
+        };
         Ok(Event::Drawn { seed, crc, us })
     }
 
@@ -620,6 +629,71 @@ mod tests {
             }
             let Some(Event::Drawn { seed: 8, .. }) = app.step().expect("it cannot fail") else { panic!("lost") };
         });
+    }
+
+    /// A display that fails once: at call `fails`, if there are so many.
+    struct Flaky {
+        calls: usize,
+        fails: usize,
+        pixels: Vec<Gray4>,
+    }
+
+    impl OriginDimensions for Flaky {
+        fn size(&self) -> Size {
+            Size::new(128, 64)
+        }
+    }
+
+    impl DrawTarget for Flaky {
+        type Color = Gray4;
+        type Error = ();
+
+        fn draw_iter<P: IntoIterator<Item = Pixel<Gray4>>>(&mut self, pixels: P) -> Result<(), ()> {
+            self.calls += 1;
+            if self.calls == self.fails {
+                return Err(());
+            }
+            for Pixel(at, colour) in pixels {
+                assert!(self.bounding_box().contains(at));
+                self.pixels[at.y as usize * 128 + at.x as usize] = colour;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_display_may_fail_at_any_moment() {
+        // Two pictures, then a wall; at the end all is as if nothing had happened.
+        let run = |fails: usize| {
+            let model = Model::parse(BLOB).expect("build.rs parsed it");
+            let mut workspace = vec![0; model.workspace_len()];
+            let mut display = Flaky { calls: 0, fails, pixels: vec![Gray4::BLACK; 128 * 64] };
+            let hand = Hand::default();
+            let settings = Settings { seed: Some(7), ..STILL };
+            let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
+            let mut failures = 0;
+            for word in ["", "seed=8", "mode=gallery"] {
+                hand.words.borrow_mut().extend([word].iter().filter(|word| !word.is_empty()));
+                let mut quiet = 0;
+                while quiet < 3 {
+                    hand.us.set(hand.us.get() + 50_000);
+                    match app.step() {
+                        Ok(None) => quiet += 1,
+                        Ok(Some(_)) => quiet = 0,
+                        Err(()) => failures += 1,
+                    }
+                }
+            }
+            drop(app);
+            (display.calls, failures, display.pixels)
+        };
+        let (calls, none, expected) = run(usize::MAX);
+        assert_eq!(none, 0);
+        for fails in (1..=calls).step_by(3) {
+            let (_, failures, pixels) = run(fails);
+            assert_eq!(failures, 1, "call {fails} of {calls}");
+            assert!(pixels == expected, "call {fails} of {calls}");
+        }
     }
 
     #[test]

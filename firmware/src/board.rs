@@ -7,11 +7,11 @@
 //! the entry of the fault handler.
 #![allow(unsafe_code)]
 
-#[cfg(any(feature = "emulated", feature = "hardware"))]
+#[cfg(any(feature = "emulated", feature = "rtt"))]
 pub mod failure;
 #[cfg(feature = "emulated")]
 mod register;
-#[cfg(feature = "hardware")]
+#[cfg(feature = "rtt")]
 pub mod rtt;
 pub mod stack;
 #[cfg(feature = "emulated")]

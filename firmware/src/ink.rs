@@ -3,16 +3,16 @@
 //! Dithering is ordered: which of two neighbouring shades a pixel gets depends on
 //! its colour and its place alone. Rows can stream, and a morph does not shimmer as
 //! it would with error diffusion; with 16 greys on 64 x 64 pixels the two looked
-//! equally good on photographs of frogs.
+//! equally good on photographs.
 
 #![forbid(unsafe_code)]
 
 use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Rgb565};
 use embedded_graphics::prelude::*;
 
-/// Colours that a frog can be painted in.
+/// Colours that a picture can be drawn in.
 pub trait Ink: PixelColor {
-    /// Behind frog and text.
+    /// Behind picture and text.
     const BACKGROUND: Self;
     /// Text.
     const TEXT: Self;
@@ -53,7 +53,7 @@ const fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((77 * r as u32 + 150 * g as u32 + 29 * b as u32 + 128) >> 8) as u8
 }
 
-/// Stretches the middle greys by 11/8: frogs and what they sit on are of much the same brightness.
+/// Stretches the middle greys by 11/8: what is in front and what is behind it are often of much the same brightness.
 const fn contrast(v: u8) -> u8 {
     let stretched = 128 + (v as i32 - 128) * 11 / 8;
     if stretched < 0 {

@@ -74,7 +74,8 @@ pub const DISC1: Panel = Panel {
 pub const SHIELD_2_8: Panel =
     Panel { name: "shield-2.8", orientation: Orientation::new().rotate(Rotation::Deg90).flip_vertical(), ..DISC1 };
 
-/// The usual 1.8 inch module: ST7735S, 128x160, upright.
+/// The usual 1.8 inch module, with a green tab on its foil: ST7735S, 128x160, upright. With a black
+/// tab it has no offset and the colours in the other order.
 pub const MODULE_1_8: Panel = Panel {
     name: "module-1.8",
     controller: Controller::St7735s,
@@ -82,7 +83,7 @@ pub const MODULE_1_8: Panel = Panel {
     offset: (2, 1),
     orientation: Orientation::new(),
     inversion: ColorInversion::Normal,
-    order: ColorOrder::Rgb,
+    order: ColorOrder::Bgr,
 };
 
 /// All panels.

@@ -64,6 +64,7 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
     let within =
         |range: &std::ops::Range<u64>, start: u64, len: u64| range.contains(&start) && start + len <= range.end;
 
+    let top = symbol(&elf, "_stack_start")?;
     for section in elf.sections() {
         let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
         if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 || section.size() == 0 {
@@ -71,10 +72,22 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
         }
         let (name, start, len) = (section.name()?, section.address(), section.size());
         ensure!(
+            !within(&ram, start, len) || start >= top,
+            "section {name}, at {start:#x}, lies in the stack, which ends at {top:#x}"
+        );
+        ensure!(
             within(&flash, start, len) || within(&ram, start, len),
             "section {name}, {len} bytes at {start:#x}, lies outside of the memory of {}",
             board.name
         );
+    }
+    // The boot ROM of an RP2350 starts nothing without an image definition in the first 4 KB, which
+    // begins with this word (RP2350 data sheet, 5.9.1).
+    if board.chip == Some("RP235x") {
+        let block = elf.section_by_name(".start_block").context("no image definition for the boot ROM")?;
+        let end = block.address() + block.size();
+        let marked = block.data()?.starts_with(&0xFFFF_DED3_u32.to_le_bytes());
+        ensure!(marked && end <= flash.start + 4096, "the image definition at {:#x} is not one", block.address());
     }
     for segment in elf.elf_program_headers() {
         let endian = Endianness::Little;
@@ -90,7 +103,6 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
     ensure!(vectors.address() == flash.start, "the vector table lies at {:#x}, not first", vectors.address());
     let words: Vec<u64> = vectors.data()?.chunks_exact(4).map(word).collect();
     let [stack, reset, rest @ ..] = &words[..] else { bail!("the vector table is too short") };
-    let top = symbol(&elf, "_stack_start")?;
     ensure!(
         *stack == top && stack.is_multiple_of(8),
         "the first stack pointer is {stack:#x}, the stack begins at {top:#x}"

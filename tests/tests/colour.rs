@@ -19,7 +19,7 @@ use gen_core::Model;
 use workspace_tests::controller::{Chip, Controller, Glass, Picture};
 use workspace_tests::firmware::{MPS2_AN386, build};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
-use workspace_tests::replay::Replay;
+use workspace_tests::replay::{Drawn, Replay};
 
 /// What a panel is like.
 fn glass(panel: &Panel) -> Glass {
@@ -48,13 +48,14 @@ fn glass(panel: &Panel) -> Glass {
             quarter_turns: 2,
         },
         "shield-2.8" => Glass { quarter_turns: 3, ..glass(&panel::DISC1) },
-        // Adafruit's driver for ST7735 modules: offset 2, 1 ("green tab"), MADCTL 0xC0 one way up.
+        // Adafruit's driver for ST7735 modules with a green tab: offset 2, 1, MADCTL 0xC8 (MX, MY, BGR) one
+        // way up; an even number of turns, so not mirrored.
         "module-1.8" => Glass {
             chip: Chip::St7735s,
             size: (128, 160),
             offset: (2, 1),
             mirrored: false,
-            bgr: false,
+            bgr: true,
             inverse: false,
             quarter_turns: 0,
         },
@@ -139,7 +140,8 @@ fn compare(panel: &Panel, what: &str, screen: &Picture, host: &Frame) {
     let first = differ.first().map(|i| (i % screen.width, i / screen.width));
     if let Ok(folder) = std::env::var("SCREENS") {
         let name = format!("{}-{}.png", panel.name, what.replace(' ', "-"));
-        screen.write_png(&Path::new(&folder).join(name)).expect("the folder exists");
+        std::fs::create_dir_all(&folder).expect("SCREENS names a folder");
+        screen.write_png(&Path::new(&folder).join(name)).expect("the folder can be written to");
     }
     assert!(
         differ.is_empty(),
@@ -151,11 +153,11 @@ fn compare(panel: &Panel, what: &str, screen: &Picture, host: &Frame) {
 }
 
 /// Runs a mode on a panel and on the host, and compares every screen.
-fn check(panel: &Panel, program: &[u8], mode: Mode, words: &[&str]) -> Result<usize> {
+fn check(panel: &Panel, program: &[u8], mode: Mode, words: &[&str]) -> Result<Vec<String>> {
     check_model(BLOB, panel, program, mode, words)
 }
 
-fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[&str]) -> Result<usize> {
+fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[&str]) -> Result<Vec<String>> {
     let mode_word = format!("mode={mode}");
     let words: Vec<_> = words.iter().copied().chain([&*mode_word]).collect();
     let (lines, stream) = on_bus(panel, program, &words)?;
@@ -176,7 +178,7 @@ fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[
         host.draw(line)?;
         compare(panel, &format!("{mode} {i}"), &screen, host.display());
     }
-    Ok(lines.len())
+    Ok(lines)
 }
 
 #[test]
@@ -184,7 +186,7 @@ fn every_panel_shows_the_card_and_the_hosts_pictures() -> Result<()> {
     let program = build(MPS2_AN386, "colour", None)?;
     for panel in panel::ALL {
         let pictures = check(&panel, &program, Mode::Single, &["card", "seed=42", "events=3", "tap=1"])?;
-        assert_eq!(pictures, 3, "{}", panel.name);
+        assert_eq!(pictures.len(), 3, "{}", panel.name);
     }
     Ok(())
 }
@@ -193,14 +195,17 @@ fn every_panel_shows_the_card_and_the_hosts_pictures() -> Result<()> {
 fn a_gallery_and_its_next_wall() -> Result<()> {
     let program = build(MPS2_AN386, "colour", None)?;
     let pictures = check(&panel::PICO_LCD_1_3, &program, Mode::Gallery, &["seed=7", "events=18", "tap=9"])?;
-    assert_eq!(pictures, 18);
+    assert_eq!(pictures.len(), 18);
     Ok(())
 }
 
 #[test]
 fn one_picture_turns_into_another() -> Result<()> {
     let program = build(MPS2_AN386, "colour", None)?;
-    check(&panel::MODULE_1_8, &program, Mode::Morph, &["seed=7", "idle=1", "events=6"])?;
+    let lines = check(&panel::MODULE_1_8, &program, Mode::Morph, &["seed=7", "idle=1", "events=6"])?;
+    let ways: Vec<_> = lines.iter().filter_map(|line| Drawn::parse(line)?.way).collect();
+    assert_eq!(ways.len(), 5, "{lines:#?}");
+    assert!(ways.iter().all(|&(to, t)| to == 8 && 0 < t && t < 256), "{lines:#?}");
     Ok(())
 }
 
@@ -211,8 +216,9 @@ fn a_model_of_anything_else() -> Result<()> {
     let path = folder.path().join("noise.gen");
     std::fs::write(&path, &blob)?;
     let program = build(MPS2_AN386, "colour", Some(&path))?;
-    check_model(&blob, &panel::PICO_DISPLAY, &program, Mode::Slides, &["seed=3", "events=3", "tap=1"])?;
-    check_model(&blob, &panel::DISC1, &program, Mode::Gallery, &["seed=3", "events=4"])?;
+    let slides = check_model(&blob, &panel::PICO_DISPLAY, &program, Mode::Slides, &["seed=3", "events=3", "tap=1"])?;
+    let wall = check_model(&blob, &panel::DISC1, &program, Mode::Gallery, &["seed=3", "events=4"])?;
+    assert_eq!((slides.len(), wall.len()), (3, 4));
     Ok(())
 }
 

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
-use firmware::model::{MODEL_LEN, ROOM_FOR_CODE};
+use anyhow::{Context, Result, ensure};
+use firmware::model::{BLOB, MODEL_LEN, ROOM_FOR_CODE};
+use object::{Object, ObjectSection};
 use workspace_tests::budget::check_boards;
 use workspace_tests::elf::{Bill, check};
 use workspace_tests::firmware::{BOARDS, REAL, build, build_with};
@@ -54,6 +55,23 @@ fn what_cannot_start_is_noticed() -> Result<()> {
     assert!(refusal(small).contains("lies outside of the memory of pico2"), "{}", refusal(small));
     let shifted = workspace_tests::firmware::Board { flash_origin: pico2.flash_origin - 16, ..pico2 };
     assert!(refusal(shifted).contains("the vector table lies at 0x10000000, not first"), "{}", refusal(shifted));
+    // A program whose vectors, image definition or model are not what they should be.
+    let patched = |at: usize, byte: u8| {
+        let mut program = program.clone();
+        program[at] ^= byte;
+        check(&program, &pico2).err().map_or("nothing".to_owned(), |e| format!("{e:#}"))
+    };
+    let file = object::File::parse(&*program)?;
+    let place = |name| file.section_by_name(name).and_then(|s| s.file_range()).context("it has a place");
+    let (vectors, _) = place(".vector_table")?;
+    let (block, _) = place(".start_block")?;
+    let vectors = usize::try_from(vectors)?;
+    assert!(patched(vectors, 8).contains("the first stack pointer is"), "{}", patched(vectors, 8));
+    assert!(patched(vectors + 4, 1).contains("where no code is"), "{}", patched(vectors + 4, 1)); // not Thumb
+    assert!(patched(vectors + 7, 0x80).contains("vector 1 leads to"), "{}", patched(vectors + 7, 0x80));
+    assert!(patched(usize::try_from(block)?, 1).contains("the image definition"));
+    let model = program.windows(BLOB.len()).position(|part| part == BLOB).context("it holds the model")?;
+    assert!(patched(model + 100, 1).contains("does not hold the model"));
     let elsewhere = workspace_tests::firmware::Board { ram_origin: pico2.ram_origin - 16, ..pico2 };
     assert!(refusal(elsewhere).contains("the stack ends at 0x20000000"), "{}", refusal(elsewhere));
     Ok(())

@@ -6,7 +6,7 @@
 use cortex_m_rt::entry;
 use embassy_nrf::gpio::{Input, Level, Output, OutputDrive, Pull};
 use embassy_nrf::mode::Blocking;
-use embassy_nrf::peripherals::SPI3;
+use embassy_nrf::peripherals::SPI2;
 use embassy_nrf::rng::Rng;
 use embassy_nrf::spim::{self, Frequency, Spim};
 use embassy_nrf::{bind_interrupts, pac};
@@ -21,7 +21,7 @@ use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7735s;
 
 bind_interrupts!(struct Interrupts {
-    SPIM3 => spim::InterruptHandler<SPI3>;
+    SPI2 => spim::InterruptHandler<SPI2>;
 });
 
 /// The ST7735S takes a bit every 66 ns, which is 15 MHz: 16 would be too fast.
@@ -39,7 +39,7 @@ fn main() -> ! {
 
     let mut config = spim::Config::default();
     config.frequency = SPI;
-    let bus = Spim::new_txonly(p.SPI3, Interrupts, p.P0_17, p.P0_13, config); // clock, data
+    let bus = Spim::new_txonly(p.SPI2, Interrupts, p.P0_17, p.P0_13, config); // clock, data
     let output = OutputDrive::HighDrive;
     let Ok(device) = ExclusiveDevice::new_no_delay(bus, Output::new(p.P1_02, Level::High, output));
     let data = Output::new(p.P0_12, Level::Low, output);

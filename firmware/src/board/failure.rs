@@ -5,7 +5,7 @@
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(feature = "hardware")]
+#[cfg(feature = "rtt")]
 use cortex_m::peripheral::DCB;
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::ExceptionFrame;
@@ -21,7 +21,7 @@ fn fail() -> ! {
 }
 
 /// Stops for good: what is on the display stays there.
-#[cfg(feature = "hardware")]
+#[cfg(feature = "rtt")]
 fn fail() -> ! {
     // With no debugger to stop for, a breakpoint would be one more fault.
     if DCB::is_debugger_attached() {

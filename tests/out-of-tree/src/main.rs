@@ -5,7 +5,6 @@
 mod paper;
 
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use cortex_m_rt::{entry, exception};
 use defmt_semihosting as _; // the log
@@ -15,14 +14,15 @@ use firmware::settings::{Mode, Settings};
 use paper::Paper;
 
 /// What the app has to know of the board.
-struct Board;
-
-/// This board has no clock worth the name: time passes when somebody looks at it.
-static US: AtomicU32 = AtomicU32::new(0);
+struct Board {
+    /// There is no clock worth the name: time passes when somebody looks at it.
+    us: u64,
+}
 
 impl Io for Board {
     fn now_us(&mut self) -> u64 {
-        US.fetch_add(100, Ordering::Relaxed).into()
+        self.us += 100;
+        self.us
     }
 
     fn is_down(&mut self) -> bool {
@@ -36,8 +36,11 @@ fn main() -> ! {
         core::hint::black_box((row, bytes)); // a real one would send them over SPI
     });
     let settings = Settings { seed: Some(42), mode: Mode::Single, ..Settings::default() };
-    product::run(&mut paper, Board, settings)
+    product::run(&mut paper, Board { us: 0 }, settings)
 }
+
+// Log and end go through semihosting, which is for QEMU: on a chip without a debugger it is a fault.
+// There, the firmware's feature `rtt` brings a log and both of these handlers.
 
 #[exception]
 unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {

@@ -1,9 +1,8 @@
 //! `cargo flash-pico2` and its like: the firmware on a board that one can hold.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::{env, io};
+use std::{env, fs, io};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -11,7 +10,8 @@ use workspace_tests::elf::Bill;
 use workspace_tests::firmware::{Board, PICO2, REAL, build_with};
 
 /// Builds the firmware for a board, says what it takes of the chip, flashes it with probe-rs,
-/// and shows its log. Words typed there, such as seed=42 or mode=gallery, go to the app.
+/// and shows its log. Words typed there, such as seed=42 or mode=gallery, go to the app, if
+/// probe-rs is 0.32 or newer.
 ///
 /// The model is models/pocket-drawn/model.gen, or the file that --model or the environment
 /// variable FROG_MODEL names. firmware/boards/ has a page on wiring for each board.
@@ -45,7 +45,9 @@ fn main() -> Result<ExitCode> {
         Some("pico-display") if board == PICO2 => &["pico-display"],
         Some(other) => bail!("there is no display {other} for {}; firmware/README.md says how to add one", board.name),
     };
-    let model = arguments.model.or_else(|| env::var_os("FROG_MODEL").map(PathBuf::from));
+    // As firmware/build.rs has it: the variable counts from the repository's root.
+    let variable = || Some(root().ok()?.join(env::var_os("FROG_MODEL")?));
+    let model = arguments.model.or_else(variable);
     let program = build_with(board, board.name, model.as_deref(), features)?;
     let bill = Bill::of(&program)?;
     println!("{}", table(&board, &bill));
@@ -53,15 +55,18 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let mut file = tempfile::Builder::new().prefix(board.name).suffix(".elf").tempfile()?;
-    file.write_all(&program).context("cannot write the program for probe-rs")?;
+    // Kept, so that a debugger can be attached to it later.
+    let folder = root()?.join("target").join("flash");
+    let file = folder.join(format!("{}.elf", board.name));
+    fs::create_dir_all(&folder).and_then(|()| fs::write(&file, &program)).context("cannot write target/flash")?;
+    println!("{}", file.display());
     let mut probe_rs = Command::new("probe-rs");
     // The firmware says more of a fault than probe-rs, which would stop it before; and what a HAL changes
     // in a new chip takes a reset.
     probe_rs
         .args(["run", "--chip", chip, "--no-catch-hardfault", "--no-catch-reset"])
         .args(&arguments.probe_rs)
-        .arg(file.path());
+        .arg(&file);
     match probe_rs.status() {
         Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
         Ok(status) => {
@@ -71,6 +76,11 @@ fn main() -> Result<ExitCode> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => bail!("{}", no_probe_rs(&board)),
         Err(e) => Err(e).context("cannot run probe-rs"),
     }
+}
+
+/// The repository.
+fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")
 }
 
 fn table(board: &Board, bill: &Bill) -> String {

@@ -80,7 +80,7 @@ fn main() -> Result<()> {
 }
 
 /// Draws, and writes or shows it.
-fn show<C: Ink + Into<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> {
+fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> {
     let settings = OutputSettingsBuilder::new().scale(arguments.scale.max(1)).build();
     let mut display = SimulatorDisplay::<C>::with_default_color(size, C::BACKGROUND);
     let blob = match &arguments.model {
@@ -101,8 +101,9 @@ fn show<C: Ink + Into<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> 
     }
 
     let mut workspace = vec![0; model.workspace_len()];
-    let row_us = u64::from(arguments.ms) * 1000 / u64::from(model.picture().height);
-    let mut app = App::new(&model, &mut workspace, &mut display, Desk { us: 0, row_us }, arguments.settings())?;
+    // A third of the time is the engine's, as far as the app can tell.
+    let row_us = 3 * u64::from(arguments.ms) * 1000 / u64::from(model.picture().height);
+    let mut app = App::new(&model, &mut workspace, &mut display, Desk { thirds: 0, row_us }, arguments.settings())?;
     let mut left = match (arguments.pictures, arguments.mode) {
         (Some(n), _) => n,
         (None, Mode::Gallery) => app.wall(),
@@ -143,14 +144,15 @@ fn write<C: Ink + Into<Rgb888>>(display: &SimulatorDisplay<C>, settings: &Output
 
 /// A board whose clock stands still but for what a picture is said to take.
 struct Desk {
-    us: u64,
+    /// Thirds of a microsecond.
+    thirds: u64,
     row_us: u64,
 }
 
 impl Io for Desk {
     fn now_us(&mut self) -> u64 {
-        self.us += self.row_us; // the app reads it once for every row that the engine makes
-        self.us
+        self.thirds += self.row_us; // the app reads it three times for every row of a picture
+        self.thirds / 3
     }
 
     fn is_down(&mut self) -> bool {
@@ -158,7 +160,7 @@ impl Io for Desk {
     }
 
     fn sleep(&mut self) {
-        self.us += 10_000;
+        self.thirds += 3 * 10_000;
     }
 }
 
@@ -207,7 +209,7 @@ mod window {
         }
     }
 
-    pub fn run<C: Ink + Into<Rgb888>>(
+    pub fn run<C: Ink + Into<Rgb888> + From<Rgb888>>(
         arguments: &Arguments,
         model: &Model<'_>,
         display: SimulatorDisplay<C>,
