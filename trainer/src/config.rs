@@ -531,6 +531,8 @@ mod tests {
             ("cutout = 16", "cutout = 32", "cutout"),
             ("steps = 20000", "steps = 0", "steps"),
             ("spread = 1.15", "spread = 0.1", "spread"),
+            ("batch = 32", "batch = 32\npenalty = { real = -1.0, every = 4 }", "penalty: weights"),
+            ("batch = 32", "batch = 32\npenalty = { real = 1.0, every = 0 }", "penalty: `every`"),
             ("tune = 100", "tune = 1000000", "quantise: tune"),
             ("name = \"pocket\"", "name = \"../x\"", "name"),
         ];
@@ -539,6 +541,11 @@ mod tests {
             let error = format!("{:#}", Config::from_toml(&good.replacen(from, to, 1)).unwrap_err());
             assert!(error.contains(expected), "{from} -> {to}: {error}");
         }
+        // Labels that would be ignored.
+        let hinge = good.replacen("loss = \"bce\"", "loss = \"hinge\"", 1);
+        assert!(Config::from_toml(&hinge).is_ok());
+        let error = format!("{:#}", Config::from_toml(&hinge.replacen("real = 1.0", "real = 0.9", 1)).unwrap_err());
+        assert!(error.contains("labels: they belong to loss = \"bce\""), "{error}");
         assert!(Config::preset("pond").unwrap_err().to_string().contains("pocket, pocket-tiny"));
     }
 }
