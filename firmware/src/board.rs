@@ -9,6 +9,8 @@
 
 #[cfg(any(feature = "emulated", feature = "rtt"))]
 pub mod failure;
+#[cfg(feature = "hardware")]
+pub mod hardware;
 #[cfg(feature = "emulated")]
 mod register;
 #[cfg(feature = "rtt")]

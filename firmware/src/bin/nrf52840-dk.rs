@@ -6,15 +6,14 @@
 
 use cortex_m_rt::entry;
 use embassy_nrf::gpio::{Input, Level, Output, OutputDrive, Pull};
-use embassy_nrf::mode::Blocking;
 use embassy_nrf::peripherals::SPI2;
 use embassy_nrf::rng::Rng;
 use embassy_nrf::spim::{self, Frequency, Spim};
 use embassy_nrf::{bind_interrupts, pac};
-use embassy_time::{Delay, Duration, Instant, block_for};
+use embassy_time::{Delay, Duration, block_for};
 use embedded_hal_bus::spi::ExclusiveDevice;
-use firmware::board::rtt::{self, Commands};
-use firmware::io::{Io, Word};
+use firmware::board::hardware::Hardware;
+use firmware::board::rtt;
 use firmware::settings::Settings;
 use firmware::{panel, product};
 use mipidsi::Builder;
@@ -57,34 +56,7 @@ fn main() -> ! {
         .expect("the panel's size and offset fit its controller");
 
     let button = Input::new(p.P0_11, Pull::Up);
-    let noise = Rng::new_blocking(p.RNG);
-    product::run(&mut display, Board { button, noise, commands }, Settings::default())
-}
-
-struct Board {
-    button: Input<'static>,
-    noise: Rng<'static, Blocking>,
-    commands: Commands,
-}
-
-impl Io for Board {
-    fn now_us(&mut self) -> u64 {
-        Instant::now().as_micros()
-    }
-
-    fn is_down(&mut self) -> bool {
-        self.button.is_low()
-    }
-
-    fn noise(&mut self) -> Option<u32> {
-        Some(self.noise.blocking_next_u32())
-    }
-
-    fn word(&mut self) -> Option<Word> {
-        self.commands.word()
-    }
-
-    fn sleep(&mut self) {
-        block_for(Duration::from_millis(5));
-    }
+    let mut noise = Rng::new_blocking(p.RNG);
+    let board = Hardware { is_down: || button.is_low(), noise: || noise.blocking_next_u32(), commands };
+    product::run(&mut display, board, Settings::default())
 }

@@ -10,10 +10,10 @@ use embassy_rp::gpio::{Input, Level, Output, Pull};
 use embassy_rp::peripherals::TRNG;
 use embassy_rp::spi::{self, Spi};
 use embassy_rp::trng::{self, Trng};
-use embassy_time::{Delay, Duration, Instant, block_for};
+use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
-use firmware::board::rtt::{self, Commands};
-use firmware::io::{Io, Word};
+use firmware::board::hardware::Hardware;
+use firmware::board::rtt;
 use firmware::settings::Settings;
 use firmware::{panel, product};
 use mipidsi::Builder;
@@ -73,38 +73,14 @@ fn main() -> ! {
     tests.disable_autocorrelation_test = true;
     tests.disable_crngt_test = true;
     tests.disable_von_neumann_balancer = true;
-    let noise = Trng::new(p.TRNG, Interrupts, tests);
-    product::run(&mut display, Board { button, noise, commands }, Settings::default())
-}
-
-struct Board {
-    button: Input<'static>,
-    noise: Trng<'static, TRNG>,
-    commands: Commands,
-}
-
-impl Io for Board {
-    fn now_us(&mut self) -> u64 {
-        Instant::now().as_micros()
-    }
-
-    fn is_down(&mut self) -> bool {
-        self.button.is_low()
-    }
-
-    fn noise(&mut self) -> Option<u32> {
+    let mut noise = Trng::new(p.TRNG, Interrupts, tests);
+    let noise = move || {
         // Neighbouring bits are somewhat alike: all that it makes at a time becomes one number.
         let mut bytes = [0; 24];
-        self.noise.blocking_fill_bytes(&mut bytes);
+        noise.blocking_fill_bytes(&mut bytes);
         let (words, _) = bytes.as_chunks();
-        Some(words.iter().fold(0, |all, &word| all ^ u32::from_ne_bytes(word)))
-    }
-
-    fn word(&mut self) -> Option<Word> {
-        self.commands.word()
-    }
-
-    fn sleep(&mut self) {
-        block_for(Duration::from_millis(5));
-    }
+        words.iter().fold(0, |all, &word| all ^ u32::from_ne_bytes(word))
+    };
+    let board = Hardware { is_down: || button.is_low(), noise, commands };
+    product::run(&mut display, board, Settings::default())
 }

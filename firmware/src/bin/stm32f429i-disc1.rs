@@ -11,10 +11,10 @@ use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::spi::{self, Spi};
 use embassy_stm32::time::Hertz;
 use embassy_stm32::{Config, bind_interrupts, pac};
-use embassy_time::{Delay, Duration, Instant, block_for};
+use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
-use firmware::board::rtt::{self, Commands};
-use firmware::io::{Io, Word};
+use firmware::board::hardware::Hardware;
+use firmware::board::rtt;
 use firmware::settings::Settings;
 use firmware::{panel, product};
 use mipidsi::Builder;
@@ -76,34 +76,7 @@ fn main() -> ! {
         .expect("the panel's size and offset fit its controller");
 
     let button = Input::new(p.PA0, Pull::Down);
-    let noise = Rng::new(p.RNG, Interrupts);
-    product::run(&mut display, Board { button, noise, commands }, Settings::default())
-}
-
-struct Board {
-    button: Input<'static>,
-    noise: Rng<'static, RNG>,
-    commands: Commands,
-}
-
-impl Io for Board {
-    fn now_us(&mut self) -> u64 {
-        Instant::now().as_micros()
-    }
-
-    fn is_down(&mut self) -> bool {
-        self.button.is_high()
-    }
-
-    fn noise(&mut self) -> Option<u32> {
-        Some(self.noise.next_u32())
-    }
-
-    fn word(&mut self) -> Option<Word> {
-        self.commands.word()
-    }
-
-    fn sleep(&mut self) {
-        block_for(Duration::from_millis(5));
-    }
+    let mut noise = Rng::new(p.RNG, Interrupts);
+    let board = Hardware { is_down: || button.is_high(), noise: || noise.next_u32(), commands };
+    product::run(&mut display, board, Settings::default())
 }
