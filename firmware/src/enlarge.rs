@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use core::ops::Range;
+
 use gen_core::Shape;
 use gen_core::spec::MAX_SIDE;
 use heapless::Vec;
@@ -50,7 +52,7 @@ impl Enlarger {
         }
         let result = if self.made > top {
             let before = if latest > 0 { &self.before[..] } else { row };
-            sink(Band { before, row, latest, scale: self.scale, top, bottom: self.made, x: 0, y: top })
+            sink(Band::new(before, row, latest, self.scale, top..self.made))
         } else {
             Ok(())
         };
@@ -82,9 +84,36 @@ pub struct Band<'a> {
     bottom: u32,
     x: u32,
     y: u32,
+    /// The input rows around `y`, and the weight of the second.
+    upper: &'a [Rgb],
+    lower: &'a [Rgb],
+    down: u32,
+    /// Input position left of `x`, and the weight of the one right of it.
+    left: i32,
+    right: u32,
 }
 
-impl Band<'_> {
+impl<'a> Band<'a> {
+    fn new(before: &'a [Rgb], row: &'a [Rgb], latest: i32, scale: u32, rows: Range<u32>) -> Self {
+        let (x, y) = (0, rows.start);
+        let (top, bottom) = (rows.start, rows.end);
+        let mut band =
+            Self { before, row, latest, scale, top, bottom, x, y, upper: row, lower: row, down: 0, left: 0, right: 0 };
+        band.begin_row();
+        band
+    }
+
+    /// What is the same for a whole row, and where it begins.
+    fn begin_row(&mut self) {
+        let (first, down) = position(self.y, self.scale);
+        // Beyond either edge both are the row at the edge.
+        self.upper = if first < self.latest { self.before } else { self.row };
+        self.lower = if first + 1 < self.latest { self.before } else { self.row };
+        self.down = down;
+        self.x = 0;
+        (self.left, self.right) = position(0, self.scale);
+    }
+
     /// The first output row.
     pub fn top(&self) -> u32 {
         self.top
@@ -108,20 +137,21 @@ impl Iterator for Band<'_> {
         if self.y >= self.bottom {
             return None;
         }
-        let (x, y) = (self.x, self.y);
+        let Self { x, y, upper, lower, down, left, right, .. } = *self;
+        let one = 2 * self.scale;
+        // As `position` of the next pixel has it, without a division for every pixel.
         self.x += 1;
+        self.right += 2;
+        if self.right >= one {
+            (self.left, self.right) = (left + 1, self.right - one);
+        }
         if self.x == self.width() {
-            (self.x, self.y) = (0, y + 1);
+            self.y += 1;
+            self.begin_row();
         }
 
-        let (first, down) = position(y, self.scale);
-        // Beyond either edge both are the row at the edge.
-        let upper = if first < self.latest { self.before } else { self.row };
-        let lower = if first + 1 < self.latest { self.before } else { self.row };
-        let (left, right) = position(x, self.scale);
         let last = self.row.len() as i32 - 1;
         let (l, r) = (left.max(0) as usize, (left + 1).min(last) as usize);
-        let one = 2 * self.scale;
         let mix = |c: usize| {
             let upper = u32::from(upper[l][c]) * (one - right) + u32::from(upper[r][c]) * right;
             let lower = u32::from(lower[l][c]) * (one - right) + u32::from(lower[r][c]) * right;

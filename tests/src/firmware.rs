@@ -108,6 +108,14 @@ impl Board {
     }
 }
 
+/// The repository's folder.
+///
+/// # Errors
+/// None, as long as tests/ lies in it.
+pub fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")
+}
+
 /// What to do when a tool is missing.
 pub const SET_UP: &str = "./tests/run.sh installs all that is needed";
 
@@ -140,7 +148,7 @@ pub fn build_with(board: Board, program: &str, model: Option<&Path>, features: &
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")?;
+    let root = root()?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["build", "-q", "-p", "firmware", "--profile", "firmware"]);
     cargo.args(["--target", board.triple, "--bin", program, "--features", board.name]);

@@ -52,6 +52,12 @@ fn the_proof_fits_all_boards() -> Result<()> {
     BOARDS.into_iter().try_for_each(|board| check(board, "parity", "stack: "))
 }
 
+/// What `trainer inspect` says fits must be what the firmware's build lets through.
+#[test]
+fn trainer_and_firmware_keep_the_same_room_for_code() {
+    assert_eq!(trainer::inspect::CODE_FLASH, ROOM_FOR_CODE);
+}
+
 /// What gen-core takes of a program that draws pictures: code and tables, no weights.
 #[test]
 fn gen_core_is_as_small_as_it_was() -> Result<()> {

@@ -1,19 +1,18 @@
 //! A board and a display outside of the firmware, written against its public API alone.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use firmware::model::BLOB;
-use workspace_tests::firmware::MPS2_AN386;
+use workspace_tests::firmware::{MPS2_AN386, root};
 use workspace_tests::pictures::on_host;
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
 use workspace_tests::replay::Drawn;
 
 #[test]
 fn it_builds_and_draws_the_same_picture() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")?;
+    let root = root()?;
     let target = root.join("target").join("out-of-tree");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["build", "-q", "--release", "--locked", "--target", MPS2_AN386.triple]);

@@ -1,13 +1,13 @@
 //! `cargo flash-pico2` and its like: the firmware on a board that one can hold.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use workspace_tests::elf::Bill;
-use workspace_tests::firmware::{Board, PICO2, REAL, build_with};
+use workspace_tests::firmware::{Board, PICO2, REAL, build_with, root};
 
 /// Builds the firmware for a board, says what it takes of the chip, flashes it with probe-rs,
 /// and shows its log. Words typed there, such as seed=42 or mode=gallery, go to the app, if
@@ -76,11 +76,6 @@ fn main() -> Result<ExitCode> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => bail!("{}", no_probe_rs(&board)),
         Err(e) => Err(e).context("cannot run probe-rs"),
     }
-}
-
-/// The repository.
-fn root() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")
 }
 
 fn table(board: &Board, bill: &Bill) -> String {

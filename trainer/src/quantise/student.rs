@@ -334,7 +334,7 @@ mod tests {
                 let (up, down) = (moved(step), moved(-2.0 * step));
                 moved(step);
                 let slope = (up - down) / f64::from(2.0 * step);
-                let scale = slope.abs().max(f64::from(expected).abs()).max(400.0);
+                let scale = slope.abs().max(f64::from(expected).abs()).max(50.0);
                 assert!(
                     (slope - f64::from(expected)).abs() < 0.35 * scale,
                     "layer {layer}, {name}: {slope} {expected}"
