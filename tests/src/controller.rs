@@ -9,11 +9,9 @@
 //! (9.10, 10.1, 10.2) with what the later ST7735R and ST7735S changed in 10.2. Only pages of the
 //! ST7735 and ST7735R were at hand; what is said of the others has yet to be compared with theirs.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
-
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::screen::Screen;
 
 const NOP: u8 = 0x00;
 const SWRESET: u8 = 0x01;
@@ -314,13 +312,13 @@ impl Controller {
     /// # Errors
     /// When there is none: the display is asleep or off, expects pixels of 18 bits, or waits for the
     /// rest of a command.
-    pub fn screen(&self) -> Result<Picture> {
+    pub fn screen(&self) -> Result<Screen> {
         self.complete()?;
         ensure!(!self.registers.asleep, "nothing to see: the display is asleep (no SLPOUT since a reset or SLPIN)");
         ensure!(self.registers.on, "nothing to see: the display is off (no DISPON since a reset or DISPOFF)");
         ensure!(self.registers.depth == 16, "the pixel format is {} and not 16 bits", self.registers.depth);
         let (width, height) = self.glass.held_size();
-        Ok(Picture { width, height, rgb: self.seen().flat_map(|pixel| self.colour(pixel)).collect() })
+        Ok(Screen { width, height, rgb: self.seen().flat_map(|pixel| self.colour(pixel)).collect() })
     }
 
     /// How many visible pixels were not written since the last reset.
@@ -488,41 +486,6 @@ fn address_range(bytes: &[u8], limit: usize) -> Result<Range> {
     let (first, last) = (u16::from_be_bytes([a, b]).into(), u16::from_be_bytes([c, d]).into());
     ensure!(first <= last && last < limit, "addresses {first} to {last} are not a range within {limit}");
     Ok((first, last))
-}
-
-/// A picture of 8 bits per colour.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Pixels across.
-    pub width: usize,
-    /// Pixels down.
-    pub height: usize,
-    /// Red, green and blue, row by row: three times as many bytes as pixels.
-    pub rgb: Vec<u8>,
-}
-
-impl Picture {
-    /// Red, green and blue at `x`, `y`; `None` outside.
-    pub fn pixel(&self, x: usize, y: usize) -> Option<[u8; 3]> {
-        let inside = x < self.width && y < self.height;
-        inside.then(|| self.rgb.as_chunks().0.get(y * self.width + x).copied()).flatten()
-    }
-
-    /// Writes it as a PNG file.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write_png(&self, path: &Path) -> Result<()> {
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        self.encode(BufWriter::new(file))
-    }
-
-    fn encode(&self, to: impl Write) -> Result<()> {
-        let mut png = png::Encoder::new(to, self.width as u32, self.height as u32);
-        png.set_color(png::ColorType::Rgb);
-        png.write_header()?.write_image_data(&self.rgb)?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -928,7 +891,7 @@ mod tests {
 
     #[test]
     fn png_holds_the_picture() -> Result<()> {
-        let picture = Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
+        let picture = Screen { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
         let mut file = Vec::new();
         picture.encode(&mut file)?;
         let mut reader = png::Decoder::new(Cursor::new(file)).read_info()?;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`firmware`] | boards, and how a program is built for one |
 //! | [`qemu`] | runs a program: log, time limit, exit codes, display, buttons |
-//! | [`screen`] | what the OLED shows |
+//! | [`screen`] | what a display shows |
 //! | [`controller`] | what a colour panel shows: a model of its controller |
 //! | [`replay`] | what a board's log says that it drew, drawn on the host |
 //! | [`count`] | what a picture takes on a board: instructions, RAM, flash |

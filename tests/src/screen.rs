@@ -1,7 +1,7 @@
-//! What the OLED shows.
+//! What a display shows: read from QEMU's window, or from the model of a controller.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,12 +10,15 @@ use firmware::ssd0323::{HEIGHT, WIDTH};
 /// QEMU shows each pixel of the OLED as a square of this side.
 const MAGNIFIED: usize = 4;
 
-/// The picture in QEMU's window.
+/// A picture of 8 bits per colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screen {
-    width: usize,
-    height: usize,
-    rgb: Vec<u8>,
+    /// Pixels across.
+    pub width: usize,
+    /// Pixels down.
+    pub height: usize,
+    /// Red, green and blue, row by row: three times as many bytes as pixels.
+    pub rgb: Vec<u8>,
 }
 
 impl Screen {
@@ -60,13 +63,24 @@ impl Screen {
         (0..WIDTH * HEIGHT).map(pixel).collect()
     }
 
+    /// Red, green and blue at `x`, `y`; `None` outside.
+    pub fn pixel(&self, x: usize, y: usize) -> Option<[u8; 3]> {
+        let inside = x < self.width && y < self.height;
+        inside.then(|| self.rgb.as_chunks().0.get(y * self.width + x).copied()).flatten()
+    }
+
     /// Writes it as a PNG file.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_png(&self, path: &Path) -> Result<()> {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        let mut png = png::Encoder::new(BufWriter::new(file), self.width as u32, self.height as u32);
+        self.encode(BufWriter::new(file))
+    }
+
+    /// Writes it as PNG.
+    pub(crate) fn encode(&self, to: impl Write) -> Result<()> {
+        let mut png = png::Encoder::new(to, self.width as u32, self.height as u32);
         png.set_color(png::ColorType::Rgb);
         png.write_header()?.write_image_data(&self.rgb)?;
         Ok(())

@@ -16,10 +16,11 @@ use firmware::panel::{self, Panel};
 use firmware::settings::Mode;
 use firmware::testcard;
 use gen_core::Model;
-use workspace_tests::controller::{Chip, Controller, Glass, Picture};
+use workspace_tests::controller::{Chip, Controller, Glass};
 use workspace_tests::firmware::{MPS2_AN386, build};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
 use workspace_tests::replay::{Drawn, Replay};
+use workspace_tests::screen::Screen;
 
 /// What a panel is like.
 fn glass(panel: &Panel) -> Glass {
@@ -119,7 +120,7 @@ fn on_bus(panel: &Panel, program: &[u8], words: &[&str]) -> Result<(Vec<String>,
 }
 
 /// The screen at each mark.
-fn screens(glass: Glass, stream: &[u8]) -> Result<Vec<Picture>> {
+fn screens(glass: Glass, stream: &[u8]) -> Result<Vec<Screen>> {
     let mut screens = Vec::new();
     Controller::new(glass)?.decode(stream, |controller| {
         let stale = controller.never_written();
@@ -131,7 +132,7 @@ fn screens(glass: Glass, stream: &[u8]) -> Result<Vec<Picture>> {
 }
 
 #[track_caller]
-fn compare(panel: &Panel, what: &str, screen: &Picture, host: &Frame) {
+fn compare(panel: &Panel, what: &str, screen: &Screen, host: &Frame) {
     let size = Size::new(screen.width as u32, screen.height as u32);
     assert_eq!(size, host.size, "{}", panel.name);
     let expected = host.rgb();
