@@ -82,11 +82,23 @@ firmware_clippy() {
     cargo clippy -q -p firmware --profile firmware --target "$1" --features "$2" --bins -- -D warnings
 }
 
+# Licences, sources and build scripts with more rules than the tests have, and advisories if the
+# network gives the database.
+cargo_deny() {
+    cargo deny check bans licenses sources &&
+        { cargo deny fetch db || { echo "left out: advisories, the database cannot be had" && return 0; } } &&
+        cargo deny --offline check advisories
+}
+
+# The program as the tests have just built it, which looks for overflows too. The release build
+# differs in the compiler's options alone, and would take minutes.
+trainer=${CARGO_TARGET_DIR:-target}/debug/trainer
+
 # Trains for a moment on real pictures, and has the result explained and verified.
 train() {
-    cargo run -q -p trainer --release -- --data ../shared/cifar10-frogs/train --steps 20 --out "$scratch" &&
-        cargo run -q -p trainer --release -- inspect "$scratch/001-pocket/model.gen" &&
-        cargo run -q -p trainer --release -- verify "$scratch/001-pocket/model.gen"
+    "$trainer" --data ../shared/cifar10-frogs/train --steps 20 --out "$scratch" &&
+        "$trainer" inspect "$scratch/001-pocket/model.gen" &&
+        "$trainer" verify "$scratch/001-pocket/model.gen"
 }
 
 step "install toolchain and targets" rustup toolchain install
@@ -112,16 +124,21 @@ done
 step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp
 step "gen-core for a Cortex-M55" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features mve
 step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p gen-core --no-deps
+if command -v cargo-deny >/dev/null; then
+    step "supply chain" cargo_deny
+else
+    printf '\n== supply chain: the tests check it; cargo deny, which checks more, is not installed\n'
+fi
 tests "tests" cargo test --workspace --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train
-    step "quality of the shipped models" cargo run -q -p trainer --release -- eval models/*/model.gen -n 500 \
+    step "quality of the shipped models" "$trainer" eval models/*/model.gen -n 500 \
         --data ../shared/cifar10-frogs/train
 else
     printf '\n== train: left out, there is no ../shared/cifar10-frogs/train\n'
 fi
 if [ -d ../shared/golden ]; then
-    step "parity with Keras, full set" cargo run -q -p trainer --release -- parity ../shared/golden
+    step "parity with Keras, full set" "$trainer" parity ../shared/golden
 else
     printf '\n== parity with Keras, full set: left out, there is no ../shared/golden\n'
 fi

@@ -31,6 +31,9 @@ pub const PRESETS: &[(&str, &str)] = &[
 /// Longest run.
 pub const MAX_STEPS: u64 = 1_000_000_000;
 
+/// Most memory that a recipe may ask for, in bytes. Asked for more, the system ends the program.
+const MAX_MEMORY: u64 = 64 << 30;
+
 /// All that decides the result of a run, besides the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -363,7 +366,15 @@ impl Config {
         );
         let macs = generator.blocks().iter().map(|b| b.geometry().macs()).sum();
         finetune::check(macs, self.quantise.tune).context("quantise: tune")?;
-        let output = self.networks()?.1.output();
+        let networks = self.networks()?;
+        let needed = memory(&networks.0, self.batch) + memory(&networks.1, 2 * self.batch);
+        ensure!(
+            needed <= MAX_MEMORY,
+            "training would take about {} GB of memory, and {} are the most: fewer channels or a smaller batch",
+            needed >> 30,
+            MAX_MEMORY >> 30
+        );
+        let output = networks.1.output();
         ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
         let last = self.discriminator.layers.last().map(|l| l.activation);
         ensure!(
@@ -467,6 +478,13 @@ impl fmt::Display for OpName {
     }
 }
 
+/// About as many bytes as training a network takes: weights, their gradient, average and two moments,
+/// and the maps of a batch with their gradients.
+fn memory(network: &Network, batch: usize) -> u64 {
+    let maps: u64 = network.blocks().iter().map(|block| block.geometry().output.len() as u64).sum();
+    20 * network.parameter_count() as u64 + 8 * maps * batch as u64
+}
+
 fn one() -> f32 {
     1.0
 }
@@ -541,6 +559,13 @@ mod tests {
             let error = format!("{:#}", Config::from_toml(&good.replacen(from, to, 1)).unwrap_err());
             assert!(error.contains(expected), "{from} -> {to}: {error}");
         }
+        let mut large = Config::preset("pocket").unwrap();
+        (large.batch, large.quantise) = (4096, Default::default());
+        for player in [&mut large.generator, &mut large.discriminator] {
+            player.layers.iter_mut().rev().skip(1).for_each(|layer| layer.channels = 1024);
+        }
+        let error = large.check().unwrap_err().to_string();
+        assert!(error.contains("GB of memory"), "{error}");
         // Labels that would be ignored.
         let hinge = good.replacen("loss = \"bce\"", "loss = \"hinge\"", 1);
         assert!(Config::from_toml(&hinge).is_ok());

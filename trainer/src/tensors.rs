@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -40,6 +40,15 @@ pub struct Tensors {
 
 type Arrays = BTreeMap<String, ArrayD<f64>>;
 
+/// The two kinds of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `.npz`
+    Npz,
+    /// `.safetensors`
+    Safetensors,
+}
+
 impl Tensors {
     /// Reads a file, whose name says which kind it is.
     ///
@@ -47,22 +56,34 @@ impl Tensors {
     /// When it cannot be read, is of neither kind, is damaged or larger than 1 GiB.
     pub fn read(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
-        let read = || -> Result<_> {
+        let read = || {
             let file = File::open(path)?;
             let len = file.metadata()?.len();
             ensure!(len <= MAX_FILE, "{len} bytes are more than the {MAX_FILE} that are read");
-            match path.extension().and_then(|e| e.to_str()) {
-                Some("npz") => Ok((npz(file)?, BTreeMap::new())),
-                Some("safetensors") => {
-                    let mut bytes = Vec::new();
-                    file.take(MAX_FILE).read_to_end(&mut bytes)?;
-                    safetensors(&bytes)
-                }
+            let kind = match path.extension().and_then(|e| e.to_str()) {
+                Some("npz") => Kind::Npz,
+                Some("safetensors") => Kind::Safetensors,
                 _ => bail!("the name must end in .npz or .safetensors"),
+            };
+            Self::parse(kind, file, &source)
+        };
+        read().with_context(|| format!("cannot read {source}"))
+    }
+
+    /// Reads the bytes of a file; `source` is for messages.
+    ///
+    /// # Errors
+    /// When they are damaged, or unpack to more than 1 GiB.
+    pub fn parse(kind: Kind, mut file: impl Read + Seek, source: &str) -> Result<Self> {
+        let (map, header) = match kind {
+            Kind::Npz => (npz(file)?, BTreeMap::new()),
+            Kind::Safetensors => {
+                let mut bytes = Vec::new();
+                file.by_ref().take(MAX_FILE).read_to_end(&mut bytes)?;
+                safetensors(&bytes)?
             }
         };
-        let (map, header) = read().with_context(|| format!("cannot read {source}"))?;
-        Ok(Self { source, map, header })
+        Ok(Self { source: source.to_owned(), map, header })
     }
 
     /// The array of this name.
@@ -92,7 +113,7 @@ impl Tensors {
     }
 }
 
-fn npz(file: File) -> Result<Arrays> {
+fn npz(file: impl Read + Seek) -> Result<Arrays> {
     let mut archive = ZipArchive::new(file)?;
     let mut map = BTreeMap::new();
     let mut left = MAX_FILE;

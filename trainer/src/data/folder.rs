@@ -1,8 +1,8 @@
 //! Any folder of pictures: found, decoded, made square and small.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
@@ -102,13 +102,18 @@ pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, si
     found
 }
 
-/// The picture in `path`, `side` x `side`, or the reason why there is none.
+fn unreadable(error: io::Error) -> String {
+    format!("unreadable: {error}")
+}
+
 fn decode(path: &Path, side: u32) -> Result<RgbImage, String> {
-    let unreadable = |error: io::Error| format!("unreadable: {error}");
-    // By content: the ending of a name says little.
-    let mut reader = ImageReader::open(path).map_err(unreadable)?;
-    reader.clear_format();
-    let mut reader = reader.with_guessed_format().map_err(unreadable)?;
+    picture(BufReader::new(File::open(path).map_err(unreadable)?), side)
+}
+
+/// The picture in `file`, `side` x `side`, or the reason why there is none. What it is its bytes
+/// say: the ending of a name says little.
+pub fn picture(file: impl BufRead + Seek, side: u32) -> Result<RgbImage, String> {
+    let mut reader = ImageReader::new(file).with_guessed_format().map_err(unreadable)?;
     if !reader.format().is_some_and(|format| format.reading_enabled()) {
         return Err("not a picture (PNG, JPEG, BMP, GIF or WebP)".into());
     }

@@ -22,6 +22,7 @@ use ndarray::{Array4, s};
 use rayon::prelude::*;
 
 pub use cifar::{ClassFilter, UnknownClass};
+pub use folder::picture;
 
 /// The official home of CIFAR-10 in its binary form.
 pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -20,7 +20,7 @@ const CHECKED: u32 = 2;
 /// [`CHECK_IMAGE`]. The header says preset, layout, order of dense outputs and range.
 ///
 /// # Errors
-/// When the format cannot hold it; none is known.
+/// When its pictures are not finite: such a file could not be read again.
 pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
     let format = Format::from(layout);
     let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -36,6 +36,10 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
     }
     let latents = latents(0x7000_0000, CHECKED, model.latent);
     let mut images = model.outputs(latents.view());
+    ensure!(
+        images.iter().all(|v| v.is_finite()),
+        "the generator draws what are no numbers: weights of it are too large for float32 sums"
+    );
     if layout == Layout::Oihw {
         images = images.permuted_axes([0, 3, 1, 2]);
     }

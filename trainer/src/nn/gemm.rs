@@ -1,24 +1,34 @@
-//! Matrix product in f32: `gemm`'s kernels (AVX-512, AVX2, NEON, chosen at run
+//! Matrix product in f32: the kernels of the crate `gemm` for this type alone (AVX-512, AVX2, NEON, chosen at run
 //! time) behind ndarray views.
 #![allow(unsafe_code)] // the call into `gemm`, whose interface is raw pointers
 
-use gemm::Parallelism;
+use gemm_common::Parallelism;
+use gemm_f32::gemm::f32::get_gemm_fn;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// `c = a·b`, or `c += a·b` with `add`. On the calling thread.
 ///
 /// # Panics
-/// When the shapes do not fit.
-pub fn gemm(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut c: ArrayViewMut2<'_, f32>, add: bool) {
+/// When the shapes do not fit, or an axis is reversed.
+pub fn gemm(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, c: ArrayViewMut2<'_, f32>, add: bool) {
     let ((m, k), n) = (a.dim(), b.ncols());
     assert!(b.nrows() == k && c.dim() == (m, n), "product of {m}x{k} and {:?} into {:?}", b.dim(), c.dim());
     if m == 0 || n == 0 {
         return;
     }
+    // The kernels want the result column by column; cᵀ = bᵀ·aᵀ.
+    let (a, b, mut c) = if c.strides()[1] < c.strides()[0] {
+        (b.reversed_axes(), a.reversed_axes(), c.reversed_axes())
+    } else {
+        (a, b, c)
+    };
+    let ((m, k), n) = (a.dim(), b.ncols());
+    let strides = [a.strides(), b.strides(), c.strides()];
+    assert!(strides.iter().all(|s| s.iter().all(|&stride| stride >= 0)), "a reversed axis");
     // SAFETY: the pointers and strides of three live views, whose shapes were just
     // checked to fit; `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
     unsafe {
-        gemm::gemm(
+        get_gemm_fn()(
             m,
             n,
             k,

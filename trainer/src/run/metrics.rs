@@ -92,11 +92,16 @@ pub fn load(path: &Path, step: u64) -> Result<Vec<Row>> {
 /// # Errors
 /// When the file is there but cannot be read.
 pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
-    let (mut rows, mut measured) = (Vec::new(), Vec::new());
     if !path.exists() {
-        return Ok((rows, measured));
+        return Ok((Vec::new(), Vec::new()));
     }
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(parse(&String::from_utf8_lossy(&text), step))
+}
+
+/// The lines of both kinds up to `step`; the first line that is none ends the lists.
+pub fn parse(text: &str, step: u64) -> (Vec<Row>, Vec<Measured>) {
+    let (mut rows, mut measured) = (Vec::new(), Vec::new());
     for line in text.lines() {
         if let Ok(row) = serde_json::from_str::<Row>(line) {
             if row.step > step {
@@ -112,7 +117,7 @@ pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
             break;
         }
     }
-    Ok((rows, measured))
+    (rows, measured)
 }
 
 /// Lines of `metrics.jsonl`.

@@ -1,0 +1,213 @@
+//! What must hold for any bytes whatsoever, for each kind of bytes that comes from outside: an
+//! error or a result, within bounds, and no panic.
+//!
+//! Shared by the fuzz targets (`fuzz_targets/`, coverage-guided, `./tests/fuzz.sh`) and by the
+//! replay in `tests/tests/fuzz.rs`, which runs everywhere.
+
+use std::io::Cursor;
+
+use trainer::card::Card;
+use trainer::config::Config;
+use trainer::data::ClassFilter;
+use trainer::data::cifar::{self, RECORD};
+use trainer::interchange::import::{Options, import};
+use trainer::interchange::{Layout, to_onnx, to_safetensors};
+use trainer::quantise::quantise;
+use trainer::run::checkpoint::Checkpoint;
+use trainer::run::metrics;
+use trainer::tensors::{Kind, Tensors};
+use trainer::train::Trainer;
+
+// The crate's own test does the same with every mutant of its own.
+#[path = "../../gen-core/tests/common/exercise.rs"]
+mod exercise;
+
+/// Takes any bytes; panics if what must hold does not. Whether they were what they should be.
+pub type Target = fn(&[u8]) -> bool;
+
+/// All of them, by name.
+pub const TARGETS: [(&str, Target); 11] = [
+    ("model", model),
+    ("cifar", cifar_batch),
+    ("archive", archive),
+    ("picture", picture),
+    ("safetensors", safetensors),
+    ("npz", npz),
+    ("generator", generator),
+    ("checkpoint", checkpoint),
+    ("config", config),
+    ("card", card),
+    ("metrics", metrics_lines),
+];
+
+/// Most numbers in a network that a target trains or draws with: larger ones are as right, and slow.
+const SMALL: usize = 50_000;
+
+/// The target of this name.
+#[allow(dead_code, reason = "the replay goes through all of them")]
+pub fn target(name: &str) -> Target {
+    TARGETS.iter().find(|(n, _)| *n == name).expect("a target").1
+}
+
+/// A model file: parsed, it draws a whole picture in the workspace that it asks for.
+fn model(bytes: &[u8]) -> bool {
+    let good = exercise::exercise(bytes);
+    // With the right length and checksum more of them get past those.
+    let mut sealed = bytes.to_vec();
+    if gen_core::blob::seal(&mut sealed).is_ok() {
+        exercise::exercise(&sealed);
+    }
+    good
+}
+
+/// CIFAR-10's records: whole ones with labels up to 9 are read, all others refused.
+fn cifar_batch(bytes: &[u8]) -> bool {
+    let good = bytes.len().is_multiple_of(RECORD) && bytes.chunks(RECORD).all(|record| record[0] < 10);
+    let read = cifar::read_batch(bytes, "x", ClassFilter::All);
+    assert_eq!(read.is_ok(), good);
+    if let Ok(pictures) = read {
+        assert_eq!(pictures.len(), bytes.len() / RECORD);
+        assert_eq!(pictures.counts.iter().sum::<usize>(), pictures.len());
+        let frogs = cifar::read_batch(bytes, "x", ClassFilter::FROG).expect("read before");
+        assert_eq!(frogs.len(), pictures.counts[6]);
+    }
+    good
+}
+
+/// CIFAR-10's archive: what is kept is whole pictures, and no more of them than it can hold.
+fn archive(bytes: &[u8]) -> bool {
+    let Ok(pictures) = cifar::read_archive(bytes, "x", ClassFilter::All) else { return false };
+    assert_eq!(pictures.counts.iter().sum::<usize>(), pictures.len());
+    assert_eq!(pictures.pixels.len(), pictures.len() * (RECORD - 1));
+    // Deflate packs to 1:1032 at best.
+    assert!(pictures.pixels.len() <= bytes.len().saturating_mul(1040));
+    true
+}
+
+/// A picture of any kind becomes a square of the side asked for.
+fn picture(bytes: &[u8]) -> bool {
+    match trainer::data::picture(Cursor::new(bytes), 32) {
+        Ok(picture) => assert_eq!(picture.dimensions(), (32, 32)),
+        Err(reason) => {
+            assert!(!reason.is_empty());
+            return false;
+        }
+    }
+    true
+}
+
+fn tensors(kind: Kind, bytes: &[u8]) -> Option<Tensors> {
+    let tensors = Tensors::parse(kind, Cursor::new(bytes), "x").ok()?;
+    for (name, array) in &tensors.map {
+        assert!(tensors.shaped(name, array.shape()).is_ok());
+    }
+    Some(tensors)
+}
+
+/// Named arrays.
+fn safetensors(bytes: &[u8]) -> bool {
+    let Some(read) = tensors(Kind::Safetensors, bytes) else { return false };
+    // A byte of the file is at most one number.
+    assert!(read.map.values().map(|array| array.len()).sum::<usize>() <= bytes.len());
+    true
+}
+
+/// The same in NumPy's archive.
+fn npz(bytes: &[u8]) -> bool {
+    tensors(Kind::Npz, bytes).is_some()
+}
+
+/// A generator of another program: what can be imported can be written again, as ONNX too (which
+/// is never read), and what can be quantised draws.
+fn generator(bytes: &[u8]) -> bool {
+    let Some(tensors) = tensors(Kind::Safetensors, bytes) else { return false };
+    let Ok(imported) = import(&tensors, &importable(), &Options::default()) else { return false };
+    let model = imported.model;
+    assert!(!to_onnx(&model).is_empty());
+    // Weights so large that sums overflow are refused here.
+    let Ok(written) = to_safetensors(&model, Layout::Oihw) else { return true };
+    let again = Tensors::parse(Kind::Safetensors, Cursor::new(&written), "x").expect("just written");
+    let options = Options { layout: Some(Layout::Oihw), ..Options::default() };
+    assert_eq!(import(&again, &importable(), &options).expect("just written").model, model);
+    if let Ok(blob) = quantise(&model).and_then(|model| Ok(model.to_blob()?)) {
+        assert!(exercise::exercise(&blob));
+    }
+    true
+}
+
+/// The recipe whose generator is imported: small enough for any number of trials.
+pub fn importable() -> Config {
+    const LAYERS: &str = r#"layers = [
+        { op = "dense", size = [2, 2], channels = 2, batch_norm = true, activation = "relu" },
+        { op = "conv_transpose", channels = 3, kernel = 4, stride = 2, activation = "tanh" },
+    ]"#;
+    let mut config = Config::preset("pocket").expect("it is built in");
+    config.latent = 2;
+    config.generator.layers = toml::from_str::<toml::Table>(LAYERS)
+        .and_then(|table| table["layers"].clone().try_into())
+        .expect("it is written above");
+    config
+}
+
+/// A checkpoint: what is read is written as it was, and training goes on from it or says why not.
+fn checkpoint(bytes: &[u8]) -> bool {
+    let mut sealed = bytes.to_vec();
+    if let Some((content, crc)) = sealed.split_last_chunk_mut::<4>() {
+        *crc = crc32fast::hash(content).to_le_bytes();
+    }
+    let mut goes_on = false;
+    for bytes in [bytes, &sealed] {
+        let Ok(read) = Checkpoint::decode(bytes) else { continue };
+        let written = read.encode().expect("it was read");
+        let again = Checkpoint::decode(&written).expect("just written");
+        // As bytes: numbers that are none differ from themselves.
+        assert_eq!(again.encode().expect("it was read"), written);
+        if is_small(&read.config) {
+            goes_on |= Trainer::with_state(read.config, read.state).is_ok();
+        }
+    }
+    goes_on
+}
+
+/// Whether a network can be made in a moment.
+fn is_small(config: &Config) -> bool {
+    let Ok((generator, discriminator)) = config.networks() else { return true };
+    let parameters = generator.parameter_count() + discriminator.parameter_count();
+    parameters <= SMALL && config.batch * generator.output().len() <= SMALL
+}
+
+/// A recipe: one that is accepted survives being written, and makes networks.
+fn config(bytes: &[u8]) -> bool {
+    let Some(config) = std::str::from_utf8(bytes).ok().and_then(|text| Config::from_toml(text).ok()) else {
+        return false;
+    };
+    assert_eq!(Config::from_toml(&config.to_toml()).expect("it was accepted"), config);
+    let (settled, _) = config.settled(100);
+    settled.networks().expect("it was accepted");
+    if is_small(&settled) {
+        Trainer::new(settled).expect("it was accepted");
+    }
+    true
+}
+
+/// The card of a shipped model.
+fn card(bytes: &[u8]) -> bool {
+    let Some(card) = std::str::from_utf8(bytes).ok().and_then(|text| Card::from_toml(text).ok()) else {
+        return false;
+    };
+    if let Ok(text) = card.to_toml() {
+        Card::from_toml(&text).expect("just written");
+    }
+    true
+}
+
+/// Lines of `metrics.jsonl`: what is read is drawn, and survives being written.
+fn metrics_lines(bytes: &[u8]) -> bool {
+    let (rows, measured) = metrics::parse(&String::from_utf8_lossy(bytes), 1_000_000);
+    metrics::plot(&rows).expect("a picture");
+    metrics::plot_quality(&measured, measured.last().map(|m| m.step)).expect("a picture");
+    let text = metrics::to_jsonl_all(&rows, &measured);
+    let (again, measured_again) = metrics::parse(&text, 1_000_000);
+    assert_eq!((again.len(), measured_again.len()), (rows.len(), measured.len()));
+    !rows.is_empty()
+}

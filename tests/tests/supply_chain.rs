@@ -1,0 +1,136 @@
+//! Where everything that is built comes from, and under which terms: as `deny.toml` allows.
+//!
+//! `cargo deny check` says the same and more; this needs nothing but cargo, so it runs everywhere.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use spdx::{Expression, Licensee};
+use workspace_tests::firmware::root;
+
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+#[derive(Deserialize)]
+struct Deny {
+    licenses: Licenses,
+    bans: Bans,
+}
+
+#[derive(Deserialize)]
+struct Licenses {
+    allow: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Bans {
+    build: Build,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Build {
+    allow_build_scripts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    license: Option<String>,
+    source: Option<String>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Locked>,
+}
+
+#[derive(Deserialize)]
+struct Locked {
+    name: String,
+    source: Option<String>,
+    checksum: Option<String>,
+}
+
+fn deny() -> Result<Deny> {
+    Ok(toml::from_str(&fs::read_to_string(root()?.join("deny.toml"))?)?)
+}
+
+/// Packages from elsewhere that are built for any of the targets, with any feature.
+fn packages() -> Result<Vec<Package>> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version", "1", "--all-features", "--locked"]).current_dir(root()?);
+    for target in ["x86_64-unknown-linux-gnu", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"] {
+        cargo.args(["--filter-platform", target]);
+    }
+    let output = cargo.output()?;
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let mut packages = serde_json::from_slice::<Metadata>(&output.stdout)?.packages;
+    packages.retain(|package| package.source.is_some());
+    ensure!(packages.len() > 100, "only {} packages", packages.len());
+    Ok(packages)
+}
+
+#[test]
+fn everything_comes_from_one_registry_with_a_checksum() -> Result<()> {
+    let mut here = 0;
+    for lock in ["Cargo.lock", "tests/fuzz/Cargo.lock", "tests/out-of-tree/Cargo.lock"] {
+        let text = fs::read_to_string(root()?.join(lock)).context(lock)?;
+        for Locked { name, source, checksum } in toml::from_str::<Lock>(&text).context(lock)?.package {
+            match source {
+                Some(source) => ensure!(source == REGISTRY && checksum.is_some(), "{lock}: {name} from {source}"),
+                None => here += 1,
+            }
+        }
+    }
+    // Four members; the fuzz targets and the foreign board with the members that they use.
+    ensure!(here == 4 + 3 + 3, "{here} packages of ours");
+    Ok(())
+}
+
+#[test]
+fn every_licence_is_allowed() -> Result<()> {
+    let allowed: Vec<Licensee> =
+        deny()?.licenses.allow.iter().map(|name| Licensee::parse(name)).collect::<Result<_, _>>()?;
+    let mut used = HashSet::new();
+    for Package { name, license, .. } in packages()? {
+        let license = license.with_context(|| format!("{name} has no licence"))?;
+        // The old way to write "or".
+        let expression = Expression::parse(&license.replace('/', " OR ")).with_context(|| name.clone())?;
+        let is_allowed = expression.evaluate(|wanted| {
+            let found = allowed.iter().position(|licensee| licensee.satisfies(wanted));
+            used.extend(found);
+            found.is_some()
+        });
+        ensure!(is_allowed, "{name} is under {license}, which deny.toml does not allow");
+    }
+    let unused: Vec<_> = (0..allowed.len()).filter(|i| !used.contains(i)).map(|i| allowed[i].to_string()).collect();
+    ensure!(unused.is_empty(), "deny.toml allows what nothing needs: {}", unused.join(", "));
+    Ok(())
+}
+
+#[test]
+fn every_build_script_was_read() -> Result<()> {
+    let known: BTreeSet<String> = deny()?.bans.build.allow_build_scripts.into_iter().collect();
+    for Package { name, targets, .. } in packages()? {
+        let runs = targets.iter().any(|target| target.kind.iter().any(|kind| kind == "custom-build"));
+        ensure!(
+            !runs || known.contains(&name),
+            "{name} runs a program while building: read it, then add it to deny.toml"
+        );
+    }
+    Ok(())
+}
