@@ -119,6 +119,7 @@ pub trait Kernels {
 }
 
 /// [`Kernels::tile`] for any processor.
+#[inline(never)]
 fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32], tiling: &Tiling) {
     let (words, tiles, points) = (tiling.winograd_words, tiling.tiles, columns.len());
     for q in 0..columns.first().map_or(0, |column| column.len().div_ceil(4)) {
@@ -132,7 +133,7 @@ fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32], tiling: &Tiling
                 _ => i32::from(quad[w]).cast_unsigned(),
             });
             let values = winograd::input(points, x);
-            for (point, &value) in values.iter().take(points).enumerate() {
+            for (point, &value) in part(&values, ..points).iter().enumerate() {
                 let word = if words == 2 { halves(value) } else { value };
                 set(staged, point * per_point + (q * words + w) * tiles, word);
             }
