@@ -27,6 +27,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
+use crate::certain::{at, part, positive};
 use crate::fixed::Requant;
 use crate::kernels::{Kernels, Native, Requants};
 use crate::packing::PAIR;
@@ -159,13 +160,13 @@ impl<'a> Words<'a> {
     /// Element `i`.
     #[inline(always)]
     pub fn get(&self, i: usize) -> i32 {
-        i32::from_le_bytes(self.0[i])
+        i32::from_le_bytes(at(self.0, i))
     }
 
     /// Elements `start` to `start + len`.
     #[inline(always)]
     pub fn slice(&self, start: usize, len: usize) -> Self {
-        Self(&self.0[start..start + len])
+        Self(part(self.0, start..start + len))
     }
 
     /// Where they lie; aligned to nothing.
@@ -244,7 +245,7 @@ impl<'a> Layer<'a> {
     #[inline(always)]
     pub fn filters(&self, phase: usize) -> &'a [i8] {
         let start = self.geometry.packed_offset(self.form, phase);
-        &self.weights[start..start + self.geometry.packed_phase_len(self.form, phase)]
+        part(self.weights, start..start + self.geometry.packed_phase_len(self.form, phase))
     }
 
     /// The int8 weight from `input` channel to `output` channel at tap row `t` and column
@@ -266,8 +267,7 @@ impl<'a> Layer<'a> {
             let at = g.winograd_index(phase, output, t, point, input);
             *value = i16::from_le_bytes([filters[at].cast_unsigned(), filters[at + 1].cast_unsigned()]);
         }
-        let mut taps = [0; MAX_POINTS];
-        winograd::taps(points, values, &mut taps[..g.x.max_taps()]).then_some(taps)
+        winograd::taps(points, values)
     }
 
     /// Takes the sections of a layer.
@@ -345,15 +345,15 @@ impl<'a> Layer<'a> {
     ) -> Result<(), Option<E>> {
         let (g, filters) = (&self.geometry, self.filters(phase));
         let (inputs, columns) = (g.input.channels as usize, g.x.taps(phase % g.x.phases()));
-        let len = filters.len() / g.output.channels as usize;
-        for (channel, filter) in filters.chunks_exact(len).enumerate() {
+        let len = filters.len() / positive(g.output.channels as usize);
+        for (channel, filter) in filters.chunks_exact(positive(len)).enumerate() {
             // So many at a time that 32 bits are enough.
             let sum = |part: &[i8]| part.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>();
             let sum: i64 = filter.chunks(1 << 16).map(|part| i64::from(sum(part))).sum();
             if inputs % 4 != 0 {
-                for row in filter.chunks_exact(g.quads() * columns * 4) {
-                    let last = &row[(g.quads() - 1) * columns * 4..];
-                    if last.chunks_exact(4).any(|quad| quad[inputs % 4..].iter().any(|&w| w != 0)) {
+                for row in filter.chunks_exact(positive(g.quads() * columns * 4)) {
+                    let (last, _) = part(row, (g.quads() - 1) * columns * 4..).as_chunks::<4>();
+                    if last.iter().any(|quad| quad[inputs % 4..].iter().any(|&w| w != 0)) {
                         return Err(None);
                     }
                 }
@@ -373,22 +373,19 @@ impl<'a> Layer<'a> {
     ) -> Result<(), Option<E>> {
         let (g, (filters, _)) = (&self.geometry, self.filters(phase).as_chunks::<2>());
         let (inputs, outputs) = (g.input.channels as usize, g.output.channels as usize);
-        let len = filters.len() / outputs.div_ceil(PAIR);
-        for (pair, filters) in filters.chunks_exact(len).enumerate() {
+        let len = filters.len() / positive(outputs.div_ceil(PAIR));
+        for (pair, filters) in filters.chunks_exact(positive(len)).enumerate() {
             let mut sums = [0; PAIR];
-            let per_point = len / points;
+            let per_point = positive(len / positive(points));
             for i in 0..per_point {
                 // `[tap row and quad][half][output channel][place]`
-                let (quad, half, output, place) = (i / 8 % g.quads(), i / 4 % 2, i / 2 % PAIR, i % 2);
+                let (quad, half, output, place) = (i / 8 % positive(g.quads()), i / 4 % 2, i / 2 % PAIR, i % 2);
                 let mut values = [0; MAX_POINTS];
                 for (value, filters) in values.iter_mut().zip(filters.chunks_exact(per_point)) {
-                    *value = i16::from_le_bytes(filters[i].map(i8::cast_unsigned));
+                    *value = i16::from_le_bytes(at(filters, i).map(i8::cast_unsigned));
                 }
                 if 4 * quad + 2 * place + half < inputs && pair * PAIR + output < outputs {
-                    let mut taps = [0; MAX_POINTS];
-                    if !winograd::taps(points, values, &mut taps[..g.x.max_taps()]) {
-                        return Err(None);
-                    }
+                    let taps = winograd::taps(points, values).ok_or(None)?;
                     sums[output] += taps.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>();
                 } else if values != [0; MAX_POINTS] {
                     return Err(None);
@@ -498,7 +495,8 @@ impl<'a> Model<'a> {
 
     /// Shape of the picture; it has 3 channels.
     pub fn picture(&self) -> Shape {
-        self.layers[self.layers.len() - 1].geometry.output
+        // There is a last layer: the parser has seen to it.
+        self.layers.last().map_or(Shape::new(0, 0, 0), |last| last.geometry.output)
     }
 
     /// Bytes of workspace that [`crate::Engine::new`] asks for, on this processor.

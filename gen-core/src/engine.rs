@@ -19,6 +19,7 @@ use core::marker::PhantomData;
 use heapless::Vec;
 
 use crate::blob::{Layer, Model};
+use crate::certain::{part, part_mut, split_mut};
 use crate::kernels::{Kernels, Native};
 use crate::latent::Latent;
 use crate::row::{self, Window};
@@ -104,15 +105,16 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
         let workspace = workspace.get_mut(..needed).ok_or(WorkspaceTooSmall { needed, given })?;
         // Staging begins at the first word; what is skipped before it is missing at the end.
         let skipped = bytemuck::pod_align_to_mut::<i8, u32>(workspace).0.len();
-        let (staging, rows) = workspace[skipped..].split_at_mut(memory.staging * size_of::<u32>());
+        let (staging, rows) = split_mut(part_mut(workspace, skipped..), memory.staging * size_of::<u32>());
+        let (_, staging, _) = bytemuck::pod_align_to_mut(staging);
         let mut start = 0;
-        let rings = model.layers().iter().map(|layer| {
-            let ring = Ring { start, filled: 0, made: 0 };
+        let mut rings = Vec::new();
+        for layer in model.layers() {
+            // Cannot be full: there are no more layers.
+            let _ = rings.push(Ring { start, filled: 0, made: 0 });
             start += layer.geometry.ring_len();
-            ring
-        });
-        let rings = rings.collect();
-        Ok(Self { model, staging: bytemuck::cast_slice_mut(staging), rows, rings, kernels: PhantomData })
+        }
+        Ok(Self { model, staging, rows, rings, kernels: PhantomData })
     }
 
     /// Draws the picture of `latent`, handing out rows top to bottom as
@@ -137,21 +139,27 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
             (ring.filled, ring.made) = (0, 0);
         }
         // The latent is an input row like any other, but it has no layer to come from.
-        let row = &mut self.rows[..self.model.latent_len()];
+        let row = part_mut(self.rows, ..self.model.latent_len());
         row.fill(0);
         for (to, &from) in row.iter_mut().zip(latent.steps()) {
             *to = from;
         }
-        self.rings[0].filled = 1;
+        if let Some(first) = self.rings.first_mut() {
+            first.filled = 1;
+        }
     }
 
     /// Computes the next row of the picture.
     fn next_row(&mut self, tap: &mut impl Tap) -> &[u8] {
         let layers = self.model.layers();
-        let last = layers.len() - 1;
-        let mut i = last;
+        let mut i = layers.len() - 1;
         let picture_row = loop {
-            let (layer, ring) = (&layers[i], self.rings[i]);
+            // Layer and ring `i`, and the next ones.
+            let (Some([layer, layers_after @ ..]), Some([ring, rings_after @ ..])) =
+                (layers.get(i..), self.rings.get_mut(i..))
+            else {
+                break 0..0; // there is a ring for each layer, and the first one is never left
+            };
             let g = &layer.geometry;
             let window = g.y.window(ring.made.into());
             let end = (window.start + window.taps as isize).clamp(0, g.input.height as isize);
@@ -162,32 +170,33 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
             }
 
             let after = ring.start + g.ring_len();
-            let (rings, output) = self.rows.split_at_mut(after);
+            let (rings, output) = split_mut(self.rows, after);
             let mut rows: Vec<Option<&[i8]>, MAX_TAPS> = Vec::new();
             for y in window.start..window.start + window.taps as isize {
                 let inside = (0..g.input.height as isize).contains(&y);
                 // Cannot be full: the parser admits no window over MAX_TAPS.
-                let _ = rows.push(inside.then(|| &rings[slot(layer, &ring, y as usize)]));
+                let _ = rows.push(inside.then(|| part(rings, slot(layer, ring, y as usize))));
             }
-            let output = match self.rings.get(i + 1) {
-                Some(next) => {
-                    let row = slot(&layers[i + 1], next, next.filled.into());
-                    &mut output[row.start - after..row.end - after]
+            let next = layers_after.first().zip(rings_after.first_mut());
+            let output = match &next {
+                Some((layer, ring)) => {
+                    let row = slot(layer, ring, ring.filled.into());
+                    part_mut(output, row.start - after..row.end - after)
                 }
-                None => &mut output[..g.output.row_len()],
+                None => part_mut(output, ..g.output.row_len()),
             };
-            let zero_point = if i > 0 { layers[i - 1].zero_point } else { 0 };
+            let zero_point = i.checked_sub(1).and_then(|i| layers.get(i)).map_or(0, |before| before.zero_point);
             let window = Window { rows: &rows, zero_point, phase: window.phase };
             row::row::<K>(layer, &window, self.staging, output);
             tap.row(i, ring.made.into(), output);
-            self.rings[i].made += 1;
-            if i == last {
-                break after..after + g.output.row_len();
+            ring.made += 1;
+            match next {
+                Some((_, ring)) => ring.filled += 1,
+                None => break after..after + g.output.row_len(),
             }
             i += 1;
-            self.rings[i].filled += 1;
         };
-        bytemuck::cast_slice(&self.rows[picture_row])
+        bytemuck::cast_slice(part(self.rows, picture_row))
     }
 }
 

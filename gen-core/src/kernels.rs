@@ -14,7 +14,10 @@
 //!
 //! The feature `portable` makes [`Native`] the portable ones on every processor.
 
+use core::array::from_fn;
+
 use crate::blob::Words;
+use crate::certain::{at, part, part_mut, positive, set};
 use crate::fixed::{Requant, saturate};
 use crate::packing::PAIR;
 use crate::tiling::Tiling;
@@ -54,6 +57,9 @@ const _: () = assert!(Native::TILING.largest() <= crate::row::MAX_BLOCK);
 
 /// Multiplies staged pixels with weights. All arithmetic is modulo 2³².
 ///
+/// [`crate::row`] calls with lists that fit together. With others, kernels for a Cortex-M do less
+/// than was asked for and those for x86-64 panic; none touches what is not in the lists.
+///
 /// A *staged quad* is four neighbouring channels `c0 … c3` of one pixel in
 /// [`Tiling::words`] words: 1, the int8 values as they are; 2, the int16 pairs `(c0, c2)`
 /// and `(c1, c3)`, lower half first; or 4, one int32 each. A quad of a Winograd tile has
@@ -75,10 +81,10 @@ pub trait Kernels {
     /// `staged[(q · TILING.words + w) · plane + i]`. A `step` of 0 repeats one pixel.
     fn stage(source: &[i8], step: usize, quads: usize, columns: usize, plane: usize, staged: &mut [u32]) {
         for i in 0..columns {
-            for (q, quad) in source[i * step..].as_chunks::<4>().0.iter().enumerate().take(quads) {
+            for (q, quad) in part(source, i * step..).as_chunks::<4>().0.iter().enumerate().take(quads) {
                 let words = spread(*quad, Self::TILING.words);
                 for (w, &word) in words[..Self::TILING.words].iter().enumerate() {
-                    staged[(q * Self::TILING.words + w) * plane + i] = word;
+                    set(staged, (q * Self::TILING.words + w) * plane + i, word);
                 }
             }
         }
@@ -113,14 +119,13 @@ pub trait Kernels {
 }
 
 /// [`Kernels::tile`] for any processor.
+#[inline(never)]
 fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32], tiling: &Tiling) {
     let (words, tiles, points) = (tiling.winograd_words, tiling.tiles, columns.len());
-    for q in 0..columns[0].len().div_ceil(4) {
+    for q in 0..columns.first().map_or(0, |column| column.len().div_ceil(4)) {
         let mut quads = [[0; 4]; MAX_POINTS];
-        for (quad, pixel) in quads.iter_mut().zip(columns) {
-            // Past the last channel there are zeros, as weights are there.
-            let channels = &pixel[4 * q..pixel.len().min(4 * q + 4)];
-            quad[..channels.len()].copy_from_slice(channels);
+        for (to, column) in quads.iter_mut().zip(columns) {
+            *to = quad(column, q);
         }
         for w in 0..words {
             let x = quads.map(|quad| match words {
@@ -128,8 +133,9 @@ fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32], tiling: &Tiling
                 _ => i32::from(quad[w]).cast_unsigned(),
             });
             let values = winograd::input(points, x);
-            for (point, &value) in values[..points].iter().enumerate() {
-                staged[point * per_point + (q * words + w) * tiles] = if words == 2 { halves(value) } else { value };
+            for (point, &value) in part(&values, ..points).iter().enumerate() {
+                let word = if words == 2 { halves(value) } else { value };
+                set(staged, point * per_point + (q * words + w) * tiles, word);
             }
         }
     }
@@ -146,17 +152,17 @@ fn winograd(
 ) {
     let Call { staged, filters, biases, mut output } = call;
     let channels = biases.len();
-    let per_pair = filters.len() / channels.div_ceil(PAIR);
-    for (pair, filters) in filters.chunks_exact(per_pair).enumerate() {
+    let per_pair = filters.len() / positive(channels.div_ceil(PAIR));
+    for (pair, filters) in filters.chunks_exact(positive(per_pair)).enumerate() {
         let mut sums = [0; MAX_SUMS];
-        let sums = &mut sums[..points * PAIR * tiles];
+        let sums = part_mut(&mut sums, ..points * PAIR * tiles);
         products(staged, filters, points, sums);
         for c in pair * PAIR..channels.min((pair + 1) * PAIR) {
             let bias = biases.get(c);
             for tile in 0..count.div_ceil(TILE) {
                 let mut of_tile = [0; MAX_POINTS];
                 for (to, sums) in of_tile.iter_mut().zip(sums.chunks_exact(PAIR * tiles)) {
-                    *to = sums[c % PAIR * tiles + tile];
+                    *to = at(sums, c % PAIR * tiles + tile);
                 }
                 for (i, y) in (tile * TILE..count).zip(winograd::output(points, of_tile)) {
                     output.put(channels, i, c, y.wrapping_add(bias));
@@ -206,9 +212,9 @@ impl Output<'_> {
     pub fn put(&mut self, channels: usize, i: usize, c: usize, acc: i32) {
         match self {
             Self::Int8 { requants, zero_point, row, step } => {
-                row[i * *step + c] = saturate(requants.get(c).apply(acc), *zero_point);
+                set(row, i * *step + c, saturate(requants.get(c).apply(acc), *zero_point));
             }
-            Self::Accumulators(sums) => sums[i * channels + c] = acc,
+            Self::Accumulators(sums) => set(sums, i * channels + c, acc),
         }
     }
 }
@@ -228,6 +234,16 @@ impl Requants<'_> {
     #[inline(always)]
     pub fn get(&self, channel: usize) -> Requant {
         Requant { positive: self.positive.get(channel), negative: self.negative.get(channel) }
+    }
+}
+
+/// Four channels of a pixel from channel `4 · q` on; zeros past the last one, whose weights are zero too.
+#[inline(always)]
+pub fn quad(pixel: &[i8], q: usize) -> [i8; 4] {
+    let channels = part(pixel, 4 * q..);
+    match channels.first_chunk() {
+        Some(&quad) => quad,
+        None => from_fn(|c| channels.get(c).copied().unwrap_or(0)),
     }
 }
 

@@ -30,6 +30,7 @@
 //! | [`kernels`] | multiplying, a file for each processor |
 //! | [`winograd`] | fewer multiplications, the same bits |
 //! | [`engine`] | which row is computed when, and where it is kept |
+//! | `certain` | indices and divisors that are right, so that no panic is linked |
 #![no_std]
 #![deny(unsafe_code)] // `kernels` alone calls assembly and vector instructions
 #![warn(missing_docs)]
@@ -39,6 +40,7 @@
 extern crate std;
 
 pub mod blob;
+mod certain;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod engine;

@@ -16,6 +16,7 @@
 
 use core::array::from_fn;
 
+use crate::certain::positive;
 use crate::spec::{Form, Geometry};
 use crate::winograd::{self, MAX_POINTS, TILE};
 
@@ -59,7 +60,7 @@ impl Geometry {
         match (form, self.points()) {
             (Form::Winograd, Some(points)) => {
                 // Every column phase has the same taps, hence the same points.
-                let phases = columns / self.x.max_taps();
+                let phases = columns / positive(self.x.max_taps());
                 phases * channels.div_ceil(PAIR) * points * rows * self.quads() * 4 * PAIR * size_of::<i16>()
             }
             _ => channels * rows * columns * self.quads() * 4,

@@ -13,11 +13,10 @@
 //!
 //! Edges exist in staging only: there, pixels over an edge read as the zero point.
 
-use core::array::from_fn;
-
 use crate::blob::Layer;
+use crate::certain::{at, part, part_mut, positive, set, split_mut};
 use crate::fixed::pixel;
-use crate::kernels::{Call, Kernels, Output, spread};
+use crate::kernels::{Call, Kernels, Output, quad, spread};
 use crate::spec::{Form, Geometry};
 use crate::tiling::Tiling;
 use crate::winograd::{MAX_POINTS, TILE};
@@ -76,7 +75,7 @@ fn toeplitz<K: Kernels>(layer: &Layer<'_>, window: &Window<'_>, staging: &mut [u
             done = at + pixels;
             let plane = pixels + start.taps;
             let columns = plane - usize::from(group.len() == 1);
-            let staged = &mut staging[..quads * plane + Tiling::SPARE];
+            let staged = part_mut(staging, ..quads * plane + Tiling::SPARE);
             stage::<K>(g, window, edge, start.start + at as isize, columns, plane, staged);
             K::pack(start.taps, pixels, staged);
             for p in group.clone() {
@@ -93,7 +92,7 @@ fn toeplitz<K: Kernels>(layer: &Layer<'_>, window: &Window<'_>, staging: &mut [u
 
 /// Splits the staging into a pixel over the edge and what is left.
 fn edge_pixel<'s>(g: &Geometry, window: &Window<'_>, staging: &'s mut [u32]) -> (&'s [i8], &'s mut [u32]) {
-    let (edge, staging) = staging.split_at_mut(g.quads());
+    let (edge, staging) = split_mut(staging, g.quads());
     let edge: &mut [i8] = bytemuck::cast_slice_mut(edge);
     edge.fill(window.zero_point);
     (edge, staging)
@@ -105,14 +104,15 @@ fn dot<K: Kernels>(layer: &Layer<'_>, window: &Window<'_>, staging: &mut [u32], 
     let mut staged = None;
     for x in 0..usize::from(g.output.width) {
         let w = g.x.window(x);
-        let words = &mut staging[..window.rows.len() * g.quads() * w.taps * K::TILING.words];
+        let words = part_mut(staging, ..window.rows.len() * g.quads() * w.taps * K::TILING.words);
         // All outputs of a dense layer see the same.
         if staged != Some((w.start, w.taps)) {
             let mut words = words.chunks_exact_mut(K::TILING.words);
             for row in window.rows {
                 for q in 0..g.quads() {
                     for u in 0..w.taps {
-                        let quad = quad(g, *row, window.zero_point, w.start + u as isize, q);
+                        let quad =
+                            input(g, *row, w.start + u as isize).map_or([window.zero_point; 4], |pixel| quad(pixel, q));
                         if let Some(words) = words.next() {
                             words.copy_from_slice(&spread(quad, words.len())[..words.len()]);
                         }
@@ -139,16 +139,16 @@ fn compute(
     let phase = layer.geometry.phase(row_phase, phase);
     let filters = layer.filters(phase);
     let biases = layer.biases(phase);
-    let row = &mut output[x * channels..];
+    let row = part_mut(output, x * channels..);
     let step = step * channels;
     if layer.spec.activation.is_output() {
         let mut sums = [0; MAX_BLOCK * RGB];
-        let sums = &mut sums[..pixels * channels];
+        let sums = part_mut(&mut sums, ..pixels * channels);
         kernel(Call { staged: &[], filters, biases, output: Output::Accumulators(sums) });
         for c in 0..channels {
             let requant = layer.requant(c);
-            for (sums, pixels) in sums.chunks_exact(channels).zip(row.chunks_mut(step)) {
-                pixels[c] = pixel(layer.spec.activation, requant.apply(sums[c])) as i8;
+            for (sums, pixels) in sums.chunks_exact(positive(channels)).zip(row.chunks_mut(positive(step))) {
+                set(pixels, c, pixel(layer.spec.activation, requant.apply(at(sums, c))) as i8);
             }
         }
     } else {
@@ -169,21 +169,23 @@ fn stage<K: Kernels>(
 ) {
     let (pixel, width, quads) = (usize::from(g.input.channels), usize::from(g.input.width), g.quads());
     // Columns before the row, and those before its end.
-    let before = (-start).clamp(0, columns as isize) as usize;
-    let inside = (width as isize - start).clamp(before as isize, columns as isize) as usize;
-    for (row, staged) in window.rows.iter().zip(staged.chunks_exact_mut(quads * K::TILING.words * plane)) {
+    let before = (-start).min(columns as isize).max(0) as usize;
+    let inside = (width as isize - start).min(columns as isize).max(before as isize) as usize;
+    let words = positive(quads * K::TILING.words * plane);
+    for (row, staged) in window.rows.iter().zip(staged.chunks_exact_mut(words)) {
         let (before, inside) = if row.is_some() { (before, inside) } else { (columns, columns) };
         K::stage(edge, 0, quads, before, plane, staged);
         if let Some(row) = row.filter(|_| before < inside) {
-            let row = &row[(start + before as isize) as usize * pixel..];
+            let row = part(row, (start + before as isize) as usize * pixel..);
+            let staged = part_mut(staged, before..);
             if pixel.is_multiple_of(4) {
-                K::stage(row, pixel, quads, inside - before, plane, &mut staged[before..]);
+                K::stage(row, pixel, quads, inside - before, plane, staged);
             } else {
-                stage_odd(row, pixel, K::TILING.words, inside - before, plane, &mut staged[before..]);
+                stage_odd(row, pixel, K::TILING.words, inside - before, plane, staged);
             }
         }
         if inside < columns {
-            K::stage(edge, 0, quads, columns - inside, plane, &mut staged[inside..]);
+            K::stage(edge, 0, quads, columns - inside, plane, part_mut(staged, inside..));
         }
     }
 }
@@ -192,31 +194,21 @@ fn stage<K: Kernels>(
 /// zeros.
 #[inline(never)]
 fn stage_odd(row: &[i8], pixel: usize, words: usize, columns: usize, plane: usize, staged: &mut [u32]) {
-    for i in 0..columns {
-        let pixel = &row[i * pixel..][..pixel];
-        for (q, quad) in pixel.chunks(4).enumerate() {
-            let quad = from_fn(|c| quad.get(c).copied().unwrap_or(0));
-            for (w, &word) in spread(quad, words)[..words].iter().enumerate() {
-                staged[(q * words + w) * plane + i] = word;
+    for (i, pixel) in row.chunks_exact(positive(pixel)).take(columns).enumerate() {
+        for q in 0..pixel.len().div_ceil(4) {
+            for (w, &word) in spread(quad(pixel, q), words).iter().take(words).enumerate() {
+                set(staged, (q * words + w) * plane + i, word);
             }
         }
     }
 }
 
-/// Four channels of an input pixel; zeros past the last channel, whose weights are zero too.
+/// The pixel at a column of an input row; `None` over the edge.
 #[inline(always)]
-fn quad(g: &Geometry, row: Option<&[i8]>, zero_point: i8, column: isize, q: usize) -> [i8; 4] {
+fn input<'a>(g: &Geometry, row: Option<&'a [i8]>, column: isize) -> Option<&'a [i8]> {
     let channels = usize::from(g.input.channels);
-    match (row, usize::try_from(column)) {
-        (Some(row), Ok(column)) if column < usize::from(g.input.width) => {
-            let pixel = &row[column * channels..][..channels];
-            match pixel[4 * q..].first_chunk::<4>() {
-                Some(&quad) => quad,
-                None => core::array::from_fn(|i| pixel.get(4 * q + i).copied().unwrap_or(0)),
-            }
-        }
-        _ => [zero_point; 4],
-    }
+    let column = usize::try_from(column).ok().filter(|&column| column < usize::from(g.input.width))?;
+    Some(part(row?, column * channels..(column + 1) * channels))
 }
 
 #[inline(never)]
@@ -226,7 +218,7 @@ fn winograd<K: Kernels>(points: usize, layer: &Layer<'_>, window: &Window<'_>, s
     let (words, tiles) = (K::TILING.winograd_words, K::TILING.tiles);
     let per_point = window.rows.len() * g.quads() * words * tiles;
     let (edge, staging) = edge_pixel(g, window, staging);
-    let (edge, staged) = (&edge[..pixel], &mut staging[..points * per_point]);
+    let (edge, staged) = (part(edge, ..pixel), part_mut(staging, ..points * per_point));
     // The first output pixels are one of each phase.
     for p in 0..phases {
         let (w, count) = (g.x.window(p), g.x.positions(p));
@@ -236,14 +228,11 @@ fn winograd<K: Kernels>(points: usize, layer: &Layer<'_>, window: &Window<'_>, s
                 let start = w.start + (at + tile * TILE) as isize;
                 for (r, row) in window.rows.iter().enumerate() {
                     let mut columns = [edge; MAX_POINTS];
-                    for (i, column) in columns[..points].iter_mut().enumerate() {
-                        if let (Some(row), Ok(x)) = (row, usize::try_from(start + i as isize))
-                            && x < usize::from(g.input.width)
-                        {
-                            *column = &row[x * pixel..][..pixel];
-                        }
+                    let columns = part_mut(&mut columns, ..points);
+                    for (i, column) in columns.iter_mut().enumerate() {
+                        *column = input(g, *row, start + i as isize).unwrap_or(edge);
                     }
-                    K::tile(&columns[..points], per_point, &mut staged[r * g.quads() * words * tiles + tile..]);
+                    K::tile(columns, per_point, part_mut(staged, r * g.quads() * words * tiles + tile..));
                 }
             }
             let x = p + at * phases;

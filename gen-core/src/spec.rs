@@ -19,6 +19,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certain::positive;
+
 /// Most layers a generator may have.
 pub const MAX_LAYERS: usize = 12;
 /// Longest latent.
@@ -297,11 +299,11 @@ impl Axis {
 
     /// Number of different weight sets along this axis.
     pub const fn phases(&self) -> usize {
-        match self.kind {
+        positive(match self.kind {
             AxisKind::Dense => self.output as usize,
             AxisKind::Conv => 1,
             AxisKind::ConvTranspose => self.stride as usize,
-        }
+        })
     }
 
     /// Taps of one phase.
@@ -309,7 +311,7 @@ impl Axis {
         match self.kind {
             AxisKind::Dense => self.input as usize,
             AxisKind::Conv => self.kernel as usize,
-            AxisKind::ConvTranspose => (self.kernel as usize - phase).div_ceil(self.stride as usize),
+            AxisKind::ConvTranspose => (self.kernel as usize - phase).div_ceil(positive(self.stride as usize)),
         }
     }
 
@@ -324,7 +326,8 @@ impl Axis {
             AxisKind::Dense | AxisKind::Conv => phase * self.taps(0),
             // As many as there are kernel indices whose remainder by the stride is a phase before it.
             AxisKind::ConvTranspose => {
-                let (whole, rest) = ((self.kernel / self.stride) as usize, (self.kernel % self.stride) as usize);
+                let (kernel, stride) = (self.kernel as usize, positive(self.stride as usize));
+                let (whole, rest) = (kernel / stride, kernel % stride);
                 phase * whole + if phase < rest { phase } else { rest }
             }
         }
@@ -340,10 +343,10 @@ impl Axis {
                 taps: self.kernel as usize,
             },
             AxisKind::ConvTranspose => {
-                let q = o + self.pad as usize;
-                let phase = q % self.stride as usize;
+                let (q, stride) = (o + self.pad as usize, positive(self.stride as usize));
+                let phase = q % stride;
                 let taps = self.taps(phase);
-                Window { phase, start: (q / self.stride as usize) as isize + 1 - taps as isize, taps }
+                Window { phase, start: (q / stride) as isize + 1 - taps as isize, taps }
             }
         }
     }
@@ -442,7 +445,7 @@ impl Geometry {
     /// Input rows that must be at hand at once.
     pub const fn ring_rows(&self) -> usize {
         let taps = self.y.max_taps();
-        if taps < self.input.height as usize { taps } else { self.input.height as usize }
+        positive(if taps < self.input.height as usize { taps } else { self.input.height as usize })
     }
 
     /// Bytes of those rows.

@@ -8,6 +8,7 @@
 
 use serde::Serialize;
 
+use crate::certain::{below, positive};
 use crate::spec::{self, Form, Geometry, LayerSpec, Shape, SpecError};
 use crate::winograd::TILE;
 
@@ -92,12 +93,12 @@ impl Tiling {
     /// May be more than `left`, though never more than `count`: that block then begins
     /// earlier and computes some pixels again. Blocks of a row do not grow.
     pub const fn block(&self, taps: usize, left: usize, count: usize) -> usize {
-        let sizes = self.pixels[taps - 1];
+        let sizes = self.pixels[below(MAX_TOEPLITZ_TAPS, taps - 1)];
         let mut i = 0;
         while i + 1 < sizes.len() && sizes[i + 1] != 0 && sizes[i] as usize > count {
             i += 1;
         }
-        let share = left.div_ceil(left.div_ceil(sizes[i] as usize));
+        let share = left.div_ceil(positive(left.div_ceil(positive(sizes[i] as usize))));
         while i + 1 < sizes.len() && sizes[i + 1] as usize >= share {
             i += 1;
         }

@@ -99,12 +99,10 @@ pub trait Transform<const N: usize> {
     /// If there are not [`TAPS`](Self::TAPS) of them.
     fn filter(taps: &[i8]) -> [i16; N];
 
-    /// The inverse of [`filter`](Self::filter). False, with `taps` as it was, if these
-    /// points are not the transform of any int8 taps. All points are checked.
-    ///
-    /// # Panics
-    /// If `taps` has not the length [`TAPS`](Self::TAPS).
-    fn taps(points: [i16; N], taps: &mut [i8]) -> bool;
+    /// The inverse of [`filter`](Self::filter): [`TAPS`](Self::TAPS) taps, and zeros behind
+    /// them. `None` if these points are not the transform of any int8 taps. All points are
+    /// checked.
+    fn taps(points: [i16; N]) -> Option<[i8; N]>;
 
     /// Transforms the inputs of a tile: either single values, each an `i32` as a `u32`,
     /// or plain words, two values each (see the [module](self)). The transform of int8
@@ -166,9 +164,9 @@ impl Transform<{ F2::POINTS }> for F2 {
     }
 
     #[inline(always)]
-    fn taps(points: [i16; 5], taps: &mut [i8]) -> bool {
+    fn taps(points: [i16; 5]) -> Option<[i8; 5]> {
         let [w0, .., w1] = points.map(i32::from);
-        accept::<F2, 5, 2>([w0, w1], points, taps)
+        accept::<F2, 5, 2>([w0, w1], points)
     }
 
     #[inline(always)]
@@ -220,9 +218,9 @@ impl Transform<{ F3::POINTS }> for F3 {
     }
 
     #[inline(always)]
-    fn taps(points: [i16; 6], taps: &mut [i8]) -> bool {
+    fn taps(points: [i16; 6]) -> Option<[i8; 6]> {
         let [w0, plus1, _, _, _, w2] = points.map(i32::from);
-        accept::<F3, 6, 3>([w0, -plus1 - w0 - w2, w2], points, taps)
+        accept::<F3, 6, 3>([w0, -plus1 - w0 - w2, w2], points)
     }
 
     #[inline(always)]
@@ -289,14 +287,14 @@ impl Transform<{ F5::POINTS }> for F5 {
     }
 
     #[inline(always)]
-    fn taps(points: [i16; 8], taps: &mut [i8]) -> bool {
+    fn taps(points: [i16; 8]) -> Option<[i8; 8]> {
         let [zero, plus1, minus1, plus2, minus2, _, _, infinity] = points.map(i32::from);
         // Where a division leaves a remainder there are no such taps, and `accept` notices.
         let (w0, w4) = (zero / 2, infinity / 2);
         let w2 = ((plus2 + minus2) / 2 - w0 - 16 * w4) / 4;
         let w13 = (plus1 - minus1) / 20; // w1 + w3
         let w3 = ((plus2 - minus2) / 4 - w13) / 3;
-        accept::<F5, 8, 5>([w0, w13 - w3, w2, w3, w4], points, taps)
+        accept::<F5, 8, 5>([w0, w13 - w3, w2, w3, w4], points)
     }
 
     #[inline(always)]
@@ -367,24 +365,15 @@ fn shifted(word: Wrapping<u32>, a: u32) -> i32 {
     word.0.cast_signed() >> a
 }
 
-/// Stores the only taps that `points` can come from, if they really do.
+/// The only taps that `points` can come from, if they really do, and zeros behind them.
 ///
 /// `solved` is right if there are such taps, and anything else if not. Transforming it
 /// once more settles that at all points, for taps outside int8 as well: those are no
 /// longer themselves after the cast.
 #[inline(always)]
-fn accept<F: Transform<N>, const N: usize, const K: usize>(
-    solved: [i32; K],
-    points: [i16; N],
-    taps: &mut [i8],
-) -> bool {
-    assert_eq!(taps.len(), K, "taps of F(4, k)");
+fn accept<F: Transform<N>, const N: usize, const K: usize>(solved: [i32; K], points: [i16; N]) -> Option<[i8; N]> {
     let found = solved.map(|w| w as i8);
-    let accepted = F::filter(&found) == points;
-    if accepted {
-        taps.copy_from_slice(&found);
-    }
-    accepted
+    (F::filter(&found) == points).then(|| filled(found))
 }
 
 /// Most points of a form.
@@ -411,7 +400,7 @@ macro_rules! of_points {
     };
 }
 
-/// The first `N` elements of a longer list.
+/// The first elements of a longer list.
 #[inline(always)]
 fn first<T: Copy, const N: usize>(list: [T; MAX_POINTS]) -> [T; N] {
     core::array::from_fn(|i| list[i])
@@ -419,8 +408,8 @@ fn first<T: Copy, const N: usize>(list: [T; MAX_POINTS]) -> [T; N] {
 
 /// A list with zeros behind it.
 #[inline(always)]
-fn filled<T: Copy + Default, const N: usize>(list: [T; N]) -> [T; MAX_POINTS] {
-    core::array::from_fn(|i| if i < N { list[i] } else { T::default() })
+fn filled<T: Copy + Default, const K: usize, const N: usize>(list: [T; K]) -> [T; N] {
+    core::array::from_fn(|i| if i < K { list[i] } else { T::default() })
 }
 
 /// [`Transform::MAX_SUM`] of the form with so many points: 5, 6 or 8.
@@ -434,8 +423,8 @@ pub fn filter(points: usize, taps: &[i8]) -> [i16; MAX_POINTS] {
 }
 
 /// [`Transform::taps`] of the form with so many points.
-pub fn taps(points: usize, values: [i16; MAX_POINTS], taps: &mut [i8]) -> bool {
-    of_points!(points, F => F::taps(first(values), taps))
+pub fn taps(points: usize, values: [i16; MAX_POINTS]) -> Option<[i8; MAX_POINTS]> {
+    of_points!(points, F => F::taps(first(values)).map(filled))
 }
 
 /// [`Transform::input`] of the form with so many points.
@@ -848,18 +837,15 @@ mod tests {
         let mut random = Random(3);
         let corners: Vec<[i8; K]> = all(&[i8::MIN, -127, -1, 0, 1, i8::MAX]).collect();
         let samples: Vec<[i8; K]> = (0..10_000).map(|_| random.int8()).collect();
-        let mut taps = [0; K];
+        let behind = |w: [i8; K]| filled::<_, K, N>(w);
         for w in corners.into_iter().chain(samples) {
             let points = F::filter(&w);
-            taps = [99; K];
-            assert!(F::taps(points, &mut taps), "{w:?}");
-            assert_eq!(taps, w);
+            assert_eq!(F::taps(points), Some(behind(w)));
             for p in 0..N {
                 for change in [1, -1, 2, -2, 256, i16::MIN, random.next() as i16 | 1] {
                     let mut changed = points;
                     changed[p] = changed[p].wrapping_add(change);
-                    assert!(!F::taps(changed, &mut taps), "{w:?} with point {p} changed by {change}");
-                    assert_eq!(taps, w, "not touched");
+                    assert_eq!(F::taps(changed), None, "{w:?} with point {p} changed by {change}");
                 }
             }
         }
@@ -869,17 +855,16 @@ mod tests {
             let column = F::filter(&unit::<K>(t));
             for outside in [128, -129, 255, 256, -256] {
                 let points = column.map(|c| c * outside);
-                assert!(!F::taps(points, &mut taps), "tap {t} = {outside}");
+                assert_eq!(F::taps(points), None, "tap {t} = {outside}");
             }
         }
 
         // Every bit pattern has an answer, and it is right.
         for _ in 0..100_000 {
             let points = from_fn(|_| random.next() as i16);
-            assert!(!F::taps(points, &mut taps) || F::filter(&taps) == points);
+            assert!(F::taps(points).is_none_or(|taps| F::filter(&taps[..K]) == points));
         }
-        assert!(!F::taps([i16::MIN; N], &mut taps));
-        assert!(!F::taps([i16::MAX; N], &mut taps));
+        assert_eq!([i16::MIN, i16::MAX].map(|point| F::taps([point; N])), [None; 2]);
     }
 
     #[test]
@@ -890,8 +875,7 @@ mod tests {
 
         for w in 0..=u16::MAX {
             let w = w.to_le_bytes().map(u8::cast_signed);
-            let mut taps = [0; 2];
-            assert!(F2::taps(F2::filter(&w), &mut taps) && taps == w);
+            assert_eq!(F2::taps(F2::filter(&w)), Some(filled(w)));
         }
     }
 
@@ -899,12 +883,6 @@ mod tests {
     #[should_panic = "3 taps"]
     fn filter_needs_all_taps() {
         F3::filter(&[1, 2]);
-    }
-
-    #[test]
-    #[should_panic = "taps of F(4, k)"]
-    fn taps_need_room() {
-        F3::taps(F3::filter(&[1, 2, 3]), &mut [0; 5]);
     }
 
     fn pair(low: i8, high: i8) -> u32 {

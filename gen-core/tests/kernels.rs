@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::build_in_forms;
 use common::naive::{Naive, Order};
+use common::{build_in_forms, draw_with, fast_forms, random_layers};
 use gen_core::conformance::{Buffers, Count, check};
 use gen_core::kernels::portable::Portable;
 use gen_core::kernels::{Kernels, Native};
-use gen_core::spec::{Activation, Form, LayerSpec, Op, Padding, Shape};
-use gen_core::{Engine, Latent, Model};
+use gen_core::spec::Form;
+use gen_core::{Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
@@ -21,54 +21,6 @@ fn conforms<K: Kernels>() {
     assert!(calls > 2000, "{}: only {calls} calls", K::NAME);
 }
 
-fn draw<K: Kernels>(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
-    let mut workspace = vec![0x55; model.memory(&K::TILING).len()];
-    let mut engine = Engine::<K>::with_kernels(model, &mut workspace).unwrap();
-    let mut pixels = Vec::new();
-    engine.generate(latent, |_, row| pixels.extend_from_slice(row));
-    pixels
-}
-
-/// A generator of a few layers of all kinds, at most so large that naive loops are done in time.
-fn random_layers(rng: &mut Xoshiro128PlusPlus, latent: u16) -> Vec<LayerSpec> {
-    let up_to = |rng: &mut Xoshiro128PlusPlus, n: u32| 1 + rng.next_u32() % n;
-    loop {
-        let mut layers = Vec::new();
-        let mut shape = Shape::latent(latent);
-        let depth = up_to(rng, 4);
-        for i in 0..depth {
-            let last = i + 1 == depth;
-            // Every other time a number of channels that fills whole vectors.
-            let channels =
-                if last { 3 } else { [up_to(rng, 24), 8 * up_to(rng, 3)][rng.next_u32() as usize % 2] as u16 };
-            let (kernel, stride) = (up_to(rng, 8) as u8, [1, 1, 2, 3][rng.next_u32() as usize % 4]);
-            let padding = if rng.next_u32().is_multiple_of(2) { Padding::Same } else { Padding::Valid };
-            // One wide picture in four: blocks of all sizes.
-            let sides = [(6, 7), (3, 40), (1, 9), (9, 1)][rng.next_u32() as usize % 4];
-            let op = match (i, rng.next_u32() % 5) {
-                (0, _) | (_, 0) => {
-                    Op::Dense { out: Shape::new(up_to(rng, sides.0) as u16, up_to(rng, sides.1) as u16, channels) }
-                }
-                (_, 1 | 2) => Op::Conv { channels, kernel, stride, padding },
-                _ => Op::ConvTranspose { channels, kernel, stride, padding },
-            };
-            let inner = [Activation::Linear, Activation::Relu, Activation::LeakyRelu(0.3)];
-            let outer = [Activation::Tanh, Activation::Sigmoid, Activation::TanhUnit];
-            let activation = if last { outer } else { inner }[rng.next_u32() as usize % 3];
-            let spec = LayerSpec { op, activation };
-            let Ok(g) = spec.geometry(shape) else { break };
-            if g.macs() > 400_000 || g.output.width > 100 {
-                break;
-            }
-            shape = g.output;
-            layers.push(spec);
-        }
-        if layers.len() == depth as usize {
-            return layers;
-        }
-    }
-}
-
 /// Whole pictures of random networks, drawn by these kernels and by naive loops, in both forms.
 fn draws_the_same<K: Kernels>() {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
@@ -76,15 +28,7 @@ fn draws_the_same<K: Kernels>() {
     for number in 0..500 {
         let latent = 1 + (rng.next_u32() % 24) as u16;
         let layers = random_layers(&mut rng, latent);
-        let mut shape = Shape::latent(latent);
-        let fast: Vec<Form> = layers
-            .iter()
-            .map(|layer| {
-                let g = layer.geometry(shape).unwrap();
-                shape = g.output;
-                if g.has_form(Form::Winograd) { Form::Winograd } else { Form::Direct }
-            })
-            .collect();
+        let fast = fast_forms(latent, &layers);
         winograd += u32::from(fast.contains(&Form::Winograd));
         let seed = Latent::from_seed(number, latent.into());
         let mut first: Option<Vec<u8>> = None;
@@ -92,7 +36,7 @@ fn draws_the_same<K: Kernels>() {
             let blob = build_in_forms("random", latent, &layers, forms, number.into());
             let model = Model::parse(&blob).unwrap_or_else(|e| panic!("{layers:?}: {e}"));
             let expected = first.get_or_insert_with(|| Naive::new(&model, Order::OutputFirst).draw(&seed));
-            let found = draw::<K>(&model, &seed);
+            let found = draw_with::<K>(&model, &seed);
             assert!(&found == expected, "{}, network {number}, {forms:?}: {layers:?}", K::NAME);
         }
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use firmware::model::{BLOB, MODEL_LEN};
 use object::read::elf::{ElfFile32, ProgramHeader};
-use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
+use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind};
 
 use crate::firmware::Board;
 
@@ -126,6 +126,23 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
     let address = section.address() + (place as u64 - start);
     ensure!(address.is_multiple_of(ALIGNMENT), "the model lies at {address:#x}, which is no multiple of {ALIGNMENT}");
     Ok(())
+}
+
+/// What functions are called that a panic goes through, in the standard library and after it.
+const PANICS: [&str; 4] = ["panic", "fail", "unwrap", "unwind"];
+
+/// Names, as the linker knows them, of a program's functions that a panic goes through. None, if
+/// nothing in the program can panic: what nobody calls is not linked.
+///
+/// # Errors
+/// When the file is no program, or one without the names of its functions.
+pub fn panics(file: &[u8]) -> Result<Vec<String>> {
+    let elf: ElfFile32<'_> = ElfFile32::parse(file)?;
+    let functions = elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    let mut names = functions.map(|function| function.name()).collect::<Result<Vec<_>, _>>()?;
+    ensure!(names.iter().any(|name| name.contains("main")), "the program does not name its functions");
+    names.retain(|name| PANICS.iter().any(|part| name.contains(part)));
+    Ok(names.into_iter().map(str::to_owned).collect())
 }
 
 fn word(bytes: &[u8]) -> u64 {

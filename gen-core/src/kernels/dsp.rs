@@ -83,21 +83,24 @@ unsafe extern "C" {
 const QUAD: usize = tiling::DSP.words * tiling::DSP.tiles;
 
 fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {
-    let (points, pixel) = (columns.len(), columns[0].len());
+    let (points, pixel) = (columns.len(), columns.first().map_or(0, |column| column.len()));
     let kernel = match points {
         F2::POINTS => gen_core_dsp_tile_2,
         F3::POINTS => gen_core_dsp_tile_3,
         F5::POINTS => gen_core_dsp_tile_5,
-        _ => unreachable!("no form has so many points"),
+        _ => return,
     };
     if !pixel.is_multiple_of(4) {
         return super::tile(columns, per_point, staged, &tiling::DSP);
     }
     let quads = pixel / 4;
-    assert!(columns.iter().all(|column| column.len() == pixel));
     // The other tile's word, the last of all, may lie before this one's first.
-    assert!(quads > 0 && quads * QUAD <= per_point && per_point <= staged.len());
-    assert!(staged.len() > (points - 1) * per_point + quads * QUAD - tiling::DSP.tiles);
+    let fit = columns.iter().all(|column| column.len() == pixel)
+        && (quads > 0 && quads * QUAD <= per_point && per_point <= staged.len())
+        && staged.len() > (points - 1) * per_point + quads * QUAD - tiling::DSP.tiles;
+    if !fit {
+        return;
+    }
     let mut pointers = [core::ptr::null(); MAX_POINTS];
     for (pointer, column) in pointers.iter_mut().zip(columns) {
         *pointer = column.as_ptr();
@@ -112,16 +115,16 @@ fn winograd(points: usize, count: usize, call: Call<'_>) {
         F2::POINTS => gen_core_dsp_winograd_2,
         F3::POINTS => gen_core_dsp_winograd_3,
         F5::POINTS => gen_core_dsp_winograd_5,
-        _ => unreachable!("no form has so many points"),
+        _ => return,
     };
     let Call { staged, filters, biases, output } = call;
     let channels = biases.len();
     let quads = staged.len() / (points * QUAD);
-    assert!(quads > 0 && channels > 0 && (1..=TILE * tiling::DSP.tiles).contains(&count));
-    assert!(filters.len() == channels.div_ceil(PAIR) * points * quads * 4 * PAIR * size_of::<i16>());
-    assert!(filters.as_ptr().addr().is_multiple_of(thumb::ALIGNMENT));
-    let thumb::RawOutput { positive, negative, zero_point, output, step } =
-        thumb::RawOutput::new(output, channels, count);
+    let fit = (quads > 0 && channels > 0 && (1..=TILE * tiling::DSP.tiles).contains(&count))
+        && filters.len() == channels.div_ceil(PAIR) * points * quads * 4 * PAIR * size_of::<i16>()
+        && filters.as_ptr().addr().is_multiple_of(thumb::ALIGNMENT);
+    let output = thumb::RawOutput::new(output, channels, count).filter(|_| fit);
+    let Some(thumb::RawOutput { positive, negative, zero_point, output, step }) = output else { return };
     let call = RawWinograd {
         input: staged.as_ptr(),
         quads,

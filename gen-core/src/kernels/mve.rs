@@ -55,7 +55,8 @@ fn winograd(points: usize, count: usize, call: Call<'_>) {
 }
 
 fn products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
-    let call = RawProducts::new(staged, filters, &tiling::MVE, points, sums);
-    // SAFETY: `new` has checked that the lists are as long as the kernel takes them to be.
-    unsafe { gen_core_mve_winograd(&call) }
+    if let Some(call) = RawProducts::new(staged, filters, &tiling::MVE, points, sums) {
+        // SAFETY: `new` has checked that the lists are as long as the kernel takes them to be.
+        unsafe { gen_core_mve_winograd(&call) }
+    }
 }

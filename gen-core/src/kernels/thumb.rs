@@ -1,7 +1,8 @@
 //! What the families of Thumb kernels share: how Rust calls them.
 //!
 //! The assembly trusts its arguments. Here they are checked, so that [`Kernels`] is safe
-//! to call with anything; it costs a few instructions a block.
+//! to call with anything; it costs a few instructions a block. Arguments that do not fit
+//! together are refused: nothing is computed. [`row`](crate::row) has none.
 //!
 //! [`Kernels`]: super::Kernels
 
@@ -63,34 +64,28 @@ pub struct RawOutput {
 }
 
 impl RawOutput {
-    /// Checked arguments.
-    ///
-    /// # Panics
-    /// When there is no room for so many channels of so many pixels, or there are fewer multipliers.
-    pub fn new(output: Output<'_>, channels: usize, pixels: usize) -> Self {
+    /// Checked arguments; `None` when there is no room for so many channels of so many pixels, or
+    /// there are fewer multipliers.
+    pub fn new(output: Output<'_>, channels: usize, pixels: usize) -> Option<Self> {
         match output {
             Output::Int8 { requants, zero_point, row, step } => {
-                assert!(requants.positive.len() == channels && requants.negative.len() == channels);
-                let last = (pixels - 1).checked_mul(step).and_then(|at| at.checked_add(channels));
-                assert!(last.is_some_and(|len| len <= row.len()));
-                Self {
+                let enough = requants.positive.len() == channels && requants.negative.len() == channels;
+                let len = (pixels - 1).checked_mul(step)?.checked_add(channels)?;
+                (enough && len <= row.len()).then_some(Self {
                     positive: requants.positive.as_ptr(),
                     negative: requants.negative.as_ptr(),
                     zero_point: zero_point.into(),
                     output: row.as_mut_ptr(),
                     step,
-                }
+                })
             }
-            Output::Accumulators(sums) => {
-                assert!(sums.len() >= pixels * channels);
-                Self {
-                    positive: core::ptr::null(),
-                    negative: core::ptr::null(),
-                    zero_point: 0,
-                    output: sums.as_mut_ptr().cast(),
-                    step: channels * size_of::<i32>(),
-                }
-            }
+            Output::Accumulators(sums) => (sums.len() >= pixels * channels).then_some(Self {
+                positive: core::ptr::null(),
+                negative: core::ptr::null(),
+                zero_point: 0,
+                output: sums.as_mut_ptr().cast(),
+                step: channels * size_of::<i32>(),
+            }),
         }
     }
 }
@@ -99,20 +94,19 @@ impl RawCall {
     /// Checked arguments for `pixels` outputs through `taps` columns. A quad is staged in `words`
     /// planes of `plane` words; the kernel begins at word `first`, and reads past the planes
     /// up to `first` words, or up to what there are to [spare](crate::tiling::Tiling::SPARE).
-    ///
-    /// # Panics
-    /// When a list is too short for what the others say, or weights are not aligned.
-    pub fn new(call: Call<'_>, words: usize, [taps, pixels]: [usize; 2], plane: usize, first: usize) -> Self {
+    /// `None` when a list is too short for what the others say, or weights are not aligned.
+    pub fn new(call: Call<'_>, words: usize, [taps, pixels]: [usize; 2], plane: usize, first: usize) -> Option<Self> {
         let Call { staged, filters, biases, output } = call;
         let channels = biases.len();
-        assert!(channels > 0 && filters.len().is_multiple_of(channels * taps * 4));
-        let quads = filters.len() / (channels * taps * 4);
+        let quads = filters.len().checked_div(channels * taps * 4)?;
         let len = quads * words * plane;
-        assert!(quads > 0 && staged.len() >= len + if first == 0 { 0 } else { Tiling::SPARE });
-        assert!(filters.as_ptr().addr().is_multiple_of(ALIGNMENT));
-        let input = staged[first..].as_ptr();
-        let RawOutput { positive, negative, zero_point, output, step } = RawOutput::new(output, channels, pixels);
-        Self {
+        let fit = quads > 0
+            && filters.len() == quads * channels * taps * 4
+            && staged.len() >= len + if first == 0 { 0 } else { Tiling::SPARE }
+            && filters.as_ptr().addr().is_multiple_of(ALIGNMENT);
+        let input = staged.get(first..).filter(|_| fit)?.as_ptr();
+        let RawOutput { positive, negative, zero_point, output, step } = RawOutput::new(output, channels, pixels)?;
+        Some(Self {
             input,
             input_end: input.wrapping_add(len), // compared, never read
             filters: filters.as_ptr(),
@@ -123,31 +117,31 @@ impl RawCall {
             output,
             step,
             channels,
-        }
+        })
     }
 }
 
 #[cfg(not(kernels = "dsp"))]
 impl RawProducts {
-    /// Checked arguments for two output channels of all tiles.
-    ///
-    /// # Panics
-    /// When a list is too short for what the others say, or weights are not aligned.
-    pub fn new(staged: &[u32], filters: &[i8], tiling: &Tiling, points: usize, sums: &mut [u32]) -> Self {
-        // The first condition bounds `points`, so that the other lengths cannot wrap around.
-        assert!(points > 0 && points <= sums.len() / (PAIR * tiling.tiles));
-        let quads = staged.len() / (points * tiling.winograd_words * tiling.tiles);
-        assert!(quads > 0 && filters.len() == points * quads * 4 * PAIR * size_of::<i16>());
-        assert!(filters.as_ptr().addr().is_multiple_of(ALIGNMENT));
-        Self { input: staged.as_ptr(), filters: filters.as_ptr(), quads, points, sums: sums.as_mut_ptr() }
+    /// Checked arguments for two output channels of all tiles; `None` when a list is too short for
+    /// what the others say, or weights are not aligned.
+    pub fn new(staged: &[u32], filters: &[i8], tiling: &Tiling, points: usize, sums: &mut [u32]) -> Option<Self> {
+        // This bounds `points`, so that the other lengths cannot wrap around.
+        if points > sums.len() / (PAIR * tiling.tiles) {
+            return None;
+        }
+        let quads = staged.len().checked_div(points * tiling.winograd_words * tiling.tiles)?;
+        let fit = quads > 0
+            && filters.len() == points * quads * 4 * PAIR * size_of::<i16>()
+            && filters.as_ptr().addr().is_multiple_of(ALIGNMENT);
+        let (input, filters, sums) = (staged.as_ptr(), filters.as_ptr(), sums.as_mut_ptr());
+        fit.then_some(Self { input, filters, quads, points, sums })
     }
 }
 
 impl RawStage {
-    /// Checked arguments; `None` when there is nothing to stage. A quad has `words` planes.
-    ///
-    /// # Panics
-    /// When a list is too short for what the others say.
+    /// Checked arguments; `None` when there is nothing to stage, or a list is too short for what
+    /// the others say. A quad has `words` planes.
     pub fn new(
         source: &[i8],
         step: usize,
@@ -159,11 +153,11 @@ impl RawStage {
         if columns == 0 || quads == 0 {
             return None;
         }
-        let read = (columns - 1).checked_mul(step).and_then(|at| at.checked_add(quads.checked_mul(4)?));
-        assert!(read.is_some_and(|len| len <= source.len()));
-        let planes = quads.checked_mul(words).and_then(|planes| (planes - 1).checked_mul(plane));
-        assert!(planes.and_then(|at| at.checked_add(columns)).is_some_and(|len| len <= staged.len()));
-        Some(Self { source: source.as_ptr(), columns, quads, pixel: step, output: staged.as_mut_ptr(), plane })
+        let read = (columns - 1).checked_mul(step)?.checked_add(quads.checked_mul(4)?)?;
+        let written = (quads.checked_mul(words)? - 1).checked_mul(plane)?.checked_add(columns)?;
+        let (from, output) = (source.as_ptr(), staged.as_mut_ptr());
+        let fit = read <= source.len() && written <= staged.len();
+        fit.then_some(Self { source: from, columns, quads, pixel: step, output, plane })
     }
 }
 
@@ -211,33 +205,38 @@ macro_rules! thumb_kernels {
             fn pack(taps: usize, pixels: usize, staged: &mut [u32]) {
                 let kernel: unsafe extern "C" fn(*const u32, *mut u32, usize, usize) = match (taps, pixels) {
                     $(($pack_taps, $pack_pixels) => $pack,)*
-                    _ => unreachable!("no kernel for {taps} taps and {pixels} pixels"),
+                    _ => return,
                 };
                 let (words, plane) = (staged.as_mut_ptr(), pixels + taps);
-                let planes = staged.len().saturating_sub(Tiling::SPARE) / plane;
-                assert!(planes > 0);
-                // SAFETY: it reads so many planes from the list's start on, and writes no more than it has read.
-                unsafe { kernel(words, words, planes, plane * size_of::<u32>()) }
+                match staged.len().saturating_sub(Tiling::SPARE).checked_div(plane) {
+                    None | Some(0) => {}
+                    // SAFETY: it reads so many planes from the list's start on, and writes no more than it has read.
+                    Some(planes) => unsafe { kernel(words, words, planes, plane * size_of::<u32>()) },
+                }
             })?
 
             #[inline]
             fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>) {
                 let kernel: unsafe extern "C" fn(*const RawCall) = match (taps, pixels) {
                     $(($taps, $pixels) => $toeplitz,)*
-                    _ => unreachable!("no kernel for {taps} taps and {pixels} pixels"),
+                    _ => return,
                 };
-                assert!(column == 0 || column == 1 && Self::TILING.shares(taps));
+                if column > usize::from(Self::TILING.shares(taps)) {
+                    return;
+                }
                 let (plane, after): (usize, usize) = $plane(taps, pixels);
-                let call = RawCall::new(call, Self::TILING.words, [taps, pixels], plane, column * after);
-                // SAFETY: as above.
-                unsafe { kernel(&call) }
+                if let Some(call) = RawCall::new(call, Self::TILING.words, [taps, pixels], plane, column * after) {
+                    // SAFETY: as above.
+                    unsafe { kernel(&call) }
+                }
             }
 
             #[inline]
             fn dot(call: Call<'_>) {
-                let call = RawCall::new(call, Self::TILING.words, [1, 1], 1, 0);
-                // SAFETY: as above.
-                unsafe { $dot(&call) }
+                if let Some(call) = RawCall::new(call, Self::TILING.words, [1, 1], 1, 0) {
+                    // SAFETY: as above.
+                    unsafe { $dot(&call) }
+                }
             }
 
             fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {

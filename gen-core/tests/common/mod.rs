@@ -6,7 +6,8 @@ pub mod exercise;
 pub mod naive;
 
 use gen_core::blob::{ALIGNMENT, Header, LayerHeader, seal};
-use gen_core::spec::{Activation, Form, LayerSpec, Op, Padding, Shape};
+use gen_core::kernels::Kernels;
+use gen_core::spec::{Activation, Form, Geometry, LayerSpec, Op, Padding, Shape};
 use gen_core::{Engine, Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -40,26 +41,69 @@ pub fn build(name: &str, latent: u16, specs: &[LayerSpec], seed: u64) -> Vec<u8>
 /// The same numbers with the weights of the first layers in other forms.
 pub fn build_in_forms(name: &str, latent: u16, specs: &[LayerSpec], forms: &[Form], seed: u64) -> Vec<u8> {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
-    let layers = specs.iter().enumerate().map(|(i, &spec)| LayerHeader {
+    let numbers = geometries(latent, specs).into_iter().enumerate().map(|(i, g)| {
+        let channels = usize::from(g.output.channels);
+        // One deviation of the accumulator, roughly, becomes half the int8 range.
+        let deviation = (g.fan_in(0) as f64).sqrt() * 73.0 * 40.0;
+        let multiplier = (64.0 / deviation * 4_294_967_296.0) as u32;
+        Numbers {
+            zero_point: [-128, -40, 7, 127][i % 4],
+            weights: (0..g.weight_count()).map(|_| rng.next_u32() as i8).collect(),
+            biases: (0..g.bias_count()).map(|_| (rng.next_u32() as i32) >> 18).collect(),
+            multipliers: [1, 3].map(|share| {
+                let mut positive = || (multiplier + rng.next_u32() % (multiplier / 4)) / share;
+                (0..channels).map(|_| positive() as i32).collect()
+            }),
+        }
+    });
+    assemble(name, latent, specs, forms, &numbers.collect::<Vec<_>>())
+}
+
+/// What a layer computes with.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    /// Of the output; that of a last layer is 0 in any case.
+    pub zero_point: i8,
+    /// `[phase][output channel][tap row][tap column][input channel]`
+    pub weights: Vec<i8>,
+    /// `[phase][output channel]`
+    pub biases: Vec<i32>,
+    /// For accumulators from 0 on, and for those below, `[output channel]`.
+    pub multipliers: [Vec<i32>; 2],
+}
+
+/// The layers, joined.
+pub fn geometries(latent: u16, specs: &[LayerSpec]) -> Vec<Geometry> {
+    let mut input = Shape::latent(latent);
+    let join = |spec: &LayerSpec| {
+        let g = spec.geometry(input).unwrap();
+        input = g.output;
+        g
+    };
+    specs.iter().map(join).collect()
+}
+
+/// The Winograd form wherever a layer can have it.
+pub fn fast_forms(latent: u16, specs: &[LayerSpec]) -> Vec<Form> {
+    let form = |g: &Geometry| if g.has_form(Form::Winograd) { Form::Winograd } else { Form::Direct };
+    geometries(latent, specs).iter().map(form).collect()
+}
+
+/// A blob with these numbers; whether the parser admits them is another matter.
+pub fn assemble(name: &str, latent: u16, specs: &[LayerSpec], forms: &[Form], numbers: &[Numbers]) -> Vec<u8> {
+    let form = |i| forms.get(i).copied().unwrap_or_default();
+    let layers = specs.iter().zip(numbers).enumerate().map(|(i, (&spec, numbers))| LayerHeader {
         spec,
-        form: forms.get(i).copied().unwrap_or_default(),
-        zero_point: if spec.activation.is_output() { 0 } else { [-128, -40, 7, 127][i % 4] },
+        form: form(i),
+        zero_point: if spec.activation.is_output() { 0 } else { numbers.zero_point },
         scale: 1.0 / 32.0,
     });
     let header = Header { name: name.try_into().unwrap(), latent, layers: layers.collect() };
     let mut blob = vec![0; 1024];
     let start = header.encode(&mut blob).unwrap();
     blob.truncate(start);
-    let mut input = Shape::latent(latent);
-    for (i, spec) in specs.iter().enumerate() {
-        let g = spec.geometry(input).unwrap();
-        input = g.output;
+    for (i, (g, numbers)) in geometries(latent, specs).iter().zip(numbers).enumerate() {
         let channels = usize::from(g.output.channels);
-        // One deviation of the accumulator, roughly, becomes half the int8 range.
-        let deviation = (g.fan_in(0) as f64).sqrt() * 73.0 * 40.0;
-        let multiplier = (64.0 / deviation * 4_294_967_296.0) as u32;
-        // `[phase][output channel][tap row][tap column][input channel]`
-        let weights: Vec<_> = (0..g.weight_count()).map(|_| rng.next_u32() as i8).collect();
         let starts: Vec<_> = (0..g.phases())
             .scan(0, |next, phase| {
                 let start = *next;
@@ -67,21 +111,16 @@ pub fn build_in_forms(name: &str, latent: u16, specs: &[LayerSpec], forms: &[For
                 Some(start)
             })
             .collect();
-        let form = forms.get(i).copied().unwrap_or_default();
         let start = blob.len();
-        blob.resize(start + g.packed_len(form), 0);
+        blob.resize(start + g.packed_len(form(i)), 0);
         let (columns, inputs) = (|phase| g.x.taps(phase % g.x.phases()), usize::from(g.input.channels));
         let weight = |phase, output, [t, u]: [usize; 2], input| {
-            weights[starts[phase] + output * g.fan_in(phase) + (t * columns(phase) + u) * inputs + input]
+            numbers.weights[starts[phase] + output * g.fan_in(phase) + (t * columns(phase) + u) * inputs + input]
         };
-        g.pack(form, weight, &mut blob[start..]);
+        g.pack(form(i), weight, &mut blob[start..]);
         pad(&mut blob);
-        let bias = |rng: &mut Xoshiro128PlusPlus| (rng.next_u32() as i32) >> 18;
-        blob.extend((0..g.bias_count()).flat_map(|_| bias(&mut rng).to_le_bytes()));
-        pad(&mut blob);
-        for share in [1, 3] {
-            let positive = |rng: &mut Xoshiro128PlusPlus| (multiplier + rng.next_u32() % (multiplier / 4)) / share;
-            blob.extend((0..channels).flat_map(|_| positive(&mut rng).to_le_bytes()));
+        for words in [&numbers.biases, &numbers.multipliers[0], &numbers.multipliers[1]] {
+            blob.extend(words.iter().flat_map(|word| word.to_le_bytes()));
             pad(&mut blob);
         }
     }
@@ -104,4 +143,53 @@ pub fn draw(engine: &mut Engine<'_, '_>, latent: &Latent) -> Vec<u8> {
     let mut pixels = Vec::new();
     engine.generate(latent, |_, row| pixels.extend_from_slice(row));
     pixels
+}
+
+/// The picture that these kernels draw.
+pub fn draw_with<K: Kernels>(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
+    let mut workspace = vec![0x55; model.memory(&K::TILING).len()];
+    let mut engine = Engine::<K>::with_kernels(model, &mut workspace).unwrap();
+    let mut pixels = Vec::new();
+    engine.generate(latent, |_, row| pixels.extend_from_slice(row));
+    pixels
+}
+
+/// A generator of a few layers of all kinds, at most so large that naive loops are done in time.
+pub fn random_layers(rng: &mut Xoshiro128PlusPlus, latent: u16) -> Vec<LayerSpec> {
+    let up_to = |rng: &mut Xoshiro128PlusPlus, n: u32| 1 + rng.next_u32() % n;
+    loop {
+        let mut layers = Vec::new();
+        let mut shape = Shape::latent(latent);
+        let depth = up_to(rng, 4);
+        for i in 0..depth {
+            let last = i + 1 == depth;
+            // Every other time a number of channels that fills whole vectors.
+            let channels =
+                if last { 3 } else { [up_to(rng, 24), 8 * up_to(rng, 3)][rng.next_u32() as usize % 2] as u16 };
+            let (kernel, stride) = (up_to(rng, 8) as u8, [1, 1, 2, 3][rng.next_u32() as usize % 4]);
+            let padding = if rng.next_u32().is_multiple_of(2) { Padding::Same } else { Padding::Valid };
+            // One wide picture in four: blocks of all sizes.
+            let sides = [(6, 7), (3, 40), (1, 9), (9, 1)][rng.next_u32() as usize % 4];
+            let op = match (i, rng.next_u32() % 5) {
+                (0, _) | (_, 0) => {
+                    Op::Dense { out: Shape::new(up_to(rng, sides.0) as u16, up_to(rng, sides.1) as u16, channels) }
+                }
+                (_, 1 | 2) => Op::Conv { channels, kernel, stride, padding },
+                _ => Op::ConvTranspose { channels, kernel, stride, padding },
+            };
+            let inner = [Activation::Linear, Activation::Relu, Activation::LeakyRelu(0.3)];
+            let outer = [Activation::Tanh, Activation::Sigmoid, Activation::TanhUnit];
+            let activation = if last { outer } else { inner }[rng.next_u32() as usize % 3];
+            let spec = LayerSpec { op, activation };
+            let Ok(g) = spec.geometry(shape) else { break };
+            if g.macs() > 400_000 || g.output.width > 100 {
+                break;
+            }
+            shape = g.output;
+            layers.push(spec);
+        }
+        if layers.len() == depth as usize {
+            return layers;
+        }
+    }
 }
