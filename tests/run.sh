@@ -104,8 +104,8 @@ train() {
 step "install toolchain and targets" rustup toolchain install
 step "install QEMU" install_qemu
 step "format" cargo fmt --all --check
-# With the preview's window, which nothing else builds: checking it needs no SDL.
-step "clippy" cargo clippy -q --workspace --all-targets --features workspace-tests/window -- -D warnings
+# With the preview's window, which nothing else builds (checking it needs no SDL), and gen-core's program.
+step "clippy" cargo clippy -q --workspace --all-targets --features workspace-tests/window,gen-core/pictures -- -D warnings
 step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
 step "clippy, mps2-an385" firmware_clippy thumbv7m-none-eabi mps2-an385,bare
 step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386,conformance

@@ -10,19 +10,24 @@
 //! One [`step`](App::step) draws one picture at the most. Time, button, noise and typed words come
 //! in through [`Io`], so what is drawn is a function of what the board reports: a faster chip
 //! draws more pictures on the way from one to the next, and otherwise the same ones.
+//!
+//! A display that fails changes none of this. Until it can be cleared again, which every step tries
+//! that finds nothing more urgent, pictures are generated for the log alone; then the one that is
+//! due is drawn.
 
 #![forbid(unsafe_code)]
 
 use core::fmt;
 
 use embedded_graphics::draw_target::DrawTarget;
-use gen_core::{Engine, Latent, Model, WorkspaceTooSmall};
+use gen_core::{Engine, Latent, Model, ParseError, WorkspaceTooSmall};
 use heapless::Deque;
 
 use crate::gesture::{Gesture, Gestures};
 use crate::ink::Ink;
 use crate::io::{Io, Word};
 use crate::layout::DisplayTooSmall;
+use crate::picture;
 use crate::settings::{Mode, Settings};
 use crate::view::{Label, View, Watch};
 
@@ -60,9 +65,20 @@ pub enum Event {
     Unknown(Word),
 }
 
+/// The display failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed<E> {
+    /// What the step did nevertheless.
+    pub event: Option<Event>,
+    /// What the display said.
+    pub error: E,
+}
+
 /// Why there can be no app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartError {
+    /// There is no model in the chip's memory, or a damaged one.
+    Model(ParseError),
     /// The engine has too little memory.
     Workspace(WorkspaceTooSmall),
     /// The pictures do not fit the display.
@@ -72,6 +88,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Model(e) => write!(f, "{e}. Flash the program again"),
             Self::Workspace(e) => e.fmt(f),
             Self::Display(e) => e.fmt(f),
         }
@@ -84,8 +101,6 @@ impl core::error::Error for StartError {}
 enum State {
     /// Nothing was shown yet.
     Start,
-    /// What is on the display is to be cleared and drawn again: the mode has changed, or drawing failed.
-    Redraw,
     /// The picture, or the wall, is complete.
     Standing { since_us: u64 },
     /// On the way to another picture.
@@ -119,7 +134,7 @@ impl History {
 
 /// The program: a display, a board, and pictures.
 #[derive(Debug)]
-pub struct App<'a, D, I> {
+pub struct App<'a, D: DrawTarget, I> {
     engine: Engine<'a, 'a>,
     view: View<'a, D>,
     io: I,
@@ -127,6 +142,10 @@ pub struct App<'a, D, I> {
     settings: Settings,
     latent_len: usize,
     state: State,
+    /// Whether the display is to be cleared: nothing was shown yet, the mode has changed, or it failed.
+    stale: bool,
+    /// How the display failed in this step.
+    error: Option<D::Error>,
     /// Number of the picture that stands, or of the first in the wall.
     number: u32,
     /// The number after which counting goes on.
@@ -153,6 +172,8 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
             gestures: Gestures::default(),
             latent_len: model.latent_len(),
             state: State::Start,
+            stale: true,
+            error: None,
             number: 0,
             last: settings.first_seed().wrapping_sub(1),
             history: History::default(),
@@ -183,27 +204,51 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
     /// Does what is to be done now; `None` if that is nothing.
     ///
     /// # Errors
-    /// Those of the display. The next step draws everything again.
-    pub fn step(&mut self) -> Result<Option<Event>, D::Error> {
-        match self.state {
-            State::Start => return self.first().map(Some),
-            State::Redraw => return self.redraw().map(Some),
-            _ => {}
-        }
-        if let Some(word) = self.io.word() {
-            return self.obey(word).map(Some);
-        }
-        self.gestures.look(&mut self.io);
-        match self.gestures.take() {
-            Some(gesture) => self.answer(gesture),
-            None => self.go_on(),
+    /// [`Failed`], with what was done nevertheless.
+    pub fn step(&mut self) -> Result<Option<Event>, Failed<D::Error>> {
+        let event = self.act();
+        match self.error.take() {
+            Some(error) => Err(Failed { event, error }),
+            None => Ok(event),
         }
     }
 
-    fn first(&mut self) -> Result<Event, D::Error> {
-        self.view.start(self.settings.mode)?;
-        let number = self.settings.seed.unwrap_or_else(|| self.new_number());
-        self.show_new(number)
+    fn act(&mut self) -> Option<Event> {
+        if let State::Start = self.state {
+            let number = self.settings.seed.unwrap_or_else(|| self.new_number());
+            return Some(self.show_new(number));
+        }
+        if let Some(word) = self.io.word() {
+            return Some(self.obey(word));
+        }
+        self.gestures.look(&mut self.io);
+        if let Some(gesture) = self.gestures.take() {
+            return Some(self.answer(gesture));
+        }
+        // On the way to another picture the next one is due anyway.
+        if self.clear() && !matches!(self.state, State::Morphing { .. }) {
+            return Some(self.show(self.number));
+        }
+        self.go_on()
+    }
+
+    /// Clears the display if that is to be done: whether it was to be done, and could be.
+    fn clear(&mut self) -> bool {
+        let was_stale = self.stale;
+        if was_stale {
+            let result = self.view.start(self.settings.mode);
+            self.stale = false;
+            self.note(result);
+        }
+        was_stale && !self.stale
+    }
+
+    /// Takes down how the display did.
+    fn note(&mut self, result: Result<(), D::Error>) {
+        if let Err(e) = result {
+            self.stale = true;
+            self.error = Some(e);
+        }
     }
 
     /// A number that was not shown before: noise, or the one after the last.
@@ -211,77 +256,75 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         self.io.noise().unwrap_or(self.last.wrapping_add(1))
     }
 
-    fn obey(&mut self, word: Word) -> Result<Event, D::Error> {
+    fn obey(&mut self, word: Word) -> Event {
         let mut settings = Settings { seed: None, ..self.settings };
         if settings.apply(&word).is_err() {
-            return Ok(Event::Unknown(word));
+            return Event::Unknown(word);
         }
         if let Some(number) = settings.seed {
             self.number = number;
             self.history.add(number);
         }
         self.settings = settings;
-        self.redraw()
-    }
-
-    /// Begins with an empty display.
-    fn redraw(&mut self) -> Result<Event, D::Error> {
-        self.state = State::Redraw; // and again, if it fails
-        self.view.start(self.settings.mode)?;
+        self.stale = true;
         self.show(self.number)
     }
 
-    fn answer(&mut self, gesture: Gesture) -> Result<Option<Event>, D::Error> {
-        let number = match (gesture, self.state) {
+    fn answer(&mut self, gesture: Gesture) -> Event {
+        match (gesture, self.state) {
             // Straight to where the way leads: no number is left out.
-            (Gesture::Tap, State::Morphing { to, .. }) => to,
-            (Gesture::Tap, _) => self.new_number(),
+            (Gesture::Tap, State::Morphing { to, .. }) => self.show_new(to),
+            (Gesture::Tap, _) => {
+                let number = self.new_number();
+                self.show_new(number)
+            }
             (Gesture::Long, _) => {
                 self.settings.mode = self.settings.mode.previous();
-                return self.redraw().map(Some);
+                self.stale = true;
+                self.show(self.number)
             }
             (Gesture::Held, _) => {
                 let earlier = self.history.earlier().unwrap_or(self.number);
-                return self.show(earlier).map(Some);
+                self.show(earlier)
             }
-        };
-        self.show_new(number).map(Some)
+        }
     }
 
     /// What happens by itself.
-    fn go_on(&mut self) -> Result<Option<Event>, D::Error> {
+    fn go_on(&mut self) -> Option<Event> {
         let now = self.io.now_us();
         let idle_us = u64::from(self.settings.idle_ms) * 1000;
         match (self.state, self.settings.mode) {
-            (State::Building { bricks }, _) => self.brick(bricks).map(Some),
+            (State::Building { bricks }, _) => Some(self.brick(bricks)),
             (State::Morphing { to, since_us, t }, _) => {
                 let due = (now.saturating_sub(since_us) * 256 / WAY_US).min(256) as u16;
-                match due.max(t + 1) {
-                    t @ ..256 => self.morph(to, since_us, t).map(Some),
-                    _ => self.show_new(to).map(Some),
-                }
+                Some(match due.max(t + 1) {
+                    t @ ..256 => self.morph(to, since_us, t),
+                    _ => self.show_new(to),
+                })
             }
             (State::Standing { since_us }, Mode::Morph | Mode::Slides)
                 if idle_us > 0 && now.saturating_sub(since_us) >= idle_us =>
             {
                 let number = self.new_number();
                 if self.settings.mode == Mode::Slides {
-                    return self.show_new(number).map(Some);
+                    return Some(self.show_new(number));
                 }
                 self.last = number;
-                self.morph(number, now, 1).map(Some)
+                Some(self.morph(number, now, 1))
             }
-            _ => Ok(None),
+            _ => None,
         }
     }
 
     /// Shows a picture, or a wall that begins with it, that one may want to go back to.
-    fn show_new(&mut self, number: u32) -> Result<Event, D::Error> {
+    fn show_new(&mut self, number: u32) -> Event {
         self.history.add(number);
         self.show(number)
     }
 
-    fn show(&mut self, number: u32) -> Result<Event, D::Error> {
+    fn show(&mut self, number: u32) -> Event {
+        self.clear();
         (self.number, self.last) = (number, number);
         match self.settings.mode {
             Mode::Gallery => self.brick(0),
@@ -289,46 +332,54 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         }
     }
 
-    fn stand(&mut self) -> Result<Event, D::Error> {
+    fn stand(&mut self) -> Event {
         let seed = self.number;
-        self.state = State::Redraw; // if it fails
-        let latent = self.latent(seed);
-        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
-        let crc = self.view.picture(&mut self.engine, &latent, &mut watch)?;
-        let us = watch.us;
-        self.view.label(&Label { number: seed, next: None, mode: self.settings.mode, us })?;
+        let (crc, us) = self.draw(&self.latent(seed), None, None);
         self.state = State::Standing { since_us: self.io.now_us() };
-        Ok(Event::Drawn { seed, crc, us })
+        Event::Drawn { seed, crc, us }
     }
 
-    fn morph(&mut self, to: u32, since_us: u64, t: u16) -> Result<Event, D::Error> {
+    fn morph(&mut self, to: u32, since_us: u64, t: u16) -> Event {
         let from = self.number;
-        self.state = State::Redraw; // if it fails
         let latent = self.latent(from).toward(&self.latent(to), t);
-        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
-        let crc = self.view.picture(&mut self.engine, &latent, &mut watch)?;
-        let us = watch.us;
-        self.view.label(&Label { number: from, next: Some(to), mode: self.settings.mode, us })?;
+        let (crc, us) = self.draw(&latent, None, Some(to));
         self.state = State::Morphing { to, since_us, t };
-        Ok(Event::Morph { from, to, t, crc, us })
+        Event::Morph { from, to, t, crc, us }
     }
 
-    fn brick(&mut self, i: u32) -> Result<Event, D::Error> {
+    fn brick(&mut self, i: u32) -> Event {
         let seed = self.number.wrapping_add(i);
         self.last = seed;
-        self.state = State::Redraw; // if it fails
-        let latent = self.latent(seed);
-        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
-        let crc = self.view.brick(i, &mut self.engine, &latent, &mut watch)?;
-        let us = watch.us;
-        self.view.label(&Label { number: self.number, next: None, mode: self.settings.mode, us })?;
+        let (crc, us) = self.draw(&self.latent(seed), Some(i), None);
         let bricks = i + 1;
         self.state = if bricks < self.wall() {
             State::Building { bricks }
         } else {
             State::Standing { since_us: self.io.now_us() }
         };
-        Ok(Event::Drawn { seed, crc, us })
+        Event::Drawn { seed, crc, us }
+    }
+
+    /// Draws a picture, perhaps as one of a wall, and what is to be said about it; returns its
+    /// checksum and the microseconds that the engine took.
+    fn draw(&mut self, latent: &Latent, brick: Option<u32>, next: Option<u32>) -> (u32, u32) {
+        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
+        if self.stale {
+            let crc = picture::generate(&mut self.engine, latent, |_, _| {
+                watch.made();
+                watch.shown();
+            });
+            return (crc, watch.us);
+        }
+        let (crc, shown) = match brick {
+            Some(i) => self.view.brick(i, &mut self.engine, latent, &mut watch),
+            None => self.view.picture(&mut self.engine, latent, &mut watch),
+        };
+        let us = watch.us;
+        let label = Label { number: self.number, next, mode: self.settings.mode, us };
+        let result = shown.and_then(|()| self.view.label(&label));
+        self.note(result);
+        (crc, us)
     }
 
     fn latent(&self, number: u32) -> Latent {
@@ -631,26 +682,27 @@ mod tests {
         });
     }
 
-    /// A display that fails once: at call `fails`, if there are so many.
-    struct Flaky {
+    /// A display that fails while it is unplugged, and once more: at call `fails`, if there are so many.
+    struct Flaky<'a> {
         calls: usize,
         fails: usize,
+        unplugged: &'a Cell<bool>,
         pixels: Vec<Gray4>,
     }
 
-    impl OriginDimensions for Flaky {
+    impl OriginDimensions for Flaky<'_> {
         fn size(&self) -> Size {
             Size::new(128, 64)
         }
     }
 
-    impl DrawTarget for Flaky {
+    impl DrawTarget for Flaky<'_> {
         type Color = Gray4;
         type Error = ();
 
         fn draw_iter<P: IntoIterator<Item = Pixel<Gray4>>>(&mut self, pixels: P) -> Result<(), ()> {
             self.calls += 1;
-            if self.calls == self.fails {
+            if self.calls == self.fails || self.unplugged.get() {
                 return Err(());
             }
             for Pixel(at, colour) in pixels {
@@ -667,7 +719,8 @@ mod tests {
         let run = |fails: usize| {
             let model = Model::parse(BLOB).expect("build.rs parsed it");
             let mut workspace = vec![0; model.workspace_len()];
-            let mut display = Flaky { calls: 0, fails, pixels: vec![Gray4::BLACK; 128 * 64] };
+            let unplugged = Cell::new(false);
+            let mut display = Flaky { calls: 0, fails, unplugged: &unplugged, pixels: vec![Gray4::BLACK; 128 * 64] };
             let hand = Hand::default();
             let settings = Settings { seed: Some(7), ..STILL };
             let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
@@ -680,7 +733,7 @@ mod tests {
                     match app.step() {
                         Ok(None) => quiet += 1,
                         Ok(Some(_)) => quiet = 0,
-                        Err(()) => failures += 1,
+                        Err(Failed { event: _, error: () }) => failures += 1,
                     }
                 }
             }
@@ -694,6 +747,54 @@ mod tests {
             assert_eq!(failures, 1, "call {fails} of {calls}");
             assert!(pixels == expected, "call {fails} of {calls}");
         }
+    }
+
+    #[test]
+    fn without_a_display_all_goes_on() {
+        /// What happens, how often the display fails, and what stands there at the end.
+        fn run(unplugged: bool) -> (Vec<Event>, usize, Vec<Gray4>) {
+            let unplugged = Cell::new(unplugged);
+            let model = Model::parse(BLOB).expect("build.rs parsed it");
+            let mut workspace = vec![0; model.workspace_len()];
+            let pixels = vec![Gray4::BLACK; 128 * 64];
+            let mut display = Flaky { calls: 0, fails: usize::MAX, unplugged: &unplugged, pixels };
+            let hand = Hand::default();
+            let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Single };
+            let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
+            let (mut events, mut failures) = (Vec::new(), 0);
+            let mut wait = |steps| {
+                for _ in 0..steps {
+                    hand.us.set(hand.us.get() + 50_000);
+                    events.extend(app.step().unwrap_or_else(|Failed { event, error: () }| {
+                        failures += 1;
+                        event
+                    }));
+                }
+            };
+            // A tap, a word that is none, and a long press, in all modes; the last leads to single.
+            for mode in ["mode=slides", "mode=gallery", "mode=single", "mode=morph"] {
+                hand.words.borrow_mut().extend([mode, "frog"]);
+                for (down, up) in [(2, 50), (14, 50)] {
+                    hand.down.set(true);
+                    wait(down);
+                    hand.down.set(false);
+                    wait(up);
+                }
+            }
+            unplugged.set(false);
+            wait(50);
+            drop(app);
+            (events, failures, display.pixels)
+        }
+
+        let (expected, none, picture) = run(false);
+        let (events, failures, pixels) = run(true);
+        assert!(none == 0 && failures > 400, "{failures} failures");
+        let (events, again) = events.split_at(expected.len());
+        assert_eq!(events, expected);
+        assert!(expected.len() > 100, "{expected:?}");
+        assert!(pixels == picture, "the display is not as if nothing had happened");
+        assert!(!again.is_empty(), "it was drawn again");
     }
 
     #[test]

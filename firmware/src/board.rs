@@ -34,6 +34,8 @@ pub use mps::*;
 pub mod wire;
 
 #[cfg(feature = "emulated")]
+pub use register::Stuck;
+#[cfg(feature = "emulated")]
 pub use uart::Uart;
 
 use crate::model::WORKSPACE_LEN;
@@ -43,7 +45,9 @@ use crate::settings::Settings;
 /// The model's bytes, for [`gen_core::Model::parse`].
 #[cfg(not(feature = "external-model"))]
 pub fn model() -> &'static [u8] {
-    crate::model::BLOB
+    // As they are in flash now: the compiler knows what was put there, and would otherwise answer
+    // some of the parser's questions in advance.
+    core::hint::black_box(crate::model::BLOB)
 }
 
 /// The bytes where the model should be, for [`gen_core::Model::parse`].

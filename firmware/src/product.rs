@@ -2,13 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use core::fmt::{Debug, Display};
+use core::fmt::Debug;
 
 use defmt::{Debug2Format, Display2Format, error, info, warn};
 use embedded_graphics::draw_target::DrawTarget;
 use gen_core::Model;
 
-use crate::app::{App, Event};
+use crate::app::{App, Event, Failed, StartError};
 use crate::board::{self, stack};
 use crate::ink::Ink;
 use crate::io::Io;
@@ -37,12 +37,12 @@ where
     }
     let model = match Model::parse(board::model()) {
         Ok(model) => model,
-        Err(e) => stop(display, io, e),
+        Err(e) => stop(display, io, StartError::Model(e)),
     };
     // Two steps, as the app would keep the display that an error is to be shown on.
     let size = display.bounding_box().size;
     if let Err(e) = crate::layout::Layout::new(size, model.picture()) {
-        stop(display, io, e);
+        stop(display, io, StartError::Display(e));
     }
     let mut app = match App::new(&model, board::workspace(), display, io, settings) {
         Ok(app) => app,
@@ -53,27 +53,45 @@ where
             }
         }
     };
-    let mut failing = false;
+    let mut log = Log::default();
     loop {
-        match app.step() {
-            Ok(Some(event)) => {
-                failing = false;
-                log(&event);
-            }
-            Ok(None) => app.io().sleep(),
-            Err(e) => {
-                if !failing {
-                    error!("display: {}", Debug2Format(&e));
-                }
-                failing = true;
-                app.io().sleep();
-            }
+        if !log.step(app.step()) {
+            app.io().sleep();
         }
     }
 }
 
-/// Writes an event to the log, a line each.
-pub fn log(event: &Event) {
+/// What steps of the app came to, in words.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// The display fails, and that was said.
+    fails: bool,
+}
+
+impl Log {
+    /// Writes a line for an event, and one for a display that fails or works again; whether there was an event.
+    pub fn step<E: Debug>(&mut self, step: Result<Option<Event>, Failed<E>>) -> bool {
+        let event = match step {
+            Ok(event) => {
+                if self.fails && matches!(event, Some(Event::Drawn { .. } | Event::Morph { .. })) {
+                    info!("the display works again");
+                    self.fails = false;
+                }
+                event
+            }
+            Err(Failed { event, error }) => {
+                if !self.fails {
+                    error!("the display fails, check its wires: {}", Debug2Format(&error));
+                    self.fails = true;
+                }
+                event
+            }
+        };
+        event.as_ref().inspect(|event| write(event)).is_some()
+    }
+}
+
+fn write(event: &Event) {
     match event {
         Event::Drawn { seed, crc, us } => info!(
             "picture {=u32} drawn, crc {=u32:08x}, {=u32} us, stack used {=usize} bytes",
@@ -89,11 +107,12 @@ pub fn log(event: &Event) {
     }
 }
 
-/// Says what is wrong on the display and in the log, and stays there.
-fn stop<D: DrawTarget<Color: Ink>>(display: &mut D, mut io: impl Io, problem: impl Display) -> ! {
-    let _ = view::message(display, &problem);
+/// Says what is wrong in the log, and on the display as soon as it works, and stays there.
+fn stop<D: DrawTarget<Color: Ink>>(display: &mut D, mut io: impl Io, problem: StartError) -> ! {
+    let mut is_shown = view::message(display, problem).is_ok();
     error!("{}", Display2Format(&problem));
     loop {
         io.sleep();
+        is_shown = is_shown || view::message(display, problem).is_ok();
     }
 }

@@ -3,10 +3,13 @@
 //! The controller cannot be read over SPI and packs two pixels in a byte, so the
 //! driver keeps a copy of its memory. Every drawing call sends at once what it
 //! changed: a rectangle as one window, a lone pixel as the byte that holds it.
+//!
+//! The first of them switches the display on. So does the first after an error, whatever has
+//! become of the display since: it may have been without supply.
 
 #![forbid(unsafe_code)]
 
-use core::convert::Infallible;
+use core::mem;
 
 use embedded_graphics::pixelcolor::Gray4;
 use embedded_graphics::prelude::*;
@@ -21,10 +24,20 @@ const ROW: usize = WIDTH / 2;
 
 /// The way to the controller: SPI, and a line that tells commands from data.
 pub trait Interface {
+    /// What can go wrong.
+    type Error;
+
     /// Sends bytes with the line low.
-    fn command(&mut self, bytes: &[u8]);
+    ///
+    /// # Errors
+    /// When the bytes cannot be sent.
+    fn command(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+
     /// Sends bytes with the line high.
-    fn data(&mut self, bytes: &[u8]);
+    ///
+    /// # Errors
+    /// When the bytes cannot be sent.
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 
 const DISPLAY_OFF: u8 = 0xAE;
@@ -47,16 +60,14 @@ pub const BLACK: Memory = [[0; ROW]; HEIGHT];
 pub struct Ssd0323<'m, I> {
     interface: I,
     memory: &'m mut Memory,
+    /// Whether the controller holds what `memory` does, and shows it.
+    is_on: bool,
 }
 
 impl<'m, I: Interface> Ssd0323<'m, I> {
-    /// Switches the display on; it shows what `memory` holds.
+    /// A display that will show what `memory` holds, and what is drawn over it.
     pub fn new(interface: I, memory: &'m mut Memory) -> Self {
-        let mut display = Self { interface, memory };
-        display.interface.command(&[DISPLAY_OFF, REMAP, REMAP_ROWS]);
-        display.send(0, ROW - 1, 0, HEIGHT - 1);
-        display.interface.command(&[DISPLAY_ON]);
-        display
+        Self { interface, memory, is_on: false }
     }
 
     /// The grey (0 … 15) of the pixel at `x`, `y`; 0 outside.
@@ -70,12 +81,22 @@ impl<'m, I: Interface> Ssd0323<'m, I> {
         *byte = *byte & !(0xF << shift(x)) | colour.luma() << shift(x);
     }
 
-    /// Sends the bytes `left ..= right` of the rows `top ..= bottom`.
-    fn send(&mut self, left: usize, right: usize, top: usize, bottom: usize) {
-        self.interface.command(&[COLUMNS, left as u8, right as u8, ROWS, top as u8, bottom as u8]);
-        for row in &self.memory[top..=bottom] {
-            self.interface.data(&row[left..=right]);
+    /// Shows the bytes `left ..= right` of the rows `top ..= bottom`; everything, if the display is not on.
+    fn show(&mut self, left: usize, right: usize, top: usize, bottom: usize) -> Result<(), I::Error> {
+        if mem::replace(&mut self.is_on, false) {
+            self.send(left, right, top, bottom)?;
+        } else {
+            self.interface.command(&[DISPLAY_OFF, REMAP, REMAP_ROWS])?;
+            self.send(0, ROW - 1, 0, HEIGHT - 1)?;
+            self.interface.command(&[DISPLAY_ON])?;
         }
+        self.is_on = true;
+        Ok(())
+    }
+
+    fn send(&mut self, left: usize, right: usize, top: usize, bottom: usize) -> Result<(), I::Error> {
+        self.interface.command(&[COLUMNS, left as u8, right as u8, ROWS, top as u8, bottom as u8])?;
+        self.memory[top..=bottom].iter().try_for_each(|row| self.interface.data(&row[left..=right]))
     }
 }
 
@@ -91,25 +112,21 @@ impl<I> OriginDimensions for Ssd0323<'_, I> {
 
 impl<I: Interface> DrawTarget for Ssd0323<'_, I> {
     type Color = Gray4;
-    type Error = Infallible;
+    type Error = I::Error;
 
-    fn draw_iter<P: IntoIterator<Item = Pixel<Gray4>>>(&mut self, pixels: P) -> Result<(), Infallible> {
+    fn draw_iter<P: IntoIterator<Item = Pixel<Gray4>>>(&mut self, pixels: P) -> Result<(), I::Error> {
         let area = self.bounding_box();
         for Pixel(point, colour) in pixels {
             if area.contains(point) {
                 let (x, y) = (point.x as usize, point.y as usize);
                 self.set(x, y, colour);
-                self.send(x / 2, x / 2, y, y);
+                self.show(x / 2, x / 2, y, y)?;
             }
         }
         Ok(())
     }
 
-    fn fill_contiguous<C: IntoIterator<Item = Gray4>>(
-        &mut self,
-        area: &Rectangle,
-        colours: C,
-    ) -> Result<(), Infallible> {
+    fn fill_contiguous<C: IntoIterator<Item = Gray4>>(&mut self, area: &Rectangle, colours: C) -> Result<(), I::Error> {
         let visible = area.intersection(&self.bounding_box());
         let Some(last) = visible.bottom_right() else { return Ok(()) };
         for (point, colour) in area.points().zip(colours) {
@@ -118,11 +135,10 @@ impl<I: Interface> DrawTarget for Ssd0323<'_, I> {
             }
         }
         let first = visible.top_left;
-        self.send(first.x as usize / 2, last.x as usize / 2, first.y as usize, last.y as usize);
-        Ok(())
+        self.show(first.x as usize / 2, last.x as usize / 2, first.y as usize, last.y as usize)
     }
 
-    fn fill_solid(&mut self, area: &Rectangle, colour: Gray4) -> Result<(), Infallible> {
+    fn fill_solid(&mut self, area: &Rectangle, colour: Gray4) -> Result<(), I::Error> {
         self.fill_contiguous(&area.intersection(&self.bounding_box()), core::iter::repeat(colour))
     }
 }
@@ -141,10 +157,21 @@ mod tests {
         at: (usize, usize),
         sent: usize,
         on: bool,
+        unplugged: bool,
     }
 
+    /// Nothing arrives.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Unplugged;
+
     impl Interface for Controller {
-        fn command(&mut self, bytes: &[u8]) {
+        type Error = Unplugged;
+
+        fn command(&mut self, bytes: &[u8]) -> Result<(), Unplugged> {
+            if self.unplugged {
+                *self = Self { unplugged: true, ..Self::default() };
+                return Err(Unplugged);
+            }
             self.memory.resize(HEIGHT, [0xFF; ROW].to_vec());
             let mut bytes = bytes.iter().copied();
             while let Some(command) = bytes.next() {
@@ -159,9 +186,10 @@ mod tests {
                 }
                 self.at = (self.window[0], self.window[2]);
             }
+            Ok(())
         }
 
-        fn data(&mut self, bytes: &[u8]) {
+        fn data(&mut self, bytes: &[u8]) -> Result<(), Unplugged> {
             let [left, right, top, bottom] = self.window;
             for &byte in bytes {
                 self.memory[self.at.1][self.at.0] = byte;
@@ -171,6 +199,7 @@ mod tests {
                     self.at = (left, if self.at.1 == bottom { top } else { self.at.1 + 1 });
                 }
             }
+            Ok(())
         }
     }
 
@@ -182,11 +211,29 @@ mod tests {
     }
 
     #[test]
-    fn starts_black() {
+    fn the_first_pixel_switches_it_on() {
         let mut memory = BLACK;
-        let display = Ssd0323::new(Controller::default(), &mut memory);
+        let mut display = Ssd0323::new(Controller::default(), &mut memory);
+        Pixel(Point::zero(), Gray4::WHITE).draw(&mut display).unwrap();
         check(&display);
-        assert!((0..WIDTH * HEIGHT).all(|i| display.grey(i % WIDTH, i / WIDTH) == 0));
+        assert!((1..WIDTH * HEIGHT).all(|i| display.grey(i % WIDTH, i / WIDTH) == 0));
+    }
+
+    #[test]
+    fn a_display_that_was_unplugged_shows_everything_again() {
+        let mut memory = BLACK;
+        let mut display = Ssd0323::new(Controller { unplugged: true, ..Controller::default() }, &mut memory);
+        assert_eq!(display.clear(Gray4::new(3)), Err(Unplugged));
+        display.interface.unplugged = false;
+        Pixel(Point::zero(), Gray4::WHITE).draw(&mut display).unwrap();
+        check(&display);
+
+        display.interface.unplugged = true;
+        assert_eq!(Pixel(Point::new(9, 9), Gray4::WHITE).draw(&mut display), Err(Unplugged));
+        display.interface.unplugged = false;
+        Pixel(Point::new(20, 20), Gray4::WHITE).draw(&mut display).unwrap();
+        check(&display);
+        assert_eq!([(0, 0), (9, 9), (20, 20), (1, 0)].map(|(x, y)| display.grey(x, y)), [15, 15, 15, 3]);
     }
 
     #[test]
@@ -205,6 +252,7 @@ mod tests {
     fn only_what_changed_is_sent() {
         let mut memory = BLACK;
         let mut display = Ssd0323::new(Controller::default(), &mut memory);
+        display.clear(Gray4::BLACK).ok();
         let before = display.interface.sent;
         display.fill_contiguous(&Rectangle::new(Point::new(0, 7), Size::new(64, 1)), [Gray4::WHITE; 64]).ok();
         assert_eq!(display.interface.sent - before, 32);

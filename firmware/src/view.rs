@@ -92,30 +92,25 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
         }
     }
 
-    /// Draws a picture row by row as it is generated; returns its checksum.
-    ///
-    /// # Errors
-    /// Those of the display; `watch` sees all rows nevertheless.
+    /// Draws a picture row by row as it is generated; returns its checksum, and what the display
+    /// says to it: the picture is generated, and watched, in any case.
     pub fn picture(
         &mut self,
         engine: &mut Engine<'_, '_>,
         latent: &Latent,
         watch: &mut impl Watch,
-    ) -> Result<u32, D::Error> {
+    ) -> (u32, Result<(), D::Error>) {
         self.draw(engine, latent, self.layout.picture.top_left, self.layout.scale, watch)
     }
 
-    /// Draws picture `i` of a wall.
-    ///
-    /// # Errors
-    /// As [`picture`](Self::picture).
+    /// Draws picture `i` of a wall, as [`picture`](Self::picture).
     pub fn brick(
         &mut self,
         i: u32,
         engine: &mut Engine<'_, '_>,
         latent: &Latent,
         watch: &mut impl Watch,
-    ) -> Result<u32, D::Error> {
+    ) -> (u32, Result<(), D::Error>) {
         let wall = self.layout.wall;
         self.draw(engine, latent, wall.place(i), wall.scale, watch)
     }
@@ -127,7 +122,7 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
         at: Point,
         scale: u32,
         watch: &mut impl Watch,
-    ) -> Result<u32, D::Error> {
+    ) -> (u32, Result<(), D::Error>) {
         let mut enlarger = Enlarger::new(self.shape, scale);
         let mut result = Ok(());
         let origin = self.display.bounding_box().top_left + at;
@@ -142,7 +137,7 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
             }
             watch.shown();
         });
-        result.map(|()| checksum)
+        (checksum, result)
     }
 
     /// Writes what is to be said about a picture, where there is room.

@@ -178,6 +178,32 @@ pub fn build_with(board: Board, program: &str, model: Option<&Path>, features: &
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// Builds gen-core's program `pictures` for this machine and returns where it is; the next build of the
+/// same profile may put another one there.
+///
+/// `profile` and `flags` are cargo's and rustc's: what has to make no difference.
+///
+/// # Errors
+/// When cargo fails: with all that it printed.
+pub fn build_on_host(profile: &str, flags: &str) -> Result<PathBuf> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()?).args(["build", "-q", "-p", "gen-core", "--bin", "pictures", "--features", "pictures"]);
+    cargo.args(["--profile", profile, "--message-format", "json-render-diagnostics"]);
+    if !flags.is_empty() {
+        cargo.env("RUSTFLAGS", flags);
+        // With a target, flags are not for the programs that only take part in building: these are not built again.
+        let rustc = Command::new("rustc").current_dir(root()?).arg("-vV").output().context("cannot run rustc")?;
+        let said = String::from_utf8(rustc.stdout)?;
+        let host = said.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
+        cargo.args(["--target", host]);
+    }
+    let output = cargo.stdin(Stdio::null()).output().context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("cannot build pictures, {profile} {flags}:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    executable(&output.stdout).context("cargo named no executable")
+}
+
 /// The executable among cargo's messages.
 fn executable(messages: &[u8]) -> Option<PathBuf> {
     let messages = str::from_utf8(messages).ok()?;

@@ -81,7 +81,7 @@ impl<'a, D: DrawTarget<Color: Ink>> Replay<'a, D> {
         let latent = |seed| Latent::from_seed(seed, self.latent_len);
         let from = latent(drawn.seed);
         let latent = drawn.way.map_or(from.clone(), |(to, t)| from.toward(&latent(to), t));
-        let (crc, number) = if self.mode == Mode::Gallery {
+        let ((crc, shown), number) = if self.mode == Mode::Gallery {
             let (first, bricks) = match self.wall {
                 Some((first, bricks)) if bricks < self.view.layout().wall.len() => (first, bricks),
                 _ => (drawn.seed, 0),
@@ -92,7 +92,7 @@ impl<'a, D: DrawTarget<Color: Ink>> Replay<'a, D> {
         } else {
             (self.view.picture(&mut self.engine, &latent, &mut ()), drawn.seed)
         };
-        let crc = crc.ok().context("the display fails")?;
+        shown.ok().context("the display fails")?;
         ensure!(crc == drawn.crc, "the host draws {crc:08x}, the board says: {line}");
         let label = Label { number, next: drawn.way.map(|(to, _)| to), mode: self.mode, us: drawn.us };
         self.view.label(&label).ok().context("the display fails")?;

@@ -224,6 +224,25 @@ fn a_model_of_anything_else() -> Result<()> {
 }
 
 #[test]
+fn a_bus_that_is_stuck_is_named_once_and_stops_nothing() -> Result<()> {
+    let words = ["panel=disc1", "seed=7", "mode=slides", "events=5", "tap=1", "stuck=2"].map(str::to_owned);
+    let folder = tempfile::tempdir()?;
+    let serial = folder.path().join("uart");
+    let options =
+        Options { settings: words.into(), serial: Some(serial.clone()), limit: Some(LIMIT), ..Options::default() };
+    let mut log = Vec::new();
+    let qemu = Qemu::start(MPS2_AN386, &build(MPS2_AN386, "colour", None)?, &options)?;
+    let code = qemu.finish(|line| log.push(line.split([':', ',']).next().unwrap_or_default().to_owned()))?;
+    let expected = [7, 8, 9, 10, 11].map(|number| format!("INFO  picture {number} drawn"));
+    let mut expected: Vec<_> = expected.into_iter().chain(["INFO  done".to_owned()]).collect();
+    expected.insert(2, "ERROR the display fails".to_owned());
+    assert_eq!((code, log), (0, expected));
+    // What arrived until then is whole.
+    assert_eq!(screens(glass(&panel::DISC1), &std::fs::read(serial)?)?.len(), 2);
+    Ok(())
+}
+
+#[test]
 fn a_panel_that_is_told_the_wrong_thing_shows_it() -> Result<()> {
     // The check can fail: another order of colours, no inversion, or a shifted window are seen.
     let program = build(MPS2_AN386, "colour", None)?;

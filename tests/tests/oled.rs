@@ -5,13 +5,20 @@
 //! looked at do not change by themselves (`idle=0`). Where they do, the log carries the
 //! checksum of every picture.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::env;
+use std::ops::Range;
+
 use anyhow::{Context, Result};
+use firmware::app::StartError;
 use firmware::model::BLOB;
 use firmware::settings::Mode;
 use firmware::ssd0323::{BLACK, HEIGHT, Interface, Memory, Ssd0323, WIDTH};
 use firmware::view;
-use gen_core::{Model, ParseError};
-use workspace_tests::firmware::{LM3S6965EVB, build};
+use gen_core::Model;
+use workspace_tests::firmware::{LM3S6965EVB, MPS2_AN386, build};
+use workspace_tests::pictures::on_board;
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
 use workspace_tests::replay::Replay;
 
@@ -19,8 +26,15 @@ use workspace_tests::replay::Replay;
 struct Nowhere;
 
 impl Interface for Nowhere {
-    fn command(&mut self, _: &[u8]) {}
-    fn data(&mut self, _: &[u8]) {}
+    type Error = Infallible;
+
+    fn command(&mut self, _: &[u8]) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn data(&mut self, _: &[u8]) -> Result<(), Infallible> {
+        Ok(())
+    }
 }
 
 type Oled<'m> = Ssd0323<'m, Nowhere>;
@@ -118,21 +132,125 @@ fn a_wall_fills_the_display() -> Result<()> {
     })
 }
 
+/// A program whose model's bytes in flash are others.
+fn with_model(program: &[u8], model: &[u8]) -> Result<Vec<u8>> {
+    let place = program.windows(BLOB.len()).position(|part| part == BLOB).context("the program holds the model")?;
+    let mut program = program.to_vec();
+    program[place..][..model.len()].copy_from_slice(model);
+    Ok(program)
+}
+
+/// The model with one bit turned round.
+fn flipped(bit: usize) -> Vec<u8> {
+    let mut model = BLOB.to_vec();
+    model[bit / 8] ^= 1 << (bit % 8);
+    model
+}
+
+/// The places of a model where different things stand: in its first 16 bytes as `gen_core::blob` has
+/// them, then the layers, then their numbers, of which multipliers come last.
+fn places() -> [Range<usize>; 8] {
+    let header = 16..16 + usize::from(u16::from_le_bytes([BLOB[6], BLOB[7]]));
+    let numbers = header.end.next_multiple_of(16);
+    [0..4, 4..6, 6..8, 8..12, 12..16, header, numbers..BLOB.len() - 32, BLOB.len() - 32..BLOB.len()]
+}
+
+/// What may become of flash: `flips` single bits, the same ones every time, everywhere in turn; pages that
+/// were erased, or never written.
+fn damaged(flips: usize) -> Vec<Vec<u8>> {
+    let mut random = 42_u32;
+    let mut models: Vec<_> = places()
+        .into_iter()
+        .cycle()
+        .take(flips)
+        .map(|place| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            flipped(8 * place.start + (random >> 8) as usize % (8 * place.len()))
+        })
+        .collect();
+    const PAGE: usize = 1024;
+    for (erased, with) in [(0..BLOB.len(), 0xFF), (0..PAGE, 0xFF), (8 * PAGE..9 * PAGE, 0xFF), (40_000..BLOB.len(), 0)]
+    {
+        let mut model = BLOB.to_vec();
+        model[erased].fill(with);
+        models.push(model);
+    }
+    models
+}
+
+/// Single bits that only the parser's own checks can notice, as the checksum is right: one for each thing
+/// that it has to say.
+fn sealed() -> Result<Vec<Vec<u8>>> {
+    let [.., layers, _, multipliers] = places();
+    let mut models = BTreeMap::new();
+    for bit in (8 * layers.start..8 * layers.end).chain(8 * multipliers.start..8 * multipliers.end) {
+        let mut model = flipped(bit);
+        gen_core::blob::seal(&mut model)?;
+        let error = Model::parse(&model).err();
+        if let Some(e) = error {
+            models.entry(e.to_string()).or_insert(model);
+        }
+    }
+    Ok(models.into_values().collect())
+}
+
+/// `FLIPS=200 cargo test --workspace --test oled damaged` tries more bits.
 #[test]
 fn a_damaged_model_is_named_on_the_display() -> Result<()> {
-    let mut elf = build(LM3S6965EVB, "frog", None)?;
-    let model = elf.windows(BLOB.len()).position(|part| part == BLOB).context("the program holds the model")?;
-    elf[model + BLOB.len() / 2] ^= 1;
-
-    let mut memory = BLACK;
-    let mut display = Ssd0323::new(Nowhere, &mut memory);
-    let Ok(()) = view::message(&mut display, ParseError::Checksum);
-
+    let flips = env::var("FLIPS").map_or(Ok(8), |n| n.parse()).context("FLIPS is a number")?;
+    let (oled, headless) = (build(LM3S6965EVB, "frog", None)?, build(MPS2_AN386, "parity", None)?);
     let options = Options { limit: Some(LIMIT), ..Options::default() };
-    let mut qemu = Qemu::start(LM3S6965EVB, &elf, &options)?;
-    qemu.wait_for(&ParseError::Checksum.to_string())?;
-    compare(&qemu.screen()?.greys()?, &greys(&display));
+    let (damaged, sealed) = (damaged(flips), sealed()?);
+    println!("{} damaged models, {} of them with a checksum that is right", damaged.len() + sealed.len(), sealed.len());
+    assert!(sealed.len() >= 6, "the parser has more to say");
+    for model in damaged.into_iter().chain(sealed) {
+        let error = Model::parse(&model).err().context("nobody noticed")?;
+        println!("{error}");
+
+        let mut memory = BLACK;
+        let mut display = Ssd0323::new(Nowhere, &mut memory);
+        let Ok(()) = view::message(&mut display, StartError::Model(error));
+        let mut qemu = Qemu::start(LM3S6965EVB, &with_model(&oled, &model)?, &options)?;
+        let first = qemu.wait_for("")?;
+        assert!(first.starts_with("INFO  model "), "{first}");
+        assert_eq!(qemu.wait_for("")?, format!("ERROR {}", StartError::Model(error)));
+        compare(&qemu.screen()?.greys()?, &greys(&display));
+
+        let said = on_board(MPS2_AN386, &with_model(&headless, &model)?, &options);
+        let said = said.map_or_else(|e| e.to_string(), |_| "a picture".to_owned());
+        assert!(said.contains("returned 1") && said.contains(&format!("no model in memory: {error}")), "{said}");
+    }
     Ok(())
+}
+
+#[test]
+fn a_missing_display_stops_nothing() -> Result<()> {
+    let mut qemu = start(&["seed=41", "idle=0", "unplugged=2"])?;
+    beside(Mode::Morph, |host| {
+        let mut log = Vec::new();
+        for seed in 41..44 {
+            if seed > 41 {
+                qemu.press("ctrl")?;
+            }
+            let drawn = format!("picture {seed} drawn");
+            while log.last().is_none_or(|line: &String| !line.contains(&drawn)) {
+                log.push(qemu.wait_for("")?);
+            }
+        }
+        // Said once, however often it was tried, and both in the order in which it happened.
+        let said: Vec<_> = log.iter().map(|line| line.split(" drawn").next().unwrap_or_default()).collect();
+        let expected = [
+            "ERROR the display fails, check its wires: Stuck",
+            "INFO  picture 41",
+            "INFO  picture 42",
+            "INFO  the display works again",
+            "INFO  picture 43",
+        ];
+        assert_eq!(said[1..], expected, "{log:#?}");
+        host.draw(&log[5])?;
+        compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        Ok(())
+    })
 }
 
 #[test]

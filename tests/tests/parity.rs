@@ -1,11 +1,13 @@
-//! Host, Cortex-M3, M4, M7, M33 and M55 draw the same pictures, byte for byte.
+//! Host, Cortex-M3, M4, M7, M33 and M55 draw the same pictures, byte for byte, however gen-core was built.
 
 mod models;
 
-use anyhow::{Context, Result};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 use firmware::model::BLOB;
 use firmware::picture::PARITY_SEEDS;
-use workspace_tests::firmware::{BOARDS, LM3S6965EVB, build};
+use workspace_tests::firmware::{BOARDS, LM3S6965EVB, build, build_on_host};
 use workspace_tests::golden;
 use workspace_tests::pictures::{on_board, on_host};
 use workspace_tests::qemu::{LIMIT, Options};
@@ -15,12 +17,35 @@ fn options(settings: &[&str]) -> Options {
     Options { settings, limit: Some(LIMIT), ..Options::default() }
 }
 
+/// How gen-core is built for this machine: a name, cargo's profile, rustc's flags.
+const BUILDS: [(&str, &str, &str); 3] =
+    [("debug", "dev", ""), ("release", "release", ""), ("release, native CPU", "release", "-Ctarget-cpu=native")];
+
+/// A row of the table that `cargo test --workspace --test parity -- --nocapture everywhere` prints.
+fn print(machine: &str, build: &str, lines: &[String]) {
+    println!("| {machine} | {build} | {} | {:08x} |", lines.len(), crc32fast::hash(lines.join("\n").as_bytes()));
+}
+
 #[test]
 fn the_model_draws_the_same_everywhere() -> Result<()> {
     let host = on_host(BLOB, &PARITY_SEEDS)?;
+    println!("| machine | gen-core | pictures | checksum of their checksums |\n|---|---|---|---|");
+    print("host", "test", &host.lines);
+    let folder = tempfile::tempdir()?;
+    let model = folder.path().join("model.gen");
+    std::fs::write(&model, BLOB)?;
+    for (name, profile, flags) in BUILDS {
+        let mut pictures = Command::new(build_on_host(profile, flags)?);
+        let output = pictures.arg(&model).args(PARITY_SEEDS.map(|seed| seed.to_string())).output()?;
+        ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let lines: Vec<_> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
+        print("host", name, &lines);
+        assert_eq!(lines, host.lines, "{name}");
+    }
     for board in BOARDS {
         let (chip, log) = on_board(board, &build(board, "parity", None)?, &options(&[]))?;
         assert!(log.iter().all(|line| line.starts_with("INFO")), "{}: {log:#?}", board.name);
+        print(board.name, "firmware", &chip.lines);
         assert_eq!(chip.lines, host.lines, "{}", board.name);
         assert!(chip.bytes == host.bytes, "{}: the bytes differ although the checksums agree", board.name);
     }

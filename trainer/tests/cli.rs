@@ -224,10 +224,12 @@ fn the_number_of_threads_changes_nothing() {
     let place = Place::new();
     place.run_well(&with(&["--threads", "1"]));
     place.run_well(&with(&["--threads", "2"]));
+    place.run_well(&with(&["--threads", "3"]));
     place.run_well(&with(&["--threads", "3", "--seed", "2"]));
     let one = result(&place.folder("001-tiny"));
     assert!(one == result(&place.folder("002-tiny")), "1 and 2 threads differ");
-    assert!(one.2 != result(&place.folder("003-tiny")).2, "another seed gives another model");
+    assert!(one == result(&place.folder("003-tiny")), "1 and 3 threads differ");
+    assert!(one.2 != result(&place.folder("004-tiny")).2, "another seed gives another model");
 }
 
 #[cfg(unix)]

@@ -2,7 +2,8 @@
 //! model of the controller shows on the host what would be on the glass.
 //!
 //! Words beside the usual settings: `panel=NAME`, `events=N` (pictures until the end), `tap=N`
-//! (after every so many the button is tapped), and `card`, which draws the test card first.
+//! (after every so many the button is tapped), `stuck=N` (after so many the bus does not go on), and `card`,
+//! which draws the test card first.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -16,8 +17,9 @@ use firmware::board::wire::{Bus, DataOrCommand, NoDelay, Reset};
 use firmware::board::{self, Board, CLOCK_HZ, Uart};
 use firmware::io::Io;
 use firmware::panel::{self, Controller, Panel};
+use firmware::product::Log;
 use firmware::settings::Settings;
-use firmware::{product, testcard};
+use firmware::testcard;
 use gen_core::Model;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::{ILI9341Rgb565, ST7735s, ST7789};
@@ -49,6 +51,8 @@ struct Wanted {
     events: u32,
     /// Pictures between two taps; 0 for none.
     tap: u32,
+    /// Pictures after which the bus is stuck; 0 for never.
+    stuck: u32,
     card: bool,
 }
 
@@ -63,6 +67,7 @@ impl Wanted {
             }
             Some(("events", n)) => number(n).map(|n| self.events = n).is_some(),
             Some(("tap", n)) => number(n).map(|n| self.tap = n).is_some(),
+            Some(("stuck", n)) => number(n).map(|n| self.stuck = n).is_some(),
             None if word == "card" => {
                 self.card = true;
                 true
@@ -75,7 +80,7 @@ impl Wanted {
 #[entry]
 fn main() -> ! {
     let board = Board::take();
-    let mut wanted = Wanted { panel: panel::PICO_LCD_1_3, events: 1, tap: 0, card: false };
+    let mut wanted = Wanted { panel: panel::PICO_LCD_1_3, events: 1, tap: 0, stuck: 0, card: false };
     let settings = board::settings_and(|word| wanted.take(word));
     match wanted.panel.controller {
         Controller::St7789 => show(ST7789, &wanted, board.uart, settings),
@@ -95,21 +100,24 @@ fn show(
     let driver = wanted.panel.describe(Builder::new(controller, bus)).reset_pin(Reset(uart));
     let mut display = driver.init(&mut NoDelay).unwrap_or_else(|_| panic!("the panel is larger than the memory"));
     if wanted.card {
-        let Ok(()) = testcard::draw(&mut display);
-        Bus::mark(&mut uart);
+        testcard::draw(&mut display).unwrap_or_else(|e| panic!("{e:?}"));
+        Bus::mark(&mut uart).unwrap_or_else(|e| panic!("{e}"));
     }
 
     let model = Model::parse(board::model()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
     let plan = Plan { clock: Counter::start(), tap_now: false };
     let mut app = App::new(&model, board::workspace(), &mut display, plan, settings)
         .unwrap_or_else(|e| panic!("the app does not start: {e}"));
-    let mut events = 0;
+    let (mut events, mut log) = (0, Log::default());
     while events < wanted.events {
-        let Ok(event) = app.step();
-        let Some(event) = event else { continue };
-        product::log(&event);
-        Bus::mark(&mut uart);
+        if !log.step(app.step()) {
+            continue;
+        }
+        _ = Bus::mark(&mut uart); // the host counts what arrives
         events += 1;
+        if events == wanted.stuck {
+            Board::connect(false);
+        }
         app.io().tap_now = wanted.tap > 0 && events % wanted.tap == 0;
     }
     info!("done");

@@ -1,4 +1,6 @@
 //! The product on the board with the grey OLED: a picture, and a new one at every press of select.
+//!
+//! A word beside the usual settings: `unplugged=N`, so many presses without a display at first.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -16,5 +18,9 @@ const _: () = assert!(
 #[entry]
 fn main() -> ! {
     let mut board = Board::take();
-    product::run(&mut board.oled, board.select, board::settings())
+    let settings = board::settings_and(|word| {
+        let taps = word.strip_prefix("unplugged=").and_then(|taps| taps.parse().ok());
+        taps.map(|taps| board.unplug(taps)).is_some()
+    });
+    product::run(&mut board.oled, board.select, settings)
 }

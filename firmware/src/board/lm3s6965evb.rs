@@ -7,7 +7,7 @@ use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
 
-use super::register::Register;
+use super::register::{Register, Stuck};
 use super::uart::Uart;
 use crate::io::Io;
 use crate::ssd0323::{BLACK, Interface, Memory, Ssd0323};
@@ -111,6 +111,12 @@ impl Board {
             select: Select::take(),
         }
     }
+
+    /// Unplugs the display until the button has been tapped so many times: in QEMU nobody else can.
+    pub fn unplug(&mut self, taps: u32) {
+        self.select.unplugged = taps;
+        Ssi::connect(taps == 0);
+    }
 }
 
 static TICKS: AtomicU32 = AtomicU32::new(0);
@@ -147,6 +153,8 @@ fn now_us() -> u64 {
 #[derive(Debug)]
 pub struct Ssi(());
 
+/// On, as master.
+const ENABLE: u32 = 1 << 1;
 const TRANSMIT_ROOM: u32 = 1 << 1;
 const RECEIVED: u32 = 1 << 2;
 const BUSY: u32 = 1 << 4;
@@ -157,39 +165,54 @@ impl Ssi {
     fn take() -> Self {
         GPIO_C_DIRECTION.set(COMMAND_OR_DATA);
         GPIO_C_DIGITAL.set(COMMAND_OR_DATA);
-        SSI_CONTROL_1.write(0); // off while it is set up
+        Self::connect(false); // while it is set up
         SSI_PRESCALE.write(2);
         SSI_CONTROL_0.write(7); // 8 bits
-        SSI_CONTROL_1.write(1 << 1); // on, master
+        Self::connect(true);
         Self(())
     }
 
+    /// Sends bytes with the command line at this level.
+    ///
     /// The device stops when nobody takes what it receives: both FIFOs go in step.
-    fn send(&mut self, bytes: &[u8]) {
+    fn send(&mut self, line: u32, bytes: &[u8]) -> Result<(), Stuck> {
+        // The line must not change before the last bit is out, also of what a stuck bus kept.
+        SSI_STATUS.wait(BUSY, 0)?;
+        for _ in 0..FIFO {
+            if SSI_STATUS.read() & RECEIVED == 0 {
+                break;
+            }
+            SSI_DATA.read();
+        }
+        GPIO_C_PIN_7.write(line);
         for chunk in bytes.chunks(FIFO) {
             for &byte in chunk {
-                while SSI_STATUS.read() & TRANSMIT_ROOM == 0 {}
+                SSI_STATUS.wait(TRANSMIT_ROOM, TRANSMIT_ROOM)?;
                 SSI_DATA.write(byte.into());
             }
             for _ in chunk {
-                while SSI_STATUS.read() & RECEIVED == 0 {}
+                SSI_STATUS.wait(RECEIVED, RECEIVED)?;
                 SSI_DATA.read();
             }
         }
-        // The command line must not change before the last bit is out.
-        while SSI_STATUS.read() & BUSY != 0 {}
+        Ok(())
+    }
+
+    /// Switches the bus on or off: then nothing that is sent arrives, or is answered.
+    fn connect(on: bool) {
+        SSI_CONTROL_1.write(if on { ENABLE } else { 0 });
     }
 }
 
 impl Interface for Ssi {
-    fn command(&mut self, bytes: &[u8]) {
-        GPIO_C_PIN_7.write(0);
-        self.send(bytes);
+    type Error = Stuck;
+
+    fn command(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
+        self.send(0, bytes)
     }
 
-    fn data(&mut self, bytes: &[u8]) {
-        GPIO_C_PIN_7.write(COMMAND_OR_DATA);
-        self.send(bytes);
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
+        self.send(COMMAND_OR_DATA, bytes)
     }
 }
 
@@ -200,6 +223,8 @@ impl Interface for Ssi {
 #[derive(Debug)]
 pub struct Select {
     line_was_high: bool,
+    /// Taps until the display is plugged in again.
+    unplugged: u32,
 }
 
 impl Select {
@@ -208,7 +233,7 @@ impl Select {
         GPIO_F_DIGITAL.set(SELECT);
         GPIO_F_EVENT.set(SELECT); // rising edge
         GPIO_F_CLEAR.write(SELECT);
-        Self { line_was_high: false }
+        Self { line_was_high: false, unplugged: 0 }
     }
 }
 
@@ -227,6 +252,10 @@ impl Io for Select {
         let tapped = GPIO_F_RAW_STATUS.read() & SELECT != 0;
         if tapped {
             GPIO_F_CLEAR.write(SELECT);
+            if self.unplugged > 0 {
+                self.unplugged -= 1;
+                Ssi::connect(self.unplugged == 0);
+            }
         }
         tapped
     }

@@ -16,8 +16,13 @@ impl Board {
     pub fn take() -> Self {
         super::stack::guard();
         BAUD_DIVIDER.write(16); // the least it accepts
-        CONTROL.write(TRANSMIT);
+        Self::connect(true);
         Self { uart: Uart { data: DATA, status: STATE, full: FULL } }
+    }
+
+    /// Switches the sender of UART 0 off and on: while it is off, the device takes one byte and no more.
+    pub fn connect(on: bool) {
+        CONTROL.write(if on { TRANSMIT } else { 0 });
     }
 }
 

@@ -1,5 +1,37 @@
 //! Memory-mapped registers.
 
+use core::fmt;
+
+use embedded_hal::{digital, spi};
+
+/// Readings of a register after which a device is given up. The slowest here, a serial port with
+/// 115,200 baud, takes some two hundred for a byte.
+const PATIENCE: u32 = 10_000;
+
+/// A device did not become ready, and what it was to send is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stuck;
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bus is stuck")
+    }
+}
+
+impl core::error::Error for Stuck {}
+
+impl spi::Error for Stuck {
+    fn kind(&self) -> spi::ErrorKind {
+        spi::ErrorKind::Other
+    }
+}
+
+impl digital::Error for Stuck {
+    fn kind(&self) -> digital::ErrorKind {
+        digital::ErrorKind::Other
+    }
+}
+
 /// A 32-bit device register.
 #[derive(Debug, Clone, Copy)]
 pub struct Register(*mut u32);
@@ -30,5 +62,13 @@ impl Register {
     #[allow(dead_code, reason = "not every board has registers shared between devices")]
     pub fn set(self, bits: u32) {
         self.write(self.read() | bits);
+    }
+
+    /// Waits until the bits that are 1 in `mask` are as in `bits`: not for ever.
+    ///
+    /// # Errors
+    /// [`Stuck`]
+    pub fn wait(self, mask: u32, bits: u32) -> Result<(), Stuck> {
+        if (0..PATIENCE).any(|_| self.read() & mask == bits) { Ok(()) } else { Err(Stuck) }
     }
 }

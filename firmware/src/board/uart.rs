@@ -1,7 +1,7 @@
 //! Serial ports that are all alike for sending: a register for data, and a bit that
 //! says when it can take no more.
 
-use super::register::Register;
+use super::register::{Register, Stuck};
 
 /// A serial port that is set up for sending.
 #[derive(Debug, Clone, Copy)]
@@ -14,10 +14,14 @@ pub struct Uart {
 
 impl Uart {
     /// Sends bytes; waits while the device is busy.
-    pub fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            while self.status.read() & self.full != 0 {}
+    ///
+    /// # Errors
+    /// [`Stuck`], when it does not become ready again.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
+        bytes.iter().try_for_each(|&byte| {
+            self.status.wait(self.full, 0)?;
             self.data.write(byte.into());
-        }
+            Ok(())
+        })
     }
 }

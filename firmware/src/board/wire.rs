@@ -12,7 +12,7 @@ use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{self, OutputPin};
 use embedded_hal::spi::{self, Operation, SpiDevice};
 
-use super::Uart;
+use super::{Stuck, Uart};
 
 /// The level of the D/C line: one wire, two ends.
 static DATA: AtomicBool = AtomicBool::new(true);
@@ -20,12 +20,12 @@ static DATA: AtomicBool = AtomicBool::new(true);
 const RESET: u8 = 2;
 const MARK: u8 = 3;
 
-fn record(uart: &mut Uart, kind: u8, bytes: &[u8]) {
-    for part in bytes.chunks(usize::from(u16::MAX)) {
+fn record(uart: &mut Uart, kind: u8, bytes: &[u8]) -> Result<(), Stuck> {
+    bytes.chunks(usize::from(u16::MAX)).try_for_each(|part| {
         let [low, high] = (part.len() as u16).to_le_bytes();
-        uart.write(&[kind, low, high]);
-        uart.write(part);
-    }
+        uart.write(&[kind, low, high])?;
+        uart.write(part)
+    })
 }
 
 /// The bus, with the display selected while something is sent.
@@ -34,29 +34,32 @@ pub struct Bus(pub Uart);
 
 impl Bus {
     /// Sends a mark.
-    pub fn mark(uart: &mut Uart) {
-        uart.write(&[MARK, 0, 0]);
+    ///
+    /// # Errors
+    /// [`Stuck`]
+    pub fn mark(uart: &mut Uart) -> Result<(), Stuck> {
+        uart.write(&[MARK, 0, 0])
     }
 }
 
 impl spi::ErrorType for Bus {
-    type Error = Infallible;
+    type Error = Stuck;
 }
 
 impl SpiDevice for Bus {
-    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
+    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Stuck> {
         let kind = u8::from(DATA.load(Ordering::Relaxed));
         for operation in operations {
             match operation {
-                Operation::Write(bytes) => record(&mut self.0, kind, bytes),
+                Operation::Write(bytes) => record(&mut self.0, kind, bytes)?,
                 // Nothing answers: the line that would is not connected, as on most displays.
                 Operation::Read(bytes) => bytes.fill(0),
                 Operation::Transfer(read, bytes) => {
-                    record(&mut self.0, kind, bytes);
+                    record(&mut self.0, kind, bytes)?;
                     read.fill(0);
                 }
                 Operation::TransferInPlace(bytes) => {
-                    record(&mut self.0, kind, bytes);
+                    record(&mut self.0, kind, bytes)?;
                     bytes.fill(0);
                 }
                 Operation::DelayNs(_) => {}
@@ -91,16 +94,15 @@ impl OutputPin for DataOrCommand {
 pub struct Reset(pub Uart);
 
 impl digital::ErrorType for Reset {
-    type Error = Infallible;
+    type Error = Stuck;
 }
 
 impl OutputPin for Reset {
-    fn set_low(&mut self) -> Result<(), Infallible> {
-        self.0.write(&[RESET, 0, 0]);
-        Ok(())
+    fn set_low(&mut self) -> Result<(), Stuck> {
+        self.0.write(&[RESET, 0, 0])
     }
 
-    fn set_high(&mut self) -> Result<(), Infallible> {
+    fn set_high(&mut self) -> Result<(), Stuck> {
         Ok(())
     }
 }
