@@ -588,9 +588,27 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if let Some(advice) = advice(&error) {
+                eprintln!("{advice}");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// What to do when the system does not let a file be written or read.
+fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    use std::io::{Error, ErrorKind};
+    Some(match error.chain().find_map(|cause| cause.downcast_ref::<Error>())?.kind() {
+        ErrorKind::StorageFull => "The disk is full: make room, or choose a folder on another disk.",
+        ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "You may not write as much there: make room, or choose another folder."
+        }
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "That is not allowed there: change the permissions, or choose another folder."
+        }
+        _ => return None,
+    })
 }
 
 /// Runs `f` within a pool of its own: handing every loop to it from outside would
@@ -660,7 +678,14 @@ fn resume(args: &ResumeArgs) -> Result<ExitCode> {
 fn finish(mut session: Session) -> Result<ExitCode> {
     let path = session.folder().path().to_owned();
     eprintln!("Run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
-    let (outcome, facts) = session.run()?;
+    let (outcome, facts) = session.run().inspect_err(|error| {
+        if error.chain().any(|cause| cause.is::<std::io::Error>()) {
+            eprintln!(
+                "Stopped. Nothing up to the last checkpoint is lost; go on with: trainer resume {}",
+                path.display()
+            );
+        }
+    })?;
     println!("{facts}");
     println!("report: {}", path.join("report.html").display());
     println!("pictures: {}", path.join("samples.png").display());

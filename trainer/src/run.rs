@@ -4,6 +4,7 @@
 //! runs/007-pocket/
 //!   config.toml              all that decides the result; a `--config` for another run
 //!   data.toml                which pictures, and their fingerprint
+//!   pictures.txt             each of them, if they are files: to name those that have changed
 //!   metrics.jsonl            one line of losses every few steps
 //!   losses.svg  reals.png  samples/step-NNNNNN.png
 //!   pairs/{generated,real}-NNNNNN.png    if `every.pair` asks for them

@@ -1,116 +1,17 @@
 //! The program as a user runs it: runs, interruptions, mistakes.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use trainer::config::Config;
 use trainer::data;
 use trainer::quantise::fold::to_pixel;
-use trainer::run::metrics::{self, Row};
 use trainer::run::{Checkpoint, Folder};
 use trainer::train::Trainer;
 
-/// A recipe small enough to train in seconds. All kinds of layers, and dropout.
-fn tiny() -> Config {
-    let mut config = Config::preset("pocket").unwrap();
-    let tutorial = Config::preset("tutorial").unwrap();
-    config.name = "tiny".into();
-    config.batch = 6;
-    config.steps = 60;
-    config.every.log = 7;
-    config.every.sample = 25;
-    config.every.checkpoint = 10;
-    config.every.measure = None;
-    (config.few, config.quantise) = Default::default();
-    for layer in &mut config.generator.layers[..4] {
-        layer.channels = 6;
-    }
-    for layer in &mut config.discriminator.layers[..3] {
-        layer.channels = 8;
-    }
-    config.discriminator.layers[3].dropout = tutorial.discriminator.layers[4].dropout;
-    config.labels.noise = tutorial.labels.noise;
-    config
-}
+mod run_common;
 
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        fs::write(place.path().join("tiny.toml"), tiny().to_toml()).unwrap();
-        fs::create_dir(place.path().join("pictures")).unwrap();
-        (0..20).for_each(|i| place.add_picture(i));
-        place
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn add_picture(&self, i: u8) {
-        let colour = |x: u32, y: u32| image::Rgb([i * 5, (x * 6) as u8, (y * 7) as u8]);
-        image::RgbImage::from_fn(40, 32, colour).save(self.path().join(format!("pictures/{i}.png"))).unwrap();
-    }
-
-    /// Starts the run that will be called `name`, and kills it when its metrics have so many lines,
-    /// wherever it is by then.
-    #[cfg(unix)]
-    fn run_and_kill(&self, arguments: &[&str], name: &str, lines: usize) {
-        use std::os::unix::process::ExitStatusExt as _;
-
-        let mut child = self.command(arguments).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let metrics = self.path().join("runs").join(name).join("metrics.jsonl");
-        while child.try_wait().unwrap().is_none() {
-            if fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= lines) {
-                child.kill().unwrap(); // SIGKILL
-            }
-        }
-        assert_eq!(child.wait().unwrap().signal(), Some(9), "the run was over before it could be killed");
-    }
-
-    /// The program in this folder, without the user's environment or the network.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        command.env_remove("CIFAR10_DIR").env("RIBBIT_OFFLINE", "1").env("RIBBIT_CACHE", self.path().join("cache"));
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn run_well(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {text}");
-        text
-    }
-
-    fn folder(&self, name: &str) -> Folder {
-        Folder::open(&self.path().join("runs").join(name)).unwrap()
-    }
-}
-
-const TINY: [&str; 4] = ["--config", "tiny.toml", "--data", "pictures"];
-
-fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    TINY.into_iter().chain(more.iter().copied()).collect()
-}
-
-/// What must not depend on interruptions, threads or the clock.
-fn result(folder: &Folder) -> (Checkpoint, Vec<Row>, Vec<u8>, Vec<u8>) {
-    let mut checkpoint = folder.latest(&mut |line| panic!("{line}")).unwrap();
-    checkpoint.seconds = 0.0;
-    let mut rows = metrics::load(&folder.file("metrics.jsonl"), u64::MAX).unwrap();
-    for row in &mut rows {
-        (row.seconds, row.pictures_per_second) = (0.0, 0.0);
-    }
-    let read = |name: &str| fs::read(folder.file(name)).unwrap();
-    (checkpoint, rows, read("model.gen"), read("samples.png"))
-}
+use run_common::{MEASURED, Place, lines, result, tiny, with};
 
 #[test]
 fn a_run_leaves_all_that_it_promises() {
@@ -135,7 +36,7 @@ fn a_run_leaves_all_that_it_promises() {
         assert!(folder.file(name).is_file(), "{name}");
     }
     assert_eq!(Config::from_toml(&fs::read_to_string(folder.file("config.toml")).unwrap()).unwrap(), tiny());
-    assert_eq!(metrics::load(&folder.file("metrics.jsonl"), u64::MAX).unwrap().len(), 60 / 7);
+    assert_eq!(lines(&folder).0.len(), 60 / 7);
 
     let model = folder.file("model.gen");
     let model = model.to_str().unwrap();
@@ -768,15 +669,6 @@ fn output_that_nobody_reads_is_no_mistake() {
     assert!(grid.exists());
 }
 
-/// The recipe with measurements, and drawn frogs to measure by.
-fn measured() -> Config {
-    let mut config = tiny();
-    config.every.measure = Some(15);
-    config
-}
-
-const MEASURED: [&str; 4] = ["--config", "measured.toml", "--data", "pictures"];
-
 /// What must be kept whatever happens: the best snapshot's state and model.
 fn best(folder: &Folder) -> (Checkpoint, Vec<u8>) {
     let mut checkpoint = Checkpoint::load(&folder.file("best.ckpt")).unwrap();
@@ -787,11 +679,10 @@ fn best(folder: &Folder) -> (Checkpoint, Vec<u8>) {
 #[test]
 fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     let place = Place::new();
-    fs::write(place.path().join("measured.toml"), measured().to_toml()).unwrap();
     let text = place.run_well(&[&MEASURED[..], &["--steps", "70"]].concat());
     assert!(text.contains("the best by the headline"), "{text}");
     let folder = place.folder("001-tiny");
-    let (rows, scores) = metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX).unwrap();
+    let (rows, scores) = lines(&folder);
     let steps: Vec<_> = scores.iter().map(|m| m.step).collect();
     assert_eq!((rows.len(), steps), (10, vec![15, 30, 45, 60, 70]));
     // The last one that was not clearly worse than the best before it.
@@ -817,7 +708,6 @@ fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
 #[test]
 fn a_killed_run_keeps_its_best_to_the_bit() {
     let place = Place::new();
-    fs::write(place.path().join("measured.toml"), measured().to_toml()).unwrap();
     let long = [&MEASURED[..], &["--steps", "130"]].concat();
     place.run_well(&long);
     let whole = (result(&place.folder("001-tiny")), best(&place.folder("001-tiny")));

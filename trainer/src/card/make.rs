@@ -13,8 +13,7 @@ use crate::data::{BUILTIN, Dataset};
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::affordable;
 use crate::quantise::{FloatModel, QuantModel, quantise_tuned};
-use crate::run::folder::DataRef;
-use crate::run::session::BEST;
+use crate::run::folder::{BEST, DataRef};
 use crate::run::{Checkpoint, Folder};
 use crate::train::latent_batch;
 

@@ -21,11 +21,12 @@ pub const MAX_SIDE: u32 = 16_384;
 /// Bytes a picture may take while it is decoded; larger ones are skipped.
 const MAX_ALLOC: u64 = 256 << 20;
 
-/// Pictures (`pixels` is `[N, side, side, 3]` in one piece), how many each folder had (by its path
-/// below the root, `.` for the root itself), and what was not taken.
+/// Pictures (`pixels` is `[N, side, side, 3]` in one piece), their files below the root, how many each
+/// folder had (by its path below the root, `.` for the root itself), and what was not taken.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) pixels: Vec<u8>,
+    pub(super) files: Vec<PathBuf>,
     pub(super) groups: Vec<(String, usize)>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -89,8 +90,9 @@ pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, si
         match decoded {
             Ok(picture) => {
                 found.pixels.extend_from_slice(picture.as_raw());
-                let parent = path.parent().and_then(|parent| parent.strip_prefix(root).ok());
-                let name = parent.map(|parent| parent.display().to_string()).unwrap_or_default();
+                let file = path.strip_prefix(root).unwrap_or(path);
+                let name = file.parent().map(|parent| parent.display().to_string()).unwrap_or_default();
+                found.files.push(file.to_owned());
                 *groups.entry(if name.is_empty() { ".".into() } else { name }).or_insert(0) += 1;
             }
             Err(reason) => skipped.push(Skipped { path: path.clone(), reason }),

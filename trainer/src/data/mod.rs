@@ -7,6 +7,7 @@ pub mod cifar;
 pub mod download;
 mod folder;
 pub mod frogs;
+pub mod manifest;
 
 use std::env;
 use std::fmt::Write as _;
@@ -62,6 +63,8 @@ pub struct Dataset {
     pub pictures: Array4<u8>,
     /// How many pictures each class, folder or kind of frog has; only those that have any.
     pub groups: Vec<(String, usize)>,
+    /// The file of each picture, below [`origin`](Self::origin); none if several share a file.
+    pub files: Vec<PathBuf>,
     pub skipped: Vec<Skipped>,
 }
 
@@ -255,7 +258,7 @@ fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
         class => format!(", all of them: the class {class} can only be told apart in CIFAR-10's binary form"),
     };
     dataset.name = format!("{} from the folder {shown}{class}", dataset.count_in_words("picture"));
-    (dataset.groups, dataset.skipped) = (found.groups, found.skipped);
+    (dataset.groups, dataset.files, dataset.skipped) = (found.groups, found.files, found.skipped);
     Ok(dataset)
 }
 
@@ -349,7 +352,8 @@ impl Dataset {
     fn new(pixels: Vec<u8>, side: usize) -> Result<Self> {
         let count = pixels.len() / (side * side * 3);
         let pictures = Array4::from_shape_vec((count, side, side, 3), pixels)?;
-        Ok(Self { name: String::new(), origin: PathBuf::new(), pictures, groups: Vec::new(), skipped: Vec::new() })
+        let (name, origin) = Default::default();
+        Ok(Self { name, origin, pictures, groups: Vec::new(), files: Vec::new(), skipped: Vec::new() })
     }
 
     /// Number of pictures.

@@ -123,6 +123,8 @@ impl Checkpoint {
             numbers = rest;
         }
         ensure!(numbers.is_empty(), "it is longer than it says");
+        // A time budget is divided by it.
+        ensure!(header.seconds >= 0.0 && header.seconds.is_finite(), "it says that it took {} seconds", header.seconds);
         Ok(Self { config, state, pending: header.pending, seconds: header.seconds, data: header.data, course })
     }
 
@@ -136,6 +138,9 @@ impl Checkpoint {
     }
 }
 
+/// How the names of files begin that are not whole yet.
+const WRITING: &str = ".writing-";
+
 /// Writes a file so that, whatever happens, either the old or the new content is
 /// found under its name.
 ///
@@ -144,7 +149,9 @@ impl Checkpoint {
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(folder)?;
+        // Tells `remove_abandoned` that somebody is at it. Not every file system has locks.
+        let _ = file.as_file().try_lock();
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         #[cfg(unix)]
@@ -161,6 +168,19 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes what [`write_atomically`] left in a folder when its process was killed, and nothing
+/// that another process is writing at this moment.
+pub fn remove_abandoned(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|e| e.file_name().as_encoded_bytes().starts_with(WRITING.as_bytes())) {
+        // The lock of a process that is gone is free.
+        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            // It is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +244,31 @@ mod tests {
         let crc = crc32fast::hash(&bytes);
         bytes.extend(crc.to_le_bytes());
         assert!(Checkpoint::decode(&bytes).unwrap_err().to_string().contains("shorter"));
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_refused() {
+        for seconds in [f64::NAN, f64::INFINITY, -1.0] {
+            let bytes = Checkpoint { seconds, ..example() }.encode().unwrap();
+            assert!(Checkpoint::decode(&bytes).unwrap_err().to_string().contains("seconds"), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_a_killed_process_was_writing_is_removed_and_what_a_living_one_writes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let [abandoned, at_work, other] = [".writing-a", ".writing-b", "c"].map(|name| folder.path().join(name));
+        for path in [&abandoned, &at_work, &other] {
+            fs::write(path, "half").unwrap();
+        }
+        let lock = File::open(&at_work).unwrap();
+        lock.try_lock().unwrap();
+        remove_abandoned(folder.path());
+        assert_eq!([&abandoned, &at_work, &other].map(|path| path.exists()), [false, true, true]);
+        drop(lock);
+        remove_abandoned(folder.path());
+        assert!(!at_work.exists());
+        remove_abandoned(&folder.path().join("missing"));
     }
 
     #[test]

@@ -1,31 +1,43 @@
 //! The folder of a run.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{Checkpoint, write_atomically};
+use super::checkpoint::{Checkpoint, remove_abandoned, write_atomically};
 use crate::config::Config;
+use crate::data::ClassFilter;
 
 /// Checkpoints that are kept; older ones are removed.
 const KEPT: usize = 3;
 
-/// Which pictures a run learns from: enough to load them again.
+/// The best snapshot, as a checkpoint.
+pub const BEST: &str = "best.ckpt";
+
+/// Which pictures a run learns from: enough to load them again. The path alone will do, should a
+/// person have to write it down anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataRef {
     /// In words.
+    #[serde(default)]
     pub name: String,
     /// What `--data` would have to say to get them again.
     pub path: PathBuf,
     /// What `--class` said.
+    #[serde(default = "frog")]
     pub class: String,
     /// Fingerprint of the pictures.
+    #[serde(default)]
     pub fingerprint: String,
     /// What `--minutes` said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
+}
+
+fn frog() -> String {
+    ClassFilter::FROG.to_string()
 }
 
 /// The folder of a run.
@@ -51,6 +63,7 @@ impl Folder {
                 Ok(()) => {
                     for sub in ["samples", "checkpoints"] {
                         fs::create_dir(path.join(sub))
+                            .inspect_err(|_| _ = fs::remove_dir(&path))
                             .with_context(|| format!("cannot write to {}", path.display()))?;
                     }
                     return Ok(Self(path));
@@ -68,12 +81,25 @@ impl Folder {
     /// When it is none.
     pub fn open(path: &Path) -> Result<Self> {
         ensure!(path.exists(), "there is no run folder {}", path.display());
-        ensure!(
-            path.join("config.toml").is_file() && path.join("checkpoints").is_dir(),
-            "{} is no run folder: it lacks config.toml or checkpoints/",
-            path.display()
-        );
+        ensure!(path.join("checkpoints").is_dir(), "{} is no run folder: it lacks checkpoints/", path.display());
         Ok(Self(path.to_owned()))
+    }
+
+    /// Takes the folder for this process, for as long as what is returned lives, and clears away
+    /// what a killed one left half written.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub fn take(&self) -> Result<Option<File>> {
+        // Neither every system can open a folder nor every file system has locks.
+        let lock = File::open(&self.0).ok();
+        if let Some(Err(TryLockError::WouldBlock)) = lock.as_ref().map(File::try_lock) {
+            bail!("another trainer is at work in {}: let it finish, or stop it with Ctrl-C", self.0.display());
+        }
+        for folder in [".", "samples", "checkpoints", "pairs"] {
+            remove_abandoned(&self.file(folder));
+        }
+        Ok(lock)
     }
 
     /// Which pictures its run learns from.
@@ -83,7 +109,13 @@ impl Folder {
     pub fn data_ref(&self) -> Result<DataRef> {
         let path = self.file("data.toml");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| path.display().to_string())
+        toml::from_str(&text).with_context(|| {
+            format!(
+                "{} is damaged. Write anew where the pictures are, such as path = \"/home/me/pictures\", and for \
+                 CIFAR-10 of which class, such as class = \"frog\"",
+                path.display()
+            )
+        })
     }
 
     /// The configuration that its run was started with.
@@ -127,15 +159,22 @@ impl Folder {
     /// # Errors
     /// When it cannot be written; the earlier ones are still there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
-        let path = self.file(&format!("checkpoints/step-{:06}.ckpt", checkpoint.state.step));
+        let path = self.checkpoint(checkpoint.state.step);
         write_atomically(&path, &checkpoint.encode()?)?;
-        let mut all = self.checkpoints()?;
+        let mut all = self.steps("checkpoints", "ckpt")?;
+        // Of a later step there may be some that are damaged, until the run has come so far again.
+        all.retain(|(step, _)| *step <= checkpoint.state.step);
         all.truncate(all.len().saturating_sub(KEPT));
-        for old in all {
+        for (_, old) in all {
             // One too many does no harm.
             let _ = fs::remove_file(old);
         }
         Ok(path)
+    }
+
+    /// Where the checkpoint of a step is, if it is kept.
+    pub fn checkpoint(&self, step: u64) -> PathBuf {
+        self.file(&format!("checkpoints/step-{step:06}.ckpt"))
     }
 
     /// Its checkpoints, oldest first.
@@ -164,18 +203,35 @@ impl Folder {
         Ok(all)
     }
 
-    /// The newest checkpoint that is whole; `log` hears of the damaged ones.
+    /// The newest checkpoint that is whole; `log` hears of the damaged ones. Never from before the
+    /// best snapshot, of which such a checkpoint cannot know.
     ///
     /// # Errors
     /// When there is none.
     pub fn latest(&self, log: &mut dyn FnMut(&str)) -> Result<Checkpoint> {
-        for path in self.checkpoints()?.into_iter().rev() {
-            match Checkpoint::load(&path) {
-                Ok(checkpoint) => return Ok(checkpoint),
-                Err(e) => log(&format!("{e:#}; trying the one before")),
-            }
+        let path = self.0.display();
+        let all = self.checkpoints()?;
+        let mut whole = all.iter().rev().filter_map(|path| {
+            Checkpoint::load(path).inspect_err(|e| log(&format!("{e:#}; trying the one before"))).ok()
+        });
+        let last = whole.next();
+        drop(whole);
+        let step = last.as_ref().map(|last| last.state.step);
+        let best =
+            Checkpoint::load(&self.file(BEST)).ok().filter(|best| step.is_none_or(|step| step < best.state.step));
+        if let Some(best) = &best {
+            log(&format!("the best snapshot, {BEST} of step {}, is whole and is taken", best.state.step));
         }
-        bail!("there is no usable checkpoint in {}: the run cannot be resumed", self.0.display())
+        match best.or(last) {
+            Some(checkpoint) => Ok(checkpoint),
+            None if all.is_empty() => {
+                bail!("{path} has no checkpoint: the run was stopped before it had learnt anything; start it again")
+            }
+            None => bail!(
+                "there is no usable checkpoint in {path}: the run cannot be resumed. Start it again, with --config \
+                 {path}/config.toml and the same --data: it will come to the same results"
+            ),
+        }
     }
 }
 

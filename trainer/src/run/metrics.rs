@@ -79,45 +79,38 @@ impl Losses {
     }
 }
 
-/// Reads the losses up to `step`. A line that was cut off by a crash ends the list.
+/// Reads the lines of both kinds up to `step`. The last one may have been cut off by a crash; of
+/// others that cannot be read, `log` hears.
 ///
 /// # Errors
 /// When the file is there but cannot be read.
-pub fn load(path: &Path, step: u64) -> Result<Vec<Row>> {
-    Ok(load_all(path, step)?.0)
-}
-
-/// Reads the lines of both kinds up to `step`. A line that was cut off by a crash ends the lists.
-///
-/// # Errors
-/// When the file is there but cannot be read.
-pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
+pub fn load_all(path: &Path, step: u64, log: &mut dyn FnMut(&str)) -> Result<(Vec<Row>, Vec<Measured>)> {
     if !path.exists() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(parse(&String::from_utf8_lossy(&text), step))
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (rows, measured, damaged) = parse(&String::from_utf8_lossy(&bytes), step);
+    if damaged > 0 {
+        log(&format!("{}: damaged lines, which are left out: {damaged}. Training does not need them", path.display()));
+    }
+    Ok((rows, measured))
 }
 
-/// The lines of both kinds up to `step`; the first line that is none ends the lists.
-pub fn parse(text: &str, step: u64) -> (Vec<Row>, Vec<Measured>) {
-    let (mut rows, mut measured) = (Vec::new(), Vec::new());
-    for line in text.lines() {
+/// The lines of both kinds up to `step`, and how many whole lines are neither.
+pub fn parse(text: &str, step: u64) -> (Vec<Row>, Vec<Measured>, usize) {
+    let (mut rows, mut measured, mut damaged) = (Vec::new(), Vec::new(), 0);
+    for line in text.split_inclusive('\n') {
         if let Ok(row) = serde_json::from_str::<Row>(line) {
-            if row.step > step {
-                break;
-            }
             rows.push(row);
         } else if let Ok(line) = serde_json::from_str::<Measured>(line) {
-            if line.step > step {
-                break;
-            }
             measured.push(line);
-        } else {
-            break;
+        } else if line.ends_with('\n') {
+            damaged += 1;
         }
     }
-    (rows, measured)
+    rows.retain(|row| row.step <= step);
+    measured.retain(|line| line.step <= step);
+    (rows, measured, damaged)
 }
 
 /// Lines of `metrics.jsonl`.
@@ -234,10 +227,36 @@ mod tests {
     fn lines_after_the_checkpoint_and_half_lines_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        assert_eq!(load(&path, 9).unwrap(), []);
+        let load = |step| load_all(&path, step, &mut |line| panic!("{line}")).unwrap().0;
+        assert_eq!(load(9), []);
         fs::write(&path, to_jsonl(&[row(10), row(20), row(30)]) + "{\"step\": 4").unwrap();
-        assert_eq!(load(&path, 20).unwrap(), [row(10), row(20)]);
-        assert_eq!(load(&path, 99).unwrap(), [row(10), row(20), row(30)]);
+        assert_eq!(load(20), [row(10), row(20)]);
+        assert_eq!(load(99), [row(10), row(20), row(30)]);
+    }
+
+    #[test]
+    fn damaged_lines_are_left_out_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let garbage =
+            [&to_jsonl(&[row(10)]).into_bytes()[..], b"\xff\0\n{}\n", to_jsonl(&[row(20)]).as_bytes()].concat();
+        fs::write(&path, garbage).unwrap();
+        let mut said = String::new();
+        let (rows, _) = load_all(&path, 99, &mut |line| said += line).unwrap();
+        assert_eq!(rows, [row(10), row(20)]);
+        assert!(said.contains("metrics.jsonl: damaged lines, which are left out: 2"), "{said}");
+    }
+
+    #[test]
+    fn numbers_come_back_to_the_last_bit() {
+        let mut random = crate::nn::init::rng(1, 2, 3);
+        let mut number = || f64::from_bits(rand::Rng::next_u64(&mut random) >> 2);
+        let losses = || Losses { d_loss: number(), g_loss: number(), d_real: number(), d_fake: number() };
+        let rows: Vec<_> = std::iter::repeat_with(losses).map(|losses| Row { losses, ..row(1) }).take(200).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        fs::write(&path, to_jsonl(&rows)).unwrap();
+        assert_eq!(load_all(&path, 1, &mut |line| panic!("{line}")).unwrap().0, rows);
     }
 
     #[test]
@@ -246,9 +265,10 @@ mod tests {
         let path = folder.path().join("metrics.jsonl");
         let text = to_jsonl_all(&[row(10), row(20), row(30)], &[measured(5), measured(20), measured(40)]);
         fs::write(&path, &text).unwrap();
-        let (rows, scores) = load_all(&path, 20).unwrap();
+        let load = |step| load_all(&path, step, &mut |line| panic!("{line}")).unwrap();
+        let (rows, scores) = load(20);
         assert_eq!((rows.as_slice(), scores.as_slice()), (&[row(10), row(20)][..], &[measured(5), measured(20)][..]));
-        let (rows, scores) = load_all(&path, 99).unwrap();
+        let (rows, scores) = load(99);
         assert_eq!(to_jsonl_all(&rows, &scores), text);
         assert!(plot_quality(&scores, Some(20)).unwrap().contains("<circle"));
         assert!(plot_quality(&[], None).unwrap().contains("</svg>"));

@@ -1,36 +1,38 @@
 //! The loop of a run: steps, and what is written when.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{Latent, Model};
 use image::RgbImage;
 use ndarray::{Array4, s};
 
 use super::checkpoint::Checkpoint;
-use super::folder::{DataRef, Folder};
-use super::guard::{self, Alarm, Course};
+use super::folder::{BEST, DataRef, Folder};
+use super::guard::{self, Alarm, Best, Course};
 use super::interrupt;
 use super::meter::Meter;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
 use super::report::Report;
 use crate::config::{Config, MAX_STEPS};
-use crate::data::Dataset;
+use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::inspect::inspect;
+use crate::quality::Scores;
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::{affordable, to_pixel};
 use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
 use crate::train::{Draws, State, Trainer, latent_batch};
 
-/// The best snapshot: its state, and its model.
-pub const BEST: &str = "best.ckpt";
+/// The best snapshot as a model, and what the run ends with.
 const BEST_MODEL: &str = "best.gen";
 const MODEL: &str = "model.gen";
+/// Which pictures there were, one by one.
+const PICTURES: &str = "pictures.txt";
 
 /// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
 const SAMPLES: u32 = 64;
@@ -70,6 +72,8 @@ pub struct Session {
     /// Seconds of earlier sessions.
     seconds_before: f64,
     started: Instant,
+    /// Keeps other processes out of the folder.
+    _lock: Option<File>,
 }
 
 impl Session {
@@ -86,11 +90,8 @@ impl Session {
         let meter = trainer.config.every.measure.map(|_| Meter::new(&data)).transpose()?;
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
-        folder.write("config.toml", trainer.config.to_toml().as_bytes())?;
-        folder.write("data.toml", data_text.as_bytes())?;
-        let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
-        folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE))?;
         let mut session = Self {
+            _lock: folder.take()?,
             folder,
             data,
             data_ref,
@@ -103,9 +104,23 @@ impl Session {
             seconds_before: 0.0,
             started: Instant::now(),
         };
-        session.sample()?;
-        session.save()?;
+        // What is half made is no run, and would only be in the way.
+        session.begin(&data_text).inspect_err(|_| _ = std::fs::remove_dir_all(session.folder.path()))?;
         Ok(session)
+    }
+
+    /// Writes what there is before the first step. The checkpoint is last: with it, all is there.
+    fn begin(&mut self, data_text: &str) -> Result<()> {
+        let (folder, data) = (&self.folder, &self.data);
+        folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
+        folder.write("data.toml", data_text.as_bytes())?;
+        if let Some(text) = manifest::list(data) {
+            folder.write(PICTURES, text.as_bytes())?;
+        }
+        let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
+        folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE))?;
+        self.sample()?;
+        self.save()
     }
 
     /// Goes on with a run at its last whole checkpoint. `load` fetches the pictures
@@ -119,20 +134,36 @@ impl Session {
         log: &mut dyn FnMut(&str),
     ) -> Result<Self> {
         let folder = Folder::open(path)?;
-        let text = std::fs::read_to_string(folder.file("data.toml"))
-            .with_context(|| format!("cannot read data.toml in {}", path.display()))?;
-        let mut data_ref: DataRef =
-            toml::from_str(&text).with_context(|| format!("data.toml in {}", path.display()))?;
+        let lock = folder.take()?;
         let checkpoint = folder.latest(log)?;
-        let data = load(&data_ref, &checkpoint.config)?;
-        ensure!(
-            data.fingerprint() == checkpoint.data,
-            "the pictures are not those that the run was started with ({}): results would not be the same. \
-             Start a new run for the new pictures",
-            data_ref.name
-        );
-        data_ref.fingerprint.clone_from(&checkpoint.data);
-        let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), checkpoint.state.step)?;
+        let mut data_ref = folder.data_ref()?;
+        let data = load(&data_ref, &checkpoint.config).with_context(|| {
+            format!("the pictures of the run; if they have moved, write the new path into {}/data.toml", path.display())
+        })?;
+        if data.fingerprint() != checkpoint.data {
+            // Without it there is less to say.
+            let before = std::fs::read_to_string(folder.file(PICTURES)).unwrap_or_default();
+            bail!(
+                "the pictures are not those that the run was started with ({}): results would not be the same. Put \
+                 them back as they were, and resume again; or start a new run for the new pictures{}",
+                data_ref.name,
+                manifest::changes(&before, &data)
+            );
+        }
+        if data_ref.fingerprint != checkpoint.data {
+            (data_ref.name, data_ref.fingerprint) = (data.name.clone(), checkpoint.data.clone());
+            folder.write("data.toml", toml::to_string(&data_ref)?.as_bytes())?;
+        }
+        if let Err(error) = folder.config() {
+            log(&format!("{error:#}; it is written anew from the checkpoint"));
+            folder.write("config.toml", checkpoint.config.to_toml().as_bytes())?;
+        }
+        let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
+        let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step, log)?;
+        // In a step of going back there is none.
+        if checkpoint.course.rollbacks == 0 && rows.last().map_or(0, |row| row.step) < step - step % log_every {
+            log("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
+        }
         folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
         let meter = checkpoint.config.every.measure.map(|_| Meter::new(&data)).transpose()?;
         let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
@@ -149,6 +180,7 @@ impl Session {
             meter,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
+            _lock: lock,
         };
         session.find_best(log)?;
         Ok(session)
@@ -176,7 +208,8 @@ impl Session {
         self.trainer.config.check()?;
         self.folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
         self.folder.write("data.toml", toml::to_string(&self.data_ref)?.as_bytes())?;
-        Ok(())
+        // So that it still holds if this process does not come to the next checkpoint.
+        self.save()
     }
 
     /// The proof and the facts of the model that was exported, in words.
@@ -199,28 +232,34 @@ impl Session {
             let step = self.trainer.state.step;
             let due = |every: u64| step.is_multiple_of(every);
             // What is about to be written must be worth it.
-            let is_looked_at = due(every.log) || due(every.checkpoint) || every.measure.is_some_and(due);
+            let is_looked_at = [every.log, every.checkpoint, every.sample].into_iter().chain(every.measure).any(due);
             let guard = self.trainer.config.guard;
             let alarm = self.course.step(&losses, &guard);
             let alarm = alarm.or_else(|| guard::weights(self.weights(), &guard).filter(|_| is_looked_at));
-            match alarm {
-                Some(alarm) => self.roll_back(alarm, &mut progress)?,
-                None => self.pending.add(&losses),
-            }
             self.plan();
-            if step.is_multiple_of(every.log) {
+            if let Some(alarm) = alarm {
+                // With its checkpoint the step is over: a run that is killed here goes on in the next one.
+                self.roll_back(alarm, &mut progress)?;
+                continue;
+            }
+            self.pending.add(&losses);
+            if due(every.log) {
                 self.log(&mut progress)?;
             }
-            if step.is_multiple_of(every.sample) {
+            if due(every.sample) {
                 self.sample()?;
             }
-            if every.pair.is_some_and(|every| step.is_multiple_of(every)) {
+            if every.pair.is_some_and(due) {
                 self.pair(&draws)?;
             }
-            if every.measure.is_some_and(due) {
-                self.measure(&mut progress)?;
+            if every.measure.is_some_and(due)
+                && let Some(scores) = self.measure(&mut progress)?
+                && let Some(alarm) = self.course.measurement(&scores, &guard)
+            {
+                self.roll_back(alarm, &mut progress)?;
+                continue;
             }
-            if step.is_multiple_of(every.checkpoint) {
+            if due(every.checkpoint) {
                 self.save()?;
                 // The best snapshot has been exported already, and a generator that cannot be
                 // exported yet may be later on.
@@ -233,10 +272,15 @@ impl Session {
             progress.step(step, self.trainer.config.steps);
         };
         let step = self.trainer.state.step;
+        // Nobody may have looked since.
+        if let Some(alarm) = guard::weights(self.weights(), &self.trainer.config.guard) {
+            self.roll_back(alarm, &mut progress)?;
+        }
         // Not when it was interrupted: it is to end as if it had not been.
         if outcome == Outcome::Finished
             && self.trainer.config.every.measure.is_some_and(|every| !step.is_multiple_of(every))
         {
+            // No score is an alarm any more: the best snapshot is what the run ends with.
             self.measure(&mut progress)?;
         }
         progress.finish();
@@ -254,10 +298,7 @@ impl Session {
     /// With a time budget: as many steps as fit, if they go on as fast as they did.
     fn plan(&mut self) {
         if let Some(minutes) = self.data_ref.minutes {
-            let (step, seconds) = (self.trainer.state.step, self.seconds());
-            let left = (minutes * 60.0 - seconds).max(0.0);
-            let more = (left / seconds.max(1e-9) * step as f64) as u64;
-            self.trainer.config.steps = step.saturating_add(more).min(MAX_STEPS);
+            self.trainer.config.steps = planned(minutes, self.trainer.state.step, self.seconds());
         }
     }
 
@@ -284,9 +325,13 @@ impl Session {
             alarm.advice(),
             self.folder.path().display()
         );
-        let good = match self.course.best {
-            Some(_) => Checkpoint::load(&self.folder.file(BEST))?,
-            None => self.folder.latest(&mut |line| progress.say(line))?,
+        let mut say = |line: &str| progress.say(line);
+        let best = self.course.best.map(|best| {
+            self.best_checkpoint(best).inspect_err(|error| say(&format!("{error:#}; taking the last checkpoint")))
+        });
+        let good = match best {
+            Some(Ok(best)) => best,
+            _ => self.folder.latest(&mut say)?,
         };
         progress.say(&format!(
             "step {step}: {alarm}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
@@ -298,15 +343,23 @@ impl Session {
         self.save()
     }
 
-    /// Measures the pictures of the averaged generator, and keeps the snapshot if it is the best.
-    fn measure(&mut self, progress: &mut Progress) -> Result<()> {
-        let Some(meter) = &self.meter else { return Ok(()) };
+    /// Measures the pictures of the averaged generator, and keeps the snapshot if it is the best;
+    /// the scores if it is not.
+    fn measure(&mut self, progress: &mut Progress) -> Result<Option<Scores>> {
+        let Some(meter) = &self.meter else { return Ok(None) };
         let step = self.trainer.state.step;
         let float = self.float_model()?;
-        let measured = Measured { step, seconds: self.seconds(), scores: meter.measure(&float)? };
-        self.append(&measured)?;
-        let scores = measured.scores.clone();
-        self.measured.push(measured);
+        let scores = match self.measured.last() {
+            // Before the run was killed at its end.
+            Some(last) if last.step == step => last.scores.clone(),
+            _ => {
+                let measured = Measured { step, seconds: self.seconds(), scores: meter.measure(&float)? };
+                self.append(&measured)?;
+                let scores = measured.scores.clone();
+                self.measured.push(measured);
+                scores
+            }
+        };
         let model = if self.course.is_best(&scores) {
             // What cannot be exported is no use, however good.
             let model = quantise(&float).and_then(|model| Ok(model.to_blob()?));
@@ -314,16 +367,13 @@ impl Session {
         } else {
             None
         };
-        let alarm = match model {
-            Some(model) => {
-                self.course.keep(step, scores.headline);
-                self.keep_best(&model)?;
-                None
-            }
-            None => self.course.measurement(&scores, &self.trainer.config.guard),
-        };
+        let is_kept = model.is_some();
+        if let Some(model) = model {
+            self.course.keep(step, scores.headline);
+            self.keep_best(&model)?;
+        }
         progress.measured(scores.headline, self.course.best);
-        alarm.map_or(Ok(()), |alarm| self.roll_back(alarm, progress))
+        Ok((!is_kept).then_some(scores))
     }
 
     /// Writes the present snapshot as the best. The checkpoint comes first: a run that is
@@ -331,9 +381,29 @@ impl Session {
     fn keep_best(&self, model: &[u8]) -> Result<()> {
         let path = self.save_checked()?;
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        self.folder.write(BEST, &bytes)?;
+        self.write_best(&bytes, model)
+    }
+
+    fn write_best(&self, checkpoint: &[u8], model: &[u8]) -> Result<()> {
+        self.folder.write(BEST, checkpoint)?;
         self.folder.write(BEST_MODEL, model)?;
         self.folder.write(MODEL, model)
+    }
+
+    /// The best snapshot: from its own file, or from the checkpoint that it was copied from.
+    fn best_checkpoint(&self, best: Best) -> Result<Checkpoint> {
+        let load = |path: PathBuf| {
+            let checkpoint = Checkpoint::load(&path)?;
+            let step = checkpoint.state.step;
+            ensure!(
+                step == best.step,
+                "{} is of step {step}; the best snapshot is of step {}",
+                path.display(),
+                best.step
+            );
+            Ok(checkpoint)
+        };
+        load(self.folder.file(BEST)).or_else(|error| load(self.folder.checkpoint(best.step)).map_err(|_| error))
     }
 
     /// After a resume: is the best snapshot there that the checkpoint speaks of?
@@ -344,13 +414,21 @@ impl Session {
             let model = quantise(&self.float_model()?)?.to_blob()?;
             return self.keep_best(&model);
         }
-        let found = Checkpoint::load(&self.folder.file(BEST)).map(|checkpoint| checkpoint.state.step);
-        if !matches!(found, Ok(step) if step == best.step) {
-            log(&format!(
-                "{BEST} is not the best snapshot of the checkpoint, which is of step {}: the best is sought anew",
-                best.step
-            ));
-            self.course.best = None;
+        let checkpoint = match self.best_checkpoint(best) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                log(&format!(
+                    "{error:#}; {BEST_MODEL} stays until a snapshot is as good, and should the run go back, it does \
+                     to its last checkpoint"
+                ));
+                return Ok(());
+            }
+        };
+        let is_model = |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&bytes).is_ok());
+        if Checkpoint::load(&self.folder.file(BEST)).is_err() || !is_model(BEST_MODEL) || !is_model(MODEL) {
+            log(&format!("{BEST}, {BEST_MODEL} or {MODEL} is damaged: all are written anew from step {}", best.step));
+            let model = quantise(&FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?)?.to_blob()?;
+            self.write_best(&checkpoint.encode()?, &model)?;
         }
         Ok(())
     }
@@ -428,7 +506,7 @@ impl Session {
 
     /// Exports, proves, compares, and writes the report.
     fn finish(&self) -> Result<String> {
-        let float = self.best_model()?;
+        let (float, best) = self.best_model()?;
         let tuned = quantise_tuned(&float, self.trainer.config.quantise.tune, &mut |line| eprintln!("{line}"))?;
         let blob = self.export(&tuned.model)?;
         let model = Model::parse(&blob).context("the exported model")?;
@@ -459,7 +537,7 @@ impl Session {
             ),
         ];
         facts.extend(tuned.summary().map(|summary| ("fine-tuning", summary)));
-        if let Some(best) = self.course.best {
+        if let Some(best) = best {
             let scores = self.measured.iter().find(|m| m.step == best.step).map(|m| &m.scores);
             let more = scores.map_or_else(String::new, |s| {
                 format!(" (recall {:.2}, coverage {:.2}, diversity {:.2})", s.recall, s.coverage, s.diversity)
@@ -475,7 +553,7 @@ impl Session {
         }
         let quality = match self.measured.as_slice() {
             [] => String::new(),
-            measured => metrics::plot_quality(measured, self.course.best.map(|best| best.step))?,
+            measured => metrics::plot_quality(measured, best.map(|best| best.step))?,
         };
         let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let report = Report {
@@ -520,19 +598,29 @@ impl Session {
     }
 
     /// The generator that the run ends with: of the best snapshot if there is one.
-    fn best_model(&self) -> Result<FloatModel> {
+    fn best_model(&self) -> Result<(FloatModel, Option<Best>)> {
         match self.course.best {
-            Some(best) if best.step != self.trainer.state.step => {
-                let checkpoint = Checkpoint::load(&self.folder.file(BEST))?;
-                FloatModel::fold(&self.trainer.config, &checkpoint.state.average)
-            }
-            _ => self.float_model(),
+            Some(best) if best.step != self.trainer.state.step => match self.best_checkpoint(best) {
+                Ok(checkpoint) => Ok((FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?, Some(best))),
+                Err(error) => {
+                    eprintln!("{error:#}; {MODEL} is of the last step, {BEST_MODEL} of the best snapshot");
+                    Ok((self.float_model()?, None))
+                }
+            },
+            best => Ok((self.float_model()?, best)),
         }
     }
 
     fn latent_len(&self) -> usize {
         self.trainer.config.latent.into()
     }
+}
+
+/// Steps that fit into a time budget after `step` of them took so many seconds.
+fn planned(minutes: f64, step: u64, seconds: f64) -> u64 {
+    let left = (minutes * 60.0 - seconds).max(0.0);
+    let more = (left / seconds.max(1e-9) * step as f64) as u64;
+    step.saturating_add(more).min(MAX_STEPS)
 }
 
 /// A grid of the same latents every time, drawn by the generator as it is now.
@@ -545,4 +633,18 @@ pub(super) fn sample_sheet(trainer: &Trainer) -> Result<RgbImage> {
 
 fn latents(count: u32, len: usize) -> Vec<Latent> {
     (0..count).map(|seed| Latent::from_seed(seed, len)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_budget_becomes_a_number_of_steps_whatever_the_clock_says() {
+        assert_eq!(planned(2.0, 100, 30.0), 400);
+        assert_eq!(planned(2.0, 100, 120.0), 100, "it is used up");
+        assert_eq!(planned(2.0, 100, 1e300), 100, "and more than that");
+        assert_eq!(planned(2.0, 100, 0.0), MAX_STEPS, "no time seems to have passed");
+        assert_eq!(planned(2.0, 0, 0.0), 0);
+    }
 }

@@ -1,0 +1,89 @@
+//! Which pictures there were, one by one: so that a person hears which of them have changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use ndarray::Axis;
+
+use super::{Dataset, number};
+
+/// Changes that are told one by one.
+const TOLD: usize = 5;
+
+/// A line for each picture: a checksum of its pixels, and its file. `None` if the pictures are
+/// not in files of their own.
+pub fn list(data: &Dataset) -> Option<String> {
+    (!data.files.is_empty()).then(|| entries(data).map(|(name, sum)| format!("{sum:08x} {name}\n")).collect())
+}
+
+/// What is not as it was when `before` was listed, in words that can follow a sentence; nothing
+/// if that cannot be told.
+pub fn changes(before: &str, data: &Dataset) -> String {
+    let before: BTreeMap<&str, &str> =
+        before.lines().filter_map(|line| line.split_once(' ')).map(|(sum, name)| (name, sum)).collect();
+    if before.is_empty() || data.files.is_empty() {
+        return String::new();
+    }
+    let now: BTreeMap<String, String> = entries(data).map(|(name, sum)| (name, format!("{sum:08x}"))).collect();
+    let gone = before.keys().filter(|&&name| !now.contains_key(name)).map(|name| {
+        let skipped = data.skipped.iter().find(|skipped| skipped.path.ends_with(name));
+        let reason = skipped.map_or("it is gone", |skipped| &skipped.reason);
+        format!("{name}: {reason}")
+    });
+    let other = now.iter().filter_map(|(name, sum)| match before.get(name.as_str()) {
+        None => Some(format!("{name}: it is new")),
+        Some(before) => (before != sum).then(|| format!("{name}: it has changed")),
+    });
+    let all: Vec<_> = gone.chain(other).collect();
+    let mut text = String::new();
+    for change in all.iter().take(TOLD) {
+        _ = write!(text, "\n  {change}");
+    }
+    if all.len() > TOLD {
+        _ = write!(text, "\n  and {} more", number(all.len() - TOLD));
+    }
+    text
+}
+
+fn entries(data: &Dataset) -> impl Iterator<Item = (String, u32)> {
+    data.files.iter().zip(data.pictures.axis_iter(Axis(0))).map(|(file, picture)| {
+        let mut sum = crc32fast::Hasher::new();
+        picture.iter().for_each(|&byte| sum.update(&[byte]));
+        // A line is a picture, whatever its name.
+        (file.display().to_string().replace('\n', " "), sum.finalize())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn data(pictures: &[(&str, u8)]) -> Dataset {
+        let pixels = pictures.iter().flat_map(|&(_, value)| [value; 8 * 8 * 3]).collect();
+        let mut data = Dataset::new(pixels, 8).unwrap();
+        data.files = pictures.iter().map(|(name, _)| PathBuf::from(name)).collect();
+        data
+    }
+
+    #[test]
+    fn every_change_has_the_name_of_its_file() {
+        let before = list(&data(&[("a.png", 1), ("b c.png", 2), ("d/e.png", 3)])).unwrap();
+        assert_eq!(before.lines().count(), 3);
+        assert_eq!(changes(&before, &data(&[("a.png", 1), ("b c.png", 2), ("d/e.png", 3)])), "");
+        let now = changes(&before, &data(&[("a.png", 1), ("b c.png", 9), ("f.png", 3)]));
+        assert_eq!(now, "\n  d/e.png: it is gone\n  b c.png: it has changed\n  f.png: it is new");
+        let mut skipped = data(&[("a.png", 1), ("b c.png", 2)]);
+        skipped.skipped = vec![super::super::Skipped { path: "/x/d/e.png".into(), reason: "corrupt".into() }];
+        assert_eq!(changes(&before, &skipped), "\n  d/e.png: corrupt");
+    }
+
+    #[test]
+    fn only_a_few_changes_are_told_and_none_where_nothing_is_known() {
+        let names: Vec<_> = (0..9).map(|i| format!("{i}.png")).collect();
+        let many = data(&names.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>());
+        assert!(changes("00000000 x.png\n", &many).ends_with("and 5 more"));
+        assert_eq!(changes("", &many), "");
+        assert_eq!(list(&data(&[])), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! What several tests of runs need: a small recipe, and a place to run the program in.
+
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use trainer::config::Config;
+use trainer::run::metrics::{self, Measured, Row};
+use trainer::run::{Checkpoint, Folder};
+
+/// A recipe small enough to train in seconds. All kinds of layers, and dropout.
+pub fn tiny() -> Config {
+    let mut config = Config::preset("pocket").unwrap();
+    let tutorial = Config::preset("tutorial").unwrap();
+    config.name = "tiny".into();
+    config.batch = 6;
+    config.steps = 60;
+    config.every.log = 7;
+    config.every.sample = 25;
+    config.every.checkpoint = 10;
+    config.every.measure = None;
+    (config.few, config.quantise) = Default::default();
+    for layer in &mut config.generator.layers[..4] {
+        layer.channels = 6;
+    }
+    for layer in &mut config.discriminator.layers[..3] {
+        layer.channels = 8;
+    }
+    config.discriminator.layers[3].dropout = tutorial.discriminator.layers[4].dropout;
+    config.labels.noise = tutorial.labels.noise;
+    config
+}
+
+/// The same with measurements of quality.
+pub fn measured() -> Config {
+    let mut config = tiny();
+    config.every.measure = Some(15);
+    config
+}
+
+/// A folder with these recipes, `tiny.toml` and `measured.toml`, and 20 pictures.
+pub struct Place(tempfile::TempDir);
+
+impl Place {
+    pub fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::write(place.path().join("tiny.toml"), tiny().to_toml()).unwrap();
+        fs::write(place.path().join("measured.toml"), measured().to_toml()).unwrap();
+        fs::create_dir(place.path().join("pictures")).unwrap();
+        (0..20).for_each(|i| place.add_picture(i));
+        place
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn add_picture(&self, i: u8) {
+        let colour = |x: u32, y: u32| image::Rgb([i * 5, (x * 6) as u8, (y * 7) as u8]);
+        image::RgbImage::from_fn(40, 32, colour).save(self.path().join(format!("pictures/{i}.png"))).unwrap();
+    }
+
+    /// Starts the run that will be called `name`, and kills it when its metrics have so many lines,
+    /// wherever it is by then.
+    #[cfg(unix)]
+    pub fn run_and_kill(&self, arguments: &[&str], name: &str, lines: usize) {
+        use std::os::unix::process::ExitStatusExt as _;
+
+        let mut child = self.command(arguments).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let metrics = self.path().join("runs").join(name).join("metrics.jsonl");
+        while child.try_wait().unwrap().is_none() {
+            if fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= lines) {
+                child.kill().unwrap(); // SIGKILL
+            }
+        }
+        assert_eq!(child.wait().unwrap().signal(), Some(9), "the run was over before it could be killed");
+    }
+
+    /// The program in this folder, without the user's environment or the network.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command.env_remove("CIFAR10_DIR").env("RIBBIT_OFFLINE", "1").env("RIBBIT_CACHE", self.path().join("cache"));
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub fn run_well(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {text}");
+        text
+    }
+
+    pub fn folder(&self, name: &str) -> Folder {
+        Folder::open(&self.path().join("runs").join(name)).unwrap()
+    }
+}
+
+pub const TINY: [&str; 4] = ["--config", "tiny.toml", "--data", "pictures"];
+pub const MEASURED: [&str; 4] = ["--config", "measured.toml", "--data", "pictures"];
+
+pub fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    TINY.into_iter().chain(more.iter().copied()).collect()
+}
+
+/// The metrics of a run, every line of which must be whole.
+pub fn lines(folder: &Folder) -> (Vec<Row>, Vec<Measured>) {
+    metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX, &mut |line| panic!("{line}")).unwrap()
+}
+
+/// What must not depend on interruptions, threads or the clock.
+pub fn result(folder: &Folder) -> (Checkpoint, Vec<Row>, Vec<u8>, Vec<u8>) {
+    let mut checkpoint = folder.latest(&mut |line| panic!("{line}")).unwrap();
+    checkpoint.seconds = 0.0;
+    let mut rows = lines(folder).0;
+    for row in &mut rows {
+        (row.seconds, row.pictures_per_second) = (0.0, 0.0);
+    }
+    let read = |name: &str| fs::read(folder.file(name)).unwrap();
+    (checkpoint, rows, read("model.gen"), read("samples.png"))
+}
