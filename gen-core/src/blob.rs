@@ -242,7 +242,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Weights of a phase, in the order of [`crate::packing`].
-    #[inline(always)]
+    #[inline(never)]
     pub fn filters(&self, phase: usize) -> &'a [i8] {
         let start = self.geometry.packed_offset(self.form, phase);
         part(self.weights, start..start + self.geometry.packed_phase_len(self.form, phase))
