@@ -16,6 +16,9 @@ targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
     mapfile -t targets < <(ls tests/fuzz/seeds)
 fi
+for target in "${targets[@]}"; do
+    [ -d "tests/fuzz/seeds/$target" ] || { echo "there is no target $target" >&2 && exit 2; }
+done
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 
 # Sanitizers are for nightly compilers; this has the pinned one accept them.
@@ -31,7 +34,8 @@ one() {
     # A run is bounded: 25 seconds, 2 GB, and files of 16 KB, which hold a few of everything.
     fuzz run "$target" "tests/fuzz/corpus/$target" "tests/fuzz/seeds/$target" -- \
         -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 \
-        >"$logs/$target" 2>&1 || status=FOUND
+        >"$logs/$target" 2>&1 || status=FAILED
+    grep -q 'SUMMARY:' "$logs/$target" && status=FOUND
     # libFuzzer's last lines: how often it ran, and the edges that it reached.
     printf '%-12s %-7s %12s runs %7s edges\n' "$target" "$status" \
         "$(sed -n 's/^stat::number_of_executed_units: *//p' "$logs/$target")" \

@@ -90,8 +90,8 @@ cargo_deny() {
         cargo deny --offline check advisories
 }
 
-# The program as the tests have just built it, which looks for overflows too. The release build
-# differs in the compiler's options alone, and would take minutes.
+# The program as the tests have just built it, which looks for overflows too. A release build would
+# take minutes more.
 trainer=${CARGO_TARGET_DIR:-target}/debug/trainer
 
 # Trains for a moment on real pictures, and has the result explained and verified.
@@ -129,6 +129,7 @@ if command -v cargo-deny >/dev/null; then
 else
     printf '\n== supply chain: the tests check it; cargo deny, which checks more, is not installed\n'
 fi
+rm -f "$trainer" # one that is left from before must not stand in for one that does not build
 tests "tests" cargo test --workspace --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train

@@ -11,5 +11,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address"
 # A target of its own, or build scripts would be instrumented too.
 options=(--target x86_64-unknown-linux-gnu --target-dir target/sanitize)
-cargo test "${options[@]}" -p gen-core
+cargo test "${options[@]}" -p gen-core --lib --tests
 cargo test "${options[@]}" -p trainer --lib -- nn::gemm

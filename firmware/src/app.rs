@@ -225,11 +225,21 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         if let Some(gesture) = self.gestures.take() {
             return Some(self.answer(gesture));
         }
-        // On the way to another picture the next one is due anyway.
-        if self.clear() && !matches!(self.state, State::Morphing { .. }) {
-            return Some(self.show(self.number));
+        let is_empty = self.clear();
+        if is_empty && let State::Building { .. } = self.state {
+            return Some(self.show(self.number)); // the wall begins anew
         }
-        self.go_on()
+        // What is due comes first, and drawing again does not put it off: a display that takes less than
+        // a picture must not stop what happens by itself.
+        self.go_on().or_else(|| {
+            let event = is_empty.then(|| (self.state, self.show(self.number)));
+            event.map(|(before, event)| {
+                if let (State::Standing { .. }, State::Standing { .. }) = (before, self.state) {
+                    self.state = before;
+                }
+                event
+            })
+        })
     }
 
     /// Clears the display if that is to be done: whether it was to be done, and could be.
@@ -682,10 +692,12 @@ mod tests {
         });
     }
 
-    /// A display that fails while it is unplugged, and once more: at call `fails`, if there are so many.
+    /// A display that fails while it is unplugged, at every `shaky`-th call unless that is 0, and once more: at
+    /// call `fails`, if there are so many.
     struct Flaky<'a> {
         calls: usize,
         fails: usize,
+        shaky: usize,
         unplugged: &'a Cell<bool>,
         pixels: Vec<Gray4>,
     }
@@ -702,7 +714,8 @@ mod tests {
 
         fn draw_iter<P: IntoIterator<Item = Pixel<Gray4>>>(&mut self, pixels: P) -> Result<(), ()> {
             self.calls += 1;
-            if self.calls == self.fails || self.unplugged.get() {
+            let is_shaky = self.shaky > 0 && self.calls.is_multiple_of(self.shaky);
+            if self.calls == self.fails || is_shaky || self.unplugged.get() {
                 return Err(());
             }
             for Pixel(at, colour) in pixels {
@@ -720,7 +733,8 @@ mod tests {
             let model = Model::parse(BLOB).expect("build.rs parsed it");
             let mut workspace = vec![0; model.workspace_len()];
             let unplugged = Cell::new(false);
-            let mut display = Flaky { calls: 0, fails, unplugged: &unplugged, pixels: vec![Gray4::BLACK; 128 * 64] };
+            let pixels = vec![Gray4::BLACK; 128 * 64];
+            let mut display = Flaky { calls: 0, fails, shaky: 0, unplugged: &unplugged, pixels };
             let hand = Hand::default();
             let settings = Settings { seed: Some(7), ..STILL };
             let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
@@ -757,7 +771,7 @@ mod tests {
             let model = Model::parse(BLOB).expect("build.rs parsed it");
             let mut workspace = vec![0; model.workspace_len()];
             let pixels = vec![Gray4::BLACK; 128 * 64];
-            let mut display = Flaky { calls: 0, fails: usize::MAX, unplugged: &unplugged, pixels };
+            let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 0, unplugged: &unplugged, pixels };
             let hand = Hand::default();
             let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Single };
             let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
@@ -795,6 +809,28 @@ mod tests {
         assert!(expected.len() > 100, "{expected:?}");
         assert!(pixels == picture, "the display is not as if nothing had happened");
         assert!(!again.is_empty(), "it was drawn again");
+    }
+
+    #[test]
+    fn a_display_that_never_takes_a_whole_picture_does_not_stop_the_slides() {
+        let model = Model::parse(BLOB).expect("build.rs parsed it");
+        let mut workspace = vec![0; model.workspace_len()];
+        let (unplugged, pixels) = (Cell::new(false), vec![Gray4::BLACK; 128 * 64]);
+        let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 5, unplugged: &unplugged, pixels };
+        let hand = Hand::default();
+        let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Slides };
+        let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
+        let mut drawn = Vec::new();
+        for _ in 0..200 {
+            hand.us.set(hand.us.get() + 50_000);
+            let event = app.step().unwrap_or_else(|failed| failed.event);
+            drawn.extend(event.map(|event| match event {
+                Event::Drawn { seed, .. } => seed,
+                event => panic!("{event:?}"),
+            }));
+        }
+        drawn.dedup();
+        assert_eq!(drawn, (7..17).collect::<Vec<_>>(), "a picture a second");
     }
 
     #[test]

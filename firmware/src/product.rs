@@ -26,10 +26,11 @@ where
     I: Io,
 {
     info!("model {=usize} bytes, workspace {=usize} bytes", MODEL_LEN, WORKSPACE_LEN);
+    let mut log = Log::default();
     if io.is_down() {
         info!("test card, until the button is let go");
         if let Err(e) = testcard::draw(display) {
-            error!("display: {}", Debug2Format(&e));
+            log.failed(&e);
         }
         while io.is_down() {
             io.sleep();
@@ -53,9 +54,11 @@ where
             }
         }
     };
-    let mut log = Log::default();
     loop {
-        if !log.step(app.step()) {
+        let step = app.step();
+        // What a display does not take will not be taken at once.
+        let is_idle = step.is_err();
+        if !log.step(step) || is_idle {
             app.io().sleep();
         }
     }
@@ -80,14 +83,19 @@ impl Log {
                 event
             }
             Err(Failed { event, error }) => {
-                if !self.fails {
-                    error!("the display fails, check its wires: {}", Debug2Format(&error));
-                    self.fails = true;
-                }
+                self.failed(&error);
                 event
             }
         };
         event.as_ref().inspect(|event| write(event)).is_some()
+    }
+
+    /// Writes a line for a display that fails, once.
+    fn failed(&mut self, error: &impl Debug) {
+        if !self.fails {
+            error!("the display fails, check its wires: {}", Debug2Format(error));
+            self.fails = true;
+        }
     }
 }
 

@@ -291,7 +291,8 @@ mod kills {
         for ((life, stage), count) in &tally {
             say(&format!("    {count:>4} {life}, {stage}"));
         }
-        assert!(failures.is_empty() && survived == done, "{failures:?}");
+        assert!(failures.is_empty(), "{failures:?}");
+        assert!(writing > 0 || kills < 100, "no kill hit a file that was being written");
     }
 
     #[test]
@@ -459,6 +460,10 @@ fn the_last_checkpoint_that_is_whole_is_used() {
     // Not what this is about, here.
     fs::remove_file(folder.file("best.ckpt")).unwrap();
     let [oldest, middle, newest]: [PathBuf; 3] = folder.checkpoints().unwrap().try_into().expect("three are kept");
+    let steps = folder.steps("checkpoints", "ckpt").unwrap();
+    for (step, _) in steps {
+        assert_eq!(folder.latest_of(|found| found == step, &mut |_| ()).unwrap().state.step, step);
+    }
     let mut random = random(3);
     let mut step = |damaged: &[&PathBuf]| {
         let before: Vec<_> = damaged.iter().map(|path| fs::read(path).unwrap()).collect();
@@ -504,6 +509,22 @@ fn the_last_checkpoint_that_is_whole_is_used() {
     let folder = place.copy("001-tiny", "006-tiny");
     folder.checkpoints().unwrap().iter().chain([&folder.file("best.ckpt")]).for_each(|path| damage(path, &mut random));
     assert!(place.fails(&["resume", "runs/006-tiny"]).contains("cannot be resumed. Start it again"));
+}
+
+#[test]
+fn a_damaged_sample_does_not_keep_a_run_from_ending() {
+    let place = place();
+    place.run_well(&with(&[]));
+    let whole = everything(&place.at("001-tiny"));
+    let folder = place.copy("001-tiny", "002-tiny");
+    go_back(&folder, 20);
+    let sample = folder.file("samples/step-000010.png");
+    let bytes = fs::read(&sample).unwrap();
+    fs::write(&sample, &bytes[..bytes.len() / 2]).unwrap();
+    let text = place.resume("002-tiny");
+    assert!(text.contains("step-000010.png") && text.contains("the report leaves it out"), "{text}");
+    fs::write(&sample, bytes).unwrap();
+    assert_same(&place.at("002-tiny"), &whole, "a damaged sample");
 }
 
 #[test]
@@ -616,7 +637,7 @@ fn pictures_may_go_while_a_run_is_at_work_and_must_be_back_when_it_goes_on() {
 
     // They are read once.
     let mut child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    while !place.at("002-tiny").join("checkpoints/step-000000.ckpt").is_file() {
+    while !place.at("002-tiny").exists() {
         assert!(child.try_wait().unwrap().is_none(), "it is over");
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use ndarray::Axis;
 
@@ -26,7 +27,9 @@ pub fn changes(before: &str, data: &Dataset) -> String {
     }
     let now: BTreeMap<String, String> = entries(data).map(|(name, sum)| (name, format!("{sum:08x}"))).collect();
     let gone = before.keys().filter(|&&name| !now.contains_key(name)).map(|name| {
-        let skipped = data.skipped.iter().find(|skipped| skipped.path.ends_with(name));
+        let path = data.origin.join(name);
+        let is_it = |found: &Path| std::path::absolute(found).is_ok_and(|found| found == path);
+        let skipped = data.skipped.iter().find(|skipped| is_it(&skipped.path));
         let reason = skipped.map_or("it is gone", |skipped| &skipped.reason);
         format!("{name}: {reason}")
     });
@@ -47,10 +50,9 @@ pub fn changes(before: &str, data: &Dataset) -> String {
 
 fn entries(data: &Dataset) -> impl Iterator<Item = (String, u32)> {
     data.files.iter().zip(data.pictures.axis_iter(Axis(0))).map(|(file, picture)| {
-        let mut sum = crc32fast::Hasher::new();
-        picture.iter().for_each(|&byte| sum.update(&[byte]));
+        let sum = crc32fast::hash(&picture.as_standard_layout().into_owned().into_raw_vec_and_offset().0);
         // A line is a picture, whatever its name.
-        (file.display().to_string().replace('\n', " "), sum.finalize())
+        (file.display().to_string().replace('\n', " "), sum)
     })
 }
 
@@ -62,6 +64,7 @@ mod tests {
     fn data(pictures: &[(&str, u8)]) -> Dataset {
         let pixels = pictures.iter().flat_map(|&(_, value)| [value; 8 * 8 * 3]).collect();
         let mut data = Dataset::new(pixels, 8).unwrap();
+        data.origin = "/x".into();
         data.files = pictures.iter().map(|(name, _)| PathBuf::from(name)).collect();
         data
     }
@@ -74,8 +77,11 @@ mod tests {
         let now = changes(&before, &data(&[("a.png", 1), ("b c.png", 9), ("f.png", 3)]));
         assert_eq!(now, "\n  d/e.png: it is gone\n  b c.png: it has changed\n  f.png: it is new");
         let mut skipped = data(&[("a.png", 1), ("b c.png", 2)]);
-        skipped.skipped = vec![super::super::Skipped { path: "/x/d/e.png".into(), reason: "corrupt".into() }];
-        assert_eq!(changes(&before, &skipped), "\n  d/e.png: corrupt");
+        // One of the same name elsewhere has nothing to do with it.
+        skipped.skipped = ["/x/y/d/e.png", "/x/d/e.png"]
+            .map(|path| super::super::Skipped { path: path.into(), reason: format!("corrupt {}", path.len()) })
+            .into();
+        assert_eq!(changes(&before, &skipped), "\n  d/e.png: corrupt 10");
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Folder {
                 Ok(()) => {
                     for sub in ["samples", "checkpoints"] {
                         fs::create_dir(path.join(sub))
-                            .inspect_err(|_| _ = fs::remove_dir(&path))
+                            .inspect_err(|_| _ = fs::remove_dir_all(&path))
                             .with_context(|| format!("cannot write to {}", path.display()))?;
                     }
                     return Ok(Self(path));
@@ -108,11 +108,12 @@ impl Folder {
     /// When `data.toml` is missing or damaged.
     pub fn data_ref(&self) -> Result<DataRef> {
         let path = self.file("data.toml");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| {
+        let read = || -> Result<DataRef> { Ok(toml::from_str(&fs::read_to_string(&path)?)?) };
+        read().with_context(|| {
             format!(
-                "{} is damaged. Write anew where the pictures are, such as path = \"/home/me/pictures\", and for \
-                 CIFAR-10 of which class, such as class = \"frog\"",
+                "{} is missing or damaged. Write anew where the pictures are, such as path = \"/home/me/pictures\", for \
+                 CIFAR-10 of which class, such as class = \"frog\", and if the run was started with --minutes, \
+                 minutes = 30.0",
                 path.display()
             )
         })
@@ -209,9 +210,18 @@ impl Folder {
     /// # Errors
     /// When there is none.
     pub fn latest(&self, log: &mut dyn FnMut(&str)) -> Result<Checkpoint> {
+        self.latest_of(|_| true, log)
+    }
+
+    /// The same among the checkpoints of some steps.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn latest_of(&self, is_one: impl Fn(u64) -> bool, log: &mut dyn FnMut(&str)) -> Result<Checkpoint> {
         let path = self.0.display();
-        let all = self.checkpoints()?;
-        let mut whole = all.iter().rev().filter_map(|path| {
+        let mut all = self.steps("checkpoints", "ckpt")?;
+        all.retain(|&(step, _)| is_one(step));
+        let mut whole = all.iter().rev().filter_map(|(_, path)| {
             Checkpoint::load(path).inspect_err(|e| log(&format!("{e:#}; trying the one before"))).ok()
         });
         let last = whole.next();
@@ -229,7 +239,7 @@ impl Folder {
             }
             None => bail!(
                 "there is no usable checkpoint in {path}: the run cannot be resumed. Start it again, with --config \
-                 {path}/config.toml and the same --data: it will come to the same results"
+                 {path}/config.toml and the same --data and --class"
             ),
         }
     }

@@ -127,7 +127,8 @@ impl Session {
     /// that the run was started with.
     ///
     /// # Errors
-    /// When there is no such run, no whole checkpoint, or the pictures have changed.
+    /// When there is no such run, another process is at work in it, there is no whole checkpoint, or the
+    /// pictures have changed.
     pub fn resume(
         path: &std::path::Path,
         load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
@@ -141,6 +142,13 @@ impl Session {
             format!("the pictures of the run; if they have moved, write the new path into {}/data.toml", path.display())
         })?;
         if data.fingerprint() != checkpoint.data {
+            ensure!(
+                !data_ref.fingerprint.is_empty(),
+                "these are not the pictures that the run was started with: {}. Look at `path` and `class` in \
+                 {}/data.toml, which was written anew",
+                data.name,
+                path.display()
+            );
             // Without it there is less to say.
             let before = std::fs::read_to_string(folder.file(PICTURES)).unwrap_or_default();
             bail!(
@@ -161,7 +169,7 @@ impl Session {
         let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
         let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step, log)?;
         // In a step of going back there is none.
-        if checkpoint.course.rollbacks == 0 && rows.last().map_or(0, |row| row.step) < step - step % log_every {
+        if checkpoint.course.rollbacks == 0 && (rows.len() as u64) < step / log_every {
             log("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
         }
         folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
@@ -274,6 +282,13 @@ impl Session {
         let step = self.trainer.state.step;
         // Nobody may have looked since.
         if let Some(alarm) = guard::weights(self.weights(), &self.trainer.config.guard) {
+            // Going back is for the step that looks: with `resume` the run comes there.
+            ensure!(
+                outcome == Outcome::Finished,
+                "step {step}: {alarm}; stopped without saving, the last checkpoint is from before. Go on with: trainer \
+                 resume {}",
+                self.folder.path().display()
+            );
             self.roll_back(alarm, &mut progress)?;
         }
         // Not when it was interrupted: it is to end as if it had not been.
@@ -285,9 +300,8 @@ impl Session {
         }
         progress.finish();
         self.save()?;
-        if !step.is_multiple_of(self.trainer.config.every.sample) {
-            self.sample()?;
-        }
+        // Perhaps once more: in a step of going back there was none.
+        self.sample()?;
         Ok((outcome, self.finish()?))
     }
 
@@ -331,7 +345,13 @@ impl Session {
         });
         let good = match best {
             Some(Ok(best)) => best,
-            _ => self.folder.latest(&mut say)?,
+            // Not one that Ctrl-C left: a run ends as if it had not been stopped.
+            _ => {
+                let every = self.trainer.config.every.checkpoint;
+                self.folder
+                    .latest_of(|step| step.is_multiple_of(every), &mut say)
+                    .or_else(|_| self.folder.latest(&mut say))?
+            }
         };
         progress.say(&format!(
             "step {step}: {alarm}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
@@ -414,8 +434,14 @@ impl Session {
             let model = quantise(&self.float_model()?)?.to_blob()?;
             return self.keep_best(&model);
         }
+        let is_model = |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&bytes).is_ok());
         let checkpoint = match self.best_checkpoint(best) {
             Ok(checkpoint) => checkpoint,
+            Err(error) if !is_model(BEST_MODEL) => {
+                log(&format!("{error:#}, and {BEST_MODEL} is gone too: the best is sought anew"));
+                self.course.best = None;
+                return Ok(());
+            }
             Err(error) => {
                 log(&format!(
                     "{error:#}; {BEST_MODEL} stays until a snapshot is as good, and should the run go back, it does \
@@ -424,7 +450,6 @@ impl Session {
                 return Ok(());
             }
         };
-        let is_model = |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&bytes).is_ok());
         if Checkpoint::load(&self.folder.file(BEST)).is_err() || !is_model(BEST_MODEL) || !is_model(MODEL) {
             log(&format!("{BEST}, {BEST_MODEL} or {MODEL} is damaged: all are written anew from step {}", best.step));
             let model = quantise(&FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?)?.to_blob()?;
@@ -590,7 +615,12 @@ impl Session {
             let height = self.data.side() as u32 * SCALE as u32 + 2 * GAP as u32;
             Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height).to_image())
         };
-        chosen.map(|(_, (step, path))| Ok((step, row(&path)?))).collect()
+        // They are only looked at: a damaged one must not keep a run from ending.
+        let whole = chosen.filter_map(|(_, (step, path))| {
+            let row = row(&path).inspect_err(|error| eprintln!("{error:#}: the report leaves it out"));
+            Some((step, row.ok()?))
+        });
+        Ok(whole.collect())
     }
 
     fn float_model(&self) -> Result<FloatModel> {
