@@ -125,7 +125,7 @@ impl Core {
                 (Self::Dsp, 5) => 54,
                 (Self::Dsp, 6) => 70,
                 (Self::Dsp, _) => 128,
-                (Self::Mla, _) => 156 * points,
+                (Self::Mla, _) => 126 * points,
             };
             for at in (0..count).step_by(TILE * tiles) {
                 // Of a pair of channels at a point; a tile alone takes fewer.

@@ -617,7 +617,7 @@ fn damaged_notes_of_a_run_are_mended_or_asked_for() {
     let (name, folder) = copy();
     fs::write(folder.file("data.toml"), "name = \"20 pict").unwrap();
     let text = place.fails(&["resume", &format!("runs/{name}")]);
-    assert!(text.contains("data.toml is damaged. Write anew where the pictures are"), "{text}");
+    assert!(text.contains("data.toml is missing or damaged. Write anew where the pictures are"), "{text}");
     fs::write(folder.file("data.toml"), "path = \"nowhere\"").unwrap();
     let text = place.fails(&["resume", &format!("runs/{name}")]);
     assert!(text.contains("there is nothing at nowhere") && text.contains("data.toml"), "{text}");
