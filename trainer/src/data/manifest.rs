@@ -1,12 +1,11 @@
 //! Which pictures there were, one by one: so that a person hears which of them have changed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use ndarray::Axis;
 
-use super::{Dataset, number};
+use super::{Dataset, listed};
 
 /// Changes that are told one by one.
 const TOLD: usize = 5;
@@ -38,19 +37,12 @@ pub fn changes(before: &str, data: &Dataset) -> String {
         Some(before) => (before != sum).then(|| format!("{name}: it has changed")),
     });
     let all: Vec<_> = gone.chain(other).collect();
-    let mut text = String::new();
-    for change in all.iter().take(TOLD) {
-        _ = write!(text, "\n  {change}");
-    }
-    if all.len() > TOLD {
-        _ = write!(text, "\n  and {} more", number(all.len() - TOLD));
-    }
-    text
+    listed(all.into_iter(), TOLD)
 }
 
 fn entries(data: &Dataset) -> impl Iterator<Item = (String, u32)> {
     data.files.iter().zip(data.pictures.axis_iter(Axis(0))).map(|(file, picture)| {
-        let sum = crc32fast::hash(&picture.as_standard_layout().into_owned().into_raw_vec_and_offset().0);
+        let sum = crc32fast::hash(picture.as_standard_layout().as_slice().unwrap_or_default());
         // A line is a picture, whatever its name.
         (file.display().to_string().replace('\n', " "), sum)
     })

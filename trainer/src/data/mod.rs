@@ -438,18 +438,24 @@ fn reasons(skipped: &[Skipped], most: usize) -> String {
     if skipped.is_empty() {
         return String::new();
     }
-    let mut text = ":".to_owned();
-    for Skipped { path, reason } in skipped.iter().take(most) {
+    let line = |Skipped { path, reason }: &Skipped| {
         let mut reason: String = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         if reason.chars().count() > 120 {
             reason = reason.chars().take(119).chain(['…']).collect();
         }
-        _ = write!(text, "\n  {}: {reason}", path.display());
+        format!("{}: {reason}", path.display())
+    };
+    ":".to_owned() + &listed(skipped.iter().map(line), most)
+}
+
+/// The first `most` texts, each on a line of its own, and how many more there are.
+fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = texts.len().saturating_sub(most);
+    let mut list: String = texts.take(most).map(|text| format!("\n  {text}")).collect();
+    if more > 0 {
+        _ = write!(list, "\n  and {} more", number(more));
     }
-    if skipped.len() > most {
-        _ = write!(text, "\n  and {} more", number(skipped.len() - most));
-    }
-    text
+    list
 }
 
 /// With commas between the thousands; a string, because `HumanCount` knows no width.
