@@ -305,6 +305,12 @@ impl Config {
         toml::to_string(self).expect("a configuration has no type that TOML lacks")
     }
 
+    /// Whether steps depend on how many there will be: such a run, if its length was planned anew
+    /// or changed on the way, cannot be repeated. Whatever else looks at `steps` belongs here.
+    pub fn depends_on_length(&self) -> bool {
+        self.decay_from < 1.0
+    }
+
     /// Checks what the types do not say.
     ///
     /// # Errors

@@ -305,7 +305,8 @@ struct TrainArgs {
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Only measure a few steps: seconds per step, the expected total, peak memory; writes nothing
+    /// Only measure a few steps, and what goes with them once: seconds per step, the expected total, peak memory;
+    /// writes nothing
     #[arg(long, conflicts_with = "minutes")]
     dry_run: bool,
 }
@@ -645,7 +646,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
         eprintln!("{advice}");
     }
     if args.dry_run {
-        println!("{}", Forecast::measure(config, &data)?);
+        println!("{}", Forecast::measure(config, &data, &mut |line| eprintln!("{line}"))?);
         return Ok(ExitCode::SUCCESS);
     }
     let data_ref = DataRef {
@@ -654,6 +655,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
         class: args.source.class.clone(),
         fingerprint: data.fingerprint(),
         minutes: args.minutes,
+        end_moved: None,
     };
     interrupt::listen()?;
     let session = Session::create(config, data, data_ref, &args.out)?;
@@ -886,11 +888,10 @@ fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     interrupt::listen()?;
     let session = match &args.resume {
         Some(run) => {
-            ensure!(
-                Folder::open(run)?.config()? == card.config,
-                "{} follows another recipe than the card",
-                run.display()
-            );
+            let folder = Folder::open(run)?;
+            // If config.toml is damaged, what resuming will write anew.
+            let config = folder.config().or_else(|_| folder.latest(&mut |_| ()).map(|checkpoint| checkpoint.config))?;
+            ensure!(config == card.config, "{} follows another recipe than the card", run.display());
             Session::resume(run, |_, _| Ok(data), &mut |line| eprintln!("{line}"))?
         }
         None => {
@@ -900,6 +901,7 @@ fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
                 class: source.class,
                 fingerprint: card.data.fingerprint.clone(),
                 minutes: None,
+                end_moved: None,
             };
             Session::create(card.config.clone(), data, data_ref, &args.out)?
         }

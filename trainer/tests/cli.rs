@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use trainer::config::Config;
+use trainer::config::{Config, Quantise};
 use trainer::data;
 use trainer::quantise::fold::to_pixel;
 use trainer::run::{Checkpoint, Folder};
@@ -11,7 +11,7 @@ use trainer::train::Trainer;
 
 mod run_common;
 
-use run_common::{MEASURED, Place, lines, result, tiny, with};
+use run_common::{MEASURED, Place, lines, measured, result, tiny, with};
 
 #[test]
 fn a_run_leaves_all_that_it_promises() {
@@ -208,13 +208,15 @@ fn other_pictures_are_not_resumed_with() {
 #[test]
 fn a_dry_run_measures_and_writes_nothing() {
     let place = Place::new();
+    let recipe = Config { quantise: Quantise { tune: 2 }, ..measured() };
+    fs::write(place.path().join("tuned.toml"), recipe.to_toml()).unwrap();
     let text =
-        place.run_well(&["train", "--config", "tiny.toml", "--data", "pictures", "--steps", "12345", "--dry-run"]);
+        place.run_well(&["train", "--config", "tuned.toml", "--data", "pictures", "--steps", "12345", "--dry-run"]);
     for expected in [
         "seconds per step: ",
         "expected total: ",
         "12,345 steps",
-        "samples and checkpoints add ",
+        "what is not training adds ",
         "peak memory: ",
         "0.1 MB",
     ] {
@@ -487,6 +489,9 @@ fn a_model_is_rebuilt_from_its_card_to_the_same_bits() {
     assert!(place.run_well(&[&rebuild[..], &["--resume", "runs/002-tiny"]].concat()).contains("same bits"));
     place.run_well(&with(&["--steps", "9"]));
     assert!(fails(&[&rebuild[..], &["--resume", "runs/003-tiny"]].concat()).contains("another recipe"));
+    // The last checkpoint knows the recipe too.
+    fs::write(place.path().join("runs/002-tiny/config.toml"), "damaged").unwrap();
+    assert!(place.run_well(&[&rebuild[..], &["--resume", "runs/002-tiny"]].concat()).contains("same bits"));
 
     // Other bits: another seed. The card cannot know that it is not the machine.
     let processor = trainer::card::machine::processor();
@@ -527,7 +532,7 @@ fn only_what_can_be_rebuilt_gets_a_card() {
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     // The clock decided where the learning rate was on its way down.
-    for (name, decay_from) in [("falling.toml", 0.5), ("level.toml", 1.0)] {
+    for (name, decay_from) in [("falling.toml", 0.5), ("late.toml", 0.7), ("level.toml", 1.0)] {
         fs::write(place.path().join(name), Config { decay_from, ..tiny() }.to_toml()).unwrap();
     }
     place.run_well(&["--config", "falling.toml", "--data", "pictures", "--minutes", "0.005"]);
@@ -543,6 +548,27 @@ fn only_what_can_be_rebuilt_gets_a_card() {
     fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
     let (done, text) = card("runs/003-tiny");
     assert!(!done && text.contains("not finished") && text.contains("trainer resume"), "{text}");
+    // Its rate had fallen towards another end, or the clock had planned that.
+    place.run_well(&["--config", "falling.toml", "--data", "pictures", "--steps", "8"]);
+    for name in ["001-tiny", "004-tiny"] {
+        let (run, steps) = (format!("runs/{name}"), place.folder(name).latest(&mut |_| ()).unwrap().state.step + 2);
+        place.run_well(&["resume", &run, "--steps", &steps.to_string()]);
+        let (done, text) = card(&run);
+        assert!(!done && text.contains(&format!("end was moved at step {}", steps - 2)), "{text}");
+        assert!(text.contains(&format!("Train with --steps {steps}")), "{text}");
+    }
+    // It had not begun to fall when the end was moved: a run of that length from the start is the same.
+    place.run_well(&["--config", "late.toml", "--data", "pictures", "--steps", "30"]);
+    let folder = place.folder("005-tiny");
+    while folder.latest(&mut |_| ()).unwrap().state.step > 20 {
+        fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
+    }
+    place.run_well(&["resume", "runs/005-tiny", "--steps", "40"]);
+    // Nor is an end moved that stays where it is.
+    fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
+    place.run_well(&["resume", "runs/005-tiny", "--steps", "40"]);
+    place.run_well(&["card", "runs/005-tiny", "--about", "a test", "--source", "bands", "--out", "models/longer"]);
+    place.run_well(&["rebuild", "models/longer", "--data", "pictures"]);
     assert!(!card("pictures").0);
 }
 

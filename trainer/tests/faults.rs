@@ -14,6 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use trainer::config::{Config, Every, Player};
 use trainer::nn::optim::Optimiser;
+use trainer::run::checkpoint::WRITING;
 use trainer::run::metrics::{self, to_jsonl_all};
 use trainer::run::{Checkpoint, Folder};
 
@@ -63,7 +64,7 @@ fn assert_same(run: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
 
 /// Files that a killed process was at.
 fn half_written(run: &Path) -> Vec<PathBuf> {
-    let is_half = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(".writing-");
+    let is_half = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(WRITING);
     files(run).into_iter().filter(is_half).collect()
 }
 
@@ -191,7 +192,7 @@ mod kills {
                     for folder in [".", "samples", "checkpoints", "pairs"] {
                         let entries = fs::read_dir(run.join(folder)).into_iter().flatten().flatten();
                         let names = entries.map(|entry| entry.file_name().into_string().unwrap());
-                        seen.extend(names.filter(|name| name.starts_with(".writing-")));
+                        seen.extend(names.filter(|name| name.starts_with(WRITING)));
                     }
                     seen.len() >= *count
                 }

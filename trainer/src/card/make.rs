@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{Form, Latent, Model};
 
 use super::{Card, Data, File, Shipped, Training, machine};
@@ -38,7 +38,7 @@ pub struct Words {
 /// # Errors
 /// When the folder is no run, the run is not finished, its pictures have changed or
 /// nobody says where they come from, or when the run could not be rebuilt to the same
-/// bits because the clock had a say in it.
+/// bits because the clock had a say in it or its end was moved.
 pub fn describe(
     path: &Path,
     words: Words,
@@ -58,9 +58,15 @@ pub fn describe(
     );
     if let Some(minutes) = data_ref.minutes {
         ensure!(
-            !depends_on_length(&config),
+            !config.depends_on_length(),
             "a run with --minutes {minutes} cannot be rebuilt to the same bits: its learning rate fell towards an end \
              that the clock moved while it ran. Train with --steps {step} instead"
+        );
+    }
+    if let Some(moved) = data_ref.end_moved {
+        bail!(
+            "a run whose end was moved at step {moved}, by `resume --steps`, cannot be rebuilt to the same bits: the \
+             steps before had been on their way to another end. Train with --steps {step} from the start instead"
         );
     }
     config.steps = step;
@@ -68,7 +74,7 @@ pub fn describe(
     let about = match (words.source, &source) {
         (Some(about), _) => about,
         (None, Some(_)) => data_ref.name.clone(),
-        (None, None) => anyhow::bail!(
+        (None, None) => bail!(
             "say with --source TEXT what the pictures are and where others find them: {} means nothing elsewhere",
             data_ref.path.display()
         ),
@@ -95,12 +101,6 @@ pub fn describe(
     };
     card.check_data(&data)?;
     Ok(Shipped { card, blob })
-}
-
-/// Whether steps depend on how many there will be: then a run whose length was planned
-/// anew all the time cannot be repeated. Whatever else looks at `config.steps` belongs here.
-fn depends_on_length(config: &Config) -> bool {
-    config.decay_from < 1.0
 }
 
 /// Layers of a model that are packed for speed.

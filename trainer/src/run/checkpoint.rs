@@ -139,7 +139,7 @@ impl Checkpoint {
 }
 
 /// How the names of files begin that are not whole yet.
-const WRITING: &str = ".writing-";
+pub const WRITING: &str = ".writing-";
 
 /// Writes a file so that, whatever happens, either the old or the new content is
 /// found under its name.

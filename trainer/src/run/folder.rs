@@ -34,6 +34,10 @@ pub struct DataRef {
     /// What `--minutes` said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
+    /// Step at which `resume --steps` moved the end after steps had been taken that would have been
+    /// others with the new end in sight: such a run cannot be repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_moved: Option<u64>,
 }
 
 fn frog() -> String {
@@ -113,7 +117,7 @@ impl Folder {
             format!(
                 "{} is missing or damaged. Write anew where the pictures are, such as path = \"/home/me/pictures\", for \
                  CIFAR-10 of which class, such as class = \"frog\", and if the run was started with --minutes, \
-                 minutes = 30.0",
+                 minutes = 30.0; if `resume --steps` moved its end, at which step, such as end_moved = 500",
                 path.display()
             )
         })

@@ -8,11 +8,12 @@ use indicatif::{FormattedDuration, HumanCount};
 
 use super::checkpoint::Checkpoint;
 use super::guard::Course;
+use super::meter::Meter;
 use super::metrics::Pending;
 use super::session::sample_sheet;
 use crate::config::Config;
 use crate::data::Dataset;
-use crate::quantise::{FloatModel, quantise};
+use crate::quantise::{FloatModel, quantise, quantise_tuned};
 use crate::train::Trainer;
 use crate::usage::peak_memory;
 
@@ -20,6 +21,9 @@ use crate::usage::peak_memory;
 const FEWEST: usize = 3;
 const MOST: usize = 50;
 const ENOUGH: Duration = Duration::from_secs(10);
+
+/// Longer than anybody waits; five of them are still a time.
+const FOREVER: Duration = Duration::new(u64::MAX / 8, 0);
 
 /// What a run would take. Times without the disk's.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +34,11 @@ pub struct Forecast {
     sample: Duration,
     /// A checkpoint, with the export of the model that goes with it.
     checkpoint: Duration,
+    /// A measurement of the pictures, and preparing the real ones for it; nothing if the recipe asks for none.
+    measurement: Duration,
+    preparation: Duration,
+    /// Fine-tuning of the integers at the end.
+    tuning: Duration,
     /// Why there was no export, if there was none.
     not_exported: Option<String>,
     /// Bytes of a checkpoint.
@@ -42,11 +51,12 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Takes a few steps, draws a sample, and makes a checkpoint and a model. Writes nothing.
+    /// Takes a few steps, draws a sample, makes a checkpoint and a model, measures and fine-tunes once. Writes
+    /// nothing.
     ///
     /// # Errors
     /// When the configuration is wrong or the pictures do not fit it.
-    pub fn measure(config: Config, data: &Dataset) -> Result<Self> {
+    pub fn measure(config: Config, data: &Dataset, log: &mut dyn FnMut(&str)) -> Result<Self> {
         let mut trainer = Trainer::new(config.clone())?;
         let mut timed_step = || -> Result<Duration> {
             let started = Instant::now();
@@ -76,12 +86,32 @@ impl Forecast {
         };
         let checkpoint_len = checkpoint.encode()?.len();
         // As in a run: weights that cannot be exported yet are no failure.
-        let export = || -> Result<_> { Ok(quantise(&FloatModel::fold(&config, &trainer.state.average)?)?.to_blob()?) };
+        let fold = || FloatModel::fold(&config, &trainer.state.average);
+        let export = || -> Result<_> { Ok(quantise(&fold()?)?.to_blob()?) };
         let not_exported = export().err().map(|error| format!("{error:#}"));
+        let checkpoint = started.elapsed();
+
+        let (mut preparation, mut measurement, mut tuning) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        if config.every.measure.is_some() {
+            let started = Instant::now();
+            let meter = Meter::new(data)?;
+            preparation = started.elapsed();
+            let started = Instant::now();
+            meter.measure(&fold()?)?;
+            measurement = started.elapsed();
+        }
+        if config.quantise.tune > 0 && not_exported.is_none() {
+            let started = Instant::now();
+            quantise_tuned(&fold()?, config.quantise.tune, log)?;
+            tuning = started.elapsed();
+        }
         Ok(Self {
             steps,
             sample,
-            checkpoint: started.elapsed(),
+            checkpoint,
+            measurement,
+            preparation,
+            tuning,
             not_exported,
             checkpoint_len,
             data_len: data.pictures.len(),
@@ -95,29 +125,33 @@ impl Forecast {
         self.steps[self.steps.len() / 2]
     }
 
-    /// Time of a run of this many steps, with its samples and checkpoints.
+    /// Time of a run of this many steps, with all that goes with it.
     pub fn total(&self, steps: u64) -> Duration {
-        let [steps, samples, checkpoints] = self.parts(steps);
-        steps + samples + checkpoints
+        self.parts(steps).into_iter().sum()
     }
 
-    /// By how much samples, checkpoints and exports make a run of this many steps longer, as a
-    /// share of the time that the steps take; `None` if there are none.
+    /// By how much samples, checkpoints, exports, measurements and fine-tuning make a run of this many
+    /// steps longer, as a share of the time that the steps take; `None` if there are none.
     pub fn added(&self, steps: u64) -> Option<f64> {
-        let [steps, samples, checkpoints] = self.parts(steps);
-        (!steps.is_zero()).then(|| (samples + checkpoints).as_secs_f64() / steps.as_secs_f64())
+        let [steps, others @ ..] = self.parts(steps);
+        (!steps.is_zero()).then(|| others.into_iter().sum::<Duration>().as_secs_f64() / steps.as_secs_f64())
     }
 
-    fn parts(&self, steps: u64) -> [Duration; 3] {
+    /// Steps; samples; checkpoints with exports; measurements; fine-tuning.
+    fn parts(&self, steps: u64) -> [Duration; 5] {
         let every = self.config.every;
+        // A measurement at the end too.
+        let measurements = every.measure.map_or(0, |every| steps.div_ceil(every));
         // One sample and one checkpoint before the first step.
         let times = |what: Duration, count: u64| Duration::try_from_secs_f64(what.as_secs_f64() * count as f64);
         [
             times(self.step(), steps),
             times(self.sample, 1 + steps / every.sample),
             times(self.checkpoint, 1 + steps / every.checkpoint),
+            times(self.measurement, measurements).map(|time| time.saturating_add(self.preparation)),
+            Ok(self.tuning),
         ]
-        .map(|time| time.unwrap_or(Duration::MAX / 3))
+        .map(|time| time.map_or(FOREVER, |time| time.min(FOREVER)))
     }
 }
 
@@ -125,7 +159,7 @@ impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let megabytes = |bytes: f64| format!("{:.1} MB", bytes / 1e6);
         let steps = self.config.steps;
-        let [training, samples, checkpoints] = self.parts(steps).map(FormattedDuration);
+        let [training, samples, checkpoints, measurements, tuning] = self.parts(steps).map(FormattedDuration);
         writeln!(
             f,
             "seconds per step: {:.4} (median of {}; {:.4} at best)",
@@ -136,15 +170,15 @@ impl fmt::Display for Forecast {
         writeln!(
             f,
             "expected total: {} for {} steps (training {training}, samples {samples}, checkpoints and exports \
-             {checkpoints})",
+             {checkpoints}, measurements {measurements}, fine-tuning {tuning})",
             FormattedDuration(self.total(steps)),
             HumanCount(steps)
         )?;
         if let Some(share) = self.added(steps) {
-            writeln!(f, "samples and checkpoints add {:.1} %", share * 100.0)?;
+            writeln!(f, "what is not training adds {:.1} %", share * 100.0)?;
         }
         if let Some(reason) = &self.not_exported {
-            writeln!(f, "the model could not be exported yet, which is left out of that: {reason}")?;
+            writeln!(f, "the model could not be exported yet; that and fine-tuning are left out: {reason}")?;
         }
         writeln!(f, "peak memory: {}", self.peak_memory.map_or("unknown".into(), |bytes| megabytes(bytes as f64)))?;
         writeln!(f, "pictures in memory: {}", megabytes(self.data_len as f64))?;
@@ -157,32 +191,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_total_counts_steps_samples_and_checkpoints() {
+    fn the_total_counts_all_that_goes_with_a_run() {
         let mut config = Config::preset("tutorial").unwrap();
         (config.steps, config.every.sample, config.every.checkpoint) = (1000, 100, 500);
+        config.every.measure = Some(300);
         let seconds = Duration::from_secs;
         let forecast = Forecast {
             steps: [1, 2, 9].map(seconds).to_vec(),
             sample: seconds(10),
             checkpoint: seconds(100),
+            measurement: seconds(1000),
+            preparation: seconds(7),
+            tuning: seconds(5),
             not_exported: None,
             checkpoint_len: 84_000_000,
             data_len: 15_360_000,
             peak_memory: None,
             config,
         };
-        assert_eq!(forecast.total(1000), seconds(1000 * 2 + 11 * 10 + 3 * 100));
+        let others = 11 * 10 + 3 * 100 + (7 + 4 * 1000) + 5;
+        assert_eq!(forecast.total(1000), seconds(1000 * 2 + others));
         let text = forecast.to_string();
         for expected in [
             "per step: 2.0000 (median of 3; 1.0000 at best)",
             "1,000 steps",
-            "samples and checkpoints add 20.5 %",
+            "what is not training adds 221.1 %",
             "memory: unknown",
             "15.4 MB",
         ] {
             assert!(text.contains(expected), "no {expected} in {text}");
         }
-        assert_eq!(forecast.added(1000), Some(410.0 / 2000.0));
+        assert_eq!(forecast.added(1000), Some(others as f64 / 2000.0));
         assert_eq!(forecast.added(0), None);
         // No number of steps overflows.
         assert!(forecast.total(u64::MAX) >= forecast.total(1000));

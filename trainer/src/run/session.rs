@@ -26,7 +26,7 @@ use crate::quality::Scores;
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::{affordable, to_pixel};
 use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
-use crate::train::{Draws, State, Trainer, latent_batch};
+use crate::train::{Draws, State, Trainer, latent_batch, learning_rate_factor};
 
 /// The best snapshot as a model, and what the run ends with.
 const BEST_MODEL: &str = "best.gen";
@@ -211,6 +211,9 @@ impl Session {
     pub fn set_steps(&mut self, steps: u64) -> Result<()> {
         let done = self.trainer.state.step;
         ensure!(steps > done, "--steps {steps}: the run has done {done} steps already; give a larger number");
+        if self.has_felt_its_end(steps) {
+            self.data_ref.end_moved = Some(done);
+        }
         self.data_ref.minutes = None;
         self.trainer.config.steps = steps;
         self.trainer.config.check()?;
@@ -218,6 +221,22 @@ impl Session {
         self.folder.write("data.toml", toml::to_string(&self.data_ref)?.as_bytes())?;
         // So that it still holds if this process does not come to the next checkpoint.
         self.save()
+    }
+
+    /// Whether what the run has done would have been something else, had it been started for so many steps.
+    fn has_felt_its_end(&self, steps: u64) -> bool {
+        let (config, done) = (&self.trainer.config, self.trainer.state.step);
+        if done == 0 {
+            return false;
+        }
+        // What was planned before is not known any more.
+        let by_the_clock = self.data_ref.minutes.is_some() && config.depends_on_length();
+        let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.decay_from) < 1.0;
+        // At its end a run measures once more, and may go back once more.
+        let is_measured = |step: u64| config.every.measure.is_none_or(|every| step.is_multiple_of(every));
+        let new_best = self.course.best.is_some_and(|best| best.step == done && !is_measured(done));
+        let ended_otherwise = done >= config.steps && (new_best || self.course.rollbacks > 0);
+        by_the_clock || steps != config.steps && (has_slowed(config.steps) || has_slowed(steps) || ended_otherwise)
     }
 
     /// The proof and the facts of the model that was exported, in words.
@@ -429,12 +448,15 @@ impl Session {
     /// After a resume: is the best snapshot there that the checkpoint speaks of?
     fn find_best(&mut self, log: &mut dyn FnMut(&str)) -> Result<()> {
         let Some(best) = self.course.best else { return Ok(()) };
-        if best.step == self.trainer.state.step {
-            // It may have been killed before all files were written.
-            let model = quantise(&self.float_model()?)?.to_blob()?;
-            return self.keep_best(&model);
-        }
         let is_model = |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&bytes).is_ok());
+        if best.step == self.trainer.state.step {
+            let model = quantise(&self.float_model()?)?.to_blob()?;
+            let is_kept = Checkpoint::load(&self.folder.file(BEST)).is_ok_and(|kept| kept.state.step == best.step)
+                && std::fs::read(self.folder.file(BEST_MODEL)).is_ok_and(|kept| kept == model)
+                && is_model(MODEL);
+            // It may have been killed before all files were written. If not, a finished run's fine-tuned model stays.
+            return if is_kept { Ok(()) } else { self.keep_best(&model) };
+        }
         let checkpoint = match self.best_checkpoint(best) {
             Ok(checkpoint) => checkpoint,
             Err(error) if !is_model(BEST_MODEL) => {
