@@ -196,6 +196,19 @@ fn a_run_can_be_made_longer_but_not_shorter() {
 }
 
 #[test]
+fn a_mistyped_resume_leaves_the_fine_tuned_model() {
+    let place = Place::new();
+    let recipe = Config { quantise: Quantise { tune: 30 }, ..measured() };
+    fs::write(place.path().join("tuned.toml"), recipe.to_toml()).unwrap();
+    place.run_well(&["--config", "tuned.toml", "--data", "pictures", "--steps", "15"]);
+    let read = |name: &str| fs::read(place.path().join("runs/001-tiny").join(name)).unwrap();
+    let tuned = read("model.gen");
+    assert!(tuned != read("best.gen"), "fine-tuning changed nothing");
+    assert!(!place.run(&["resume", "runs/001-tiny", "--steps", "3"]).status.success());
+    assert!(tuned == read("model.gen"));
+}
+
+#[test]
 fn other_pictures_are_not_resumed_with() {
     let place = Place::new();
     place.run_well(&with(&["--steps", "5"]));
