@@ -9,19 +9,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 PATH=${HOME:-/root}/.cargo/bin:$PATH # where rustup puts cargo, if no shell profile was read
 
-scratch=$(mktemp -d) || exit 1
-lane=
-trap '[ -z "$lane" ] || kill -- "-$lane" 2>/dev/null; rm -rf "$scratch"' EXIT
-# How many passed and failed, and the names of those that failed: several processes add lines.
-results=$scratch/results
-
-# record FORMAT VALUE...: adds lines. What cannot be written down must not get lost.
-record() {
-    # shellcheck disable=SC2059
-    printf "$@" >>"$results" || exit 1
-}
-
-record ''
+passed=0
+failed=0
+failures=()
+log=$(mktemp)
+scratch=$(mktemp -d)
+trap 'rm -rf "$log" "$scratch"' EXIT
 
 # step NAME COMMAND...: runs a command and counts it as one.
 step() {
@@ -29,53 +22,39 @@ step() {
     shift
     printf '\n== %s\n' "$name"
     if "$@" </dev/null; then
-        record 'passed 1\n'
+        passed=$((passed + 1))
     else
-        record 'failed 1\nname %s\n' "$name"
+        failed=$((failed + 1))
+        failures+=("$name")
     fi
 }
 
 # tests NAME COMMAND...: runs `cargo test` and counts its test cases. If it fails
-# before any case does (it does not build, say), that counts as one failure, beside that of "build".
+# before any case does (it does not build, say), that counts as one failure.
 tests() {
-    local name=$1 log status good bad
+    local name=$1 status good bad
     shift
-    log=$(mktemp -p "$scratch")
     printf '\n== %s\n' "$name"
     "$@" </dev/null 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}
-    good=$(sed -n 's/^test result: .* \([0-9]\+\) passed;.*/\1/p' "$log" | sum)
-    bad=$(sed -n 's/^test result: .* \([0-9]\+\) failed;.*/\1/p' "$log" | sum)
-    sed -n "s/^test \(.*\) \.\.\. FAILED$/name $name: \1/p" "$log" >>"$results" || exit 1
+    good=$(sed -n 's/^test result: .* \([0-9]\+\) passed;.*/\1/p' "$log" | paste -sd+ | sum_or_zero)
+    bad=$(sed -n 's/^test result: .* \([0-9]\+\) failed;.*/\1/p' "$log" | paste -sd+ | sum_or_zero)
+    while read -r case; do
+        failures+=("$name: $case")
+    done < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
     if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
         bad=1
-        record 'name %s\n' "$name"
+        failures+=("$name")
     fi
-    record 'passed %d\nfailed %d\n' "$good" "$bad"
+    passed=$((passed + good))
+    failed=$((failed + bad))
 }
 
-# The sum of numbers, one a line.
-sum() {
-    awk '{ sum += $1 } END { print sum + 0 }'
-}
-
-# beside COMMAND...: runs it in the background, until `joined` waits for it and prints what it said. With
-# job control it is a process group of its own, all of which ends if this script is stopped.
-beside() {
-    set -m
-    "$@" >"$scratch/beside" 2>&1 </dev/null &
-    lane=$!
-    set +m
-}
-
-joined() {
-    local status
-    wait "$lane"
-    status=$?
-    lane=
-    cat "$scratch/beside"
-    # Killed half-way, it could not count that itself.
-    [ "$status" -eq 0 ] || record 'failed 1\nname what ran beside ended with %d\n' "$status"
+# The sum of a line such as 1+2+3.
+sum_or_zero() {
+    local sum
+    read -r sum
+    echo $((${sum:-0}))
 }
 
 install_qemu() {
@@ -94,48 +73,13 @@ install_qemu() {
     fi
 }
 
-# The firmware's profile, so that nobody waits for cargo's lock on what is built for this machine.
-gen_core() {
-    cargo build -q -p gen-core --profile firmware --target "$@"
-}
-
 # Every Cortex-M that there is a toolchain for, with and without log support.
 gen_core_for() {
-    gen_core "$1" && gen_core "$1" --features defmt
+    cargo build -q -p gen-core --target "$1" && cargo build -q -p gen-core --target "$1" --features defmt
 }
 
 firmware_clippy() {
     cargo clippy -q -p firmware --profile firmware --target "$1" --features "$2" --bins -- -D warnings
-}
-
-# What is only checked for chips.
-chips() {
-    step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
-    step "clippy, mps2-an385" firmware_clippy thumbv7m-none-eabi mps2-an385,bare
-    step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386,conformance
-    step "clippy, mps2-an500" firmware_clippy thumbv7em-none-eabihf mps2-an500,external-model
-    step "clippy, mps2-an505" firmware_clippy thumbv8m.main-none-eabihf mps2-an505
-    step "clippy, mps3-an547" firmware_clippy thumbv8m.main-none-eabihf mps3-an547,bare
-    step "clippy, pico2" firmware_clippy thumbv8m.main-none-eabihf pico2
-    step "clippy, pico2 with pico-display" firmware_clippy thumbv8m.main-none-eabihf pico-display
-    step "clippy, stm32f429i-disc1" firmware_clippy thumbv7em-none-eabihf stm32f429i-disc1
-    step "clippy, nrf52840-dk" firmware_clippy thumbv7em-none-eabihf nrf52840-dk
-    step "clippy, microbit-v2" firmware_clippy thumbv7em-none-eabihf microbit-v2
-    for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
-        step "gen-core for $target" gen_core_for "$target"
-    done
-    step "gen-core without DSP instructions" gen_core thumbv8m.main-none-eabihf --features no-dsp
-    step "gen-core for a Cortex-M55" gen_core thumbv8m.main-none-eabihf --features mve
-}
-
-# programs_of WHICH OPTIONS...: runs the test programs of the package tests/ or those of the others.
-# Cargo lets a runner start each of them, in its package's folder.
-programs_of() {
-    local which=$1 runner
-    shift
-    runner=$scratch/only-$which
-    printf 'case $PWD in */tests) its=boards ;; *) its=host ;; esac\n[ $its != %s ] || exec "$@"\n' "$which" >"$runner"
-    cargo test --workspace --no-fail-fast --config "target.'cfg(all())'.runner = ['sh', '$runner']" "$@"
 }
 
 # Licences, sources and build scripts with more rules than the tests have, and advisories if the
@@ -160,10 +104,25 @@ train() {
 step "install toolchain and targets" rustup toolchain install
 step "install QEMU" install_qemu
 step "format" cargo fmt --all --check
-beside chips
 # With the preview's window, which nothing else builds (checking it needs no SDL), and gen-core's program.
 step "clippy" cargo clippy -q --workspace --all-targets --features workspace-tests/window,gen-core/pictures -- -D warnings
+step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
+step "clippy, mps2-an385" firmware_clippy thumbv7m-none-eabi mps2-an385,bare
+step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386,conformance
+step "clippy, mps2-an500" firmware_clippy thumbv7em-none-eabihf mps2-an500,external-model
+step "clippy, mps2-an505" firmware_clippy thumbv8m.main-none-eabihf mps2-an505
+step "clippy, mps3-an547" firmware_clippy thumbv8m.main-none-eabihf mps3-an547,bare
+step "clippy, pico2" firmware_clippy thumbv8m.main-none-eabihf pico2
+step "clippy, pico2 with pico-display" firmware_clippy thumbv8m.main-none-eabihf pico-display
+step "clippy, stm32f429i-disc1" firmware_clippy thumbv7em-none-eabihf stm32f429i-disc1
+step "clippy, nrf52840-dk" firmware_clippy thumbv7em-none-eabihf nrf52840-dk
+step "clippy, microbit-v2" firmware_clippy thumbv7em-none-eabihf microbit-v2
 step "format of tests/out-of-tree" cargo fmt --check --manifest-path tests/out-of-tree/Cargo.toml
+for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
+    step "gen-core for $target" gen_core_for "$target"
+done
+step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp
+step "gen-core for a Cortex-M55" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features mve
 step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p gen-core --no-deps
 if command -v cargo-deny >/dev/null; then
     step "supply chain" cargo_deny
@@ -171,13 +130,7 @@ else
     printf '\n== supply chain: the tests check it; cargo deny, which checks more, is not installed\n'
 fi
 rm -f "$trainer" # one that is left from before must not stand in for one that does not build
-step "build" cargo test -q --workspace --no-run
-joined
-# Firmware is built, linked and emulated one program at a time, which leaves one of two cores idle.
-# `--tests` keeps documentation's tests to the first line: in tests/ there must be none.
-beside tests "tests of trainer, gen-core, firmware" programs_of host
-tests "tests across crates" programs_of boards --tests
-joined
+tests "tests" cargo test --workspace --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train
     step "quality of the shipped models" "$trainer" eval models/*/model.gen -n 500 \
@@ -191,11 +144,9 @@ else
     printf '\n== parity with Keras, full set: left out, there is no ../shared/golden\n'
 fi
 
-passed=$(sed -n 's/^passed //p' "$results" | sum)
-failed=$(sed -n 's/^failed //p' "$results" | sum)
 if [ "$failed" -gt 0 ]; then
     printf '\nfailed:\n'
-    sed -n 's/^name /    /p' "$results"
+    printf '    %s\n' "${failures[@]}"
 fi
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]
