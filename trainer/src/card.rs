@@ -279,7 +279,7 @@ mod tests {
 
     fn example() -> (Shipped, Dataset) {
         let request = Request { path: Some(BUILTIN.into()), drawn: 40, ..Request::default() };
-        let data = data::load(&request, &mut |_| ()).unwrap();
+        let data = data::load(&request).unwrap();
         let config = Config::preset("pocket").unwrap().narrowed(16);
         let card = Card {
             name: "frog".into(),

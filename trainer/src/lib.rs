@@ -42,5 +42,6 @@ pub mod quality;
 pub mod quantise;
 pub mod run;
 pub mod tensors;
+pub mod terminal;
 pub mod train;
 pub mod usage;

@@ -1,6 +1,7 @@
 //! The download, against a small HTTP server of its own.
 
 mod data_common;
+mod logged;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use data_common::{records, tar_gz};
+use logged::logged;
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 use trainer::data::download::{DownloadError, fetch, part_of};
@@ -105,8 +107,7 @@ impl Case {
     }
 
     fn fetch(&self, url: &str) -> (Result<(), DownloadError>, String) {
-        let mut lines = Vec::new();
-        let result = fetch(url, &md5(&file()), &self.target, &mut |line| lines.push(line.to_owned()));
+        let (result, lines) = logged(|| fetch(url, &md5(&file()), &self.target));
         (result, lines.join("\n"))
     }
 
@@ -249,8 +250,7 @@ fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
         Sources { cifar10_dir: None, cache: Some(cache.path().join("ribbit")), url, md5: md5(&bytes), offline: false };
     let request = Request { drawn: 4, ..Request::default() };
     let load = || {
-        let mut lines = Vec::new();
-        let dataset = data::load_from(&request, &sources, &mut |line| lines.push(line.to_owned())).unwrap();
+        let (dataset, lines) = logged(|| data::load_from(&request, &sources).inspect(data::announce).unwrap());
         (dataset.len(), lines.join("\n"))
     };
     let (count, lines) = load();

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
 use indicatif::HumanCount;
+use log::{info, warn};
 use md5::{Digest, Md5};
 use ndarray::{Array4, s};
 use rayon::prelude::*;
@@ -123,18 +124,17 @@ impl Sources {
 }
 
 /// Finds and reads a data set: [`Request::path`]; else `CIFAR10_DIR`; else the cache folder; else
-/// the official archive, downloaded into the cache folder; else the drawn frogs. `log` gets lines
-/// for people, among them which data set was taken and how to choose another.
+/// the official archive, downloaded into the cache folder; else the drawn frogs.
 ///
 /// # Errors
 /// A source that was asked for (by path or by `CIFAR10_DIR`) and cannot be read is an error; one
 /// that was merely tried is not, unless a class was asked for that only CIFAR-10 has.
-pub fn load(request: &Request, log: &mut dyn FnMut(&str)) -> Result<Dataset> {
-    load_from(request, &Sources::from_env(), log)
+pub fn load(request: &Request) -> Result<Dataset> {
+    load_from(request, &Sources::from_env())
 }
 
 /// As [`load`], with `sources` in place of the environment.
-pub fn load_from(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)) -> Result<Dataset> {
+pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
     ensure!(
         frogs::SIDES.contains(&request.side),
         "pictures of {0}x{0} pixels are not possible; the side goes from {1} to {2}",
@@ -145,7 +145,7 @@ pub fn load_from(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)
     let dataset = match (&request.path, &sources.cifar10_dir) {
         (Some(path), _) => open(path, request)?,
         (None, Some(path)) => open(path, request).context("the environment variable CIFAR10_DIR was followed")?,
-        (None, None) => automatic(request, sources, log)?,
+        (None, None) => automatic(request, sources)?,
     };
     let count = dataset.len();
     ensure!(
@@ -154,35 +154,39 @@ pub fn load_from(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)
         dataset.name,
         reasons(&dataset.skipped, 5)
     );
-    log(&format!("data: {}", dataset.name));
-    if !dataset.skipped.is_empty() {
-        log(&format!("data: {} skipped{}", number(dataset.skipped.len()), reasons(&dataset.skipped, 3)));
-    }
-    log(HOW_TO_CHOOSE);
     Ok(dataset)
 }
 
+/// Tells which data set was taken, what was skipped, and how to choose another.
+pub fn announce(dataset: &Dataset) {
+    info!("data: {}", dataset.name);
+    if !dataset.skipped.is_empty() {
+        warn!("data: {} skipped{}", number(dataset.skipped.len()), reasons(&dataset.skipped, 3));
+    }
+    info!("{HOW_TO_CHOOSE}");
+}
+
 /// Cache, download, drawn frogs.
-fn automatic(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)) -> Result<Dataset> {
+fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
     let reason = match &sources.cache {
         None => "there is no cache folder (RIBBIT_CACHE names one)".into(),
-        Some(cache) => match cached(request, sources, cache, log) {
+        Some(cache) => match cached(request, sources, cache) {
             Ok(dataset) => return Ok(dataset),
             Err(error) => format!("{error:#}"),
         },
     };
-    log(&format!("data: no CIFAR-10: {reason}"));
+    warn!("data: no CIFAR-10: {reason}");
     open(Path::new(BUILTIN), request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
 }
 
 /// CIFAR-10 from the cache folder, downloaded first if it is not there.
-fn cached(request: &Request, sources: &Sources, cache: &Path, log: &mut dyn FnMut(&str)) -> Result<Dataset> {
+fn cached(request: &Request, sources: &Sources, cache: &Path) -> Result<Dataset> {
     let archive = cache.join(cifar::ARCHIVE);
     for path in [&archive, &cache.join(cifar::FOLDER)] {
         if path.exists() {
             match open(path, request) {
                 Ok(dataset) => return Ok(dataset),
-                Err(error) => log(&format!("data: the cache is no use: {error:#}")),
+                Err(error) => warn!("data: the cache is no use: {error:#}"),
             }
         }
     }
@@ -190,8 +194,8 @@ fn cached(request: &Request, sources: &Sources, cache: &Path, log: &mut dyn FnMu
     if archive.exists() {
         fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
     }
-    log(&format!("data: downloading CIFAR-10 (170 MB) from {} into {}", sources.url, cache.display()));
-    download::fetch(&sources.url, &sources.md5, &archive, log)?;
+    info!("data: downloading CIFAR-10 (170 MB) from {} into {}", sources.url, cache.display());
+    download::fetch(&sources.url, &sources.md5, &archive)?;
     open(&archive, request)
 }
 

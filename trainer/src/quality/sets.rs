@@ -92,7 +92,7 @@ fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
         );
     }
     let request = data::Request { path: Some(path.to_owned()), class: ClassFilter::All, side, ..Default::default() };
-    let pictures = data::load(&request, &mut |_| ())?.pictures;
+    let pictures = data::load(&request)?.pictures;
     let most = pictures.dim().0.min(count);
     Ok(pictures.slice(s![..most, .., .., ..]).to_owned())
 }
