@@ -205,7 +205,7 @@ impl Adam {
             (&mut params.gains, &gradients.gains),
         ];
         for ((rule, moments), (params, gradients)) in self.rules.iter().zip(&mut self.moments).zip(all) {
-            rule.step(step, factor, params, gradients, moments);
+            rule.step(factor, params, gradients, moments);
         }
     }
 }
