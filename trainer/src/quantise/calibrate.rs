@@ -17,12 +17,15 @@ use gen_core::latent;
 use gen_core::spec::{Activation, Form};
 use ndarray::Array2;
 
-use super::equalise::equalise;
+use super::equalise::{POWER, equalise};
 use super::fold::{FloatLayer, FloatModel, affordable, latents};
 use super::model::{QuantLayer, QuantModel};
 
 /// Latents on which the ranges are measured; fewer for a large generator.
 const CALIBRATED: u32 = 512;
+
+/// Fortieths that a range may be narrowed by.
+const NARROWEST: u8 = 24;
 
 /// Quantises a float generator.
 ///
@@ -37,16 +40,40 @@ pub fn quantise(model: &FloatModel) -> Result<QuantModel> {
 ///
 /// # Errors
 /// As [`quantise`].
-pub fn calibrate(mut model: FloatModel) -> Result<(FloatModel, QuantModel)> {
+pub fn calibrate(model: FloatModel) -> Result<(FloatModel, QuantModel)> {
+    calibrate_with(model, Choices::default())
+}
+
+/// What calibration can do otherwise, to measure what each choice is worth
+/// (`trainer/examples/int8_choices.rs`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choices {
+    /// Exponent of the [equalisation](super::equalise), 0 (none) to 1.
+    pub equalise: f32,
+    /// Whether ranges are narrowed where that lowers the error; else every value lies inside.
+    pub clip: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self { equalise: POWER, clip: true }
+    }
+}
+
+/// As [`calibrate`], with these choices.
+///
+/// # Errors
+/// As [`quantise`].
+pub fn calibrate_with(mut model: FloatModel, choices: Choices) -> Result<(FloatModel, QuantModel)> {
     let count = affordable(model.macs(), CALIBRATED);
     let mut maps = model.activations(latents(0x5000_0000, count, model.latent).view());
     for (i, map) in maps.iter_mut().enumerate() {
-        equalise(&mut model, i, map);
+        equalise(&mut model, i, map, choices.equalise);
     }
     let mut layers = Vec::new();
     let mut scale_in = latent::SCALE;
     for (i, (layer, map)) in model.layers.iter().zip(&maps).enumerate() {
-        let quantised = quantise_layer(layer, scale_in, map).with_context(|| format!("layer {i}"))?;
+        let quantised = quantise_layer(layer, scale_in, map, choices.clip).with_context(|| format!("layer {i}"))?;
         scale_in = quantised.scale;
         layers.push(quantised);
     }
@@ -54,7 +81,7 @@ pub fn calibrate(mut model: FloatModel) -> Result<(FloatModel, QuantModel)> {
     Ok((model, quantised))
 }
 
-fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Result<QuantLayer> {
+fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>, clip: bool) -> Result<QuantLayer> {
     ensure!(map.iter().all(|v| v.is_finite()), "its output is not finite: training diverged");
     let channels = layer.geometry.output.channels as usize;
 
@@ -100,7 +127,7 @@ fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Resul
         // σ(x) is read from the same table at x/2.
         Activation::Sigmoid => (2.0 / TANH_STEPS as f32, 0, 1.0),
         activation => {
-            let (scale, zero_point) = range(map);
+            let (scale, zero_point) = range(map, if clip { NARROWEST } else { 0 });
             let slope = match activation {
                 Activation::Relu => 0.0,
                 Activation::LeakyRelu(slope) => f64::from(slope),
@@ -138,12 +165,13 @@ fn quantise_layer(layer: &FloatLayer, scale_in: f32, map: &Array2<f32>) -> Resul
     })
 }
 
-/// Scale and zero point with the least squared error on these values, finite ones.
+/// Scale and zero point with the least squared error on these values, finite ones, among ranges that are
+/// up to `narrowest` fortieths narrower than the values.
 ///
 /// The error of a candidate is taken over a histogram of all values, as in most calibrators of the
 /// field. A sample would have to be random: values at even steps are those of a few channels, rows or
 /// columns, since all the lengths of a map are powers of two or multiples of them.
-fn range(map: &Array2<f32>) -> (f32, i8) {
+fn range(map: &Array2<f32>, narrowest: u8) -> (f32, i8) {
     let (low, high) = map.iter().fold((0f32, 0f32), |(l, h), &v| (l.min(v), h.max(v)));
     if low == high {
         return (1.0, 0); // always 0
@@ -161,7 +189,7 @@ fn range(map: &Array2<f32>) -> (f32, i8) {
         };
         histogram.bins().map(squared).sum()
     };
-    let candidates = (0..=24).map(|i| candidate(1.0 - 0.025 * i as f32));
+    let candidates = (0..=narrowest).map(|i| candidate(1.0 - 0.025 * f32::from(i)));
     candidates.map(|c| (error(c), c)).min_by(|a, b| a.0.total_cmp(&b.0)).map_or((1.0, 0), |(_, c)| c)
 }
 
@@ -204,11 +232,11 @@ mod tests {
     #[test]
     fn an_outlier_does_not_cost_everybody_else_their_steps() {
         let mut map = Array2::from_shape_fn((100, 1000), |(i, j)| (((i * 1000 + j) * 7919) % 1000) as f32 / 1000.0);
-        let (scale, zero_point) = range(&map);
+        let (scale, zero_point) = range(&map, NARROWEST);
         assert_eq!(zero_point, -128);
         assert!((scale - 0.999 / 255.0).abs() < 0.001 * scale, "{scale}");
         map[(0, 0)] = 2.0;
-        assert!(range(&map).0 < 1.8 / 255.0);
+        assert!(range(&map, NARROWEST).0 < 1.8 / 255.0);
     }
 
     /// Squared error of every value, one by one.
@@ -232,7 +260,7 @@ mod tests {
             let (low, high) = (0.0, map.iter().copied().fold(0.0, f32::max));
             let best = (0..=24).map(|i| error(&map, ((high - low) * (1.0 - 0.025 * i as f32) / 255.0, -128)));
             let best = best.fold(f64::INFINITY, f64::min);
-            let found = error(&map, range(&map));
+            let found = error(&map, range(&map, NARROWEST));
             assert!(found < 1.01 * best, "{large}: {found} {best}");
         }
     }
@@ -252,8 +280,8 @@ mod tests {
     #[test]
     fn zero_stays_zero_on_both_sides() {
         let map = Array2::from_shape_fn((10, 100), |(i, j)| (i * 100 + j) as f32 / 500.0 - 0.5);
-        let (scale, zero_point) = range(&map);
+        let (scale, zero_point) = range(&map, NARROWEST);
         assert!((-0.5 / scale + f32::from(zero_point)).abs() < 128.6 && zero_point < 0);
-        assert_eq!(range(&Array2::zeros((3, 3))), (1.0, 0));
+        assert_eq!(range(&Array2::zeros((3, 3)), NARROWEST), (1.0, 0));
     }
 }

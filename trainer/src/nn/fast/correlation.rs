@@ -1315,6 +1315,13 @@ mod tests {
         check(transposed(12, 4, 2, same), Shape::new(16, 15, 24), 1);
         check(transposed(5, 4, 2, valid), Shape::new(3, 5, 18), 1);
         check(transposed(16, 5, 1, same), Shape::new(6, 6, 16), 1);
+        // Squares of two pixels with 3x3 and 5x5 taps.
+        check(conv(20, 6, 2, same), Shape::new(12, 9, 18), 2);
+        check(conv(16, 6, 2, valid), Shape::new(17, 16, 7), 1);
+        check(conv(18, 10, 2, same), Shape::new(16, 13, 16), 1);
+        check(transposed(18, 6, 2, same), Shape::new(6, 7, 20), 2);
+        check(transposed(7, 6, 2, valid), Shape::new(4, 3, 16), 1);
+        check(transposed(16, 10, 2, same), Shape::new(8, 5, 17), 1);
     }
 
     #[test]
