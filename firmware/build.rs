@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use gen_core::aligned::aligned;
 use gen_core::{Model, tiling};
 
 /// The boards, each with the target for its core.
@@ -43,7 +44,7 @@ fn run() -> Result<(), String> {
     };
     let path = path.canonicalize().map_err(|e| format!("cannot find the model {}: {e}", path.display()))?;
     println!("cargo::rerun-if-changed={}", path.display());
-    let blob = fs::read(&path).map_err(|e| format!("cannot read the model {}: {e}", path.display()))?;
+    let blob = aligned(fs::read(&path).map_err(|e| format!("cannot read the model {}: {e}", path.display()))?);
     let model = Model::parse(&blob).map_err(|e| format!("{}: {e}", path.display()))?;
     write_model(&model, &path, &out)?;
 

@@ -131,6 +131,8 @@ else
 fi
 rm -f "$trainer" # one that is left from before must not stand in for one that does not build
 tests "tests" cargo test --workspace --no-fail-fast
+# Plain Rust kernels, as `portable` goes before the others: see gen-core/src/choice.rs.
+tests "tests of gen-core with all features" cargo test -p gen-core --all-features --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train
     step "quality of the shipped models" "$trainer" eval models/*/model.gen -n 500 \

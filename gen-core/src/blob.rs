@@ -1,5 +1,7 @@
 //! The model file: a postcard header and aligned weight sections.
 //!
+//! The file begins at an address that is a multiple of [`ADDRESS_ALIGNMENT`], on every machine.
+//!
 //! | bytes | content |
 //! |---|---|
 //! | 0–3 | magic `RBGN` |
@@ -20,6 +22,25 @@
 //!
 //! Phases and taps are those of [`crate::spec`]. [`Model::parse`] checks all of it,
 //! arithmetic bounds included, so that generating cannot fail.
+//!
+//! # Versions
+//!
+//! 1. [`VERSION`] rises by one with everything that a reader of the version before would refuse or
+//!    misread: a new operation, activation, padding or form, a field more, or another order, width or
+//!    meaning of anything. In postcard the header is the fields of [`Header`] in the order in which
+//!    the structs declare them, and an enum is the place of its variant.
+//! 2. What there is keeps its place. New variants and fields go to the end, nothing is used again for
+//!    something else.
+//! 3. A writer names the lowest version that has everything that the file uses. So a model that uses
+//!    nothing new keeps its bytes, and older programs go on reading it.
+//! 4. A reader reads every version from 2, the first that was published, to its own. It refuses a newer
+//!    one by the number alone ([`ParseError::Version`], which then says that the program is too
+//!    old), before it looks at anything whose meaning a newer version may have changed.
+//! 5. The first six bytes, magic and version, are the same in every version.
+//!
+//! | version | has |
+//! |---|---|
+//! | 2 | the operations, activations, paddings and forms of [`crate::spec`]; all there is |
 
 use core::fmt;
 
@@ -37,10 +58,13 @@ use crate::winograd::{self, MAX_POINTS};
 
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"RBGN";
-/// Version of the format that this crate reads and writes.
+/// Version of the format that this crate reads and writes: see [above](self#versions).
 pub const VERSION: u16 = 2;
-/// Sections begin at multiples of this.
+/// Sections begin at multiples of this within the file.
 pub const ALIGNMENT: usize = 16;
+/// The file itself begins at an address that is a multiple of this: kernels read weights in words of four
+/// bytes. [`crate::aligned`] has the means.
+pub const ADDRESS_ALIGNMENT: usize = 4;
 /// Bytes before the header.
 pub const PREAMBLE: usize = 16;
 
@@ -81,12 +105,13 @@ pub struct LayerHeader {
 pub enum ParseError {
     /// The bytes do not begin with [`MAGIC`].
     NotAModel,
-    /// The bytes do not begin where the processor's kernels can read words.
+    /// The bytes do not begin at a multiple of [`ADDRESS_ALIGNMENT`]. Checked on every machine, so that
+    /// a test on a host finds what a chip would refuse.
     Alignment {
         /// The address has to be a multiple of this.
         needed: usize,
     },
-    /// Another version of the format.
+    /// Another version of the format: a newer one, or one from before the first that was published.
     Version {
         /// The version that the file names.
         found: u16,
@@ -100,23 +125,102 @@ pub enum ParseError {
     },
     /// The checksum does not match: the file was damaged.
     Checksum,
-    /// The header is not valid postcard, or a number in it makes no sense.
-    Header,
+    /// The header is not valid postcard.
+    Header {
+        /// Index of the layer whose entry cannot be read; `None` for what comes before the first: the
+        /// name (UTF-8, up to 32 bytes), the length of the latent, the number of layers.
+        layer: Option<u8>,
+    },
+    /// The header is shorter, or longer, than the preamble says, or longer than the file.
+    HeaderLength {
+        /// Length according to the preamble.
+        stated: u16,
+    },
+    /// The layer's operation, activation, padding or form has a number that this version of the format
+    /// does not have.
+    Unknown {
+        /// Index of the layer.
+        layer: u8,
+    },
     /// The layers make no generator.
     Spec(SpecError),
-    /// A multiplier is negative, or an accumulator of this layer could overflow.
+    /// The scale of the layer's output is not a positive, finite number.
+    Scale {
+        /// Index of the layer.
+        layer: u8,
+    },
+    /// The file ends within a section.
+    Section {
+        /// Index of the layer.
+        layer: u8,
+        /// Which one.
+        section: Section,
+        /// Bytes that the layer's shape asks for, with the zeros behind them.
+        needed: u32,
+        /// Bytes that the file has from the start of the section on.
+        left: u32,
+    },
+    /// A byte between header and sections, or between two of them, is not zero: header and sections do not
+    /// belong together, or the file was not written by this crate.
+    Padding {
+        /// Where it lies in the file.
+        at: u32,
+    },
+    /// The file goes on behind the last layer.
+    Trailing {
+        /// Bytes that belong to nothing.
+        bytes: u32,
+    },
+    /// A multiplier of the layer is negative.
+    Multiplier {
+        /// Index of the layer.
+        layer: u8,
+    },
+    /// An accumulator of the layer could overflow, or its product with a multiplier leave the range in which
+    /// arithmetic is exact ([`crate::fixed`]).
     Range {
         /// Index of the layer.
         layer: u8,
     },
-    /// The layer cannot have its [`Form`], its weights are not the transform of any int8
-    /// weights, or those that fill up a quad or a pair are not 0.
+    /// The layer cannot have its [`Form`].
     Form {
+        /// Index of the layer.
+        layer: u8,
+    },
+    /// The layer's weights are not the transform of any int8 weights, or those that fill up a quad or a
+    /// pair are not 0.
+    Weights {
         /// Index of the layer.
         layer: u8,
     },
 }
 
+/// A list of numbers of a layer in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Section {
+    /// The weights.
+    Weights,
+    /// The biases.
+    Biases,
+    /// Multipliers for accumulators from 0 on.
+    Positive,
+    /// Multipliers for accumulators below 0.
+    Negative,
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Weights => "weights",
+            Self::Biases => "biases",
+            Self::Positive => "positive multipliers",
+            Self::Negative => "negative multipliers",
+        })
+    }
+}
+
+/// Short: firmware shows it on displays of 6 lines of 21 letters.
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -124,16 +228,51 @@ impl fmt::Display for ParseError {
             Self::Alignment { needed } => {
                 write!(f, "the model must begin at an address that is a multiple of {needed}: align its bytes")
             }
+            Self::Version { found } if *found > VERSION => write!(
+                f,
+                "model format version {found} is newer than this program, which reads up to version {VERSION}: update it"
+            ),
             Self::Version { found } => {
                 write!(f, "model format version {found}, this program reads version {VERSION}: export the model again")
             }
             Self::Length { expected, found } => write!(f, "the model should be {expected} bytes long, found {found}"),
             Self::Checksum => f.write_str("the model is damaged: its checksum does not match"),
-            Self::Header => f.write_str("the model's header is invalid"),
+            Self::Header { layer: None } => {
+                f.write_str("the model's header cannot be read (name, latent, number of layers): export it again")
+            }
+            Self::Header { layer: Some(layer) } => {
+                write!(f, "the model's header cannot be read at layer {layer}: export the model again")
+            }
+            Self::HeaderLength { stated } => {
+                write!(f, "the model's header does not take the {stated} bytes that it should: export the model again")
+            }
+            Self::Unknown { layer } => write!(
+                f,
+                "layer {layer} of the model is of a kind that format version {VERSION} does not have: export it again"
+            ),
             Self::Spec(e) => write!(f, "the model's layers do not fit together: {e}"),
+            Self::Scale { layer } => {
+                write!(f, "layer {layer} of the model has a scale that is no positive number: export the model again")
+            }
+            Self::Section { layer, section, needed, left } => write!(
+                f,
+                "the model ends within the {section} of layer {layer}: {needed} bytes needed, {left} left; export it again"
+            ),
+            Self::Padding { at } => {
+                write!(f, "byte {at} of the model should be 0: its header and its sections do not fit, export it again")
+            }
+            Self::Trailing { bytes } => {
+                write!(f, "{bytes} bytes of the model follow its last layer: export the model again")
+            }
+            Self::Multiplier { layer } => {
+                write!(f, "layer {layer} of the model has a negative multiplier: export the model again")
+            }
             Self::Range { layer } => write!(f, "layer {layer} of the model could overflow its 32-bit accumulators"),
             Self::Form { layer } => {
-                write!(f, "layer {layer} of the model has weights that its form does not allow")
+                write!(f, "layer {layer} of the model cannot have the form winograd: export the model again")
+            }
+            Self::Weights { layer } => {
+                write!(f, "layer {layer} of the model has weights that its form does not allow: export it again")
             }
         }
     }
@@ -147,9 +286,16 @@ impl From<SpecError> for ParseError {
     }
 }
 
-/// A list of little-endian `i32`, read in place: blobs promise no alignment.
-#[derive(Debug, Clone, Copy)]
+/// A list of little-endian `i32`, read in place: on every machine the bytes of the file are the numbers.
+#[derive(Clone, Copy)]
 pub struct Words<'a>(&'a [[u8; 4]]);
+
+/// Its length.
+impl fmt::Debug for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Words({} values)", self.len())
+    }
+}
 
 impl<'a> Words<'a> {
     /// The list with these bytes.
@@ -157,20 +303,28 @@ impl<'a> Words<'a> {
         Self(words)
     }
 
-    /// Element `i`.
+    /// Element `i`; `None` past the last one.
     #[inline(always)]
-    pub fn get(&self, i: usize) -> i32 {
+    pub fn get(&self, i: usize) -> Option<i32> {
+        self.0.get(i).map(|&word| i32::from_le_bytes(word))
+    }
+
+    /// Element `i`, which there is.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn at(&self, i: usize) -> i32 {
         i32::from_le_bytes(at(self.0, i))
     }
 
-    /// Elements `start` to `start + len`.
+    /// Elements `start` to `start + len`, which there are.
     #[inline(always)]
-    pub fn slice(&self, start: usize, len: usize) -> Self {
+    #[track_caller]
+    pub(crate) fn slice(&self, start: usize, len: usize) -> Self {
         Self(part(self.0, start..start + len))
     }
 
-    /// Where they lie; aligned to nothing.
-    pub fn as_ptr(&self) -> *const [u8; 4] {
+    /// Where they lie.
+    pub(crate) fn as_ptr(&self) -> *const [u8; 4] {
         self.0.as_ptr()
     }
 
@@ -191,7 +345,10 @@ impl<'a> Words<'a> {
 }
 
 /// A checked layer: header, geometry, and its numbers within the blob.
-#[derive(Debug, Clone)]
+///
+/// Phases, channels and taps are those of its [`Geometry`]. Functions that are given others panic on a
+/// host; on a chip without debug assertions they return zeros or nothing, so that no panic is linked.
+#[derive(Clone)]
 pub struct Layer<'a> {
     /// Operation and activation.
     pub spec: LayerSpec,
@@ -212,11 +369,21 @@ pub struct Layer<'a> {
     one_multiplier: bool,
 }
 
+/// Without its numbers.
+impl fmt::Debug for Layer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spec, form, geometry, zero_point, scale, .. } = self;
+        let (input, output, weights) = (geometry.input, geometry.output, self.weights.len());
+        write!(f, "Layer {{ {spec:?}, {form:?}, {input} to {output}, zero_point: {zero_point}, scale: {scale}, ")?;
+        write!(f, "weights: {weights} bytes }}")
+    }
+}
+
 impl<'a> Layer<'a> {
     /// Multipliers of an output channel.
     #[inline(always)]
     pub fn requant(&self, channel: usize) -> Requant {
-        Requants { positive: self.positive, negative: self.negative }.get(channel)
+        Requants { positive: self.positive, negative: self.negative }.at(channel)
     }
 
     /// Multipliers of all output channels, for kernels: where every channel has the same
@@ -274,14 +441,19 @@ impl<'a> Layer<'a> {
     #[inline(never)]
     fn take(
         header: &LayerHeader,
+        index: u8,
         geometry: Geometry,
         rest: &mut Reader<'a>,
         blob: &'a [u8],
     ) -> Result<Self, ParseError> {
-        let mut section = |len| {
-            let bytes = rest.take(len).ok_or(ParseError::Header)?;
-            rest.align(blob).ok_or(ParseError::Header)?;
-            Ok::<_, ParseError>(bytes)
+        let mut section = |section, len| {
+            let left = rest.0.len() as u32; // of at most so many, says the preamble
+            rest.section(len, blob)?.ok_or(ParseError::Section {
+                layer: index,
+                section,
+                needed: len.next_multiple_of(ALIGNMENT) as u32,
+                left,
+            })
         };
         let channels = geometry.output.channels as usize;
         Ok(Self {
@@ -290,10 +462,10 @@ impl<'a> Layer<'a> {
             geometry,
             zero_point: header.zero_point,
             scale: header.scale,
-            weights: bytemuck::cast_slice(section(geometry.packed_len(header.form))?),
-            biases: words(section(4 * geometry.bias_count())?),
-            positive: words(section(4 * channels)?),
-            negative: words(section(4 * channels)?),
+            weights: bytemuck::cast_slice(section(Section::Weights, geometry.packed_len(header.form))?),
+            biases: words(section(Section::Biases, 4 * geometry.bias_count())?),
+            positive: words(section(Section::Positive, 4 * channels)?),
+            negative: words(section(Section::Negative, 4 * channels)?),
             one_multiplier: false,
         })
     }
@@ -314,17 +486,16 @@ impl<'a> Layer<'a> {
             let biases = self.biases(phase);
             self.magnitudes(phase, |channel, magnitudes| {
                 let Requant { positive, negative } = self.requant(channel);
+                if positive < 0 || negative < 0 {
+                    return Err(ParseError::Multiplier { layer: index });
+                }
                 let sum = 128 * magnitudes;
-                let bound = i64::from(biases.get(channel)).abs() + sum;
+                let bound = i64::from(biases.at(channel)).abs() + sum;
                 let product = bound.saturating_mul(i64::from(positive.max(negative)));
-                let is_sound = positive >= 0
-                    && negative >= 0
-                    && bound <= i64::from(i32::MAX)
-                    && product < 1 << 52
-                    && sum <= g.max_sum(self.form);
+                let is_sound = bound <= i64::from(i32::MAX) && product < 1 << 52 && sum <= g.max_sum(self.form);
                 if is_sound { Ok(()) } else { Err(range) }
             })
-            .map_err(|e| e.unwrap_or(ParseError::Form { layer: index }))?;
+            .map_err(|e| e.unwrap_or(ParseError::Weights { layer: index }))?;
         }
         Ok(())
     }
@@ -408,7 +579,7 @@ impl<'a> Layer<'a> {
 }
 
 /// A checked model. It borrows the blob: weights stay where they are, in flash.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Model<'a> {
     /// See [`Header::name`].
     pub name: String<32>,
@@ -418,20 +589,38 @@ pub struct Model<'a> {
     checksum: u32,
 }
 
+/// A line about it.
+impl fmt::Debug for Model<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, layers, latent, size, checksum } = self;
+        let (layers, picture) = (layers.len(), self.picture());
+        write!(f, "Model {{ name: {name:?}, latent: {latent}, layers: {layers}, picture: {picture}, ")?;
+        write!(f, "size: {size}, checksum: {checksum:#010x} }}")
+    }
+}
+
 impl<'a> Model<'a> {
     /// Reads and checks a blob, once, so that nothing can go wrong later.
     ///
     /// Costs one pass for the checksum and one over the weights.
     ///
+    /// `blob` begins at an address that is a multiple of [`ADDRESS_ALIGNMENT`] (4 bytes), on a host too.
+    /// Neither [`include_bytes!`] nor a `Vec<u8>` promises that: use
+    /// [`include_aligned!`](crate::include_aligned) for the one and
+    #[cfg_attr(feature = "alloc", doc = "[`aligned`](crate::aligned::aligned)")]
+    #[cfg_attr(not(feature = "alloc"), doc = "`aligned::aligned` (feature `alloc`)")]
+    /// for the other.
+    ///
     /// # Errors
-    /// The first of [`ParseError`] that applies.
+    /// The first of [`ParseError`] that applies; [`ParseError::Alignment`] if the address is no such
+    /// multiple.
     pub fn parse(blob: &'a [u8]) -> Result<Self, ParseError> {
         let mut rest = Reader(blob);
         if rest.take(4) != Some(&MAGIC[..]) {
             return Err(ParseError::NotAModel);
         }
-        if !blob.as_ptr().addr().is_multiple_of(Native::ALIGNMENT) {
-            return Err(ParseError::Alignment { needed: Native::ALIGNMENT });
+        if !blob.as_ptr().addr().is_multiple_of(ADDRESS_ALIGNMENT) {
+            return Err(ParseError::Alignment { needed: ADDRESS_ALIGNMENT });
         }
         let found = blob.len().min(u32::MAX as usize) as u32;
         let short = ParseError::Length { expected: PREAMBLE as u32, found };
@@ -448,8 +637,8 @@ impl<'a> Model<'a> {
         if crc != checksum(blob) {
             return Err(ParseError::Checksum);
         }
-        let header = rest.take(header_len as usize).ok_or(ParseError::Header)?;
-        rest.align(blob).ok_or(ParseError::Header)?;
+        let wrong_length = ParseError::HeaderLength { stated: header_len };
+        let header = rest.section(header_len.into(), blob)?.ok_or(wrong_length)?;
 
         let mut model = Self { name: String::new(), layers: Vec::new(), latent: 0, size: blob.len(), checksum: crc };
         model.fill(header, blob, rest)?;
@@ -461,26 +650,32 @@ impl<'a> Model<'a> {
     /// has to hold all their locals together.
     #[inline(never)]
     fn fill(&mut self, mut header: &[u8], blob: &'a [u8], mut rest: Reader<'a>) -> Result<(), ParseError> {
-        self.name = next(&mut header)?;
-        self.latent = next(&mut header)?;
+        let stated = header.len() as u16; // as the preamble says
+        self.name = next(&mut header, None, stated)?;
+        self.latent = next(&mut header, None, stated)?;
         // How postcard begins a list.
-        let count = next::<u32>(&mut header)? as usize;
+        let count = next::<u32>(&mut header, None, stated)? as usize;
         let mut input = spec::start(self.latent, count)?;
         for i in 0..count {
-            let layer: LayerHeader = next(&mut header)?;
+            let index = i as u8; // of at most MAX_LAYERS
+            let layer: LayerHeader = next(&mut header, Some(index), stated)?;
             if !(layer.scale.is_finite() && layer.scale > 0.0) {
-                return Err(ParseError::Header);
+                return Err(ParseError::Scale { layer: index });
             }
             let geometry = layer.spec.follow(input, i + 1 == count)?;
             if !geometry.has_form(layer.form) {
-                return Err(ParseError::Form { layer: i as u8 });
+                return Err(ParseError::Form { layer: index });
             }
             input = geometry.output;
-            let layer = Layer::take(&layer, geometry, &mut rest, blob)?.checked(i as u8)?;
+            let layer = Layer::take(&layer, index, geometry, &mut rest, blob)?.checked(index)?;
             // Cannot be full: `count` has been checked.
             let _ = self.layers.push(layer);
         }
-        if header.is_empty() && rest.0.is_empty() { Ok(()) } else { Err(ParseError::Header) }
+        match (header.len(), rest.0.len()) {
+            (0, 0) => Ok(()),
+            (0, bytes) => Err(ParseError::Trailing { bytes: bytes as u32 }),
+            _ => Err(ParseError::HeaderLength { stated }),
+        }
     }
 
     /// The layers, first to last; at least one.
@@ -591,11 +786,21 @@ fn checksum(blob: &[u8]) -> u32 {
     digest.finalize()
 }
 
-/// Takes a value in postcard from the front.
-fn next<'b, T: Deserialize<'b>>(header: &mut &'b [u8]) -> Result<T, ParseError> {
-    let (value, rest) = postcard::take_from_bytes(header).map_err(|_| ParseError::Header)?;
+/// Takes a value in postcard from the front of a header: one of a layer, or before the first.
+fn next<'b, T: Deserialize<'b>>(header: &mut &'b [u8], layer: Option<u8>, stated: u16) -> Result<T, ParseError> {
+    let (value, rest) = postcard::take_from_bytes(header).map_err(|e| unreadable(&e, layer, stated))?;
     *header = rest;
     Ok(value)
+}
+
+#[cold]
+fn unreadable(error: &postcard::Error, layer: Option<u8>, stated: u16) -> ParseError {
+    match (error, layer) {
+        (postcard::Error::DeserializeUnexpectedEnd, _) => ParseError::HeaderLength { stated },
+        // What serde says of a variant that there is not. Nothing else of a layer is refused by it.
+        (postcard::Error::SerdeDeCustom, Some(layer)) => ParseError::Unknown { layer },
+        (_, layer) => ParseError::Header { layer },
+    }
 }
 
 fn words(bytes: &[u8]) -> Words<'_> {
@@ -621,10 +826,15 @@ impl<'a> Reader<'a> {
         Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
     }
 
-    /// Skips the zeros up to the next aligned offset of `blob`; other bytes there are refused.
-    fn align(&mut self, blob: &[u8]) -> Option<()> {
-        let at = blob.len() - self.0.len();
-        let padding = self.take(at.next_multiple_of(ALIGNMENT) - at)?;
-        padding.iter().all(|&b| b == 0).then_some(())
+    /// Takes a section and the zeros behind it, up to the next aligned offset of `blob`; `None` when
+    /// there are fewer bytes. It begins at an aligned offset.
+    fn section(&mut self, len: usize, blob: &[u8]) -> Result<Option<&'a [u8]>, ParseError> {
+        let Some(bytes) = self.take(len.next_multiple_of(ALIGNMENT)) else { return Ok(None) };
+        let mut bytes = Reader(bytes);
+        let section = bytes.take(len);
+        match bytes.0.iter().position(|&b| b != 0) {
+            None => Ok(section),
+            Some(at) => Err(ParseError::Padding { at: (blob.len() - self.0.len() - bytes.0.len() + at) as u32 }),
+        }
     }
 }

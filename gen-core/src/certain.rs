@@ -3,8 +3,13 @@
 //! Where it says `list[i]` or `a / b`, and the compiler sees no reason why that should go well, a
 //! firmware has the machinery of panics inside, for cases that do not exist. The functions here
 //! are for the inference path instead. Whatever is not as they take it to be is an error in this
-//! crate: with debug assertions, as in tests, they panic; without, nothing is read or written
-//! out of bounds, and the picture is wrong.
+//! crate, or in kernels from outside it. What happens then depends on the machine:
+//!
+//! | | |
+//! |---|---|
+//! | a host, in any build | panics: a wrong picture must not pass for a right one |
+//! | a chip (`target_os = "none"`) with debug assertions | panics |
+//! | a chip without debug assertions | nothing is read or written out of bounds, no panic is linked, and the picture is wrong |
 //!
 //! `tests/tests/panics.rs` sees to it that nothing else is left. Only the kernels in plain Rust, which
 //! no Cortex-M3 or larger needs, index as usual: there it costs from 14 to 33 % more instructions
@@ -12,11 +17,22 @@
 
 use core::slice::SliceIndex;
 
+/// Whether what is not as it should be panics.
+pub(crate) const STRICT: bool = cfg!(any(debug_assertions, not(target_os = "none")));
+
+/// Panics if [`STRICT`] and the condition does not hold.
+macro_rules! certain {
+    ($condition:expr $(, $message:literal)?) => {
+        assert!(!$crate::certain::STRICT || $condition $(, $message)?)
+    };
+}
+pub(crate) use certain;
+
 /// `n`, which is not 0: what is divided by.
 #[inline(always)]
 #[track_caller]
 pub(crate) const fn positive(n: usize) -> usize {
-    debug_assert!(n > 0);
+    certain!(n > 0);
     if n > 1 { n } else { 1 }
 }
 
@@ -24,7 +40,7 @@ pub(crate) const fn positive(n: usize) -> usize {
 #[inline(always)]
 #[track_caller]
 pub(crate) const fn below(len: usize, i: usize) -> usize {
-    debug_assert!(i < len);
+    certain!(i < len);
     if i < len { i } else { len - 1 }
 }
 
@@ -32,7 +48,7 @@ pub(crate) const fn below(len: usize, i: usize) -> usize {
 #[inline(always)]
 #[track_caller]
 pub(crate) fn at<T: Copy + Default>(list: &[T], i: usize) -> T {
-    debug_assert!(i < list.len());
+    certain!(i < list.len());
     list.get(i).copied().unwrap_or_default()
 }
 
@@ -40,7 +56,7 @@ pub(crate) fn at<T: Copy + Default>(list: &[T], i: usize) -> T {
 #[inline(always)]
 #[track_caller]
 pub(crate) fn set<T>(list: &mut [T], i: usize, value: T) {
-    debug_assert!(i < list.len());
+    certain!(i < list.len());
     if let Some(to) = list.get_mut(i) {
         *to = value;
     }
@@ -51,7 +67,7 @@ pub(crate) fn set<T>(list: &mut [T], i: usize, value: T) {
 #[track_caller]
 pub(crate) fn part<T>(list: &[T], range: impl SliceIndex<[T], Output = [T]>) -> &[T] {
     let part = list.get(range);
-    debug_assert!(part.is_some());
+    certain!(part.is_some());
     part.unwrap_or_default()
 }
 
@@ -60,7 +76,7 @@ pub(crate) fn part<T>(list: &[T], range: impl SliceIndex<[T], Output = [T]>) -> 
 #[track_caller]
 pub(crate) fn part_mut<T>(list: &mut [T], range: impl SliceIndex<[T], Output = [T]>) -> &mut [T] {
     let part = list.get_mut(range);
-    debug_assert!(part.is_some());
+    certain!(part.is_some());
     part.unwrap_or_default()
 }
 
@@ -69,7 +85,7 @@ pub(crate) fn part_mut<T>(list: &mut [T], range: impl SliceIndex<[T], Output = [
 #[track_caller]
 pub(crate) fn split_mut<T>(list: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
     let parts = list.split_at_mut_checked(at);
-    debug_assert!(parts.is_some());
+    certain!(parts.is_some());
     parts.unwrap_or_default()
 }
 
@@ -89,8 +105,9 @@ mod tests {
         assert_eq!((positive(1), positive(7), below(3, 0), below(3, 2)), (1, 7, 0, 2));
     }
 
+    /// In a release build too: `cargo test --release -p gen-core`.
     #[test]
-    fn tests_notice_what_does_not_hold() {
+    fn hosts_notice_what_does_not_hold() {
         let wrong: [fn(); 7] = [
             || _ = positive(0),
             || _ = below(3, 3),

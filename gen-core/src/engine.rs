@@ -22,8 +22,10 @@ use crate::blob::{Layer, Model};
 use crate::certain::{part, part_mut, split_mut};
 use crate::kernels::{Kernels, Native};
 use crate::latent::Latent;
-use crate::row::{self, Window};
-use crate::spec::{MAX_LAYERS, MAX_TAPS};
+use crate::row::{self, MAX_BLOCK, Window};
+use crate::spec::{Form, LayerSpec, MAX_LAYERS, MAX_TAPS, SpecError};
+#[cfg(doc)]
+use crate::tiling::Tiling;
 
 /// The buffer given to [`Engine::new`] is too small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,56 @@ impl fmt::Display for WorkspaceTooSmall {
 
 impl core::error::Error for WorkspaceTooSmall {}
 
+/// Bytes of workspace that [`Engine::new`] asks for, as a `const`: what [`Model::workspace_len`]
+/// says of a model with these layers.
+///
+/// It is computed by this very build of gen-core, for the kernels that it has ([`Native`]). So a
+/// program that sizes its buffer with it cannot disagree with the engine about features or
+/// targets, as a number from a build script can. `forms` may be shorter than `layers`: the
+/// others are [`Form::Direct`]. For other kernels: [`Tiling::workspace_len`].
+///
+/// A build script gets the layers from the model. `{:?}` writes them, and forms, as Rust
+/// expressions; the file that it writes names them all with
+/// `use gen_core::spec::{Activation::*, Form::*, Op::*, Padding::*, *};`
+///
+/// ```
+/// use gen_core::Model;
+///
+/// // In build.rs, with gen-core among the build-dependencies:
+/// fn constants(model: &Model<'_>) -> String {
+///     let layers: Vec<_> = model.layers().iter().map(|layer| layer.spec).collect();
+///     let forms: Vec<_> = model.layers().iter().map(|layer| layer.form).collect();
+///     let (latent, count) = (model.latent_len(), layers.len());
+///     format!("const LATENT: u16 = {latent}; const LAYERS: [LayerSpec; {count}] = {layers:?}; const FORMS: [Form; {count}] = {forms:?};")
+/// }
+///
+/// // In the program, in a module of its own that includes what was written:
+/// mod model {
+///     use gen_core::spec::{Activation::*, Form::*, Op::*, Padding::*, *};
+/// #   const LATENT: u16 = 5; const LAYERS: [LayerSpec; 5] = [LayerSpec { op: Dense { out: Shape { height: 2, width: 3, channels: 4 } }, activation: Relu }, LayerSpec { op: ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Same }, activation: LeakyRelu(0.3) }, LayerSpec { op: ConvTranspose { channels: 2, kernel: 3, stride: 2, padding: Valid }, activation: Linear }, LayerSpec { op: Conv { channels: 3, kernel: 2, stride: 1, padding: Valid }, activation: Relu }, LayerSpec { op: Conv { channels: 3, kernel: 3, stride: 1, padding: Same }, activation: Tanh }]; const FORMS: [Form; 5] = [Direct, Direct, Direct, Direct, Direct];
+/// #   pub fn written() -> String {
+/// #       format!("const LATENT: u16 = {LATENT:?}; const LAYERS: [LayerSpec; 5] = {LAYERS:?}; const FORMS: [Form; 5] = {FORMS:?};")
+/// #   }
+/// #   #[cfg(any())]
+///     include!(concat!(env!("OUT_DIR"), "/model.rs"));
+///     pub const WORKSPACE_LEN: usize = match gen_core::workspace_len(LATENT, &LAYERS, &FORMS) {
+///         Ok(len) => len,
+///         Err(e) => panic!("{}", e.message()),
+///     };
+/// }
+/// static WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
+/// # let blob = gen_core::include_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"));
+/// # let parsed = Model::parse(blob).unwrap();
+/// # assert_eq!(constants(&parsed), model::written());
+/// # assert_eq!(WORKSPACE.len(), parsed.workspace_len());
+/// ```
+///
+/// # Errors
+/// What [`spec::check`](crate::spec::check) reports.
+pub const fn workspace_len(latent: u16, layers: &[LayerSpec], forms: &[Form]) -> Result<usize, SpecError> {
+    Native::TILING.workspace_len(latent, layers, forms)
+}
+
 /// Input rows of one layer.
 #[derive(Debug, Clone, Copy)]
 struct Ring {
@@ -55,7 +107,6 @@ struct Ring {
 }
 
 /// Runs a model on a borrowed buffer.
-#[derive(Debug)]
 pub struct Engine<'m, 'w, K: Kernels = Native> {
     model: &'m Model<'m>,
     staging: &'w mut [u32],
@@ -63,6 +114,15 @@ pub struct Engine<'m, 'w, K: Kernels = Native> {
     rows: &'w mut [i8],
     rings: Vec<Ring, MAX_LAYERS>,
     kernels: PhantomData<K>,
+}
+
+/// A line about it.
+impl<K: Kernels> fmt::Debug for Engine<'_, '_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, staging, rows, .. } = self;
+        let (kernels, staging, rows) = (K::NAME, size_of_val(*staging), rows.len());
+        write!(f, "Engine {{ kernels: {kernels:?}, staging: {staging} bytes, rows: {rows} bytes, model: {model:?} }}")
+    }
 }
 
 /// Sees every row of every layer as it is computed: for layer-by-layer comparison.
@@ -95,11 +155,38 @@ impl<'m, 'w> Engine<'m, 'w> {
 }
 
 impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
-    /// An engine with kernels of choice.
+    /// An engine with kernels of choice. Kernels whose [`Kernels::TILING`] is not
+    /// [valid](crate::tiling::Tiling::is_valid), or has larger blocks than
+    /// [`row::MAX_BLOCK`], do not compile:
+    ///
+    /// ```compile_fail,E0080
+    /// use gen_core::kernels::{Call, Kernels};
+    /// use gen_core::tiling::{PORTABLE, Tiling};
+    /// use gen_core::{Engine, Model};
+    ///
+    /// struct Wide;
+    ///
+    /// impl Kernels for Wide {
+    ///     const NAME: &'static str = "wide";
+    ///     const TILING: Tiling = Tiling { pixels: [[64, 8, 4]; 7], ..PORTABLE };
+    ///     fn toeplitz(_: usize, _: usize, _: usize, _: Call<'_>) {}
+    ///     fn dot(_: Call<'_>) {}
+    ///     fn tile(_: &[&[i8]], _: usize, _: &mut [u32]) {}
+    ///     fn winograd(_: usize, _: usize, _: Call<'_>) {}
+    /// }
+    ///
+    /// fn engine<'a>(model: &'a Model<'a>, workspace: &'a mut [i8]) -> Engine<'a, 'a, Wide> {
+    ///     Engine::with_kernels(model, workspace).unwrap()
+    /// }
+    /// # let blob = gen_core::include_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"));
+    /// # engine(&Model::parse(blob).unwrap(), &mut [0; 4096]);
+    /// ```
     ///
     /// # Errors
     /// As [`Engine::new`].
     pub fn with_kernels(model: &'m Model<'m>, workspace: &'w mut [i8]) -> Result<Self, WorkspaceTooSmall> {
+        // Buffers of a row are made for blocks of this size.
+        const { assert!(K::TILING.is_valid(MAX_BLOCK), "kernels whose sizes the engine cannot work with") };
         let memory = model.memory(&K::TILING);
         let (needed, given) = (memory.len(), workspace.len());
         let workspace = workspace.get_mut(..needed).ok_or(WorkspaceTooSmall { needed, given })?;

@@ -13,6 +13,8 @@
 //!
 //! Edges exist in staging only: there, pixels over an edge read as the zero point.
 
+use core::fmt;
+
 use crate::blob::Layer;
 use crate::certain::{at, part, part_mut, positive, set, split_mut};
 use crate::fixed::pixel;
@@ -21,13 +23,14 @@ use crate::spec::{Form, Geometry};
 use crate::tiling::Tiling;
 use crate::winograd::{MAX_POINTS, TILE};
 
-/// Most pixels of a block: of any kernel that there is for the target.
-pub const MAX_BLOCK: usize = if cfg!(target_arch = "x86_64") { 32 } else { 8 };
+/// Most pixels of a block: of any kernel that there is for the target. An engine with kernels of larger
+/// blocks is not compiled.
+pub const MAX_BLOCK: usize = if cfg!(all(target_arch = "x86_64", target_feature = "sse2")) { 32 } else { 8 };
 /// Channels of a picture.
 const RGB: usize = 3;
 
 /// What an output row reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Window<'a> {
     /// Its input rows, top to bottom; `None` for those over an edge.
     pub rows: &'a [Option<&'a [i8]>],
@@ -35,6 +38,15 @@ pub struct Window<'a> {
     pub zero_point: i8,
     /// Phase of the output row.
     pub phase: usize,
+}
+
+/// Without its values.
+impl fmt::Debug for Window<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, zero_point, phase } = self;
+        let inside = rows.iter().filter(|row| row.is_some()).count();
+        write!(f, "Window {{ rows: {}, inside: {inside}, zero_point: {zero_point}, phase: {phase} }}", rows.len())
+    }
 }
 
 /// Computes an output row: int8 values, or for the last layer the bytes of pixels.

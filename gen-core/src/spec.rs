@@ -21,19 +21,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::certain::positive;
 
+/// A limit as a literal, which messages are made of when this is compiled.
+macro_rules! limit {
+    (layers) => {
+        12
+    };
+    (latent) => {
+        128
+    };
+    (taps) => {
+        16
+    };
+    (side) => {
+        256
+    };
+    (channels) => {
+        1024
+    };
+    (weights, log2) => {
+        28
+    };
+}
+
 /// Most layers a generator may have.
-pub const MAX_LAYERS: usize = 12;
+pub const MAX_LAYERS: usize = limit!(layers);
 /// Longest latent.
-pub const MAX_LATENT: usize = 128;
+pub const MAX_LATENT: usize = limit!(latent);
 /// Most input rows that one output row may need.
-pub const MAX_TAPS: usize = 16;
+pub const MAX_TAPS: usize = limit!(taps);
 /// Largest height or width, in pixels.
-pub const MAX_SIDE: u16 = 256;
+pub const MAX_SIDE: u16 = limit!(side);
 /// Most channels.
-pub const MAX_CHANNELS: u16 = 1024;
+pub const MAX_CHANNELS: u16 = limit!(channels);
 /// Most weights of one layer. Lengths then fit the 32-bit `usize` of a
 /// microcontroller, where the weights of a wide dense layer could wrap around.
-pub const MAX_WEIGHTS: u64 = 1 << 28;
+pub const MAX_WEIGHTS: u64 = 1 << limit!(weights, log2);
 
 /// Height, width and channels of a picture or feature map, stored in that order
 /// (channels of one pixel are neighbours).
@@ -141,7 +163,7 @@ pub enum Activation {
     Linear,
     /// `max(x, 0)`.
     Relu,
-    /// `x` where positive, `slope · x` elsewhere.
+    /// `x` where positive, `slope · x` elsewhere; the slope is from 0 to 1.
     LeakyRelu(f32),
     /// Hyperbolic tangent; last layer only, where −1 … 1 becomes pixels 0 … 255.
     Tanh,
@@ -204,22 +226,32 @@ pub enum SpecError {
     OutputActivation,
     /// The picture must have three channels: red, green, blue.
     NotRgb,
+    /// The slope of a leaky ReLU is not a number from 0 to 1.
+    Slope,
 }
 
 impl SpecError {
     /// The reason in words.
     pub const fn message(self) -> &'static str {
         match self {
-            Self::LayerCount => "a generator has 1 to 12 layers",
-            Self::LatentLength => "a latent has 1 to 128 values",
+            Self::LayerCount => concat!("a generator has 1 to ", limit!(layers), " layers"),
+            Self::LatentLength => concat!("a latent has 1 to ", limit!(latent), " values"),
             Self::Zero => "a size, kernel or stride is zero",
-            Self::TooLarge => {
-                "sides go up to 256, channels up to 1024, windows up to 16 rows, the weights of a layer up to 2^28"
-            }
+            Self::TooLarge => concat!(
+                "sides go up to ",
+                limit!(side),
+                ", channels up to ",
+                limit!(channels),
+                ", windows up to ",
+                limit!(taps),
+                " rows, the weights of a layer up to 2^",
+                limit!(weights, log2)
+            ),
             Self::KernelLargerThanInput => "padding \"valid\" needs a kernel no larger than its input",
             Self::KernelSmallerThanStride => "a transposed convolution needs a kernel at least as large as its stride",
             Self::OutputActivation => "the last layer, and only the last, ends in tanh or sigmoid",
             Self::NotRgb => "the last layer must have 3 channels (red, green, blue)",
+            Self::Slope => "the slope of a leaky ReLU is a number from 0 to 1",
         }
     }
 }
@@ -456,7 +488,14 @@ impl Geometry {
 
 impl LayerSpec {
     /// Joins the layer to an input.
+    ///
+    /// # Errors
+    /// The first rule of [`SpecError`] that the layer breaks by itself.
     pub const fn geometry(&self, input: Shape) -> Result<Geometry, SpecError> {
+        // NaN is in no range.
+        if matches!(self.activation, Activation::LeakyRelu(slope) if !(slope >= 0.0 && slope <= 1.0)) {
+            return Err(SpecError::Slope);
+        }
         if input.is_empty() {
             return Err(SpecError::Zero);
         }

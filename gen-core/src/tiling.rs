@@ -9,6 +9,7 @@
 use serde::Serialize;
 
 use crate::certain::{below, positive};
+use crate::choice;
 use crate::spec::{self, Form, Geometry, LayerSpec, Shape, SpecError};
 use crate::winograd::TILE;
 
@@ -73,20 +74,47 @@ pub const MVE: Tiling =
     Tiling { words: 1, winograd_words: 2, pixels: [[8, 4, 0]; MAX_TOEPLITZ_TAPS], tiles: 2, pairs_only: false };
 
 /// The tiling of the kernels that a target has, by its triple and by the features of gen-core
-/// (`portable`, `no-dsp`, `mve`). The rule of `build.rs`.
+/// (`portable`, `no-dsp`, `mve`): for programs that make the bill of another machine. What this
+/// very build has is [`Native::TILING`](crate::kernels::Kernels::TILING), and what a
+/// buffer is sized with [`workspace_len`](crate::workspace_len()).
+///
+/// The rule is the one that chooses the kernels in gen-core's build script. Only flags that change the
+/// instructions of a target (`-C target-feature=-sse2`) are unknown here. Features that gen-core
+/// refuses to be built with have some tiling too.
 pub fn for_target(triple: &str, feature: impl Fn(&str) -> bool) -> Tiling {
-    match triple.split('-').next() {
-        _ if feature("portable") => PORTABLE,
-        Some("thumbv8m.main") if feature("mve") => MVE,
-        Some("thumbv8m.main") if feature("no-dsp") => MLA,
-        Some("thumbv7em" | "thumbv8m.main") => DSP,
-        Some("thumbv7m") => MLA,
-        Some("x86_64") => X86_64,
+    // Those of x86-64 that keep off vector registers.
+    let without_sse2 = triple.ends_with("-unknown-none") || triple.ends_with("-unknown-uefi");
+    match choice::kernels(triple, !without_sse2, feature) {
+        "mve" => MVE,
+        "dsp" => DSP,
+        "mla" => MLA,
+        "x86_64" => X86_64,
         _ => PORTABLE,
     }
 }
 
 impl Tiling {
+    /// Whether these are sizes that [`crate::row`] can work with, in buffers for blocks of
+    /// `max_block` pixels: what a field of this struct may be, and a first block size for every
+    /// number of taps, with no larger one after it.
+    pub const fn is_valid(&self, max_block: usize) -> bool {
+        let words = matches!(self.words, 1 | 2 | 4) && matches!(self.winograd_words, 2 | 4);
+        let mut valid = words && self.tiles > 0 && self.largest() <= max_block;
+        let mut i = 0;
+        while i < self.pixels.len() {
+            let [first, second, third] = self.pixels[i];
+            valid = valid && first > 0 && first >= second && second >= third;
+            i += 1;
+        }
+        valid
+    }
+
+    /// Whether there is a Toeplitz kernel for `pixels` outputs through `taps` columns.
+    pub(crate) fn has_block(&self, taps: usize, pixels: usize) -> bool {
+        let sizes = taps.checked_sub(1).and_then(|i| self.pixels.get(i));
+        pixels > 0 && sizes.is_some_and(|sizes| sizes.iter().any(|&size| usize::from(size) == pixels))
+    }
+
     /// Pixels of the next block when `left` of `count` are still to be computed, through
     /// `taps` columns: as few blocks as there can be, none larger than need be.
     ///

@@ -66,6 +66,8 @@
 
 use core::num::Wrapping;
 
+use crate::certain::certain;
+
 /// Outputs of a tile.
 pub const TILE: usize = 4;
 
@@ -379,6 +381,11 @@ fn accept<F: Transform<N>, const N: usize, const K: usize>(solved: [i32; K], poi
 /// Most points of a form.
 pub const MAX_POINTS: usize = F5::POINTS;
 
+/// Whether there is a form with so many points.
+pub const fn has_points(points: usize) -> bool {
+    matches!(points, F2::POINTS | F3::POINTS | F5::POINTS)
+}
+
 /// Calls a function of the form with so many points, whose lists are the first parts of longer
 /// ones: code that goes round these calls is then there once, not once for each form.
 macro_rules! of_points {
@@ -392,7 +399,8 @@ macro_rules! of_points {
                 type $form = F3;
                 $call
             }
-            _ => {
+            points => {
+                certain!(points == F5::POINTS, "no Winograd form has so many points");
                 type $form = F5;
                 $call
             }

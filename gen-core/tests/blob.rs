@@ -2,12 +2,15 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use common::exercise::exercise;
 use common::{build, build_in_forms, tiny};
-use gen_core::blob::{Header, PREAMBLE, seal};
-use gen_core::{Activation, Form, LayerSpec, Model, Op, Padding, ParseError, Shape, SpecError};
+use gen_core::aligned::aligned;
+use gen_core::blob::{ADDRESS_ALIGNMENT, ALIGNMENT, Header, LayerHeader, PREAMBLE, Section, VERSION, seal};
+use gen_core::spec::{MAX_CHANNELS, MAX_LATENT, MAX_LAYERS, MAX_SIDE, MAX_TAPS, MAX_WEIGHTS};
+use gen_core::{Activation, Form, LayerSpec, Model, Op, Padding, ParseError, Shape, SpecError, include_aligned};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -33,7 +36,145 @@ fn the_format_has_not_changed() {
     let golden = std::fs::read(&path).unwrap();
     let differs = golden.iter().zip(&blob).position(|(a, b)| a != b);
     assert_eq!((differs, blob.len()), (None, golden.len()), "first differing byte, and length, of {}", path.display());
-    assert_eq!(Model::parse(&golden).unwrap().header().layers.iter().map(|l| l.spec).collect::<Vec<_>>(), tiny());
+    assert_eq!(
+        Model::parse(&aligned(&golden)).unwrap().header().layers.iter().map(|l| l.spec).collect::<Vec<_>>(),
+        tiny()
+    );
+}
+
+/// Every field of the header in its place, byte for byte: structs are written in the order in which
+/// they declare their fields.
+#[test]
+fn the_header_is_laid_out_as_version_2_says() {
+    let layer = |op, activation, form, zero_point, scale| LayerHeader {
+        spec: LayerSpec { op, activation },
+        form,
+        zero_point,
+        scale,
+    };
+    let layers = [
+        layer(Op::Dense { out: Shape::new(4, 200, 8) }, Activation::Relu, Form::Direct, -128, 0.5),
+        layer(
+            Op::Conv { channels: 300, kernel: 3, stride: 2, padding: Padding::Valid },
+            Activation::LeakyRelu(0.25),
+            Form::Direct,
+            7,
+            2.0,
+        ),
+        layer(
+            Op::ConvTranspose { channels: 5, kernel: 4, stride: 1, padding: Padding::Same },
+            Activation::TanhUnit,
+            Form::Winograd,
+            0,
+            1.0,
+        ),
+    ];
+    let header = Header { name: "ab".try_into().unwrap(), latent: 300, layers: layers.into_iter().collect() };
+    #[rustfmt::skip]
+    let expected = [
+        // Name, with its length; latent, seven bits a byte, lowest first; number of layers.
+        2, b'a', b'b', 0xac, 2, 3,
+        // Operation 0: height, width, channels. Activation, form, zero point, scale.
+        0, 4, 0xc8, 1, 8, 1, 0, 0x80, 0, 0, 0, 0x3f,
+        // Operation 1: channels, kernel, stride, padding. Activation with its slope, form, zero point, scale.
+        1, 0xac, 2, 3, 2, 1, 2, 0, 0, 0x80, 0x3e, 0, 7, 0, 0, 0, 0x40,
+        // Operation 2, the same.
+        2, 5, 4, 1, 0, 5, 1, 0, 0, 0, 0x80, 0x3f,
+    ];
+    let mut blob = [0xff; 128];
+    let end = header.encode(&mut blob).unwrap();
+    assert_eq!(blob[..8], [b'R', b'B', b'G', b'N', 2, 0, expected.len() as u8, 0]);
+    assert_eq!(blob[PREAMBLE..][..expected.len()], expected);
+    assert_eq!((end, blob[end]), (64, 0xff));
+    assert!(blob[PREAMBLE + expected.len()..end].iter().all(|&b| b == 0));
+}
+
+/// A whole file of one layer, written without this crate.
+#[test]
+fn a_file_is_laid_out_as_version_2_says() {
+    #[rustfmt::skip]
+    let header = [
+        0, 1, 1, // no name, one latent, one layer
+        0, 1, 1, 3, 3, 0, 0, 0, 0, 0x80, 0x3f, // dense to 1x1x3, tanh, direct, zero point 0, scale 1
+    ];
+    let mut blob = vec![b'R', b'B', b'G', b'N', 2, 0, header.len() as u8, 0, 96, 0, 0, 0, 0, 0, 0, 0];
+    let mut section = |bytes: &[u8]| {
+        blob.extend_from_slice(bytes);
+        blob.resize(blob.len().next_multiple_of(16), 0);
+    };
+    section(&header);
+    // Quads of one channel.
+    section(&[11, 0, 0, 0, 22, 0, 0, 0, 0xdf, 0, 0, 0]);
+    section(&[1, 2, 0, 0, 3, 4, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    section(&[5, 0, 0, 0, 6, 0, 0, 0, 7, 1, 0, 0]);
+    section(&[8, 0, 0, 0, 9, 0, 0, 0, 10, 1, 0, 0]);
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut digest = crc.digest();
+    digest.update(&blob[..12]);
+    digest.update(&blob[16..]);
+    let checksum = digest.finalize();
+    blob[12..16].copy_from_slice(&checksum.to_le_bytes());
+
+    let bytes = aligned(&blob);
+    let model = Model::parse(&bytes).unwrap();
+    assert_eq!((model.latent_len(), model.picture(), model.checksum()), (1, Shape::new(1, 1, 3), checksum));
+    let layer = &model.layers()[0];
+    assert_eq!([0, 1, 2].map(|c| layer.weight(0, c, [0, 0], 0)), [11, 22, -33]);
+    assert_eq!(layer.biases(0).iter().collect::<Vec<_>>(), [0x201, 0x403, -1]);
+    assert_eq!(layer.biases(0).get(2), Some(-1));
+    assert_eq!(layer.biases(0).get(3), None, "past the end");
+    assert_eq!([0, 1, 2].map(|c| layer.requant(c).positive), [5, 6, 0x107]);
+    assert_eq!([0, 1, 2].map(|c| layer.requant(c).negative), [8, 9, 0x10a]);
+    assert!(layer.requants().get(2).is_some() && layer.requants().get(3).is_none());
+}
+
+/// The address, on a host as on a chip: what runs here must not be refused there.
+#[test]
+fn a_model_at_an_odd_address_is_refused_on_every_machine() {
+    let blob = tiny_blob();
+    let mut room = vec![0; blob.len() + 16];
+    let start = (0..16).find(|&at| room[at..].as_ptr().addr().is_multiple_of(16)).unwrap();
+    for offset in 0..8 {
+        let bytes = &mut room[start + offset..][..blob.len()];
+        bytes.copy_from_slice(&blob);
+        let parsed = Model::parse(bytes);
+        if offset % ADDRESS_ALIGNMENT == 0 {
+            parsed.unwrap();
+        } else {
+            assert_eq!(parsed.unwrap_err(), ParseError::Alignment { needed: 4 }, "offset {offset}");
+        }
+        // However they lie, there is a way.
+        let moved = aligned(&*bytes);
+        assert_eq!(moved[..], blob[..]);
+        Model::parse(&moved).unwrap();
+    }
+    static INCLUDED: &[u8] = include_aligned!("golden/tiny.blob");
+    Model::parse(INCLUDED).unwrap();
+    // Other errors keep their order: what is no model is called that.
+    assert_eq!(Model::parse(&room[start + 1..][..3]).unwrap_err(), ParseError::NotAModel);
+}
+
+/// An older program says that the file is newer, whatever has changed in it.
+#[test]
+fn other_versions_are_named_old_or_new() {
+    let message = |version: u16, damage: &dyn Fn(&mut Vec<u8>)| {
+        let mut blob = tiny_blob();
+        blob[4..6].copy_from_slice(&version.to_le_bytes());
+        seal(&mut blob).unwrap();
+        damage(&mut blob);
+        let error = Model::parse(&aligned(&blob)).unwrap_err();
+        assert_eq!(error, ParseError::Version { found: version });
+        error.to_string()
+    };
+    let newer = message(VERSION + 1, &|_| {});
+    assert!(newer.contains("version 3 is newer") && newer.contains("up to version 2: update it"), "{newer}");
+    // Another preamble, header, checksum or length.
+    assert_eq!(message(VERSION + 1, &|blob| blob[6..].fill(0xee)), newer);
+    assert_eq!(message(VERSION + 1, &|blob| blob.truncate(9)), newer);
+    for version in [0, 1] {
+        let old = message(version, &|_| {});
+        assert!(old.contains(&format!("version {version},")) && old.contains("export"), "{old}");
+    }
 }
 
 /// Files name an activation by its place in the enum: a new one goes to the end.
@@ -56,7 +197,7 @@ fn activations_keep_their_numbers() {
 #[test]
 fn the_header_survives_a_round_trip() {
     let blob = tiny_blob();
-    let header = Model::parse(&blob).unwrap().header();
+    let header = Model::parse(&aligned(&blob)).unwrap().header();
     let mut copy = vec![0; 256];
     let end = header.encode(&mut copy).unwrap();
     assert_eq!(copy[PREAMBLE..end], blob[PREAMBLE..end]);
@@ -71,7 +212,7 @@ fn the_header_survives_a_round_trip() {
 fn every_truncation_is_refused() {
     let blob = tiny_blob();
     for len in 0..blob.len() {
-        let error = Model::parse(&blob[..len]).unwrap_err();
+        let error = Model::parse(&aligned(&blob[..len])).unwrap_err();
         match len {
             0..4 => assert_eq!(error, ParseError::NotAModel, "{len} bytes"),
             _ => assert!(matches!(error, ParseError::Length { found, .. } if found as usize == len), "{len}: {error}"),
@@ -79,15 +220,15 @@ fn every_truncation_is_refused() {
         // Even when length and checksum say otherwise.
         let mut short = blob[..len].to_vec();
         if seal(&mut short).is_ok() {
-            assert!(Model::parse(&short).is_err(), "{len} bytes, sealed");
+            assert!(Model::parse(&aligned(&short)).is_err(), "{len} bytes, sealed");
         }
     }
     let mut long = blob.clone();
     long.push(0);
-    assert!(matches!(Model::parse(&long), Err(ParseError::Length { .. })));
+    assert!(matches!(Model::parse(&aligned(&long)), Err(ParseError::Length { .. })));
     long.resize(blob.len() + 16, 0);
     seal(&mut long).unwrap();
-    assert_eq!(Model::parse(&long).unwrap_err(), ParseError::Header, "a section too many");
+    assert_eq!(Model::parse(&aligned(&long)).unwrap_err(), ParseError::Trailing { bytes: 16 }, "a section too many");
 }
 
 #[test]
@@ -96,6 +237,7 @@ fn every_flipped_bit_is_noticed() {
     for bit in 0..8 * blob.len() {
         let mut damaged = blob.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
+        let damaged = aligned(&damaged);
         let error = Model::parse(&damaged).unwrap_err();
         match bit / 8 {
             0..4 => assert_eq!(error, ParseError::NotAModel),
@@ -159,17 +301,26 @@ fn wrong_files_have_the_named_error() {
         let mut blob = blob.clone();
         change(&mut blob);
         seal(&mut blob).unwrap();
-        Model::parse(&blob).unwrap_err()
+        Model::parse(&aligned(&blob)).unwrap_err()
     };
     assert_eq!(parse(&|b| b[0] = b'r'), ParseError::NotAModel);
     assert_eq!(parse(&|b| b[4] = 1), ParseError::Version { found: 1 });
-    assert_eq!(parse(&|b| b[6] = 0), ParseError::Header, "no header");
-    assert_eq!(parse(&|b| b[6..8].fill(255)), ParseError::Header, "a header longer than the file");
-    assert_eq!(parse(&|b| b[6] += 1), ParseError::Header, "a spare byte");
+    let stated = u16::from_le_bytes([blob[6], blob[7]]);
+    assert!(!usize::from(stated).is_multiple_of(ALIGNMENT));
+    assert_eq!(parse(&|b| b[6] = 0), ParseError::HeaderLength { stated: 0 }, "no header");
+    assert_eq!(parse(&|b| b[6..8].fill(255)), ParseError::HeaderLength { stated: 65535 }, "longer than the file");
+    assert_eq!(parse(&|b| b[6] += 1), ParseError::HeaderLength { stated: stated + 1 }, "a spare byte");
+    // Without its last byte, half a scale is left; what follows is the zeros up to the next section.
+    assert_eq!(parse(&|b| b[6] -= 1), ParseError::Padding { at: 15 + u32::from(stated) }, "a byte too few");
+    assert_eq!(
+        parse(&|b| b[PREAMBLE + usize::from(stated)] = 7),
+        ParseError::Padding { at: 16 + u32::from(stated) },
+        "a byte between header and weights"
+    );
 
     // With a changed header; sections stay as they are.
     let with = |change: &dyn Fn(&mut Header)| {
-        let mut header = Model::parse(&blob).unwrap().header();
+        let mut header = Model::parse(&aligned(&blob)).unwrap().header();
         let mut buffer = vec![0; 256];
         let sections = header.encode(&mut buffer).unwrap();
         change(&mut header);
@@ -177,15 +328,25 @@ fn wrong_files_have_the_named_error() {
         buffer.truncate(end);
         buffer.extend_from_slice(&blob[sections..]);
         seal(&mut buffer).unwrap();
-        Model::parse(&buffer).unwrap_err()
+        Model::parse(&aligned(&buffer)).unwrap_err()
     };
     for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        assert_eq!(with(&|h| h.layers[1].scale = scale), ParseError::Header, "scale {scale}");
+        assert_eq!(with(&|h| h.layers[1].scale = scale), ParseError::Scale { layer: 1 }, "scale {scale}");
+    }
+    for slope in [-0.1, 1.1, 1e30, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let error = with(&|h| h.layers[1].spec.activation = Activation::LeakyRelu(slope));
+        assert_eq!(error, ParseError::Spec(SpecError::Slope), "slope {slope}");
     }
     assert_eq!(with(&|h| h.latent = 0), ParseError::Spec(SpecError::LatentLength));
     assert_eq!(with(&|h| h.layers.clear()), ParseError::Spec(SpecError::LayerCount));
     assert_eq!(with(&|h| h.layers.truncate(4)), ParseError::Spec(SpecError::OutputActivation));
-    assert_eq!(with(&|h| h.latent = 100), ParseError::Header, "sections too short");
+    let header_end = PREAMBLE + usize::from(stated).next_multiple_of(ALIGNMENT);
+    let left = (blob.len() - header_end) as u32;
+    assert_eq!(
+        with(&|h| h.latent = 100),
+        ParseError::Section { layer: 0, section: Section::Weights, needed: 2400, left },
+        "more weights than the file has bytes"
+    );
 
     // The last layer ends in 3 biases and twice 3 multipliers, 16 bytes each.
     let end = blob.len();
@@ -193,13 +354,123 @@ fn wrong_files_have_the_named_error() {
         parse(&|b| changes.iter().for_each(|&(at, v)| b[end - at..end - at + 4].copy_from_slice(&v.to_le_bytes())))
     };
     let word = |at, value| words(&[(at, value)]);
-    let range = ParseError::Range { layer: 4 };
-    assert_eq!(word(16, -1), range, "a negative multiplier for negatives");
-    assert_eq!(word(32, i32::MIN), range, "a negative multiplier for positives");
+    let (range, multiplier) = (ParseError::Range { layer: 4 }, ParseError::Multiplier { layer: 4 });
+    assert_eq!(word(16, -1), multiplier, "a negative multiplier for negatives");
+    assert_eq!(word(32, i32::MIN), multiplier, "a negative multiplier for positives");
     assert_eq!(words(&[(48, 1 << 22), (32, i32::MAX)]), range, "a product beyond 2^52");
     assert_eq!(word(48, i32::MAX), range, "a bias that overflows");
     assert_eq!(word(48, i32::MIN), range, "a bias without an absolute value");
-    assert_eq!(word(4, 1), ParseError::Header, "padding that is not zero");
+    assert_eq!(word(4, 1), ParseError::Padding { at: end as u32 - 4 }, "padding that is not zero");
+
+    // Cut off after so many bytes and sealed, a file ends within one of the last layer's sections.
+    for (cut, section, needed) in [
+        (16, Section::Negative, 16),
+        (17, Section::Positive, 16),
+        (32, Section::Positive, 16),
+        (48, Section::Biases, 16),
+        (49, Section::Weights, 112),
+    ] {
+        let left = if section == Section::Weights { 111 } else { needed - 1 - (cut - 1) % 16 };
+        assert_eq!(
+            parse(&|b| b.truncate(b.len() - cut as usize)),
+            ParseError::Section { layer: 4, section, needed, left },
+            "{cut} bytes less"
+        );
+    }
+}
+
+/// A header whose bytes are these; what follows does not matter.
+fn with_header(header: &[u8]) -> ParseError {
+    let mut blob = vec![0; PREAMBLE];
+    blob[..8].copy_from_slice(&[b'R', b'B', b'G', b'N', 2, 0, header.len() as u8, 0]);
+    blob.extend_from_slice(header);
+    blob.resize(blob.len().next_multiple_of(ALIGNMENT) + 256, 0);
+    seal(&mut blob).unwrap();
+    Model::parse(&aligned(&blob)).unwrap_err()
+}
+
+#[test]
+fn a_header_that_cannot_be_read_names_the_place() {
+    let dense = [0, 1, 1, 3, 1, 0, 0, 0, 0, 0x80, 0x3f];
+    let conv = [1, 3, 3, 1, 0, 3, 0, 0, 0, 0, 0x80, 0x3f];
+    let layers = |second: &[u8]| with_header(&[&[0, 1, 2], &dense[..], second].concat());
+    let changed = |at: usize, value: u8| {
+        let mut second = conv;
+        second[at] = value;
+        layers(&second)
+    };
+    // As it is, only its multipliers and weights are all 0, which is a model; so something else is wrong.
+    assert!(matches!(layers(&conv), ParseError::Trailing { .. }), "{:?}", layers(&conv));
+
+    let start = ParseError::Header { layer: None };
+    assert_eq!(with_header(&[&[33], &[b'a'; 40][..]].concat()), start, "a name that is too long");
+    assert_eq!(with_header(&[1, 0xff, 1, 1]), start, "a name that is not UTF-8");
+    assert_eq!(with_header(&[0, 0xff, 0xff, 0xff, 0xff, 1]), start, "a latent of more than 16 bits");
+    let second = ParseError::Header { layer: Some(1) };
+    assert_eq!(layers(&[1, 0xff, 0xff, 0x7f, 3, 1, 0, 3, 0, 0, 0, 0, 0x80, 0x3f]), second, "too many channels");
+
+    let unknown = ParseError::Unknown { layer: 1 };
+    assert_eq!(changed(0, 3), unknown, "an operation");
+    assert_eq!(changed(4, 2), unknown, "a padding");
+    assert_eq!(changed(5, 6), unknown, "an activation");
+    assert_eq!(changed(6, 2), unknown, "a form");
+
+    for len in 0..conv.len() {
+        let stated = 3 + dense.len() + len;
+        assert_eq!(layers(&conv[..len]), ParseError::HeaderLength { stated: stated as u16 }, "{len} bytes of a layer");
+    }
+}
+
+/// Every error says in words what is wrong, where, and mostly what to do; no two say the same.
+#[test]
+fn errors_speak_for_themselves() {
+    let (needed, left, stated) = (16, 3, 9);
+    let section = |section| ParseError::Section { layer: 3, section, needed, left };
+    let errors = [
+        ParseError::NotAModel,
+        ParseError::Alignment { needed: 4 },
+        ParseError::Version { found: 1 },
+        ParseError::Version { found: 3 },
+        ParseError::Length { expected: 4, found: 5 },
+        ParseError::Checksum,
+        ParseError::Header { layer: None },
+        ParseError::Header { layer: Some(3) },
+        ParseError::HeaderLength { stated },
+        ParseError::Unknown { layer: 3 },
+        ParseError::Spec(SpecError::Slope),
+        ParseError::Scale { layer: 3 },
+        section(Section::Weights),
+        section(Section::Biases),
+        section(Section::Positive),
+        section(Section::Negative),
+        ParseError::Padding { at: 40 },
+        ParseError::Trailing { bytes: 16 },
+        ParseError::Multiplier { layer: 3 },
+        ParseError::Range { layer: 3 },
+        ParseError::Form { layer: 3 },
+        ParseError::Weights { layer: 3 },
+    ];
+    let words: BTreeSet<_> = errors.iter().map(|e| e.to_string()).collect();
+    assert_eq!(words.len(), errors.len());
+    assert!(words.iter().all(|text| text.contains("model")), "{words:#?}");
+    // A small display has 126 letters.
+    assert!(words.iter().all(|text| text.len() <= 110), "{words:#?}");
+}
+
+/// The limits that messages name are the limits.
+#[test]
+fn limits_in_messages_are_the_limits() {
+    let names = |error: SpecError, limits: &[usize]| {
+        let text = error.to_string();
+        for limit in limits {
+            assert!(text.contains(&limit.to_string()), "{limit}: {text}");
+        }
+        text
+    };
+    names(SpecError::LayerCount, &[MAX_LAYERS]);
+    names(SpecError::LatentLength, &[MAX_LATENT]);
+    let large = names(SpecError::TooLarge, &[MAX_SIDE.into(), MAX_CHANNELS.into(), MAX_TAPS]);
+    assert!(large.ends_with(&format!("2^{}", MAX_WEIGHTS.ilog2())) && MAX_WEIGHTS.is_power_of_two(), "{large}");
 }
 
 /// Weights that no packer writes are refused: they would make the form's arithmetic inexact, or
@@ -213,7 +484,7 @@ fn weights_that_a_form_does_not_allow_are_refused() {
         activation: Activation::Tanh,
     }];
     let g = layers[0].geometry(Shape::latent(3)).unwrap();
-    let form = ParseError::Form { layer: 0 };
+    let form = ParseError::Weights { layer: 0 };
     for (form_of, filler, names) in [
         (Form::Direct, vec![g.direct_index(1, 2, [0, 1], 3)], "direct"),
         (
@@ -223,7 +494,7 @@ fn weights_that_a_form_does_not_allow_are_refused() {
         ),
     ] {
         let blob = build_in_forms("padding", 3, &layers, &[form_of], 4);
-        Model::parse(&blob).unwrap();
+        Model::parse(&aligned(&blob)).unwrap();
         // Behind the weights: 4 phases of 3 biases, two lists of 3 multipliers.
         let weights = blob.len() - (48 + 16 + 16) - g.packed_len(form_of).next_multiple_of(16);
         for phase in 0..g.phases() {
@@ -232,7 +503,7 @@ fn weights_that_a_form_does_not_allow_are_refused() {
                 let mut blob = blob.clone();
                 blob[at] = 1;
                 seal(&mut blob).unwrap();
-                assert_eq!(Model::parse(&blob).unwrap_err(), form, "{names}, phase {phase}, byte {at}");
+                assert_eq!(Model::parse(&aligned(&blob)).unwrap_err(), form, "{names}, phase {phase}, byte {at}");
             }
         }
         if form_of == Form::Winograd {
@@ -242,7 +513,7 @@ fn weights_that_a_form_does_not_allow_are_refused() {
                 let mut blob = blob.clone();
                 blob[at] ^= change;
                 seal(&mut blob).unwrap();
-                assert_eq!(Model::parse(&blob).unwrap_err(), form, "a point changed by {change}");
+                assert_eq!(Model::parse(&aligned(&blob)).unwrap_err(), form, "a point changed by {change}");
             }
         }
     }
@@ -252,7 +523,7 @@ fn weights_that_a_form_does_not_allow_are_refused() {
 fn a_form_that_a_layer_cannot_have_is_refused() {
     let blob = tiny_blob();
     let with_form = |layer: usize| {
-        let mut header = Model::parse(&blob).unwrap().header();
+        let mut header = Model::parse(&aligned(&blob)).unwrap().header();
         let mut buffer = vec![0; 256];
         let sections = header.encode(&mut buffer).unwrap();
         header.layers[layer].form = Form::Winograd;
@@ -260,13 +531,14 @@ fn a_form_that_a_layer_cannot_have_is_refused() {
         buffer.truncate(end);
         buffer.extend_from_slice(&blob[sections..]);
         seal(&mut buffer).unwrap();
-        Model::parse(&buffer).unwrap_err()
+        Model::parse(&aligned(&buffer)).unwrap_err()
     };
     // A dense layer, and one whose phases have 2 and 1 taps.
     assert_eq!(with_form(0), ParseError::Form { layer: 0 });
     assert_eq!(with_form(2), ParseError::Form { layer: 2 });
     // Another could have it, but then its weights are too few.
-    assert_eq!(with_form(1), ParseError::Header);
+    let error = with_form(1);
+    assert!(matches!(error, ParseError::Section { .. } | ParseError::Padding { .. }), "{error:?}");
 }
 
 /// 25,600 products of 127 · 128 are more than F(4, 5) adds up without an error.
@@ -294,6 +566,7 @@ fn sums_beyond_the_bound_of_a_form_are_refused() {
                 }
             }
             seal(&mut blob).unwrap();
+            let blob = aligned(&blob);
             let refused = Model::parse(&blob).err();
             let expected = (form == Form::Winograd && !allowed).then_some(ParseError::Range { layer: 1 });
             assert_eq!(refused, expected, "{inputs} inputs, {form:?}");

@@ -2,12 +2,20 @@
 
 mod common;
 
-use common::{build, draw, picture, tiny};
-use gen_core::{Activation, Engine, Latent, Model, Shape, WorkspaceTooSmall};
+use std::path::Path;
+
+use common::{build, build_in_forms, draw, fast_forms, picture, tiny};
+use gen_core::aligned::aligned;
+use gen_core::conformance::Buffers;
+use gen_core::kernels::{Call, Output};
+use gen_core::row::Window;
+use gen_core::tiling::{DSP, MLA, MVE, PORTABLE, X86_64};
+use gen_core::{Activation, Aligned, Engine, Latent, Model, Shape, WorkspaceTooSmall, include_aligned};
 
 #[test]
 fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {
     let blob = build("tiny", 5, &tiny(), 1);
+    let blob = aligned(&blob);
     let model = Model::parse(&blob).unwrap();
     let needed = model.workspace_len();
     let latent = Latent::from_seed(3, 5);
@@ -22,9 +30,37 @@ fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {
     assert!(more[needed..].iter().all(|&b| b == 77));
 }
 
+/// What firmware sizes its buffer with, for every kind of kernels.
+#[test]
+fn the_workspace_as_a_constant_is_what_the_model_asks_for() {
+    let compare = |model: &Model<'_>, name: &str| {
+        let latent = model.latent_len() as u16;
+        let layers: Vec<_> = model.layers().iter().map(|layer| layer.spec).collect();
+        let forms: Vec<_> = model.layers().iter().map(|layer| layer.form).collect();
+        assert_eq!(gen_core::workspace_len(latent, &layers, &forms), Ok(model.workspace_len()), "{name}");
+        for tiling in [PORTABLE, DSP, MLA, MVE, X86_64] {
+            assert_eq!(tiling.workspace_len(latent, &layers, &forms), Ok(model.memory(&tiling).len()), "{name}");
+        }
+    };
+    let mut shipped = 0;
+    for folder in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")).unwrap() {
+        let path = folder.unwrap().path().join("model.gen");
+        if let Ok(blob) = std::fs::read(&path) {
+            compare(&Model::parse(&aligned(&blob)).unwrap(), &path.display().to_string());
+            shipped += 1;
+        }
+    }
+    assert!(shipped >= 4, "only {shipped} models");
+    for forms in [vec![], fast_forms(5, &tiny())] {
+        let blob = build_in_forms("tiny", 5, &tiny(), &forms, 1);
+        compare(&Model::parse(&aligned(&blob)).unwrap(), &format!("{forms:?}"));
+    }
+}
+
 #[test]
 fn an_engine_can_be_used_again() {
     let blob = build("tiny", 5, &tiny(), 1);
+    let blob = aligned(&blob);
     let model = Model::parse(&blob).unwrap();
     // Garbage from before must not shine through either.
     let mut workspace = vec![-86; model.workspace_len()];
@@ -38,6 +74,7 @@ fn an_engine_can_be_used_again() {
 #[test]
 fn latents_of_another_length_are_cut_or_filled_up() {
     let blob = build("tiny", 5, &tiny(), 1);
+    let blob = aligned(&blob);
     let model = Model::parse(&blob).unwrap();
     let of = |steps: &[i8]| picture(&model, &Latent::from_steps(steps).unwrap());
     assert_eq!(of(&[1, 2, 3, 4, 5, 99, 99]), of(&[1, 2, 3, 4, 5]));
@@ -47,7 +84,7 @@ fn latents_of_another_length_are_cut_or_filled_up() {
 
 #[test]
 fn pictures_of_the_committed_model_have_not_changed() {
-    let model = Model::parse(include_bytes!("golden/tiny.blob")).unwrap();
+    let model = Model::parse(include_aligned!("golden/tiny.blob")).unwrap();
     assert_eq!(model.picture(), Shape::new(8, 12, 3));
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     let found = [0, 1, 2, 42].map(|seed| crc.checksum(&picture(&model, &Latent::from_seed(seed, model.latent_len()))));
@@ -62,7 +99,7 @@ fn a_tanh_from_0_is_black_where_the_other_is_dark() {
     let both = [Activation::Tanh, Activation::TanhUnit].map(|activation| {
         layers[4].activation = activation;
         let blob = build("tiny", 5, &layers, 1);
-        picture(&Model::parse(&blob).unwrap(), &Latent::from_seed(42, 5))
+        picture(&Model::parse(&aligned(&blob)).unwrap(), &Latent::from_seed(42, 5))
     });
     let [symmetric, unit] = &both;
     let (mut dark, mut bright) = (0, 0);
@@ -79,4 +116,41 @@ fn a_tanh_from_0_is_black_where_the_other_is_dark() {
         }
     }
     assert!(dark > 50 && bright > 50, "{dark} dark, {bright} bright");
+}
+
+/// Also through `defmt::Debug2Format`, on a probe that is slow.
+#[test]
+fn debug_prints_a_line_and_not_the_weights() {
+    let blob = build("tiny", 5, &tiny(), 1);
+    let blob = aligned(&blob);
+    let model = Model::parse(&blob).unwrap();
+    let mut workspace = vec![0; model.workspace_len()];
+    let engine = Engine::new(&model, &mut workspace).unwrap();
+    let layer = &model.layers()[1];
+    let biases = layer.biases(0);
+    let (mut row, requants) = ([0; 300], layer.requants());
+    let call = || Call { staged: &[7; 300], filters: layer.filters(0), biases, output: Output::Accumulators(&mut []) };
+    let output = Output::Int8 { requants, zero_point: 3, row: &mut row, step: 4 };
+    let window = Window { rows: &[Some(&[1; 300]), None], zero_point: 3, phase: 1 };
+    let bytes = Aligned([1u8; 300]);
+    let lines = [
+        (format!("{model:?}"), "Model { name: \"tiny\", latent: 5, layers: 5, picture: 8x12x3, size: 1088,"),
+        (format!("{layer:?}"), "2x3x4 to 4x6x3"),
+        (format!("{engine:?}"), "Engine { kernels: \""),
+        (format!("{biases:?}"), "Words(3 values)"),
+        (format!("{requants:?}"), "Requants(3 channels, two lists)"),
+        (format!("{:?}", call()), "staged: 300 words"),
+        (format!("{output:?}"), "row: 300 values"),
+        (format!("{window:?}"), "rows: 2, inside: 1"),
+        (format!("{:?}", Buffers::new()), "bytes"),
+        (format!("{blob:?}"), "AlignedBytes(1088 bytes)"),
+        (format!("{bytes:?}"), "Aligned(300 bytes)"),
+    ];
+    for (line, part) in lines {
+        assert!(line.contains(part) && line.len() < 250 && !line.contains('\n'), "{line}");
+    }
+    // Not with `{:#?}` either.
+    for pretty in [format!("{model:#?}"), format!("{layer:#?}"), format!("{engine:#?}"), format!("{:#?}", call())] {
+        assert!(pretty.lines().count() < 20, "{pretty}");
+    }
 }

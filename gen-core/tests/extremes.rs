@@ -11,6 +11,7 @@ use std::hint::black_box;
 
 use common::naive::{Naive, Order};
 use common::{Numbers, assemble, draw_with, fast_forms, geometries, random_layers};
+use gen_core::aligned::aligned;
 use gen_core::kernels::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use gen_core::kernels::x86_64::{AVX2, AVX512, SSE2, UpTo};
@@ -118,7 +119,7 @@ proptest! {
         let all_forms = [vec![], fast_forms(len, &layers)];
         let build = |forms, numbers: &[Numbers]| assemble("extreme", len, &layers, forms, numbers);
         let [direct, fast] = all_forms.each_ref().map(|forms| {
-            exact(&Model::parse(&build(forms, &numbers)).expect("within the bounds"), &latent)
+            exact(&Model::parse(&aligned(&build(forms, &numbers))).expect("within the bounds"), &latent)
         });
         prop_assert_eq!(direct, fast);
 
@@ -132,7 +133,7 @@ proptest! {
         let refused = |change: &dyn Fn(&mut Numbers)| {
             let mut numbers = numbers.clone();
             change(&mut numbers[layer]);
-            all_forms.each_ref().map(|forms| Model::parse(&build(forms, &numbers)).err())
+            all_forms.each_ref().map(|forms| Model::parse(&aligned(&build(forms, &numbers))).err())
         };
         let range = [Some(ParseError::Range { layer: layer as u8 }); 2];
         let none = |numbers: &mut Numbers| numbers.multipliers.iter_mut().for_each(|list| list[channel] = 0);
@@ -196,10 +197,10 @@ fn the_largest_accumulators_are_exact() {
     let blob = assemble("largest", 1, &layers, &[], &[zeros.clone(), numbers(room)]);
     let tanh = |n: f64| (127.5 * ((n / 128.0).tanh() + 1.0)).round() as u8;
     let latent = Latent::from_steps(&[0]).unwrap();
-    assert_eq!(exact(&Model::parse(&blob).unwrap(), &latent), [tanh(50.0), tanh(-100.0), tanh(150.0)]);
+    assert_eq!(exact(&Model::parse(&aligned(&blob)).unwrap(), &latent), [tanh(50.0), tanh(-100.0), tanh(150.0)]);
 
     let blob = assemble("beyond", 1, &layers, &[], &[zeros, numbers(room + 1)]);
-    assert_eq!(Model::parse(&blob).unwrap_err(), ParseError::Range { layer: 1 });
+    assert_eq!(Model::parse(&aligned(&blob)).unwrap_err(), ParseError::Range { layer: 1 });
     assert_eq!(g.phases(), 1);
 }
 
@@ -223,11 +224,14 @@ fn the_largest_sums_of_a_winograd_form_are_exact() {
         };
         let build =
             |form, magnitude| assemble("f5", 1, &layers, &[Form::Direct, form], &[zeros.clone(), numbers(magnitude)]);
-        let [direct, fast] =
-            [Form::Direct, Form::Winograd].map(|form| exact(&Model::parse(&build(form, most)).unwrap(), &latent));
+        let [direct, fast] = [Form::Direct, Form::Winograd]
+            .map(|form| exact(&Model::parse(&aligned(&build(form, most))).unwrap(), &latent));
         assert_eq!(direct, fast);
 
-        Model::parse(&build(Form::Direct, most + 1)).unwrap();
-        assert_eq!(Model::parse(&build(Form::Winograd, most + 1)).unwrap_err(), ParseError::Range { layer: 1 });
+        Model::parse(&aligned(&build(Form::Direct, most + 1))).unwrap();
+        assert_eq!(
+            Model::parse(&aligned(&build(Form::Winograd, most + 1))).unwrap_err(),
+            ParseError::Range { layer: 1 }
+        );
     }
 }

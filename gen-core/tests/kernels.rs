@@ -2,12 +2,20 @@
 
 mod common;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
 use common::naive::{Naive, Order};
 use common::{build_in_forms, draw_with, fast_forms, random_layers};
+use gen_core::aligned::aligned;
+use gen_core::blob::Words;
 use gen_core::conformance::{Buffers, Count, check};
 use gen_core::kernels::portable::Portable;
-use gen_core::kernels::{Kernels, Native};
+use gen_core::kernels::{Call, Kernels, Native, Output, Requants};
+use gen_core::packing::PAIR;
 use gen_core::spec::Form;
+use gen_core::tiling::{DSP, MAX_TOEPLITZ_TAPS, MLA, MVE, PORTABLE, Tiling, X86_64, for_target};
+use gen_core::winograd::TILE;
 use gen_core::{Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -19,6 +27,200 @@ fn conforms<K: Kernels>() {
     println!("{}: {calls} calls, {values} values", K::NAME);
     // Some sizes are left out where there is no room for them; not most of them.
     assert!(calls > 2000, "{}: only {calls} calls", K::NAME);
+}
+
+/// Lengths of the lists of a call: staged words, bytes of filters, biases, multipliers, the row or the
+/// sums; and values from a pixel to the next, 0 for sums.
+#[derive(Debug, Clone, Copy)]
+struct Lengths {
+    staged: usize,
+    filters: usize,
+    biases: usize,
+    requants: usize,
+    output: usize,
+    step: usize,
+}
+
+impl Lengths {
+    /// Makes the lists and a call with them. Whether it was taken; a refused one has panicked.
+    fn call(self, kernel: impl Fn(Call<'_>)) -> bool {
+        let call = || {
+            let words = vec![[0; 4]; self.biases.max(self.requants)];
+            // A word is aligned as weights have to be.
+            let (staged, filters) = (vec![0; self.staged], vec![0u32; self.filters.div_ceil(4)]);
+            let filters = &bytemuck::cast_slice(&filters)[..self.filters];
+            let (mut row, mut sums) = (vec![0; self.output], vec![0; self.output]);
+            let multipliers = Words::new(&words[..self.requants]);
+            let output = match self.step {
+                0 => Output::Accumulators(&mut sums),
+                step => {
+                    let requants = Requants { positive: multipliers, negative: multipliers };
+                    Output::Int8 { requants, zero_point: 0, row: &mut row, step }
+                }
+            };
+            kernel(Call { staged: &staged, filters, biases: Words::new(&words[..self.biases]), output });
+        };
+        catch_unwind(AssertUnwindSafe(call)).is_ok()
+    }
+
+    /// All that are one short in one list, or of a size whose product wraps around.
+    fn wrong(self) -> impl Iterator<Item = Self> {
+        let less = |change: fn(&mut Self)| {
+            let mut wrong = self;
+            change(&mut wrong);
+            wrong
+        };
+        let mut all = vec![
+            less(|l| l.staged -= 1),
+            less(|l| l.filters -= 1),
+            less(|l| l.filters = 0),
+            less(|l| l.biases -= 1),
+            less(|l| l.biases = 0),
+            less(|l| l.output -= 1),
+        ];
+        if self.step > 0 {
+            all.push(less(|l| l.requants -= 1));
+            all.push(less(|l| l.requants += 1));
+            all.extend([usize::MAX, usize::MAX / 7 + 1, 1 << (usize::BITS - 3)].map(|step| Self { step, ..self }));
+        }
+        all.into_iter()
+    }
+}
+
+/// One contract for all kernels: what does not fit together is refused, and on a host that is a panic.
+fn refuses<K: Kernels>() {
+    let tiling = K::TILING;
+    // Three quads of two taps, five channels, the widest block, rows with a gap of one.
+    let (taps, quads, channels) = (2, 3, 5);
+    let pixels = usize::from(tiling.pixels[taps - 1][0]);
+    let toeplitz = Lengths {
+        staged: quads * tiling.words * (pixels + taps) + Tiling::SPARE,
+        filters: channels * quads * taps * 4,
+        biases: channels,
+        requants: channels,
+        output: (pixels - 1) * (channels + 1) + channels,
+        step: channels + 1,
+    };
+    let sums = |lengths: Lengths, pixels: usize| Lengths { output: pixels * channels, step: 0, ..lengths };
+    for good in [toeplitz, sums(toeplitz, pixels)] {
+        let call =
+            |lengths: Lengths, taps, pixels, column| lengths.call(|call| K::toeplitz(taps, pixels, column, call));
+        assert!(call(good, taps, pixels, 0) && call(good, taps, pixels, 1), "{}", K::NAME);
+        for wrong in good.wrong() {
+            assert!(!call(wrong, taps, pixels, 0), "{}: {wrong:?}", K::NAME);
+        }
+        for (taps, pixels, column) in [
+            (taps, pixels, 2),
+            (taps, 0, 0),
+            (taps, 1, 0),
+            (taps, pixels - 1, 0),
+            (taps, pixels + 4, 0),
+            (taps, usize::MAX - 3, 0),
+            (0, pixels, 0),
+            (MAX_TOEPLITZ_TAPS + 1, pixels, 0),
+            (usize::MAX, pixels, 0),
+        ] {
+            assert!(!call(good, taps, pixels, column), "{}: {taps} taps, {pixels} pixels, column {column}", K::NAME);
+        }
+    }
+
+    let dot = Lengths {
+        staged: quads * tiling.words,
+        filters: channels * quads * 4,
+        biases: channels,
+        requants: channels,
+        output: channels,
+        step: channels + 1,
+    };
+    for good in [dot, sums(dot, 1)] {
+        assert!(good.call(K::dot), "{}", K::NAME);
+        // With a single pixel no step is too large.
+        for wrong in good.wrong().filter(|wrong| wrong.step == good.step) {
+            assert!(!wrong.call(K::dot), "{}: {wrong:?}", K::NAME);
+        }
+    }
+
+    for points in [5, 6, 8] {
+        let count = TILE * tiling.tiles;
+        let winograd = Lengths {
+            staged: points * quads * tiling.winograd_words * tiling.tiles,
+            filters: channels.div_ceil(PAIR) * points * quads * 4 * PAIR * 2,
+            biases: channels,
+            requants: channels,
+            output: (count - 1) * (channels + 1) + channels,
+            step: channels + 1,
+        };
+        for good in [winograd, sums(winograd, count)] {
+            let call = |lengths: Lengths, points, count| lengths.call(|call| K::winograd(points, count, call));
+            assert!(call(good, points, count), "{}", K::NAME);
+            for wrong in good.wrong() {
+                assert!(!call(wrong, points, count), "{}: {points} points, {wrong:?}", K::NAME);
+            }
+            assert!(!call(Lengths { staged: good.staged + 1, ..good }, points, count), "{}", K::NAME);
+            for wrong in [0, 4, 7, 9, 1 << (usize::BITS - 4), usize::MAX] {
+                assert!(!call(good, wrong, count), "{}: {wrong} points", K::NAME);
+            }
+            for wrong in [0, count + 1, usize::MAX] {
+                assert!(!call(good, points, wrong), "{}: {wrong} pixels", K::NAME);
+            }
+        }
+
+        // A tile of two quads, the second of the words that are there.
+        let (per_point, pixel) = (2 * tiling.winograd_words * tiling.tiles, 8);
+        let tile = |columns: &[usize], per_point: usize, staged: usize| {
+            let columns: Vec<_> = columns.iter().map(|&len| vec![1; len]).collect();
+            let columns: Vec<_> = columns.iter().map(|column| &column[..]).collect();
+            catch_unwind(AssertUnwindSafe(|| K::tile(&columns, per_point, &mut vec![0; staged]))).is_ok()
+        };
+        let columns = vec![pixel; points];
+        let staged = points * per_point - (tiling.tiles - 1);
+        assert!(tile(&columns, per_point, staged), "{}", K::NAME);
+        assert!(!tile(&columns, per_point, staged - 1), "{}", K::NAME);
+        assert!(!tile(&columns, per_point - 1, staged), "{}", K::NAME);
+        assert!(!tile(&columns, usize::MAX / 2, staged), "{}", K::NAME);
+        assert!(!tile(&[], per_point, staged), "{}", K::NAME);
+        for wrong in [1, 4, 7, 9] {
+            assert!(!tile(&vec![pixel; wrong], per_point, 2 * staged), "{}: {wrong} columns", K::NAME);
+        }
+        for wrong in [pixel - 4, pixel - 1, pixel + 4] {
+            let mut columns = columns.clone();
+            columns[points - 1] = wrong;
+            assert!(!tile(&columns, per_point, staged), "{}: a column of {wrong}", K::NAME);
+        }
+    }
+
+    let stage = |source: usize, [step, columns, plane]: [usize; 3], staged: usize| {
+        let (source, staged) = (vec![0; source], &mut vec![0; staged]);
+        catch_unwind(AssertUnwindSafe(|| K::stage(&source, step, 2, columns, plane, staged))).is_ok()
+    };
+    // Two quads, the last plane of which ends early.
+    let (step, columns, plane) = (8, 5, 6);
+    let staged = (2 * tiling.words - 1) * plane + columns;
+    assert!(stage(40, [step, columns, plane], staged), "{}", K::NAME);
+    assert!(stage(0, [step, 0, plane], 0), "{}: nothing to stage", K::NAME);
+    for (source, sizes, staged) in [
+        (39, [step, columns, plane], staged),
+        (40, [step, columns, plane], staged - 1),
+        (40, [step, columns, usize::MAX / 3 + 2], 100),
+        (40, [step, usize::MAX / 8 + 3, plane], 100),
+        (40, [usize::MAX / 4 + 1, columns, plane], 100),
+    ] {
+        assert!(!stage(source, sizes, staged), "{}: {source}, {sizes:?}, {staged}", K::NAME);
+    }
+
+    let pack = |taps, pixels| {
+        let staged = &mut vec![0; toeplitz.staged];
+        catch_unwind(AssertUnwindSafe(|| K::pack(taps, pixels, staged))).is_ok()
+    };
+    assert!(pack(taps, pixels), "{}", K::NAME);
+    for (taps, pixels) in [(0, 0), (0, pixels), (taps, 0), (taps, pixels - 1), (MAX_TOEPLITZ_TAPS + 1, pixels)] {
+        assert!(!pack(taps, pixels), "{}: {taps} taps, {pixels} pixels", K::NAME);
+    }
+}
+
+#[test]
+fn portable_kernels_refuse_sizes_that_do_not_fit() {
+    refuses::<Portable>();
 }
 
 /// Whole pictures of random networks, drawn by these kernels and by naive loops, in both forms.
@@ -34,6 +236,7 @@ fn draws_the_same<K: Kernels>() {
         let mut first: Option<Vec<u8>> = None;
         for forms in [&[][..], &fast] {
             let blob = build_in_forms("random", latent, &layers, forms, number.into());
+            let blob = aligned(&blob);
             let model = Model::parse(&blob).unwrap_or_else(|e| panic!("{layers:?}: {e}"));
             let expected = first.get_or_insert_with(|| Naive::new(&model, Order::OutputFirst).draw(&seed));
             let found = draw_with::<K>(&model, &seed);
@@ -57,7 +260,7 @@ fn portable_kernels_draw_what_naive_loops_draw() {
 fn native_kernels_are_the_ones_for_this_processor() {
     let expected = if cfg!(feature = "portable") {
         Portable::NAME
-    } else if cfg!(target_arch = "x86_64") {
+    } else if cfg!(all(target_arch = "x86_64", target_feature = "sse2")) {
         "x86_64"
     } else {
         Portable::NAME
@@ -65,13 +268,53 @@ fn native_kernels_are_the_ones_for_this_processor() {
     assert_eq!(Native::NAME, expected);
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86_64 {
-    use std::panic::catch_unwind;
+/// What rustc says, in lines.
+fn rustc(arguments: &[&str]) -> Vec<String> {
+    let output = Command::new("rustc").args(arguments).output().expect("rustc runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
 
-    use gen_core::blob::Words;
+/// Not all that are called x86_64 may use vector registers. The build script sees what a target has, and
+/// `for_target`, which makes the bill for it elsewhere, only its name.
+#[test]
+fn the_tiling_of_an_x86_64_target_is_that_of_its_kernels() {
+    let mut without = Vec::new();
+    for triple in rustc(&["--print", "target-list"]).iter().filter(|triple| triple.starts_with("x86_64-")) {
+        let has = rustc(&["--print", "cfg", "--target", triple]).contains(&"target_feature=\"sse2\"".to_owned());
+        let expected = if has { X86_64 } else { PORTABLE };
+        assert_eq!(for_target(triple, |_| false), expected, "{triple}");
+        assert_eq!(for_target(triple, |feature| feature == "portable"), PORTABLE, "{triple}");
+        without.extend((!has).then_some(triple.clone()));
+    }
+    assert!(without.contains(&"x86_64-unknown-none".to_owned()), "{without:?}");
+}
+
+#[test]
+fn the_tiling_of_a_cortex_m_follows_target_and_features() {
+    let tiling = |triple: &str, features: &[&str]| for_target(triple, |feature| features.contains(&feature));
+    for (triple, plain, no_dsp, mve) in [
+        ("thumbv8m.main-none-eabihf", DSP, MLA, MVE),
+        ("thumbv8m.main-none-eabi", DSP, MLA, MVE),
+        // What gen-core refuses to be built with has the tiling of the others.
+        ("thumbv7em-none-eabihf", DSP, MLA, DSP),
+        ("thumbv7em-none-eabi", DSP, MLA, DSP),
+        ("thumbv7m-none-eabi", MLA, MLA, MLA),
+        ("thumbv8m.base-none-eabi", PORTABLE, PORTABLE, PORTABLE),
+        ("thumbv6m-none-eabi", PORTABLE, PORTABLE, PORTABLE),
+        ("x86_64-unknown-linux-gnu", X86_64, X86_64, X86_64),
+        ("riscv32imc-unknown-none-elf", PORTABLE, PORTABLE, PORTABLE),
+    ] {
+        assert_eq!(tiling(triple, &[]), plain, "{triple}");
+        assert_eq!(tiling(triple, &["no-dsp"]), no_dsp, "{triple}");
+        assert_eq!(tiling(triple, &["mve"]), mve, "{triple}");
+        assert_eq!(tiling(triple, &["portable", "no-dsp", "mve"]), PORTABLE, "{triple}");
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+mod x86_64 {
     use gen_core::kernels::x86_64::{AVX2, AVX512, SSE2, UpTo, X86_64, level};
-    use gen_core::kernels::{Call, Output, Requants};
 
     use super::*;
 
@@ -95,6 +338,23 @@ mod x86_64 {
     }
 
     #[test]
+    fn sse2_kernels_refuse_sizes_that_do_not_fit() {
+        refuses::<UpTo<SSE2>>();
+    }
+
+    #[test]
+    fn avx2_kernels_refuse_sizes_that_do_not_fit() {
+        if level() >= AVX2 {
+            refuses::<UpTo<AVX2>>();
+        }
+    }
+
+    #[test]
+    fn the_best_kernels_refuse_sizes_that_do_not_fit() {
+        refuses::<X86_64>();
+    }
+
+    #[test]
     fn sse2_kernels_draw_what_naive_loops_draw() {
         draws_the_same::<UpTo<SSE2>>();
     }
@@ -111,83 +371,5 @@ mod x86_64 {
     #[test]
     fn the_best_kernels_draw_what_naive_loops_draw() {
         draws_the_same::<X86_64>();
-    }
-
-    /// One call with lists of these lengths; `Err` if it panicked.
-    fn toeplitz(
-        pixels: usize,
-        column: usize,
-        [staged, filters, biases, requants, row, step]: [usize; 6],
-    ) -> Result<(), ()> {
-        let call = move || {
-            let (staged, filters, words) = (vec![0; staged], vec![0; filters], vec![[0; 4]; biases.max(requants)]);
-            let mut row = vec![0; row];
-            let multipliers = Words::new(&words[..requants]);
-            let requants = Requants { positive: multipliers, negative: multipliers };
-            let output = Output::Int8 { requants, zero_point: 0, row: &mut row, step };
-            let biases = Words::new(&words[..biases]);
-            X86_64::toeplitz(2, pixels, column, Call { staged: &staged, filters: &filters, biases, output });
-        };
-        catch_unwind(call).map_err(|_| ())
-    }
-
-    #[test]
-    fn lists_that_are_too_short_are_refused() {
-        // Three quads in planes of 8 + 2 words, five channels, rows with a gap of one.
-        let good = [3 * 2 * 10, 5 * 3 * 2 * 4, 5, 5, 7 * 6 + 5, 6];
-        assert!(toeplitz(8, 1, good).is_ok());
-        for i in 0..5 {
-            let mut bad = good;
-            bad[i] -= 1;
-            assert!(toeplitz(8, 0, bad).is_err(), "list {i}");
-        }
-        // Steps whose product with the pixels wraps around, and blocks of no size or too large a one.
-        for step in [usize::MAX, usize::MAX / 7 + 1, 1 << 61] {
-            let mut bad = good;
-            bad[5] = step;
-            assert!(toeplitz(8, 0, bad).is_err(), "step {step}");
-        }
-        assert!(toeplitz(8, 2, good).is_err());
-        for pixels in [0, 1, 7, 36, usize::MAX - 3] {
-            assert!(toeplitz(pixels, 0, good).is_err(), "{pixels} pixels");
-        }
-    }
-
-    #[test]
-    fn staging_beyond_its_lists_is_refused() {
-        let stage = |source: usize, [step, columns, plane]: [usize; 3], staged: usize| {
-            catch_unwind(|| X86_64::stage(&vec![0; source], step, 2, columns, plane, &mut vec![0; staged])).is_ok()
-        };
-        // Two quads: four planes.
-        assert!(stage(40, [8, 5, 6], 3 * 6 + 5));
-        assert!(!stage(39, [8, 5, 6], 3 * 6 + 5));
-        assert!(!stage(40, [8, 5, 6], 3 * 6 + 4));
-        assert!(!stage(40, [8, 5, usize::MAX / 3 + 2], 100));
-        assert!(!stage(40, [8, usize::MAX / 8 + 3, 6], 100));
-        assert!(!stage(40, [usize::MAX / 4 + 1, 5, 6], 100));
-    }
-
-    #[test]
-    fn tiles_beyond_their_lists_are_refused() {
-        let winograd = |[staged, filters, points, sums]: [usize; 4]| {
-            let words = vec![[0; 4]; 2];
-            let run = || {
-                let output = Output::Accumulators(&mut vec![0; sums]);
-                let (staged, filters, biases) = (&vec![0; staged], &vec![0; filters], Words::new(&words));
-                X86_64::winograd(points, 32, Call { staged, filters, biases, output });
-            };
-            catch_unwind(run).is_ok()
-        };
-        // Three quads of 5 points in 8 tiles, two output channels of 32 pixels.
-        let good = [5 * 3 * 2 * 8, 5 * 3 * 16, 5, 2 * 32];
-        assert!(winograd(good));
-        for i in [0, 1, 3] {
-            let mut bad = good;
-            bad[i] -= 1;
-            assert!(!winograd(bad), "list {i}");
-        }
-        for points in [0, 6, 1 << 60, usize::MAX] {
-            assert!(!winograd([good[0], good[1], points, good[3]]), "{points} points");
-        }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use gen_core::tiling::{self, Tiling};
 
 use crate::firmware::{Board, MPS3_AN547, build_with};
@@ -127,7 +128,8 @@ impl Count {
 /// when the layers do not sum up to the picture.
 pub fn count(board: Board, network: &Network, variant: Variant) -> Result<Count> {
     let blob = &network.blob;
-    let model = Model::parse(blob)?;
+    let bytes = aligned(blob);
+    let model = Model::parse(&bytes)?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(format!("{}.gen", network.name));
     std::fs::write(&path, blob)?;

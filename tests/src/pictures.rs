@@ -1,6 +1,7 @@
 //! What a model draws, on the host and on a board.
 
 use anyhow::{Result, ensure};
+use gen_core::aligned::aligned;
 use gen_core::{Engine, Latent, Model};
 
 use crate::firmware::Board;
@@ -20,7 +21,8 @@ pub struct Pictures {
 /// # Errors
 /// When `blob` is no model.
 pub fn on_host(blob: &[u8], seeds: &[u32]) -> Result<Pictures> {
-    let model = Model::parse(blob)?;
+    let bytes = aligned(blob);
+    let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace)?;
     let mut pictures = Pictures { bytes: Vec::new(), lines: Vec::new() };

@@ -16,6 +16,7 @@ use firmware::panel::{self, Panel};
 use firmware::settings::Mode;
 use firmware::testcard;
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use workspace_tests::controller::{Chip, Controller, Glass};
 use workspace_tests::firmware::{MPS2_AN386, build};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
@@ -171,7 +172,8 @@ fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[
         compare(panel, "test card", &screens.next().context("a screen with the card")?, &frame);
     }
 
-    let model = Model::parse(blob)?;
+    let bytes = aligned(blob);
+    let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut host = Replay::new(&model, &mut workspace, &mut frame, mode)?;
     assert_eq!(screens.len(), lines.len(), "{}: {lines:#?}", panel.name);

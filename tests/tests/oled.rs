@@ -17,6 +17,7 @@ use firmware::settings::Mode;
 use firmware::ssd0323::{BLACK, HEIGHT, Interface, Memory, Ssd0323, WIDTH};
 use firmware::view;
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use workspace_tests::firmware::{LM3S6965EVB, MPS2_AN386, build};
 use workspace_tests::pictures::on_board;
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
@@ -186,7 +187,8 @@ fn sealed() -> Result<Vec<Vec<u8>>> {
     for bit in (8 * layers.start..8 * layers.end).chain(8 * multipliers.start..8 * multipliers.end) {
         let mut model = flipped(bit);
         gen_core::blob::seal(&mut model)?;
-        let error = Model::parse(&model).err();
+        let bytes = aligned(&model);
+        let error = Model::parse(&bytes).err();
         if let Some(e) = error {
             models.entry(e.to_string()).or_insert(model);
         }
@@ -204,7 +206,8 @@ fn a_damaged_model_is_named_on_the_display() -> Result<()> {
     println!("{} damaged models, {} of them with a checksum that is right", damaged.len() + sealed.len(), sealed.len());
     assert!(sealed.len() >= 6, "the parser has more to say");
     for model in damaged.into_iter().chain(sealed) {
-        let error = Model::parse(&model).err().context("nobody noticed")?;
+        let bytes = aligned(&model);
+        let error = Model::parse(&bytes).err().context("nobody noticed")?;
         println!("{error}");
 
         let mut memory = BLACK;

@@ -25,6 +25,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use gen_core::aligned::aligned;
 use gen_core::kernels::Kernels;
 use gen_core::kernels::portable::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -43,7 +44,8 @@ fn main() {
 
 fn measure(criterion: &mut Criterion, name: &str, layers: &[LayerSpec]) {
     let blob = QuantModel::random(name, 32, layers, 1).and_then(|model| model.to_blob()).expect("a valid network");
-    let model = Model::parse(&blob).expect("a valid network");
+    let bytes = aligned(&blob);
+    let model = Model::parse(&bytes).expect("a valid network");
     let [naive, naive_keras] = [Order::OutputFirst, Order::OutputLast].map(|order| Naive::new(&model, order));
     let latent = Latent::from_seed(42, model.latent_len());
 

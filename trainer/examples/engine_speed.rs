@@ -8,6 +8,7 @@ mod nets;
 
 use std::time::Instant;
 
+use gen_core::aligned::aligned;
 use gen_core::{Engine, Latent, Model};
 use trainer::quantise::QuantModel;
 
@@ -19,7 +20,8 @@ fn main() -> anyhow::Result<()> {
     ];
     for (name, layers, pictures) in networks {
         let blob = QuantModel::random(name, 32, &layers, 1)?.to_blob()?;
-        let model = Model::parse(&blob)?;
+        let bytes = aligned(&blob);
+        let model = Model::parse(&bytes)?;
         let mut workspace = vec![0; model.workspace_len()];
         let mut engine = Engine::new(&model, &mut workspace)?;
         // The best of three: the others were disturbed.

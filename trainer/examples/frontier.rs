@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use trainer::card::Card;
@@ -50,7 +51,8 @@ fn main() -> Result<()> {
         let card = String::from_utf8(read("card.toml")?).context("card.toml is no text")?;
         let card = Card::from_toml(&card).with_context(|| folder.display().to_string())?;
         let blob = read("model.gen")?;
-        let model = Model::parse(&blob).with_context(|| folder.display().to_string())?;
+        let bytes = aligned(&blob);
+        let model = Model::parse(&bytes).with_context(|| folder.display().to_string())?;
         let number = |value: &toml::Value| value.as_float().or(value.as_integer().map(|n| n as f64));
         let Some(score) = card.scores.get(&args.score).and_then(number) else {
             println!("{}: its card has no number `{}`, left out", card.name, args.score);

@@ -18,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::aligned::aligned;
 use gen_core::{Latent, Model};
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
@@ -197,7 +198,8 @@ impl Shipped {
     /// # Errors
     /// When it cannot be written to, or the model is damaged.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let model = Model::parse(&self.blob).context("model.gen")?;
+        let bytes = aligned(&self.blob);
+        let model = Model::parse(&bytes).context("model.gen")?;
         let latents: Vec<_> =
             (0..affordable(model.macs(), SAMPLES)).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
         let samples = png(&grid(draw(&model, &latents).view(), COLUMNS, 2, 2))?;
@@ -213,7 +215,7 @@ impl Shipped {
     /// # Errors
     /// When the model is damaged.
     pub fn readme(&self) -> Result<String> {
-        Ok(self.card.readme(&Model::parse(&self.blob).context("model.gen")?))
+        Ok(self.card.readme(&Model::parse(&aligned(&self.blob)).context("model.gen")?))
     }
 
     /// Compares with the model of a run that followed the card.
@@ -232,7 +234,7 @@ impl Shipped {
             format!(", {} bytes instead of {}", rebuilt.len(), self.blob.len())
         };
         let same = rebuilt.iter().zip(&self.blob).take_while(|(a, b)| a == b).count();
-        let seen = match (Model::parse(&self.blob), Model::parse(&rebuilt)) {
+        let seen = match (Model::parse(&aligned(&self.blob)), Model::parse(&aligned(&rebuilt))) {
             (Ok(a), Ok(b)) if a.picture() == b.picture() => {
                 let close = likeness(samples(&a).view(), samples(&b).view());
                 format!("their pictures agree to a PSNR of {:.1} dB, SSIM {:.4}", close.psnr, close.ssim)
@@ -265,7 +267,7 @@ fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
     if fast_layers.is_empty() {
         return Ok(blob.to_vec());
     }
-    let mut model = QuantModel::from_model(&Model::parse(blob).context("the rebuilt model")?)?;
+    let mut model = QuantModel::from_model(&Model::parse(&aligned(blob)).context("the rebuilt model")?)?;
     forms::choose(&mut model, &Wish::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
     Ok(model.to_blob()?)
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gen_core::{Form, Latent, Model};
+use gen_core::aligned::{AlignedBytes, aligned};
+use gen_core::{Form, Latent, Model, include_aligned};
 use log::{LevelFilter, error, info, warn};
 use ndarray::{Array4, ArrayView4, Axis};
 
@@ -49,7 +50,7 @@ macro_rules! println {
 }
 
 /// The generator that the firmware ships with.
-const SHIPPED: &[u8] = include_bytes!("../../models/pocket-drawn/model.gen");
+const SHIPPED: &[u8] = include_aligned!("../../models/pocket-drawn/model.gen");
 
 /// Most pictures at a time: all of them are held in memory.
 const MOST: i64 = 100_000;
@@ -862,7 +863,7 @@ fn export(args: &QuantizeArgs) -> Result<ExitCode> {
     args.forms.apply(&mut model)?;
     let blob = model.to_blob()?;
     if let Some(float) = &float {
-        println!("{}", noise::measure(float, &parse(&blob, Some(path))?)?);
+        println!("{}", noise::measure(float, &parse(&aligned(&blob), Some(path))?)?);
     }
     write_atomically(&args.output, &blob)?;
     written(&args.output, &model, &blob);
@@ -1020,7 +1021,8 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
     let mut quantised = quantise(float)?;
     args.forms.apply(&mut quantised)?;
     let blob = quantised.to_blob()?;
-    let model = Model::parse(&blob).context("the quantised model")?;
+    let bytes = aligned(&blob);
+    let model = Model::parse(&bytes).context("the quantised model")?;
     let count = affordable(model.macs(), 128);
     let latents: Vec<_> = seeds(0, count)?.map(|seed| Latent::from_seed(seed, float.latent)).collect();
     let int8 = draw(&model, &latents);
@@ -1145,10 +1147,12 @@ fn seeds(first: u32, count: u32) -> Result<std::ops::RangeInclusive<u32>> {
     Ok(first..=last)
 }
 
-fn read_model(path: Option<&Path>) -> Result<Vec<u8>> {
+fn read_model(path: Option<&Path>) -> Result<AlignedBytes<'static>> {
     match path {
-        Some(path) => std::fs::read(path).with_context(|| format!("cannot read the model {}", path.display())),
-        None => Ok(SHIPPED.to_vec()),
+        Some(path) => {
+            Ok(aligned(std::fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?))
+        }
+        None => Ok(aligned(SHIPPED)),
     }
 }
 

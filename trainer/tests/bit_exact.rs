@@ -3,6 +3,7 @@
 
 mod nets;
 
+use gen_core::aligned::aligned;
 use gen_core::fixed::Requant;
 use gen_core::kernels::Native;
 use gen_core::kernels::portable::Portable;
@@ -27,7 +28,8 @@ fn check(model: &QuantModel, seeds: std::ops::Range<u32>) -> Report {
     }
     let [report, ..] = [model, &fast].map(|model| {
         let blob = model.to_blob().unwrap();
-        let parsed = Model::parse(&blob).unwrap();
+        let bytes = aligned(&blob);
+        let parsed = Model::parse(&bytes).unwrap();
         assert_eq!(&QuantModel::from_model(&parsed).unwrap(), model, "unpacking gives back what was packed");
         let native = verify::compare::<Native>(&parsed, &simulation, seeds.clone());
         assert!(native.is_exact(), "{native}");
@@ -79,7 +81,8 @@ fn random_networks_spread_their_outputs() {
 fn the_sink_receives_the_simulated_picture() {
     let model = QuantModel::random("picture", 32, &nets::pocket(), 6).unwrap();
     let blob = model.to_blob().unwrap();
-    let parsed = Model::parse(&blob).unwrap();
+    let bytes = aligned(&blob);
+    let parsed = Model::parse(&bytes).unwrap();
     let latent = Latent::from_seed(7, 32);
     let mut picture = Vec::new();
     let mut workspace = vec![0; parsed.workspace_len()];
@@ -99,7 +102,8 @@ fn a_difference_is_found_and_named() {
     let requants = &other.layers[1].requants;
     other.layers[1].biases[5] += (i64::from(1 << 30) * 64 / i64::from(requants[5].positive)) as i32;
     let blob = model.to_blob().unwrap();
-    let parsed = Model::parse(&blob).unwrap();
+    let bytes = aligned(&blob);
+    let parsed = Model::parse(&bytes).unwrap();
     let report = verify::compare::<Portable>(&parsed, &Simulation::new(&other).unwrap(), [3, 4]);
     let first = report.first.unwrap();
     assert_eq!((first.seed, first.layer, first.channel), (3, 1, 5), "{report}");
@@ -252,7 +256,7 @@ fn the_parser_draws_the_same_bounds_as_the_packer() {
     let bounds = model.accumulator_bounds(1);
     model.layers[1].requants[3].positive = QuantLayer::most_multiplier(bounds[3]);
     let blob = model.to_blob().unwrap();
-    assert!(Model::parse(&blob).is_ok());
+    assert!(Model::parse(&aligned(&blob)).is_ok());
 }
 
 #[test]
@@ -271,6 +275,6 @@ fn phases_that_disagree_are_no_quantised_model() {
     let at = blob.len() - 16 - 16 - 4;
     blob[at] ^= 1;
     gen_core::blob::seal(&mut blob).unwrap();
-    let unpacked = QuantModel::from_model(&Model::parse(&blob).unwrap());
+    let unpacked = QuantModel::from_model(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(unpacked, Err(QuantError::Biases { layer: 1, channel: 2 }));
 }

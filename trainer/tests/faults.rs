@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use trainer::config::{Config, Every, Player};
@@ -79,7 +80,7 @@ fn assert_whole_files(run: &Path) {
         let bytes = || fs::read(&path).unwrap();
         match path.extension().and_then(|extension| extension.to_str()).unwrap() {
             "ckpt" => _ = Checkpoint::load(&path).unwrap(),
-            "gen" => assert!(Model::parse(&bytes()).is_ok(), "{shown}"),
+            "gen" => assert!(Model::parse(&aligned(&bytes())).is_ok(), "{shown}"),
             "png" => assert!(image::load_from_memory(&bytes()).is_ok(), "{shown}"),
             "toml" => _ = toml::from_str::<toml::Table>(&String::from_utf8(bytes()).unwrap()).expect("TOML"),
             "svg" => assert!(bytes().ends_with(b"</svg>\n"), "{shown}"),

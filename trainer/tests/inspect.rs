@@ -3,6 +3,7 @@
 mod nets;
 
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use trainer::inspect::inspect;
 use trainer::quantise::QuantModel;
 
@@ -10,7 +11,7 @@ use trainer::quantise::QuantModel;
 fn the_reference_pocket_costs_what_is_published() {
     let model = QuantModel::random("reference-pocket", 32, &nets::reference_pocket(), 1).unwrap();
     let blob = model.to_blob().unwrap();
-    let inspection = inspect(&Model::parse(&blob).unwrap());
+    let inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(inspection.macs, 6_201_344);
     assert_eq!(inspection.flash, blob.len());
     let rings: usize = inspection.layers.iter().map(|l| l.ring).sum();
@@ -29,7 +30,7 @@ fn the_reference_pocket_costs_what_is_published() {
 #[test]
 fn the_pocket_is_smaller_still() {
     let blob = QuantModel::random("pocket", 32, &nets::pocket(), 1).unwrap().to_blob().unwrap();
-    let inspection = inspect(&Model::parse(&blob).unwrap());
+    let inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(inspection.macs, 2_715_648);
     assert!(inspection.flash < 72 * 1024 && inspection.workspaces[0].len() < 5 * 1024, "{inspection}");
 }
@@ -38,7 +39,7 @@ fn the_pocket_is_smaller_still() {
 fn the_tutorial_fits_none_of_the_boards() {
     let model = QuantModel::random("tutorial", 32, &nets::tutorial(), 1).unwrap();
     let blob = model.to_blob().unwrap();
-    let inspection = inspect(&Model::parse(&blob).unwrap());
+    let inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(inspection.parameters, 6_264_579);
     assert!(inspection.boards.iter().all(|b| b.flash_left < 0 && !b.fits()), "{inspection}");
 }

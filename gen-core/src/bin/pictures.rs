@@ -5,13 +5,14 @@ use std::error::Error;
 use std::{env, fs};
 
 use crc::{CRC_32_ISO_HDLC, Crc};
+use gen_core::aligned::aligned;
 use gen_core::{Engine, Latent, Model};
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = env::args().skip(1);
-    let blob = fs::read(words.next().ok_or("pictures MODEL NUMBER...")?)?;
+    let blob = aligned(fs::read(words.next().ok_or("pictures MODEL NUMBER...")?)?);
     let model = Model::parse(&blob)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace)?;

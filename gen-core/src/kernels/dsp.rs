@@ -5,11 +5,10 @@
 
 #![allow(unsafe_code, reason = "assembly")]
 
-use super::thumb::{self, RawCall, RawStage, thumb_kernels};
-use super::{Call, Kernels};
-use crate::packing::PAIR;
+use super::thumb::{RawCall, RawOutput, RawStage, thumb_kernels};
+use super::{Call, Kernels, refuse, tile_quads};
 use crate::tiling::{self, Tiling};
-use crate::winograd::{F2, F3, F5, MAX_POINTS, TILE};
+use crate::winograd::{F2, F3, F5, MAX_POINTS};
 
 #[cfg(not(armv8m))]
 core::arch::global_asm!(include_str!("dsp.s"), include_str!("dsp_winograd.s"), options(raw));
@@ -79,28 +78,17 @@ unsafe extern "C" {
     fn gen_core_dsp_winograd_5(call: *const RawWinograd);
 }
 
-/// Words of a staged quad: two of each tile.
-const QUAD: usize = tiling::DSP.words * tiling::DSP.tiles;
-
 fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {
-    let (points, pixel) = (columns.len(), columns.first().map_or(0, |column| column.len()));
-    let kernel = match points {
+    let kernel = match columns.len() {
         F2::POINTS => gen_core_dsp_tile_2,
         F3::POINTS => gen_core_dsp_tile_3,
         F5::POINTS => gen_core_dsp_tile_5,
-        _ => return,
+        _ => return refuse(),
     };
-    if !pixel.is_multiple_of(4) {
+    if !columns.first().is_some_and(|column| column.len().is_multiple_of(4)) {
         return super::tile(columns, per_point, staged, &tiling::DSP);
     }
-    let quads = pixel / 4;
-    // The other tile's word, the last of all, may lie before this one's first.
-    let fit = columns.iter().all(|column| column.len() == pixel)
-        && (quads > 0 && quads * QUAD <= per_point && per_point <= staged.len())
-        && staged.len() > (points - 1) * per_point + quads * QUAD - tiling::DSP.tiles;
-    if !fit {
-        return;
-    }
+    let Some(quads) = tile_quads(columns, per_point, staged.len(), &tiling::DSP) else { return refuse() };
     let mut pointers = [core::ptr::null(); MAX_POINTS];
     for (pointer, column) in pointers.iter_mut().zip(columns) {
         *pointer = column.as_ptr();
@@ -115,16 +103,12 @@ fn winograd(points: usize, count: usize, call: Call<'_>) {
         F2::POINTS => gen_core_dsp_winograd_2,
         F3::POINTS => gen_core_dsp_winograd_3,
         F5::POINTS => gen_core_dsp_winograd_5,
-        _ => return,
+        _ => return refuse(),
     };
+    let Some(quads) = call.winograd_quads(points, count, &tiling::DSP) else { return refuse() };
     let Call { staged, filters, biases, output } = call;
     let channels = biases.len();
-    let quads = staged.len() / (points * QUAD);
-    let fit = (quads > 0 && channels > 0 && (1..=TILE * tiling::DSP.tiles).contains(&count))
-        && filters.len() == channels.div_ceil(PAIR) * points * quads * 4 * PAIR * size_of::<i16>()
-        && filters.as_ptr().addr().is_multiple_of(thumb::ALIGNMENT);
-    let output = thumb::RawOutput::new(output, channels, count).filter(|_| fit);
-    let Some(thumb::RawOutput { positive, negative, zero_point, output, step }) = output else { return };
+    let RawOutput { positive, negative, zero_point, output, step } = RawOutput::new(output, channels);
     let call = RawWinograd {
         input: staged.as_ptr(),
         quads,

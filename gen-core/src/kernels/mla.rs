@@ -5,8 +5,8 @@
 
 #![allow(unsafe_code, reason = "assembly")]
 
-use super::thumb::{self, RawCall, RawProducts, RawStage, thumb_kernels};
-use super::{Call, Kernels};
+use super::thumb::{RawCall, RawProducts, RawStage, thumb_kernels};
+use super::{Call, Kernels, refuse};
 use crate::tiling::{self, Tiling};
 
 core::arch::global_asm!(include_str!("mla.s"), options(raw));
@@ -62,12 +62,11 @@ fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {
 
 // Its transforms are plain Rust: here a fast layer is slower than a direct one.
 fn winograd(points: usize, count: usize, call: Call<'_>) {
-    super::winograd(points, count, call, tiling::MLA.tiles, products);
+    super::winograd(points, count, call, &tiling::MLA, products);
 }
 
 fn products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
-    if let Some(call) = RawProducts::new(staged, filters, &tiling::MLA, points, sums) {
-        // SAFETY: `new` has checked that the lists are as long as the kernel takes them to be.
-        unsafe { gen_core_mla_winograd(&call) }
-    }
+    let Some(call) = RawProducts::new(staged, filters, &tiling::MLA, points, sums) else { return refuse() };
+    // SAFETY: `new` has checked that the lists are as long as the kernel takes them to be.
+    unsafe { gen_core_mla_winograd(&call) }
 }

@@ -1,6 +1,6 @@
 //! Plain Rust, the same for every processor.
 
-use super::{Call, Kernels, Output};
+use super::{Call, Kernels, Output, refuse};
 use crate::packing::PAIR;
 use crate::tiling::{self, Tiling};
 
@@ -13,6 +13,13 @@ impl Kernels for Portable {
     const TILING: Tiling = tiling::PORTABLE;
 
     fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>) {
+        let words = Self::TILING.words;
+        let fit = Self::TILING.has_block(taps, pixels)
+            && column <= usize::from(Self::TILING.shares(taps))
+            && call.quads(words, [taps, pixels], taps + pixels, Tiling::SPARE).is_some();
+        if !fit {
+            return refuse();
+        }
         // Accumulators have to be counted at compile time to be kept in registers.
         match pixels {
             8 => toeplitz::<8>(taps, column, call),
@@ -21,11 +28,12 @@ impl Kernels for Portable {
     }
 
     fn dot(call: Call<'_>) {
+        let Some(quads) = call.quads(Self::TILING.words, [1, 1], 1, 0) else { return refuse() };
         let Call { staged, filters, biases, mut output } = call;
-        let (pairs, _) = staged.as_chunks::<2>();
+        let pairs = &staged.as_chunks::<2>().0[..quads];
         let channels = biases.len();
-        for (c, filter) in filters.chunks_exact(4 * pairs.len()).enumerate() {
-            let mut acc = biases.get(c);
+        for (c, filter) in filters.chunks_exact(4 * quads).enumerate() {
+            let mut acc = biases.at(c);
             for (pair, quad) in pairs.iter().zip(filter.as_chunks::<4>().0) {
                 acc = multiply_add(acc, pair[0], quad[0].into(), quad[2].into());
                 acc = multiply_add(acc, pair[1], quad[1].into(), quad[3].into());
@@ -39,7 +47,7 @@ impl Kernels for Portable {
     }
 
     fn winograd(points: usize, count: usize, call: Call<'_>) {
-        super::winograd(points, count, call, Self::TILING.tiles, products);
+        super::winograd(points, count, call, &Self::TILING, products);
     }
 }
 
@@ -73,10 +81,10 @@ fn toeplitz<const PIXELS: usize>(taps: usize, column: usize, call: Call<'_>) {
         let c = 2 * pair;
         let (first, second) = filters.split_at(filter);
         if second.is_empty() {
-            let [sums] = sums::<PIXELS, 1>(taps, staged, [first], [biases.get(c)]);
+            let [sums] = sums::<PIXELS, 1>(taps, staged, [first], [biases.at(c)]);
             put(&mut output, channels, c, sums);
         } else {
-            let [a, b] = sums::<PIXELS, 2>(taps, staged, [first, second], [biases.get(c), biases.get(c + 1)]);
+            let [a, b] = sums::<PIXELS, 2>(taps, staged, [first, second], [biases.at(c), biases.at(c + 1)]);
             put(&mut output, channels, c, a);
             put(&mut output, channels, c + 1, b);
         }

@@ -2,14 +2,16 @@
 //!
 //! The assembly trusts its arguments. Here they are checked, so that [`Kernels`] is safe
 //! to call with anything; it costs a few instructions a block. Arguments that do not fit
-//! together are refused: nothing is computed. [`row`](crate::row) has none.
+//! together are refused, as [`Kernels`] says. [`row`](crate::row) has none.
+//!
+//! Products of lengths are checked as well: one that wraps around could fit.
 //!
 //! [`Kernels`]: super::Kernels
 
-use super::{Call, Output};
-#[cfg(not(kernels = "dsp"))]
-use crate::packing::PAIR;
+use super::{Call, Output, stage_fits};
 use crate::tiling::Tiling;
+#[cfg(not(kernels = "dsp"))]
+use crate::{blob::ADDRESS_ALIGNMENT, packing::PAIR};
 
 /// Arguments of the Toeplitz and dot kernels; the assembly knows the offsets.
 #[repr(C)]
@@ -48,9 +50,6 @@ pub struct RawStage {
     plane: usize,
 }
 
-/// Words that a weight is loaded in begin at multiples of this.
-pub const ALIGNMENT: usize = 4;
-
 /// The part of the arguments that says where results go.
 pub struct RawOutput {
     /// Null for accumulators as they are.
@@ -64,48 +63,56 @@ pub struct RawOutput {
 }
 
 impl RawOutput {
-    /// Checked arguments; `None` when there is no room for so many channels of so many pixels, or
-    /// there are fewer multipliers.
-    pub fn new(output: Output<'_>, channels: usize, pixels: usize) -> Option<Self> {
+    /// Of an output that was found to fit so many channels.
+    pub fn new(output: Output<'_>, channels: usize) -> Self {
         match output {
-            Output::Int8 { requants, zero_point, row, step } => {
-                let enough = requants.positive.len() == channels && requants.negative.len() == channels;
-                let len = (pixels - 1).checked_mul(step)?.checked_add(channels)?;
-                (enough && len <= row.len()).then_some(Self {
-                    positive: requants.positive.as_ptr(),
-                    negative: requants.negative.as_ptr(),
-                    zero_point: zero_point.into(),
-                    output: row.as_mut_ptr(),
-                    step,
-                })
-            }
-            Output::Accumulators(sums) => (sums.len() >= pixels * channels).then_some(Self {
+            Output::Int8 { requants, zero_point, row, step } => Self {
+                positive: requants.positive.as_ptr(),
+                negative: requants.negative.as_ptr(),
+                zero_point: zero_point.into(),
+                output: row.as_mut_ptr(),
+                step,
+            },
+            Output::Accumulators(sums) => Self {
                 positive: core::ptr::null(),
                 negative: core::ptr::null(),
                 zero_point: 0,
                 output: sums.as_mut_ptr().cast(),
+                // No more than the bytes of the list.
                 step: channels * size_of::<i32>(),
-            }),
+            },
         }
     }
 }
 
 impl RawCall {
-    /// Checked arguments for `pixels` outputs through `taps` columns. A quad is staged in `words`
-    /// planes of `plane` words; the kernel begins at word `first`, and reads past the planes
-    /// up to `first` words, or up to what there are to [spare](crate::tiling::Tiling::SPARE).
-    /// `None` when a list is too short for what the others say, or weights are not aligned.
-    pub fn new(call: Call<'_>, words: usize, [taps, pixels]: [usize; 2], plane: usize, first: usize) -> Option<Self> {
+    /// Checked arguments of a Toeplitz kernel for `pixels` outputs through `taps` columns. It reads
+    /// planes of `plane` words, which are no longer than those that were staged, from word `first` on,
+    /// and past them up to `first` words, or up to what there are to
+    /// [spare](crate::tiling::Tiling::SPARE). `None` when the lists do not fit together.
+    pub fn toeplitz(
+        call: Call<'_>,
+        words: usize,
+        [taps, pixels]: [usize; 2],
+        plane: usize,
+        first: usize,
+    ) -> Option<Self> {
+        let quads = call.quads(words, [taps, pixels], taps + pixels, Tiling::SPARE)?;
+        Self::new(call, quads * words * plane, first)
+    }
+
+    /// Checked arguments of the dot kernel. `None` when the lists do not fit together.
+    pub fn dot(call: Call<'_>, words: usize) -> Option<Self> {
+        let quads = call.quads(words, [1, 1], 1, 0)?;
+        Self::new(call, quads * words, 0)
+    }
+
+    /// Of a call that was found to fit, whose kernel reads `len` words from word `first` on.
+    fn new(call: Call<'_>, len: usize, first: usize) -> Option<Self> {
         let Call { staged, filters, biases, output } = call;
         let channels = biases.len();
-        let quads = filters.len().checked_div(channels * taps * 4)?;
-        let len = quads * words * plane;
-        let fit = quads > 0
-            && filters.len() == quads * channels * taps * 4
-            && staged.len() >= len + if first == 0 { 0 } else { Tiling::SPARE }
-            && filters.as_ptr().addr().is_multiple_of(ALIGNMENT);
-        let input = staged.get(first..).filter(|_| fit)?.as_ptr();
-        let RawOutput { positive, negative, zero_point, output, step } = RawOutput::new(output, channels, pixels)?;
+        let input = staged.get(first..)?.as_ptr();
+        let RawOutput { positive, negative, zero_point, output, step } = RawOutput::new(output, channels);
         Some(Self {
             input,
             input_end: input.wrapping_add(len), // compared, never read
@@ -123,8 +130,7 @@ impl RawCall {
 
 #[cfg(not(kernels = "dsp"))]
 impl RawProducts {
-    /// Checked arguments for two output channels of all tiles; `None` when a list is too short for
-    /// what the others say, or weights are not aligned.
+    /// Checked arguments for two output channels of all tiles; `None` when the lists do not fit together.
     pub fn new(staged: &[u32], filters: &[i8], tiling: &Tiling, points: usize, sums: &mut [u32]) -> Option<Self> {
         // This bounds `points`, so that the other lengths cannot wrap around.
         if points > sums.len() / (PAIR * tiling.tiles) {
@@ -132,16 +138,15 @@ impl RawProducts {
         }
         let quads = staged.len().checked_div(points * tiling.winograd_words * tiling.tiles)?;
         let fit = quads > 0
-            && filters.len() == points * quads * 4 * PAIR * size_of::<i16>()
-            && filters.as_ptr().addr().is_multiple_of(ALIGNMENT);
+            && filters.len() == (points * 4 * PAIR * size_of::<i16>()).checked_mul(quads)?
+            && filters.as_ptr().addr().is_multiple_of(ADDRESS_ALIGNMENT);
         let (input, filters, sums) = (staged.as_ptr(), filters.as_ptr(), sums.as_mut_ptr());
         fit.then_some(Self { input, filters, quads, points, sums })
     }
 }
 
 impl RawStage {
-    /// Checked arguments; `None` when there is nothing to stage, or a list is too short for what
-    /// the others say. A quad has `words` planes.
+    /// Checked arguments; `None` when the lists do not fit together. A quad has `words` planes.
     pub fn new(
         source: &[i8],
         step: usize,
@@ -150,14 +155,9 @@ impl RawStage {
         plane: usize,
         staged: &mut [u32],
     ) -> Option<Self> {
-        if columns == 0 || quads == 0 {
-            return None;
-        }
-        let read = (columns - 1).checked_mul(step)?.checked_add(quads.checked_mul(4)?)?;
-        let written = (quads.checked_mul(words)? - 1).checked_mul(plane)?.checked_add(columns)?;
-        let (from, output) = (source.as_ptr(), staged.as_mut_ptr());
-        let fit = read <= source.len() && written <= staged.len();
-        fit.then_some(Self { source: from, columns, quads, pixel: step, output, plane })
+        let fit = stage_fits([source.len(), staged.len()], step, words, [quads, columns], plane);
+        let (source, output) = (source.as_ptr(), staged.as_mut_ptr());
+        fit.then_some(Self { source, columns, quads, pixel: step, output, plane })
     }
 }
 
@@ -184,7 +184,6 @@ macro_rules! thumb_kernels {
         impl Kernels for $type {
             const NAME: &'static str = $name;
             const TILING: Tiling = $tiling;
-            const ALIGNMENT: usize = thumb::ALIGNMENT;
 
             #[inline]
             fn stage(
@@ -195,21 +194,24 @@ macro_rules! thumb_kernels {
                 plane: usize,
                 staged: &mut [u32],
             ) {
-                if let Some(call) = RawStage::new(source, step, Self::TILING.words, [quads, columns], plane, staged) {
-                    // SAFETY: `new` has checked that the lists are as long as the kernel takes them to be.
-                    unsafe { $stage(&call) }
+                if columns == 0 || quads == 0 {
+                    return;
                 }
+                let call = RawStage::new(source, step, Self::TILING.words, [quads, columns], plane, staged);
+                let Some(call) = call else { return refuse() };
+                // SAFETY: `new` has checked that the lists are as long as the kernel takes them to be.
+                unsafe { $stage(&call) }
             }
 
             $(#[inline]
             fn pack(taps: usize, pixels: usize, staged: &mut [u32]) {
                 let kernel: unsafe extern "C" fn(*const u32, *mut u32, usize, usize) = match (taps, pixels) {
                     $(($pack_taps, $pack_pixels) => $pack,)*
-                    _ => return,
+                    _ => return refuse(),
                 };
                 let (words, plane) = (staged.as_mut_ptr(), pixels + taps);
                 match staged.len().saturating_sub(Tiling::SPARE).checked_div(plane) {
-                    None | Some(0) => {}
+                    None | Some(0) => refuse(),
                     // SAFETY: it reads so many planes from the list's start on, and writes no more than it has read.
                     Some(planes) => unsafe { kernel(words, words, planes, plane * size_of::<u32>()) },
                 }
@@ -219,24 +221,23 @@ macro_rules! thumb_kernels {
             fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>) {
                 let kernel: unsafe extern "C" fn(*const RawCall) = match (taps, pixels) {
                     $(($taps, $pixels) => $toeplitz,)*
-                    _ => return,
+                    _ => return refuse(),
                 };
                 if column > usize::from(Self::TILING.shares(taps)) {
-                    return;
+                    return refuse();
                 }
                 let (plane, after): (usize, usize) = $plane(taps, pixels);
-                if let Some(call) = RawCall::new(call, Self::TILING.words, [taps, pixels], plane, column * after) {
-                    // SAFETY: as above.
-                    unsafe { kernel(&call) }
-                }
+                let call = RawCall::toeplitz(call, Self::TILING.words, [taps, pixels], plane, column * after);
+                let Some(call) = call else { return refuse() };
+                // SAFETY: as above.
+                unsafe { kernel(&call) }
             }
 
             #[inline]
             fn dot(call: Call<'_>) {
-                if let Some(call) = RawCall::new(call, Self::TILING.words, [1, 1], 1, 0) {
-                    // SAFETY: as above.
-                    unsafe { $dot(&call) }
-                }
+                let Some(call) = RawCall::dot(call, Self::TILING.words) else { return refuse() };
+                // SAFETY: as above.
+                unsafe { $dot(&call) }
             }
 
             fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {

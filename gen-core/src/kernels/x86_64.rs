@@ -6,7 +6,7 @@
 //!
 //! | level | has | lanes | a lane multiplies | blocks in registers (channels × pixels) |
 //! |---|---|---|---|---|
-//! | [`SSE2`] | every x86-64 | 4 | 2 int16, `pmaddwd` | 4 × 8, 4 × 4 |
+//! | [`SSE2`] | every x86-64 with vector registers | 4 | 2 int16, `pmaddwd` | 4 × 8, 4 × 4 |
 //! | [`AVX2`] | most since 2013 | 8 | 2 int16, `vpmaddwd` | 4 × 16, 8 × 8, 8 × 4 |
 //! | [`AVX512`] | Ice Lake, Zen 4: F, BW, VL and VNNI | 16 | 4 int8, `vpdpbusd` | 8 × 32, 8 × 16, 8 × 8, 8 × 4 |
 //!
@@ -22,7 +22,8 @@
 //! is exact. Winograd products have int16 factors and use `vpdpwssd`, as does the dot product.
 //!
 //! # What the unsafe code relies on
-//! - Functions of a level run only if [`level`] has found it.
+//! - The target has SSE2: on others, such as `x86_64-unknown-none`, this module is not compiled.
+//! - Functions of a higher level run only if [`level`] has found it.
 //! - Pointers stay within slices whose lengths are checked where the slices come in: at the
 //!   beginning of [`UpTo`]'s functions, and in `Job::new`.
 
@@ -34,13 +35,13 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Call, Kernels, Output, Requants, spread};
+use super::{Call, Kernels, Output, Requants, refuse, spread, stage_fits};
 use crate::fixed::saturate;
 use crate::packing::PAIR;
 use crate::row::MAX_BLOCK;
-use crate::tiling::{self, MAX_TOEPLITZ_TAPS, Tiling};
+use crate::tiling::{self, Tiling};
 
-/// What every x86-64 has.
+/// SSE2, which the target has, or this module would not be there.
 pub const SSE2: u8 = 0;
 /// AVX2.
 pub const AVX2: u8 = 1;
@@ -94,15 +95,17 @@ impl<const MOST: u8> Kernels for UpTo<MOST> {
         if columns == 0 || quads == 0 {
             return;
         }
-        let last = (columns - 1).checked_mul(step).and_then(|at| at.checked_add(quads.checked_mul(4)?));
-        assert!(last.is_some_and(|len| len <= source.len()));
-        let last = (2 * quads - 1).checked_mul(plane).and_then(|at| at.checked_add(columns));
-        assert!(last.is_some_and(|len| len <= staged.len()));
+        if !stage_fits([source.len(), staged.len()], step, Self::TILING.words, [quads, columns], plane) {
+            return refuse();
+        }
         // SAFETY: there are as many pixels, and all planes with `columns` words of the last.
         unsafe { stage(source.as_ptr(), step, quads, columns, plane, staged.as_mut_ptr()) }
     }
 
     fn pack(taps: usize, pixels: usize, staged: &mut [u32]) {
+        if !Self::TILING.has_block(taps, pixels) {
+            return refuse();
+        }
         if level().min(MOST) == AVX512 {
             let plane = pixels + taps;
             let quads = staged.len() / (2 * plane);
@@ -112,27 +115,30 @@ impl<const MOST: u8> Kernels for UpTo<MOST> {
     }
 
     fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>) {
-        assert!((1..=MAX_TOEPLITZ_TAPS).contains(&taps) && column <= 1);
-        assert!(pixels > 0 && pixels.is_multiple_of(4) && pixels <= MAX_BLOCK);
-        let job = Job::new(taps, pixels, column, pixels + taps, call);
+        // Blocks of these sizes are multiples of 4, and no larger than a buffer.
+        const { assert!(Self::TILING.is_valid(MAX_BLOCK) && Self::TILING.shares(1)) };
+        if !Self::TILING.has_block(taps, pixels) || column > 1 {
+            return refuse();
+        }
+        let Some(job) = Job::new(taps, pixels, column, [pixels + taps, Tiling::SPARE], call) else { return refuse() };
         match level().min(MOST) {
             // SAFETY: the processor has AVX-512 and VNNI.
             AVX512 => unsafe { toeplitz_avx512(job) },
             // SAFETY: the processor has AVX2.
             AVX2 => unsafe { toeplitz_avx2(job) },
-            // SAFETY: every x86-64 has SSE2.
+            // SAFETY: this module is there only where the target has SSE2.
             _ => unsafe { toeplitz::<Sse2Level>(job) },
         }
     }
 
     fn dot(call: Call<'_>) {
-        let job = Job::new(1, 1, 0, 1, call);
+        let Some(job) = Job::new(1, 1, 0, [1, 0], call) else { return refuse() };
         match level().min(MOST) {
             // SAFETY: the processor has AVX-512 and VNNI.
             AVX512 => unsafe { dot_avx512(job) },
             // SAFETY: the processor has AVX2.
             AVX2 => unsafe { dot_avx2(job) },
-            // SAFETY: every x86-64 has SSE2.
+            // SAFETY: this module is there only where the target has SSE2.
             _ => unsafe { dot::<Sse2Level>(job) },
         }
     }
@@ -142,14 +148,14 @@ impl<const MOST: u8> Kernels for UpTo<MOST> {
     }
 
     fn winograd(points: usize, count: usize, call: Call<'_>) {
-        super::winograd(points, count, call, TILES, Self::products);
+        super::winograd(points, count, call, &Self::TILING, Self::products);
     }
 }
 
 impl<const MOST: u8> UpTo<MOST> {
     /// Products of two output channels, as [`super::winograd`] wants them.
     fn products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
-        // The first condition bounds `points`, so that the other lengths cannot wrap around.
+        // The caller has checked its call. This bounds `points`, so that lengths cannot wrap around.
         assert!(points > 0 && points <= sums.len() / (PAIR * TILES));
         let quads = staged.len() / (points * 2 * TILES);
         assert_eq!(filters.len(), points * quads * 2 * PAIR * size_of::<u32>());
@@ -159,7 +165,7 @@ impl<const MOST: u8> UpTo<MOST> {
             AVX512 => unsafe { products_avx512(staged, filters, points, quads, sums) },
             // SAFETY: lengths are checked, and the processor has AVX2.
             AVX2 => unsafe { products_avx2(staged, filters, points, quads, sums) },
-            // SAFETY: lengths are checked, and every x86-64 has SSE2.
+            // SAFETY: lengths are checked, and this module is there only where the target has SSE2.
             _ => unsafe { products::<Sse2, 2>(staged, filters, points, quads, sums) },
         }
     }
@@ -187,21 +193,10 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// # Panics
-    /// When a list is too short for what the others say.
-    fn new(taps: usize, pixels: usize, column: usize, plane: usize, call: Call<'a>) -> Self {
-        let channels = call.biases.len();
-        let quads = call.filters.len() / (channels * taps * 4);
-        assert!(call.filters.len() == channels * quads * taps * 4 && quads <= call.staged.len() / (2 * plane));
-        let (needed, given) = match &call.output {
-            Output::Int8 { requants, row, step, .. } => {
-                assert!(requants.positive.len() >= channels && requants.negative.len() >= channels);
-                ((pixels - 1).checked_mul(*step).and_then(|last| last.checked_add(channels)), row.len())
-            }
-            Output::Accumulators(sums) => (pixels.checked_mul(channels), sums.len()),
-        };
-        assert!(needed.is_some_and(|needed| needed <= given));
-        Self { taps, pixels, column, quads, call }
+    /// `None` when the lists do not fit together.
+    fn new(taps: usize, pixels: usize, column: usize, [plane, spare]: [usize; 2], call: Call<'a>) -> Option<Self> {
+        let quads = call.quads(tiling::X86_64.words, [taps, pixels], plane, spare)?;
+        Some(Self { taps, pixels, column, quads, call })
     }
 }
 
@@ -378,7 +373,7 @@ impl Vector for Sse2 {
 /// Channels 0 and 2, and channels 1 and 3, of quads of int8, as int16.
 #[inline(always)]
 fn pairs(quads: __m128i) -> [__m128i; 2] {
-    // SAFETY: every x86-64 has SSE2.
+    // SAFETY: this module is there only where the target has SSE2.
     unsafe { [_mm_srai_epi16::<8>(_mm_slli_epi16::<8>(quads)), _mm_srai_epi16::<8>(quads)] }
 }
 
@@ -654,7 +649,7 @@ impl Level for Sse2Level {
         // It has no signed multiplication of 32 bits.
         let mut pixels = [[0; GROUP]; 8];
         for c in 0..to.count {
-            let requant = to.requants.get(to.channel + c);
+            let requant = to.requants.at(to.channel + c);
             for (i, pixel) in pixels.iter_mut().enumerate() {
                 // SAFETY: as the caller promises.
                 let acc = unsafe { accs.add(c * MAX_BLOCK + i).read() };
@@ -759,7 +754,7 @@ impl Level for Avx512Level {
             // Channels past the last repeat it; what they give is thrown away.
             let channel = channel + c.min(count - 1);
             filters[c] = call.filters.as_ptr().wrapping_add(channel * filter);
-            starts[c] = call.biases.get(channel);
+            starts[c] = call.biases.at(channel);
         }
         // SAFETY: the processor has the level, and the job as many filters as biases.
         unsafe { subtract_sums(filters, filter, &mut starts) };
@@ -1082,7 +1077,7 @@ unsafe fn accumulate_pairs<L: PairLevel>(job: &Job<'_>, channel: usize, count: u
     // Channels past the last repeat it; what they give is thrown away.
     let computed = count.next_multiple_of(4);
     for (c, accs) in accs.iter_mut().enumerate().take(count) {
-        accs[..pixels].fill(call.biases.get(channel + c));
+        accs[..pixels].fill(call.biases.at(channel + c));
     }
     let mut weights = [MaybeUninit::<[i32; STRIDE]>::uninit(); GROUP];
     let weights: *mut i32 = weights.as_mut_ptr().cast();
@@ -1211,7 +1206,7 @@ unsafe fn requantise(accs: *const i32, to: &To<'_>) -> [[i8; GROUP]; 8] {
             }
             let mut n = [zero_point; 4];
             for c in first..first + 4 {
-                let requant = to.requants.get(to.channel + c.min(to.count - 1));
+                let requant = to.requants.at(to.channel + c.min(to.count - 1));
                 let acc = _mm256_loadu_si256(accs.add(c * MAX_BLOCK).cast());
                 let (mut m, mut m_odd) = (_mm256_set1_epi32(requant.positive), _mm256_set1_epi32(requant.positive));
                 if !to.one_multiplier {
@@ -1282,7 +1277,7 @@ unsafe fn dot<L: Level>(job: Job<'_>) {
                 }
             }
             for k in 0..CHANNELS.min(count - c) {
-                let mut acc = biases.get(channel + c + k);
+                let mut acc = biases.at(channel + c + k);
                 for sum in lane_sums[k] {
                     acc = acc.wrapping_add(sum);
                 }

@@ -1,11 +1,13 @@
 //! What must hold for any bytes whatsoever: shared with the fuzz target.
 
+use gen_core::aligned::aligned;
 use gen_core::{Engine, Latent, Model};
 
 /// Parses `blob`; a model must then draw a whole picture in the workspace that it
 /// asks for. Returns whether it was a model.
 pub fn exercise(blob: &[u8]) -> bool {
-    let Ok(model) = Model::parse(blob) else { return false };
+    let blob = aligned(blob);
+    let Ok(model) = Model::parse(&blob) else { return false };
     let shape = model.picture();
     let mut workspace = vec![0x55; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace).expect("as much as the model asks for");

@@ -131,7 +131,7 @@ impl<'m> Naive<'m> {
                                 transposed(&input, zero_point, weights, kernel.into(), stride.into(), [y, x], c)
                             }
                         };
-                        let n = layer.requant(c).apply(layer.biases(phase).get(c) + sum);
+                        let n = layer.requant(c).apply(layer.biases(phase).get(c).unwrap() + sum);
                         values[(y * width + x) * channels + c] = if layer.spec.activation.is_output() {
                             pixel(layer.spec.activation, n) as i8
                         } else {

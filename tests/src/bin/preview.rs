@@ -15,6 +15,7 @@ use firmware::panel::{DISC1, MODULE_1_8, PICO_DISPLAY, PICO_LCD_1_3, Panel, SHIE
 use firmware::settings::{Mode, Settings};
 use firmware::{ssd0323, testcard};
 use gen_core::Model;
+use gen_core::aligned::aligned;
 
 /// Runs the firmware's app on a display of the board's size and writes what is on it as PNG.
 ///
@@ -87,7 +88,8 @@ fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size)
         Some(path) => std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?,
         None => BLOB.to_vec(),
     };
-    let model = Model::parse(&blob).with_context(|| match &arguments.model {
+    let bytes = aligned(&blob);
+    let model = Model::parse(&bytes).with_context(|| match &arguments.model {
         Some(path) => path.display().to_string(),
         None => "the shipped model".to_owned(),
     })?;

@@ -5,6 +5,7 @@
 use anyhow::Result;
 use firmware::model::BLOB;
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use trainer::config::Config;
 use trainer::cost::Core;
@@ -61,7 +62,7 @@ pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
         _ => preset(name)?,
     };
     if variant.fast {
-        let mut model = QuantModel::from_model(&Model::parse(&blob)?)?;
+        let mut model = QuantModel::from_model(&Model::parse(&aligned(&blob))?)?;
         forms::choose(&mut model, &Wish::Flash(FLASH), Core::Dsp)?;
         blob = model.to_blob()?;
     }
@@ -81,7 +82,7 @@ pub fn estimates_off(board: Board, network: &Network, count: &Count) -> Result<S
     }
     let core = if board.triple == "thumbv7m-none-eabi" { Core::Mla } else { Core::Dsp };
     let mut off = String::new();
-    for (layer, counted) in Model::parse(&network.blob)?.layers().iter().zip(&count.layers) {
+    for (layer, counted) in Model::parse(&aligned(&network.blob))?.layers().iter().zip(&count.layers) {
         let (estimate, counted, name) =
             (core.instructions(&layer.spec, &layer.geometry, layer.form), counted.instructions, &counted.name);
         println!("  {name}: {counted}, estimated {estimate} ({:.3})", estimate as f64 / counted as f64);

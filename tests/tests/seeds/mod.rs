@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use gen_core::Model;
+use gen_core::aligned::aligned;
 use image::{ImageFormat, RgbImage, RgbaImage};
 use ndarray::{Array1, ArrayD, IxDyn};
 use trainer::config::Config;
@@ -25,7 +26,7 @@ pub fn write(folder: &Path) -> Result<()> {
         Ok(fs::write(folder.join(target).join(name), bytes)?)
     };
     write("model", "good.gen", &models::tiny()?)?;
-    let mut winograd = QuantModel::from_model(&Model::parse(&models::tiny()?)?)?;
+    let mut winograd = QuantModel::from_model(&Model::parse(&aligned(models::tiny()?))?)?;
     forms::choose(&mut winograd, &Wish::Layers(vec![1, 2, 3]), Core::Dsp)?;
     write("model", "good-winograd.gen", &winograd.to_blob()?)?;
 

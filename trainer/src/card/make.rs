@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::aligned::aligned;
 use gen_core::{Form, Latent, Model};
 
 use super::{Card, Data, File, Shipped, Training, machine};
@@ -100,7 +101,7 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
 
 /// Layers of a model that are packed for speed.
 fn fast_layers(blob: &[u8]) -> Result<Vec<usize>> {
-    let model = QuantModel::from_model(&Model::parse(blob)?)?;
+    let model = QuantModel::from_model(&Model::parse(&aligned(blob))?)?;
     let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
     Ok(fast.map(|(i, _)| i).collect())
 }
@@ -116,7 +117,8 @@ fn likeness_of(folder: &Folder, blob: &[u8]) -> Result<BTreeMap<String, toml::Va
         if quantise_tuned(&float, checkpoint.config.quantise.tune)?.model.to_blob()? != blob {
             continue;
         }
-        let model = Model::parse(blob).context("model.gen")?;
+        let bytes = aligned(blob);
+        let model = Model::parse(&bytes).context("model.gen")?;
         let latents: Vec<_> =
             (0..affordable(model.macs(), COMPARED)).map(|seed| Latent::from_seed(seed, float.latent)).collect();
         let int8 = draw(&model, &latents);

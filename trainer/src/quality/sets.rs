@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::aligned::aligned;
 use gen_core::{Latent, Model};
 use ndarray::{Array4, s};
 
@@ -31,6 +32,7 @@ pub fn load(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
     let latents = |len: usize| (0..count).map(move |seed| Latent::from_seed(seed as u32, len));
     if bytes.starts_with(&gen_core::blob::MAGIC) {
+        let bytes = aligned(&bytes);
         let model = Model::parse(&bytes).with_context(|| shown.to_string())?;
         return Ok(draw(&model, &latents(model.latent_len()).collect::<Vec<_>>()));
     }
@@ -55,7 +57,7 @@ pub fn side(path: &Path) -> Option<usize> {
         return None;
     }
     let bytes = fs::read(path).ok()?;
-    if let Ok(model) = Model::parse(&bytes) {
+    if let Ok(model) = Model::parse(&aligned(&bytes)) {
         return Some(model.picture().height.into());
     }
     if let Ok(checkpoint) = Checkpoint::decode(&bytes) {

@@ -195,6 +195,7 @@ pub fn to_pixel(value: f32, range: Range) -> u8 {
 #[cfg(test)]
 mod tests {
     use gen_core::Model;
+    use gen_core::aligned::aligned;
 
     use super::*;
     use crate::quantise::draw::{draw, likeness};
@@ -281,7 +282,8 @@ mod tests {
 
         // The integers draw the same, and are exact.
         let blob = quantise(&float).unwrap().to_blob().unwrap();
-        let model = Model::parse(&blob).unwrap();
+        let bytes = aligned(&blob);
+        let model = Model::parse(&bytes).unwrap();
         let seeds: Vec<_> = (0..16).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
         let close = likeness(pictures.view(), draw(&model, &seeds).view());
         assert!(close.psnr > 30.0, "{close:?}");

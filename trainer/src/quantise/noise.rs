@@ -195,6 +195,7 @@ impl fmt::Display for Noise {
 
 #[cfg(test)]
 mod tests {
+    use gen_core::aligned::aligned;
     use ndarray::array;
 
     use super::*;
@@ -230,8 +231,9 @@ mod tests {
         let params = Trainer::new(config.clone()).unwrap().state.generator;
         let float = FloatModel::fold(&config, &params).unwrap();
         let mut quantised = quantise(&float).unwrap();
-        let noise =
-            |q: &crate::quantise::QuantModel| measure(&float, &Model::parse(&q.to_blob().unwrap()).unwrap()).unwrap();
+        let noise = |q: &crate::quantise::QuantModel| {
+            measure(&float, &Model::parse(&aligned(q.to_blob().unwrap())).unwrap()).unwrap()
+        };
         let well = noise(&quantised);
         assert_eq!(well.layers.len(), 5);
         // The first layer has no noise but its own.

@@ -4,6 +4,7 @@
 //! ([`gen_core::packing`]), and its biases already hold `−zero_point · Σ weight` of
 //! their phase. Both directions find a weight with the same function.
 
+use gen_core::aligned::aligned;
 use gen_core::blob::{ALIGNMENT, EncodeError, Header, LayerHeader, seal};
 use gen_core::fixed::Requant;
 use gen_core::spec::{self, Form, Geometry, LayerSpec, Op, Shape, SpecError};
@@ -300,7 +301,7 @@ impl QuantModel {
             push_words(&mut blob, layer.requants.iter().map(|r| r.negative));
         }
         seal(&mut blob)?;
-        Model::parse(&blob)?;
+        Model::parse(&aligned(&blob))?;
         Ok(blob)
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::aligned::aligned;
 use gen_core::{Latent, Model};
 use image::RgbImage;
 use log::warn;
@@ -448,7 +449,8 @@ impl Session {
     /// After a resume: is the best snapshot there that the checkpoint speaks of?
     fn find_best(&mut self) -> Result<()> {
         let Some(best) = self.course.best else { return Ok(()) };
-        let is_model = |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&bytes).is_ok());
+        let is_model =
+            |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&aligned(&bytes)).is_ok());
         if best.step == self.trainer.state.step {
             let model = quantise(&self.float_model()?)?.to_blob()?;
             let is_kept = Checkpoint::load(&self.folder.file(BEST)).is_ok_and(|kept| kept.state.step == best.step)
@@ -556,7 +558,8 @@ impl Session {
         let (float, best) = self.best_model()?;
         let tuned = quantise_tuned(&float, self.trainer.config.quantise.tune)?;
         let blob = self.export(&tuned.model)?;
-        let model = Model::parse(&blob).context("the exported model")?;
+        let bytes = aligned(&blob);
+        let model = Model::parse(&bytes).context("the exported model")?;
         let compared = affordable(model.macs(), COMPARED);
         let latents = latents(compared, self.latent_len());
         let int8_pictures = draw(&model, &latents);

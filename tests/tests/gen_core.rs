@@ -1,0 +1,150 @@
+//! gen-core as other programs depend on it: its features, its name, and what the README says.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use firmware::model::BLOB;
+use gen_core::Model;
+use gen_core::tiling::{DSP, MLA, MVE, PORTABLE};
+use workspace_tests::firmware::{MPS2_AN385, MPS2_AN386, MPS2_AN505, root};
+
+const V6M: &str = "thumbv6m-none-eabi";
+const V7M: &str = MPS2_AN385.triple;
+const V7EM: &str = MPS2_AN386.triple;
+const V8M: &str = MPS2_AN505.triple;
+
+fn cargo(folder: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(folder).args(arguments).env_remove("RUSTFLAGS").stdin(Stdio::null());
+    cargo.output().context("cannot run cargo")
+}
+
+/// What checking gen-core for a target with these features says; `None` if nothing.
+fn refusal(target: &str, features: &str) -> Result<Option<String>> {
+    let output = cargo(root()?, &["check", "-q", "-p", "gen-core", "--target", target, "--features", features])?;
+    Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+#[test]
+fn features_that_contradict_each_other_are_refused_in_words() -> Result<()> {
+    for (target, features, words) in [
+        (V8M, "mve,no-dsp", "`mve` and `no-dsp` contradict each other"),
+        (V7EM, "mve", "no processor of this target has MVE"),
+        (V7M, "mve", "no processor of this target has MVE"),
+        (V6M, "mve", "no processor of this target has MVE"),
+        (V7EM, "mve,no-dsp", "no processor of this target has MVE"),
+    ] {
+        let said = refusal(target, features)?.with_context(|| format!("{target}, {features}: nobody minds"))?;
+        ensure!(said.contains(words) && said.contains(target), "{target}, {features}: {said}");
+        // One reason, and no assembly that cannot be assembled.
+        ensure!(said.matches("error:").count() <= 2 && !said.contains(".s:"), "{target}, {features}: {said}");
+    }
+    Ok(())
+}
+
+/// What is left builds, and all features together are plain Rust.
+#[test]
+fn other_features_go_together() -> Result<()> {
+    for (target, features) in [
+        (V8M, "portable,mve,no-dsp,defmt,conformance"),
+        (V7EM, "no-dsp,conformance"),
+        (V7EM, "portable,mve"),
+        (V7M, "no-dsp"),
+        (V6M, "no-dsp"),
+    ] {
+        ensure!(refusal(target, features)?.is_none(), "{target}, {features}: {:?}", refusal(target, features)?);
+    }
+    Ok(())
+}
+
+/// A package with gen-core among its dependencies, and the versions that everything here has.
+fn package(folder: &Path, manifest: &str) -> Result<()> {
+    fs::write(folder.join("Cargo.toml"), manifest)?;
+    fs::copy(root()?.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    fs::create_dir_all(folder.join("src"))?;
+    Ok(())
+}
+
+/// The kernels in assembly have global symbols: without the key `links`, two versions of gen-core would
+/// be found out by the linker only.
+#[test]
+fn two_versions_in_one_program_are_refused_by_name() -> Result<()> {
+    let gen_core = root()?.join("gen-core");
+    let manifest: toml::Table = toml::from_str(&fs::read_to_string(gen_core.join("Cargo.toml"))?)?;
+    let links = manifest["package"].get("links").and_then(|links| links.as_str()).context("gen-core has no `links`")?;
+    let folder = tempfile::tempdir()?;
+    let other = folder.path().join("other");
+    fs::create_dir_all(other.join("src"))?;
+    fs::write(
+        other.join("Cargo.toml"),
+        format!("[package]\nname = \"gen-core\"\nversion = \"9.0.0\"\nedition = \"2024\"\nlinks = \"{links}\"\n"),
+    )?;
+    fs::write(other.join("build.rs"), "fn main() {}\n")?;
+    fs::write(other.join("src/lib.rs"), "")?;
+    package(
+        folder.path(),
+        &format!(
+            "[package]\nname = \"two\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+             gen-core = {{ path = {gen_core:?} }}\nnewer = {{ package = \"gen-core\", path = \"other\" }}\n"
+        ),
+    )?;
+    fs::write(folder.path().join("src/lib.rs"), "")?;
+    let output = cargo(folder.path(), &["metadata", "--offline", "--format-version", "1"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.status.success(), "two versions of gen-core, and cargo does not mind");
+    ensure!(said.contains("gen-core") && said.contains("links"), "{said}");
+    Ok(())
+}
+
+/// A code block of the README's chapter for other firmware.
+fn block(first: &str) -> Result<String> {
+    let readme = fs::read_to_string(root()?.join("README.md"))?;
+    let chapter = readme.split("\n## In your own firmware\n").nth(1).context("the chapter")?;
+    let chapter = chapter.split("\n## ").next().unwrap_or_default();
+    let mut blocks = chapter.split("```rust\n").skip(1).filter_map(|rest| rest.split("```\n").next());
+    Ok(blocks.find(|block| block.starts_with(first)).with_context(|| format!("no block {first:?}"))?.to_owned())
+}
+
+/// The README's build script, with the features for gen-core on the chip that the build script does not
+/// know of: the number is the one of the chip's kernels.
+#[test]
+fn the_readme_sizes_a_workspace_for_any_kernels() -> Result<()> {
+    let gen_core = root()?.join("gen-core");
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("model.gen"), BLOB)?;
+    fs::create_dir_all(folder.path().join("src"))?;
+    fs::write(folder.path().join("build.rs"), block("// build.rs\n")?)?;
+    let target_dir = root()?.join("target/own-firmware");
+    let target_dir = target_dir.to_str().context("a path in UTF-8")?;
+    let model = Model::parse(BLOB)?;
+    for (target, features, tiling) in [
+        (V8M, "", DSP),
+        (V8M, "\"no-dsp\"", MLA),
+        (V8M, "\"mve\"", MVE),
+        (V7EM, "\"portable\"", PORTABLE),
+        (V7EM, "\"no-dsp\"", MLA),
+        (V7M, "", MLA),
+    ] {
+        package(
+            folder.path(),
+            &format!(
+                "[package]\nname = \"own\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+                 gen-core = {{ path = {gen_core:?}, features = [{features}] }}\n\n[build-dependencies]\n\
+                 gen-core = {{ path = {gen_core:?}, features = [\"alloc\"] }}\n"
+            ),
+        )?;
+        let len = model.memory(&tiling).len();
+        let program = block("// in the program\n")?;
+        let source = format!(
+            "#![no_std]\n{program}\nconst _: () = assert!(WORKSPACE.len() == {len});\n\
+             pub static MODEL: &[u8] = gen_core::include_aligned!(\"../model.gen\");\n"
+        );
+        fs::write(folder.path().join("src/lib.rs"), source)?;
+        let check = ["check", "-q", "--offline", "--target", target, "--target-dir", target_dir];
+        let output = cargo(folder.path(), &check)?;
+        ensure!(output.status.success(), "{target}, {features}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}

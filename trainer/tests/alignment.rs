@@ -1,0 +1,79 @@
+//! Models are read wherever the allocator puts their bytes: it promises a `Vec<u8>` no alignment, and
+//! the parser wants one on every machine.
+
+#![allow(unsafe_code, reason = "an allocator")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
+use std::path::Path;
+
+use gen_core::aligned::aligned;
+use gen_core::{Model, ParseError};
+use trainer::card::Shipped;
+use trainer::inspect::inspect;
+use trainer::quality::sets;
+use trainer::quantise::QuantModel;
+
+mod nets;
+
+/// Puts whatever asks for no alignment at an odd address.
+struct Odd;
+
+impl Odd {
+    /// One byte more, from an even address on.
+    fn around(layout: Layout) -> Layout {
+        Layout::from_size_align(layout.size() + 1, 16).expect("a byte more")
+    }
+}
+
+// SAFETY: memory of the system's allocator, of a byte more than was asked for; it goes back as it came.
+// What is called besides are the provided functions, which go through these two.
+unsafe impl GlobalAlloc for Odd {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.align() > 1 {
+            // SAFETY: as the caller promises.
+            return unsafe { System.alloc(layout) };
+        }
+        // SAFETY: the layout is not empty.
+        let start = unsafe { System.alloc(Self::around(layout)) };
+        if start.is_null() { start } else { start.wrapping_add(1) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        if layout.align() > 1 {
+            // SAFETY: as the caller promises.
+            return unsafe { System.dealloc(at, layout) };
+        }
+        // SAFETY: this is what `alloc` was given.
+        unsafe { System.dealloc(at.wrapping_sub(1), Self::around(layout)) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Odd = Odd;
+
+#[test]
+fn every_reader_of_models_brings_their_bytes_to_an_address() {
+    // Packing ends with parsing.
+    let blob = QuantModel::random("pocket", 32, &nets::pocket(), 1).unwrap().to_blob().unwrap();
+    assert_eq!(Model::parse(&blob).unwrap_err(), ParseError::Alignment { needed: 4 }, "the allocator is not odd");
+    let bytes = aligned(&blob);
+    let model = Model::parse(&bytes).unwrap();
+    assert_eq!(QuantModel::from_model(&model).unwrap().to_blob().unwrap(), blob);
+    assert_eq!(inspect(&model).flash, blob.len());
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gen");
+    fs::write(&path, &blob).unwrap();
+    assert_eq!(sets::side(&path), Some(32));
+    assert_eq!(sets::load(&path, 2, 32).unwrap().dim(), (2, 32, 32, 3));
+
+    let shipped = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();
+    assert!(shipped.readme().unwrap().contains("32x32"));
+    shipped.compare(&shipped.blob, None).unwrap();
+    let mut fast = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();
+    fast.card.model.fast_layers = vec![1];
+    // Another packing of the same model: unpacked, packed again, and both drawn to be compared.
+    assert!(fast.compare(&shipped.blob, Some("it is Monday")).unwrap_err().to_string().contains("PSNR of inf"));
+    shipped.write(&folder.path().join("card")).unwrap();
+}
