@@ -32,7 +32,7 @@ fn main() -> ! {
     }
     read();
     info!("somebody reads");
-    info!("too long: {=[u8]}", &[7; 600]);
+    info!("too long: {=[u8]}", [7; 600]);
     info!("and short again");
     read();
     info!("{}", Talker);
