@@ -20,6 +20,11 @@ const BOARDS: [(&str, &str); 10] = [
     ("microbit-v2", "thumbv7em-none-eabihf"),
 ];
 
+/// The targets of all of them.
+const TARGETS: [&str; 3] = ["thumbv7m-none-eabi", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"];
+/// Those that one can hold.
+const REAL: [&str; 4] = ["pico2", "stm32f429i-disc1", "nrf52840-dk", "microbit-v2"];
+
 /// What the program itself may need beside a model: bytes of flash (code, fonts, tables) …
 const CODE: usize = 116 * 1024;
 /// … and bytes of RAM (frame buffer, run time).
@@ -32,6 +37,8 @@ fn main() {
 }
 
 fn run() -> Result<(), String> {
+    let board = board()?;
+    check_features(board)?;
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
@@ -48,10 +55,50 @@ fn run() -> Result<(), String> {
     let model = Model::parse(&blob).map_err(|e| format!("{}: {e}", path.display()))?;
     write_model(&model, &path, &out)?;
 
-    match board()? {
+    match board {
         Some(board) => link(board, &model, &root, &out),
         None => Ok(()),
     }
+}
+
+/// Refuses features that do not go together, in words: the compiler would speak of what follows from them, or
+/// the chip would stop at an instruction that it does not have.
+fn check_features(board: Option<&str>) -> Result<(), String> {
+    let Some(board) = board else {
+        return match variable("CARGO_CFG_TARGET_ARCH")?.as_str() {
+            arch if arch != "arm" && feature("device") => Err(format!(
+                "the features device, rtt and bare are for programs on a chip, and this is built for {arch}: \
+                 give --target too, one of {}",
+                TARGETS.join(", ")
+            )),
+            _ => Ok(()),
+        };
+    };
+    let is_real = REAL.contains(&board);
+    if is_real && feature("emulated") {
+        return Err(format!(
+            "{board} is a board that one can hold: build it without emulated, mps, external-model and conformance, \
+             which are for boards in QEMU"
+        ));
+    }
+    if !is_real && feature("rtt") {
+        return Err(format!(
+            "{board} is an emulated board, whose log goes through semihosting: build it without rtt and hardware, \
+             which are for boards that one can hold"
+        ));
+    }
+    if feature("mps") && !board.starts_with("mps") {
+        return Err(format!("the feature mps is a part of the boards mps2-... and mps3-...: build {board} without it"));
+    }
+    if feature("single-core") && board == "pico2" {
+        return Err(
+            "pico2 has two cores, and its HAL the critical sections for them: build it without single-core".into()
+        );
+    }
+    if feature("mve") && board != "mps3-an547" {
+        return Err(format!("the core of {board} has no MVE and would stop at its instructions: build it without mve"));
+    }
+    Ok(())
 }
 
 /// The board that the features choose; none on the host.
@@ -73,32 +120,43 @@ fn feature(name: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some()
 }
 
-/// Bytes of workspace for the kernels of the target, which is not the machine that this runs on.
+/// Bytes of workspace on one of the boards here, to say before linking that a model is too large. This program
+/// runs on another machine than the kernels, and knows only this package's features: how long the workspace
+/// really is, `src/model.rs` asks the kernels.
 fn workspace_len(model: &Model<'_>) -> Result<usize, String> {
     let tiling = tiling::for_target(&variable("TARGET")?, feature);
     Ok(model.memory(&tiling).len())
 }
 
-/// Writes the constants that `src/model.rs` includes.
+/// Writes the constants that `src/model.rs` includes. `Debug` writes a layer as one writes it in Rust.
 fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String> {
-    let (picture, size) = (model.picture(), model.size());
+    let (picture, size, layers) = (model.picture(), model.size(), model.layers());
+    let specs: Vec<_> = layers.iter().map(|layer| layer.spec).collect();
+    let forms: Vec<_> = layers.iter().map(|layer| layer.form).collect();
     let mut source = format!(
         "/// Bytes of the model.\n\
          pub const MODEL_LEN: usize = {size};\n\
          /// Its checksum, which tells it from others: [`gen_core::Model::checksum`].\n\
          pub const MODEL_CHECKSUM: u32 = {:#x};\n\
-         /// Bytes of workspace that the engine needs for it.\n\
-         pub const WORKSPACE_LEN: usize = {};\n\
          /// Width of its pictures, in pixels.\n\
          pub const PICTURE_WIDTH: usize = {};\n\
          /// Height of its pictures, in pixels.\n\
          pub const PICTURE_HEIGHT: usize = {};\n\
          /// Bytes of flash that are kept for the program beside a model.\n\
-         pub const ROOM_FOR_CODE: usize = {CODE};\n",
+         pub const ROOM_FOR_CODE: usize = {CODE};\n\
+         /// What the length of the workspace follows from.\n\
+         mod layers {{\n\
+         #[allow(unused_imports)] // no model has them all\n\
+         use gen_core::spec::{{Activation::*, Form::*, Op::*, Padding::*, *}};\n\
+         pub const LATENT: u16 = {latent};\n\
+         pub const LAYERS: [LayerSpec; {count}] = {specs:?};\n\
+         pub const FORMS: [Form; {count}] = {forms:?};\n\
+         }}\n",
         model.checksum(),
-        workspace_len(model)?,
         picture.width,
         picture.height,
+        latent = model.latent_len(),
+        count = layers.len(),
     );
     if !feature("external-model") {
         source += &format!("static ALIGNED: &Aligned<[u8; MODEL_LEN]> = &Aligned(*include_bytes!({path:?}));\n");

@@ -26,7 +26,7 @@ use heapless::Deque;
 use crate::gesture::{Gesture, Gestures};
 use crate::ink::Ink;
 use crate::io::{Io, Word};
-use crate::layout::DisplayTooSmall;
+use crate::layout::{DisplayTooSmall, Layout};
 use crate::picture;
 use crate::settings::{Mode, Settings};
 use crate::view::{Label, View, Watch};
@@ -89,13 +89,29 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Model(e) => write!(f, "{e}. Flash the program again"),
-            Self::Workspace(e) => e.fmt(f),
+            Self::Workspace(e) => write!(f, "{e}. Give it more, or take a smaller model"),
             Self::Display(e) => e.fmt(f),
         }
     }
 }
 
 impl core::error::Error for StartError {}
+
+/// There can be no app. What it was to have is given back, so that the display can say why.
+pub struct Refused<'a, D, I> {
+    /// The reason.
+    pub error: StartError,
+    /// The display.
+    pub display: &'a mut D,
+    /// The board.
+    pub io: I,
+}
+
+impl<D, I> fmt::Debug for Refused<'_, D, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused").field("error", &self.error).finish_non_exhaustive()
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 enum State {
@@ -157,17 +173,25 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
     /// Puts everything together; draws nothing yet.
     ///
     /// # Errors
-    /// [`StartError`]: the workspace or the display is too small for the model.
+    /// [`Refused`], with a [`StartError`]: the workspace or the display is too small for the model.
     pub fn new(
         model: &'a Model<'a>,
         workspace: &'a mut [i8],
         display: &'a mut D,
         io: I,
         settings: Settings,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, Refused<'a, D, I>> {
+        let engine = match Engine::new(model, workspace) {
+            Ok(engine) => engine,
+            Err(e) => return Err(Refused { error: StartError::Workspace(e), display, io }),
+        };
+        let layout = match Layout::new(display.bounding_box().size, model.picture()) {
+            Ok(layout) => layout,
+            Err(e) => return Err(Refused { error: StartError::Display(e), display, io }),
+        };
         Ok(Self {
-            engine: Engine::new(model, workspace).map_err(StartError::Workspace)?,
-            view: View::new(display, model.picture()).map_err(StartError::Display)?,
+            engine,
+            view: View::with_layout(display, layout, model.picture()),
             io,
             gestures: Gestures::default(),
             latent_len: model.latent_len(),
@@ -434,10 +458,11 @@ mod tests {
     use embedded_graphics::mock_display::MockDisplay;
     use embedded_graphics::pixelcolor::{Gray4, Rgb565};
     use embedded_graphics::prelude::*;
+    use embedded_graphics::primitives::Rectangle;
 
     use super::*;
     use crate::model::BLOB;
-    use crate::picture;
+    use crate::{picture, view};
 
     /// A board that is played from outside.
     #[derive(Debug, Default)]
@@ -850,8 +875,28 @@ mod tests {
     fn too_little_memory_is_an_error() {
         let model = Model::parse(BLOB).expect("build.rs parsed it");
         let hand = Hand::default();
-        let error = App::new(&model, &mut [], &mut display::<Gray4>(), &hand, STILL).err();
+        let error = App::new(&model, &mut [], &mut display::<Gray4>(), &hand, STILL).err().map(|refused| refused.error);
         let needed = model.workspace_len();
         assert_eq!(error, Some(StartError::Workspace(WorkspaceTooSmall { needed, given: 0 })));
+    }
+
+    #[test]
+    fn whatever_stops_the_start_can_be_shown() {
+        let model = Model::parse(BLOB).expect("build.rs parsed it");
+        let mut workspace = vec![0; model.workspace_len()];
+        let hand = Hand::default();
+        let mut whole = display::<Gray4>();
+        whole.set_allow_out_of_bounds_drawing(true); // the message is longer than it is high
+        let refused = App::new(&model, &mut [], &mut whole, &hand, STILL).expect_err("there is no workspace");
+        view::message(refused.display, refused.error).expect("it is the display");
+        assert!(whole.affected_area().size.height > 20, "{:?}", whole.affected_area());
+
+        let mut area = display::<Gray4>();
+        area.set_allow_out_of_bounds_drawing(true);
+        let mut small = area.cropped(&Rectangle::new(Point::zero(), Size::new(31, 64)));
+        let refused = App::new(&model, &mut workspace, &mut small, &hand, STILL).expect_err("it is too narrow");
+        assert!(matches!(refused.error, StartError::Display(_)));
+        view::message(refused.display, refused.error).expect("it is the display");
+        assert!(area.affected_area().size.height > 20, "{:?}", area.affected_area());
     }
 }

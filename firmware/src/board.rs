@@ -38,6 +38,8 @@ pub use register::Stuck;
 #[cfg(feature = "emulated")]
 pub use uart::Uart;
 
+use static_cell::ConstStaticCell;
+
 use crate::model::WORKSPACE_LEN;
 #[cfg(feature = "emulated")]
 use crate::settings::Settings;
@@ -64,20 +66,18 @@ pub fn model() -> &'static [u8] {
 
 /// The engine's memory, as large as the model needs; a second call gets nothing.
 pub fn workspace() -> &'static mut [i8] {
-    cortex_m::singleton!(: [i8; WORKSPACE_LEN] = [0; WORKSPACE_LEN]).map_or(&mut [], |all| all)
+    // Where it stays from the start: unlike `singleton!`, it is never on the stack, whatever the optimiser does.
+    static WORKSPACE: ConstStaticCell<[i8; WORKSPACE_LEN]> = ConstStaticCell::new([0; WORKSPACE_LEN]);
+    WORKSPACE.try_take().map_or(&mut [], |all| all)
 }
 
 /// Memory for the check of the kernels; a second call gets nothing.
 #[cfg(feature = "conformance")]
 pub fn buffers() -> Option<&'static mut gen_core::conformance::Buffers> {
-    use core::sync::atomic::{AtomicBool, Ordering};
     use gen_core::conformance::Buffers;
 
-    static mut BUFFERS: Buffers = Buffers::new(); // `singleton!` would make them on the stack first
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    let buffers = &raw mut BUFFERS;
-    // SAFETY: one caller gets it, once.
-    (!TAKEN.swap(true, Ordering::Relaxed)).then(|| unsafe { &mut *buffers })
+    static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+    BUFFERS.try_take()
 }
 
 /// Ends the program, and QEMU with it: success.

@@ -10,9 +10,11 @@ pub type Word = String<24>;
 /// A board, as the app sees it.
 ///
 /// The app looks at the button between any two rows of a picture, so a level is enough:
-/// a press is only lost if it is shorter than a row takes.
+/// a press is only lost if it is shorter than a row takes. With the models here that is a few milliseconds; with one of
+/// several megabytes it can be longer than a tap, which takes some 100, and [`was_tapped`](Self::was_tapped) helps.
 pub trait Io {
-    /// Microseconds since any moment. Never goes back.
+    /// Microseconds since any moment. Never goes back. With a clock that stands still while a picture is drawn, the
+    /// display shows no time.
     fn now_us(&mut self) -> u64;
 
     /// Whether the button is held down at this moment, bounces and all.
@@ -34,8 +36,9 @@ pub trait Io {
         None
     }
 
-    /// Waits for a moment, 10 ms at the most: nothing is to be done.
-    fn sleep(&mut self) {}
+    /// Lets a moment pass, 10 ms at the most, as nothing is to be done. Where an interrupt comes by then in any case
+    /// a board can sleep until it; elsewhere it counts the time.
+    fn wait(&mut self) {}
 }
 
 /// A word has more letters than a [`Word`] can hold.

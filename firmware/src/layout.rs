@@ -9,7 +9,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use gen_core::Shape;
 
-/// Pixels between the picture and text beside it.
+/// Pixels between the picture and text beside it, and at the most between text and the edges of the display.
 const GAP: u32 = 4;
 /// Fewest pictures across and down that make a wall worth the name.
 const WALL: u32 = 3;
@@ -216,7 +216,7 @@ impl Placed {
         for face in [Face::Large, Face::Bold] {
             let letter = face.letter();
             if below >= 2 * letter.height && display.width >= 20 * letter.width {
-                return Some(Self::in_two_lines(display, face));
+                return Some(Self::in_two_lines(display, below, face));
             }
         }
         (below >= 13 && display.width >= 40 * 6).then(|| Self::in_one_line(display, below))
@@ -237,30 +237,38 @@ impl Placed {
     }
 
     /// Number and time above, mode and next below: 20 letters.
-    fn in_two_lines(display: Size, face: Face) -> Self {
+    fn in_two_lines(display: Size, below: u32, face: Face) -> Self {
         let Size { width, height } = face.letter();
-        let right = |columns: u32| display.width - columns * width;
-        let (first, second) = (display.height - 2 * height, display.height - height);
+        // What is left over keeps the text off the edges.
+        let side = ((display.width - 20 * width) / 2).min(GAP);
+        let under = ((below - 2 * height) / 2).min(GAP);
+        let right = |columns: u32| display.width - side - columns * width;
+        let (first, second) = (display.height - under - 2 * height, display.height - under - height);
         let text = Text {
             caption: None,
-            number: Field::new(0, first, 10, face),
+            number: Field::new(side, first, 10, face),
             time: Field::new(right(8), first, 8, face).at_right(),
-            next: Field::new(0, second, 12, face),
+            next: Field::new(side, second, 12, face),
             mode: Field::new(right(7), second, 7, face).at_right(),
         };
         Self { text, leaves: Size::new(display.width, first) }
     }
 
-    /// Number, next, mode, time: 40 letters.
+    /// Number, next, mode, time: 37 letters, and room for three more.
     fn in_one_line(display: Size, below: u32) -> Self {
         let y = display.height - below + (below - 13).div_ceil(2);
         let face = Face::Bold;
+        // That room goes between them, and to both sides.
+        let left = display.width - 37 * 6;
+        let side = ((left - 3 * GAP) / 2).min(GAP);
+        let between = ((left - 2 * side) / 3).min(6);
+        let time = display.width - side - 8 * 6;
         let text = Text {
             caption: None,
-            number: Field::new(0, y, 10, face),
-            next: Field::new(11 * 6, y, 12, face),
-            mode: Field::new(display.width - 16 * 6, y, 7, face),
-            time: Field::new(display.width - 8 * 6, y, 8, face).at_right(),
+            number: Field::new(side, y, 10, face),
+            next: Field::new(side + 10 * 6 + between, y, 12, face),
+            mode: Field::new(time - between - 7 * 6, y, 7, face),
+            time: Field::new(time, y, 8, face).at_right(),
         };
         Self { text, leaves: Size::new(display.width, display.height - below) }
     }
@@ -331,6 +339,19 @@ mod tests {
                 (scale, columns, rows),
                 "{width}x{height}"
             );
+        }
+    }
+
+    #[test]
+    fn text_keeps_off_the_edges() {
+        // Display; pixels at the sides, and below.
+        for ((width, height), side, under) in [((240, 240), 3, 1), ((240, 320), 4, 4), ((128, 160), 4, 3)] {
+            let Some(Text { number, next, mode, time, .. }) = layout(width, height).text else { panic!("no text") };
+            let right = |field: Field| field.at.x + (field.columns as u32 * field.face.letter().width) as i32;
+            assert_eq!((number.at.x, next.at.x.min(number.at.x)), (side, side), "{width}x{height}");
+            assert_eq!((right(time), right(mode).max(right(time))), (width as i32 - side, width as i32 - side));
+            let bottom = mode.at.y + mode.face.letter().height as i32;
+            assert!(bottom <= height as i32 - under, "{width}x{height}: {bottom}");
         }
     }
 

@@ -18,6 +18,7 @@
 //! | [`picture`] | the checksum that names a picture, and the seeds tested on every chip |
 //! | [`model`] | the model, and the sizes that follow from it |
 //! | [`settings`] | first number, idle time, mode |
+//! | [`lines`] | lines of a log that go out whole or not at all |
 //! | `product` | the main loop on a chip; with a board feature only |
 //! | `board` | chips: registers, log, faults; with a board feature only |
 #![no_std]
@@ -35,6 +36,7 @@ pub mod gesture;
 pub mod ink;
 pub mod io;
 pub mod layout;
+pub mod lines;
 pub mod model;
 pub mod panel;
 pub mod picture;

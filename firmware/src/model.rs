@@ -9,12 +9,21 @@
 
 #![forbid(unsafe_code)]
 
+use gen_core::kernels::{Kernels, Native};
+
 /// Keeps the weights where word loads are cheap.
 #[cfg(not(feature = "external-model"))]
 #[repr(C, align(16))]
 struct Aligned<T: ?Sized>(T);
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
+
+/// Bytes of workspace that [`gen_core::Engine`] needs for it, with the kernels that gen-core was built with: whoever
+/// chose them, this package's features or somebody else's.
+pub const WORKSPACE_LEN: usize = match Native::TILING.workspace_len(layers::LATENT, &layers::LAYERS, &layers::FORMS) {
+    Ok(len) => len,
+    Err(e) => panic!("{}", e.message()), // build.rs has parsed the model
+};
 
 /// RAM of the engine beside its workspace: the structs, wherever the program keeps them.
 pub const STRUCTS_LEN: usize = size_of::<gen_core::Model<'_>>() + size_of::<gen_core::Engine<'_, '_>>();

@@ -8,7 +8,7 @@ use defmt::{Debug2Format, Display2Format, error, info, warn};
 use embedded_graphics::draw_target::DrawTarget;
 use gen_core::Model;
 
-use crate::app::{App, Event, Failed, StartError};
+use crate::app::{App, Event, Failed, Refused, StartError};
 use crate::board::{self, stack};
 use crate::ink::Ink;
 use crate::io::Io;
@@ -33,33 +33,23 @@ where
             log.failed(&e);
         }
         while io.is_down() {
-            io.sleep();
+            io.wait();
         }
     }
     let model = match Model::parse(board::model()) {
         Ok(model) => model,
         Err(e) => stop(display, io, StartError::Model(e)),
     };
-    // Two steps, as the app would keep the display that an error is to be shown on.
-    let size = display.bounding_box().size;
-    if let Err(e) = crate::layout::Layout::new(size, model.picture()) {
-        stop(display, io, StartError::Display(e));
-    }
     let mut app = match App::new(&model, board::workspace(), display, io, settings) {
         Ok(app) => app,
-        Err(e) => {
-            error!("{}", Display2Format(&e));
-            loop {
-                cortex_m::asm::wfi();
-            }
-        }
+        Err(Refused { error, display, io }) => stop(display, io, error),
     };
     loop {
         let step = app.step();
         // What a display does not take will not be taken at once.
         let is_idle = step.is_err();
         if !log.step(step) || is_idle {
-            app.io().sleep();
+            app.io().wait();
         }
     }
 }
@@ -120,7 +110,7 @@ fn stop<D: DrawTarget<Color: Ink>>(display: &mut D, mut io: impl Io, problem: St
     let mut is_shown = view::message(display, problem).is_ok();
     error!("{}", Display2Format(&problem));
     loop {
-        io.sleep();
+        io.wait();
         is_shown = is_shown || view::message(display, problem).is_ok();
     }
 }

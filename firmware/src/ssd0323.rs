@@ -50,7 +50,7 @@ const REMAP_ROWS: u8 = 0x52;
 const COLUMNS: u8 = 0x15;
 const ROWS: u8 = 0x75;
 
-/// A copy of the controller's memory: 4 KB, which a small stack has no room for.
+/// A copy of the controller's memory: 4 KiB, which a small stack has no room for.
 pub type Memory = [[u8; ROW]; HEIGHT];
 /// A black [`Memory`].
 pub const BLACK: Memory = [[0; ROW]; HEIGHT];

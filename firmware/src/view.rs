@@ -20,6 +20,8 @@ use crate::settings::Mode;
 
 /// Size of a character of a message.
 const GLYPH: Size = Face::Small.letter();
+/// Pixels between a message and the edges of the display, which a frame may cover.
+const MARGIN: u32 = 2;
 /// Most lines of a message.
 const LINES: usize = 8;
 /// Longest message, in bytes; more is cut.
@@ -48,7 +50,7 @@ pub struct Label {
     pub next: Option<u32>,
     /// What the app does.
     pub mode: Mode,
-    /// How long the engine took, in microseconds.
+    /// How long the engine took, in microseconds; 0 if that is not known.
     pub us: u32,
 }
 
@@ -67,7 +69,12 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
     /// [`DisplayTooSmall`]
     pub fn new(display: &'d mut D, shape: Shape) -> Result<Self, DisplayTooSmall> {
         let layout = Layout::new(display.bounding_box().size, shape)?;
-        Ok(Self { display, layout, shape })
+        Ok(Self::with_layout(display, layout, shape))
+    }
+
+    /// The same, laid out before: for this display's size and pictures of this shape.
+    pub(crate) fn with_layout(display: &'d mut D, layout: Layout, shape: Shape) -> Self {
+        Self { display, layout, shape }
     }
 
     /// The display.
@@ -154,7 +161,10 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
             None => self.write(text.next, "")?,
         }
         self.write(text.mode, label.mode)?;
-        self.write(text.time, Duration(label.us))
+        match label.us {
+            0 => self.write(text.time, ""),
+            us => self.write(text.time, Duration(us)),
+        }
     }
 
     fn has_text(&self, mode: Mode) -> bool {
@@ -177,15 +187,15 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
     }
 }
 
-/// A time for people, of at most 8 letters.
+/// A time for people, of at most 8 letters; the nearest of those that can be said.
 struct Duration(u32);
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            us @ ..10_000 => write!(f, "{}.{} ms", us / 1000, us / 100 % 10),
-            us @ ..10_000_000 => write!(f, "{} ms", us / 1000),
-            us => write!(f, "{} s", us / 1_000_000),
+            us @ ..9_950 => write!(f, "{}.{} ms", (us + 50) / 1000, (us + 50) / 100 % 10),
+            us @ ..9_999_500 => write!(f, "{} ms", (us + 500) / 1000),
+            us => write!(f, "{} s", us / 1_000_000 + u32::from(us % 1_000_000 >= 500_000)),
         }
     }
 }
@@ -197,11 +207,11 @@ impl fmt::Display for Duration {
 pub fn message<D: DrawTarget<Color: Ink>>(display: &mut D, message: impl fmt::Display) -> Result<(), D::Error> {
     display.clear(D::Color::BACKGROUND)?;
     let area = display.bounding_box();
-    let columns = (area.size.width / GLYPH.width) as usize;
+    let columns = (area.size.width.saturating_sub(2 * MARGIN) / GLYPH.width) as usize;
     let mut text = Cut(String::<MESSAGE>::new());
     let _ = write!(text, "{message}"); // what is cut does not fit the display either
     for (i, line) in wrap(&text.0, columns).iter().enumerate() {
-        let at = area.top_left + Point::new(0, i as i32 * GLYPH.height as i32);
+        let at = area.top_left + Point::new(MARGIN as i32, (MARGIN + i as u32 * GLYPH.height) as i32);
         Text::with_baseline(line, at, style(&FONT_6X10), Baseline::Top).draw(display)?;
     }
     Ok(())
@@ -280,7 +290,7 @@ mod tests {
         display.set_allow_overdraw(true); // clearing comes first
         message(&mut display, "-").ok();
         let on: Vec<_> = display_points(&display);
-        assert_eq!(on, [0, 1, 2, 3, 4].map(|x| Point::new(x, 4)));
+        assert_eq!(on, [2, 3, 4, 5, 6].map(|x| Point::new(x, 6)));
     }
 
     fn display_points(display: &MockDisplay<BinaryColor>) -> Vec<Point> {
@@ -291,13 +301,18 @@ mod tests {
     #[test]
     fn times_are_short() {
         let cases = [
-            (0, "0.0 ms"),
+            (1, "0.0 ms"),
             (940, "0.9 ms"),
-            (9_999, "9.9 ms"),
+            (950, "1.0 ms"),
+            (9_949, "9.9 ms"),
+            (9_950, "10 ms"),
             (10_000, "10 ms"),
-            (9_999_999, "9999 ms"),
+            (88_999, "89 ms"),
+            (9_999_499, "9999 ms"),
+            (9_999_500, "10 s"),
             (10_000_000, "10 s"),
-            (u32::MAX, "4294 s"),
+            (10_500_000, "11 s"),
+            (u32::MAX, "4295 s"),
         ];
         for (us, text) in cases {
             assert_eq!(Duration(us).to_string(), text);

@@ -8,14 +8,14 @@ use anyhow::Result;
 use clap::Parser;
 use workspace_tests::count::{Count, Network, SEED, Variant, count};
 use workspace_tests::cycles::{self, Cycles};
-use workspace_tests::firmware::{Board, MPS, MPS2_AN385, MPS2_AN386, build_with};
+use workspace_tests::firmware::{Board, MPS, MPS2_AN385, MPS2_AN386, build_quietly};
 
 /// Counts the instructions of a picture on emulated boards, with RAM and flash.
 ///
 /// QEMU counts instructions, not cycles: it knows no pipeline, no wait states and no caches.
 /// The counts are exact, and the same on every machine.
 #[derive(Debug, Parser)]
-#[command(name = "cargo bench-qemu")]
+#[command(name = "cargo bench-qemu", bin_name = "cargo bench-qemu")]
 struct Arguments {
     /// Only this board: mps2-an385, mps2-an386, mps2-an500, mps2-an505 or mps3-an547
     #[arg(long, value_name = "NAME")]
@@ -90,7 +90,7 @@ fn main() -> Result<()> {
         for name in models::counted_on(board).iter().filter(|name| is(&arguments.network, name)) {
             for &variant in models::variants_of(name).iter().filter(|variant| is(&arguments.variant, variant.name)) {
                 let network = models::network(name, variant)?;
-                eprintln!("{}, {name}, {} ...", board.name, variant.name);
+                eprintln!("building and counting {}, {name}, {} ...", board.name, variant.name);
                 let count = count(board, &network, variant)?;
                 let place = [board.name, name, variant.name].map(str::to_owned);
                 pictures.rows.push([&place[..], &picture(board, name, &count)].concat());
@@ -136,7 +136,7 @@ fn model(board: Board, network: &Network, variant: Variant, count: &Count) -> Re
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.gen");
     std::fs::write(&path, &network.blob)?;
-    let program = build_with(board, "parity", Some(&path), variant.features)?;
+    let program = build_quietly(board, "parity", Some(&path), variant.features)?;
     let Cycles { instructions, cycles } = cycles::cycles(board, &program, SEED)?;
     Ok([grouped(instructions), grouped(cycles), per_mac(cycles, count.macs()), format!("{:.1}", cycles as f64 / 1e5)])
 }

@@ -5,9 +5,16 @@ use std::{env, fs};
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("memory.x"), include_str!("memory.x")).expect("cargo made the folder");
+    // Two chips here; most boards have one.
+    let map = match env::var("TARGET").expect("cargo sets it").starts_with("thumbv8m") {
+        true => include_str!("memory-an505.x"),
+        false => include_str!("memory.x"),
+    };
+    fs::write(out.join("memory.x"), map).expect("cargo made the folder");
     println!("cargo::rustc-link-search={}", out.display());
-    println!("cargo::rerun-if-changed=memory.x");
+    for file in ["memory.x", "memory-an505.x"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
     for argument in ["--nmagic", "-Tlink.x", "-Tdefmt.x"] {
         println!("cargo::rustc-link-arg-bins={argument}");
     }

@@ -13,7 +13,7 @@ use gen_core::Model;
 use gen_core::aligned::aligned;
 use gen_core::tiling::{self, Tiling};
 
-use crate::firmware::{Board, MPS3_AN547, build_with};
+use crate::firmware::{Board, MPS3_AN547, build_quietly};
 use crate::pictures::on_host;
 use crate::qemu::{Options, Qemu};
 
@@ -55,7 +55,7 @@ impl Variant {
 
 /// int8 weights, and the kernels that gen-core has for the core.
 pub const INT8: Variant = Variant { name: "int8", features: &[], fast: false };
-/// Layers in Winograd form where that saves instructions on a Cortex-M4 and fits 16 MB.
+/// Layers in Winograd form where that saves instructions on a Cortex-M4 and fits 16 MiB.
 pub const FAST: Variant = Variant { name: "fast", features: &[], fast: true };
 /// int8 weights, and the kernels in plain Rust.
 pub const PORTABLE: Variant = Variant { name: "portable", features: &["portable"], fast: false };
@@ -138,7 +138,7 @@ pub fn count(board: Board, network: &Network, variant: Variant) -> Result<Count>
     if external {
         features.push("external-model");
     }
-    let program = build_with(board, "count", Some(&path), &features)?;
+    let program = build_quietly(board, "count", Some(&path), &features)?;
     let (log, pixels) = run(board, &program, external.then_some(&*path))?;
     let counted = Log::parse(&log).with_context(|| format!("the log of count on {}:\n{log}", board.name))?;
 

@@ -1,5 +1,7 @@
 //! What a program takes of a chip, and whether it can start there.
 
+use std::fmt;
+
 use anyhow::{Context, Result, bail, ensure};
 use firmware::model::{BLOB, MODEL_LEN};
 use object::read::elf::{ElfFile32, ProgramHeader};
@@ -47,6 +49,22 @@ impl Bill {
     }
 }
 
+/// For people: what a program takes of a board's chip.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'a>(pub &'a Board, pub &'a Bill);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(board, Bill { flash, statics, stack }) = self;
+        f.write_str(board.name)?;
+        for (what, used, of) in [("flash", *flash, board.flash), ("RAM", statics + stack, board.ram)] {
+            let percent = (200 * used + of) / (2 * of); // to the nearest
+            write!(f, "\n{what:<6} {used:>8} of {of:>8} bytes, {percent:>3} %")?;
+        }
+        write!(f, " (variables {statics}, stack {stack})")
+    }
+}
+
 fn symbol(elf: &ElfFile32<'_>, name: &str) -> Result<u64> {
     Ok(elf.symbol_by_name(name).with_context(|| format!("the program has no symbol {name}"))?.address())
 }
@@ -81,7 +99,7 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
             board.name
         );
     }
-    // The boot ROM of an RP2350 starts nothing without an image definition in the first 4 KB, which
+    // The boot ROM of an RP2350 starts nothing without an image definition in the first 4 KiB, which
     // begins with this word (RP2350 data sheet, 5.9.1).
     if board.chip == Some("RP235x") {
         let block = elf.section_by_name(".start_block").context("no image definition for the boot ROM")?;

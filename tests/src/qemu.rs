@@ -36,6 +36,8 @@ pub const TIMED_OUT: i32 = 124;
 const SIGNAL: i32 = 128;
 /// Time to wait for a program that should end, or say something, soon.
 pub const LIMIT: Duration = Duration::from_secs(120);
+/// In the place of a line of the log that cannot be decoded.
+pub const DAMAGED: &str = "(a damaged line)";
 /// QEMU says this of the board's timer at every start.
 const HARMLESS: &str = "Timer with period zero, disabling";
 
@@ -119,7 +121,10 @@ impl Qemu {
         let (sender, lines) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {
             let sender = sender.clone();
-            thread::spawn(move || decode(&table, stdout, &sender));
+            thread::spawn(move || {
+                // Nobody listens any more: keep reading, or QEMU would stop.
+                decode(&table, stdout, |line| _ = sender.send(line));
+            });
         }
         if let Some(stderr) = child.stderr.take() {
             thread::spawn(move || pass_on(stderr, &sender));
@@ -193,6 +198,16 @@ impl Qemu {
         Screen::from_ppm(&std::fs::read(&file).context("QEMU wrote no screenshot")?)
     }
 
+    /// What stands in the board's memory.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn memory(&mut self, address: u64, len: usize) -> Result<Vec<u8>> {
+        let file = self.folder.path().join("memory");
+        self.ask("pmemsave", json!({ "val": address, "size": len, "filename": &file }))?;
+        std::fs::read(&file).context("QEMU wrote no memory")
+    }
+
     fn ask(&mut self, command: &str, arguments: Value) -> Result<()> {
         let qmp = match &mut self.qmp {
             Some(qmp) => qmp,
@@ -230,7 +245,7 @@ fn socket(folder: &TempDir) -> PathBuf {
 }
 
 /// Turns defmt frames into lines such as `INFO  picture 42 drawn`.
-fn decode(table: &Table, mut stdout: impl Read, lines: &Sender<String>) {
+fn decode(table: &Table, mut stdout: impl Read, mut each: impl FnMut(String)) {
     let mut decoder = table.new_stream_decoder();
     let mut buffer = [0; 4096];
     while let Ok(len @ 1..) = stdout.read(&mut buffer) {
@@ -242,13 +257,23 @@ fn decode(table: &Table, mut stdout: impl Read, lines: &Sender<String>) {
                     format!("{level:<5} {}", frame.display_message())
                 }
                 Err(DecodeError::UnexpectedEof) => break,
-                Err(DecodeError::Malformed) if table.encoding().can_recover() => "(a damaged line)".to_owned(),
+                Err(DecodeError::Malformed) if table.encoding().can_recover() => DAMAGED.to_owned(),
                 Err(DecodeError::Malformed) => return,
             };
-            // Nobody listens any more: keep reading, or QEMU would stop.
-            let _ = lines.send(line);
+            each(line);
         }
     }
+}
+
+/// The lines of a log, out of the bytes that a program (an ELF file) wrote.
+///
+/// # Errors
+/// When it is no program with a defmt log.
+pub fn log_lines(elf: &[u8], bytes: &[u8]) -> Result<Vec<String>> {
+    let table = Table::parse(elf)?.context("the program has no defmt log")?;
+    let mut lines = Vec::new();
+    decode(&table, bytes, |line| lines.push(line));
+    Ok(lines)
 }
 
 /// Passes on what QEMU itself has to say.

@@ -2,10 +2,14 @@
 
 mod models;
 
+use std::process::{Command, Stdio};
+
 use anyhow::Result;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use models::random;
-use workspace_tests::firmware::{Board, LM3S6965EVB, MICROBIT_V2, MPS2_AN386, build};
+use workspace_tests::firmware::{
+    Board, LM3S6965EVB, MICROBIT_V2, MPS2_AN386, MPS2_AN505, PICO2, STM32F429I_DISC1, build, build_with, root,
+};
 
 /// What building the product with this model says.
 fn refusal(blob: &[u8]) -> Result<String> {
@@ -74,6 +78,45 @@ fn a_board_with_the_target_of_another() -> Result<()> {
     let other = Board { triple: MPS2_AN386.triple, ..LM3S6965EVB };
     let said = build(other, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
     assert!(said.contains("the board lm3s6965evb needs --target thumbv7m-none-eabi"), "{said}");
+    Ok(())
+}
+
+/// What building a program of a board with more features says.
+fn with_features(board: Board, program: &str, features: &[&str]) -> String {
+    let error = build_with(board, program, None, features).err();
+    error.map_or("nothing".to_owned(), |e| e.to_string())
+}
+
+#[test]
+fn features_that_exclude_each_other() {
+    let cases: [(Board, &str, &[&str], &str); 11] = [
+        (LM3S6965EVB, "frog", &["rtt"], "lm3s6965evb is an emulated board, whose log goes through semihosting"),
+        (MPS2_AN386, "parity", &["hardware"], "mps2-an386 is an emulated board"),
+        (LM3S6965EVB, "frog", &["mps"], "the feature mps is a part of the boards mps2-"),
+        (PICO2, "pico2", &["emulated"], "pico2 is a board that one can hold: build it without emulated"),
+        (MICROBIT_V2, "microbit-v2", &["external-model"], "microbit-v2 is a board that one can hold"),
+        (STM32F429I_DISC1, "stm32f429i-disc1", &["conformance"], "stm32f429i-disc1 is a board that one can hold"),
+        (PICO2, "pico2", &["single-core"], "pico2 has two cores"),
+        (PICO2, "pico2", &["mve"], "the core of pico2 has no MVE"),
+        (MPS2_AN505, "parity", &["mve"], "the core of mps2-an505 has no MVE"),
+        (LM3S6965EVB, "parity", &["mve"], "the core of lm3s6965evb has no MVE"),
+        (PICO2, "pico2", &["microbit-v2"], "choose one board: pico2 and microbit-v2 exclude each other"),
+    ];
+    for (board, program, features, says) in cases {
+        let said = with_features(board, program, features);
+        assert!(said.contains(says), "{} with {features:?}: {said}", board.name);
+    }
+}
+
+#[test]
+fn a_chips_features_on_the_host() -> Result<()> {
+    for feature in ["device", "rtt", "bare"] {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root()?).args(["check", "-q", "-p", "firmware", "--lib", "--features", feature]);
+        let output = cargo.stdin(Stdio::null()).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("give --target too"), "{feature}: {said}");
+    }
     Ok(())
 }
 

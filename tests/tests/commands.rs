@@ -1,10 +1,26 @@
-//! `cargo preview` and `cargo flash-...`, as people run them.
+//! `cargo preview`, `cargo frog` and `cargo flash-...`, as people run them.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use embedded_graphics::pixelcolor::Rgb565;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use embedded_graphics_simulator::{OutputSettingsBuilder, SimulatorDisplay};
+use firmware::ink::Ink;
+use firmware::layout::Layout;
 use firmware::model::BLOB;
+use firmware::panel::MODULE_1_8;
+use firmware::settings::Mode;
+use firmware::view::{Label, View};
+use gen_core::{Engine, Latent, Model};
+use serde::Deserialize;
+use workspace_tests::elf::Bill;
+use workspace_tests::firmware::{PICO2, build, root};
 use workspace_tests::pictures::on_host;
 
 fn preview(arguments: &[&str], folder: &Path) -> Result<Output> {
@@ -77,5 +93,120 @@ fn mistakes_are_named() -> Result<()> {
     };
     assert!(flash(&["arduino"])?.contains("no board arduino to flash; there are pico2, stm32f429i-disc1, "));
     assert!(flash(&["pico2", "--display", "tv"])?.contains("there is no display tv for pico2"));
+    Ok(())
+}
+
+/// The micro:bit's display with picture 6 on it, drawn in so many microseconds.
+fn on_the_microbit(us: u32) -> Result<SimulatorDisplay<Rgb565>> {
+    let model = Model::parse(BLOB)?;
+    let mut workspace = vec![0; model.workspace_len()];
+    let mut engine = Engine::new(&model, &mut workspace)?;
+    let mut display = SimulatorDisplay::with_default_color(MODULE_1_8.size(), Rgb565::BACKGROUND);
+    let mut view = View::new(&mut display, model.picture())?;
+    let Ok(()) = view.start(Mode::Single);
+    let (_, Ok(())) = view.picture(&mut engine, &Latent::from_seed(6, model.latent_len()), &mut ());
+    let Ok(()) = view.label(&Label { number: 6, next: None, mode: Mode::Single, us });
+    Ok(display)
+}
+
+#[test]
+fn the_preview_shows_the_time_that_it_is_given() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let shows = |ms: Option<u32>| {
+        let ms = ms.map(|ms| ms.to_string());
+        let mut arguments = vec!["--board", "microbit-v2", "--seed", "6", "--scale", "1", "--out", "time.png"];
+        arguments.extend(ms.iter().flat_map(|ms| ["--ms", ms]));
+        ensure!(preview(&arguments, folder.path())?.status.success(), "{arguments:?}");
+        Ok(image::open(folder.path().join("time.png"))?.to_rgb8().into_raw())
+    };
+    let expected = |us| {
+        let settings = OutputSettingsBuilder::new().build();
+        Ok::<_, anyhow::Error>(on_the_microbit(us)?.to_rgb_output_image(&settings).as_image_buffer().to_vec())
+    };
+    for ms in [1, 2, 3, 7, 9, 10, 11, 33, 50, 89, 90, 100, 250, 999, 1000, 4321, 9999, 10_000, 60_000] {
+        assert!(shows(Some(ms))? == expected(ms * 1000)?, "--ms {ms}");
+    }
+
+    // Without it there is no time: nothing but background where it stands.
+    let text = Layout::new(MODULE_1_8.size(), Model::parse(BLOB)?.picture())?.text.context("there is room for text")?;
+    let letter = text.time.face.letter();
+    let place = Rectangle::new(text.time.at, Size::new(letter.width * text.time.columns as u32, letter.height));
+    let width = MODULE_1_8.size().width;
+    let lit = |pixels: &[u8]| place.points().any(|at| pixels[3 * (at.y as usize * width as usize + at.x as usize)] > 0);
+    assert!(lit(&shows(Some(89))?), "the time stands elsewhere");
+    assert!(!lit(&shows(None)?), "a time nobody gave");
+    Ok(())
+}
+
+/// The aliases of `.cargo/config.toml`.
+fn aliases() -> Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    struct Config {
+        alias: BTreeMap<String, String>,
+    }
+    Ok(toml::from_str::<Config>(&fs::read_to_string(root()?.join(".cargo/config.toml"))?)?.alias)
+}
+
+#[test]
+fn help_names_the_command_that_was_typed() -> Result<()> {
+    let mut seen = 0;
+    for (name, words) in aliases()? {
+        ensure!(!words.contains(" -q"), "cargo {name} would compile in silence");
+        let Some((_, rest)) = words.split_once(" --bin ") else { continue };
+        let (bin, words) = rest.split_once(" --").with_context(|| format!("cargo {name} has no --"))?;
+        let program = match bin {
+            "flash" => env!("CARGO_BIN_EXE_flash"),
+            "frog" => env!("CARGO_BIN_EXE_frog"),
+            "preview" => env!("CARGO_BIN_EXE_preview"),
+            other => anyhow::bail!("cargo {name} runs {other}"),
+        };
+        let output = Command::new(program).args(words.split_whitespace()).arg("--help").output()?;
+        let said = String::from_utf8(output.stdout)?;
+        assert!(output.status.success(), "{said}");
+        let usage = said.lines().find(|line| line.starts_with("Usage: ")).context("no line on usage")?;
+        assert!(usage.starts_with(&format!("Usage: cargo {name} [OPTIONS]")) && !usage.contains("<BOARD>"), "{usage}");
+        seen += 1;
+    }
+    assert_eq!(seen, 6, "four boards, frog and preview");
+
+    let output = Command::new(env!("CARGO_BIN_EXE_flash")).arg("--help").output()?;
+    assert!(String::from_utf8(output.stdout)?.contains("cargo flash-pico2, cargo flash-f429, "));
+    Ok(())
+}
+
+/// Whatever a person's cargo has to say stops nobody from flashing a good program.
+#[test]
+fn a_warning_of_cargo_stops_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cargo = folder.path().join("cargo");
+    let warning = "warning: `/home/somebody/.cargo/config` is deprecated in favor of `config.toml`";
+    fs::write(&cargo, format!("#!/bin/sh\necho '{warning}' >&2\nexec '{}' \"$@\"\n", env!("CARGO")))?;
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755))?;
+    let mut flash = Command::new(env!("CARGO_BIN_EXE_flash"));
+    let output = flash.args(["pico2", "--build-only"]).env("CARGO", &cargo).env_remove("FROG_MODEL").output()?;
+    let (said, shown) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    assert!(output.status.success(), "{said}{shown}");
+    assert!(shown.contains("building the firmware for pico2") && shown.contains(warning), "{shown}");
+    let bill = Bill::of(&build(PICO2, "pico2", None)?)?;
+    assert!(said.starts_with("pico2\n") && said.contains(&format!(" {} of ", bill.flash)), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_runner_has_all_the_time_that_people_want() -> Result<()> {
+    let output = Command::new(env!("CARGO_BIN_EXE_qemu")).arg("--help").output()?;
+    let said = String::from_utf8(output.stdout)?;
+    assert!(said.contains("Seconds that it may run; 0 for ever [default: 0]"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn what_the_commands_write_is_no_part_of_the_repository() -> Result<()> {
+    let ignored = fs::read_to_string(root()?.join(".gitignore"))?;
+    for file in ["preview.png", "frog.png", "grid.png", "data.png", "model.gen", "fast.gen"] {
+        let (_, kind) = file.split_once('.').context("a kind of file")?;
+        let lines = [format!("/{file}"), format!("/*.{kind}")];
+        assert!(ignored.lines().any(|line| lines.iter().any(|wanted| line == wanted)), "{file}");
+    }
     Ok(())
 }

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use firmware::model::{BLOB, MODEL_LEN, ROOM_FOR_CODE};
 use object::{Object, ObjectSection};
 use workspace_tests::budget::check_boards;
-use workspace_tests::elf::{Bill, check};
-use workspace_tests::firmware::{BOARDS, REAL, build, build_with};
+use workspace_tests::elf::{Bill, Table, check};
+use workspace_tests::firmware::{BOARDS, MICROBIT_V2, REAL, build, build_with};
 
 #[test]
 fn real_boards_can_start_and_stay_within_their_budget() -> Result<()> {
@@ -31,6 +31,24 @@ fn real_boards_can_start_and_stay_within_their_budget() -> Result<()> {
         sizes.insert(board.name.to_owned(), [bill.flash, bill.statics]);
     }
     check_boards(&sizes)
+}
+
+#[test]
+fn shares_are_rounded_to_the_nearest() {
+    let bill = |flash, stack| Bill { flash, statics: 0, stack };
+    let table = |flash, stack| Table(&MICROBIT_V2, &bill(flash, stack)).to_string();
+    // 34.97 and 13.97 per cent, as it was; then halves and whole ones.
+    let shares = |text: String| -> Vec<String> {
+        text.split(" %").filter_map(|part| Some(part.rsplit_once(", ")?.1.trim().to_owned())).collect()
+    };
+    assert_eq!(shares(table(183_348, 18_312)), ["35", "14"]);
+    assert_eq!(shares(table(2_621, 655)), ["0", "0"]); // just below a half
+    assert_eq!(shares(table(2_622, 656)), ["1", "1"]);
+    assert_eq!(shares(table(512 * 1024, 128 * 1024)), ["100", "100"]);
+    assert_eq!(
+        table(183_348, 18_312),
+        "microbit-v2\nflash    183348 of   524288 bytes,  35 %\nRAM       18312 of   131072 bytes,  14 % (variables 0, stack 18312)"
+    );
 }
 
 #[test]

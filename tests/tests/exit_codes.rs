@@ -8,8 +8,14 @@ use workspace_tests::qemu::{LIMIT, Options, Qemu, TIMED_OUT};
 
 /// Runs a program that fails on every board: exit code, and a part of what is printed.
 fn check(program: &str, limit: Duration, expected: i32, says: &str) -> Result<()> {
+    check_with(&[], program, limit, expected, says)
+}
+
+/// [`check`] of a program that is given words.
+fn check_with(words: &[&str], program: &str, limit: Duration, expected: i32, says: &str) -> Result<()> {
     for board in BOARDS {
-        let options = Options { limit: Some(limit), ..Options::default() };
+        let settings = words.iter().map(|&word| word.to_owned()).collect();
+        let options = Options { settings, limit: Some(limit), ..Options::default() };
         let mut log = String::new();
         let qemu = Qemu::start(board, &build(board, program, None)?, &options)?;
         let code = qemu.finish(|line| log.extend([line, "\n"]))?;
@@ -32,6 +38,26 @@ fn a_hard_fault_returns_1() -> Result<()> {
 #[test]
 fn a_stack_overflow_returns_1() -> Result<()> {
     check("fault-overflow", LIMIT, 1, "stack overflow: more than the 12288 bytes")
+}
+
+#[test]
+fn an_exception_that_nothing_handles_returns_1() -> Result<()> {
+    for (word, says) in
+        [("pendsv", "exception PendSV came"), ("nmi", "exception NMI came"), ("interrupt", "interrupt 3 came")]
+    {
+        check_with(&[word], "fault-exception", LIMIT, 1, says)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_panic_amidst_a_line_of_the_log_is_told() -> Result<()> {
+    check("fault-log", LIMIT, 1, "defmt logger taken reentrantly")
+}
+
+#[test]
+fn a_stack_overflow_amidst_a_line_of_the_log_is_told() -> Result<()> {
+    check_with(&["overflow"], "fault-log", LIMIT, 1, "stack overflow: more than the 12288 bytes")
 }
 
 #[test]

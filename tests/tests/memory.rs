@@ -8,7 +8,9 @@ use gen_core::Model;
 use workspace_tests::budget::check_flash;
 use workspace_tests::count::INT8;
 use workspace_tests::elf::Bill;
-use workspace_tests::firmware::{BOARDS, Board, LM3S6965EVB, MPS, MPS3_AN547, build, build_with};
+use workspace_tests::firmware::{
+    BOARDS, Board, LM3S6965EVB, MPS, MPS2_AN386, MPS3_AN547, build, build_debug, build_with,
+};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
 
 /// Bytes of stack that a program has used when its log says so, in a line with `mark`.
@@ -45,6 +47,16 @@ fn check(board: Board, program: &str, mark: &str) -> Result<()> {
 #[test]
 fn the_product_fits_the_lm3s6965() -> Result<()> {
     check(LM3S6965EVB, "frog", "stack used ")
+}
+
+/// As one debugs it, nothing is optimised away: large arrays must not be made on the stack even so.
+#[test]
+fn a_debug_build_has_enough_stack() -> Result<()> {
+    let elf = build_debug(MPS2_AN386, "parity", None)?;
+    let (used, stack) = (stack_used(MPS2_AN386, &elf, "stack: ")?, Bill::of(&elf)?.stack);
+    println!("parity on mps2-an386, not optimised: {used} bytes of {stack}");
+    assert!(used < stack, "{used} bytes of {stack}");
+    Ok(())
 }
 
 #[test]

@@ -16,9 +16,10 @@ use firmware::model::BLOB;
 use firmware::settings::Mode;
 use firmware::ssd0323::{BLACK, HEIGHT, Interface, Memory, Ssd0323, WIDTH};
 use firmware::view;
-use gen_core::Model;
 use gen_core::aligned::aligned;
-use workspace_tests::firmware::{LM3S6965EVB, MPS2_AN386, build};
+use gen_core::{Model, WorkspaceTooSmall};
+use workspace_tests::count::INT8;
+use workspace_tests::firmware::{LM3S6965EVB, MPS2_AN386, build, root};
 use workspace_tests::pictures::on_board;
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
 use workspace_tests::replay::Replay;
@@ -82,6 +83,45 @@ fn the_button_shows_the_next_picture() -> Result<()> {
         Ok(())
     })?;
     assert!(frames[0] != frames[1], "two pictures look the same");
+    Ok(())
+}
+
+/// The picture in README.md is what the command beside it draws today.
+#[test]
+fn the_readme_shows_what_the_command_draws() -> Result<()> {
+    let readme = std::fs::read_to_string(root()?.join("README.md"))?;
+    let (before, _) = readme.split_once("--out docs/oled.png`").context("README.md names no command for it")?;
+    let (_, words) = before.rsplit_once("`cargo frog ").context("no cargo frog before it")?;
+    let seed = words.trim().strip_prefix("--seed ").unwrap_or("42").to_owned();
+    let mut qemu = start(&[&format!("seed={seed}"), "idle=0"])?;
+    qemu.wait_for(" drawn")?;
+    let folder = tempfile::tempdir()?;
+    let drawn = folder.path().join("oled.png");
+    qemu.screen()?.write_png(&drawn)?;
+    let [drawn, shown] = [drawn, root()?.join("docs/oled.png")].map(|file| image::open(file).map(|png| png.to_rgb8()));
+    assert!(drawn? == shown?, "docs/oled.png is another picture: cargo frog --seed {seed} --out docs/oled.png");
+    Ok(())
+}
+
+/// The lines of the log in firmware/README.md are those of today, and the numbers nearly so.
+#[test]
+fn the_readme_shows_what_the_log_says() -> Result<()> {
+    let readme = std::fs::read_to_string(root()?.join("firmware/README.md"))?;
+    let line = |text: &str| readme.lines().find(|line| line.contains(text)).context("a line of the log");
+    let (model, picture) = (line("INFO  model ")?, line("INFO  picture 42 drawn")?);
+    let mut qemu = start(&["seed=42", "idle=0"])?;
+    let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+    for (shown, said) in [(model, qemu.wait_for("model ")?), (picture, qemu.wait_for("picture ")?)] {
+        let (shown_words, said_words) = (words(shown), words(&said));
+        assert_eq!(shown_words.len(), said_words.len(), "README: {shown}; log: {said}");
+        for (a, b) in shown_words.iter().zip(&said_words) {
+            let near = match (a.parse::<f64>(), b.parse::<f64>()) {
+                (Ok(a), Ok(b)) => (a - b).abs() <= 0.05 * b,
+                _ => a == b,
+            };
+            assert!(near, "README: {shown}; log: {said}");
+        }
+    }
     Ok(())
 }
 
@@ -223,6 +263,21 @@ fn a_damaged_model_is_named_on_the_display() -> Result<()> {
         let said = said.map_or_else(|e| e.to_string(), |_| "a picture".to_owned());
         assert!(said.contains("returned 1") && said.contains(&format!("no model in memory: {error}")), "{said}");
     }
+    Ok(())
+}
+
+#[test]
+fn too_small_a_workspace_is_named_on_the_display() -> Result<()> {
+    let needed = Model::parse(BLOB)?.memory(&INT8.tiling(LM3S6965EVB)).len();
+    let error = StartError::Workspace(WorkspaceTooSmall { needed, given: 0 });
+    let mut memory = BLACK;
+    let mut display = Ssd0323::new(Nowhere, &mut memory);
+    let Ok(()) = view::message(&mut display, error);
+
+    let options = Options { limit: Some(LIMIT), ..Options::default() };
+    let mut qemu = Qemu::start(LM3S6965EVB, &build(LM3S6965EVB, "fault-workspace", None)?, &options)?;
+    qemu.wait_for(&format!("ERROR {error}"))?;
+    compare(&qemu.screen()?.greys()?, &greys(&display));
     Ok(())
 }
 

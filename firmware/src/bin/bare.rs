@@ -18,6 +18,7 @@ use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
 use gen_core::{Engine, Latent, Model};
+use static_cell::ConstStaticCell;
 
 // Not from the library: that one has a log and a panic handler.
 #[allow(dead_code, reason = "the log would tell the sizes")]
@@ -26,9 +27,10 @@ mod model;
 
 #[entry]
 fn main() -> ! {
-    let mut workspace = [0; model::WORKSPACE_LEN];
+    static WORKSPACE: ConstStaticCell<[i8; model::WORKSPACE_LEN]> = ConstStaticCell::new([0; model::WORKSPACE_LEN]);
     // The compiler must not answer the parser's questions in advance, for this one model.
     if let Ok(model) = Model::parse(black_box(model::BLOB))
+        && let Some(workspace) = WORKSPACE.try_take()
         && let Ok(mut engine) = Engine::new(&model, black_box(&mut workspace[..]))
     {
         // A number that the compiler cannot know, or it would draw the latent itself.

@@ -107,7 +107,7 @@ fn show(
     let model = Model::parse(board::model()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
     let plan = Plan { clock: Counter::start(), tap_now: false };
     let mut app = App::new(&model, board::workspace(), &mut display, plan, settings)
-        .unwrap_or_else(|e| panic!("the app does not start: {e}"));
+        .unwrap_or_else(|refused| panic!("the app does not start: {}", refused.error));
     let (mut events, mut log) = (0, Log::default());
     while events < wanted.events {
         if !log.step(app.step()) {

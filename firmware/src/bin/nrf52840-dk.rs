@@ -25,7 +25,7 @@ bind_interrupts!(struct Interrupts {
 });
 
 /// The ILI9341's data sheet promises 10 MHz for writing. SPIM3 can do 16 and more, but what it sends may be
-/// corrupted while anything else uses the same 8 KB of RAM (nRF52840 anomaly 198): not this one.
+/// corrupted while anything else uses the same 8 KiB of RAM (nRF52840 anomaly 198): not this one.
 const SPI: Frequency = Frequency::M8;
 
 #[entry]

@@ -2,17 +2,42 @@
 //! program. Under QEMU it ends with exit code 1; a chip stops, and a debugger learns of it.
 //! No failure is silent, none leaves QEMU running, and none makes a board start again.
 
+use core::fmt::{self, Display};
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(feature = "rtt")]
 use cortex_m::peripheral::DCB;
 use cortex_m::peripheral::SCB;
-use cortex_m_rt::ExceptionFrame;
+#[cfg(feature = "emulated")]
+use cortex_m::register::primask;
+use cortex_m_rt::{ExceptionFrame, exception};
+use defmt::Display2Format;
 #[cfg(feature = "emulated")]
 use defmt_semihosting as _; // the log
 
+#[cfg(feature = "rtt")]
+use super::rtt;
 use super::stack;
+
+/// Says in the log why the program ends, even if it was about to write a line there.
+#[cfg(feature = "emulated")]
+fn say(why: impl Display) {
+    // While interrupts are off a line may be half written, and its writer refuses another. QEMU's standard error
+    // takes text as it is.
+    if primask::read().is_inactive() {
+        semihosting::eprintln!("ERROR {why}");
+    } else {
+        defmt::error!("{}", Display2Format(&why));
+    }
+}
+
+/// Says in the log why the program ends, even if it was about to write a line there.
+#[cfg(feature = "rtt")]
+fn say(why: impl Display) {
+    rtt::take_over();
+    defmt::error!("{}", Display2Format(&why));
+}
 
 /// Ends the program, and QEMU with it: failure.
 #[cfg(feature = "emulated")]
@@ -27,6 +52,8 @@ fn fail() -> ! {
     if DCB::is_debugger_attached() {
         cortex_m::asm::bkpt();
     }
+    // A log that nobody has read so far is full: whoever reads it in the end learns the reason too.
+    while !rtt::is_out() {}
     loop {
         cortex_m::asm::wfe();
     }
@@ -34,12 +61,43 @@ fn fail() -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    static PANICKING: AtomicBool = AtomicBool::new(false);
-    // The log itself may be what panics: one try.
-    if !PANICKING.load(Ordering::Relaxed) {
-        PANICKING.store(true, Ordering::Relaxed);
-        defmt::error!("{}", defmt::Display2Format(info));
+    static PANICS: AtomicU8 = AtomicU8::new(0);
+    let before = PANICS.load(Ordering::Relaxed);
+    PANICS.store(before.saturating_add(1), Ordering::Relaxed);
+    // The report itself may be what panics: then without what it was to tell.
+    match before {
+        0 => say(info),
+        1 => say("a panic while another was reported"),
+        _ => {}
     }
+    fail()
+}
+
+/// What an exception is that nothing else handles: interrupts that nobody asked for, and the processor's own.
+struct Unhandled(i16);
+
+impl Display for Unhandled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            -14 => "NMI",
+            -12 => "MemManage",
+            -11 => "BusFault",
+            -10 => "UsageFault",
+            -9 => "SecureFault",
+            -5 => "SVCall",
+            -4 => "DebugMonitor",
+            -2 => "PendSV",
+            -1 => "SysTick",
+            number => return write!(f, "interrupt {number} came, and nothing in the program handles it"),
+        };
+        write!(f, "exception {name} came, and nothing in the program handles it")
+    }
+}
+
+// SAFETY: it touches nothing that what it has interrupted could miss, as that does not go on.
+#[exception]
+unsafe fn DefaultHandler(number: i16) -> ! {
+    say(Unhandled(number));
     fail()
 }
 
@@ -69,11 +127,11 @@ extern "C" fn report(frame: *const ExceptionFrame) -> ! {
     // SAFETY: reading the fault status has no side effect.
     let status = unsafe { (*SCB::PTR).cfsr.read() };
     if frame.addr() < stack::bottom() || status & STACK_LIMIT != 0 {
-        defmt::error!("stack overflow: more than the {=usize} bytes of memory.x were needed", stack::size());
+        say(format_args!("stack overflow: more than the {} bytes of memory.x were needed", stack::size()));
     } else {
         // SAFETY: the processor has just pushed it, within the stack.
         let pc = unsafe { (*frame).pc() };
-        defmt::error!("hard fault at address {=u32:#010x}, status (CFSR) {=u32:#010x}", pc, status);
+        say(format_args!("hard fault at address {pc:#010x}, status (CFSR) {status:#010x}"));
     }
     fail()
 }

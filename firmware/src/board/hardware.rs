@@ -34,8 +34,8 @@ impl<B: FnMut() -> bool, N: FnMut() -> u32> Io for Hardware<B, N> {
         self.commands.word()
     }
 
-    fn sleep(&mut self) {
-        // And not for an interrupt: none may come by itself, and a debugger that writes a word raises none.
+    fn wait(&mut self) {
+        // Awake, and not for an interrupt: none may come by itself, and a debugger that writes a word raises none.
         block_for(Duration::from_millis(5));
     }
 }

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
+use static_cell::ConstStaticCell;
 
 use super::register::{Register, Stuck};
 use super::uart::Uart;
@@ -89,6 +90,8 @@ impl Board {
     /// # Panics
     /// The second time.
     pub fn take() -> Self {
+        // Never on the stack, which has no room for it beside the rest.
+        static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(BLACK);
         super::stack::guard();
         RCGC1.set(UART_AND_SSI);
         RCGC2.set(PORTS_A_C_F);
@@ -104,7 +107,7 @@ impl Board {
         if let Some(core) = cortex_m::Peripherals::take() {
             start_clock(core.SYST);
         }
-        let memory = cortex_m::singleton!(: Memory = BLACK).expect("the board is set up once");
+        let memory = MEMORY.try_take().expect("the board is set up once");
         Self {
             uart: Uart { data: UART_DATA, status: UART_FLAGS, full: UART_FULL },
             oled: Ssd0323::new(Ssi::take(), memory),
@@ -260,7 +263,7 @@ impl Io for Select {
         tapped
     }
 
-    fn sleep(&mut self) {
+    fn wait(&mut self) {
         cortex_m::asm::wfi(); // the clock ticks
     }
 }

@@ -1,13 +1,22 @@
 //! `cargo flash-pico2` and its like: the firmware on a board that one can hold.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
-use workspace_tests::elf::Bill;
-use workspace_tests::firmware::{Board, PICO2, REAL, build_with, root};
+use clap::{CommandFactory, FromArgMatches, Parser};
+use workspace_tests::elf::{Bill, Table};
+use workspace_tests::firmware::{Board, PICO2, REAL, build_shown, root};
+
+/// The commands in `.cargo/config.toml`, and the board that each gives as its first word.
+const COMMANDS: [(&str, &str); 4] = [
+    ("pico2", "cargo flash-pico2"),
+    ("stm32f429i-disc1", "cargo flash-f429"),
+    ("nrf52840-dk", "cargo flash-nrf52840"),
+    ("microbit-v2", "cargo flash-microbit"),
+];
 
 /// Builds the firmware for a board, says what it takes of the chip, flashes it with probe-rs,
 /// and shows its log. Words typed there, such as seed=42 or mode=gallery, go to the app, if
@@ -16,10 +25,7 @@ use workspace_tests::firmware::{Board, PICO2, REAL, build_with, root};
 /// The model is models/pocket-drawn/model.gen, or the file that --model or the environment
 /// variable FROG_MODEL names. firmware/boards/ has a page on wiring for each board.
 #[derive(Debug, Parser)]
-#[command(name = "cargo flash-...")]
 struct Arguments {
-    /// Board: pico2, stm32f429i-disc1, nrf52840-dk or microbit-v2
-    board: String,
     /// Another display than the board's usual one: pico-display, on the Pico 2
     #[arg(long, value_name = "NAME")]
     display: Option<String>,
@@ -35,22 +41,31 @@ struct Arguments {
 }
 
 fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
-    let board = REAL.into_iter().find(|board| board.name == arguments.board).with_context(|| {
-        format!("no board {} to flash; there are {}", arguments.board, REAL.map(|board| board.name).join(", "))
-    })?;
+    let mut words = env::args_os().skip(1);
+    let name = words.next().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(board) = REAL.into_iter().find(|board| board.name == name) else {
+        let commands = COMMANDS.map(|(_, command)| command).join(", ");
+        if ["", "-h", "--help"].contains(&&*name) {
+            println!("Builds the firmware for a board and flashes it. The commands are {commands}; each has a --help");
+            return Ok(ExitCode::SUCCESS);
+        }
+        bail!("no board {name} to flash; there are {}: {commands}", REAL.map(|board| board.name).join(", "));
+    };
+    let arguments = Arguments::of(&name, words);
     let chip = board.chip.context("a board that one can hold has a chip")?;
     let features: &[&str] = match arguments.display.as_deref() {
         None => &[],
         Some("pico-display") if board == PICO2 => &["pico-display"],
-        Some(other) => bail!("there is no display {other} for {}; firmware/README.md says how to add one", board.name),
+        Some(other) => {
+            bail!("there is no display {other} for {}; docs/adding-a-display.md says how to add one", board.name)
+        }
     };
     // As firmware/build.rs has it: the variable counts from the repository's root.
     let variable = || Some(root().ok()?.join(env::var_os("FROG_MODEL")?));
     let model = arguments.model.or_else(variable);
-    let program = build_with(board, board.name, model.as_deref(), features)?;
+    let program = build_shown(board, board.name, model.as_deref(), features)?;
     let bill = Bill::of(&program)?;
-    println!("{}", table(&board, &bill));
+    println!("{}", Table(&board, &bill));
     if arguments.build_only {
         return Ok(ExitCode::SUCCESS);
     }
@@ -78,15 +93,14 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-fn table(board: &Board, bill: &Bill) -> String {
-    let Bill { flash, statics, stack } = *bill;
-    let line = |what, used: u64, of: u64| format!("{what:<6} {used:>8} of {of:>8} bytes, {:>3} %", used * 100 / of);
-    format!(
-        "{}\n{}\n{} (variables {statics}, stack {stack})",
-        board.name,
-        line("flash", flash, board.flash),
-        line("RAM", statics + stack, board.ram)
-    )
+impl Arguments {
+    /// What was typed after the board's name; ends the program for `--help` and for what is none of it.
+    fn of(board: &str, words: impl Iterator<Item = OsString>) -> Self {
+        let command = COMMANDS.into_iter().find(|(name, _)| *name == board);
+        let command = command.map_or("cargo run -p workspace-tests --bin flash --", |(_, command)| command);
+        let matches = Self::command().bin_name(command).no_binary_name(true).get_matches_from(words);
+        Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+    }
 }
 
 fn no_probe_rs(board: &Board) -> String {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use workspace_tests::firmware::{LM3S6965EVB, build};
+use workspace_tests::firmware::{LM3S6965EVB, build_shown};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};
 
 /// Draws frogs on an emulated microcontroller.
@@ -16,7 +16,7 @@ use workspace_tests::qemu::{LIMIT, Options, Qemu};
 /// key is the board's select button and draws the next frog; left alone, one frog
 /// turns into the next. Elsewhere, or with --out, a picture of the OLED is written.
 #[derive(Debug, Parser)]
-#[command(name = "cargo frog")]
+#[command(name = "cargo frog", bin_name = "cargo frog")]
 struct Arguments {
     /// Number of the first frog
     #[arg(long, default_value_t = 42)]
@@ -34,7 +34,7 @@ struct Arguments {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let program = build(LM3S6965EVB, "frog", arguments.model.as_deref())?;
+    let program = build_shown(LM3S6965EVB, "frog", arguments.model.as_deref(), &[])?;
     let seed = format!("seed={}", arguments.seed);
     match arguments.out {
         None if has_display() => {

@@ -22,7 +22,7 @@ use gen_core::aligned::aligned;
 /// Built with --features window (it needs SDL 2: libsdl2-dev), --window opens one: the space
 /// bar is the button, escape closes.
 #[derive(Debug, Parser)]
-#[command(name = "cargo preview")]
+#[command(name = "cargo preview", bin_name = "cargo preview")]
 struct Arguments {
     /// Board: pico2, pico-display (a Pico 2 with that display), stm32f429i-disc1, nrf52840-dk, microbit-v2 or lm3s6965evb
     #[arg(long, default_value = "pico2")]
@@ -36,9 +36,9 @@ struct Arguments {
     /// Pictures until the display is looked at [default: 1, in a gallery as many as it has]
     #[arg(long, value_name = "N")]
     pictures: Option<u32>,
-    /// Milliseconds that a picture takes on the board, for the time on the display
-    #[arg(long, default_value_t = 0)]
-    ms: u32,
+    /// Milliseconds that a picture takes on the board, to be shown on the display [default: no time is shown]
+    #[arg(long)]
+    ms: Option<u32>,
     /// The test card instead of a picture
     #[arg(long)]
     card: bool,
@@ -103,9 +103,9 @@ fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size)
     }
 
     let mut workspace = vec![0; model.workspace_len()];
-    // A third of the time is the engine's, as far as the app can tell.
-    let row_us = 3 * u64::from(arguments.ms) * 1000 / u64::from(model.picture().height);
-    let mut app = App::new(&model, &mut workspace, &mut display, Desk { thirds: 0, row_us }, arguments.settings())?;
+    let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.picture().height));
+    let desk = Desk { us, rows, now: 0, looks: 0 };
+    let mut app = App::new(&model, &mut workspace, &mut display, desk, arguments.settings()).map_err(|no| no.error)?;
     let mut left = match (arguments.pictures, arguments.mode) {
         (Some(n), _) => n,
         (None, Mode::Gallery) => app.wall(),
@@ -121,7 +121,7 @@ fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size)
             Some(Event::Unknown(_)) => continue, // nobody types
             None if matches!(arguments.mode, Mode::Single | Mode::Gallery) => break, // nothing more comes by itself
             None => {
-                app.io().sleep();
+                app.io().wait();
                 continue;
             }
         }
@@ -146,23 +146,33 @@ fn write<C: Ink + Into<Rgb888>>(display: &SimulatorDisplay<C>, settings: &Output
 
 /// A board whose clock stands still but for what a picture is said to take.
 struct Desk {
-    /// Thirds of a microsecond.
-    thirds: u64,
-    row_us: u64,
+    /// What a picture takes, in microseconds.
+    us: u64,
+    /// Rows of a picture.
+    rows: u64,
+    /// Microseconds until now.
+    now: u64,
+    /// How often somebody has looked at the clock.
+    looks: u64,
 }
 
 impl Io for Desk {
     fn now_us(&mut self) -> u64 {
-        self.thirds += self.row_us; // the app reads it three times for every row of a picture
-        self.thirds / 3
+        // The app looks three times for every row of a picture, and what passes before one of them, always the
+        // same one, is the engine's. Three looks in a row add the same, and those of any `rows` such groups that
+        // follow each other sum up to just `us`.
+        let row = self.looks / 3;
+        self.now += (row + 1) * self.us / self.rows - row * self.us / self.rows;
+        self.looks += 1;
+        self.now
     }
 
     fn is_down(&mut self) -> bool {
         false
     }
 
-    fn sleep(&mut self) {
-        self.thirds += 3 * 10_000;
+    fn wait(&mut self) {
+        self.now += 10_000;
     }
 }
 
@@ -222,7 +232,7 @@ mod window {
         let space = Cell::new(false);
         let io = Desk { start: Instant::now(), space: &space };
         let mut workspace = vec![0; model.workspace_len()];
-        let mut app = App::new(model, &mut workspace, &mut shared, io, arguments.settings())?;
+        let mut app = App::new(model, &mut workspace, &mut shared, io, arguments.settings()).map_err(|no| no.error)?;
         let mut window = Window::new(&format!("{}: space is the button", arguments.board), settings);
         loop {
             let Ok(event) = app.step();

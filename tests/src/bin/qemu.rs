@@ -11,7 +11,7 @@ use workspace_tests::qemu::{Options, Qemu};
 /// Runs a firmware program under QEMU, decodes its log, and returns its exit code:
 /// 0 success, 1 panic or fault, 134 lock-up, 124 out of time.
 #[derive(Debug, Parser)]
-#[command(name = "qemu")]
+#[command(name = "qemu", bin_name = "cargo run -p workspace-tests --bin qemu --")]
 struct Arguments {
     /// Board: lm3s6965evb, mps2-an385, mps2-an386, mps2-an500, mps2-an505 or mps3-an547
     board: String,
@@ -20,7 +20,7 @@ struct Arguments {
     /// Words for the program, such as seed=7 or idle=0
     settings: Vec<String>,
     /// Seconds that it may run; 0 for ever
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 0)]
     limit: u64,
     /// Model for the external memory of the board, as a program built with external-model expects it
     #[arg(long, value_name = "FILE")]
