@@ -71,7 +71,9 @@ pub fn calibrate(mut model: FloatModel) -> Result<(FloatModel, QuantModel)> {
 /// large that one step of the accumulator is more than half of one step of the output do not fit. They belong to
 /// a tanh whose argument is nearly always far outside of −4 … 4, where it is the same pixel to the device. So
 /// the whole argument can be made smaller, or the largest weights cut off: what is in the middle is drawn
-/// flatter, what is outside stays. Which of both changes the pictures less is tried.
+/// flatter, what is outside stays. Which of both changes the pictures less is tried. Integers without a limit would
+/// draw no better, for the sign of a sum near 0 is wrong as often: a dense generator with weights a million times as
+/// large comes to 27.0 dB from its float pictures without the limit, and to 28.2 dB with it.
 #[derive(Debug, Clone)]
 struct Fit {
     /// Largest magnitude of weights.
