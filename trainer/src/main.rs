@@ -7,7 +7,7 @@ use std::process::{self, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use gen_core::aligned::{AlignedBytes, aligned};
 use gen_core::{Form, Latent, Model, include_aligned};
 use log::{LevelFilter, error, info, warn};
@@ -21,7 +21,7 @@ use trainer::cost::Core;
 use trainer::data::{self, ClassFilter, Dataset};
 use trainer::grid::grid;
 use trainer::inspect::inspect;
-use trainer::interchange::import::{self, TOLERANCE};
+use trainer::interchange::import;
 use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
 use trainer::latents::{alike, in_256ths, others, way};
 use trainer::nearest::{Summary, beside, nearest_few};
@@ -234,11 +234,12 @@ fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("network").args(["preset", "config"]).required(true))]
 struct ImportArgs {
     /// A .safetensors or .npz file; docs/interchange.md says what is in it
     weights: PathBuf,
     /// The network that they belong to; see `trainer presets`
-    #[arg(long, value_name = "NAME", required_unless_present = "config", conflicts_with = "config")]
+    #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// A network of your own, in the form that `trainer presets NAME` prints
     #[arg(long, value_name = "FILE")]
@@ -273,11 +274,12 @@ struct ImportArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("files").args(["safetensors", "onnx"]).required(true).multiple(true))]
 struct ExportArgs {
     /// File in a run's checkpoints/ folder
     checkpoint: PathBuf,
     /// Write weights and biases
-    #[arg(long, value_name = "FILE", required_unless_present = "onnx")]
+    #[arg(long, value_name = "FILE")]
     safetensors: Option<PathBuf>,
     /// Order of the axes in it: hwio for Keras, oihw for PyTorch
     #[arg(long, default_value = "oihw", requires = "safetensors")]
@@ -1012,9 +1014,9 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
         println!("batch normalisation: {count} folded into weights, epsilon {epsilon} (--bn-epsilon)");
     }
     match imported.check {
-        Some(import::Check { pictures, worst }) => println!(
+        Some(import::Check { pictures, worst, tolerance }) => println!(
             "against the pictures in the file: {worst:.2e} is the largest difference over {pictures} pictures \
-             (allowed: {TOLERANCE:.0e})"
+             (allowed: {tolerance:.0e})"
         ),
         None => println!("against the pictures in the file: it has none, so nothing shows that it was read rightly"),
     }

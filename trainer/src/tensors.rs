@@ -5,9 +5,10 @@
 //! (PyTorch counts batches in an i64. They are few enough for that, too.)
 //!
 //! A file is not trusted: lengths are compared with the bytes that are there before
-//! memory is asked for.
+//! memory is asked for, and so is the number of values, each of which takes 8 bytes here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -23,6 +24,8 @@ use zip::ZipArchive;
 /// Largest file that is read, and most that a compressed one may unpack to: the
 /// `tutorial` generator takes 25 MB.
 const MAX_FILE: u64 = 1 << 30;
+/// Most values in a file: 1 GiB when they are widened to f64. The `tutorial` generator has 6 million.
+const MAX_VALUES: usize = 1 << 27;
 /// Longest header of an `.npy` that is parsed: NumPy's take 118 bytes, and brackets
 /// nested thousands deep would overflow the parser's stack.
 const MAX_NPY_HEADER: usize = 1024;
@@ -36,9 +39,29 @@ pub struct Tensors {
     pub map: BTreeMap<String, ArrayD<f64>>,
     /// What the header of a `.safetensors` says of the file as a whole; nothing in an `.npz`.
     pub header: BTreeMap<String, String>,
+    /// Type of those arrays whose values are rounded to less than float32.
+    pub halves: BTreeMap<String, Half>,
 }
 
 type Arrays = BTreeMap<String, ArrayD<f64>>;
+
+/// The 16-bit floating-point types, the finer one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Half {
+    /// `float16`: 11 significant bits.
+    F16,
+    /// `bfloat16`: 8 significant bits.
+    BF16,
+}
+
+impl fmt::Display for Half {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F16 => "float16",
+            Self::BF16 => "bfloat16",
+        })
+    }
+}
 
 /// The two kinds of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,21 +73,21 @@ pub enum Kind {
 }
 
 impl Tensors {
-    /// Reads a file, whose name says which kind it is.
+    /// Reads a file. Its first bytes say which kind it is, or else the end of its name.
     ///
     /// # Errors
-    /// When it cannot be read, is of neither kind, is damaged or larger than 1 GiB.
+    /// When it cannot be read, is of neither kind (the message says what it is and what reads it), is
+    /// damaged, is larger than 1 GiB or holds more than 2²⁷ values.
     pub fn read(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let read = || {
-            let file = File::open(path)?;
-            let len = file.metadata()?.len();
+            let mut file = File::open(path)?;
+            let metadata = file.metadata()?;
+            ensure!(!metadata.is_dir(), "it is a folder; give the file in it");
+            let kind = kind_of(path, &mut file)?;
+            let len = metadata.len();
             ensure!(len <= MAX_FILE, "{len} bytes are more than the {MAX_FILE} that are read");
-            let kind = match path.extension().and_then(|e| e.to_str()) {
-                Some("npz") => Kind::Npz,
-                Some("safetensors") => Kind::Safetensors,
-                _ => bail!("the name must end in .npz or .safetensors"),
-            };
+            file.rewind()?;
             Self::parse(kind, file, &source)
         };
         read().with_context(|| format!("cannot read {source}"))
@@ -73,17 +96,17 @@ impl Tensors {
     /// Reads the bytes of a file; `source` is for messages.
     ///
     /// # Errors
-    /// When they are damaged, or unpack to more than 1 GiB.
+    /// When they are damaged, unpack to more than 1 GiB or hold more than 2²⁷ values.
     pub fn parse(kind: Kind, mut file: impl Read + Seek, source: &str) -> Result<Self> {
-        let (map, header) = match kind {
-            Kind::Npz => (npz(file)?, BTreeMap::new()),
+        let source = source.to_owned();
+        match kind {
+            Kind::Npz => Ok(Self { source, map: npz(file)?, header: BTreeMap::new(), halves: BTreeMap::new() }),
             Kind::Safetensors => {
                 let mut bytes = Vec::new();
                 file.by_ref().take(MAX_FILE).read_to_end(&mut bytes)?;
-                safetensors(&bytes)?
+                safetensors(source, &bytes)
             }
-        };
-        Ok(Self { source: source.to_owned(), map, header })
+        }
     }
 
     /// The array of this name.
@@ -113,10 +136,91 @@ impl Tensors {
     }
 }
 
+/// Which of the two kinds a file is, by what it begins with.
+fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
+    const PYTORCH: &str = "trainer/interop/pytorch_to_safetensors.py";
+    const KERAS: &str = "trainer/interop/keras_to_safetensors.py";
+    let mut start = Vec::new();
+    file.by_ref().take(1024).read_to_end(&mut start)?;
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let text = String::from_utf8_lossy(&start).trim_start().to_ascii_lowercase();
+    match &start[..] {
+        [] => bail!("it is empty"),
+        [b'P', b'K', 3, 4, ..] => {
+            file.rewind()?;
+            // A damaged archive is told by the one who reads it.
+            let Ok(archive) = ZipArchive::new(&*file) else { return Ok(Kind::Npz) };
+            let has = |end: &str| archive.file_names().any(|name| name.ends_with(end));
+            if has("data.pkl") {
+                bail!("it is a file of PyTorch (a pickle in a zip archive); {PYTORCH} makes a .safetensors of it");
+            }
+            if has("model.weights.h5") {
+                bail!("it is a network of Keras (.keras); {KERAS} makes a .safetensors of it");
+            }
+            ensure!(
+                has(".npy") || (extension == "npz" && archive.is_empty()),
+                "it is a zip archive without .npy arrays in it; unpack it and give the file that holds the weights"
+            );
+            Ok(Kind::Npz)
+        }
+        [0x89, b'H', b'D', b'F', ..] => {
+            bail!("it is HDF5, which Keras writes as .h5; {KERAS} makes a .safetensors of it")
+        }
+        // The protocols of pickle, and the number at the start of the oldest files of PyTorch.
+        [0x80, 2..=5, ..] => {
+            bail!("it is a pickle, as older versions of PyTorch wrote it; {PYTORCH} makes a .safetensors of it")
+        }
+        [b'R', b'B', b'G', b'N', ..] => bail!("it is a model of Ribbit already: `trainer inspect` shows it"),
+        [b'R', b'B', b'C', b'K', ..] => {
+            bail!(
+                "it is a checkpoint of Ribbit: `trainer quantize` makes a model of it, `trainer export` a .safetensors"
+            )
+        }
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => {
+            bail!("it is a .tflite, whose int8 is another; the network that it was made from is needed")
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
+            bail!("it is one array (.npy); numpy.savez writes several with their names into an .npz")
+        }
+        _ if text.starts_with("version https://git-lfs") => {
+            bail!(
+                "it is a Git LFS pointer, not the file itself: `git lfs pull` brings it, or a download of the raw file"
+            )
+        }
+        _ if text.starts_with("<!doctype") || text.starts_with("<html") => {
+            bail!("it is a web page, not the file that it should lead to; download that")
+        }
+        [_, _, _, _, _, _, 0, 0, b'{', ..] => Ok(Kind::Safetensors),
+        _ => match &*extension {
+            "npz" => Ok(Kind::Npz),
+            "safetensors" => Ok(Kind::Safetensors),
+            "onnx" => bail!("ONNX is written, not read; {PYTORCH} reads the state_dict of the same network"),
+            "pth" | "pt" | "ckpt" | "bin" => {
+                bail!("it is no .npz or .safetensors; if PyTorch wrote it, {PYTORCH} makes a .safetensors of it")
+            }
+            "h5" | "hdf5" | "keras" => {
+                bail!("it is no .npz or .safetensors; if Keras wrote it, {KERAS} makes a .safetensors of it")
+            }
+            _ => bail!(
+                "it is neither .npz nor .safetensors. {PYTORCH} and {KERAS} write the latter from what PyTorch and Keras save"
+            ),
+        },
+    }
+}
+
+/// Takes the values of an array off those that may still be read.
+fn take_values(left: &mut usize, count: usize) -> Result<()> {
+    *left = left.checked_sub(count).with_context(|| {
+        format!("with it the file holds more than the {MAX_VALUES} values that are read; leave out what the generator does not need")
+    })?;
+    Ok(())
+}
+
 fn npz(file: impl Read + Seek) -> Result<Arrays> {
     let mut archive = ZipArchive::new(file)?;
     let mut map = BTreeMap::new();
     let mut left = MAX_FILE;
+    let mut values = MAX_VALUES;
     for i in 0..archive.len() {
         let mut entry = archive.by_index(i)?;
         let name = entry.name().trim_end_matches(".npy").to_owned();
@@ -124,7 +228,7 @@ fn npz(file: impl Read + Seek) -> Result<Arrays> {
             Some(rest) => {
                 left = rest;
                 let len = usize::try_from(entry.size())?;
-                unpack(&mut entry, len).and_then(|bytes| npy(&bytemuck::cast_slice(&bytes)[..len]))
+                unpack(&mut entry, len).and_then(|bytes| npy(&bytemuck::cast_slice(&bytes)[..len], &mut values))
             }
             None => Err(anyhow!("the archive unpacks to more than the {MAX_FILE} bytes that are read")),
         };
@@ -142,11 +246,18 @@ fn unpack(entry: &mut impl Read, len: usize) -> Result<Vec<u64>> {
     Ok(words)
 }
 
-fn npy(bytes: &[u8]) -> Result<ArrayD<f64>> {
+fn npy(bytes: &[u8], values: &mut usize) -> Result<ArrayD<f64>> {
     /// `None` if the elements are of another type.
-    fn try_as<T: ViewElement + Copy>(bytes: &[u8], widen: impl Fn(T) -> f64) -> Result<Option<ArrayD<f64>>> {
+    fn try_as<T: ViewElement + Copy>(
+        bytes: &[u8],
+        values: &mut usize,
+        widen: impl Fn(T) -> f64,
+    ) -> Result<Option<ArrayD<f64>>> {
         match ArrayViewD::<T>::view_npy(bytes) {
-            Ok(array) => Ok(Some(array.mapv(widen))),
+            Ok(array) => {
+                take_values(values, array.len())?;
+                Ok(Some(array.mapv(widen)))
+            }
             Err(ViewNpyError::WrongDescriptor(_)) => Ok(None),
             Err(e) => Err(e.into()),
         }
@@ -158,34 +269,41 @@ fn npy(bytes: &[u8]) -> Result<ArrayD<f64>> {
         _ => bail!("it is no .npy: it does not begin with \\x93NUMPY"),
     };
     ensure!(header_len as usize <= MAX_NPY_HEADER, "its header of {header_len} bytes is none that NumPy writes");
-    if let Some(array) = try_as(bytes, |v: f32| v.into())? {
+    if let Some(array) = try_as(bytes, values, |v: f32| v.into())? {
         return Ok(array);
     }
-    if let Some(array) = try_as(bytes, |v: f64| v)? {
+    if let Some(array) = try_as(bytes, values, |v: f64| v)? {
         return Ok(array);
     }
-    if let Some(array) = try_as(bytes, |v: u8| v.into())? {
+    if let Some(array) = try_as(bytes, values, |v: u8| v.into())? {
         return Ok(array);
     }
-    if let Some(array) = try_as(bytes, |v: i32| v.into())? {
+    if let Some(array) = try_as(bytes, values, |v: i32| v.into())? {
         return Ok(array);
     }
-    if let Some(array) = try_as(bytes, |v: i64| v as f64)? {
+    if let Some(array) = try_as(bytes, values, |v: i64| v as f64)? {
         return Ok(array);
     }
     bail!("its type is none of float32, float64, uint8, int32 and int64: convert it with .astype(\"float32\")")
 }
 
-fn safetensors(bytes: &[u8]) -> Result<(Arrays, BTreeMap<String, String>)> {
-    let file = SafeTensors::deserialize(bytes)?;
-    let mut map = BTreeMap::new();
+fn safetensors(source: String, bytes: &[u8]) -> Result<Tensors> {
+    let file = SafeTensors::deserialize(bytes).context("it is cut or damaged, or no .safetensors")?;
+    let (mut map, mut halves) = (BTreeMap::new(), BTreeMap::new());
+    let mut left = MAX_VALUES;
     for (name, view) in file.iter() {
-        let values = widen(&view).with_context(|| format!("tensor \"{name}\""))?;
+        let values = take_values(&mut left, view.shape().iter().product()).and_then(|()| widen(&view));
+        let values = values.with_context(|| format!("tensor \"{name}\""))?;
+        match view.dtype() {
+            Dtype::F16 => drop(halves.insert(name.to_owned(), Half::F16)),
+            Dtype::BF16 => drop(halves.insert(name.to_owned(), Half::BF16)),
+            _ => {}
+        }
         map.insert(name.to_owned(), ArrayD::from_shape_vec(view.shape(), values)?);
     }
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let header = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
-    Ok((map, header.collect()))
+    Ok(Tensors { source, map, header: header.collect(), halves })
 }
 
 /// The format is little-endian and row-major, whatever the machine.
@@ -258,18 +376,90 @@ mod tests {
         assert_eq!(tensors.header, header.into());
         let values: Vec<_> = ["f32", "f64", "f16", "bf16", "u8"].map(|n| tensors.map[n][[0, 0]]).into();
         assert_eq!(values, [1.5, 0.1, -2.0, 3.0, 200.0]);
+        assert_eq!(tensors.halves, [("f16".to_owned(), Half::F16), ("bf16".to_owned(), Half::BF16)].into());
     }
 
     #[test]
     fn damaged_and_foreign_files_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, expected) in [("a.npz", "a.npz"), ("a.safetensors", "a.safetensors"), ("a.h5", ".npz or")] {
+        let zip_of = |names: &[&str]| {
+            let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            for name in names {
+                zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            }
+            zip.finish().unwrap().into_inner()
+        };
+        let (pytorch, keras) = ("interop/pytorch_to_safetensors.py", "interop/keras_to_safetensors.py");
+        let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 14329052\n";
+        let (pth, zipped) = (zip_of(&["netG/data.pkl", "netG/data/0"]), zip_of(&["readme.txt"]));
+        let cases: [(&str, &[u8], &str); 22] = [
+            ("a.npz", b"not an archive", "a.npz"),
+            ("a.safetensors", b"not an archive", "cut or damaged"),
+            ("a.h5", b"not an archive", keras),
+            ("a.pth", b"not an archive", pytorch),
+            ("a.onnx", b"\x08\x08\x12\x06ribbit", "ONNX is written, not read"),
+            ("a.txt", b"not an archive", "neither .npz nor .safetensors"),
+            ("netG.pth", &pth, pytorch),
+            ("netG.safetensors", &pth, "a file of PyTorch"),
+            ("netG.npz", &pth, "a file of PyTorch"),
+            ("old.safetensors", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "a pickle"),
+            ("g3.keras", &zip_of(&["metadata.json", "config.json", "model.weights.h5"]), keras),
+            ("g3.npz", b"\x89HDF\r\n\x1a\n", "HDF5"),
+            ("x.npz", &zipped, "without .npy arrays"),
+            ("empty.safetensors", b"", "it is empty"),
+            ("EMPTY.NPZ", b"", "it is empty"),
+            ("lfs.safetensors", lfs, "git lfs pull"),
+            ("lfs.npz", lfs, "git lfs pull"),
+            ("page.safetensors", b"\n<!DOCTYPE html><html>", "a web page"),
+            ("step.ckpt", b"RBCK\x01", "trainer quantize"),
+            ("model.safetensors", b"RBGN\x02", "a model of Ribbit already"),
+            ("g.tflite", b"\x1c\0\0\0TFL3", "a .tflite"),
+            ("a.npy", b"\x93NUMPY\x01\0", "numpy.savez"),
+        ];
+        for (name, bytes, expected) in cases {
             let path = folder.path().join(name);
-            std::fs::write(&path, b"not an archive").unwrap();
+            std::fs::write(&path, bytes).unwrap();
             let error = format!("{:#}", Tensors::read(&path).unwrap_err());
-            assert!(error.contains(expected), "{error}");
+            assert!(error.contains(expected) && error.contains(name), "{name}: {error}");
         }
         assert!(Tensors::read(&folder.path().join("none.npz")).is_err());
+        assert!(format!("{:#}", Tensors::read(folder.path()).unwrap_err()).contains("a folder"));
+
+        // What a file is does not depend on its name.
+        for (name, bytes) in well_formed() {
+            let other = if name.ends_with("npz") { "x.safetensors" } else { "x.npz" };
+            for name in [name.to_uppercase(), other.to_owned(), "x.bin".to_owned()] {
+                let path = folder.path().join(name);
+                std::fs::write(&path, &bytes).unwrap();
+                assert_eq!(Tensors::read(&path).unwrap().map.len(), 2, "{}", path.display());
+            }
+        }
+    }
+
+    /// A byte in the file takes eight here.
+    #[test]
+    fn more_values_than_fit_into_memory_are_refused_before_they_are_widened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.safetensors");
+        let mut header =
+            format!(r#"{{"a":{{"dtype":"U8","shape":[{0}],"data_offsets":[0,{0}]}}}}"#, MAX_VALUES + 1).into_bytes();
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let file = File::create(&path).unwrap();
+        std::fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], &header].concat()).unwrap();
+        // A hole, which takes no room on the disk.
+        file.set_len((8 + header.len() + MAX_VALUES + 1) as u64).unwrap();
+        let error = format!("{:#}", Tensors::read(&path).unwrap_err());
+        assert!(error.contains("tensor \"a\"") && error.contains("134217728 values"), "{error}");
+
+        let [(_, npz), _] = well_formed();
+        let mut archive = ZipArchive::new(std::io::Cursor::new(npz)).unwrap();
+        let mut entry = archive.by_name("a.npy").unwrap();
+        let len = usize::try_from(entry.size()).unwrap();
+        let bytes = unpack(&mut entry, len).unwrap();
+        let bytes = &bytemuck::cast_slice(&bytes)[..len];
+        let mut left = 6;
+        assert_eq!((npy(bytes, &mut left).unwrap().len(), left), (6, 0));
+        assert!(npy(bytes, &mut 5).unwrap_err().to_string().contains("values that are read"));
     }
 
     #[test]
@@ -290,7 +480,8 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             let aligned = unpack(&mut &bytes[..], bytes.len()).unwrap();
-            let error = npy(&bytemuck::cast_slice(&aligned)[..bytes.len()]).unwrap_err().to_string();
+            let error =
+                npy(&bytemuck::cast_slice(&aligned)[..bytes.len()], &mut { MAX_VALUES }).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

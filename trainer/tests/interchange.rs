@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,13 +12,14 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rten_tensor::{AsView as _, Layout as _};
 use trainer::config::{Config, Layer, PRESETS, Range};
-use trainer::interchange::import::{Evidence, Options, TOLERANCE, import};
+use trainer::interchange::import::{Evidence, Options, TOLERANCE, half_tolerance, import};
 use trainer::interchange::{DenseOrder, Format, Layout, to_onnx, to_safetensors};
+use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::latents;
-use trainer::quantise::{FloatModel, quantise};
+use trainer::quantise::{FloatModel, quantise, verify::verify};
 use trainer::run::Checkpoint;
 use trainer::run::metrics::Pending;
-use trainer::tensors::Tensors;
+use trainer::tensors::{Half, Tensors};
 use trainer::train::Trainer;
 
 const LAYOUTS: [Layout; 2] = [Layout::Hwio, Layout::Oihw];
@@ -114,6 +116,10 @@ fn renamed(model: &FloatModel, layout: Layout, rename: impl Fn(&str) -> String) 
     Tensors { map: tensors.map.into_iter().map(|(name, array)| (rename(&name), array)).collect(), ..tensors }
 }
 
+fn tensors(map: BTreeMap<String, ArrayD<f64>>) -> Tensors {
+    Tensors { source: "x".into(), map, header: BTreeMap::new(), halves: BTreeMap::new() }
+}
+
 fn error(tensors: &Tensors, config: &Config, options: &Options) -> String {
     import(tensors, config, options).map(|_| "imported").unwrap_err().to_string()
 }
@@ -155,6 +161,241 @@ fn what_keras_and_pytorch_wrote_draws_the_same_pictures() {
         let found = import(&tensors, &config, &Options { layout: None, dense: None, ..options }).unwrap();
         assert_eq!((found.format, found.evidence), (layout.into(), Evidence::Shapes));
         assert_eq!((found.model, found.check), (imported.model, imported.check));
+    }
+}
+
+/// The scripts made these of networks as people have them; `tests/interop/make.py` has the networks.
+const NETWORKS: [&str; 7] = [
+    "pytorch-dcgan",
+    "pytorch-upsampling",
+    "pytorch-odd",
+    "pytorch-lists",
+    "keras-upsampling",
+    "keras-lists",
+    "keras-nested",
+];
+
+/// Imports a file of a script with nothing but the recipe that the script printed.
+fn check_network(folder: &Path, name: &str) {
+    let tensors = Tensors::read(&folder.join(format!("{name}.safetensors"))).unwrap();
+    let config = Config::from_toml(&fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap()).unwrap();
+    let imported = import(&tensors, &config, &Options::default()).unwrap();
+    let check = imported.check.unwrap();
+    assert!(check.pictures == 2 && check.worst < 5e-6, "{name}: {check:?}");
+    assert_eq!((imported.evidence, imported.normalisations), (Evidence::Header, 0));
+    let spread = tensors.map["check.image"].std(0.0);
+    assert!(spread > 0.1, "{name}: pictures of one colour would prove nothing ({spread})");
+    quantise(&imported.model).unwrap().to_blob().unwrap();
+}
+
+#[test]
+fn networks_as_people_have_them_draw_the_same_pictures() {
+    NETWORKS.into_iter().for_each(|name| check_network(&fixture(""), name));
+}
+
+/// Runs the scripts themselves where Python has what they need: `RIBBIT_PYTHON`, or else `python3`.
+#[test]
+fn the_scripts_fold_what_they_can_and_refuse_the_rest_by_name() {
+    let python = std::env::var("RIBBIT_PYTHON").unwrap_or_else(|_| "python3".into());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.output().map_or((false, "it is not there".to_owned()), |output| {
+            (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        })
+    };
+    let make = fixture("make.py");
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, needed) in [
+        ("pytorch", "import torch, safetensors, numpy"),
+        ("keras", "import keras, safetensors, numpy, h5py; assert keras.backend.backend() != 'torch'"),
+    ] {
+        // As the script chooses it.
+        let choose = "import importlib.util as i, os; os.environ.setdefault('KERAS_BACKEND', \
+                      'tensorflow' if i.find_spec('tensorflow') else 'jax');";
+        let (is_there, why) = run(&["-c", &format!("{choose} {needed}")]);
+        if !is_there {
+            // Not `eprintln!`, which is only shown when a test fails.
+            let why = why.lines().last().unwrap_or_default().to_owned();
+            let line = format!("LEFT OUT: trainer/interop/{kind}_to_safetensors.py was not run by {python}: {why}\n");
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            continue;
+        }
+        let (good, text) = run(&[make.to_str().unwrap(), kind]);
+        assert!(good, "{text}");
+        let (good, text) = run(&[make.to_str().unwrap(), kind, folder.path().to_str().unwrap()]);
+        assert!(good, "{text}");
+        NETWORKS.iter().filter(|name| name.starts_with(kind)).for_each(|name| check_network(folder.path(), name));
+    }
+}
+
+/// Weights of 16 bits are rounded, and so are pictures that they draw.
+#[test]
+fn half_precision_is_taken_with_its_proof() {
+    let good = Tensors::read(&fixture("pytorch-dcgan.safetensors")).unwrap();
+    let config = config("pytorch-dcgan.toml");
+    let plain = import(&good, &config, &Options::default()).unwrap();
+    assert_eq!(plain.check.unwrap().tolerance, TOLERANCE);
+    for half in [Half::F16, Half::BF16] {
+        let rounded = |value: f32| match half {
+            Half::F16 => f32::from(half::f16::from_f32(value)),
+            Half::BF16 => f32::from(half::bf16::from_f32(value)),
+        };
+        let (dtype, bits): (_, fn(f32) -> u16) = match half {
+            Half::F16 => (safetensors::Dtype::F16, |v| half::f16::from_f32(v).to_bits()),
+            Half::BF16 => (safetensors::Dtype::BF16, |v| half::bf16::from_f32(v).to_bits()),
+        };
+        // As PyTorch saves it: the weights in halves, the proof in float32; then both in halves.
+        for is_half in [|name: &str| name.starts_with("generator."), |_: &str| true] {
+            let arrays: Vec<(&String, Vec<usize>, safetensors::Dtype, Vec<u8>)> = (good.map.iter())
+                .map(|(name, array)| {
+                    let values = array.iter().map(|&v| v as f32);
+                    let shape = array.shape().to_vec();
+                    match is_half(name) {
+                        true => (name, shape, dtype, values.flat_map(|v| bits(v).to_le_bytes()).collect()),
+                        false => (name, shape, safetensors::Dtype::F32, values.flat_map(f32::to_le_bytes).collect()),
+                    }
+                })
+                .collect();
+            let views = arrays.iter().map(|(name, shape, dtype, bytes)| {
+                (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+            });
+            let header = good.header.clone().into_iter().collect();
+            let read = written(&safetensors::serialize(views, Some(header)).unwrap());
+            let imported = import(&read, &config, &Options::default()).unwrap();
+            let check = imported.check.unwrap();
+            assert!(check.worst > TOLERANCE && check.tolerance == half_tolerance(half), "{half}: {check:?}");
+            let weight = plain.model.layers[0].weights[[0, 0]];
+            assert_eq!(imported.model.layers[0].weights[[0, 0]], rounded(weight));
+
+            // What is wrong is still noticed, and half precision is named where it may be the cause.
+            let mut wrong = read.clone();
+            wrong.map.get_mut("generator.0.weight").unwrap().mapv_inplace(|w| 1.2 * w);
+            let message = error(&wrong, &config, &Options::default());
+            assert!(message.contains(&format!("is rounding of {half}")) && message.contains("--dense"), "{message}");
+            let mut wrong = read.clone();
+            let image = wrong.map.get_mut("check.image").unwrap();
+            let up = if image[[0, 0, 0, 0]] > 0.0 { -1.0 } else { 1.0 };
+            image[[0, 0, 0, 0]] += up * 3.0 * f64::from(half_tolerance(half));
+            let message = error(&wrong, &config, &Options::default());
+            assert!(message.contains(&format!("Weights of the type {half} are rounded")), "{message}");
+        }
+    }
+    // A discriminator in halves does not make the generator's proof looser.
+    let mut other = good.clone();
+    other.map.insert("d.0.weight".into(), ArrayD::zeros(vec![1]));
+    other.halves.insert("d.0.weight".into(), Half::BF16);
+    let options = Options { prefix: "generator.".into(), ..Options::default() };
+    assert_eq!(import(&other, &config, &options).unwrap().check.unwrap().tolerance, TOLERANCE);
+}
+
+/// As a network takes them that begins with a convolution: maps of one pixel.
+#[test]
+fn latents_may_be_maps_of_one_pixel() {
+    let config = config("pytorch-dcgan.toml");
+    let good = Tensors::read(&fixture("pytorch-dcgan.safetensors")).unwrap();
+    let model = import(&good, &config, &Options::default()).unwrap().model;
+    let shaped = |shape: &[usize]| {
+        let mut tensors = good.clone();
+        let latents = tensors.map["check.latent"].clone();
+        tensors.map.insert("check.latent".into(), latents.to_shape(shape).unwrap().into_owned());
+        tensors
+    };
+    for shape in [[2, 10, 1, 1], [2, 1, 1, 10]] {
+        assert_eq!(import(&shaped(&shape), &config, &Options::default()).unwrap().model, model);
+    }
+    for shape in [&[2, 5, 2, 1][..], &[2, 1, 10], &[20, 1, 1, 1], &[1, 20, 1, 1]] {
+        assert!(error(&shaped(shape), &config, &Options::default()).contains("check.latent has the shape"));
+    }
+}
+
+/// Spectral and weight normalisation, as PyTorch stored and stores them.
+#[test]
+fn normalised_weights_are_named_once() {
+    let config = config("pytorch-dcgan.toml");
+    let mut good = Tensors::read(&fixture("pytorch-dcgan.safetensors")).unwrap();
+    good.map.retain(|name, _| !name.starts_with("check."));
+    for (kind, ends) in [
+        ("spectral", &["weight_orig", "weight_u", "weight_v"][..]),
+        ("weight", &["weight_g", "weight_v"]),
+        (
+            "spectral",
+            &["parametrizations.weight.original", "parametrizations.weight.0._u", "parametrizations.weight.0._v"],
+        ),
+        ("weight", &["parametrizations.weight.original0", "parametrizations.weight.original1"]),
+    ] {
+        let mut bad = good.clone();
+        for n in 0..3 {
+            let weight = bad.map.remove(&format!("generator.{n}.weight")).unwrap();
+            ends.iter().for_each(|end| drop(bad.map.insert(format!("generator.{n}.{end}"), weight.clone())));
+        }
+        for prefix in ["", "generator."] {
+            let options = Options { prefix: prefix.into(), ..Options::default() };
+            let message = error(&bad, &config, &options);
+            assert!(message.contains(&format!("3 of its layers have {kind} normalisation")), "{message}");
+            assert!(message.contains("pytorch_to_safetensors.py") && message.contains("remove_"), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+
+        // Those of a discriminator are no matter.
+        let mut both = good.clone();
+        ends.iter().for_each(|end| drop(both.map.insert(format!("critic.0.{end}"), ArrayD::zeros(vec![2, 2]))));
+        import(&both, &config, &Options { prefix: "generator.".into(), ..Options::default() }).unwrap();
+        let layers = (0..3).map(|n| format!("generator.{n}")).collect();
+        import(&both, &config, &Options { layers, ..Options::default() }).unwrap();
+    }
+}
+
+/// A tanh whose argument is nearly always far outside draws what int8 can draw, however far.
+#[test]
+fn saturated_last_layers_are_imported() {
+    let lists = r#"layers = [
+        { op = "dense", size = [1, 1], channels = 256, activation = "relu" },
+        { op = "dense", size = [1, 1], channels = 256, activation = "relu" },
+        { op = "dense", size = [16, 16], channels = 3, activation = "tanh" },
+    ]"#;
+    let maps = r#"layers = [
+        { op = "dense", size = [4, 4], channels = 96, activation = "relu" },
+        { op = "conv_transpose", channels = 64, kernel = 4, stride = 2, activation = "leaky_relu", slope = 0.2 },
+        { op = "conv", channels = 3, kernel = 5, activation = "tanh" },
+    ]"#;
+    for (layers, range) in
+        [(lists, Range::Symmetric), (lists, Range::Unit), (maps, Range::Symmetric), (maps, Range::Unit)]
+    {
+        let config = with_layers(layers, range);
+        let plain = generator(&config, 21);
+        // What the float generator draws, and what the device does.
+        let pictures = |factor: f32| {
+            let mut model = plain.clone();
+            let last = model.layers.last_mut().unwrap();
+            last.weights.mapv_inplace(|w| factor * w);
+            last.biases.iter_mut().for_each(|b| *b *= factor);
+            let file = written(&to_safetensors(&model, Layout::Oihw).unwrap());
+            let imported = import(&file, &config, &Options::default()).unwrap();
+            assert_eq!(imported.check.unwrap().worst, 0.0);
+            let blob = quantise(&imported.model).unwrap().to_blob().unwrap();
+            let device = gen_core::Model::parse(&blob).unwrap();
+            assert!(verify(&device, 0..4).unwrap().is_exact());
+            let latents: Vec<_> = (0..64).map(|seed| gen_core::Latent::from_seed(seed, model.latent)).collect();
+            let int8 = draw(&device, &latents);
+            (model.pictures(trainer::train::latent_batch(latents.into_iter(), model.latent).view()), int8)
+        };
+        let psnr = |factor: f32| {
+            let (float, int8) = pictures(factor);
+            likeness(float.view(), int8.view()).psnr
+        };
+        let found = [1.0, 10.0, 40.0, 80.0, 300.0, 1000.0].map(psnr);
+        assert!(found[0] > 40.0 && found[5] > 20.0, "{range:?}: {found:.1?}");
+
+        // A tanh of a million times as much is a sign. Integers without any limit would draw the sign of the same sums,
+        // which shows in the pictures of a generator that fits.
+        let (float, int8) = pictures(1e6);
+        let (_, moderate) = pictures(10.0);
+        let zero = if range == Range::Symmetric { 128 } else { 1 };
+        let signs = moderate.mapv(|pixel| if pixel >= zero { 255 } else { 0 });
+        let (limited, unlimited) =
+            (likeness(float.view(), int8.view()).psnr, likeness(float.view(), signs.view()).psnr);
+        assert!(limited > unlimited, "{range:?}: {limited:.1} dB, without a limit {unlimited:.1} dB");
     }
 }
 
@@ -373,6 +614,12 @@ fn normalisations_without_use_are_named() {
     bad.map.get_mut("generator.5.running_var").unwrap()[[3]] = -0.5;
     assert!(error(&bad, &config, &options).contains("a variance of -0.5"));
 
+    // A summand of a normalisation is no bias of a layer.
+    let mut bad = good.clone();
+    bad.map.remove("generator.5.bias");
+    let message = error(&bad, &config, &options);
+    assert!(message.contains("generator.5.bias is missing") && !message.contains("--zero-bias"), "{message}");
+
     let mut bad = good.clone();
     bad.map.retain(|name, _| !name.starts_with("generator.0."));
     assert!(error(&bad, &config, &options).contains("before the first layer"));
@@ -416,8 +663,7 @@ fn a_normalised_list_is_folded_output_by_output() {
         let map = map.into_iter().map(|(name, array)| (name.to_owned(), array.clone())).collect();
         let format = Format { layout: Layout::Hwio, dense };
         let options = Options { bn_epsilon: 1e-3, ..Options::new(format) };
-        let imported =
-            import(&Tensors { source: "x".into(), map, header: BTreeMap::new() }, &config, &options).unwrap();
+        let imported = import(&tensors(map), &config, &options).unwrap();
         assert!(imported.check.unwrap().worst < 1e-6, "{:?}", imported.check);
     }
 }
@@ -431,7 +677,9 @@ fn layers_without_bias_are_taken_on_request() {
     let mut tensors = written(&to_safetensors(&model, Layout::Oihw).unwrap());
     tensors.map.retain(|name, _| !name.ends_with("bias"));
     let options = Options::new(Layout::Oihw.into());
-    assert_eq!(error(&tensors, &config, &options).matches("is missing").count(), 5);
+    let message = error(&tensors, &config, &options);
+    assert_eq!(message.matches("is missing").count(), 5, "{message}");
+    assert_eq!(message.matches("; --zero-bias if the layer has none").count(), 5, "{message}");
     assert_eq!(import(&tensors, &config, &Options { zero_bias: true, ..options }).unwrap().model, model);
 }
 
@@ -524,7 +772,10 @@ fn the_program_imports_and_exports() {
     // The layout may be left to the file. The network is never guessed, and a refused file leaves no model behind.
     let (good, text) = run(&[&["import", &keras], &import[4..]].concat());
     assert!(good && text.contains("layout: hwio, dense hwc, the only one that all shapes fit"), "{text}");
-    assert!(run(&["import", &keras, "--layout", "hwio"]).1.contains("--preset"));
+    let (good, text) = run(&["import", &keras, "--layout", "hwio"]);
+    assert!(!good && text.contains("--preset") && text.contains("--config"), "{text}");
+    let (good, text) = run(&["import", &keras, "--preset", "pocket", "--config", &recipe]);
+    assert!(!good && text.contains("cannot be used with"), "{text}");
     let (good, text) = run(&["import", &keras, "--layout", "hwio", "--preset", "pocket", "-o", "none.gen"]);
     assert!(!good && text.contains("needs [32, 768]") && !folder.path().join("none.gen").exists(), "{text}");
     let (good, text) = run(&["import", "model.h5", "--layout", "hwio", "--preset", "pocket"]);
@@ -546,7 +797,10 @@ fn the_program_imports_and_exports() {
         course: Default::default(),
     };
     fs::write(folder.path().join("a.ckpt"), checkpoint.encode().unwrap()).unwrap();
-    assert!(run(&["export", "a.ckpt"]).1.contains("--safetensors"));
+    let (good, text) = run(&["export", "a.ckpt"]);
+    assert!(!good && text.contains("--safetensors") && text.contains("--onnx"), "{text}");
+    let (good, text) = run(&["import", "a.ckpt", "--preset", "pocket"]);
+    assert!(!good && text.contains("a checkpoint of Ribbit") && text.contains("trainer quantize"), "{text}");
     let (good, text) = run(&["export", "a.ckpt", "--safetensors", "a.safetensors", "--onnx", "a.onnx"]);
     assert!(good, "{text}");
     assert!(rten::Model::load_file(folder.path().join("a.onnx")).is_ok());
