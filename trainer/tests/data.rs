@@ -9,7 +9,7 @@ use data_common::{records, tar_gz};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 use trainer::data::cifar::{CLASSES, RECORD};
-use trainer::data::{self, ClassFilter, Dataset, Request, Sources};
+use trainer::data::{self, Class, ClassFilter, Dataset, Request, Sources};
 
 fn request(path: &Path) -> Request {
     Request { path: Some(path.to_owned()), ..Request::default() }
@@ -79,8 +79,7 @@ fn every_form_of_cifar_gives_the_same_pictures() {
 fn classes_are_chosen_by_name() {
     let root = cifar_folder(".");
     let with = |class: &str, path: &Path| {
-        let class = class.parse().unwrap();
-        data::load(&Request { class, ..request(path) }, &mut |_| ())
+        data::load(&Request { class: Class::Asked(class.into()), ..request(path) }, &mut |_| ())
     };
     let all = with("ALL", root.path()).unwrap();
     assert_eq!(all.len(), 7);
@@ -132,7 +131,8 @@ fn broken_cifar_is_explained() {
     let inside = tar_gz(&[("data_batch_1.bin", &good[..RECORD + 1])]);
     assert_says(&write("inside.tar.gz", &inside), &["data_batch_1.bin in ", "inside.tar.gz is cut"]);
     assert_says(&write("a.zip", b"PK\x03\x04"), &["zip archive", "unpack"]);
-    assert_says(&write("a.tar.gz", b"<html>"), &["neither", "damaged or something else"]);
+    assert_says(&write("a.tar.gz", b"<html>"), &["a.tar.gz is a web page", "download the file itself"]);
+    assert_says(&write("b.tar.gz", b"what"), &["neither", "damaged or something else"]);
     assert_says(&write("notes.txt", b"hello"), &["notes.txt is neither a folder of pictures nor CIFAR-10"]);
 
     // One bad batch in a folder names the batch.
@@ -306,9 +306,13 @@ fn sources_are_tried_in_order() {
     let (drawn, log) = take(&small, &sources);
     assert_eq!(drawn.unwrap().len(), 3);
     assert_says(&log, &["RIBBIT_OFFLINE is set", "built-in frogs, 3 drawings of seed 0", "--data PATH", "CIFAR10_DIR"]);
-    // Frogs do not stand in for cats.
-    let cats = Request { class: "cat".parse().unwrap(), ..small.clone() };
-    assert_says(&format!("{:#}", take(&cats, &sources).0.unwrap_err()), &["frogs only, no cat", "--data PATH"]);
+    assert_says(&log, &["DRAWN FROGS STAND IN"]);
+    // They do not for somebody who asked for a class, be it frogs.
+    for class in ["cat", "frog"] {
+        let asked = Request { class: Class::Asked(class.into()), ..small.clone() };
+        let error = format!("{:#}", take(&asked, &sources).0.unwrap_err());
+        assert_says(&error, &[class, "cannot be had: RIBBIT_OFFLINE is set", "--data PATH"]);
+    }
 
     // A damaged cache is told of, and does not stop the drawn frogs.
     let archive = cache.path().join("cifar-10-binary.tar.gz");
