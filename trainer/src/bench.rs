@@ -88,7 +88,7 @@ pub fn pictures(config: &Config) -> Result<Dataset> {
         drawn: PICTURES,
         ..data::Request::default()
     };
-    data::load(&request, &mut |_| ())
+    data::load(&request)
 }
 
 /// Does a step for each line of `input` and tells `output` what it took.

@@ -25,13 +25,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::grid::grid;
-use crate::text;
 use crate::quantise::QuantModel;
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::affordable;
 use crate::quantise::forms::{self, Wish};
 use crate::run::checkpoint::write_atomically;
 use crate::run::folder::png;
+use crate::text;
 pub use make::{Words, describe};
 
 /// Pictures of `samples.png`, and in a row of it.
@@ -281,7 +281,7 @@ mod tests {
 
     fn example() -> (Shipped, Dataset) {
         let request = Request { path: Some(BUILTIN.into()), drawn: 40, ..Request::default() };
-        let data = data::load(&request, &mut |_| ()).unwrap();
+        let data = data::load(&request).unwrap();
         let config = Config::preset("pocket").unwrap().narrowed(16);
         let card = Card {
             name: "frog".into(),

@@ -380,6 +380,17 @@ impl Config {
             needed >> 30,
             MAX_MEMORY >> 30
         );
+        for (name, network, pictures) in
+            [("generator", &networks.0, self.batch), ("discriminator", &networks.1, self.batch)]
+        {
+            let maps = network.blocks().iter().flat_map(|block| [block.geometry().input, block.geometry().output]);
+            let largest = maps.map(|map| map.len() as u64 * pictures as u64).max().unwrap_or(0);
+            ensure!(
+                largest <= MAX_MAP_LEN,
+                "{name}: a map of {pictures} pictures has {largest} values, and {MAX_MAP_LEN} are the most: fewer \
+                 channels or a smaller batch"
+            );
+        }
         let output = networks.1.output();
         ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
         let last = self.discriminator.layers.last().map(|l| l.activation);
@@ -491,6 +502,9 @@ fn memory(network: &Network, batch: usize) -> u64 {
     20 * network.parameter_count() as u64 + 8 * maps * batch as u64
 }
 
+/// Most values in a map of a batch: the fast convolutions keep places in maps as `u32`.
+const MAX_MAP_LEN: u64 = u32::MAX as u64;
+
 fn one() -> f32 {
     1.0
 }
@@ -510,6 +524,22 @@ mod tests {
             assert_eq!(config.name, *name);
             assert_eq!(Config::from_toml(&config.to_toml()).expect(name), config);
         }
+    }
+
+    #[test]
+    fn maps_whose_places_do_not_fit_32_bits_are_refused() {
+        let config = |channels| {
+            let mut config = Config::preset("pocket").unwrap();
+            config.batch = 4096;
+            // 32x32 pixels in the discriminator's first layer.
+            config.discriminator.layers.insert(0, Layer { channels, ..config.discriminator.layers[0].clone() });
+            let first = &mut config.discriminator.layers[0];
+            (first.kernel, first.stride, first.batch_norm) = (Some(3), Some(1), false);
+            config
+        };
+        config(8).check().unwrap();
+        let error = config(1024).check().unwrap_err().to_string();
+        assert!(error.contains("4294967296 values"), "{error}");
     }
 
     #[test]

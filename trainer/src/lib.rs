@@ -42,6 +42,7 @@ pub mod quality;
 pub mod quantise;
 pub mod run;
 pub mod tensors;
+pub mod terminal;
 pub mod text;
 pub mod train;
 pub mod usage;

@@ -1,8 +1,7 @@
 //! Command line: parses, calls, prints. What is done stands in the library.
 
 use std::ffi::OsString;
-use std::fmt;
-use std::io::{self, Write as _, stdin, stdout};
+use std::io::{stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gen_core::{Form, Latent, Model};
+use log::{LevelFilter, error, info, warn};
 use ndarray::{Array4, ArrayView4, Axis, s};
 
 use trainer::bench::layers::Limits;
@@ -26,8 +26,8 @@ use trainer::latents::{alike, in_256ths, others, way};
 use trainer::nearest::{Summary, beside, nearest_few};
 use trainer::parity;
 use trainer::quality::ranks::{self, Ranks};
-use trainer::quality::table::Row;
 use trainer::quality::sets::Set;
+use trainer::quality::table::Row;
 use trainer::quality::{self, Reference, copies, sheet};
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
@@ -38,23 +38,16 @@ use trainer::run::folder::{self, DataRef, png};
 use trainer::run::session::Outcome;
 use trainer::run::{Checkpoint, Folder, Forecast, Session, interrupt};
 use trainer::tensors::Tensors;
+use trainer::terminal;
 use trainer::text;
 use trainer::train::latent_batch;
 
-// The standard library's would panic when `trainer inspect | head -1` has read enough.
+// The standard library's panic when `trainer inspect | head -1` has read enough, or on a full disk.
 macro_rules! print {
-    ($($text:tt)*) => { say(format_args!($($text)*)) };
+    ($($text:tt)*) => { terminal::print(format_args!($($text)*)) };
 }
 macro_rules! println {
-    ($($text:tt)*) => { say(format_args!("{}\n", format_args!($($text)*))) };
-}
-
-/// Prints, unless nobody listens any more: files are written all the same.
-fn say(text: fmt::Arguments<'_>) {
-    match io::stdout().write_fmt(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => panic!("cannot print: {error}"),
-        _ => {}
-    }
+    ($($text:tt)*) => { terminal::print(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 /// The generator that the firmware ships with.
@@ -72,10 +65,33 @@ const NEIGHBOURS: usize = 3;
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(flatten)]
+    verbosity: Verbosity,
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
     train: TrainArgs,
+}
+
+/// How much is logged on standard error; results on standard output stay.
+#[derive(Debug, Args)]
+struct Verbosity {
+    /// Log only warnings and errors, and show no progress bar
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Log details, too
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+impl Verbosity {
+    fn level(&self) -> LevelFilter {
+        match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::Warn,
+            (_, true) => LevelFilter::Debug,
+            _ => LevelFilter::Info,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -567,6 +583,7 @@ struct RebuildArgs {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    terminal::init(cli.verbosity.level());
     let result = match cli.command.unwrap_or(Command::Train(cli.train)) {
         Command::Train(args) => with_threads(args.threads, || train(&args)),
         Command::Resume(args) => with_threads(args.threads, || resume(&args)),
@@ -588,12 +605,12 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench(&args),
         Command::Parity { folder } => with_threads(None, || compare(&folder)),
     };
-    match result {
+    match result.and_then(|code| terminal::check_printed().map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", text::shown(&format!("{error:#}")));
-            if let Some(advice) = advice(&error) {
-                eprintln!("{advice}");
+            match advice(&error) {
+                Some(advice) => error!("{error:#}\n{advice}"),
+                None => error!("{error:#}"),
             }
             ExitCode::FAILURE
         }
@@ -629,7 +646,7 @@ fn load(source: &SourceArgs, side: usize) -> Result<Dataset> {
 
 fn load_of(path: Option<PathBuf>, class: Class, side: usize) -> Result<Dataset> {
     let request = data::Request { path, class, side, ..data::Request::default() };
-    data::load(&request, &mut |line| eprintln!("{line}"))
+    data::load(&request).inspect(data::announce)
 }
 
 fn recipe(preset: &str, config: Option<&Path>) -> Result<Config> {
@@ -648,10 +665,10 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     let data = load(&args.source, config.side()?)?;
     let (config, advice) = config.settled(data.len());
     if let Some(advice) = advice {
-        eprintln!("{advice}");
+        warn!("{advice}");
     }
     if args.dry_run {
-        println!("{}", Forecast::measure(config, &data, &mut |line| eprintln!("{line}"))?);
+        println!("{}", Forecast::measure(config, &data)?);
         return Ok(ExitCode::SUCCESS);
     }
     let data_ref = DataRef {
@@ -674,23 +691,20 @@ fn reload(data: &DataRef, config: &Config) -> Result<Dataset> {
 
 fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     interrupt::listen()?;
-    let mut session = Session::resume(&args.run, reload, &mut |line| eprintln!("{line}"))?;
+    let mut session = Session::resume(&args.run, reload)?;
     if let Some(steps) = args.steps {
         session.set_steps(steps)?;
     }
-    eprintln!("Going on at step {} of {}.", session.steps().0, session.steps().1);
+    info!("going on at step {} of {}.", session.steps().0, session.steps().1);
     finish(session)
 }
 
 fn finish(mut session: Session) -> Result<ExitCode> {
     let path = session.folder().path().to_owned();
-    eprintln!("Run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
+    info!("run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
     let (outcome, facts) = session.run().inspect_err(|error| {
         if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-            eprintln!(
-                "Stopped. Nothing up to the last checkpoint is lost; go on with: trainer resume {}",
-                path.display()
-            );
+            warn!("nothing up to the last checkpoint is lost; go on with: trainer resume {}", path.display());
         }
     })?;
     println!("{facts}");
@@ -844,7 +858,7 @@ fn export(args: &QuantizeArgs) -> Result<ExitCode> {
         let checkpoint = Checkpoint::load(path)?;
         let steps = args.tune.unwrap_or(checkpoint.config.quantise.tune);
         let float = float.insert(FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?);
-        let tuned = quantise_tuned(float, steps, &mut |line| eprintln!("{line}"))?;
+        let tuned = quantise_tuned(float, steps)?;
         if let Some(summary) = tuned.summary() {
             println!("fine-tuning: {summary}");
         }
@@ -872,7 +886,7 @@ fn write_card(args: &CardArgs) -> Result<ExitCode> {
         source: args.source.clone(),
         scores: args.score.iter().cloned().collect(),
     };
-    let shipped = describe(&args.run, words, reload, &mut |line| eprintln!("{line}"))?;
+    let shipped = describe(&args.run, words, reload)?;
     shipped.write(&out)?;
     println!("model: {} ({} bytes)", out.join("model.gen").display(), shipped.blob.len());
     println!("card: {}", out.join("README.md").display());
@@ -888,16 +902,16 @@ fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     card.check_data(&data)?;
     let doubts = card.doubts(&data)?;
     if let Some(doubts) = &doubts {
-        eprintln!("The model will not be the same to the bit: {doubts}.");
+        warn!("the model will not be the same to the bit: {doubts}");
     }
     interrupt::listen()?;
     let session = match &args.resume {
         Some(run) => {
             let folder = Folder::open(run)?;
             // If config.toml is damaged, what resuming will write anew.
-            let config = folder.config().or_else(|_| folder.latest(&mut |_| ()).map(|checkpoint| checkpoint.config))?;
+            let config = folder.config().or_else(|_| folder.latest().map(|checkpoint| checkpoint.config))?;
             ensure!(config == card.config, "{} follows another recipe than the card", run.display());
-            Session::resume(run, |_, _| Ok(data), &mut |line| eprintln!("{line}"))?
+            Session::resume(run, |_, _| Ok(data))?
         }
         None => {
             let data_ref = DataRef {
@@ -1114,7 +1128,7 @@ fn bench(args: &BenchArgs) -> Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut measurements = Vec::new();
     for (config, argument) in args.recipes()? {
-        eprintln!("{} ...", config.name);
+        info!("{} ...", config.name);
         let mut command = process::Command::new(&program);
         command.args(["bench", "--paired"]).args(argument);
         for (name, value) in [("--batch", args.batch), ("--threads", args.threads)] {

@@ -179,14 +179,7 @@ struct Found {
 
 /// Looks for the nearest references of as many pictures as there are `lists`, from `first` on; `references` are those
 /// from number `offset` on.
-fn few(
-    pictures: &Halves,
-    first: usize,
-    references: &Halves,
-    offset: usize,
-    count: usize,
-    lists: &mut [Vec<Found>],
-) {
+fn few(pictures: &Halves, first: usize, references: &Halves, offset: usize, count: usize, lists: &mut [Vec<Found>]) {
     let here = first..first + lists.len();
     for start in (0..references.squares.len()).step_by(REFERENCES) {
         let there = start..references.squares.len().min(start + REFERENCES);

@@ -569,7 +569,7 @@ impl Side {
                 let off = (off * RELATIVE * largest(&gradient[p.place.clone()])) as f32;
                 gradient[p.place.clone()].iter_mut().for_each(|g| *g += off);
             }
-            self.optimiser.step(0, 1.0, &mut params, &gradient, &mut self.optimiser.moments(first.len()));
+            self.optimiser.step(1.0, &mut params, &gradient, &mut self.optimiser.moments(first.len()));
             params
         };
         self.compare(report, "optimiser alone", "after.", &stored, &step(0.0), Tolerance::Absolute);

@@ -35,8 +35,8 @@ pub fn decode(bytes: Vec<u8>) -> Result<String> {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         // A recipe begins with a letter, `#` or `[`, which have a zero beside them in UTF-16.
-        [1.., 0, ..] => utf16(&bytes, u16::from_le_bytes),
-        [0, 1.., ..] => utf16(&bytes, u16::from_be_bytes),
+        [1..=0xff, 0, ..] => utf16(&bytes, u16::from_le_bytes),
+        [0, 1..=0xff, ..] => utf16(&bytes, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => decode(rest.to_vec()),
         _ => match String::from_utf8(bytes) {
             Ok(text) => Ok(text),

@@ -178,12 +178,17 @@ impl Trainer {
     /// When the state belongs to another configuration.
     pub fn with_state(config: Config, state: State) -> Result<Self> {
         let (generator, discriminator) = config.networks()?;
+        let (of_generator, of_discriminator) = (generator.parameter_count(), discriminator.parameter_count());
+        let [g_first, g_second] = config.generator.optimiser.moment_lengths(of_generator);
+        let [d_first, d_second] = config.discriminator.optimiser.moment_lengths(of_discriminator);
         let expected = [
-            ("generator", state.generator.len(), generator.parameter_count()),
-            ("average", state.average.len(), generator.parameter_count()),
-            ("discriminator", state.discriminator.len(), discriminator.parameter_count()),
-            ("generator moments", state.generator_moments.second.len(), generator.parameter_count()),
-            ("discriminator moments", state.discriminator_moments.second.len(), discriminator.parameter_count()),
+            ("generator", state.generator.len(), of_generator),
+            ("average", state.average.len(), of_generator),
+            ("discriminator", state.discriminator.len(), of_discriminator),
+            ("first moments of the generator", state.generator_moments.first.len(), g_first),
+            ("second moments of the generator", state.generator_moments.second.len(), g_second),
+            ("first moments of the discriminator", state.discriminator_moments.first.len(), d_first),
+            ("second moments of the discriminator", state.discriminator_moments.second.len(), d_second),
         ];
         for (name, found, expected) in expected {
             ensure!(found == expected, "{name}: {found} numbers saved, the configuration needs {expected}");
@@ -318,7 +323,7 @@ impl Trainer {
         }
         let [(fake_loss, d_fake), (real_loss, d_real)] = results;
         let (params, moments) = (&mut state.discriminator, &mut state.discriminator_moments);
-        config.discriminator.optimiser.step(state.step, factor, params, &turn.gradient, moments);
+        config.discriminator.optimiser.step(factor, params, &turn.gradient, moments);
         clock.lap(Phase::DOptimiser);
 
         // Generator, through the discriminator, which stands still.
@@ -349,7 +354,7 @@ impl Trainer {
         generator.backward(&state.generator, Some(&mut turn.gradient), false, Pass::Eval);
         clock.lap(Phase::GBackward);
         let (params, moments) = (&mut state.generator, &mut state.generator_moments);
-        config.generator.optimiser.step(state.step, factor, params, &turn.gradient, moments);
+        config.generator.optimiser.step(factor, params, &turn.gradient, moments);
 
         // Early on the average would mostly hold the first weights.
         let decay = config.ema.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
@@ -526,6 +531,45 @@ mod tests {
             assert!(close(f.d_loss, d.d_loss) && close(f.g_loss, d.g_loss), "{}: {f:?} {d:?}", config.name);
             // Otherwise they are the same kernels, and this proves nothing.
             assert_ne!(fast.trace, direct.trace, "{}", config.name);
+        }
+    }
+
+    #[test]
+    fn updates_are_no_larger_after_going_back() {
+        // To the state before the first step, as a run goes back that has no later checkpoint yet.
+        let config = Config { batch: 4, ..Config::preset("pocket").unwrap() };
+        let lr = |optimiser: optim::Optimiser| match optimiser {
+            optim::Optimiser::Adam { lr, .. } => lr,
+            optim::Optimiser::RmsProp { .. } => unreachable!("the preset has Adam"),
+        };
+        let data = pictures(10);
+        for step in [0, 50, 300, 499] {
+            let mut trainer = Trainer::new(config.clone()).unwrap();
+            trainer.state.step = step;
+            let before = trainer.state.clone();
+            trainer.step(&data).unwrap();
+            let after = &trainer.state;
+            for (before, after, lr) in [
+                (&before.generator, &after.generator, lr(config.generator.optimiser)),
+                (&before.discriminator, &after.discriminator, lr(config.discriminator.optimiser)),
+            ] {
+                // Adam's first update is the learning rate, for every parameter with a gradient.
+                let largest = before.iter().zip(after).fold(0f32, |most, (b, a)| most.max((a - b).abs()));
+                assert!((0.9 * lr..1.01 * lr).contains(&largest), "step {step}: {largest}, and the rate is {lr}");
+            }
+        }
+    }
+
+    #[test]
+    fn moments_of_another_length_are_refused() {
+        let trainer = Trainer::new(Config::preset("pocket").unwrap()).unwrap();
+        for list in 0..4 {
+            let mut state = trainer.state.clone();
+            let (g, d) = (&mut state.generator_moments, &mut state.discriminator_moments);
+            let list = [&mut g.first, &mut g.second, &mut d.first, &mut d.second].into_iter().nth(list).unwrap();
+            list.pop();
+            let error = Trainer::with_state(trainer.config.clone(), state).unwrap_err().to_string();
+            assert!(error.contains("moments of the"), "{error}");
         }
     }
 

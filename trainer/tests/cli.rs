@@ -9,6 +9,7 @@ use trainer::quantise::fold::to_pixel;
 use trainer::run::{Checkpoint, Folder};
 use trainer::train::Trainer;
 
+mod logged;
 mod run_common;
 
 use run_common::{MEASURED, Place, lines, measured, result, tiny, with};
@@ -164,7 +165,7 @@ fn ctrl_c_saves_exports_and_stops() {
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     let folder = place.folder("001-tiny");
     assert!(folder.file("model.gen").is_file() && folder.file("report.html").is_file());
-    let step = folder.latest(&mut |_| ()).unwrap().state.step;
+    let step = folder.latest().unwrap().state.step;
     assert!(step >= 7, "{step}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("trainer resume"));
 }
@@ -190,7 +191,7 @@ fn a_run_can_be_made_longer_but_not_shorter() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("already"), "{steps}");
     }
     place.run_well(&["resume", "runs/001-tiny", "--steps", "40"]);
-    assert_eq!(place.folder("001-tiny").latest(&mut |_| ()).unwrap().state.step, 40);
+    assert_eq!(place.folder("001-tiny").latest().unwrap().state.step, 40);
     let text = place.run_well(&["resume", "runs/001-tiny"]);
     assert!(text.contains("step 40 of 40"), "the time budget is forgotten: {text}");
 }
@@ -350,7 +351,7 @@ fn pairs_show_what_the_discriminator_saw() {
 
     // In order: the eleventh batch of six of 20 pictures begins with picture 60 mod 20.
     let request = data::Request { path: Some(place.path().join("pictures")), ..Default::default() };
-    let pictures = data::load(&request, &mut |_| ()).unwrap().pictures;
+    let pictures = data::load(&request).unwrap().pictures;
     let first: Vec<_> = pictures.slice(ndarray::s![60 % 20, .., .., ..]).iter().copied().collect();
     assert_eq!(pixels("pairs/real-000011.png"), first);
 
@@ -564,7 +565,7 @@ fn only_what_can_be_rebuilt_gets_a_card() {
     // Its rate had fallen towards another end, or the clock had planned that.
     place.run_well(&["--config", "falling.toml", "--data", "pictures", "--steps", "8"]);
     for name in ["001-tiny", "004-tiny"] {
-        let (run, steps) = (format!("runs/{name}"), place.folder(name).latest(&mut |_| ()).unwrap().state.step + 2);
+        let (run, steps) = (format!("runs/{name}"), place.folder(name).latest().unwrap().state.step + 2);
         place.run_well(&["resume", &run, "--steps", &steps.to_string()]);
         let (done, text) = card(&run);
         assert!(!done && text.contains(&format!("end was moved at step {}", steps - 2)), "{text}");
@@ -573,7 +574,7 @@ fn only_what_can_be_rebuilt_gets_a_card() {
     // It had not begun to fall when the end was moved: a run of that length from the start is the same.
     place.run_well(&["--config", "late.toml", "--data", "pictures", "--steps", "30"]);
     let folder = place.folder("005-tiny");
-    while folder.latest(&mut |_| ()).unwrap().state.step > 20 {
+    while folder.latest().unwrap().state.step > 20 {
         fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
     }
     place.run_well(&["resume", "runs/005-tiny", "--steps", "40"]);
@@ -776,7 +777,7 @@ fn a_run_that_diverges_goes_back_and_says_so() {
     fs::write(place.path().join("wild.toml"), patient).unwrap();
     let text = place.run_well(&["--config", "wild.toml", "--data", "pictures", "--steps", "40"]);
     assert!(text.contains("diverged") && text.contains("gone back"), "{text}");
-    let checkpoint = place.folder("002-tiny").latest(&mut |line| panic!("{line}")).unwrap();
+    let checkpoint = place.folder("002-tiny").latest().unwrap();
     assert_eq!(checkpoint.state.step, 40);
     assert!(checkpoint.course.rollbacks > 3 && checkpoint.course.rate < 0.01, "{:?}", checkpoint.course);
 }

@@ -1,12 +1,14 @@
 //! Sources on disk: CIFAR-10 in its forms, folders of pictures, and what is wrong with either.
 
 mod data_common;
+mod logged;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use data_common::{records, tar_gz};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+use logged::logged;
 use tempfile::TempDir;
 use trainer::data::cifar::{CLASSES, RECORD};
 use trainer::data::{self, Class, ClassFilter, Dataset, Request, Sources};
@@ -16,12 +18,12 @@ fn request(path: &Path) -> Request {
 }
 
 fn load(path: &Path) -> Dataset {
-    data::load(&request(path), &mut |_| ()).unwrap()
+    data::load(&request(path)).unwrap()
 }
 
 /// The whole message, causes included.
 fn error(request: &Request) -> String {
-    format!("{:#}", data::load(request, &mut |_| ()).unwrap_err())
+    format!("{:#}", data::load(request).unwrap_err())
 }
 
 #[track_caller]
@@ -78,9 +80,7 @@ fn every_form_of_cifar_gives_the_same_pictures() {
 #[test]
 fn classes_are_chosen_by_name() {
     let root = cifar_folder(".");
-    let with = |class: &str, path: &Path| {
-        data::load(&Request { class: Class::Asked(class.into()), ..request(path) }, &mut |_| ())
-    };
+    let with = |class: &str, path: &Path| data::load(&Request { class: Class::Asked(class.into()), ..request(path) });
     let all = with("ALL", root.path()).unwrap();
     assert_eq!(all.len(), 7);
     let expected = [("airplane", 1), ("cat", 1), ("frog", 4), ("truck", 1)].map(|(name, n)| (name.to_owned(), n));
@@ -99,7 +99,7 @@ fn classes_are_chosen_by_name() {
 #[test]
 fn cifar_is_resized_to_other_sides() {
     let root = cifar_folder(".");
-    let dataset = data::load(&Request { side: 16, ..request(root.path()) }, &mut |_| ()).unwrap();
+    let dataset = data::load(&Request { side: 16, ..request(root.path()) }).unwrap();
     assert_eq!(dataset.pictures.dim(), (4, 16, 16, 3));
     assert_eq!(marks(&dataset), [0, 2, 1, 3]);
     for side in [0, 7, 4096] {
@@ -289,8 +289,7 @@ fn sources_are_tried_in_order() {
     let mut sources = Sources { cifar10_dir: Some(variable.path().into()), ..nowhere(cache.path()) };
     let small = Request { drawn: 3, ..Request::default() };
     let take = |request: &Request, sources: &Sources| {
-        let mut lines = Vec::new();
-        let result = data::load_from(request, sources, &mut |line| lines.push(line.to_owned()));
+        let (result, lines) = logged(|| data::load_from(request, sources).inspect(data::announce));
         (result, lines.join("\n"))
     };
 

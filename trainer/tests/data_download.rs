@@ -1,6 +1,7 @@
 //! The download, against a small HTTP server of its own.
 
 mod data_common;
+mod logged;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use data_common::{records, tar_gz};
+use logged::logged;
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 use trainer::data::download::{DownloadError, fetch, part_of};
@@ -105,8 +107,7 @@ impl Case {
     }
 
     fn fetch(&self, url: &str) -> (Result<(), DownloadError>, String) {
-        let mut lines = Vec::new();
-        let result = fetch(url, &md5(&file()), &self.target, &mut |line| lines.push(line.to_owned()));
+        let (result, lines) = logged(|| fetch(url, &md5(&file()), &self.target));
         (result, lines.join("\n"))
     }
 
@@ -249,8 +250,7 @@ fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
         Sources { cifar10_dir: None, cache: Some(cache.path().join("ribbit")), url, md5: md5(&bytes), offline: false };
     let request = Request { drawn: 4, ..Request::default() };
     let load = || {
-        let mut lines = Vec::new();
-        let dataset = data::load_from(&request, &sources, &mut |line| lines.push(line.to_owned())).unwrap();
+        let (dataset, lines) = logged(|| data::load_from(&request, &sources).inspect(data::announce).unwrap());
         (dataset.len(), lines.join("\n"))
     };
     let (count, lines) = load();
@@ -286,7 +286,7 @@ fn a_good_archive_outlives_what_cannot_be_done_with_it() {
     let bytes = tar_gz(&[("data_batch_1.bin", &records(&[6; 6000]))]);
     let (url, log) = serve(bytes.clone(), vec![Answer::Whole]);
     let (sources, archive) = cached(&cache, &bytes, &url);
-    let error = |request: &Request| format!("{:#}", data::load_from(request, &sources, &mut |_| ()).unwrap_err());
+    let error = |request: &Request| format!("{:#}", data::load_from(request, &sources).unwrap_err());
     // More than 4 GB of pixels.
     let large = error(&Request { side: 512, ..Request::default() });
     assert!(large.contains("take more than 4 GB"), "{large}");
@@ -295,7 +295,7 @@ fn a_good_archive_outlives_what_cannot_be_done_with_it() {
     assert!(error(&class("ship")).contains("no picture of the class ship"), "{}", error(&class("ship")));
     assert_eq!(fs::read(&archive).unwrap(), bytes);
     assert!(log.lock().unwrap().is_empty(), "nothing was downloaded");
-    assert_eq!(data::load_from(&class("frog"), &sources, &mut |_| ()).unwrap().len(), 6000);
+    assert_eq!(data::load_from(&class("frog"), &sources).unwrap().len(), 6000);
 }
 
 #[cfg(unix)]
@@ -308,7 +308,7 @@ fn an_archive_that_may_not_be_read_stays() {
     fs::remove_file(&archive).unwrap();
     // Whoever may read everything still cannot read the memory of a process at 0: an error of the system.
     symlink("/proc/self/mem", &archive).unwrap();
-    let error = format!("{:#}", data::load_from(&Request::default(), &sources, &mut |_| ()).unwrap_err());
+    let error = format!("{:#}", data::load_from(&Request::default(), &sources).unwrap_err());
     assert!(error.contains("cifar-10-binary.tar.gz"), "{error}");
     assert!(archive.is_symlink() && log.lock().unwrap().is_empty());
 }
@@ -320,7 +320,7 @@ fn who_asked_for_a_class_gets_no_drawn_frogs_when_the_download_fails() {
     let sources =
         Sources { cifar10_dir: None, cache: Some(cache.path().to_owned()), url, md5: md5(&file()), offline: false };
     let request = Request { class: Class::Asked("frog".into()), ..Request::default() };
-    let error = format!("{:#}", data::load_from(&request, &sources, &mut |_| ()).unwrap_err());
+    let error = format!("{:#}", data::load_from(&request, &sources).unwrap_err());
     assert!(error.contains("broke off after 1000 bytes") && error.contains("--data builtin"), "{error}");
     let part = part_of(&cache.path().join("cifar-10-binary.tar.gz"));
     assert_eq!(fs::metadata(part).unwrap().len(), 1000, "kept to go on from");

@@ -8,6 +8,7 @@ use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 use trainer::data::{self, Class, Dataset, Request};
 
+mod logged;
 mod run_common;
 
 use run_common::{MEASURED, Place, TINY, lines, with};
@@ -23,7 +24,7 @@ fn save(i: u32, path: &Path) {
 }
 
 fn try_load(path: &Path, class: Class) -> anyhow::Result<Dataset> {
-    data::load(&Request { path: Some(path.to_owned()), class, ..Request::default() }, &mut |_| ())
+    data::load(&Request { path: Some(path.to_owned()), class, ..Request::default() })
 }
 
 fn load(path: &Path) -> Dataset {
@@ -190,7 +191,8 @@ fn names_cannot_steer_the_terminal_or_break_a_list() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_says(&error, &[r"two\u{a}lines.png: it is gone", "Put them back"]);
     assert!(!error.contains(raw), "{error:?}");
-    for arguments in [["data", "--data", "no\x1b[2Jthing"], ["inspect", "no\x1b[2Jthing", "--help"], ["data", "--class", "\x1b[2J"]]
+    for arguments in
+        [["data", "--data", "no\x1b[2Jthing"], ["inspect", "no\x1b[2Jthing", "--help"], ["data", "--class", "\x1b[2J"]]
     {
         let output = place.run(&arguments);
         assert!(!String::from_utf8_lossy(&output.stderr).contains("\x1b[2J"), "{arguments:?}");
@@ -259,7 +261,8 @@ fn recipes_of_every_encoding_are_read() {
     let place = Place::new();
     let text = fs::read_to_string(place.path().join("tiny.toml")).unwrap();
     let text = format!("# Frösche\n{text}").replace('\n', "\r\n");
-    let utf16: Vec<u8> = "\u{feff}".chars().chain(text.chars()).collect::<String>().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        "\u{feff}".chars().chain(text.chars()).collect::<String>().encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, bytes) in [("utf16.toml", utf16), ("bom.toml", ["\u{feff}", &text].concat().into_bytes())] {
         fs::write(place.path().join(name), bytes).unwrap();
         place.run_well(&["--config", name, "--data", "pictures", "--steps", "2"]);

@@ -28,7 +28,7 @@ fn golden_pictures() {
 #[test]
 fn thousands_are_distinct() {
     let request = Request { path: Some(data::BUILTIN.into()), drawn: 3000, ..Request::default() };
-    let dataset = data::load(&request, &mut |_| ()).unwrap();
+    let dataset = data::load(&request).unwrap();
     assert_eq!(dataset.pictures.dim(), (3000, 32, 32, 3));
     let distinct: HashSet<Vec<u8>> =
         dataset.pictures.outer_iter().map(|picture| picture.iter().copied().collect()).collect();

@@ -46,7 +46,7 @@ fn jpegs() -> Vec<Vec<u8>> {
 }
 
 fn load(path: &Path) -> Dataset {
-    data::load(&Request { path: Some(path.to_owned()), ..Request::default() }, &mut |_| ()).unwrap()
+    data::load(&Request { path: Some(path.to_owned()), ..Request::default() }).unwrap()
 }
 
 #[test]
@@ -227,7 +227,8 @@ fn of_a_film_the_first_picture_is_taken() {
     let mut body = [b"WEBP".to_vec(), chunk(b"VP8X", &[2, 0, 0, 0, 31, 0, 0, 31, 0, 0])].concat();
     body.extend(chunk(b"ANIM", &[0; 6]));
     for colour in colours {
-        let still = encoded(&RgbImage::from_pixel(32, 32, Rgb([colour.0[0], colour.0[1], colour.0[2]])), ImageFormat::WebP);
+        let still =
+            encoded(&RgbImage::from_pixel(32, 32, Rgb([colour.0[0], colour.0[1], colour.0[2]])), ImageFormat::WebP);
         let frame = [&[0, 0, 0, 0, 0, 0, 31, 0, 0, 31, 0, 0, 100, 0, 0, 0][..], &still[12..]].concat();
         body.extend(chunk(b"ANMF", &frame));
     }
@@ -284,7 +285,7 @@ fn other_kinds_are_named_with_what_to_do() {
         assert!(skipped.reason.contains(kind) && skipped.reason.contains(todo), "{skipped}");
         // As a source of its own it is named too.
         let path = Some(root.path().join(name));
-        let error = data::load(&Request { path, ..Request::default() }, &mut |_| ()).unwrap_err().to_string();
+        let error = data::load(&Request { path, ..Request::default() }).unwrap_err().to_string();
         assert!(error.contains(kind) && error.contains(todo), "{error}");
     }
     assert!(data::describe(&dataset).contains("a.npy"), "all are listed");

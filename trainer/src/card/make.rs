@@ -39,15 +39,10 @@ pub struct Words {
 /// When the folder is no run, the run is not finished, its pictures have changed or
 /// nobody says where they come from, or when the run could not be rebuilt to the same
 /// bits because the clock had a say in it or its end was moved.
-pub fn describe(
-    path: &Path,
-    words: Words,
-    load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
-    log: &mut dyn FnMut(&str),
-) -> Result<Shipped> {
+pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>) -> Result<Shipped> {
     let folder = Folder::open(path)?;
     let data_ref = folder.data_ref()?;
-    let checkpoint = folder.latest(log)?;
+    let checkpoint = folder.latest()?;
     // What is in force at the end may have been adapted on the way; a rebuilt run begins as this one began.
     let mut config = folder.config()?;
     let (step, steps) = (checkpoint.state.step, checkpoint.config.steps);
@@ -118,7 +113,7 @@ fn likeness_of(folder: &Folder, blob: &[u8]) -> Result<BTreeMap<String, toml::Va
     for path in std::iter::once(folder.file(BEST)).chain(last_first) {
         let Ok(checkpoint) = Checkpoint::load(&path) else { continue };
         let float = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
-        if quantise_tuned(&float, checkpoint.config.quantise.tune, &mut |_| {})?.model.to_blob()? != blob {
+        if quantise_tuned(&float, checkpoint.config.quantise.tune)?.model.to_blob()? != blob {
             continue;
         }
         let model = Model::parse(blob).context("model.gen")?;

@@ -274,7 +274,9 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
             let name = path.rsplit(|&byte| byte == b'/' || byte == b'\\').next().unwrap_or_default();
             let name = String::from_utf8_lossy(name).into_owned();
             other = other.or(match name.as_str() {
-                "data_batch_1" => Some("; it is the Python version, and the binary version (cifar-10-binary.tar.gz) is needed"),
+                "data_batch_1" => {
+                    Some("; it is the Python version, and the binary version (cifar-10-binary.tar.gz) is needed")
+                }
                 "data_batch_1.mat" => {
                     Some("; it is the Matlab version, and the binary version (cifar-10-binary.tar.gz) is needed")
                 }

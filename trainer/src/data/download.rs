@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use log::{Level, info, warn};
 use md5::{Digest, Md5};
 use thiserror::Error;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::terminal;
 
 /// Someone without a network should not be kept waiting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,9 +74,8 @@ pub fn part_of(target: &Path) -> PathBuf {
 }
 
 /// Fetches `url` into `target`, unless it is there. Makes the folder if need be. `md5` is the
-/// checksum in hexadecimal digits. `log` gets a line now and then when there is no terminal for a
-/// progress bar.
-pub fn fetch(url: &str, md5: &str, target: &Path, log: &mut dyn FnMut(&str)) -> Result<(), DownloadError> {
+/// checksum in hexadecimal digits.
+pub fn fetch(url: &str, md5: &str, target: &Path) -> Result<(), DownloadError> {
     let path = part_of(target);
     let disk = |cause| DownloadError::Disk { path: path.clone(), cause };
     if let Some(folder) = target.parent() {
@@ -94,7 +96,7 @@ pub fn fetch(url: &str, md5: &str, target: &Path, log: &mut dyn FnMut(&str)) -> 
     let mut part = Part { file, length: 0, hash: Md5::new() };
     part.recall().map_err(disk)?;
     if !part.digest().eq_ignore_ascii_case(md5)
-        && let Err(stop) = transfer(url, &mut part, log)
+        && let Err(stop) = transfer(url, &mut part)
     {
         if part.length == 0 {
             // Nothing to go on from. That it cannot be removed would be no news.
@@ -186,7 +188,7 @@ fn root_certs() -> RootCerts {
 }
 
 /// Requests the rest of the file until it is complete or no longer grows.
-fn transfer(url: &str, part: &mut Part, log: &mut dyn FnMut(&str)) -> Result<(), Stop> {
+fn transfer(url: &str, part: &mut Part) -> Result<(), Stop> {
     let agent = ureq::Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(root_certs()).build())
         .http_status_as_error(false)
@@ -200,10 +202,10 @@ fn transfer(url: &str, part: &mut Part, log: &mut dyn FnMut(&str)) -> Result<(),
     let mut attempt = 1;
     loop {
         let before = part.length;
-        match request(&agent, url, part, log) {
+        match request(&agent, url, part) {
             Err(Stop::Error(DownloadError::Cut { .. })) if part.length > before && attempt < ATTEMPTS => {
                 attempt += 1;
-                log(&format!("the connection broke off at {}; trying to go on from there", megabytes(part.length)));
+                warn!("the connection broke off at {}; trying to go on from there", megabytes(part.length));
                 std::thread::sleep(Duration::from_millis(300));
             }
             done => return done,
@@ -212,7 +214,7 @@ fn transfer(url: &str, part: &mut Part, log: &mut dyn FnMut(&str)) -> Result<(),
 }
 
 /// One request for what is missing, read to its end.
-fn request(agent: &ureq::Agent, url: &str, part: &mut Part, log: &mut dyn FnMut(&str)) -> Result<(), Stop> {
+fn request(agent: &ureq::Agent, url: &str, part: &mut Part) -> Result<(), Stop> {
     let get = |from: u64| {
         let mut request = agent.get(url);
         if from > 0 {
@@ -258,7 +260,7 @@ fn request(agent: &ureq::Agent, url: &str, part: &mut Part, log: &mut dyn FnMut(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return Err(DownloadError::Cut { url: url.into(), got: part.length }.into()),
         }
-        progress.at(part.length, log);
+        progress.at(part.length);
         if part.length > MAX_BYTES {
             return Err(DownloadError::TooLarge { url: url.into() }.into());
         }
@@ -281,24 +283,25 @@ enum Progress {
 
 impl Progress {
     fn new(start: u64, total: Option<u64>) -> Self {
-        if io::stderr().is_terminal() {
+        if io::stderr().is_terminal() && terminal::shows(Level::Info) {
             let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_position(start);
             let style = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
             bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            terminal::show_bar(Some(bar.clone()));
             return Self::Bar(bar);
         }
         let step = total.map_or(20_000_000, |total| total.div_ceil(10)).max(1);
         Self::Lines { total, step, next: (start / step + 1) * step }
     }
 
-    fn at(&mut self, bytes: u64, log: &mut dyn FnMut(&str)) {
+    fn at(&mut self, bytes: u64) {
         match self {
             Self::Bar(bar) => bar.set_position(bytes),
             Self::Lines { total, step, next } if bytes >= *next => {
                 *next = (bytes / *step + 1) * *step;
                 match *total {
-                    Some(total) => log(&format!("  {} of {}", megabytes(bytes), megabytes(total))),
-                    None => log(&format!("  {}", megabytes(bytes))),
+                    Some(total) => info!("  {} of {}", megabytes(bytes), megabytes(total)),
+                    None => info!("  {}", megabytes(bytes)),
                 }
             }
             Self::Lines { .. } => {}
@@ -309,6 +312,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Self::Bar(bar) = self {
+            terminal::show_bar(None);
             bar.finish_and_clear();
         }
     }

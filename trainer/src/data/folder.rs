@@ -268,7 +268,8 @@ fn decode_with(
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
 
-    const SMALLER: &str = "make it smaller first, with ImageMagick for example: magick FILE -resize 2000x2000 SMALL.png";
+    const SMALLER: &str =
+        "make it smaller first, with ImageMagick for example: magick FILE -resize 2000x2000 SMALL.png";
     let explain = |error: ImageError| match error {
         ImageError::Limits(_) => {
             format!("too large: more than {MAX_SIDE} pixels a side, or {} MB; {SMALLER}", MAX_ALLOC >> 20)

@@ -30,11 +30,19 @@ impl fmt::Display for Flaw {
         let percent = |found: u64, promised: u64| (100 * found.min(promised)).checked_div(promised).unwrap_or(0);
         match *self {
             Self::Cut { found, promised } => {
-                write!(f, "the JPEG is cut: {}% of a scan is there; copy or download it again", percent(found, promised))
+                write!(
+                    f,
+                    "the JPEG is cut: {}% of a scan is there; copy or download it again",
+                    percent(found, promised)
+                )
             }
             Self::Scans => write!(f, "the JPEG is cut between its scans; copy or download it again"),
             Self::Code { found, promised } => {
-                write!(f, "the JPEG is damaged after {}% of a scan; copy or download it again", percent(found, promised))
+                write!(
+                    f,
+                    "the JPEG is damaged after {}% of a scan; copy or download it again",
+                    percent(found, promised)
+                )
             }
         }
     }
@@ -72,8 +80,7 @@ struct Table {
 
 impl Table {
     fn new(counts: &[u8; 16], values: &[u8]) -> Self {
-        let mut table =
-            Self { short: [(0, 0); 256], limits: [0; 17], offsets: [0; 17], values: values.to_vec() };
+        let mut table = Self { short: [(0, 0); 256], limits: [0; 17], offsets: [0; 17], values: values.to_vec() };
         let (mut code, mut place) = (0_u32, 0_usize);
         for length in 1..=16_usize {
             table.offsets[length] = place as i32 - code as i32;
@@ -298,7 +305,8 @@ impl Walk {
             let table = |class: usize, number: u8| self.tables[class].get(usize::from(number))?.clone();
             parts.push((place, table(0, tables >> 4), table(1, tables & 15)));
         }
-        let is_legal = band.0 <= band.1 && band.1 < 64 && (!is_ac || count == 1) && (is_ac || !self.progressive || band.1 == 0);
+        let is_legal =
+            band.0 <= band.1 && band.1 < 64 && (!is_ac || count == 1) && (is_ac || !self.progressive || band.1 == 0);
         if parts.is_empty() || !is_legal {
             return Err(Stop::Unknown);
         }

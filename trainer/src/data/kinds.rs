@@ -55,18 +55,21 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
             return kind_of("a camera's raw picture", DEVELOP);
         }
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
-            let raw = ["dng", "cr2", "nef", "nrw", "arw", "sr2", "srf", "srw", "pef", "3fr", "iiq", "erf", "kdc", "dcr"];
+            let raw =
+                ["dng", "cr2", "nef", "nrw", "arw", "sr2", "srf", "srw", "pef", "3fr", "iiq", "erf", "kdc", "dcr"];
             return if at(8, b"CR") || ends(&raw) {
                 kind_of("a camera's raw picture", DEVELOP)
             } else {
                 kind_of("a TIFF picture", CONVERT)
             };
         }
-        [0, 0, 1 | 2, 0, 1.., 0, ..] => return kind_of("an icon (ICO or CUR)", CONVERT),
+        [0, 0, 1 | 2, 0, 1..=0xff, 0, ..] => return kind_of("an icon (ICO or CUR)", CONVERT),
         [b'P', b'1'..=b'7', b' ' | b'\t' | b'\r' | b'\n' | b'#', ..] => {
             return kind_of("a PNM picture (PPM, PGM, PBM or PAM)", CONVERT);
         }
-        [0x80, 2..=5, ..] => return kind_of("a Python pickle (CIFAR-10 and CIFAR-100 in their Python version are such)", BINARY),
+        [0x80, 2..=5, ..] => {
+            return kind_of("a Python pickle (CIFAR-10 and CIFAR-100 in their Python version are such)", BINARY);
+        }
         // MNIST and its kin: two zeros, the type of the numbers, how many dimensions.
         [0, 0, 0x08 | 0x09 | 0x0b..=0x0e, 1..=4, ..] => {
             return kind_of("an IDX file (MNIST is kept in such files)", NUMPY);
@@ -112,8 +115,18 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         (0, b"MATLAB 5.0", "a Matlab file (CIFAR-10 in its Matlab version is such)", BINARY),
         (0, b"SQLite format 3", "a database", "save its pictures as files into one folder and give that"),
         (0, b"RBGN", "a model of this program", "it draws pictures: trainer sample MODEL --pngs FOLDER"),
-        (0, b"RBCK", "a checkpoint of this program", "it draws pictures: trainer sample --float CHECKPOINT --pngs FOLDER"),
-        (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "fetch the file with: git lfs pull"),
+        (
+            0,
+            b"RBCK",
+            "a checkpoint of this program",
+            "it draws pictures: trainer sample --float CHECKPOINT --pngs FOLDER",
+        ),
+        (
+            0,
+            b"version https://git-lfs",
+            "a pointer of Git LFS, not the file itself",
+            "fetch the file with: git lfs pull",
+        ),
     ];
     if at(0, b"PK\x03\x04") || at(0, b"PK\x05\x06") {
         // The name of the first file in it.

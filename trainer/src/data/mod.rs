@@ -20,6 +20,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
 use indicatif::HumanCount;
+use log::{info, warn};
 use md5::{Digest, Md5};
 use ndarray::{Array4, s};
 use rayon::prelude::*;
@@ -30,7 +31,6 @@ pub use folder::picture;
 use crate::quality;
 use crate::text::Plain;
 use cifar::CifarError;
-use download::DownloadError;
 
 /// The official home of CIFAR-10 in its binary form.
 pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
@@ -92,6 +92,8 @@ pub struct Dataset {
     /// How many of them had fewer pixels and were enlarged.
     pub enlarged: usize,
     pub skipped: Vec<Skipped>,
+    /// Whether a person chose the source.
+    pub chosen: bool,
 }
 
 /// Which pictures of a source are taken.
@@ -190,19 +192,18 @@ impl Sources {
 
 /// Finds and reads a data set: [`Request::path`]; else `CIFAR10_DIR`; else the cache folder; else
 /// the official archive, downloaded into the cache folder; else, if no class was asked for, the drawn
-/// frogs. `log` gets lines for people, among them which data set was taken, and how to choose
-/// another if nothing was chosen.
+/// frogs.
 ///
 /// # Errors
 /// A source that was asked for (by path, by class or by `CIFAR10_DIR`) and cannot be had is an error. One
 /// that was merely tried is none when it is not there, cannot be downloaded, or is damaged; when it is there
 /// and something else is in the way (memory, permissions, the disk), that is an error too.
-pub fn load(request: &Request, log: &mut dyn FnMut(&str)) -> Result<Dataset> {
-    load_from(request, &Sources::from_env(), log)
+pub fn load(request: &Request) -> Result<Dataset> {
+    load_from(request, &Sources::from_env())
 }
 
 /// As [`load`], with `sources` in place of the environment.
-pub fn load_from(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)) -> Result<Dataset> {
+pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
     ensure!(
         frogs::SIDES.contains(&request.side),
         "pictures of {0}x{0} pixels are not possible; the side goes from {1} to {2}",
@@ -210,10 +211,10 @@ pub fn load_from(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)
         frogs::SIDES.start(),
         frogs::SIDES.end()
     );
-    let dataset = match (&request.path, &sources.cifar10_dir) {
+    let mut dataset = match (&request.path, &sources.cifar10_dir) {
         (Some(path), _) => open(path, request)?,
         (None, Some(path)) => open(path, request).context("the environment variable CIFAR10_DIR was followed")?,
-        (None, None) => automatic(request, sources, log)?,
+        (None, None) => automatic(request, sources)?,
     };
     let count = dataset.len();
     ensure!(
@@ -222,28 +223,34 @@ pub fn load_from(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)
         dataset.name,
         reasons(&dataset.skipped, 5)
     );
-    log(&format!("data: {}", dataset.name));
-    for remark in dataset.remarks() {
-        log(&format!("data: {remark}"));
-    }
-    if !dataset.skipped.is_empty() {
-        const TOLD: usize = 3;
-        let all = if dataset.skipped.len() > TOLD { "; `trainer data` lists all, a run in its skipped.txt" } else { "" };
-        log(&format!("data: {} skipped{all}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, TOLD)));
-    }
-    if request.path.is_none() && sources.cifar10_dir.is_none() {
-        log(HOW_TO_CHOOSE);
-    }
+    dataset.chosen = request.path.is_some() || sources.cifar10_dir.is_some();
     Ok(dataset)
 }
 
+/// Tells which data set was taken, what is odd about it, what was skipped, and how to choose another if nobody has.
+pub fn announce(dataset: &Dataset) {
+    info!("data: {}", dataset.name);
+    for remark in dataset.remarks() {
+        warn!("data: {remark}");
+    }
+    if !dataset.skipped.is_empty() {
+        const TOLD: usize = 3;
+        let all =
+            if dataset.skipped.len() > TOLD { "; `trainer data` lists all, a run in its skipped.txt" } else { "" };
+        warn!("data: {} skipped{all}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
+    }
+    if !dataset.chosen {
+        info!("{HOW_TO_CHOOSE}");
+    }
+}
+
 /// Cache, download, drawn frogs.
-fn automatic(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)) -> Result<Dataset> {
+fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
     // Before anything is downloaded for a class that there is not.
     request.class.filter()?;
     let reason = match &sources.cache {
         None => "there is no cache folder (RIBBIT_CACHE names one)".into(),
-        Some(cache) => match cached(request, sources, cache, log)? {
+        Some(cache) => match cached(request, sources, cache)? {
             Ok(dataset) => return Ok(dataset),
             Err(reason) => reason,
         },
@@ -255,18 +262,13 @@ fn automatic(request: &Request, sources: &Sources, log: &mut dyn FnMut(&str)) ->
             Plain::text(class)
         );
     }
-    log(&format!("data: no CIFAR-10: {reason}"));
-    log("data: DRAWN FROGS STAND IN FOR IT: pictures will look drawn, and not like photographs");
+    warn!("data: no CIFAR-10: {reason}");
+    warn!("data: DRAWN FROGS STAND IN FOR IT: pictures will look drawn, and not like photographs");
     open(Path::new(BUILTIN), request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
 }
 
 /// CIFAR-10 from the cache folder, downloaded first if it is not there; or why it cannot be had.
-fn cached(
-    request: &Request,
-    sources: &Sources,
-    cache: &Path,
-    log: &mut dyn FnMut(&str),
-) -> Result<Result<Dataset, String>> {
+fn cached(request: &Request, sources: &Sources, cache: &Path) -> Result<Result<Dataset, String>> {
     let archive = cache.join(cifar::ARCHIVE);
     for path in [&archive, &cache.join(cifar::FOLDER)] {
         if !path.try_exists().with_context(|| format!("cannot read {}", Plain::path(path)))? {
@@ -274,7 +276,7 @@ fn cached(
         }
         match open(path, request) {
             Ok(dataset) => return Ok(Ok(dataset)),
-            Err(error) if is_damaged(&error, path, sources)? => log(&format!("data: the cache is no use: {error:#}")),
+            Err(error) if is_damaged(&error, path, sources)? => warn!("data: the cache is no use: {error:#}"),
             Err(error) => return Err(error),
         }
     }
@@ -285,13 +287,10 @@ fn cached(
         fs::remove_file(&archive).with_context(|| format!("cannot remove {}", Plain::path(&archive)))?;
     }
     let into = Plain::path(cache);
-    log(&format!("data: downloading CIFAR-10 (170 MB) from {} into {into}", Plain::text(&sources.url)));
-    match download::fetch(&sources.url, &sources.md5, &archive, log) {
+    info!("data: downloading CIFAR-10 (170 MB) from {} into {into}", Plain::text(&sources.url));
+    match download::fetch(&sources.url, &sources.md5, &archive) {
         Ok(()) => open(&archive, request).map(Ok),
-        Err(error) => {
-            let error: DownloadError = error;
-            Ok(Err(format!("{:#}", anyhow::Error::from(error))))
-        }
+        Err(error) => Ok(Err(error.to_string())),
     }
 }
 
@@ -563,6 +562,7 @@ impl Dataset {
             files: Vec::new(),
             enlarged: 0,
             skipped: Vec::new(),
+            chosen: false,
         })
     }
 

@@ -33,8 +33,15 @@ const SCRATCH_LEN: usize = 1 << 17;
 const FEW: u16 = 16;
 
 thread_local! {
-    /// Shared by all layers that are computed from one thread.
+    /// Shared by all layers that are computed from one thread. Taken out while in use: a thread that waits
+    /// for others may be given another layer to compute in the meantime.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+fn with_scratch(work: impl FnOnce(&mut Scratch)) {
+    let mut scratch = SCRATCH.take();
+    work(&mut scratch);
+    SCRATCH.set(scratch);
 }
 
 /// A linear layer's shape, and its scratch memory.
@@ -226,7 +233,7 @@ impl Linear {
     ) {
         if let Some(fast) = &mut self.fast[0] {
             let (x, y) = (contiguous(&x), y.as_slice_mut().expect("a batch is contiguous"));
-            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, x, y, epilogue, scratch));
+            with_scratch(|scratch| fast.run(weights, x, y, epilogue, scratch));
             return;
         }
         self.mirror(weights);
@@ -296,13 +303,13 @@ impl Linear {
         {
             let dy = contiguous(&dy);
             let dx = dx.as_slice_mut().expect("a batch is contiguous");
-            SCRATCH.with_borrow_mut(|scratch| fast.run(weights, dy, dx, Epilogue::Store, scratch));
+            with_scratch(|scratch| fast.run(weights, dy, dx, Epilogue::Store, scratch));
         }
         if let Some(fast) = fast_dw
             && let Some(d_weights) = d_weights.take()
         {
             let (x, dy) = (contiguous(&x), contiguous(&dy));
-            SCRATCH.with_borrow_mut(|scratch| fast.add_gradient(d_weights, x, dy, scratch));
+            with_scratch(|scratch| fast.add_gradient(d_weights, x, dy, scratch));
         }
         if dx.is_none() && d_weights.is_none() {
             return;

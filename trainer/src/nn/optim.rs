@@ -36,9 +36,15 @@ pub enum Optimiser {
     },
 }
 
-/// The moments that an optimiser keeps. RMSprop leaves the first one empty.
+/// What an optimiser keeps: running means, and how many updates they were taken over. RMSprop leaves
+/// the first list empty.
+///
+/// Both belong together: Adam divides each mean by `1 − beta^t`, which is right only for the `t` that
+/// the mean was taken over (Kingma and Ba 2015, arXiv:1412.6980, section 3).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Moments {
+    /// Updates so far: `t` of Adam, `iterations` of Keras.
+    pub updates: u64,
     /// Mean gradient.
     pub first: Vec<f32>,
     /// Mean squared gradient.
@@ -74,21 +80,28 @@ impl Optimiser {
         Ok(())
     }
 
-    /// Moments before the first step.
+    /// Moments of `len` parameters before the first update.
     pub fn moments(&self, len: usize) -> Moments {
-        let first = if matches!(self, Self::Adam { .. }) { vec![0.0; len] } else { Vec::new() };
-        Moments { first, second: vec![0.0; len] }
+        let [first, second] = self.moment_lengths(len).map(|len| vec![0.0; len]);
+        Moments { updates: 0, first, second }
     }
 
-    /// Changes `params` after `gradient`.
+    /// Numbers in both lists of [`Moments`] for `len` parameters.
+    pub fn moment_lengths(&self, len: usize) -> [usize; 2] {
+        [if matches!(self, Self::Adam { .. }) { len } else { 0 }, len]
+    }
+
+    /// Changes `params` after `gradient`, and `moments` with them; `factor` scales the learning rate.
     ///
-    /// `t` counts the steps done so far; `factor` scales the learning rate.
-    pub fn step(&self, t: u64, factor: f32, params: &mut [f32], gradient: &[f32], moments: &mut Moments) {
+    /// All three have the length that `moments` was made for.
+    pub fn step(&self, factor: f32, params: &mut [f32], gradient: &[f32], moments: &mut Moments) {
+        let t = moments.updates;
+        moments.updates += 1;
         let pieces =
             params.par_chunks_mut(PIECE).zip(gradient.par_chunks(PIECE)).zip(moments.second.par_chunks_mut(PIECE));
         match *self {
             Self::Adam { lr, beta1, beta2, epsilon } => {
-                let n = (t + 1) as i32;
+                let n = (t + 1).min(i32::MAX as u64) as i32;
                 let (correct1, correct2) = (1.0 - f64::from(beta1).powi(n), 1.0 - f64::from(beta2).powi(n));
                 let rate = (f64::from(lr * factor) / correct1) as f32;
                 let scale = (1.0 / correct2.sqrt()) as f32;
@@ -135,9 +148,10 @@ mod tests {
     /// One parameter, gradients 0.5 then −2, worked out in f64 from the papers' formulas.
     fn two_steps(optimiser: Optimiser) -> f64 {
         let (mut p, mut moments) = (vec![1.0f32], optimiser.moments(1));
-        for (t, g) in [0.5f32, -2.0].into_iter().enumerate() {
-            optimiser.step(t as u64, 1.0, &mut p, &[g], &mut moments);
+        for g in [0.5f32, -2.0] {
+            optimiser.step(1.0, &mut p, &[g], &mut moments);
         }
+        assert_eq!(moments.updates, 2);
         p[0].into()
     }
 

@@ -109,7 +109,8 @@ impl<'a> Set<'a> {
             }
             Kind::Npy([all, height, width, channels], file) => {
                 let n = all.min(count);
-                let bytes = [height, width, channels].iter().try_fold(n, |product, &length| product.checked_mul(length));
+                let bytes =
+                    [height, width, channels].iter().try_fold(n, |product, &length| product.checked_mul(length));
                 let bytes = bytes.filter(|&bytes| bytes <= MAX_BYTES).with_context(|| {
                     format!("{shown}: {n} pictures of {height}x{width} take more than {} GB", MAX_BYTES >> 30)
                 })?;
@@ -191,7 +192,7 @@ fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
         exact: true,
         ..Default::default()
     };
-    let mut pictures = data::load(&request, &mut |_| ())?.pictures;
+    let mut pictures = data::load(&request)?.pictures;
     pictures.slice_axis_inplace(ndarray::Axis(0), (..count).into());
     Ok(pictures)
 }

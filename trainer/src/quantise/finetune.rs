@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use gen_core::{Latent, fixed, latent};
+use log::info;
 use ndarray::{Array2, ArrayView2, Zip};
 
 use super::calibrate::calibrate;
@@ -59,12 +60,12 @@ impl Tuned {
 }
 
 /// Quantises a float generator, and fine-tunes it for so many steps; 0 for none.
-/// `say` hears of the progress when it takes long.
+/// Logs the progress when it takes long.
 ///
 /// # Errors
 /// When a layer's numbers cannot be brought to integers, or when the steps would take
 /// longer than [`check`] allows.
-pub fn quantise_tuned(float: &FloatModel, steps: u64, say: &mut dyn FnMut(&str)) -> Result<Tuned> {
+pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
     check(float.macs(), steps)?;
     let (equalised, start) = calibrate(float.clone())?;
     if steps == 0 {
@@ -95,11 +96,11 @@ pub fn quantise_tuned(float: &FloatModel, steps: u64, say: &mut dyn FnMut(&str))
         if last_line.elapsed() >= LINE_EVERY {
             last_line = Instant::now();
             let left = started.elapsed().div_f64((step + 1) as f64).mul_f64((steps - step - 1) as f64);
-            say(&format!(
+            info!(
                 "fine-tuning: step {}/{steps}, PSNR {before:.1} -> {most:.1} dB, {:.0} s left",
                 step + 1,
                 left.as_secs_f64()
-            ));
+            );
         }
     }
     Ok(Tuned { model: best, steps, psnr: Some([before, most]) })
@@ -204,7 +205,7 @@ impl Adam {
             (&mut params.gains, &gradients.gains),
         ];
         for ((rule, moments), (params, gradients)) in self.rules.iter().zip(&mut self.moments).zip(all) {
-            rule.step(step, factor, params, gradients, moments);
+            rule.step(factor, params, gradients, moments);
         }
     }
 }
@@ -230,14 +231,14 @@ mod tests {
         let float = rough();
         let tune = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| quantise_tuned(&float, 36, &mut |_| {}).unwrap())
+            pool.install(|| quantise_tuned(&float, 36).unwrap())
         };
         let (one, two) = (tune(1), tune(2));
         let [before, after] = one.psnr.unwrap();
         assert!(after > before + 0.05, "{before} {after}");
         assert_eq!(one.model, two.model);
         assert_eq!(one.psnr, two.psnr);
-        let none = quantise_tuned(&float, 0, &mut |_| {}).unwrap();
+        let none = quantise_tuned(&float, 0).unwrap();
         assert_eq!((none.model, none.psnr), (quantise(&float).unwrap(), None));
     }
 

@@ -6,13 +6,17 @@ use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{Array2, Array4, ArrayView2};
 
 use crate::config::{Config, Range};
-use crate::nn::Pass;
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::linear::{Kernels, Linear, weight_dim};
+use crate::nn::{Network, Pass};
 use crate::train::latent_batch;
 
-/// Latents over which the statistics of normalised layers are measured.
+/// Latents over which the statistics of normalised layers are measured, at the most and at the least.
 const MEASURED: u32 = 1024;
+const MEASURED_AT_LEAST: u32 = 64;
+
+/// Bytes that the maps of these latents may take together.
+const MEASURED_BYTES: u64 = 1 << 30;
 
 /// Numbers of the latents used to measure, to calibrate and to compare: far from
 /// those that people ask for, and not the same for any two purposes.
@@ -26,6 +30,13 @@ pub fn affordable(macs: u64, most: u32) -> u32 {
     // About a second of two cores.
     let count = (1 << 34) / macs.max(1);
     u32::try_from(count).unwrap_or(u32::MAX).clamp(8.min(most), most)
+}
+
+/// Latents over which this generator's statistics are measured.
+fn measured(network: &Network) -> u32 {
+    let maps: u64 = network.blocks().iter().map(|block| block.geometry().output.len() as u64).sum();
+    let count = MEASURED_BYTES / (maps * size_of::<f32>() as u64).max(1);
+    u32::try_from(count).unwrap_or(u32::MAX).clamp(MEASURED_AT_LEAST, MEASURED)
 }
 
 /// A float generator without normalisation.
@@ -57,8 +68,8 @@ pub struct FloatLayer {
 impl FloatModel {
     /// Folds a generator with these parameters.
     ///
-    /// Mean and variance are measured on a fixed batch of 1,024 latents: running
-    /// averages from the training would belong to other weights than the averaged ones.
+    /// Mean and variance are measured on a fixed batch of 1,024 latents, or as many as 1 GiB has room
+    /// for: running averages from the training would belong to other weights than the averaged ones.
     /// They are those of latents as wide as in training; the folded generator then takes
     /// each latent for one that is [`spread`](Config::spread) times as wide.
     ///
@@ -75,7 +86,7 @@ impl FloatModel {
         let latent = config.latent.into();
         let is_normalised = network.blocks().iter().any(|b| b.spec().batch_norm);
         if is_normalised {
-            network.forward(params, latents(0x4000_0000, MEASURED, latent).view(), Pass::Eval);
+            network.forward(params, latents(0x4000_0000, measured(&network), latent).view(), Pass::Eval);
         }
         let parameters = network.blocks().iter().map(|block| {
             let (op, geometry) = (block.spec().layer.op, *block.geometry());
@@ -204,6 +215,34 @@ mod tests {
         let folded = FloatModel::fold(&config, &params).unwrap().activations(batch.view()).pop().unwrap();
         let worst = normalised.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-3, "{worst}");
+    }
+
+    #[test]
+    fn a_large_generator_is_measured_in_bounded_memory() {
+        let measured = |config: &Config| super::measured(&config.networks().unwrap().0);
+        for preset in ["pocket", "pocket-tiny", "pocket-large", "reference-pocket"] {
+            assert_eq!(measured(&Config::preset(preset).unwrap()), MEASURED, "{preset}");
+        }
+        let mut large = Config::preset("pocket").unwrap();
+        for layer in &mut large.generator.layers[..4] {
+            layer.channels *= 20;
+        }
+        let count = measured(&large);
+        assert!((MEASURED_AT_LEAST..MEASURED).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn many_generators_can_be_evaluated_at_the_same_time() {
+        use rayon::prelude::*;
+
+        let config = Config::preset("pocket").unwrap();
+        let params = Trainer::new(config.clone()).unwrap().state.generator;
+        let model = FloatModel::fold(&config, &params).unwrap();
+        let batch = latents(0, 64, config.latent.into());
+        let expected = model.outputs(batch.view());
+        // A thread that waits for the lanes of one layer computes another one in between.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| (0..60).into_par_iter().for_each(|_| assert_eq!(model.outputs(batch.view()), expected)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | 0–3 | magic `RBCK` |
 //! | 4–7 | version, little-endian (as all numbers) |
 //! | 8–11 | length of the header |
-//! | 12– | [`Header`] in postcard; since version 2 a [`Course`] follows |
+//! | 12– | [`Header`] in postcard; since version 2 a [`Course`] follows, since version 3 the [`Updates`] |
 //! | then | f32 of every list of [`State`], in the order of [`lists`] |
 //! | last 4 | CRC-32 of everything before |
 
@@ -22,8 +22,8 @@ use crate::config::Config;
 use crate::train::State;
 
 const MAGIC: [u8; 4] = *b"RBCK";
-const VERSION: u32 = 2;
-/// The oldest that is read: it has no [`Course`].
+const VERSION: u32 = 3;
+/// The oldest that is read.
 const OLDEST: u32 = 1;
 /// Lists of numbers in a [`State`].
 const LISTS: usize = 7;
@@ -55,6 +55,14 @@ struct Header {
     lengths: [u64; LISTS],
 }
 
+/// How many updates the optimisers' moments were taken over. In a run that went back these are fewer
+/// than its steps.
+#[derive(Debug, Serialize, Deserialize)]
+struct Updates {
+    generator: u64,
+    discriminator: u64,
+}
+
 fn lists(state: &mut State) -> [&mut Vec<f32>; LISTS] {
     [
         &mut state.generator,
@@ -81,6 +89,9 @@ impl Checkpoint {
             lengths: std::array::from_fn(|i| lists[i].len() as u64),
         })?;
         header.extend(postcard::to_stdvec(&self.course)?);
+        let [generator, discriminator] = [&self.state.generator_moments, &self.state.discriminator_moments];
+        let updates = Updates { generator: generator.updates, discriminator: discriminator.updates };
+        header.extend(postcard::to_stdvec(&updates)?);
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(u32::try_from(header.len())?.to_le_bytes());
@@ -108,14 +119,21 @@ impl Checkpoint {
         ensure!(crc32fast::hash(content) == u32::from_le_bytes(*crc), "it is damaged or cut off (checksum)");
         let rest = &content[12..];
         let Some((header, mut numbers)) = rest.split_at_checked(header_len as usize) else { bail!("it is cut off") };
-        let (header, course): (Header, _) = postcard::take_from_bytes(header).context("its header is invalid")?;
-        let course = match version {
-            1 => Course::default(),
-            _ => postcard::from_bytes(course).context("its header is invalid")?,
+        let (header, rest): (Header, _) = postcard::take_from_bytes(header).context("its header is invalid")?;
+        let (course, rest): (Course, _) = match version {
+            1 => (Course::default(), rest),
+            _ => postcard::take_from_bytes(rest).context("its header is invalid")?,
+        };
+        let updates: Updates = match version {
+            // Which took the number of steps for it.
+            1 | 2 => Updates { generator: header.step, discriminator: header.step },
+            _ => postcard::from_bytes(rest).context("its header is invalid")?,
         };
         let config = Config::from_toml(&header.config).context("its configuration is invalid")?;
 
         let mut state = State { step: header.step, ..State::default() };
+        state.generator_moments.updates = updates.generator;
+        state.discriminator_moments.updates = updates.discriminator;
         for (list, len) in lists(&mut state).into_iter().zip(header.lengths) {
             let bytes = usize::try_from(len).ok().and_then(|len| numbers.split_at_checked(len.checked_mul(4)?));
             let Some((values, rest)) = bytes else { bail!("it is shorter than it says") };
@@ -149,17 +167,19 @@ pub const WRITING: &str = ".writing-";
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(WRITING);
+        #[cfg(unix)]
+        {
+            // Temporary files are private; results are as the user's umask wants them.
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(folder)?;
         // Tells `remove_abandoned` that somebody is at it. Not every file system has locks.
         let _ = file.as_file().try_lock();
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            // Temporary files are private; results are not.
-            use std::os::unix::fs::PermissionsExt as _;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
         file.persist(path)?;
         // The name, too, must survive a power cut. Not every system can open a folder.
         if let Ok(folder) = File::open(folder) {
@@ -199,6 +219,9 @@ mod tests {
         let state = Trainer::new(config.clone()).unwrap().state;
         let mut course = Course::default();
         course.keep(7, 41.5);
+        let mut state = state;
+        // After going back they differ from the steps.
+        (state.step, state.generator_moments.updates, state.discriminator_moments.updates) = (9, 5, 4);
         Checkpoint { config, state, pending: Pending::default(), seconds: 1.5, data: "7".into(), course }
     }
 
@@ -222,19 +245,29 @@ mod tests {
     }
 
     #[test]
-    fn the_first_version_is_still_read() {
+    fn older_versions_are_still_read() {
         let mut checkpoint = example();
-        checkpoint.course = Course::default();
-        let mut bytes = checkpoint.encode().unwrap();
-        let course = postcard::to_stdvec(&checkpoint.course).unwrap().len();
-        let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
-        let end = 12 + header as usize;
-        bytes.drain(end - course..end);
-        bytes[4..8].copy_from_slice(&1u32.to_le_bytes());
-        bytes[8..12].copy_from_slice(&(header - course as u32).to_le_bytes());
-        bytes.truncate(bytes.len() - 4);
-        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-        assert_eq!(Checkpoint::decode(&bytes).unwrap(), checkpoint);
+        let step = 9;
+        checkpoint.state.step = step;
+        // As older versions took it.
+        (checkpoint.state.generator_moments.updates, checkpoint.state.discriminator_moments.updates) = (step, step);
+        let length = |bytes: Result<Vec<u8>, _>| bytes.unwrap().len();
+        let updates = length(postcard::to_stdvec(&Updates { generator: step, discriminator: step }));
+        for version in [2, 1] {
+            if version == 1 {
+                checkpoint.course = Course::default();
+            }
+            let missing = updates + if version == 1 { length(postcard::to_stdvec(&checkpoint.course)) } else { 0 };
+            let mut bytes = checkpoint.encode().unwrap();
+            let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
+            let end = 12 + header as usize;
+            bytes.drain(end - missing..end);
+            bytes[4..8].copy_from_slice(&u32::to_le_bytes(version));
+            bytes[8..12].copy_from_slice(&(header - missing as u32).to_le_bytes());
+            bytes.truncate(bytes.len() - 4);
+            bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+            assert_eq!(Checkpoint::decode(&bytes).unwrap(), checkpoint, "version {version}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use log::warn;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, remove_abandoned, write_atomically};
@@ -204,33 +205,34 @@ impl Folder {
         Ok(all)
     }
 
-    /// The newest checkpoint that is whole; `log` hears of the damaged ones. Never from before the
+    /// The newest checkpoint that is whole; damaged ones are logged. Never from before the
     /// best snapshot, of which such a checkpoint cannot know.
     ///
     /// # Errors
     /// When there is none.
-    pub fn latest(&self, log: &mut dyn FnMut(&str)) -> Result<Checkpoint> {
-        self.latest_of(|_| true, log)
+    pub fn latest(&self) -> Result<Checkpoint> {
+        self.latest_of(|_| true)
     }
 
     /// The same among the checkpoints of some steps.
     ///
     /// # Errors
     /// When there is none.
-    pub fn latest_of(&self, is_one: impl Fn(u64) -> bool, log: &mut dyn FnMut(&str)) -> Result<Checkpoint> {
+    pub fn latest_of(&self, is_one: impl Fn(u64) -> bool) -> Result<Checkpoint> {
         let path = self.0.display();
         let mut all = self.steps("checkpoints", "ckpt")?;
         all.retain(|&(step, _)| is_one(step));
-        let mut whole = all.iter().rev().filter_map(|(_, path)| {
-            Checkpoint::load(path).inspect_err(|e| log(&format!("{e:#}; trying the one before"))).ok()
-        });
+        let mut whole = all
+            .iter()
+            .rev()
+            .filter_map(|(_, path)| Checkpoint::load(path).inspect_err(|e| warn!("{e:#}; trying the one before")).ok());
         let last = whole.next();
         drop(whole);
         let step = last.as_ref().map(|last| last.state.step);
         let best =
             Checkpoint::load(&self.file(BEST)).ok().filter(|best| step.is_none_or(|step| step < best.state.step));
         if let Some(best) = &best {
-            log(&format!("the best snapshot, {BEST} of step {}, is whole and is taken", best.state.step));
+            warn!("the best snapshot, {BEST} of step {}, is whole and is taken", best.state.step);
         }
         match best.or(last) {
             Some(checkpoint) => Ok(checkpoint),

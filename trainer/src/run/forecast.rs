@@ -56,7 +56,7 @@ impl Forecast {
     ///
     /// # Errors
     /// When the configuration is wrong or the pictures do not fit it.
-    pub fn measure(config: Config, data: &Dataset, log: &mut dyn FnMut(&str)) -> Result<Self> {
+    pub fn measure(config: Config, data: &Dataset) -> Result<Self> {
         let mut trainer = Trainer::new(config.clone())?;
         let mut timed_step = || -> Result<Duration> {
             let started = Instant::now();
@@ -97,12 +97,14 @@ impl Forecast {
             let meter = Meter::new(data)?;
             preparation = started.elapsed();
             let started = Instant::now();
-            meter.measure(&fold()?)?;
-            measurement = started.elapsed();
+            if let Some(meter) = meter {
+                meter.measure(&fold()?)?;
+                measurement = started.elapsed();
+            }
         }
         if config.quantise.tune > 0 && not_exported.is_none() {
             let started = Instant::now();
-            quantise_tuned(&fold()?, config.quantise.tune, log)?;
+            quantise_tuned(&fold()?, config.quantise.tune)?;
             tuning = started.elapsed();
         }
         Ok(Self {

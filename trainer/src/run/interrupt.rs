@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
+use log::warn;
 
 /// Exit code of a program that was interrupted, as shells know it.
 pub const EXIT_CODE: i32 = 130;
@@ -18,7 +19,7 @@ pub fn listen() -> Result<()> {
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(EXIT_CODE);
         }
-        eprintln!("\nStopping: saving and exporting. Press Ctrl-C again to quit at once.");
+        warn!("stopping: saving and exporting. Press Ctrl-C again to quit at once.");
     };
     ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")
 }

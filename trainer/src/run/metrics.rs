@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use log::warn;
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -79,19 +80,19 @@ impl Losses {
     }
 }
 
-/// Reads the lines of both kinds up to `step`. The last one may have been cut off by a crash; of
-/// others that cannot be read, `log` hears.
+/// Reads the lines of both kinds up to `step`. The last one may have been cut off by a crash; others
+/// that cannot be read are logged.
 ///
 /// # Errors
 /// When the file is there but cannot be read.
-pub fn load_all(path: &Path, step: u64, log: &mut dyn FnMut(&str)) -> Result<(Vec<Row>, Vec<Measured>)> {
+pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
     if !path.exists() {
         return Ok((Vec::new(), Vec::new()));
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (rows, measured, damaged) = parse(&String::from_utf8_lossy(&bytes), step);
     if damaged > 0 {
-        log(&format!("{}: damaged lines, which are left out: {damaged}. Training does not need them", path.display()));
+        warn!("{}: damaged lines, which are left out: {damaged}. Training does not need them", path.display());
     }
     Ok((rows, measured))
 }
@@ -227,7 +228,7 @@ mod tests {
     fn lines_after_the_checkpoint_and_half_lines_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        let load = |step| load_all(&path, step, &mut |line| panic!("{line}")).unwrap().0;
+        let load = |step| load_all(&path, step).unwrap().0;
         assert_eq!(load(9), []);
         fs::write(&path, to_jsonl(&[row(10), row(20), row(30)]) + "{\"step\": 4").unwrap();
         assert_eq!(load(20), [row(10), row(20)]);
@@ -241,10 +242,8 @@ mod tests {
         let garbage =
             [&to_jsonl(&[row(10)]).into_bytes()[..], b"\xff\0\n{}\n", to_jsonl(&[row(20)]).as_bytes()].concat();
         fs::write(&path, garbage).unwrap();
-        let mut said = String::new();
-        let (rows, _) = load_all(&path, 99, &mut |line| said += line).unwrap();
-        assert_eq!(rows, [row(10), row(20)]);
-        assert!(said.contains("metrics.jsonl: damaged lines, which are left out: 2"), "{said}");
+        assert_eq!(load_all(&path, 99).unwrap().0, [row(10), row(20)]);
+        assert_eq!(parse(&String::from_utf8_lossy(&fs::read(&path).unwrap()), 99).2, 2);
     }
 
     #[test]
@@ -256,7 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         fs::write(&path, to_jsonl(&rows)).unwrap();
-        assert_eq!(load_all(&path, 1, &mut |line| panic!("{line}")).unwrap().0, rows);
+        assert_eq!(load_all(&path, 1).unwrap().0, rows);
     }
 
     #[test]
@@ -265,7 +264,7 @@ mod tests {
         let path = folder.path().join("metrics.jsonl");
         let text = to_jsonl_all(&[row(10), row(20), row(30)], &[measured(5), measured(20), measured(40)]);
         fs::write(&path, &text).unwrap();
-        let load = |step| load_all(&path, step, &mut |line| panic!("{line}")).unwrap();
+        let load = |step| load_all(&path, step).unwrap();
         let (rows, scores) = load(20);
         assert_eq!((rows.as_slice(), scores.as_slice()), (&[row(10), row(20)][..], &[measured(5), measured(20)][..]));
         let (rows, scores) = load(99);

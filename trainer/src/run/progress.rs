@@ -4,9 +4,11 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use log::{Level, info};
 
 use super::guard::Best;
 use super::metrics::Row;
+use crate::terminal;
 
 /// Time between two lines when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -24,12 +26,14 @@ pub struct Progress {
 impl Progress {
     /// Begins at `step` of `steps`.
     pub fn new(step: u64, steps: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let template = "{bar:30.green/black} {pos}/{len} steps · {elapsed} · {eta} left · {msg}";
+        let bar = (std::io::stderr().is_terminal() && terminal::shows(Level::Info)).then(|| {
+            // The message is cut to the width of the terminal: a bar of two lines leaves traces when it moves.
+            let template = "{bar:20.green/black} {pos}/{len} · {eta} left · {wide_msg}";
             let style = ProgressStyle::with_template(template).expect("the template is valid");
             // Steps done in an earlier session say nothing about the speed of this one.
             let bar = ProgressBar::new(steps).with_style(style).with_position(step);
             bar.reset_eta();
+            terminal::show_bar(Some(bar.clone()));
             bar
         });
         Self { bar, started: Instant::now(), first: step, last_line: None, quality: String::new() }
@@ -59,7 +63,7 @@ impl Progress {
             self.last_line = Some(Instant::now());
             let done = (row.step - self.first).max(1) as f64;
             let left = self.started.elapsed().div_f64(done).mul_f64(steps.saturating_sub(row.step) as f64);
-            eprintln!("step {}/{}  {losses}  {} left", row.step, HumanCount(steps), HumanDuration(left));
+            info!("step {}/{}  {losses}  {} left", row.step, HumanCount(steps), HumanDuration(left));
         }
     }
 
@@ -70,18 +74,13 @@ impl Progress {
         // Measurements are rare: the next line is to show it.
         self.last_line = None;
     }
+}
 
-    /// Says something without disturbing the bar.
-    pub fn say(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
-        }
-    }
-
-    /// Takes the bar away.
-    pub fn finish(&self) {
+impl Drop for Progress {
+    /// Takes the bar away, also when the run ends with an error.
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
+            terminal::show_bar(None);
             bar.finish_and_clear();
         }
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{Latent, Model};
 use image::RgbImage;
+use log::warn;
 use ndarray::{Array4, s};
 
 use super::checkpoint::Checkpoint;
@@ -26,11 +27,14 @@ use crate::quality::Scores;
 use crate::quantise::draw::{draw, likeness};
 use crate::quantise::fold::{affordable, to_pixel};
 use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
+use crate::terminal;
 use crate::train::{Draws, State, Trainer, latent_batch, learning_rate_factor};
 
 /// The best snapshot as a model, and what the run ends with.
 const BEST_MODEL: &str = "best.gen";
 const MODEL: &str = "model.gen";
+/// Every log message since the run was started, of all sessions.
+const LOG: &str = "log.txt";
 /// Which pictures there were, one by one.
 const PICTURES: &str = "pictures.txt";
 /// Which files were no use, and why.
@@ -93,7 +97,7 @@ impl Session {
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
         let mut session = Self {
-            _lock: folder.take()?,
+            _lock: folder.take().inspect_err(|_| _ = std::fs::remove_dir_all(folder.path()))?,
             folder,
             data,
             data_ref,
@@ -114,6 +118,7 @@ impl Session {
     /// Writes what there is before the first step. The checkpoint is last: with it, all is there.
     fn begin(&mut self, data_text: &str) -> Result<()> {
         let (folder, data) = (&self.folder, &self.data);
+        terminal::log_to(&folder.file(LOG))?;
         folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
         folder.write("data.toml", data_text.as_bytes())?;
         if let Some(text) = manifest::list(data) {
@@ -134,14 +139,11 @@ impl Session {
     /// # Errors
     /// When there is no such run, another process is at work in it, there is no whole checkpoint, or the
     /// pictures have changed.
-    pub fn resume(
-        path: &std::path::Path,
-        load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
-        log: &mut dyn FnMut(&str),
-    ) -> Result<Self> {
+    pub fn resume(path: &std::path::Path, load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>) -> Result<Self> {
         let folder = Folder::open(path)?;
         let lock = folder.take()?;
-        let checkpoint = folder.latest(log)?;
+        terminal::log_to(&folder.file(LOG))?;
+        let checkpoint = folder.latest()?;
         let mut data_ref = folder.data_ref()?;
         let data = load(&data_ref, &checkpoint.config).with_context(|| {
             format!("the pictures of the run; if they have moved, write the new path into {}/data.toml", path.display())
@@ -168,14 +170,14 @@ impl Session {
             folder.write("data.toml", toml::to_string(&data_ref)?.as_bytes())?;
         }
         if let Err(error) = folder.config() {
-            log(&format!("{error:#}; it is written anew from the checkpoint"));
+            warn!("{error:#}; it is written anew from the checkpoint");
             folder.write("config.toml", checkpoint.config.to_toml().as_bytes())?;
         }
         let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
-        let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step, log)?;
+        let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step)?;
         // In a step of going back there is none.
         if checkpoint.course.rollbacks == 0 && (rows.len() as u64) < step / log_every {
-            log("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
+            warn!("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
         }
         folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
         let meter = checkpoint.config.every.measure.map(|_| Meter::new(&data)).transpose()?.flatten();
@@ -195,7 +197,7 @@ impl Session {
             started: Instant::now(),
             _lock: lock,
         };
-        session.find_best(log)?;
+        session.find_best()?;
         Ok(session)
     }
 
@@ -271,7 +273,7 @@ impl Session {
             self.plan();
             if let Some(alarm) = alarm {
                 // With its checkpoint the step is over: a run that is killed here goes on in the next one.
-                self.roll_back(alarm, &mut progress)?;
+                self.roll_back(alarm)?;
                 continue;
             }
             self.pending.add(&losses);
@@ -288,7 +290,7 @@ impl Session {
                 && let Some(scores) = self.measure(&mut progress)?
                 && let Some(alarm) = self.course.measurement(&scores, &guard)
             {
-                self.roll_back(alarm, &mut progress)?;
+                self.roll_back(alarm)?;
                 continue;
             }
             if due(every.checkpoint) {
@@ -298,7 +300,7 @@ impl Session {
                 if self.course.best.is_none()
                     && let Err(error) = self.float_model().and_then(|float| self.export(&quantise(&float)?))
                 {
-                    progress.say(&format!("step {step}: not exported this time: {error:#}"));
+                    warn!("step {step}: not exported this time: {error:#}");
                 }
             }
             progress.step(step, self.trainer.config.steps);
@@ -313,7 +315,7 @@ impl Session {
                  resume {}",
                 self.folder.path().display()
             );
-            self.roll_back(alarm, &mut progress)?;
+            self.roll_back(alarm)?;
         }
         // Not when it was interrupted: it is to end as if it had not been.
         if outcome == Outcome::Finished
@@ -322,7 +324,7 @@ impl Session {
             // No score is an alarm any more: the best snapshot is what the run ends with.
             self.measure(&mut progress)?;
         }
-        progress.finish();
+        drop(progress);
         self.save()?;
         // Perhaps once more: in a step of going back there was none.
         self.sample()?;
@@ -349,7 +351,7 @@ impl Session {
     /// Goes back to the weights of the best snapshot, or of the last checkpoint if there is
     /// none, with lower learning rates. The number of steps goes on, so no random number
     /// comes again; the checkpoint that is written makes `resume` go on from here.
-    fn roll_back(&mut self, alarm: Alarm, progress: &mut Progress) -> Result<()> {
+    fn roll_back(&mut self, alarm: Alarm) -> Result<()> {
         let (step, guard) = (self.trainer.state.step, self.trainer.config.guard);
         let kept = match self.course.best {
             Some(best) => format!("; the best snapshot, of step {}, is in {BEST_MODEL} and {BEST}", best.step),
@@ -363,24 +365,22 @@ impl Session {
             alarm.advice(),
             self.folder.path().display()
         );
-        let mut say = |line: &str| progress.say(line);
-        let best = self.course.best.map(|best| {
-            self.best_checkpoint(best).inspect_err(|error| say(&format!("{error:#}; taking the last checkpoint")))
-        });
+        let best = self
+            .course
+            .best
+            .map(|best| self.best_checkpoint(best).inspect_err(|error| warn!("{error:#}; taking the last checkpoint")));
         let good = match best {
             Some(Ok(best)) => best,
             // Not one that Ctrl-C left: a run ends as if it had not been stopped.
             _ => {
                 let every = self.trainer.config.every.checkpoint;
-                self.folder
-                    .latest_of(|step| step.is_multiple_of(every), &mut say)
-                    .or_else(|_| self.folder.latest(&mut say))?
+                self.folder.latest_of(|step| step.is_multiple_of(every)).or_else(|_| self.folder.latest())?
             }
         };
-        progress.say(&format!(
+        warn!(
             "step {step}: {alarm}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
             good.state.step, self.course.rate, self.course.rollbacks, guard.rollbacks
-        ));
+        );
         self.trainer.state = State { step, ..good.state };
         self.trainer.set_rate(self.course.rate);
         self.pending = Pending::default();
@@ -407,7 +407,7 @@ impl Session {
         let model = if self.course.is_best(&scores) {
             // What cannot be exported is no use, however good.
             let model = quantise(&float).and_then(|model| Ok(model.to_blob()?));
-            model.inspect_err(|error| progress.say(&format!("step {step}: not kept as the best: {error:#}"))).ok()
+            model.inspect_err(|error| warn!("step {step}: not kept as the best: {error:#}")).ok()
         } else {
             None
         };
@@ -451,7 +451,7 @@ impl Session {
     }
 
     /// After a resume: is the best snapshot there that the checkpoint speaks of?
-    fn find_best(&mut self, log: &mut dyn FnMut(&str)) -> Result<()> {
+    fn find_best(&mut self) -> Result<()> {
         let Some(best) = self.course.best else { return Ok(()) };
         let is_model = |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&bytes).is_ok());
         if best.step == self.trainer.state.step {
@@ -465,20 +465,20 @@ impl Session {
         let checkpoint = match self.best_checkpoint(best) {
             Ok(checkpoint) => checkpoint,
             Err(error) if !is_model(BEST_MODEL) => {
-                log(&format!("{error:#}, and {BEST_MODEL} is gone too: the best is sought anew"));
+                warn!("{error:#}, and {BEST_MODEL} is gone too: the best is sought anew");
                 self.course.best = None;
                 return Ok(());
             }
             Err(error) => {
-                log(&format!(
+                warn!(
                     "{error:#}; {BEST_MODEL} stays until a snapshot is as good, and should the run go back, it does \
                      to its last checkpoint"
-                ));
+                );
                 return Ok(());
             }
         };
         if Checkpoint::load(&self.folder.file(BEST)).is_err() || !is_model(BEST_MODEL) || !is_model(MODEL) {
-            log(&format!("{BEST}, {BEST_MODEL} or {MODEL} is damaged: all are written anew from step {}", best.step));
+            warn!("{BEST}, {BEST_MODEL} or {MODEL} is damaged: all are written anew from step {}", best.step);
             let model = quantise(&FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?)?.to_blob()?;
             self.write_best(&checkpoint.encode()?, &model)?;
         }
@@ -559,7 +559,7 @@ impl Session {
     /// Exports, proves, compares, and writes the report.
     fn finish(&self) -> Result<String> {
         let (float, best) = self.best_model()?;
-        let tuned = quantise_tuned(&float, self.trainer.config.quantise.tune, &mut |line| eprintln!("{line}"))?;
+        let tuned = quantise_tuned(&float, self.trainer.config.quantise.tune)?;
         let blob = self.export(&tuned.model)?;
         let model = Model::parse(&blob).context("the exported model")?;
         let compared = affordable(model.macs(), COMPARED);
@@ -644,7 +644,7 @@ impl Session {
         };
         // They are only looked at: a damaged one must not keep a run from ending.
         let whole = chosen.filter_map(|(_, (step, path))| {
-            let row = row(&path).inspect_err(|error| eprintln!("{error:#}: the report leaves it out"));
+            let row = row(&path).inspect_err(|error| warn!("{error:#}: the report leaves it out"));
             Some((step, row.ok()?))
         });
         Ok(whole.collect())
@@ -660,7 +660,7 @@ impl Session {
             Some(best) if best.step != self.trainer.state.step => match self.best_checkpoint(best) {
                 Ok(checkpoint) => Ok((FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?, Some(best))),
                 Err(error) => {
-                    eprintln!("{error:#}; {MODEL} is of the last step, {BEST_MODEL} of the best snapshot");
+                    warn!("{error:#}; {MODEL} is of the last step, {BEST_MODEL} of the best snapshot");
                     Ok((self.float_model()?, None))
                 }
             },

@@ -10,6 +10,8 @@ use trainer::config::Config;
 use trainer::run::metrics::{self, Measured, Row};
 use trainer::run::{Checkpoint, Folder};
 
+use crate::logged::silent;
+
 /// A recipe small enough to train in seconds. All kinds of layers, and dropout.
 pub fn tiny() -> Config {
     let mut config = Config::preset("pocket").unwrap();
@@ -111,12 +113,12 @@ pub fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 /// The metrics of a run, every line of which must be whole.
 pub fn lines(folder: &Folder) -> (Vec<Row>, Vec<Measured>) {
-    metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX, &mut |line| panic!("{line}")).unwrap()
+    silent(|| metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX)).unwrap()
 }
 
 /// What must not depend on interruptions, threads or the clock.
 pub fn result(folder: &Folder) -> (Checkpoint, Vec<Row>, Vec<u8>, Vec<u8>) {
-    let mut checkpoint = folder.latest(&mut |line| panic!("{line}")).unwrap();
+    let mut checkpoint = silent(|| folder.latest()).unwrap();
     checkpoint.seconds = 0.0;
     let mut rows = lines(folder).0;
     for row in &mut rows {

@@ -1,0 +1,153 @@
+//! What people read: results on standard output, everything else through the crate `log`.
+//!
+//! Log messages go to standard error and, while a run is at work, to the file `log.txt` in its folder.
+//! What names from outside hold that would steer a terminal is shown, not obeyed ([`text::shown`]).
+//! A closed or full standard output or error never panics and never stops the work: what cannot be
+//! written to a terminal is dropped there, and is still in the file.
+
+use std::fmt::{self, Display};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::text;
+
+/// Lines that are kept for a file that is not open yet.
+const MAX_EARLY_LINES: usize = 1000;
+
+static TERMINAL: Terminal =
+    Terminal(Mutex::new(State { shown: LevelFilter::Off, bar: None, file: FileLog::Early(Vec::new()) }));
+/// The first error of standard output, other than that nobody reads it.
+static PRINT_ERROR: OnceLock<io::Error> = OnceLock::new();
+
+/// The backend of the crate `log`.
+struct Terminal(Mutex<State>);
+
+struct State {
+    /// Up to which level messages are shown on standard error.
+    shown: LevelFilter,
+    /// A progress bar that lines must not be written into.
+    bar: Option<ProgressBar>,
+    file: FileLog,
+}
+
+enum FileLog {
+    /// Lines for the file that will be opened.
+    Early(Vec<String>),
+    Open(File),
+}
+
+/// Makes the terminal the backend of the crate `log`; messages up to `shown` appear on standard error.
+pub fn init(shown: LevelFilter) {
+    TERMINAL.state().shown = shown;
+    // Another backend can be there only in a program that has set its own on purpose.
+    if log::set_logger(&TERMINAL).is_ok() {
+        log::set_max_level(shown.max(LevelFilter::Info));
+    }
+}
+
+/// Appends all messages to the file at `path`, those since the start of the program among them.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn log_to(path: &Path) -> Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    let mut state = TERMINAL.state();
+    if let FileLog::Early(lines) = &state.file {
+        lines.iter().for_each(|line| _ = file.write_all(line.as_bytes()));
+    }
+    state.file = FileLog::Open(file);
+    Ok(())
+}
+
+/// Whether messages of this level appear on standard error.
+pub fn shows(level: Level) -> bool {
+    level <= TERMINAL.state().shown
+}
+
+/// Keeps messages above `bar` on the terminal, or no bar any more.
+pub fn show_bar(bar: Option<ProgressBar>) {
+    TERMINAL.state().bar = bar;
+}
+
+/// Prints a result to standard output. An error is kept for [`check_printed`]; that nobody reads any
+/// more, as in `trainer inspect | head -1`, is none.
+pub fn print(text: fmt::Arguments<'_>) {
+    let mut stdout = io::stdout();
+    if let Err(error) = stdout.write_all(text::shown(&text.to_string()).as_bytes()).and_then(|()| stdout.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        _ = PRINT_ERROR.set(error);
+    }
+}
+
+/// Whether all results could be printed.
+///
+/// # Errors
+/// When standard output took one of them only in part, as on a full disk.
+pub fn check_printed() -> Result<()> {
+    match PRINT_ERROR.get() {
+        Some(error) => bail!("cannot print: {error}"),
+        None => Ok(()),
+    }
+}
+
+impl Terminal {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for Terminal {
+    /// Messages of other crates are of no use to the people at the terminal.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let mut state = self.state();
+        let message = record.args().to_string();
+        let (level, message) = (record.level(), text::shown(&message));
+        if level <= state.shown {
+            let line = Line(level, &message);
+            // Nothing can be done for somebody who does not listen.
+            let write = || _ = writeln!(io::stderr(), "{line}");
+            match &state.bar {
+                Some(bar) => bar.suspend(write),
+                None => write(),
+            }
+        }
+        let line = format!("{:.0} {level:<5} {message}\n", Timestamp::now());
+        match &mut state.file {
+            FileLog::Early(lines) if lines.len() < MAX_EARLY_LINES => lines.push(line),
+            FileLog::Early(_) => {}
+            // A full disk ends the run where it matters: at the next checkpoint.
+            FileLog::Open(file) => _ = file.write_all(line.as_bytes()),
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// A message as it appears on standard error.
+struct Line<'a>(Level, &'a str);
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Level::Error => write!(f, "error: {}", self.1),
+            Level::Warn => write!(f, "warning: {}", self.1),
+            _ => self.1.fmt(f),
+        }
+    }
+}
