@@ -237,8 +237,14 @@ fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -
             if bytes.len() as u64 > MAX_ALLOC {
                 return Err(format!("too large: a file of more than {} MB", MAX_ALLOC >> 20));
             }
+            let whole = jpeg::check(&bytes);
+            if let Ok(Some(end)) = whole {
+                bytes.truncate(end);
+                bytes.extend(b"\xff\xd9");
+            }
             let reader = ImageReader::with_format(Cursor::new(bytes.as_slice()), ImageFormat::Jpeg);
-            decode_with(reader, side, exact, room, || jpeg::check(&bytes).map_err(|flaw| format!("corrupt: {flaw}")))
+            let is_whole = whole.map(|_| ()).map_err(|flaw| format!("corrupt: {flaw}"));
+            decode_with(reader, side, exact, room, is_whole)
         }
         Some(ImageFormat::Png) => {
             let mut start = Vec::new();
@@ -249,9 +255,9 @@ fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -
             }
             file.rewind().map_err(unreadable)?;
             reader = ImageReader::with_format(file, ImageFormat::Png);
-            decode_with(reader, side, exact, room, || Ok(()))
+            decode_with(reader, side, exact, room, Ok(()))
         }
-        Some(_) => decode_with(reader, side, exact, room, || Ok(())),
+        Some(_) => decode_with(reader, side, exact, room, Ok(())),
     }
 }
 
@@ -260,7 +266,7 @@ fn decode_with(
     side: u32,
     exact: bool,
     room: &Room,
-    is_whole: impl FnOnce() -> Result<(), String>,
+    is_whole: Result<(), String>,
 ) -> Result<Decoded, String> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -297,7 +303,7 @@ fn decode_with(
         ));
     }
     let _taken = room.take(COPIES * bytes);
-    is_whole()?;
+    is_whole?;
     let orientation = orientation(&mut decoder);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(explain)?;
     picture.apply_orientation(orientation);

@@ -14,6 +14,9 @@ const UNSEEN: u64 = 256;
 /// Bytes behind the last block that mean nothing, and one more for so many of the scan.
 const REST: usize = 64;
 
+/// Zeros with which the data of a scan may end.
+const ZEROS: usize = 4;
+
 /// What is wrong with a JPEG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
@@ -48,16 +51,15 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// Walks through a JPEG. What is no baseline or progressive one of the usual kind passes: the decoder has to
-/// judge it.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Flaw> {
-    // What was never written to disk is zero. Behind the end marker nothing counts, and a scan does not end so, but
-    // for the zero that follows 0xff.
-    let length = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    let length = if bytes.get(length.wrapping_sub(1)) == Some(&0xff) { bytes.len().min(length + 1) } else { length };
+/// Walks through a JPEG; where its data end if the end marker is missing, which the decoder needs to draw the last
+/// blocks. What is no baseline or progressive one of the usual kind passes: the decoder has to judge it.
+pub(super) fn check(bytes: &[u8]) -> Result<Option<usize>, Flaw> {
+    // What was never written to disk is zero, and must not be taken for blocks. A scan may end with a few zeros.
+    let length = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1 + ZEROS).min(bytes.len());
     match Walk::default().file(&bytes[..length]) {
         Err(Stop::Flaw(flaw)) => Err(flaw),
-        Ok(()) | Err(Stop::Unknown) => Ok(()),
+        Ok(true) | Err(Stop::Unknown) => Ok(None),
+        Ok(false) => Ok(Some(length)),
     }
 }
 
@@ -205,7 +207,8 @@ const MOST_SCANS: usize = 100;
 const MOST_BLOCKS: u64 = 8 << 20;
 
 impl Walk {
-    fn file(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    /// Whether there is an end marker.
+    fn file(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
         let mut at = 2;
         loop {
             // Between segments, fill bytes and (not quite right) others are passed over.
@@ -234,7 +237,7 @@ impl Walk {
     }
 
     /// At the end marker, or where the file ends without one.
-    fn end(&self, marked: bool) -> Result<(), Stop> {
+    fn end(&self, marked: bool) -> Result<bool, Stop> {
         if self.frame.is_empty() {
             return Err(Stop::Unknown);
         }
@@ -243,7 +246,7 @@ impl Walk {
             let seen = if self.progressive && !marked { &component.missing[..] } else { &component.missing[..1] };
             seen.iter().any(|&bits| bits == 255 || !marked && bits > 0)
         };
-        if self.frame.iter().any(lacks) { Err(Stop::Flaw(Flaw::Scans)) } else { Ok(()) }
+        if self.frame.iter().any(lacks) { Err(Stop::Flaw(Flaw::Scans)) } else { Ok(marked) }
     }
 
     fn huffman(&mut self, mut body: &[u8]) -> Result<(), Stop> {
