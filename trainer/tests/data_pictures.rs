@@ -233,7 +233,8 @@ fn of_a_film_the_first_picture_is_taken() {
         body.extend(chunk(b"ANMF", &frame));
     }
     let webp = chunk(b"RIFF", &body);
-    assert_eq!(read(&webp).unwrap().get_pixel(16, 16).0, [200, 40, 20]);
+    let found = read(&webp).unwrap().get_pixel(16, 16).0;
+    assert!(found.iter().zip([200, 40, 20]).all(|(&a, b)| u8::abs_diff(a, b) <= 1), "{found:?}");
 }
 
 #[test]

@@ -252,10 +252,11 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let packed = io::BufRead::fill_buf(&mut reader).map_err(damaged)?.starts_with(&[0x1f, 0x8b]);
     let mut unpacked: Box<dyn Read + '_> = if packed { Box::new(GzDecoder::new(reader)) } else { Box::new(reader) };
-    let mut unpacked = BufReader::with_capacity(1 << 16, (&mut unpacked).take(MAX_UNPACKED));
-    let start = peek(&mut unpacked).map_err(damaged)?;
-    if packed && !is_tar(start) {
-        let what = match kinds::kind(start, Path::new("")) {
+    let mut unpacked = (&mut unpacked).take(MAX_UNPACKED);
+    let mut start = Vec::new();
+    (&mut unpacked).take(BLOCK as u64).read_to_end(&mut start).map_err(damaged)?;
+    if packed && !is_tar(&start) {
+        let what = match kinds::kind(&start, Path::new("")) {
             Some(kind) => format!("it is {}; {}", kind.name, kind.advice),
             None => "unpack it; of what is in it, pictures in a folder can be read".into(),
         };
@@ -266,7 +267,7 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
     let mut other = None;
     let mut kept = 0;
     {
-        let mut archive = tar::Archive::new(&mut unpacked);
+        let mut archive = tar::Archive::new(start.as_slice().chain(&mut unpacked));
         // Raw: long-name records, which the reader would hold in memory whole, stay plain entries.
         for entry in archive.entries().map_err(damaged)?.raw(true) {
             let entry = entry.map_err(damaged)?;
@@ -309,7 +310,7 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
     }
     // What follows the last entry holds the checksum of the compressed stream.
     io::copy(&mut unpacked, &mut io::sink()).map_err(damaged)?;
-    if unpacked.into_inner().limit() == 0 {
+    if unpacked.limit() == 0 {
         return Err(CifarError::TooLarge { file: file.to_owned() });
     }
     if batches.is_empty() {
@@ -328,16 +329,6 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
 
 /// Bytes of a block of a tar archive.
 const BLOCK: usize = 512;
-
-/// The first block that comes, or less if there is no more; it still comes.
-fn peek(reader: &mut BufReader<impl Read>) -> io::Result<&[u8]> {
-    // A decompressor may give a few bytes at a time, and a buffer asks for more only when it is empty.
-    let mut length = 0;
-    while io::BufRead::fill_buf(reader)?.len() > length && length < BLOCK {
-        length = reader.buffer().len();
-    }
-    Ok(reader.buffer())
-}
 
 /// Whether a block begins a tar archive: it has the mark, or the right sum over its bytes, or is the end of one.
 fn is_tar(start: &[u8]) -> bool {

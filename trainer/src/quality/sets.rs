@@ -193,7 +193,8 @@ fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
         ..Default::default()
     };
     let mut pictures = data::load(&request)?.pictures;
-    pictures.slice_axis_inplace(ndarray::Axis(0), (..count).into());
+    let most = count.min(pictures.dim().0);
+    pictures.slice_axis_inplace(ndarray::Axis(0), (..most).into());
     Ok(pictures)
 }
 
