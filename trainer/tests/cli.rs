@@ -604,7 +604,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["--data", "text"], "a.png"),
         (&["--data", "cut.bin"], "cut.bin"),
         (&["--data", "cut.tar.gz"], "cut.tar.gz"),
-        (&["--data", "builtin", "--class", "toad"], "airplane"),
+        (&["--data", "builtin", "--class", "toad"], "frogs only, no toad"),
         (&["--data", "pictures", "--preset", "pond"], "pocket"),
         (&["--data", "pictures", "--config", "bad.toml"], "batch"),
         (&["--data", "pictures", "--config", "none.toml"], "none.toml"),
@@ -817,8 +817,10 @@ fn sets_of_pictures_are_measured_side_by_side() {
 
     fs::create_dir(place.path().join("few")).unwrap();
     fs::copy(place.path().join("pictures-32/1.png"), place.path().join("few/1.png")).unwrap();
+    fs::create_dir(place.path().join("wide")).unwrap();
+    fs::copy(place.path().join("pictures/1.png"), place.path().join("wide/1.png")).unwrap();
     for (set, expected) in
-        [("nowhere", "nowhere"), ("few", "too few"), ("pictures", "40x32"), ("tiny.toml", "no model")]
+        [("nowhere", "nowhere"), ("few", "too few"), ("wide", "40x32"), ("tiny.toml", "no model")]
     {
         let output = place.run(&["eval", set, "--data", "pictures"]);
         let text = String::from_utf8_lossy(&output.stderr);
