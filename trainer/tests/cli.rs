@@ -819,9 +819,7 @@ fn sets_of_pictures_are_measured_side_by_side() {
     fs::copy(place.path().join("pictures-32/1.png"), place.path().join("few/1.png")).unwrap();
     fs::create_dir(place.path().join("wide")).unwrap();
     fs::copy(place.path().join("pictures/1.png"), place.path().join("wide/1.png")).unwrap();
-    for (set, expected) in
-        [("nowhere", "nowhere"), ("few", "too few"), ("wide", "40x32"), ("tiny.toml", "no model")]
-    {
+    for (set, expected) in [("nowhere", "nowhere"), ("few", "too few"), ("wide", "40x32"), ("tiny.toml", "no model")] {
         let output = place.run(&["eval", set, "--data", "pictures"]);
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(expected), "{set}: {text}");
