@@ -178,7 +178,8 @@ fn is_small(config: &Config) -> bool {
 
 /// A recipe: one that is accepted survives being written, and makes networks.
 fn config(bytes: &[u8]) -> bool {
-    let Some(config) = std::str::from_utf8(bytes).ok().and_then(|text| Config::from_toml(text).ok()) else {
+    let text = trainer::text::decode(bytes.to_vec());
+    let Some(config) = text.ok().and_then(|text| Config::from_toml(&text).ok()) else {
         return false;
     };
     assert_eq!(Config::from_toml(&config.to_toml()).expect("it was accepted"), config);

@@ -32,6 +32,7 @@ use crate::quantise::fold::affordable;
 use crate::quantise::forms::{self, Wish};
 use crate::run::checkpoint::write_atomically;
 use crate::run::folder::png;
+use crate::text;
 pub use make::{Words, describe};
 
 /// Pictures of `samples.png`, and in a row of it.
@@ -70,8 +71,9 @@ pub struct Data {
     /// What `--data` says to get them, if that means the same everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
-    /// What `--class` says.
-    pub class: String,
+    /// Of CIFAR-10, which class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// How many.
     pub count: usize,
     /// [`Dataset::fingerprint`].
@@ -177,7 +179,7 @@ impl Shipped {
     /// When one is missing or damaged, or they do not belong together.
     pub fn open(folder: &Path) -> Result<Self> {
         let (path, model) = (folder.join("card.toml"), folder.join("model.gen"));
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read the card {}", path.display()))?;
+        let text = text::read(&path).context("the card of the model")?;
         let card = Card::from_toml(&text).with_context(|| format!("{} is no usable card", path.display()))?;
         let blob = fs::read(&model).with_context(|| format!("cannot read the model {}", model.display()))?;
         let found = File { fast_layers: card.model.fast_layers.clone(), ..File::of(&blob, Vec::new()) };
@@ -290,7 +292,7 @@ mod tests {
             data: Data {
                 about: "drawn frogs".into(),
                 source: Some(BUILTIN.into()),
-                class: "frog".into(),
+                class: None,
                 count: data.len(),
                 fingerprint: data.fingerprint(),
             },

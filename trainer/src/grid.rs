@@ -1,10 +1,23 @@
 //! Many pictures on one sheet.
 
+use std::path::{Path, PathBuf};
+
 use image::{Rgb, RgbImage};
 use ndarray::ArrayView4;
 
+use crate::text::Plain;
+
 /// The longest side of a sheet, in pixels; [`grid`] leaves out what would go beyond.
 pub const MAX_SIDE: usize = 1 << 14;
+
+/// What a sheet's PNG file says of itself, so that it is not taken for a picture to learn from.
+const MARK: &[u8] = b"Software\0ribbit, a sheet of pictures";
+
+/// Where that stands: right behind the header of the file.
+const MARK_AT: usize = 8 + 25;
+
+/// Bytes from the start of a file that [`is_sheet`] needs.
+pub const MARK_WITHIN: u64 = (MARK_AT + 12 + MARK.len()) as u64;
 
 /// Colour of the gaps between pictures.
 pub const GAP: Rgb<u8> = Rgb([24, 24, 28]);
@@ -48,6 +61,36 @@ pub fn grid(pictures: ArrayView4<'_, u8>, columns: usize, pad: usize, scale: usi
         }
     }
     sheet
+}
+
+/// The PNG file of a sheet with the remark that it is one, which [`is_sheet`] finds again; `png` is the same file
+/// without it.
+pub fn marked(png: &[u8]) -> Vec<u8> {
+    let (head, rest) = png.split_at(MARK_AT.min(png.len()));
+    let chunk = [&b"tEXt"[..], MARK].concat();
+    let parts = [head, &(MARK.len() as u32).to_be_bytes(), &chunk, &crc32fast::hash(&chunk).to_be_bytes(), rest];
+    parts.concat()
+}
+
+/// Whether a file that begins with these bytes is a sheet that [`marked`] wrote.
+pub fn is_sheet(start: &[u8]) -> bool {
+    start.get(MARK_AT + 8..).is_some_and(|text| text.starts_with(MARK))
+}
+
+/// The path of a sheet to be written, if its name does not promise another kind of picture.
+///
+/// # Errors
+/// In words, with a name that would do.
+pub fn png_name(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    const OTHERS: [&str; 14] =
+        ["jpg", "jpeg", "jpe", "gif", "webp", "bmp", "tif", "tiff", "heic", "avif", "jxl", "svg", "pdf", "ppm"];
+    if OTHERS.contains(&ending.as_str()) {
+        let better = path.with_extension("png");
+        return Err(format!("a PNG is written: give it a name such as {}", Plain::path(Path::new(&better))));
+    }
+    Ok(path)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@
 //! | [`parity`] | the step of the tutorial against Keras |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
 //! | [`interchange`] | generators from and for Keras, PyTorch and ONNX |
-//! | [`inspect`], [`grid`] | tables and pictures for people |
+//! | [`inspect`], [`grid`], [`text`] | tables, pictures and text for people |
 
 pub mod augment;
 pub mod bench;
@@ -43,5 +43,6 @@ pub mod quantise;
 pub mod run;
 pub mod tensors;
 pub mod terminal;
+pub mod text;
 pub mod train;
 pub mod usage;

@@ -11,15 +11,15 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use gen_core::aligned::{AlignedBytes, aligned};
 use gen_core::{Form, Latent, Model, include_aligned};
 use log::{LevelFilter, error, info, warn};
-use ndarray::{Array4, ArrayView4, Axis};
+use ndarray::{Array4, ArrayView4, Axis, s};
 
 use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
 use trainer::card::{Shipped, Words, describe};
 use trainer::config::{Config, PRESETS, Range};
 use trainer::cost::Core;
-use trainer::data::{self, ClassFilter, Dataset};
-use trainer::grid::grid;
+use trainer::data::{self, Class, Dataset};
+use trainer::grid::{grid, png_name};
 use trainer::inspect::inspect;
 use trainer::interchange::import;
 use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
@@ -27,18 +27,20 @@ use trainer::latents::{alike, in_256ths, others, way};
 use trainer::nearest::{Summary, beside, nearest_few};
 use trainer::parity;
 use trainer::quality::ranks::{self, Ranks};
+use trainer::quality::sets::Set;
 use trainer::quality::table::Row;
-use trainer::quality::{self, Reference, copies, sets, sheet};
+use trainer::quality::{self, Reference, copies, sheet};
 use trainer::quantise::draw::{draw, likeness};
 use trainer::quantise::fold::affordable;
 use trainer::quantise::forms::{self, Wish};
 use trainer::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
 use trainer::run::checkpoint::write_atomically;
-use trainer::run::folder::{DataRef, png};
+use trainer::run::folder::{self, DataRef, png};
 use trainer::run::session::Outcome;
 use trainer::run::{Checkpoint, Folder, Forecast, Session, interrupt};
 use trainer::tensors::Tensors;
 use trainer::terminal;
+use trainer::text;
 use trainer::train::latent_batch;
 
 // The standard library's panic when `trainer inspect | head -1` has read enough, or on a full disk.
@@ -294,9 +296,10 @@ struct SourceArgs {
     /// Pictures: a folder of them, CIFAR-10 (folder, .bin or .tar.gz), or "builtin" for drawn frogs
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Class of CIFAR-10 to use: airplane ... truck, or "all"
-    #[arg(long, default_value = "frog")]
-    class: String,
+    /// Which pictures: of CIFAR-10 a class, airplane ... truck; of a folder, the subfolder of that name; or "all"
+    /// [default: frog of CIFAR-10, everything of a folder]
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -350,7 +353,7 @@ struct DataArgs {
     #[arg(long, default_value_t = 32)]
     side: usize,
     /// Where to write the sheet
-    #[arg(long, default_value = "data.png", value_name = "PNG")]
+    #[arg(long, default_value = "data.png", value_name = "PNG", value_parser = png_name)]
     out: PathBuf,
 }
 
@@ -380,7 +383,7 @@ struct EvalArgs {
     #[arg(long, default_value = "fdrich_test", value_name = "NAME", requires = "ranks")]
     by: String,
     /// Write the 16 pictures of the first set that are nearest to a training picture, each above that one
-    #[arg(long, value_name = "PNG")]
+    #[arg(long, value_name = "PNG", value_parser = png_name)]
     sheet: Option<PathBuf>,
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N")]
@@ -447,7 +450,7 @@ impl GeneratorArgs {
 #[derive(Debug, Args)]
 struct GridArgs {
     /// A grid of all pictures
-    #[arg(long, default_value = "grid.png", value_name = "PNG")]
+    #[arg(long, default_value = "grid.png", value_name = "PNG", value_parser = png_name)]
     out: PathBuf,
     /// Enlargement of the grid
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
@@ -456,7 +459,7 @@ struct GridArgs {
 
 impl GridArgs {
     fn write(&self, pictures: ArrayView4<'_, u8>, columns: usize) -> Result<()> {
-        write_atomically(&self.out, &png(&grid(pictures, columns, 2, self.scale as usize))?)?;
+        write_atomically(&self.out, &folder::sheet(&grid(pictures, columns, 2, self.scale as usize))?)?;
         println!("grid: {}", self.out.display());
         Ok(())
     }
@@ -478,9 +481,9 @@ struct SampleArgs {
     /// Show the three nearest pictures of this data beside each sample, and print how near they are
     #[arg(long, value_name = "DATA")]
     nearest: Option<PathBuf>,
-    /// Class of CIFAR-10 to look in
-    #[arg(long, default_value = "frog", requires = "nearest")]
-    class: String,
+    /// Which of its pictures, as for `train`
+    #[arg(long, value_name = "NAME", requires = "nearest")]
+    class: Option<String>,
     #[command(flatten)]
     grid: GridArgs,
     /// Also write all pictures as one array, N x height x width x 3, uint8
@@ -641,15 +644,17 @@ fn with_threads<T: Send>(threads: Option<usize>, f: impl FnOnce() -> Result<T> +
 }
 
 fn load(source: &SourceArgs, side: usize) -> Result<Dataset> {
-    let class: ClassFilter = source.class.parse()?;
-    let request = data::Request { path: source.data.clone(), class, side, ..data::Request::default() };
+    load_of(source.data.clone(), Class::asked(source.class.clone()), side)
+}
+
+fn load_of(path: Option<PathBuf>, class: Class, side: usize) -> Result<Dataset> {
+    let request = data::Request { path, class, side, ..data::Request::default() };
     data::load(&request).inspect(data::announce)
 }
 
 fn recipe(preset: &str, config: Option<&Path>) -> Result<Config> {
     let Some(path) = config else { return Config::preset(preset) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Config::from_toml(&text).with_context(|| path.display().to_string())
+    Config::from_toml(&text::read(path)?).with_context(|| path.display().to_string())
 }
 
 fn train(args: &TrainArgs) -> Result<ExitCode> {
@@ -672,7 +677,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     let data_ref = DataRef {
         name: data.name.clone(),
         path: data.origin.clone(),
-        class: args.source.class.clone(),
+        class: data.class.map(|class| class.to_string()),
         fingerprint: data.fingerprint(),
         minutes: args.minutes,
         end_moved: None,
@@ -684,7 +689,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
 
 /// The pictures that a run learns from.
 fn reload(data: &DataRef, config: &Config) -> Result<Dataset> {
-    load(&SourceArgs { data: Some(data.path.clone()), class: data.class.clone() }, config.side()?)
+    load_of(Some(data.path.clone()), Class::noted(data.class.clone()), config.side()?)
 }
 
 fn resume(args: &ResumeArgs) -> Result<ExitCode> {
@@ -720,7 +725,7 @@ fn finish(mut session: Session) -> Result<ExitCode> {
 fn show_data(args: &DataArgs) -> Result<ExitCode> {
     let data = load(&args.source, args.side)?;
     print!("{}", data::describe(&data));
-    write_atomically(&args.out, &png(&data::contact_sheet(&data, 16, 10, 2))?)?;
+    write_atomically(&args.out, &folder::sheet(&data::contact_sheet(&data, 16, 10, 2))?)?;
     println!("sheet: {}", args.out.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -895,8 +900,8 @@ fn write_card(args: &CardArgs) -> Result<ExitCode> {
 fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let shipped = Shipped::open(&args.model)?;
     let card = &shipped.card;
-    let source = SourceArgs { data: args.data.clone().or(card.data.source.clone()), class: card.data.class.clone() };
-    let data = load(&source, card.config.side()?)?;
+    let path = args.data.clone().or(card.data.source.clone());
+    let data = load_of(path, Class::noted(card.data.class.clone()), card.config.side()?)?;
     card.check_data(&data)?;
     let doubts = card.doubts(&data)?;
     if let Some(doubts) = &doubts {
@@ -915,7 +920,7 @@ fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
             let data_ref = DataRef {
                 name: data.name.clone(),
                 path: data.origin.clone(),
-                class: source.class,
+                class: data.class.map(|class| class.to_string()),
                 fingerprint: card.data.fingerprint.clone(),
                 minutes: None,
                 end_moved: None,
@@ -943,10 +948,15 @@ fn evaluate(args: &EvalArgs) -> Result<ExitCode> {
     for path in &args.float {
         Checkpoint::load(path)?;
     }
-    let side = match args.side {
-        Some(side) => side,
-        None => sets.iter().find_map(|(_, path)| sets::side(path)).unwrap_or(32),
-    };
+    // Each is opened once: the first ones for their side, the others when it is their turn.
+    let mut opened: Vec<Option<Set<'_>>> = sets.iter().map(|_| None).collect();
+    let mut side = args.side;
+    for (place, &(_, path)) in opened.iter_mut().zip(&sets) {
+        if side.is_none() {
+            side = place.insert(Set::open(path)?).side();
+        }
+    }
+    let side = side.unwrap_or(32);
     let shipped = if sets.is_empty() {
         let model = parse(SHIPPED, None)?;
         let latents: Vec<_> = seeds(0, args.count)?.map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
@@ -961,14 +971,21 @@ fn evaluate(args: &EvalArgs) -> Result<ExitCode> {
     for (i, (name, path)) in sets.into_iter().enumerate() {
         let pictures = match &shipped {
             Some(pictures) => pictures.clone(),
-            None => sets::load(path, count, side)?,
+            // The same folder: as it was read for the real pictures, so that nothing is between them.
+            None if path.is_dir() && std::path::absolute(path).is_ok_and(|path| path == data.origin) => {
+                data.pictures.slice(s![..count.min(data.len()), .., .., ..]).to_owned()
+            }
+            None => match opened.get_mut(i).and_then(Option::take) {
+                Some(set) => set.load(count, side)?,
+                None => Set::open(path)?.load(count, side)?,
+            },
         };
         let scores = reference.score(pictures.view()).with_context(|| name.clone())?;
         let found = copies::find(pictures.view(), data.pictures.view());
         if let (0, Some(out)) = (i, &args.sheet) {
             let (_, neighbours) = found.as_ref().context("--sheet: there are too few training pictures")?;
             let sheet = sheet::nearest(pictures.view(), data.pictures.view(), neighbours);
-            write_atomically(out, &png(&sheet)?)?;
+            write_atomically(out, &folder::sheet(&sheet)?)?;
         }
         let row = Row { name, scores, copies: found.map(|(copies, _)| copies) };
         if args.json {

@@ -30,6 +30,9 @@ const EXACT: usize = 256;
 const PICTURES: usize = 128;
 const REFERENCES: usize = 512;
 
+/// Values of either set that are floats at a time: 64 MB of each.
+const AT_ONCE: usize = 16 << 20;
+
 /// A reference and how far away it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbour {
@@ -59,16 +62,36 @@ pub fn nearest(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> 
 /// When the two have pictures of different shapes.
 pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>, count: usize) -> Vec<Vec<Neighbour>> {
     assert_eq!(pictures.shape()[1..], references.shape()[1..], "pictures and references differ in shape");
-    let values = pictures.shape()[1..].iter().product::<usize>().max(1) as f64;
-    let (pictures, references) = (Halves::new(pictures), Halves::new(references));
-    let chunks = (0..pictures.squares.len()).into_par_iter().step_by(PICTURES);
-    let found = chunks.flat_map_iter(|first| few(&pictures, first, &references, count));
+    let values = pictures.shape()[1..].iter().product::<usize>().max(1);
     let to_neighbour = |Found { squared, index, mirrored }| Neighbour {
         index,
         mirrored,
-        distance: ((squared / values).sqrt() / 255.0) as f32,
+        distance: ((squared / values as f64).sqrt() / 255.0) as f32,
     };
-    found.map(|list| list.into_iter().map(to_neighbour).collect()).collect()
+    let mut all = Vec::with_capacity(pictures.dim().0);
+    // As floats a set takes four times its memory and more, so there is a part of each at a time.
+    for some in pictures.axis_chunks_iter(Axis(0), part(values, PICTURES)) {
+        let some = Halves::new(some);
+        let mut lists = vec![Vec::new(); some.squares.len()];
+        let length = part(values, REFERENCES);
+        for (i, others) in references.axis_chunks_iter(Axis(0), length).enumerate() {
+            let others = Halves::new(others);
+            // Small chunks too if all threads have one then: the sums are exact, whatever the order.
+            let size = lists.len().div_ceil(rayon::current_num_threads()).clamp(1, PICTURES);
+            let chunks = lists.par_chunks_mut(size).enumerate();
+            chunks.for_each(|(chunk, lists)| few(&some, chunk * size, &others, i * length, count, lists));
+        }
+        all.extend(lists.into_iter().map(|list| list.into_iter().map(to_neighbour).collect()));
+    }
+    all
+}
+
+/// How many pictures of so many values are floats at a time: a multiple of `of` if they are that many.
+fn part(values: usize, of: usize) -> usize {
+    match (AT_ONCE / values).max(1) {
+        few if few < of => few,
+        many => many - many % of,
+    }
 }
 
 impl fmt::Display for Neighbour {
@@ -154,10 +177,10 @@ struct Found {
     mirrored: bool,
 }
 
-/// The nearest references of up to [`PICTURES`] pictures.
-fn few(pictures: &Halves, first: usize, references: &Halves, count: usize) -> Vec<Vec<Found>> {
-    let here = first..pictures.squares.len().min(first + PICTURES);
-    let mut lists = vec![Vec::with_capacity(count + 1); here.len()];
+/// Looks for the nearest references of as many pictures as there are `lists`, from `first` on; `references` are those
+/// from number `offset` on.
+fn few(pictures: &Halves, first: usize, references: &Halves, offset: usize, count: usize, lists: &mut [Vec<Found>]) {
+    let here = first..first + lists.len();
     for start in (0..references.squares.len()).step_by(REFERENCES) {
         let there = start..references.squares.len().min(start + REFERENCES);
         let product = |a: &Array2<f32>, b: &Array2<f32>| {
@@ -167,14 +190,13 @@ fn few(pictures: &Halves, first: usize, references: &Halves, count: usize) -> Ve
         let odd = product(&pictures.odd, &references.odd);
         for (i, list) in lists.iter_mut().enumerate() {
             for (j, (&even, &odd)) in iter::zip(even.row(i), odd.row(i)).enumerate() {
-                let index = start + j;
-                let squares = pictures.squares[first + i] + references.squares[index];
+                let squares = pictures.squares[first + i] + references.squares[start + j];
+                let index = offset + start + j;
                 let found = Found { squared: squares - even - odd.abs(), index, mirrored: odd < 0.0 };
                 insert(list, found, count);
             }
         }
     }
-    lists
 }
 
 /// Keeps a list of the `count` nearest in order; what came first stays before what is as near.
@@ -291,13 +313,14 @@ mod tests {
 
     #[test]
     fn equals_the_naive_search_to_the_last_bit() {
-        // Odd widths, several chunks of pictures, of references and of values.
+        // Odd widths, several chunks of pictures, of references and of values, several parts of references.
         for (n, m, height, width, channels) in [
             (3, 5, 4, 4, 3),
             (2, 7, 3, 5, 3),
             (PICTURES + 1, 20, 2, 1, 1),
             (4, REFERENCES + 9, 8, 9, 3),
             (5, 6, 32, 32, 3),
+            (2, part(256 * 256 * 3, REFERENCES) + 3, 256, 256, 3),
         ] {
             let (a, b) = (pictures(1, (n, height, width, channels)), pictures(2, (m, height, width, channels)));
             let all = naive(a.view(), b.view());

@@ -13,7 +13,8 @@
 //! | [`copies`] | pictures that were learnt by heart | |
 //!
 //! Everything is a function of the two sets: nothing depends on the clock, the number
-//! of threads, or what was measured before. Pictures are `[N, side, side, 3]`, RGB,
+//! of threads, or what was measured before. Exact copies among the real pictures count
+//! once: they would make neighbourhoods of no size. Pictures are `[N, side, side, 3]`, RGB,
 //! with sides of [`MIN_SIDE`] pixels or more.
 
 pub mod copies;
@@ -26,6 +27,8 @@ pub mod sheet;
 pub mod sliced;
 pub mod table;
 
+use std::collections::HashSet;
+
 use anyhow::{Result, ensure};
 use ndarray::{Array4, ArrayView4, Axis};
 use serde::{Deserialize, Serialize};
@@ -35,7 +38,7 @@ use self::frechet::Moments;
 use self::neighbours::Neighbours;
 use self::sliced::Sliced;
 
-/// Fewest pictures on either side: fewer have no neighbourhoods.
+/// Fewest pictures on either side, and fewest distinct real ones: fewer have no neighbourhoods.
 pub const MIN_PICTURES: usize = 8;
 /// Shortest side, in pixels: it still has a value after two halvings.
 pub const MIN_SIDE: usize = 8;
@@ -100,10 +103,19 @@ impl Reference {
     /// Prepares real pictures.
     ///
     /// # Errors
-    /// When there are too few, or they are too small or not square.
+    /// When too few of them are distinct, or they are too small or not square.
     pub fn new(pictures: ArrayView4<'_, u8>) -> Result<Self> {
         check(pictures, "the real pictures")?;
-        let chosen = evenly(pictures, MOST_REFERENCES);
+        let distinct = distinct(pictures);
+        ensure!(
+            distinct.len() >= MIN_PICTURES,
+            "quality cannot be measured: of {} real pictures {} are distinct, and {MIN_PICTURES} is the least",
+            pictures.dim().0,
+            distinct.len()
+        );
+        let places: Vec<_> =
+            even_places(distinct.len(), MOST_REFERENCES).into_iter().map(|place| distinct[place]).collect();
+        let chosen = pictures.select(Axis(0), &places);
         let embedding = Embedding::new(chosen.view())?;
         let features = embedding.features(chosen.view());
         let moments = Moments::of(features.view());
@@ -157,6 +169,14 @@ fn check(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
     );
     ensure!(n >= MIN_PICTURES, "{what} are too few to measure: {n}, and {MIN_PICTURES} is the least");
     Ok(())
+}
+
+/// Places of the pictures that are different, in order: of exact copies the first. Mirrored ones are no copies.
+pub fn distinct(pictures: ArrayView4<'_, u8>) -> Vec<usize> {
+    let contiguous = pictures.as_standard_layout();
+    let mut seen = HashSet::new();
+    let pictures = contiguous.outer_iter().enumerate();
+    pictures.filter(|(_, picture)| seen.insert(picture.to_slice())).map(|(place, _)| place).collect()
 }
 
 /// Places of at most `most` of `n` things, in even steps: the same ones every time.
@@ -257,6 +277,25 @@ mod tests {
         let repeated = score(&noisy(&few, 1));
         assert!(repeated.diversity > 0.6 && repeated.apart < 0.4, "{repeated:?}");
         assert!(repeated.recall < clean.recall && repeated.coverage < clean.coverage, "{repeated:?}");
+    }
+
+    #[test]
+    fn copies_among_the_real_pictures_change_nothing() {
+        let (real, other) = (blobs(1, 60, 16), blobs(2, 40, 16));
+        let score = |real: ArrayView4<'_, u8>| Reference::new(real).unwrap().score(other.view()).unwrap();
+        let once = score(real.view());
+        let often = Array4::from_shape_fn((300, 16, 16, 3), |(n, y, x, c)| real[[n % 60, y, x, c]]);
+        assert_eq!(score(often.view()), once);
+        let beside = Array4::from_shape_fn((180, 16, 16, 3), |(n, y, x, c)| real[[n / 3, y, x, c]]);
+        assert_eq!(score(beside.view()), once);
+        assert_eq!(distinct(beside.view()), (0..60).map(|i| 3 * i).collect::<Vec<_>>());
+
+        let few = often.slice(s![..7, .., .., ..]);
+        let few = ndarray::concatenate![Axis(0), few, few];
+        let error = Reference::new(few.view()).unwrap_err().to_string();
+        assert!(error.contains("of 14 real pictures 7 are distinct, and 8 is the least"), "{error}");
+        let eight = Array4::from_shape_fn((24, 16, 16, 3), |(n, y, x, c)| real[[n % 8, y, x, c]]);
+        assert!(score(eight.view()).apart.is_finite());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What people read: results on standard output, everything else through the crate `log`.
 //!
 //! Log messages go to standard error and, while a run is at work, to the file `log.txt` in its folder.
+//! What names from outside hold that would steer a terminal is shown, not obeyed ([`text::shown`]).
 //! A closed or full standard output or error never panics and never stops the work: what cannot be
 //! written to a terminal is dropped there, and is still in the file.
 
@@ -14,6 +15,8 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::text;
 
 /// Lines that are kept for a file that is not open yet.
 const MAX_EARLY_LINES: usize = 1000;
@@ -78,7 +81,7 @@ pub fn show_bar(bar: Option<ProgressBar>) {
 /// more, as in `trainer inspect | head -1`, is none.
 pub fn print(text: fmt::Arguments<'_>) {
     let mut stdout = io::stdout();
-    if let Err(error) = stdout.write_fmt(text).and_then(|()| stdout.flush())
+    if let Err(error) = stdout.write_all(text::shown(&text.to_string()).as_bytes()).and_then(|()| stdout.flush())
         && error.kind() != io::ErrorKind::BrokenPipe
     {
         _ = PRINT_ERROR.set(error);
@@ -113,9 +116,10 @@ impl Log for Terminal {
             return;
         }
         let mut state = self.state();
-        let (level, message) = (record.level(), record.args());
+        let message = record.args().to_string();
+        let (level, message) = (record.level(), text::shown(&message));
         if level <= state.shown {
-            let line = Line(level, message);
+            let line = Line(level, &message);
             // Nothing can be done for somebody who does not listen.
             let write = || _ = writeln!(io::stderr(), "{line}");
             match &state.bar {
@@ -136,7 +140,7 @@ impl Log for Terminal {
 }
 
 /// A message as it appears on standard error.
-struct Line<'a>(Level, &'a fmt::Arguments<'a>);
+struct Line<'a>(Level, &'a str);
 
 impl Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -65,7 +65,7 @@ fn every_reader_of_models_brings_their_bytes_to_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gen");
     fs::write(&path, &blob).unwrap();
-    assert_eq!(sets::side(&path), Some(32));
+    assert_eq!(sets::Set::open(&path).unwrap().side(), Some(32));
     assert_eq!(sets::load(&path, 2, 32).unwrap().dim(), (2, 32, 32, 3));
 
     let shipped = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();

@@ -18,7 +18,7 @@ use run_common::{MEASURED, Place, lines, measured, result, tiny, with};
 fn a_run_leaves_all_that_it_promises() {
     let place = Place::new();
     let text = place.run_well(&with(&[]));
-    assert!(text.contains("20 pictures") && text.contains("--data PATH"), "says which data, and how to choose: {text}");
+    assert!(text.contains("20 pictures") && !text.contains("--data PATH"), "says which data; they were chosen: {text}");
     let folder = place.folder("001-tiny");
     for name in [
         "config.toml",
@@ -604,7 +604,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["--data", "text"], "a.png"),
         (&["--data", "cut.bin"], "cut.bin"),
         (&["--data", "cut.tar.gz"], "cut.tar.gz"),
-        (&["--data", "builtin", "--class", "toad"], "airplane"),
+        (&["--data", "builtin", "--class", "toad"], "frogs only, no toad"),
         (&["--data", "pictures", "--preset", "pond"], "pocket"),
         (&["--data", "pictures", "--config", "bad.toml"], "batch"),
         (&["--data", "pictures", "--config", "none.toml"], "none.toml"),
@@ -817,9 +817,9 @@ fn sets_of_pictures_are_measured_side_by_side() {
 
     fs::create_dir(place.path().join("few")).unwrap();
     fs::copy(place.path().join("pictures-32/1.png"), place.path().join("few/1.png")).unwrap();
-    for (set, expected) in
-        [("nowhere", "nowhere"), ("few", "too few"), ("pictures", "40x32"), ("tiny.toml", "no model")]
-    {
+    fs::create_dir(place.path().join("wide")).unwrap();
+    fs::copy(place.path().join("pictures/1.png"), place.path().join("wide/1.png")).unwrap();
+    for (set, expected) in [("nowhere", "nowhere"), ("few", "too few"), ("wide", "40x32"), ("tiny.toml", "no model")] {
         let output = place.run(&["eval", set, "--data", "pictures"]);
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(expected), "{set}: {text}");

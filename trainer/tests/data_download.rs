@@ -15,7 +15,7 @@ use logged::logged;
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 use trainer::data::download::{DownloadError, fetch, part_of};
-use trainer::data::{self, Request, Sources};
+use trainer::data::{self, Class, Request, Sources};
 
 /// How the server answers one request.
 #[derive(Clone, Copy)]
@@ -270,4 +270,58 @@ fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
     let (count, lines) = load();
     assert_eq!(count, 3);
     assert!(lines.contains("the cache is no use") && lines.contains("downloading"), "{lines}");
+}
+
+/// Sources whose archive is `bytes`, in the cache already, and that would download anew from `url`.
+fn cached(cache: &TempDir, bytes: &[u8], url: &str) -> (Sources, PathBuf) {
+    let archive = cache.path().join("cifar-10-binary.tar.gz");
+    fs::write(&archive, bytes).unwrap();
+    let cache = Some(cache.path().to_owned());
+    (Sources { cifar10_dir: None, cache, url: url.into(), md5: md5(bytes), offline: false }, archive)
+}
+
+#[test]
+fn a_good_archive_outlives_what_cannot_be_done_with_it() {
+    let cache = TempDir::new().unwrap();
+    let bytes = tar_gz(&[("data_batch_1.bin", &records(&[6; 6000]))]);
+    let (url, log) = serve(bytes.clone(), vec![Answer::Whole]);
+    let (sources, archive) = cached(&cache, &bytes, &url);
+    let error = |request: &Request| format!("{:#}", data::load_from(request, &sources).unwrap_err());
+    // More than 4 GB of pixels.
+    let large = error(&Request { side: 512, ..Request::default() });
+    assert!(large.contains("take more than 4 GB"), "{large}");
+    let class = |name: &str| Request { class: Class::Asked(name.into()), ..Request::default() };
+    assert!(error(&class("newt")).contains("unknown class"), "{}", error(&class("newt")));
+    assert!(error(&class("ship")).contains("no picture of the class ship"), "{}", error(&class("ship")));
+    assert_eq!(fs::read(&archive).unwrap(), bytes);
+    assert!(log.lock().unwrap().is_empty(), "nothing was downloaded");
+    assert_eq!(data::load_from(&class("frog"), &sources).unwrap().len(), 6000);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_archive_that_may_not_be_read_stays() {
+    use std::os::unix::fs::symlink;
+    let cache = TempDir::new().unwrap();
+    let (url, log) = serve(Vec::new(), vec![Answer::Whole]);
+    let (sources, archive) = cached(&cache, b"", &url);
+    fs::remove_file(&archive).unwrap();
+    // Whoever may read everything still cannot read the memory of a process at 0: an error of the system.
+    symlink("/proc/self/mem", &archive).unwrap();
+    let error = format!("{:#}", data::load_from(&Request::default(), &sources).unwrap_err());
+    assert!(error.contains("cifar-10-binary.tar.gz"), "{error}");
+    assert!(archive.is_symlink() && log.lock().unwrap().is_empty());
+}
+
+#[test]
+fn who_asked_for_a_class_gets_no_drawn_frogs_when_the_download_fails() {
+    let cache = TempDir::new().unwrap();
+    let (url, _) = serve(file(), vec![Answer::CutAfter(1000), Answer::CutAfter(0)]);
+    let sources =
+        Sources { cifar10_dir: None, cache: Some(cache.path().to_owned()), url, md5: md5(&file()), offline: false };
+    let request = Request { class: Class::Asked("frog".into()), ..Request::default() };
+    let error = format!("{:#}", data::load_from(&request, &sources).unwrap_err());
+    assert!(error.contains("broke off after 1000 bytes") && error.contains("--data builtin"), "{error}");
+    let part = part_of(&cache.path().join("cifar-10-binary.tar.gz"));
+    assert_eq!(fs::metadata(part).unwrap().len(), 1000, "kept to go on from");
 }

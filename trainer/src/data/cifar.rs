@@ -12,6 +12,9 @@ use std::str::FromStr;
 use flate2::bufread::GzDecoder;
 use thiserror::Error;
 
+use super::kinds;
+use crate::text::Plain;
+
 /// Class names, in the order of their labels.
 pub const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
@@ -110,6 +113,9 @@ pub enum CifarError {
     /// Nothing called `data_batch_*.bin` was found.
     #[error("{file} holds no data_batch_*.bin{hint}")]
     NoBatches { file: String, hint: &'static str },
+    /// What is compressed is no tar archive.
+    #[error("{file} is compressed, but no tar archive: {what}")]
+    NoArchive { file: String, what: String },
     /// The archive ends early or is damaged.
     #[error("{file} is cut or damaged ({cause}); download it again")]
     Archive { file: String, cause: io::Error },
@@ -201,7 +207,7 @@ fn is_batch(name: &str) -> bool {
 
 /// Reads one `.bin` file.
 pub fn read_bin(path: &Path, filter: ClassFilter) -> Result<Pictures, CifarError> {
-    let file = path.display().to_string();
+    let file = Plain::path(path).to_string();
     match File::open(path) {
         Ok(open) => read_batch(BufReader::with_capacity(1 << 16, open), &file, filter),
         Err(source) => Err(CifarError::Io { file, source }),
@@ -226,7 +232,7 @@ pub fn read_bins(paths: &[PathBuf], filter: ClassFilter) -> Result<Pictures, Cif
     let mut all = Pictures::default();
     for path in paths {
         all.append(read_bin(path, filter)?);
-        limit(&all, path.display())?;
+        limit(&all, Plain::path(path))?;
     }
     Ok(all)
 }
@@ -247,28 +253,48 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
     let packed = io::BufRead::fill_buf(&mut reader).map_err(damaged)?.starts_with(&[0x1f, 0x8b]);
     let mut unpacked: Box<dyn Read + '_> = if packed { Box::new(GzDecoder::new(reader)) } else { Box::new(reader) };
     let mut unpacked = (&mut unpacked).take(MAX_UNPACKED);
+    let mut start = Vec::new();
+    (&mut unpacked).take(BLOCK as u64).read_to_end(&mut start).map_err(damaged)?;
+    if packed && !is_tar(&start) {
+        let what = match kinds::kind(&start, Path::new("")) {
+            Some(kind) => format!("it is {}; {}", kind.name, kind.advice),
+            None => "unpack it; of what is in it, pictures in a folder can be read".into(),
+        };
+        return Err(CifarError::NoArchive { file: file.to_owned(), what });
+    }
 
     let mut batches = Vec::new();
-    let mut python = false;
+    let mut other = None;
     let mut kept = 0;
     {
-        let mut archive = tar::Archive::new(&mut unpacked);
+        let mut archive = tar::Archive::new(start.as_slice().chain(&mut unpacked));
         // Raw: long-name records, which the reader would hold in memory whole, stay plain entries.
         for entry in archive.entries().map_err(damaged)?.raw(true) {
             let entry = entry.map_err(damaged)?;
             let path = entry.path_bytes();
             let name = path.rsplit(|&byte| byte == b'/' || byte == b'\\').next().unwrap_or_default();
             let name = String::from_utf8_lossy(name).into_owned();
-            python |= name == "data_batch_1";
+            other = other.or(match name.as_str() {
+                "data_batch_1" => {
+                    Some("; it is the Python version, and the binary version (cifar-10-binary.tar.gz) is needed")
+                }
+                "data_batch_1.mat" => {
+                    Some("; it is the Matlab version, and the binary version (cifar-10-binary.tar.gz) is needed")
+                }
+                "fine_label_names.txt" | "train.mat" | "train" => {
+                    Some("; it seems to be CIFAR-100, which is not read; CIFAR-10 is (cifar-10-binary.tar.gz)")
+                }
+                _ => None,
+            });
             if !entry.header().entry_type().is_file() || !is_batch(&name) {
                 continue;
             }
             if entry.size() > (MAX_PICTURES * RECORD) as u64 {
-                return Err(CifarError::TooLarge { file: format!("{name} in {file}") });
+                return Err(CifarError::TooLarge { file: format!("{} in {file}", Plain::text(&name)) });
             }
             let length = entry.size();
             let mut entry = entry.take(length);
-            let pictures = match read_batch(&mut entry, &format!("{name} in {file}"), filter) {
+            let pictures = match read_batch(&mut entry, &format!("{} in {file}", Plain::text(&name)), filter) {
                 // The archive ended before the entry did.
                 Ok(_) | Err(CifarError::Cut { .. }) if entry.limit() > 0 => {
                     return Err(damaged(io::ErrorKind::UnexpectedEof.into()));
@@ -288,11 +314,9 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
         return Err(CifarError::TooLarge { file: file.to_owned() });
     }
     if batches.is_empty() {
-        let hint = if python {
-            "; it is the Python version, and the binary version (cifar-10-binary.tar.gz) is needed"
-        } else {
-            "; of archives, only that of CIFAR-10's binary version can be read: unpack others and give their folder"
-        };
+        let hint = other.unwrap_or(
+            "; of archives, only that of CIFAR-10's binary version can be read: unpack others and give their folder",
+        );
         return Err(CifarError::NoBatches { file: file.to_owned(), hint });
     }
     batches.sort_by(|a, b| a.0.cmp(&b.0));
@@ -301,4 +325,16 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
         all.append(pictures);
     }
     Ok(all)
+}
+
+/// Bytes of a block of a tar archive.
+const BLOCK: usize = 512;
+
+/// Whether a block begins a tar archive: it has the mark, or the right sum over its bytes, or is the end of one.
+fn is_tar(start: &[u8]) -> bool {
+    let Some(block) = start.first_chunk::<BLOCK>() else { return false };
+    let sum = block.iter().enumerate().map(|(i, &byte)| u32::from(if (148..156).contains(&i) { b' ' } else { byte }));
+    let noted = block[148..156].iter().filter(|byte| byte.is_ascii_digit());
+    let noted = noted.fold(0_u32, |sum, digit| sum << 3 | u32::from(digit - b'0'));
+    block[257..262] == *b"ustar" || block.iter().all(|&byte| byte == 0) || sum.sum::<u32>() == noted
 }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use log::{Level, info, warn};
 use md5::{Digest, Md5};
 use thiserror::Error;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::terminal;
 
@@ -29,7 +30,7 @@ const MAX_BYTES: u64 = 1 << 30;
 #[non_exhaustive]
 pub enum DownloadError {
     /// No server, no answer, or no valid one.
-    #[error("cannot reach {url}: {cause}")]
+    #[error("cannot reach {url}: {cause}{}", hint(cause))]
     Unreachable { url: String, cause: Box<ureq::Error> },
     /// The server refuses.
     #[error("{url} answers with HTTP status {status}")]
@@ -52,6 +53,17 @@ pub enum DownloadError {
     /// The disk.
     #[error("cannot write {}: {cause}", path.display())]
     Disk { path: PathBuf, cause: io::Error },
+}
+
+/// What to do about a server that is not believed.
+fn hint(cause: &ureq::Error) -> &'static str {
+    let is_certificate = matches!(cause, ureq::Error::Rustls(_)) || cause.to_string().contains("certificate");
+    if is_certificate {
+        ". If a company's proxy stands in between, name the file of its certificate with the environment variable \
+         SSL_CERT_FILE"
+    } else {
+        ""
+    }
 }
 
 /// Where [`fetch`] keeps an unfinished file: the target's name and `.part`.
@@ -165,9 +177,20 @@ impl From<DownloadError> for Stop {
     }
 }
 
+/// The authorities whose servers are believed: those of the system, where a company's own is entered, or those in
+/// the file `SSL_CERT_FILE` (and the folder `SSL_CERT_DIR`); if there are none, Mozilla's, which are built in.
+fn root_certs() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs().certs;
+    if found.is_empty() {
+        return RootCerts::WebPki;
+    }
+    found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect::<Vec<_>>().into()
+}
+
 /// Requests the rest of the file until it is complete or no longer grows.
 fn transfer(url: &str, part: &mut Part) -> Result<(), Stop> {
     let agent = ureq::Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(root_certs()).build())
         .http_status_as_error(false)
         .timeout_resolve(Some(CONNECT_TIMEOUT))
         .timeout_connect(Some(CONNECT_TIMEOUT))

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use image::imageops::{self, FilterType};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use rayon::prelude::*;
 
-use super::Skipped;
+use super::{Skipped, jpeg, kinds};
+use crate::grid;
+use crate::text::Plain;
 
 /// Pictures with a shorter side than this, in pixels, are skipped: nothing can be seen on them.
 pub const MIN_SIDE: u32 = 8;
@@ -21,6 +24,16 @@ pub const MAX_SIDE: u32 = 16_384;
 /// Bytes a picture may take while it is decoded; larger ones are skipped.
 const MAX_ALLOC: u64 = 256 << 20;
 
+/// Bytes that all pictures that are being decoded may take together: room for one of the largest, with the
+/// copies of it that cropping and resizing make, or for many of usual size.
+const DECODING: u64 = COPIES * MAX_ALLOC;
+
+/// How many times its decoded size a picture takes at most until it is small.
+const COPIES: u64 = 3;
+
+/// How the reason begins for which a picture of another size than asked for was not taken.
+pub(super) const ANOTHER_SIZE: &str = "another size";
+
 /// Pictures (`pixels` is `[N, side, side, 3]` in one piece), their files below the root, how many each
 /// folder had (by its path below the root, `.` for the root itself), and what was not taken.
 #[derive(Debug, Default)]
@@ -28,17 +41,46 @@ pub(super) struct Found {
     pub(super) pixels: Vec<u8>,
     pub(super) files: Vec<PathBuf>,
     pub(super) groups: Vec<(String, usize)>,
+    /// Pictures that were smaller than `side`.
+    pub(super) enlarged: usize,
     pub(super) skipped: Vec<Skipped>,
 }
 
-/// The files below `root`, sorted by path. Links are followed, each folder is read once, and names
-/// that start with a dot are left out. Fails only if `root` itself cannot be read.
+/// Why a folder below the root is left out, if it is: what was put there by a system or by this program, and
+/// holds no pictures of its own.
+fn is_foreign(folder: &Path) -> Option<&'static str> {
+    // A run holds sheets of the pictures that it learns, and of those that it draws.
+    if folder.join("data.toml").is_file() && folder.join("checkpoints").is_dir() {
+        return Some("the folder of a run: what a training wrote");
+    }
+    let name = folder.file_name()?.to_string_lossy().to_lowercase();
+    Some(match name.as_str() {
+        "@eadir" | "@__thumb" | "__macosx" => "thumbnails and notes that a system keeps beside the pictures",
+        "@recycle" | "#recycle" | "$recycle.bin" | "recycler" => "a waste bin",
+        "@recently-snapshot" | "#snapshot" | "lost+found" | "system volume information" => "kept by the file system",
+        _ => return None,
+    })
+}
+
+/// The same for a file.
+fn is_foreign_file(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_string_lossy().to_lowercase();
+    let is_kept = ["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"].contains(&name.as_str());
+    is_kept.then_some("a note that a system keeps beside the pictures")
+}
+
+/// The files below `root`, sorted by path. Links are followed, each folder is read once, names that start with
+/// a dot are left out, and so are the folders of [`is_foreign`]. Fails only if `root` itself cannot be read.
 pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
     let (mut files, mut skipped) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let mut skip = |path: &Path, reason: String| skipped.push(Skipped { path: path.to_owned(), reason });
+        if let Some(reason) = is_foreign(&folder).filter(|_| folder != root) {
+            skip(&folder, reason.into());
+            continue;
+        }
         let entries = fs::canonicalize(&folder).and_then(|real| {
             // A folder met before, through a link: a loop, or pictures that would count twice.
             if seen.insert(real) { fs::read_dir(&folder).map(Some) } else { Ok(None) }
@@ -67,7 +109,10 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
             };
             match fs::metadata(&path) {
                 Ok(meta) if meta.is_dir() => inner.push(path),
-                Ok(meta) if meta.is_file() => files.push(path),
+                Ok(meta) if meta.is_file() => match is_foreign_file(&path) {
+                    Some(reason) => skip(&path, reason.into()),
+                    None => files.push(path),
+                },
                 // Opening a pipe would wait for ever.
                 Ok(_) => skip(&path, "not a file".into()),
                 Err(error) => skip(&path, format!("unreadable: {error}")),
@@ -81,52 +126,160 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
     Ok((files, skipped))
 }
 
-/// Decodes `files` on all cores; the pictures keep the order of the files.
-pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, side: usize) -> Found {
-    let decoded: Vec<_> = files.par_iter().map(|path| decode(path, side as u32)).collect();
+/// Decodes `files` on all cores; the pictures keep the order of the files. With `exact`, pictures that are not
+/// `side` x `side` are skipped and not resized.
+pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, side: usize, exact: bool) -> Found {
+    let length = side * side * 3;
+    // Every picture goes to its place; those that are none leave gaps, which are closed afterwards.
+    let mut pixels = vec![0; files.len() * length];
+    let room = Room::new(DECODING);
+    let places = files.par_iter().zip(pixels.par_chunks_exact_mut(length));
+    let decoded: Vec<_> = places
+        .map(|(path, place)| {
+            let decoded = decode(path, side as u32, exact, &room)?;
+            place.copy_from_slice(decoded.picture.as_raw());
+            Ok(decoded.is_enlarged)
+        })
+        .collect();
     let mut found = Found::default();
     let mut groups = BTreeMap::new();
-    for (path, decoded) in files.iter().zip(decoded) {
+    for (index, (path, decoded)) in files.iter().zip(decoded).enumerate() {
         match decoded {
-            Ok(picture) => {
-                found.pixels.extend_from_slice(picture.as_raw());
+            Ok(is_enlarged) => {
+                pixels.copy_within(index * length..(index + 1) * length, found.files.len() * length);
+                found.enlarged += usize::from(is_enlarged);
                 let file = path.strip_prefix(root).unwrap_or(path);
-                let name = file.parent().map(|parent| parent.display().to_string()).unwrap_or_default();
+                let name = file.parent().map(|parent| Plain::path(parent).to_string()).unwrap_or_default();
                 found.files.push(file.to_owned());
                 *groups.entry(if name.is_empty() { ".".into() } else { name }).or_insert(0) += 1;
             }
             Err(reason) => skipped.push(Skipped { path: path.clone(), reason }),
         }
     }
+    pixels.truncate(found.files.len() * length);
+    pixels.shrink_to_fit();
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    found.pixels = pixels;
     found.groups = groups.into_iter().collect();
     found.skipped = skipped;
     found
+}
+
+/// Memory that several threads share: who wants more than is left waits.
+#[derive(Debug)]
+struct Room {
+    all: u64,
+    left: Mutex<u64>,
+    returned: Condvar,
+}
+
+/// Gives back when it goes.
+struct Taken<'a>(&'a Room, u64);
+
+impl Room {
+    fn new(all: u64) -> Self {
+        Self { all, left: Mutex::new(all), returned: Condvar::new() }
+    }
+
+    /// Takes so much, or all there is if that is less.
+    fn take(&self, wanted: u64) -> Taken<'_> {
+        let wanted = wanted.min(self.all);
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.returned.wait_while(left, |left| *left < wanted).unwrap_or_else(PoisonError::into_inner);
+        *left -= wanted;
+        Taken(self, wanted)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.0.left.lock().unwrap_or_else(PoisonError::into_inner) += self.1;
+        self.0.returned.notify_all();
+    }
 }
 
 fn unreadable(error: io::Error) -> String {
     format!("unreadable: {error}")
 }
 
-fn decode(path: &Path, side: u32) -> Result<RgbImage, String> {
-    picture(BufReader::new(File::open(path).map_err(unreadable)?), side)
+struct Decoded {
+    picture: RgbImage,
+    /// Whether it was smaller before.
+    is_enlarged: bool,
+}
+
+fn decode(path: &Path, side: u32, exact: bool, room: &Room) -> Result<Decoded, String> {
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut start = Vec::new();
+    file.by_ref().take(kinds::START as u64).read_to_end(&mut start).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
+    if let Some(kind) = kinds::kind(&start, path) {
+        return Err(format!("not a picture that is read, but {}: {}", kind.name, kind.advice));
+    }
+    decode_from(file, side, exact, room)
 }
 
 /// The picture in `file`, `side` x `side`, or the reason why there is none. What it is its bytes
 /// say: the ending of a name says little.
 pub fn picture(file: impl BufRead + Seek, side: u32) -> Result<RgbImage, String> {
+    Ok(decode_from(file, side, false, &Room::new(DECODING))?.picture)
+}
+
+fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -> Result<Decoded, String> {
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(unreadable)?;
-    if !reader.format().is_some_and(|format| format.reading_enabled()) {
-        return Err("not a picture (PNG, JPEG, BMP, GIF or WebP)".into());
+    match reader.format().filter(ImageFormat::reading_enabled) {
+        None => Err("not a picture (PNG, JPEG, BMP, GIF or WebP)".into()),
+        Some(ImageFormat::Jpeg) => {
+            // The decoder would read it whole too.
+            let mut bytes = Vec::new();
+            let mut file = reader.into_inner();
+            file.by_ref().take(MAX_ALLOC + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+            if bytes.len() as u64 > MAX_ALLOC {
+                return Err(format!("too large: a file of more than {} MB", MAX_ALLOC >> 20));
+            }
+            let whole = jpeg::check(&bytes);
+            if let Ok(Some(end)) = whole {
+                bytes.truncate(end);
+                bytes.extend(b"\xff\xd9");
+            }
+            let reader = ImageReader::with_format(Cursor::new(bytes.as_slice()), ImageFormat::Jpeg);
+            let is_whole = whole.map(|_| ()).map_err(|flaw| format!("corrupt: {flaw}"));
+            decode_with(reader, side, exact, room, is_whole)
+        }
+        Some(ImageFormat::Png) => {
+            let mut start = Vec::new();
+            let mut file = reader.into_inner();
+            file.by_ref().take(grid::MARK_WITHIN).read_to_end(&mut start).map_err(unreadable)?;
+            if grid::is_sheet(&start) {
+                return Err("a sheet of pictures that this program wrote".into());
+            }
+            file.rewind().map_err(unreadable)?;
+            reader = ImageReader::with_format(file, ImageFormat::Png);
+            decode_with(reader, side, exact, room, Ok(()))
+        }
+        Some(_) => decode_with(reader, side, exact, room, Ok(())),
     }
+}
+
+fn decode_with(
+    mut reader: ImageReader<impl BufRead + Seek>,
+    side: u32,
+    exact: bool,
+    room: &Room,
+    is_whole: Result<(), String>,
+) -> Result<Decoded, String> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
 
+    const SMALLER: &str =
+        "make it smaller first, with ImageMagick for example: magick FILE -resize 2000x2000 SMALL.png";
     let explain = |error: ImageError| match error {
-        ImageError::Limits(_) => format!("too large: more than {MAX_SIDE} pixels a side, or {} MB", MAX_ALLOC >> 20),
+        ImageError::Limits(_) => {
+            format!("too large: more than {MAX_SIDE} pixels a side, or {} MB; {SMALLER}", MAX_ALLOC >> 20)
+        }
         ImageError::Unsupported(error) => format!("a kind of picture that cannot be read: {error}"),
         error => format!("corrupt: {error}"),
     };
@@ -135,32 +288,63 @@ pub fn picture(file: impl BufRead + Seek, side: u32) -> Result<RgbImage, String>
     if width.min(height) < MIN_SIDE {
         return Err(format!("too small: {width}x{height}, and {MIN_SIDE}x{MIN_SIDE} is the least"));
     }
-    if decoder.total_bytes() > MAX_ALLOC {
-        return Err(format!("too large: {width}x{height}"));
+    if exact && (width, height) != (side, side) {
+        return Err(format!(
+            "{ANOTHER_SIZE}: {width}x{height}, not {side}x{side}; to resize it would be measured too, so bring all \
+             pictures to one size first, with ImageMagick for example: magick mogrify -resize {side}x{side}! *.png"
+        ));
     }
-    // Cameras store how they were held.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let bytes = decoder.total_bytes();
+    if bytes > MAX_ALLOC {
+        return Err(format!(
+            "too large: {width}x{height} take {} MB, and {} MB is the most; {SMALLER}",
+            bytes >> 20,
+            MAX_ALLOC >> 20
+        ));
+    }
+    let _taken = room.take(COPIES * bytes);
+    is_whole?;
+    let orientation = orientation(&mut decoder);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(explain)?;
     picture.apply_orientation(orientation);
-    Ok(fit(&picture, side))
+    let picture = fit(picture, side)?;
+    Ok(Decoded { picture, is_enlarged: width.min(height) < side })
+}
+
+/// How the camera was held, as far as the picture's EXIF data say it.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    // JPEG's mark of such data does not belong in other kinds of files, and many programs write it there.
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
 /// The square middle of `picture`, over white where it is transparent, resized to `side`.
-fn fit(picture: &DynamicImage, side: u32) -> RgbImage {
+fn fit(picture: DynamicImage, side: u32) -> Result<RgbImage, String> {
     let square = picture.width().min(picture.height());
     let (left, top) = ((picture.width() - square) / 2, (picture.height() - square) / 2);
-    let middle = picture.crop_imm(left, top, square, square);
+    let middle = if picture.width() == picture.height() {
+        picture
+    } else {
+        let middle = picture.crop_imm(left, top, square, square);
+        drop(picture);
+        middle
+    };
     let rgb = if middle.color().has_alpha() {
+        let middle = middle.into_rgba8();
+        if middle.pixels().all(|pixel| pixel.0[3] == 0) {
+            return Err("nothing can be seen: it is wholly transparent".into());
+        }
         let mut over_white = RgbImage::new(square, square);
-        for (out, pixel) in over_white.pixels_mut().zip(middle.to_rgba8().pixels()) {
+        for (out, pixel) in over_white.pixels_mut().zip(middle.pixels()) {
             let [colour @ .., alpha] = pixel.0.map(u32::from);
             out.0 = colour.map(|v| ((v * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
         }
         over_white
     } else {
-        middle.to_rgb8()
+        middle.into_rgb8()
     };
-    resize(rgb, side)
+    Ok(resize(rgb, side))
 }
 
 /// `picture` at `side` x `side`; as it is when it has that size already.

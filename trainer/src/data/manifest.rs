@@ -6,6 +6,7 @@ use std::path::Path;
 use ndarray::Axis;
 
 use super::{Dataset, listed};
+use crate::text::{self, Plain};
 
 /// Changes that are told one by one.
 const TOLD: usize = 5;
@@ -25,12 +26,17 @@ pub fn changes(before: &str, data: &Dataset) -> String {
         return String::new();
     }
     let now: BTreeMap<String, String> = entries(data).map(|(name, sum)| (name, format!("{sum:08x}"))).collect();
-    let gone = before.keys().filter(|&&name| !now.contains_key(name)).map(|name| {
-        let path = data.origin.join(name);
-        let is_it = |found: &Path| std::path::absolute(found).is_ok_and(|found| found == path);
-        let skipped = data.skipped.iter().find(|skipped| is_it(&skipped.path));
-        let reason = skipped.map_or("it is gone", |skipped| &skipped.reason);
-        format!("{name}: {reason}")
+    let skipped: BTreeMap<String, &str> = data
+        .skipped
+        .iter()
+        .filter_map(|skipped| {
+            let path = std::path::absolute(&skipped.path).ok()?;
+            Some((shown(path.strip_prefix(&data.origin).ok()?), skipped.reason.as_str()))
+        })
+        .collect();
+    let gone = before.keys().filter(|&&name| !now.contains_key(name)).map(|&name| {
+        let reason = skipped.get(name).copied().unwrap_or("it is gone");
+        format!("{}: {}", text::shown(name), text::shown(reason))
     });
     let other = now.iter().filter_map(|(name, sum)| match before.get(name.as_str()) {
         None => Some(format!("{name}: it is new")),
@@ -43,9 +49,13 @@ pub fn changes(before: &str, data: &Dataset) -> String {
 fn entries(data: &Dataset) -> impl Iterator<Item = (String, u32)> {
     data.files.iter().zip(data.pictures.axis_iter(Axis(0))).map(|(file, picture)| {
         let sum = crc32fast::hash(picture.as_standard_layout().as_slice().unwrap_or_default());
-        // A line is a picture, whatever its name.
-        (file.display().to_string().replace('\n', " "), sum)
+        (shown(file), sum)
     })
+}
+
+/// A line is a picture, whatever its name.
+fn shown(file: &Path) -> String {
+    Plain::path(file).to_string()
 }
 
 #[cfg(test)]
@@ -74,6 +84,17 @@ mod tests {
             .map(|path| super::super::Skipped { path: path.into(), reason: format!("corrupt {}", path.len()) })
             .into();
         assert_eq!(changes(&before, &skipped), "\n  d/e.png: corrupt 10");
+    }
+
+    #[test]
+    fn a_name_cannot_break_the_list() {
+        let odd = data(&[("a\nb.png", 1), ("a\x1b[2J.png", 2), ("a\u{202e}gnp.exe", 3)]);
+        let before = list(&odd).unwrap();
+        assert_eq!(before.lines().count(), 3, "{before}");
+        assert!(!before.contains(['\x1b', '\u{202e}']), "{before}");
+        assert_eq!(changes(&before, &odd), "");
+        let now = changes(&before, &data(&[("a\nb.png", 4)]));
+        assert!(now.contains("a\\u{a}b.png: it has changed") && now.contains("a\\u{1b}[2J.png: it is gone"), "{now}");
     }
 
     #[test]

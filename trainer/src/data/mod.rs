@@ -7,13 +7,15 @@ pub mod cifar;
 pub mod download;
 mod folder;
 pub mod frogs;
+mod jpeg;
+mod kinds;
 pub mod manifest;
 
 use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
@@ -25,6 +27,10 @@ use rayon::prelude::*;
 
 pub use cifar::{ClassFilter, UnknownClass};
 pub use folder::picture;
+
+use crate::quality;
+use crate::text::Plain;
+use cifar::CifarError;
 
 /// The official home of CIFAR-10 in its binary form.
 pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
@@ -38,10 +44,13 @@ pub const BUILTIN: &str = "builtin";
 /// Fewer pictures than this are refused: there would be nothing to tell apart.
 pub const MIN_PICTURES: usize = 2;
 
+/// Fewer different pictures than this are warned of.
+const FEW: usize = 100;
+
 /// Pixels of all pictures together, in bytes, that are kept in memory at most.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// How to choose, for the log.
+/// How to choose, for the log of somebody who has not.
 const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures, or CIFAR-10 in its binary form: \
      folder, .bin or .tar.gz), --data builtin (drawn frogs), or the environment variable CIFAR10_DIR";
 
@@ -53,6 +62,18 @@ pub struct Skipped {
     pub reason: String,
 }
 
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const LONGEST: usize = 300;
+        // Reasons may come from other libraries, with names from the file in them.
+        let mut reason: String = self.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        if reason.chars().count() > LONGEST {
+            reason = reason.chars().take(LONGEST - 1).chain(['…']).collect();
+        }
+        write!(f, "{}: {}", Plain::path(&self.path), Plain::text(&reason))
+    }
+}
+
 /// Pictures to learn from.
 #[derive(Clone, Debug)]
 pub struct Dataset {
@@ -60,13 +81,57 @@ pub struct Dataset {
     pub name: String,
     /// The path that [`Request::path`] would have to be to get these pictures again.
     pub origin: PathBuf,
+    /// Of CIFAR-10, which class; other sources have none.
+    pub class: Option<ClassFilter>,
     /// `[N, side, side, 3]`, RGB.
     pub pictures: Array4<u8>,
     /// How many pictures each class, folder or kind of frog has; only those that have any.
     pub groups: Vec<(String, usize)>,
     /// The file of each picture, below [`origin`](Self::origin); none if several share a file.
     pub files: Vec<PathBuf>,
+    /// How many of them had fewer pixels and were enlarged.
+    pub enlarged: usize,
     pub skipped: Vec<Skipped>,
+    /// Whether a person chose the source.
+    pub chosen: bool,
+}
+
+/// Which pictures of a source are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Class {
+    /// Nobody said: the frogs of CIFAR-10, and everything of another source.
+    #[default]
+    Usual,
+    /// A person asked for it, and gets it or an error: a class of CIFAR-10, the subfolder of this name (in the
+    /// folder of pictures or in its `train`), or `all`.
+    Asked(String),
+    /// What was written down beside pictures that were used before, which may be of any source: a class of
+    /// CIFAR-10, and ignored for other sources.
+    Noted(String),
+}
+
+impl Class {
+    /// What [`Asked`](Self::Asked) for, if anything.
+    pub fn asked(class: Option<String>) -> Self {
+        class.map_or(Self::Usual, Self::Asked)
+    }
+
+    /// What was [`Noted`](Self::Noted), if anything.
+    pub fn noted(class: Option<String>) -> Self {
+        class.map_or(Self::Usual, Self::Noted)
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Usual => None,
+            Self::Asked(name) | Self::Noted(name) => Some(name),
+        }
+    }
+
+    /// Of CIFAR-10.
+    fn filter(&self) -> Result<ClassFilter, UnknownClass> {
+        self.name().map_or(Ok(ClassFilter::FROG), str::parse)
+    }
 }
 
 /// What [`load`] should look for.
@@ -75,19 +140,21 @@ pub struct Request {
     /// A folder of pictures, CIFAR-10 in its binary form (folder, `.bin`, `.tar.gz`), or
     /// [`BUILTIN`]. `None`: the first of `CIFAR10_DIR`, cache, download and drawn frogs.
     pub path: Option<PathBuf>,
-    /// Of CIFAR-10, which class. Folders are taken whole.
-    pub class: ClassFilter,
+    /// Which of its pictures.
+    pub class: Class,
     /// Side of the pictures in pixels, within [`frogs::SIDES`].
     pub side: usize,
     /// Seed of the drawn frogs.
     pub seed: u64,
     /// How many frogs are drawn.
     pub drawn: usize,
+    /// Whether a folder that holds a picture of another size is refused; else pictures are cropped and resized.
+    pub exact: bool,
 }
 
 impl Default for Request {
     fn default() -> Self {
-        Self { path: None, class: ClassFilter::FROG, side: 32, seed: 0, drawn: 5000 }
+        Self { path: None, class: Class::Usual, side: 32, seed: 0, drawn: 5000, exact: false }
     }
 }
 
@@ -124,11 +191,13 @@ impl Sources {
 }
 
 /// Finds and reads a data set: [`Request::path`]; else `CIFAR10_DIR`; else the cache folder; else
-/// the official archive, downloaded into the cache folder; else the drawn frogs.
+/// the official archive, downloaded into the cache folder; else, if no class was asked for, the drawn
+/// frogs.
 ///
 /// # Errors
-/// A source that was asked for (by path or by `CIFAR10_DIR`) and cannot be read is an error; one
-/// that was merely tried is not, unless a class was asked for that only CIFAR-10 has.
+/// A source that was asked for (by path, by class or by `CIFAR10_DIR`) and cannot be had is an error. One
+/// that was merely tried is none when it is not there, cannot be downloaded, or is damaged; when it is there
+/// and something else is in the way (memory, permissions, the disk), that is an error too.
 pub fn load(request: &Request) -> Result<Dataset> {
     load_from(request, &Sources::from_env())
 }
@@ -142,7 +211,7 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
         frogs::SIDES.start(),
         frogs::SIDES.end()
     );
-    let dataset = match (&request.path, &sources.cifar10_dir) {
+    let mut dataset = match (&request.path, &sources.cifar10_dir) {
         (Some(path), _) => open(path, request)?,
         (None, Some(path)) => open(path, request).context("the environment variable CIFAR10_DIR was followed")?,
         (None, None) => automatic(request, sources)?,
@@ -154,49 +223,100 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
         dataset.name,
         reasons(&dataset.skipped, 5)
     );
+    dataset.chosen = request.path.is_some() || sources.cifar10_dir.is_some();
     Ok(dataset)
 }
 
-/// Tells which data set was taken, what was skipped, and how to choose another.
+/// Tells which data set was taken, what is odd about it, what was skipped, and how to choose another if nobody has.
 pub fn announce(dataset: &Dataset) {
     info!("data: {}", dataset.name);
-    if !dataset.skipped.is_empty() {
-        warn!("data: {} skipped{}", number(dataset.skipped.len()), reasons(&dataset.skipped, 3));
+    for remark in dataset.remarks() {
+        warn!("data: {remark}");
     }
-    info!("{HOW_TO_CHOOSE}");
+    if !dataset.skipped.is_empty() {
+        const TOLD: usize = 3;
+        let all =
+            if dataset.skipped.len() > TOLD { "; `trainer data` lists all, a run in its skipped.txt" } else { "" };
+        warn!("data: {} skipped{all}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
+    }
+    if !dataset.chosen {
+        info!("{HOW_TO_CHOOSE}");
+    }
 }
 
 /// Cache, download, drawn frogs.
 fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
+    // Before anything is downloaded for a class that there is not.
+    request.class.filter()?;
     let reason = match &sources.cache {
         None => "there is no cache folder (RIBBIT_CACHE names one)".into(),
-        Some(cache) => match cached(request, sources, cache) {
+        Some(cache) => match cached(request, sources, cache)? {
             Ok(dataset) => return Ok(dataset),
-            Err(error) => format!("{error:#}"),
+            Err(reason) => reason,
         },
     };
+    if let Some(class) = request.class.name() {
+        bail!(
+            "the class {} is CIFAR-10's, which cannot be had: {reason}. Give CIFAR-10 with --data PATH (folder, .bin \
+             or .tar.gz, from {CIFAR10_URL}), or the drawn frogs with --data {BUILTIN} and no class",
+            Plain::text(class)
+        );
+    }
     warn!("data: no CIFAR-10: {reason}");
+    warn!("data: DRAWN FROGS STAND IN FOR IT: pictures will look drawn, and not like photographs");
     open(Path::new(BUILTIN), request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
 }
 
-/// CIFAR-10 from the cache folder, downloaded first if it is not there.
-fn cached(request: &Request, sources: &Sources, cache: &Path) -> Result<Dataset> {
+/// CIFAR-10 from the cache folder, downloaded first if it is not there; or why it cannot be had.
+fn cached(request: &Request, sources: &Sources, cache: &Path) -> Result<Result<Dataset, String>> {
     let archive = cache.join(cifar::ARCHIVE);
     for path in [&archive, &cache.join(cifar::FOLDER)] {
-        if path.exists() {
-            match open(path, request) {
-                Ok(dataset) => return Ok(dataset),
-                Err(error) => warn!("data: the cache is no use: {error:#}"),
-            }
+        if !path.try_exists().with_context(|| format!("cannot read {}", Plain::path(path)))? {
+            continue;
+        }
+        match open(path, request) {
+            Ok(dataset) => return Ok(Ok(dataset)),
+            Err(error) if is_damaged(&error, path, sources)? => warn!("data: the cache is no use: {error:#}"),
+            Err(error) => return Err(error),
         }
     }
-    ensure!(!sources.offline, "RIBBIT_OFFLINE is set, so it was not downloaded");
-    if archive.exists() {
-        fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
+    if sources.offline {
+        return Ok(Err("RIBBIT_OFFLINE is set, so it was not downloaded".into()));
     }
-    info!("data: downloading CIFAR-10 (170 MB) from {} into {}", sources.url, cache.display());
-    download::fetch(&sources.url, &sources.md5, &archive)?;
-    open(&archive, request)
+    if archive.exists() {
+        fs::remove_file(&archive).with_context(|| format!("cannot remove {}", Plain::path(&archive)))?;
+    }
+    let into = Plain::path(cache);
+    info!("data: downloading CIFAR-10 (170 MB) from {} into {into}", Plain::text(&sources.url));
+    match download::fetch(&sources.url, &sources.md5, &archive) {
+        Ok(()) => open(&archive, request).map(Ok),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// Whether `path` in the cache could not be read because its bytes are wrong: then another copy helps, and
+/// nothing is lost with this one. An archive whose checksum is right never is.
+fn is_damaged(error: &anyhow::Error, path: &Path, sources: &Sources) -> Result<bool> {
+    let is_content = match error.downcast_ref::<CifarError>() {
+        Some(CifarError::Io { .. }) | None => false,
+        Some(_) => true,
+    };
+    if !is_content || path.is_dir() {
+        return Ok(is_content);
+    }
+    let unreadable = || format!("cannot read {}", Plain::path(path));
+    let mut hash = Md5::new();
+    let mut file = io::BufReader::new(File::open(path).with_context(unreadable)?);
+    loop {
+        let read = io::BufRead::fill_buf(&mut file).with_context(unreadable)?;
+        if read.is_empty() {
+            break;
+        }
+        hash.update(read);
+        let length = read.len();
+        io::BufRead::consume(&mut file, length);
+    }
+    Ok(!download::hex(&hash.finalize()).eq_ignore_ascii_case(&sources.md5))
 }
 
 /// Reads what `path` names, whatever it is.
@@ -204,45 +324,112 @@ fn open(path: &Path, request: &Request) -> Result<Dataset> {
     if path == Path::new(BUILTIN) {
         return Ok(Dataset { origin: path.to_owned(), ..builtin(request)? });
     }
-    let dataset = open_pictures(path, request)?;
+    let (dataset, path) = open_pictures(path, request)?;
     // A path is taken as seen from the current folder, which may be another one next time.
-    let origin = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let origin = std::path::absolute(&path).unwrap_or(path);
     Ok(Dataset { origin, ..dataset })
 }
 
-fn open_pictures(path: &Path, request: &Request) -> Result<Dataset> {
-    let shown = path.display();
+/// The pictures, and where they are: at `path`, or for a class in a folder below it.
+fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
+    let shown = Plain::path(path);
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
             "there is nothing at {shown}; --data takes a folder of pictures, CIFAR-10 in its binary form \
              (folder, .bin or .tar.gz), or the word {BUILTIN}"
         ),
         Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
     };
-    if meta.is_dir() { open_folder(path, request) } else { open_file(path, request) }
+    if !meta.is_dir() {
+        return Ok((open_file(path, request)?, path.to_owned()));
+    }
+    if let Some(dataset) = open_cifar_folder(path, request)? {
+        return Ok((dataset, path.to_owned()));
+    }
+    let chosen = match &request.class {
+        Class::Asked(name) => subfolder(path, name)?,
+        Class::Usual | Class::Noted(_) => path.to_owned(),
+    };
+    Ok((open_folder(&chosen, request)?, chosen))
 }
 
-fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
-    let shown = path.display();
+/// The folder of a class, or `path` itself for `all`.
+fn subfolder(path: &Path, class: &str) -> Result<PathBuf> {
+    let is_inside = |component: Component<'_>| matches!(component, Component::Normal(_));
+    let train = path.join("train");
+    if !class.is_empty() && Path::new(class).components().all(is_inside) {
+        let found = [path.join(class), train.join(class)].into_iter().find(|folder| folder.is_dir());
+        if let Some(found) = found {
+            return Ok(found);
+        }
+    }
+    if class.eq_ignore_ascii_case("all") {
+        return Ok(path.to_owned());
+    }
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name());
+        let mut names: Vec<_> = folders
+            .filter(|name| !name.as_encoded_bytes().starts_with(b"."))
+            .map(|name| Plain::path(Path::new(&name)).to_string())
+            .collect();
+        names.sort();
+        names
+    };
+    let (shown, class) = (Plain::path(path), Plain::text(class));
+    let (mut found, mut at) = (names(path), String::new());
+    let inner = names(&train);
+    if !inner.is_empty() {
+        (found, at) = (inner, "train in ".into());
+    }
+    let more = found.len().saturating_sub(20);
+    found.truncate(20);
+    if more > 0 {
+        found.push(format!("{more} more"));
+    }
+    ensure!(
+        !found.is_empty(),
+        "{shown} has no subfolder {class}, nor any other: --class chooses a class of CIFAR-10 or a subfolder; \
+         leave it out to take all pictures"
+    );
+    bail!(
+        "{shown} has no subfolder {class}: --class takes the name of one, and those of {at}{shown} are {}; leave it \
+         out to take all pictures",
+        found.join(", ")
+    )
+}
+
+/// CIFAR-10 in this folder; `None` if the folder is none of CIFAR-10's.
+fn open_cifar_folder(path: &Path, request: &Request) -> Result<Option<Dataset>> {
+    let shown = Plain::path(path);
     for folder in [path.to_owned(), path.join(cifar::FOLDER)] {
         // A folder that cannot be read says so below; one that is not there is none of CIFAR-10's.
         let batches = cifar::batches_in(&folder).unwrap_or_default();
         if !batches.is_empty() {
-            return from_cifar(cifar::read_bins(&batches, request.class)?, path, request);
+            let filter = request.class.filter()?;
+            return from_cifar(cifar::read_bins(&batches, filter)?, filter, path, request).map(Some);
         }
     }
     let archive = path.join(cifar::ARCHIVE);
     if archive.is_file() {
-        return open_file(&archive, request);
+        return open_file(&archive, request).map(Some);
     }
-    let python = ["data_batch_1", "cifar-10-batches-py/data_batch_1"];
-    ensure!(
-        !python.iter().any(|name| path.join(name).is_file()),
-        "{shown} holds CIFAR-10 in its Python version; the binary version ({}) is needed: {CIFAR10_URL}",
-        cifar::ARCHIVE
-    );
+    let holds = |names: &[&str]| names.iter().any(|name| path.join(name).is_file());
+    let other = if holds(&["data_batch_1", "cifar-10-batches-py/data_batch_1"]) {
+        "CIFAR-10 in its Python version"
+    } else if holds(&["data_batch_1.mat", "cifar-10-batches-mat/data_batch_1.mat"]) {
+        "CIFAR-10 in its Matlab version"
+    } else if holds(&["fine_label_names.txt", "cifar-100-binary/fine_label_names.txt", "cifar-100-python/train"]) {
+        "CIFAR-100, which is not read"
+    } else {
+        return Ok(None);
+    };
+    bail!("{shown} holds {other}; of CIFAR-10 the binary version ({}) is needed: {CIFAR10_URL}", cifar::ARCHIVE)
+}
 
+fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
+    let shown = Plain::path(path);
     let (files, skipped) = folder::list(path).with_context(|| format!("cannot read {shown}"))?;
     ensure!(
         !files.is_empty(),
@@ -250,49 +437,56 @@ fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
         reasons(&skipped, 5)
     );
     check_memory(files.len(), request.side, path)?;
-    let found = folder::read(path, &files, skipped, request.side);
+    let found = folder::read(path, &files, skipped, request.side, request.exact);
+    if let Some(other) = found.skipped.iter().find(|skipped| skipped.reason.starts_with(folder::ANOTHER_SIZE)) {
+        bail!("{}: {}", Plain::path(&other.path), other.reason);
+    }
     ensure!(
         !found.pixels.is_empty(),
         "{shown} holds no picture that can be read (PNG, JPEG, BMP, GIF or WebP){}",
         reasons(&found.skipped, 5)
     );
     let mut dataset = Dataset::new(found.pixels, request.side)?;
-    let class = match request.class {
-        ClassFilter::FROG | ClassFilter::All => String::new(),
-        class => format!(", all of them: the class {class} can only be told apart in CIFAR-10's binary form"),
-    };
-    dataset.name = format!("{} from the folder {shown}{class}", dataset.count_in_words("picture"));
+    dataset.name = format!("{} from the folder {shown}", dataset.count_in_words("picture"));
     (dataset.groups, dataset.files, dataset.skipped) = (found.groups, found.files, found.skipped);
+    dataset.enlarged = found.enlarged;
     Ok(dataset)
 }
 
 fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
-    let shown = path.display();
+    let shown = Plain::path(path);
     let mut start = Vec::new();
     let unreadable = || format!("cannot read {shown}");
-    // Enough for the mark of a tar file, at byte 257. None of these marks begins with a label.
-    File::open(path).with_context(unreadable)?.take(512).read_to_end(&mut start).with_context(unreadable)?;
+    let file = File::open(path).with_context(unreadable)?;
+    let length = file.metadata().with_context(unreadable)?.len();
+    file.take(kinds::START as u64).read_to_end(&mut start).with_context(unreadable)?;
     if start.starts_with(&[0x1f, 0x8b]) || start.get(257..262) == Some(b"ustar") {
         let file = File::open(path).with_context(unreadable)?;
-        return from_cifar(cifar::read_archive(file, &shown.to_string(), request.class)?, path, request);
+        let filter = request.class.filter()?;
+        return from_cifar(cifar::read_archive(file, &shown.to_string(), filter)?, filter, path, request);
     }
-    ensure!(!start.starts_with(b"PK"), "{shown} is a zip archive; unpack it and give its folder");
-    ensure!(
-        image::guess_format(&start).is_err(),
-        "{shown} is a single picture; give the folder that holds it and others"
-    );
     let is_bin = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin"));
-    ensure!(
-        is_bin,
-        "{shown} is neither a folder of pictures nor CIFAR-10 in its binary form (folder, .bin or .tar.gz){}",
-        if path.to_string_lossy().ends_with("gz") { "; as an archive it is damaged or something else" } else { "" }
-    );
-    ensure!(!start.is_empty(), "{shown} is an empty file; copy or download it again");
-    from_cifar(cifar::read_bin(path, request.class)?, path, request)
+    // A record begins with a label and any pixels, so it may look like something else.
+    if !(is_bin && length > 0 && length.is_multiple_of(cifar::RECORD as u64)) {
+        if let Some(kind) = kinds::kind(&start, path) {
+            bail!("{shown} is {}; {}", kind.name, kind.advice);
+        }
+        ensure!(
+            image::guess_format(&start).is_err(),
+            "{shown} is a single picture; give the folder that holds it and others"
+        );
+        ensure!(
+            is_bin,
+            "{shown} is neither a folder of pictures nor CIFAR-10 in its binary form (folder, .bin or .tar.gz){}",
+            if path.to_string_lossy().ends_with("gz") { "; as an archive it is damaged or something else" } else { "" }
+        );
+    }
+    let filter = request.class.filter()?;
+    from_cifar(cifar::read_bin(path, filter)?, filter, path, request)
 }
 
-fn from_cifar(pictures: cifar::Pictures, path: &Path, request: &Request) -> Result<Dataset> {
-    ensure!(!pictures.is_empty(), "{} holds no picture of the class {}", path.display(), request.class);
+fn from_cifar(pictures: cifar::Pictures, filter: ClassFilter, path: &Path, request: &Request) -> Result<Dataset> {
+    ensure!(!pictures.is_empty(), "{} holds no picture of the class {filter}", Plain::path(path));
     check_memory(pictures.len(), request.side, path)?;
     let pixels = if request.side == cifar::SIDE {
         pictures.pixels
@@ -305,11 +499,12 @@ fn from_cifar(pictures: cifar::Pictures, path: &Path, request: &Request) -> Resu
         larger.collect()
     };
     let mut dataset = Dataset::new(pixels, request.side)?;
-    let what = match request.class {
+    dataset.class = Some(filter);
+    let what = match filter {
         ClassFilter::All => "pictures of all classes".into(),
         class => format!("{class} pictures"),
     };
-    dataset.name = format!("CIFAR-10, {} {what}, from {}", number(dataset.len()), path.display());
+    dataset.name = format!("CIFAR-10, {} {what}, from {}", number(dataset.len()), Plain::path(path));
     let counts = cifar::CLASSES.iter().zip(pictures.counts).filter(|(_, count)| *count > 0);
     dataset.groups = counts.map(|(name, count)| ((*name).to_owned(), count)).collect();
     Ok(dataset)
@@ -317,11 +512,13 @@ fn from_cifar(pictures: cifar::Pictures, path: &Path, request: &Request) -> Resu
 
 /// The drawn frogs.
 fn builtin(request: &Request) -> Result<Dataset> {
-    ensure!(
-        matches!(request.class, ClassFilter::FROG | ClassFilter::All),
-        "the built-in data set has frogs only, no {}; give CIFAR-10 with --data PATH, from {CIFAR10_URL}",
-        request.class
-    );
+    if let Class::Asked(class) = &request.class {
+        ensure!(
+            matches!(class.parse(), Ok(ClassFilter::FROG | ClassFilter::All)),
+            "the built-in data set has frogs only, no {}; give CIFAR-10 with --data PATH, from {CIFAR10_URL}",
+            Plain::text(class)
+        );
+    }
     check_memory(request.drawn, request.side, Path::new(BUILTIN))?;
     let drawn: Option<Vec<_>> = (0..request.drawn)
         .into_par_iter()
@@ -344,7 +541,7 @@ fn check_memory(count: usize, side: usize, path: &Path) -> Result<()> {
     ensure!(
         (count as u64).saturating_mul((side * side * 3) as u64) <= MAX_BYTES,
         "{}: {} pictures of {side}x{side} pixels take more than {} GB; use fewer or a smaller side",
-        path.display(),
+        Plain::path(path),
         number(count),
         MAX_BYTES >> 30
     );
@@ -356,8 +553,17 @@ impl Dataset {
     fn new(pixels: Vec<u8>, side: usize) -> Result<Self> {
         let count = pixels.len() / (side * side * 3);
         let pictures = Array4::from_shape_vec((count, side, side, 3), pixels)?;
-        let (name, origin) = Default::default();
-        Ok(Self { name, origin, pictures, groups: Vec::new(), files: Vec::new(), skipped: Vec::new() })
+        Ok(Self {
+            name: String::new(),
+            origin: PathBuf::new(),
+            class: None,
+            pictures,
+            groups: Vec::new(),
+            files: Vec::new(),
+            enlarged: 0,
+            skipped: Vec::new(),
+            chosen: false,
+        })
     }
 
     /// Number of pictures.
@@ -389,6 +595,61 @@ impl Dataset {
         download::hex(&hash.finalize())
     }
 
+    /// How many pictures are different: exact copies, pixel by pixel, count once.
+    pub fn distinct(&self) -> usize {
+        quality::distinct(self.pictures.view()).len()
+    }
+
+    /// How many pictures have one colour only.
+    fn plain(&self) -> usize {
+        let is_plain = |picture: ndarray::ArrayView3<'_, u8>| {
+            let first = picture.slice(s![0, 0, ..]);
+            picture.rows().into_iter().all(|pixel| pixel == first)
+        };
+        self.pictures.outer_iter().filter(|picture| is_plain(*picture)).count()
+    }
+
+    /// What is odd about the pictures, a line for each.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let copies = self.len() - self.distinct();
+        if copies > 0 {
+            remarks.push(format!(
+                "{} of the {} are exact copies of others; quality is measured against the {} distinct ones",
+                number(copies),
+                self.count_in_words("picture"),
+                number(self.len() - copies)
+            ));
+        }
+        let distinct = self.len() - copies;
+        if distinct < quality::MIN_PICTURES {
+            remarks.push(format!(
+                "{distinct} different pictures are too few to measure quality by, which takes {}: a run goes without",
+                quality::MIN_PICTURES
+            ));
+        }
+        if distinct < FEW {
+            remarks.push(format!(
+                "{distinct} different pictures are very few: a generator learns them by heart and draws nothing new; \
+                 some hundred are the least to hope for more"
+            ));
+        }
+        let plain = self.plain();
+        if plain > 0 {
+            remarks.push(format!("{} of one colour, without anything to see", number(plain)));
+        }
+        if self.enlarged > 0 {
+            let side = self.side();
+            remarks.push(format!("{} smaller than {side}x{side} pixels, and enlarged", number(self.enlarged)));
+        }
+        remarks
+    }
+
+    /// Everything that was skipped, with its reason, a line for each.
+    pub fn skipped_list(&self) -> String {
+        self.skipped.iter().map(|skipped| format!("{skipped}\n")).collect()
+    }
+
     fn count_in_words(&self, what: &str) -> String {
         format!("{} {what}{}", number(self.len()), if self.len() == 1 { "" } else { "s" })
     }
@@ -411,8 +672,8 @@ impl Dataset {
     }
 }
 
-/// What a data set holds, in a few lines: source, number and size, classes or folders, colours,
-/// and what was skipped, with the first reasons.
+/// What a data set holds, in a few lines: source, number and size, classes or folders, colours, what is odd,
+/// and everything that was skipped, with the reasons.
 pub fn describe(dataset: &Dataset) -> String {
     let mut text = String::new();
     let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
@@ -427,11 +688,14 @@ pub fn describe(dataset: &Dataset) -> String {
     }
     let [red, green, blue] = dataset.colours().map(|(mean, spread)| format!("{mean:.0} ± {spread:.0}"));
     line(format!("colour       red {red}, green {green}, blue {blue} (mean ± standard deviation, 0 to 255)"));
+    for remark in dataset.remarks() {
+        line(format!("note         {remark}"));
+    }
     line(format!("fingerprint  {}", dataset.fingerprint()));
     if dataset.skipped.is_empty() {
         line("skipped      nothing".into());
     } else {
-        line(format!("skipped      {}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, 10)));
+        line(format!("skipped      {}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, usize::MAX)));
     }
     text
 }
@@ -442,14 +706,7 @@ fn reasons(skipped: &[Skipped], most: usize) -> String {
     if skipped.is_empty() {
         return String::new();
     }
-    let line = |Skipped { path, reason }: &Skipped| {
-        let mut reason: String = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        if reason.chars().count() > 120 {
-            reason = reason.chars().take(119).chain(['…']).collect();
-        }
-        format!("{}: {reason}", path.display())
-    };
-    ":".to_owned() + &listed(skipped.iter().map(line), most)
+    ":".to_owned() + &listed(skipped.iter().map(ToString::to_string), most)
 }
 
 /// The first `most` texts, each on a line of its own, and how many more there are.

@@ -9,7 +9,7 @@
 use ndarray::{ArrayView4, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{NEIGHBOURHOOD, even_places};
+use super::{NEIGHBOURHOOD, distinct, even_places};
 use crate::nearest::{Neighbour, nearest_few};
 
 /// The neighbour that the nearest one is compared with. More than the second: data
@@ -37,8 +37,20 @@ pub struct Copies {
 /// Seeks copies of `references` among `pictures`, both `[N, side, side, 3]`, of at most
 /// [`NEIGHBOURHOOD`] of them; also the nearest reference of each of these, in order.
 ///
-/// `None` when there are too few references to tell what is normal. Both have one size.
+/// Exact copies among the references count once: each would be the other's nearest, and nothing would be
+/// nearer than that. `None` when there are too few references to tell what is normal. Both have one size.
 pub fn find(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Option<(Copies, Vec<Neighbour>)> {
+    let distinct = distinct(references);
+    if distinct.len() == references.dim().0 {
+        return find_among(pictures, references);
+    }
+    let (copies, mut neighbours) = find_among(pictures, references.select(Axis(0), &distinct).view())?;
+    neighbours.iter_mut().for_each(|neighbour| neighbour.index = distinct[neighbour.index]);
+    Some((copies, neighbours))
+}
+
+/// The same for references without copies.
+fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Option<(Copies, Vec<Neighbour>)> {
     let n = references.dim().0;
     if n <= COMPARED || pictures.is_empty() {
         return None;
@@ -102,6 +114,16 @@ mod tests {
         let half = concatenate![Axis(0), copied, blobs(2, 100, 16)];
         let (half, _) = find(half.view(), training.view()).unwrap();
         assert!((half.copied - 0.5).abs() < 0.1, "{half:?}");
+    }
+
+    #[test]
+    fn copies_among_the_references_change_nothing() {
+        let (training, pictures) = (blobs(1, 100, 16), blobs(2, 60, 16));
+        let (once, neighbours) = find(pictures.view(), training.view()).unwrap();
+        let often = Array4::from_shape_fn((600, 16, 16, 3), |(n, y, x, c)| training[[n / 6, y, x, c]]);
+        let (found, places) = find(pictures.view(), often.view()).unwrap();
+        assert_eq!(found, once);
+        assert!(places.iter().zip(&neighbours).all(|(a, b)| a.index == 6 * b.index && a.distance == b.distance));
     }
 
     #[test]

@@ -1,69 +1,173 @@
 //! Sets of pictures to measure: drawn by a model, or from another program.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use gen_core::aligned::aligned;
+use gen_core::aligned::{AlignedBytes, aligned};
 use gen_core::{Latent, Model};
-use ndarray::{Array4, s};
+use ndarray::Array4;
 
-use crate::data::{self, ClassFilter};
+use crate::data::{self, Class};
 use crate::quantise::FloatModel;
 use crate::quantise::draw::draw;
 use crate::run::Checkpoint;
+use crate::text::Plain;
 use crate::train::latent_batch;
 
-/// The pictures of a set, `[N, side, side, 3]`, at most `count`:
-///
-/// * a model: those of the latents 0, 1, …, as the device draws them;
-/// * a checkpoint: the same of its averaged generator in floats;
-/// * a `.npy` file: `[N, side, side, 3]` of uint8, the first ones;
-/// * a folder of pictures of sides of `side`, in the order of their names.
-///
-/// # Errors
-/// When there is nothing of that kind, or it cannot be read; with the path.
-pub fn load(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
-    let shown = path.display();
-    let meta = fs::metadata(path).with_context(|| format!("cannot read {shown}"))?;
-    if meta.is_dir() {
-        return folder(path, count, side);
-    }
-    let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
-    let latents = |len: usize| (0..count).map(move |seed| Latent::from_seed(seed as u32, len));
-    if bytes.starts_with(&gen_core::blob::MAGIC) {
-        let bytes = aligned(&bytes);
-        let model = Model::parse(&bytes).with_context(|| shown.to_string())?;
-        return Ok(draw(&model, &latents(model.latent_len()).collect::<Vec<_>>()));
-    }
-    if bytes.starts_with(b"\x93NUMPY") {
-        let all: Array4<u8> =
-            ndarray_npy::read_npy(path).with_context(|| format!("{shown} is no array [N, side, side, 3] of uint8"))?;
-        let most = all.dim().0.min(count);
-        return Ok(all.slice(s![..most, .., .., ..]).as_standard_layout().into_owned());
-    }
-    if let Ok(checkpoint) = Checkpoint::decode(&bytes) {
-        let model =
-            FloatModel::fold(&checkpoint.config, &checkpoint.state.average).with_context(|| shown.to_string())?;
-        return Ok(float_pictures(&model, latents(model.latent)));
-    }
-    bail!("{shown} is no model, no whole checkpoint, no .npy file and no folder of pictures");
+/// Pixels of a set, in bytes, that are kept in memory at most.
+const MAX_BYTES: usize = 4 << 30;
+
+/// Longest header of a `.npy` file that is read; one of an array has some hundred bytes.
+const MAX_HEADER: usize = 1 << 16;
+
+/// A set of pictures to measure, before any picture is read or drawn.
+#[derive(Debug)]
+pub struct Set<'a> {
+    path: &'a Path,
+    kind: Kind,
 }
 
-/// The side of the pictures of a set, if its first bytes say it: of a model, a
-/// checkpoint or an array.
-pub fn side(path: &Path) -> Option<usize> {
-    if path.is_dir() {
-        return None;
+#[derive(Debug)]
+enum Kind {
+    Folder,
+    Model(AlignedBytes<'static>),
+    Checkpoint(Box<Checkpoint>),
+    /// An array `[N, height, width, 3]`, and the file behind its header.
+    Npy([usize; 4], File),
+}
+
+impl<'a> Set<'a> {
+    /// Looks what there is at `path`:
+    ///
+    /// * a model: its pictures of the latents 0, 1, …, as the device draws them;
+    /// * a checkpoint: the same of its averaged generator in floats;
+    /// * a `.npy` file: `[N, side, side, 3]` of uint8, the first ones;
+    /// * a folder of pictures, its subfolders included, in the order of their names.
+    ///
+    /// # Errors
+    /// When there is nothing of that kind, or it cannot be read; with the path.
+    pub fn open(path: &'a Path) -> Result<Self> {
+        let shown = Plain::path(path);
+        let unreadable = || format!("cannot read {shown}");
+        let meta = fs::metadata(path).with_context(unreadable)?;
+        if meta.is_dir() {
+            return Ok(Self { path, kind: Kind::Folder });
+        }
+        let mut file = File::open(path).with_context(unreadable)?;
+        let mut start = Vec::new();
+        file.by_ref().take(8).read_to_end(&mut start).with_context(unreadable)?;
+        file.rewind().with_context(unreadable)?;
+        if start.starts_with(b"\x93NUMPY") {
+            let (dim, file) = npy(file).with_context(|| shown.to_string())?;
+            return Ok(Self { path, kind: Kind::Npy(dim, file) });
+        }
+        let mut bytes = Vec::new();
+        let is_model = start.starts_with(&gen_core::blob::MAGIC);
+        let is_checkpoint = start.starts_with(b"RBCK");
+        ensure!(
+            is_model || is_checkpoint,
+            "{shown} is no model, no checkpoint, no .npy file and no folder of pictures"
+        );
+        file.read_to_end(&mut bytes).with_context(unreadable)?;
+        let kind = if is_model {
+            Kind::Model(aligned(bytes))
+        } else {
+            Kind::Checkpoint(Box::new(Checkpoint::decode(&bytes).with_context(|| shown.to_string())?))
+        };
+        Ok(Self { path, kind })
     }
-    let bytes = fs::read(path).ok()?;
-    if let Ok(model) = Model::parse(&aligned(&bytes)) {
-        return Some(model.picture().height.into());
+
+    /// The side of its pictures, in pixels, if that is known before they are read: not of a folder.
+    pub fn side(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Folder => None,
+            Kind::Model(bytes) => Some(Model::parse(bytes).ok()?.picture().height.into()),
+            Kind::Checkpoint(checkpoint) => checkpoint.config.side().ok(),
+            Kind::Npy(dim, _) => Some(dim[1]),
+        }
     }
-    if let Ok(checkpoint) = Checkpoint::decode(&bytes) {
-        return checkpoint.config.side().ok();
+
+    /// Its pictures, `[N, side, side, 3]`, at most `count`. Those of a folder that are not of sides of `side` are
+    /// refused and not resized: that would measure the resizing.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has no pictures of that size.
+    pub fn load(self, count: usize, side: usize) -> Result<Array4<u8>> {
+        let shown = Plain::path(self.path);
+        let latents = |len: usize| (0..count).map(move |seed| Latent::from_seed(seed as u32, len));
+        match self.kind {
+            Kind::Folder => folder(self.path, count, side),
+            Kind::Model(bytes) => {
+                let model = Model::parse(&bytes).with_context(|| shown.to_string())?;
+                Ok(draw(&model, &latents(model.latent_len()).collect::<Vec<_>>()))
+            }
+            Kind::Checkpoint(checkpoint) => {
+                let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)
+                    .with_context(|| shown.to_string())?;
+                Ok(float_pictures(&model, latents(model.latent)))
+            }
+            Kind::Npy([all, height, width, channels], file) => {
+                let n = all.min(count);
+                let bytes =
+                    [height, width, channels].iter().try_fold(n, |product, &length| product.checked_mul(length));
+                let bytes = bytes.filter(|&bytes| bytes <= MAX_BYTES).with_context(|| {
+                    format!("{shown}: {n} pictures of {height}x{width} take more than {} GB", MAX_BYTES >> 30)
+                })?;
+                let mut pixels = Vec::new();
+                let unreadable = || format!("cannot read {shown}");
+                BufReader::new(file).take(bytes as u64).read_to_end(&mut pixels).with_context(unreadable)?;
+                ensure!(pixels.len() == bytes, "{shown} is cut: copy it again");
+                Ok(Array4::from_shape_vec((n, height, width, channels), pixels)?)
+            }
+        }
     }
-    ndarray_npy::read_npy::<_, Array4<u8>>(path).ok().map(|all| all.dim().1)
+}
+
+/// As [`Set::open`] and [`Set::load`].
+///
+/// # Errors
+/// As those.
+pub fn load(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
+    Set::open(path)?.load(count, side)
+}
+
+/// Reads the header of NumPy's format (numpy.lib.format, versions 1 to 3) of an array of pictures.
+fn npy(mut file: File) -> Result<([usize; 4], File)> {
+    let mut start = [0; 8];
+    file.read_exact(&mut start)?;
+    let length = if start[6] == 1 {
+        let mut length = [0; 2];
+        file.read_exact(&mut length)?;
+        usize::from(u16::from_le_bytes(length))
+    } else {
+        let mut length = [0; 4];
+        file.read_exact(&mut length)?;
+        u32::from_le_bytes(length) as usize
+    };
+    ensure!(length <= MAX_HEADER, "its header is longer than that of any array of pictures");
+    let mut header = vec![0; length];
+    file.read_exact(&mut header).context("it is cut: copy it again")?;
+    let header = String::from_utf8_lossy(&header).replace(' ', "");
+    let value = |key: &str| header.split_once(&format!("'{key}':")).map_or("", |(_, rest)| rest);
+    let shape: Vec<usize> = value("shape")
+        .strip_prefix('(')
+        .and_then(|rest| rest.split_once(')'))
+        .map(|(shape, _)| shape.split(',').filter(|length| !length.is_empty()).map(str::parse).collect())
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    let of_bytes = ["'|u1'", "'<u1'", "'>u1'", "'=u1'"].iter().any(|kind| value("descr").starts_with(kind));
+    match shape[..] {
+        [n, height, width, 3] if of_bytes && value("fortran_order").starts_with("False") => {
+            Ok(([n, height, width, 3], file))
+        }
+        _ => bail!(
+            "it is no array [N, side, side, 3] of uint8 in C order: {}; in Python, to write one: \
+             numpy.save(FILE, array.astype(\"uint8\"))",
+            Plain::text(header.trim_end())
+        ),
+    }
 }
 
 /// The pictures of these latents, drawn in floats, a few at a time: `[N, side, side, 3]`.
@@ -81,20 +185,63 @@ pub fn float_pictures(model: &FloatModel, latents: impl Iterator<Item = Latent>)
     Array4::from_shape_vec(dim, pictures).unwrap_or_default()
 }
 
-/// Pictures of another size are refused and not resized: that would measure the resizing.
 fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
-    let shown = path.display();
-    let entries = fs::read_dir(path).with_context(|| format!("cannot list {shown}"))?;
-    let sizes = entries.flatten().filter_map(|entry| image::image_dimensions(entry.path()).ok());
-    for (width, height) in sizes.take(count) {
-        ensure!(
-            (width as usize, height as usize) == (side, side),
-            "{shown} holds a picture of {width}x{height}; the real ones are {side}x{side}, and only pictures of one \
-             size can be compared"
-        );
+    let request = data::Request {
+        path: Some(path.to_owned()),
+        class: Class::Noted("all".into()),
+        side,
+        exact: true,
+        ..Default::default()
+    };
+    let mut pictures = data::load(&request)?.pictures;
+    let most = count.min(pictures.dim().0);
+    pictures.slice_axis_inplace(ndarray::Axis(0), (..most).into());
+    Ok(pictures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_are_read_as_far_as_they_are_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let all = Array4::from_shape_fn((5, 8, 8, 3), |(n, y, x, c)| (50 * n + 8 * y + x + c) as u8);
+        ndarray_npy::write_npy(&path, &all).unwrap();
+        assert_eq!(Set::open(&path).unwrap().side(), Some(8));
+        assert_eq!(load(&path, 9, 8).unwrap(), all);
+        assert_eq!(load(&path, 2, 8).unwrap(), all.slice(ndarray::s![..2, .., .., ..]));
+        let error = |path: &Path| format!("{:#}", load(path, 9, 8).unwrap_err());
+
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(error(&path).contains("a.npy is cut"), "{}", error(&path));
+        // What a header promises is not allocated.
+        let text = String::from_utf8_lossy(&bytes[..128]).replace("(5, 8, 8, 3)", "(9999999999, 64, 64, 3)");
+        let mut huge = bytes.clone();
+        huge[10..128].copy_from_slice(&text.as_bytes()[text.len() - 129..text.len() - 11]);
+        fs::write(&path, huge).unwrap();
+        assert!(load(&path, usize::MAX, 8).is_err());
+        ndarray_npy::write_npy(&path, &all.mapv(f32::from)).unwrap();
+        assert!(error(&path).contains("uint8") && error(&path).contains("numpy.save"), "{}", error(&path));
+        fs::write(&path, "x").unwrap();
+        assert!(error(&path).contains("no model"), "{}", error(&path));
     }
-    let request = data::Request { path: Some(path.to_owned()), class: ClassFilter::All, side, ..Default::default() };
-    let pictures = data::load(&request)?.pictures;
-    let most = pictures.dim().0.min(count);
-    Ok(pictures.slice(s![..most, .., .., ..]).to_owned())
+
+    #[test]
+    fn pictures_of_another_size_are_found_in_subfolders_too() {
+        let root = tempfile::tempdir().unwrap();
+        let below = root.path().join("a/b");
+        fs::create_dir_all(&below).unwrap();
+        let save = |side: u32, path: &Path| image::RgbImage::new(side, side).save(path).unwrap();
+        save(32, &root.path().join("1.png"));
+        save(32, &root.path().join("2.png"));
+        assert_eq!(load(root.path(), 9, 32).unwrap().dim(), (2, 32, 32, 3));
+        assert_eq!(load(root.path(), 1, 32).unwrap().dim(), (1, 32, 32, 3));
+        // Whatever its name.
+        image::RgbImage::new(64, 64).save_with_format(below.join("3"), image::ImageFormat::Png).unwrap();
+        let error = format!("{:#}", load(root.path(), 9, 32).unwrap_err());
+        assert!(error.contains("64x64, not 32x32") && error.contains("magick"), "{error}");
+    }
 }

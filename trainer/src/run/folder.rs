@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, remove_abandoned, write_atomically};
 use crate::config::Config;
-use crate::data::ClassFilter;
+use crate::grid;
+use crate::text::{self, Plain};
 
 /// Checkpoints that are kept; older ones are removed.
 const KEPT: usize = 3;
@@ -26,9 +27,9 @@ pub struct DataRef {
     pub name: String,
     /// What `--data` would have to say to get them again.
     pub path: PathBuf,
-    /// What `--class` said.
-    #[serde(default = "frog")]
-    pub class: String,
+    /// Of CIFAR-10, which class; frogs if nothing is written. Other pictures have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Fingerprint of the pictures.
     #[serde(default)]
     pub fingerprint: String,
@@ -39,10 +40,6 @@ pub struct DataRef {
     /// others with the new end in sight: such a run cannot be repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_moved: Option<u64>,
-}
-
-fn frog() -> String {
-    ClassFilter::FROG.to_string()
 }
 
 /// The folder of a run.
@@ -113,7 +110,7 @@ impl Folder {
     /// When `data.toml` is missing or damaged.
     pub fn data_ref(&self) -> Result<DataRef> {
         let path = self.file("data.toml");
-        let read = || -> Result<DataRef> { Ok(toml::from_str(&fs::read_to_string(&path)?)?) };
+        let read = || -> Result<DataRef> { Ok(toml::from_str(&text::read(&path)?)?) };
         read().with_context(|| {
             format!(
                 "{} is missing or damaged. Write anew where the pictures are, such as path = \"/home/me/pictures\", for \
@@ -130,8 +127,7 @@ impl Folder {
     /// When `config.toml` is missing or damaged.
     pub fn config(&self) -> Result<Config> {
         let path = self.file("config.toml");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Config::from_toml(&text).with_context(|| path.display().to_string())
+        Config::from_toml(&text::read(&path)?).with_context(|| Plain::path(&path).to_string())
     }
 
     /// Where it is.
@@ -152,12 +148,12 @@ impl Folder {
         write_atomically(&self.file(name), bytes)
     }
 
-    /// Writes a picture in it as PNG.
+    /// Writes a sheet in it as PNG.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_picture(&self, name: &str, picture: &image::RgbImage) -> Result<()> {
-        self.write(name, &png(picture)?)
+        self.write(name, &sheet(picture)?)
     }
 
     /// Writes a checkpoint and removes the oldest ones.
@@ -259,6 +255,14 @@ pub fn png(picture: &image::RgbImage) -> Result<Vec<u8>> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut bytes, image::ImageFormat::Png).context("cannot encode a PNG")?;
     Ok(bytes.into_inner())
+}
+
+/// The bytes of a PNG file that says of itself that it is a sheet: no data set takes it for a picture.
+///
+/// # Errors
+/// When encoding fails.
+pub fn sheet(picture: &image::RgbImage) -> Result<Vec<u8>> {
+    Ok(grid::marked(&png(picture)?))
 }
 
 #[cfg(test)]

@@ -97,8 +97,10 @@ impl Forecast {
             let meter = Meter::new(data)?;
             preparation = started.elapsed();
             let started = Instant::now();
-            meter.measure(&fold()?)?;
-            measurement = started.elapsed();
+            if let Some(meter) = meter {
+                meter.measure(&fold()?)?;
+                measurement = started.elapsed();
+            }
         }
         if config.quantise.tune > 0 && not_exported.is_none() {
             let started = Instant::now();

@@ -5,7 +5,7 @@ use gen_core::Latent;
 
 use crate::data::Dataset;
 use crate::quality::sets::float_pictures;
-use crate::quality::{Reference, Scores};
+use crate::quality::{MIN_PICTURES, Reference, Scores};
 use crate::quantise::FloatModel;
 use crate::quantise::fold::affordable;
 
@@ -20,13 +20,17 @@ const FIRST: u32 = 0x6800_0000;
 pub struct Meter(Reference);
 
 impl Meter {
-    /// Prepares the pictures of a run: some seconds for thousands of them.
+    /// Prepares the pictures of a run: some seconds for thousands of them. `None` when too few are distinct to
+    /// be compared with: then the run goes without.
     ///
     /// # Errors
-    /// When there are too few, or they are too small.
-    pub fn new(data: &Dataset) -> Result<Self> {
+    /// When they are too small.
+    pub fn new(data: &Dataset) -> Result<Option<Self>> {
+        if data.distinct() < MIN_PICTURES {
+            return Ok(None);
+        }
         let reference = Reference::new(data.pictures.view());
-        Ok(Self(reference.context("every.measure: leave it out, or give other pictures")?))
+        Ok(Some(Self(reference.context("every.measure: leave it out, or give other pictures")?)))
     }
 
     /// Measures a generator by its pictures of the same latents every time.

@@ -38,6 +38,8 @@ const MODEL: &str = "model.gen";
 const LOG: &str = "log.txt";
 /// Which pictures there were, one by one.
 const PICTURES: &str = "pictures.txt";
+/// Which files were no use, and why.
+const SKIPPED: &str = "skipped.txt";
 
 /// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
 const SAMPLES: u32 = 64;
@@ -72,7 +74,7 @@ pub struct Session {
     measured: Vec<Measured>,
     pending: Pending,
     course: Course,
-    /// If `every.measure` asks for measurements.
+    /// If `every.measure` asks for measurements, and there are enough distinct pictures.
     meter: Option<Meter>,
     /// Seconds of earlier sessions.
     seconds_before: f64,
@@ -92,7 +94,7 @@ impl Session {
         let found = data.pictures.dim();
         ensure!(found.1 == side && found.2 == side, "the preset draws {side}x{side} pictures, the data has others");
         let trainer = Trainer::new(config)?;
-        let meter = trainer.config.every.measure.map(|_| Meter::new(&data)).transpose()?;
+        let meter = trainer.config.every.measure.map(|_| Meter::new(&data)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
         let mut session = Self {
@@ -122,6 +124,9 @@ impl Session {
         folder.write("data.toml", data_text.as_bytes())?;
         if let Some(text) = manifest::list(data) {
             folder.write(PICTURES, text.as_bytes())?;
+        }
+        if !data.skipped.is_empty() {
+            folder.write(SKIPPED, data.skipped_list().as_bytes())?;
         }
         let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
         folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE))?;
@@ -176,7 +181,7 @@ impl Session {
             warn!("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
         }
         folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
-        let meter = checkpoint.config.every.measure.map(|_| Meter::new(&data)).transpose()?;
+        let meter = checkpoint.config.every.measure.map(|_| Meter::new(&data)).transpose()?.flatten();
         let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
         trainer.set_rate(checkpoint.course.rate);
         let mut session = Self {
