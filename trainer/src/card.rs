@@ -35,6 +35,15 @@ use crate::run::folder::png;
 use crate::text;
 pub use make::{Words, describe};
 
+/// The oldest version whose models are the same bits as this one's. In 0.2.0 the calibration of int8
+/// ranges was corrected: it had looked at some channels only.
+const SAME_BITS_SINCE: [u32; 3] = [0, 2, 0];
+
+/// What writes cards and reports: name and version.
+pub fn program() -> String {
+    format!("trainer {}", env!("CARGO_PKG_VERSION"))
+}
+
 /// Pictures of `samples.png`, and in a row of it.
 const SAMPLES: u32 = 64;
 const COLUMNS: usize = 8;
@@ -139,11 +148,36 @@ impl Card {
         Ok(())
     }
 
-    /// Why training on this machine will give other bits, if it will: two steps show it.
+    /// Whether the version that wrote the card is one whose models differ in the last bits from this one's, in words.
+    pub fn version_doubts(&self) -> Option<String> {
+        let version = self.program.strip_prefix("trainer ")?;
+        let mut numbers = version.split('.').map(|number| number.parse::<u32>());
+        let [Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))] = std::array::from_fn(|_| numbers.next()) else {
+            return None;
+        };
+        let [a, b, c] = SAME_BITS_SINCE;
+        ([major, minor, patch] < SAME_BITS_SINCE).then(|| {
+            format!(
+                "the card was written by {}, this is {}: since {a}.{b}.{c} models differ in their last bits, because \
+                 the calibration of int8 ranges was corrected. Pictures are all but equal",
+                self.program,
+                program()
+            )
+        })
+    }
+
+    /// Why a model that is trained here will have other bits, if it will: by the version of the program, or by the
+    /// machine, which two steps show.
     ///
     /// # Errors
     /// When a step fails.
     pub fn doubts(&self, data: &Dataset) -> Result<Option<String>> {
+        let all = [self.version_doubts(), self.machine_doubts(data)?];
+        let all: Vec<_> = all.into_iter().flatten().collect();
+        Ok((!all.is_empty()).then(|| all.join("; ")))
+    }
+
+    fn machine_doubts(&self, data: &Dataset) -> Result<Option<String>> {
         if machine::first_steps(&self.config, &data.pictures)? == self.training.first_steps {
             return Ok(None);
         }
@@ -204,20 +238,20 @@ impl Shipped {
         let model = Model::parse(&bytes).context("model.gen")?;
         let latents: Vec<_> =
             (0..affordable(model.macs(), SAMPLES)).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
-        let samples = png(&grid(draw(&model, &latents).view(), COLUMNS, 2, 2))?;
+        let samples = png(&grid(draw(&model, &latents).view(), COLUMNS, 2, 2)?)?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         write_atomically(&folder.join("model.gen"), &self.blob)?;
         write_atomically(&folder.join("samples.png"), &samples)?;
-        write_atomically(&folder.join("README.md"), self.card.readme(&model).as_bytes())?;
+        write_atomically(&folder.join("README.md"), self.card.readme(&model, folder).as_bytes())?;
         write_atomically(&folder.join("card.toml"), self.card.to_toml()?.as_bytes())
     }
 
-    /// What `README.md` has to say.
+    /// What `README.md` in this folder has to say.
     ///
     /// # Errors
     /// When the model is damaged.
-    pub fn readme(&self) -> Result<String> {
-        Ok(self.card.readme(&Model::parse(&aligned(&self.blob)).context("model.gen")?))
+    pub fn readme(&self, folder: &Path) -> Result<String> {
+        Ok(self.card.readme(&Model::parse(&aligned(&self.blob)).context("model.gen")?, folder))
     }
 
     /// Compares with the model of a run that followed the card.
@@ -239,7 +273,7 @@ impl Shipped {
         let seen = match (Model::parse(&aligned(&self.blob)), Model::parse(&aligned(&rebuilt))) {
             (Ok(a), Ok(b)) if a.picture() == b.picture() => {
                 let close = likeness(samples(&a).view(), samples(&b).view());
-                format!("their pictures agree to a PSNR of {:.1} dB, SSIM {:.4}", close.psnr, close.ssim)
+                format!("their pictures, compared: {close}")
             }
             _ => "they draw pictures of other sizes".into(),
         };
@@ -314,7 +348,10 @@ mod tests {
         let (shipped, _) = example();
         shipped.write(folder.path()).unwrap();
         assert_eq!(Shipped::open(folder.path()).unwrap(), shipped);
-        assert_eq!(fs::read_to_string(folder.path().join("README.md")).unwrap(), shipped.readme().unwrap());
+        assert_eq!(
+            fs::read_to_string(folder.path().join("README.md")).unwrap(),
+            shipped.readme(folder.path()).unwrap()
+        );
     }
 
     #[test]
@@ -340,6 +377,34 @@ mod tests {
     }
 
     #[test]
+    fn a_card_of_a_version_with_other_bits_says_so() {
+        let (Shipped { mut card, .. }, data) = example();
+        let [major, minor, patch] = SAME_BITS_SINCE;
+        for (version, is_other) in [
+            ("0.1.0".to_owned(), true),
+            ("0.1.99".into(), true),
+            (format!("{major}.{minor}.{patch}"), false),
+            (format!("{major}.{}.0", minor + 1), false),
+            (env!("CARGO_PKG_VERSION").into(), false),
+        ] {
+            card.program = format!("trainer {version}");
+            let doubts = card.doubts(&data).unwrap();
+            assert_eq!(doubts.is_some(), is_other, "{version}: {doubts:?}");
+            let text = doubts.unwrap_or_default();
+            assert!(!is_other || text.contains(&format!("written by trainer {version}, this is trainer")), "{text}");
+        }
+        // What is no version is none.
+        for program in ["", "trainer", "trainer x.y.z", "a test"] {
+            card.program = program.into();
+            assert_eq!(card.version_doubts(), None, "{program}");
+        }
+        // Of two reasons both are told.
+        (card.program, card.training.first_steps) = ("trainer 0.1.0".into(), "0".into());
+        let text = card.doubts(&data).unwrap().unwrap();
+        assert!(text.contains("last bits") && text.contains("the first steps give other bits"), "{text}");
+    }
+
+    #[test]
     fn models_are_compared_to_the_bit_in_the_form_that_is_shipped() {
         let (mut shipped, _) = example();
         shipped.compare(BLOB, None).unwrap();
@@ -350,6 +415,6 @@ mod tests {
 
         let (shipped, _) = example();
         let text = shipped.compare(&repack(BLOB, &[1]).unwrap(), Some("it is Monday")).unwrap_err().to_string();
-        assert!(text.contains("instead of") && text.contains("SSIM 1.0000; it is Monday"), "{text}");
+        assert!(text.contains("instead of") && text.contains("equal in every pixel; it is Monday"), "{text}");
     }
 }

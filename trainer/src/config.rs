@@ -1,7 +1,8 @@
 //! A run's configuration: networks, losses, optimisers, data handling.
 //!
 //! Presets are TOML files compiled into the program; a user's own file has the same
-//! form. Every field of a preset can be changed there, nothing is hidden in code.
+//! form. Every field of a preset can be changed there. What is not in a recipe, but decides
+//! the result too, is listed in docs/recipes.md ("What is fixed").
 
 use std::fmt;
 
@@ -71,7 +72,8 @@ pub struct Config {
     /// Whether the generator's step draws latents of its own, or uses the pictures
     /// that the discriminator has just seen, which saves a pass.
     pub fresh_latents: bool,
-    /// How convolutions are computed: `direct`, `fast` or `faster`.
+    /// How convolutions of training steps are computed: `direct`, `fast` or `faster`. The finished generator is
+    /// always drawn and fine-tuned with `fast`, which is as exact as `direct`.
     #[serde(default)]
     pub kernels: Kernels,
     /// Steps between two sample pictures, lines of the log, and checkpoints.
@@ -96,12 +98,33 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub few: Option<Few>,
     /// How the generator is brought to integers.
-    #[serde(default, skip_serializing_if = "Quantise::is_default")]
+    #[serde(default, skip_serializing_if = "Quantise::is_default", alias = "quantize")]
     pub quantise: Quantise,
     /// Latent → picture.
     pub generator: Player,
     /// Picture → logit.
     pub discriminator: Player,
+}
+
+/// Adds the keys below `key` whose values differ.
+fn differing(key: &str, a: Option<&toml::Value>, b: Option<&toml::Value>, keys: &mut Vec<String>) {
+    use toml::Value;
+    match (a, b) {
+        (Some(Value::Table(a)), Some(Value::Table(b))) => {
+            let all: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for name in all {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                differing(&key, a.get(name), b.get(name), keys);
+            }
+        }
+        (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            for i in 0..a.len().max(b.len()) {
+                differing(&format!("{key}[{i}]"), a.get(i), b.get(i), keys);
+            }
+        }
+        (a, b) if a != b => keys.push(key.to_owned()),
+        _ => {}
+    }
 }
 
 fn is_one(value: &f32) -> bool {
@@ -303,6 +326,15 @@ impl Config {
     /// The text that [`from_toml`](Self::from_toml) reads.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration has no type that TOML lacks")
+    }
+
+    /// Keys whose values differ from those of `other`, as `generator.optimiser.lr`, in alphabetical order.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let table = |config: &Self| config.to_toml().parse::<toml::Table>().map(toml::Value::Table);
+        let (Ok(ours), Ok(theirs)) = (table(self), table(other)) else { return Vec::new() };
+        let mut keys = Vec::new();
+        differing("", Some(&ours), Some(&theirs), &mut keys);
+        keys
     }
 
     /// Whether steps depend on how many there will be: such a run, if its length was planned anew
@@ -609,5 +641,27 @@ mod tests {
         let error = format!("{:#}", Config::from_toml(&hinge.replacen("real = 1.0", "real = 0.9", 1)).unwrap_err());
         assert!(error.contains("labels: they belong to loss = \"bce\""), "{error}");
         assert!(Config::preset("pond").unwrap_err().to_string().contains("pocket, pocket-tiny"));
+    }
+
+    #[test]
+    fn keys_that_differ_are_named() {
+        let config = Config::preset("pocket").unwrap();
+        assert_eq!(config.differences(&config), [""; 0]);
+        let mut other = config.clone();
+        other.batch = 7;
+        other.penalty = Some(Penalty { real: 1.0, generated: 0.0, every: 4 });
+        other.discriminator.layers[1].channels = 3;
+        let lr = config.to_toml().replacen("lr = 0.0002", "lr = 0.0003", 1);
+        let lr = Config::from_toml(&lr).unwrap();
+        assert_eq!(config.differences(&other), ["batch", "discriminator.layers[1].channels", "penalty"]);
+        assert_eq!(config.differences(&lr), ["generator.optimiser.lr"]);
+    }
+
+    #[test]
+    fn both_spellings_of_quantise_are_read() {
+        let config = Config { quantise: Quantise { tune: 12 }, ..Config::preset("pocket").unwrap() };
+        let text = config.to_toml();
+        assert!(text.contains("[quantise]"), "{text}");
+        assert_eq!(Config::from_toml(&text.replace("[quantise]", "[quantize]")).unwrap(), config);
     }
 }

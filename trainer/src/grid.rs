@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, ensure};
 use image::{Rgb, RgbImage};
+use log::warn;
 use ndarray::ArrayView4;
 
 use crate::text::Plain;
 
-/// The longest side of a sheet, in pixels; [`grid`] leaves out what would go beyond.
+/// The longest side of a sheet, in pixels.
 pub const MAX_SIDE: usize = 1 << 14;
 
 /// What a sheet's PNG file says of itself, so that it is not taken for a picture to learn from.
@@ -22,45 +24,104 @@ pub const MARK_WITHIN: u64 = (MARK_AT + 12 + MARK.len()) as u64;
 /// Colour of the gaps between pictures.
 pub const GAP: Rgb<u8> = Rgb([24, 24, 28]);
 
+/// Colour of the frame around the first picture of a group.
+pub const FRAME: Rgb<u8> = Rgb([255, 196, 0]);
+
+/// How pictures lie on a sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Pictures in a row; 0 counts as 1.
+    pub columns: usize,
+    /// Pixels of gap between the pictures and around them.
+    pub pad: usize,
+    /// Each pixel is drawn as a block of `scale` x `scale`; 0 counts as 1.
+    pub scale: usize,
+    /// Pictures that belong together; 0 if none do. Groups are set apart by four more gaps, and the first
+    /// picture of each has a [`FRAME`] as wide as the gap. A row holds whole groups.
+    pub group: usize,
+}
+
 /// Lays `pictures` (`[N, height, width, 3]`, RGB) out row by row, `columns` in a row, each pixel
 /// drawn as a block of `scale` x `scale`, with `pad` pixels of gap between the pictures and around
-/// them.
+/// them; see [`Layout`].
 ///
-/// `columns` and `scale` of 0 count as 1, unused places of the last row keep the colour of the
-/// gaps, and channels beyond the third are ignored. Without pictures, or with pictures of no size
-/// or fewer than three channels, the sheet has no size. Pictures that would make the sheet wider
-/// or higher than [`MAX_SIDE`] are left out.
-pub fn grid(pictures: ArrayView4<'_, u8>, columns: usize, pad: usize, scale: usize) -> RgbImage {
-    let (count, height, width, channels) = pictures.dim();
-    let (columns, scale) = (columns.max(1), scale.max(1));
-    let cell = |length: usize| length.saturating_mul(scale).saturating_add(pad);
-    let (cell_x, cell_y) = (cell(width), cell(height));
-    let room = |cell: usize| MAX_SIDE.saturating_sub(pad) / cell.max(1);
-    if width * height == 0 || channels < 3 {
-        return RgbImage::new(0, 0);
-    }
-    let columns = columns.min(count).min(room(cell_x));
-    if columns == 0 {
-        return RgbImage::new(0, 0);
-    }
-    let rows = count.div_ceil(columns).min(room(cell_y));
-    if rows == 0 {
-        return RgbImage::new(0, 0);
-    }
-    let (sheet_x, sheet_y) = (columns * cell_x + pad, rows * cell_y + pad);
-    let mut sheet = RgbImage::from_pixel(sheet_x as u32, sheet_y as u32, GAP);
-    for (index, picture) in pictures.outer_iter().take(columns * rows).enumerate() {
-        let left = pad + index % columns * cell_x;
-        let top = pad + index / columns * cell_y;
-        for y in 0..height * scale {
-            for x in 0..width * scale {
-                let at = |channel| picture[[y / scale, x / scale, channel]];
-                let colour = Rgb([at(0), at(1), at(2)]);
-                sheet.put_pixel((left + x) as u32, (top + y) as u32, colour);
+/// # Errors
+/// As [`Layout::sheet`].
+pub fn grid(pictures: ArrayView4<'_, u8>, columns: usize, pad: usize, scale: usize) -> Result<RgbImage> {
+    Layout { columns, pad, scale, group: 0 }.sheet(pictures)
+}
+
+impl Layout {
+    /// The sheet. Every picture is on it, in the column that `columns` says: if the sheet would be larger
+    /// than [`MAX_SIDE`], the pictures are enlarged less, which is logged as a warning.
+    ///
+    /// Unused places of the last row keep the colour of the gaps, and channels beyond the third are ignored.
+    /// Without pictures, or with pictures of no size or fewer than three channels, the sheet has no size.
+    ///
+    /// # Errors
+    /// When the sheet would be too large without any enlargement: the message says how large.
+    pub fn sheet(&self, pictures: ArrayView4<'_, u8>) -> Result<RgbImage> {
+        let (count, height, width, channels) = pictures.dim();
+        if count * width * height == 0 || channels < 3 {
+            return Ok(RgbImage::new(0, 0));
+        }
+        let group = self.group.max(1);
+        // Whole groups.
+        let columns = (self.columns.clamp(1, count) / group).max(1) * group;
+        let rows = count.div_ceil(columns);
+        let size = |scale: usize| {
+            let length = |pictures: usize, side: usize, groups: usize| {
+                let cells = pictures.saturating_mul(side.saturating_mul(scale).saturating_add(self.pad));
+                cells.saturating_add(self.pad).saturating_add(self.apart().saturating_mul(groups))
+            };
+            (length(columns, width, columns / group - 1), length(rows, height, 0))
+        };
+        let fits = |scale: usize| size(scale).0.max(size(scale).1) <= MAX_SIDE;
+        let wanted = self.scale.max(1);
+        // A picture has a pixel at least, so no larger one fits.
+        let Some(scale) = (1..=wanted.min(MAX_SIDE)).rev().find(|&scale| fits(scale)) else {
+            let (x, y) = size(1);
+            anyhow::bail!(
+                "a sheet of {count} pictures of {width}x{height}, {columns} in a row, would be {x}x{y} pixels large; \
+                 {MAX_SIDE} a side are the most. Ask for fewer pictures"
+            );
+        };
+        if scale < wanted {
+            warn!(
+                "the sheet would be {}x{} pixels large, and {MAX_SIDE} a side are the most: its pictures are enlarged \
+                 {scale} times instead of {wanted} times",
+                size(wanted).0,
+                size(wanted).1
+            );
+        }
+        let (sheet_x, sheet_y) = size(scale);
+        ensure!(u32::try_from(sheet_x.max(sheet_y)).is_ok(), "a sheet of {sheet_x}x{sheet_y} pixels is too large");
+        let mut sheet = RgbImage::from_pixel(sheet_x as u32, sheet_y as u32, GAP);
+        for (index, picture) in pictures.outer_iter().enumerate() {
+            let (row, column) = (index / columns, index % columns);
+            let left = self.pad + column * (width * scale + self.pad) + column / group * self.apart();
+            let top = self.pad + row * (height * scale + self.pad);
+            if self.group > 0 && column.is_multiple_of(group) {
+                let frame = |at: usize, side: usize| at - self.pad..at + side * scale + self.pad;
+                for (y, x) in frame(top, height).flat_map(|y| frame(left, width).map(move |x| (y, x))) {
+                    sheet.put_pixel(x as u32, y as u32, FRAME);
+                }
+            }
+            for y in 0..height * scale {
+                for x in 0..width * scale {
+                    let at = |channel| picture[[y / scale, x / scale, channel]];
+                    let colour = Rgb([at(0), at(1), at(2)]);
+                    sheet.put_pixel((left + x) as u32, (top + y) as u32, colour);
+                }
             }
         }
+        Ok(sheet)
     }
-    sheet
+
+    /// Pixels between groups besides the usual gap.
+    fn apart(&self) -> usize {
+        self.pad.saturating_mul(4)
+    }
 }
 
 /// The PNG file of a sheet with the remark that it is one, which [`is_sheet`] finds again; `png` is the same file
@@ -81,7 +142,7 @@ pub fn is_sheet(start: &[u8]) -> bool {
 ///
 /// # Errors
 /// In words, with a name that would do.
-pub fn png_name(name: &str) -> Result<PathBuf, String> {
+pub fn png_name(name: &str) -> std::result::Result<PathBuf, String> {
     let path = PathBuf::from(name);
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     const OTHERS: [&str; 14] =
@@ -101,7 +162,7 @@ mod tests {
     #[test]
     fn pictures_lie_in_rows_with_gaps() {
         let pictures = Array4::from_shape_fn((3, 2, 1, 3), |(n, y, _, c)| (100 * n + 10 * y + c) as u8);
-        let sheet = grid(pictures.view(), 2, 1, 2);
+        let sheet = grid(pictures.view(), 2, 1, 2).unwrap();
         // Two columns of 2 and three gaps; two rows of 4 and three gaps.
         assert_eq!(sheet.dimensions(), (7, 11));
         for (x, y, expected) in [
@@ -118,18 +179,54 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_framed_and_set_apart() {
+        let pictures = Array4::from_shape_fn((6, 3, 3, 3), |(n, ..)| n as u8);
+        let layout = Layout { columns: 5, pad: 1, scale: 1, group: 2 };
+        let sheet = layout.sheet(pictures.view()).unwrap();
+        // Five columns hold two whole groups: four pictures of 3, five gaps of 1, and 4 between the groups.
+        assert_eq!(sheet.dimensions(), (4 * 3 + 5 + 4, 2 * 3 + 3));
+        let places = [(1, 1), (5, 1), (13, 1), (17, 1), (1, 5), (5, 5)];
+        for (n, (x, y)) in places.into_iter().enumerate() {
+            assert_eq!(*sheet.get_pixel(x, y), Rgb([n as u8; 3]), "picture {n}");
+        }
+        assert_eq!(*sheet.get_pixel(0, 0), FRAME);
+        assert_eq!(*sheet.get_pixel(12, 3), FRAME);
+        assert_eq!(*sheet.get_pixel(10, 3), GAP);
+        assert_eq!(*sheet.get_pixel(8, 3), GAP, "a neighbour has no frame");
+    }
+
+    #[test]
+    fn no_picture_is_left_out_and_none_shifts() {
+        let sheet = |count: usize, side: usize, columns: usize, scale: usize| {
+            let pictures = Array4::from_shape_fn((count, side, side, 3), |(n, ..)| (n % 251) as u8);
+            grid(pictures.view(), columns, 2, scale)
+        };
+        // 64 in a row of 64 pixels, eight times as large, would be 32,898 wide; four times is too large as well.
+        let of_64 = sheet(64 * 3, 64, 64, 8).unwrap();
+        assert_eq!(of_64.dimensions(), (64 * (64 * 3 + 2) + 2, 3 * (64 * 3 + 2) + 2));
+        for index in 0..64 * 3 {
+            let (row, column) = (index / 64, index % 64);
+            let pixel = of_64.get_pixel(2 + column * 194, 2 + row * 194);
+            assert_eq!(pixel.0[0], (index % 251) as u8, "picture {index}");
+        }
+        // As high as it may be.
+        assert_eq!(sheet(2000, 4, 2, 16).unwrap().dimensions(), (2 * 14 + 2, 1000 * 14 + 2));
+        let error = sheet(300, 64, 300, 2).unwrap_err().to_string();
+        assert!(error.contains("300 pictures of 64x64") && error.contains("19802x68"), "{error}");
+    }
+
+    #[test]
     fn odd_sizes_give_a_sheet_all_the_same() {
         let of = |shape: [usize; 4], columns, pad, scale| {
-            grid(Array4::zeros(shape).view(), columns, pad, scale).dimensions()
+            grid(Array4::zeros(shape).view(), columns, pad, scale).unwrap().dimensions()
         };
         assert_eq!(of([2, 4, 4, 3], 0, 0, 0), (4, 8), "zeros count as one");
         assert_eq!(of([2, 4, 4, 3], 9, 1, 1), (11, 6), "no wider than there are pictures");
-        assert_eq!(of([1, 4, 4, 3], usize::MAX, 0, usize::MAX), (0, 0), "nothing fits");
-        assert_eq!(of([1, 4, 4, 3], 1, usize::MAX, 1), (0, 0));
+        assert_eq!(of([1, 1, 1, 3], usize::MAX, 0, 300), (300, 300));
+
+        assert!(grid(Array4::zeros([1, 4, 4, 3]).view(), 1, usize::MAX, 1).is_err());
         for empty in [[0, 4, 4, 3], [1, 0, 4, 3], [1, 4, 0, 3], [1, 4, 4, 1]] {
             assert_eq!(of(empty, 1, 1, 1), (0, 0), "{empty:?}");
         }
-        let (x, y) = of([1000, 1, 1, 3], 1000, 100, 1);
-        assert!(x as usize <= MAX_SIDE && y as usize <= MAX_SIDE);
     }
 }

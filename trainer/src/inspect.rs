@@ -61,8 +61,6 @@ pub struct Inspection {
     pub instructions: [u64; 2],
     /// `Model` and `Engine` themselves, on this machine: less where pointers have 32 bits.
     pub structs: usize,
-    /// CRC-32 of the blob.
-    pub checksum: u32,
     /// One for each of [`BOARDS`].
     pub boards: Vec<BoardFit>,
 }
@@ -167,7 +165,6 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         workspaces,
         instructions: std::array::from_fn(|core| layers.iter().map(|l| l.now().instructions[core]).sum()),
         structs,
-        checksum: model.checksum(),
         boards: BOARDS
             .iter()
             .map(|&board| BoardFit {
@@ -218,7 +215,7 @@ fn activation_name(activation: Activation) -> String {
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} (crc-32 {:08x}): {} latents -> {}", self.name, self.checksum, self.latent, self.picture)?;
+        writeln!(f, "{}: {} latents -> {}", self.name, self.latent, self.picture)?;
         writeln!(f)?;
         writeln!(
             f,

@@ -2,44 +2,47 @@
 
 use std::ffi::OsString;
 use std::io::{stdin, stdout};
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use gen_core::aligned::{AlignedBytes, aligned};
 use gen_core::{Form, Latent, Model, include_aligned};
+use indicatif::HumanCount;
 use log::{LevelFilter, error, info, warn};
 use ndarray::{Array4, ArrayView4, Axis, s};
 
 use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
 use trainer::card::{Shipped, Words, describe};
-use trainer::config::{Config, PRESETS, Range};
+use trainer::config::{Config, MAX_STEPS, PRESETS, Range};
 use trainer::cost::Core;
+use trainer::data::frogs::SIDES;
 use trainer::data::{self, Class, Dataset};
-use trainer::grid::{grid, png_name};
-use trainer::inspect::inspect;
+use trainer::grid::{self, grid, png_name};
+use trainer::inspect::{CODE_FLASH, inspect};
 use trainer::interchange::import;
 use trainer::interchange::{DenseOrder, Layout, to_onnx, to_safetensors};
 use trainer::latents::{alike, in_256ths, others, way};
-use trainer::nearest::{Summary, beside, nearest_few};
+use trainer::nearest::{Neighbour, Summary, beside, nearest_few};
 use trainer::parity;
 use trainer::quality::ranks::{self, Ranks};
 use trainer::quality::sets::Set;
 use trainer::quality::table::Row;
 use trainer::quality::{self, Reference, copies, sheet};
-use trainer::quantise::draw::{draw, likeness};
+use trainer::quantise::draw::{are_alike, draw, likeness};
 use trainer::quantise::fold::affordable;
 use trainer::quantise::forms::{self, Wish};
-use trainer::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
-use trainer::run::checkpoint::write_atomically;
+use trainer::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned_until, verify};
+use trainer::run::checkpoint::{self, write_atomically};
 use trainer::run::folder::{self, DataRef, png};
 use trainer::run::session::Outcome;
 use trainer::run::{Checkpoint, Folder, Forecast, Session, interrupt};
 use trainer::tensors::Tensors;
-use trainer::terminal;
+use trainer::terminal::{self, quoted};
 use trainer::text;
 use trainer::train::latent_batch;
 
@@ -55,7 +58,47 @@ macro_rules! println {
 const SHIPPED: &[u8] = include_aligned!("../../models/pocket-drawn/model.gen");
 
 /// Most pictures at a time: all of them are held in memory.
-const MOST: i64 = 100_000;
+const MOST: u64 = 100_000;
+
+/// A whole number; the message names the range.
+fn whole<T: TryFrom<u64>>(text: &str, range: RangeInclusive<u64>) -> Result<T, String> {
+    let number = text.parse::<u64>().ok().filter(|number| range.contains(number));
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| format!("it has to be a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// A number; the message names the range.
+fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("it has to be a number from {} to {}", range.start(), range.end()))
+}
+
+fn steps(text: &str) -> Result<u64, String> {
+    whole(text, 1..=MAX_STEPS)
+}
+
+/// From 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    number(text, 0.0..=1.0)
+}
+
+/// Of a picture.
+fn seed(text: &str) -> Result<u32, String> {
+    whole(text, 0..=u32::MAX.into())
+}
+
+/// Height and width of pictures.
+fn side(text: &str) -> Result<usize, String> {
+    whole(text, *SIDES.start() as u64..=*SIDES.end() as u64)
+}
+
+fn pictures(text: &str) -> Result<u32, String> {
+    whole(text, 1..=MOST)
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    whole(text, 1..=1024)
+}
 
 /// Pictures that `sample --nearest` shows beside each sample.
 const NEIGHBOURS: usize = 3;
@@ -64,7 +107,7 @@ const NEIGHBOURS: usize = 3;
 ///
 /// Without a command it trains: `trainer` is `trainer train`.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = TRAIN_EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     verbosity: Verbosity,
@@ -73,6 +116,12 @@ struct Cli {
     #[command(flatten)]
     train: TrainArgs,
 }
+
+/// Shown below the help of `trainer` and of `trainer train`.
+const TRAIN_EXAMPLES: &str = "Examples:
+  trainer --data ~/pictures/mushrooms --minutes 30
+  trainer --data builtin --steps 200
+  trainer presets pocket > mine.toml; trainer --config mine.toml --data ~/pictures/mushrooms --dry-run";
 
 /// How much is logged on standard error; results on standard output stay.
 #[derive(Debug, Args)]
@@ -98,10 +147,13 @@ impl Verbosity {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a generator, export it, write a report (the default)
+    #[command(after_help = TRAIN_EXAMPLES)]
     Train(TrainArgs),
     /// Go on with a run, bit for bit as if it had not stopped
+    #[command(after_help = "Example:\n  trainer resume runs/001-pocket --steps 30000")]
     Resume(ResumeArgs),
     /// Show what a data source holds, and write a sheet of its pictures
+    #[command(after_help = "Example:\n  trainer data --data ~/pictures/mushrooms --out mushrooms.png")]
     Data(DataArgs),
     /// List the presets, or print one as TOML
     Presets {
@@ -109,42 +161,61 @@ enum Command {
         name: Option<String>,
     },
     /// Draw pictures with a model
+    #[command(after_help = "Examples:\n  trainer sample runs/001-pocket -n 16 --seed 100\n  \
+        trainer sample runs/001-pocket --nearest ~/pictures/mushrooms\n  \
+        trainer sample --float runs/001-pocket/best.ckpt")]
     Sample(SampleArgs),
     /// Draw what lies between pictures, a row for each pair
+    #[command(after_help = "Example:\n  trainer walk runs/001-pocket --from 3 --to 8 --through 5,9")]
     Walk(WalkArgs),
     /// Draw a picture and more like it
+    #[command(after_help = "Example:\n  trainer like runs/001-pocket --seed 4 --distance 0.3 -n 24")]
     Like(LikeArgs),
     /// Turn a checkpoint into a model for the device; or pack a model again, faster or smaller
+    #[command(
+        visible_alias = "quantise",
+        after_help = "Examples:\n  \
+        trainer quantize runs/001-pocket/checkpoints/step-020000.ckpt --tune 300 -o model.gen\n  \
+        trainer quantize runs/001-pocket --flash 200K -o fits.gen"
+    )]
     Quantize(QuantizeArgs),
     /// Make a finished run a model to ship: a folder with the model and a card that says where it comes from
+    #[command(after_help = "Example:\n  trainer card runs/001-pocket --about \"Mushrooms for a badge\" \
+        --source \"my photographs\" --out models/mushrooms")]
     Card(CardArgs),
     /// Train a shipped model again from its card, and compare bit by bit
+    #[command(after_help = "Example:\n  trainer rebuild models/mushrooms --data ~/pictures/mushrooms")]
     Rebuild(RebuildArgs),
     /// Turn a generator that was trained in Keras or PyTorch into a model for the device
     Import(ImportArgs),
     /// Write a checkpoint's float generator for other programs
     Export(ExportArgs),
     /// Show a model's layers, its memory bill, and the boards that it fits
+    #[command(after_help = "Example:\n  trainer inspect runs/001-pocket")]
     Inspect {
-        /// A model; the shipped one if not given
+        /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
         model: Option<PathBuf>,
     },
     /// Prove that a model's integers equal its float simulation, bit for bit
     Verify {
-        /// A model; the shipped one if not given
+        /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
         model: Option<PathBuf>,
         /// How many latents to try
-        #[arg(short = 'n', long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+        #[arg(short = 'n', long, default_value_t = 16, allow_negative_numbers = true, value_parser = pictures)]
         count: u32,
         /// Number of the first one
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
         seed: u32,
     },
     /// Measure how far a model's pictures are from real ones
+    #[command(
+        after_help = "Example:\n  trainer eval runs/001-pocket/model.gen runs/002-pocket/model.gen --data ~/pictures/mushrooms"
+    )]
     Eval(EvalArgs),
     /// Measure training steps: time of each part, memory, cores used; or each layer
+    #[command(after_help = "Example:\n  trainer bench --config mine.toml --batch 64 --threads 4")]
     Bench(BenchArgs),
-    /// Compare a training step of the tutorial with what Keras computed
+    /// For developers: compare a training step of the tutorial with what Keras computed
     Parity {
         /// A golden set: weights_init.npz, inputs.npz, step1.npz, activations.npz
         folder: PathBuf,
@@ -153,11 +224,11 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct QuantizeArgs {
-    /// File in a run's checkpoints/ folder, or a model
+    /// File in a run's checkpoints/ folder, its best.ckpt, or a model
     checkpoint: PathBuf,
-    /// Fine-tune the integers for so many steps, until they draw what the float generator draws: a few hundred
-    /// [default: what the run's recipe says, else none]
-    #[arg(long, value_name = "STEPS")]
+    /// Fine-tune the integers for so many steps, so that they draw more nearly what the float generator draws; a few
+    /// hundred are enough [default: what the recipe of the checkpoint's run says]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, value_parser = |t: &str| whole::<u64>(t, 0..=MAX_STEPS))]
     tune: Option<u64>,
     #[command(flatten)]
     forms: FormArgs,
@@ -166,21 +237,21 @@ struct QuantizeArgs {
     output: PathBuf,
 }
 
-/// Flash against instructions; the pictures are the same to the last bit.
+/// More flash for fewer instructions; the pictures are the same to the last bit.
 #[derive(Debug, Args)]
 struct FormArgs {
-    /// Pack layers for speed where that saves instructions: more flash; `inspect` shows how much
-    /// [default: all small, whatever they were]
+    /// Pack each layer for speed if that saves instructions on the processor of --core: more flash, and slower on
+    /// other processors; `inspect` shows how much [default: all layers small]
     #[arg(long, conflicts_with_all = ["fast_layers", "flash"])]
     fast: bool,
     /// Pack these layers for speed, numbered as `inspect` does
     #[arg(long, value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
     fast_layers: Vec<usize>,
-    /// Pack for speed what fits a model file of so many bytes, as in 200K or 2M; a chip's flash has to hold the
-    /// program too, up to 48K
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("Pack for speed what fits a model file of \
+        so many bytes, as in 200K or 2M; a chip's flash has to hold the program too, for which {}K are reckoned",
+        CODE_FLASH / 1024))]
     flash: Option<usize>,
-    /// Processor whose instructions count, with --fast and --flash [default: cortex-m4]
+    /// Processor for which --fast and --flash save instructions; `cargo frog` is a Cortex-M3 [default: cortex-m4]
     #[arg(long, value_enum, conflicts_with = "fast_layers")]
     core: Option<CoreArg>,
 }
@@ -232,7 +303,7 @@ fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
     let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
     let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
     let forms = if fast.is_empty() { String::new() } else { format!(", fast layers {}", fast.join(",")) };
-    println!("model: {} ({} bytes{forms})", path.display(), blob.len());
+    println!("model: {} ({} bytes{forms})", path.display(), HumanCount(blob.len() as u64));
 }
 
 #[derive(Debug, Args)]
@@ -313,22 +384,23 @@ struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Training steps, instead of the recipe's
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = steps)]
     steps: Option<u64>,
-    /// Time to train, instead of a number of steps (how many fit depends on the machine, so the result does too)
-    #[arg(long, conflicts_with = "steps")]
+    /// Time for training and fine-tuning (its share is an estimate), instead of a number of steps; how many fit
+    /// depends on the machine, so the result does too
+    #[arg(long, conflicts_with = "steps", allow_negative_numbers = true, value_parser = |t: &str| number(t, 0.0..=525_600.0))]
     minutes: Option<f64>,
     /// Where all randomness comes from, instead of the recipe's
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = |t: &str| whole::<u64>(t, 0..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Folder in which the run's own folder is made
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     out: PathBuf,
     /// Threads to use; results do not depend on it [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     threads: Option<usize>,
-    /// Only measure a few steps, and what goes with them once: seconds per step, the expected total, peak memory;
-    /// writes nothing
+    /// Train nothing: measure a few steps, a checkpoint, a measurement and fine-tuning, and say how long the whole
+    /// run would take and how much memory; writes nothing
     #[arg(long, conflicts_with = "minutes")]
     dry_run: bool,
 }
@@ -337,11 +409,14 @@ struct TrainArgs {
 struct ResumeArgs {
     /// A folder such as runs/001-pocket
     run: PathBuf,
+    /// Where the pictures of the run are now, if they have moved
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
     /// Train up to this many steps in all, instead of what the run was started with
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = |t: &str| whole::<u64>(t, 0..=MAX_STEPS))]
     steps: Option<u64>,
     /// Threads to use; results do not depend on it [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     threads: Option<usize>,
 }
 
@@ -350,7 +425,7 @@ struct DataArgs {
     #[command(flatten)]
     source: SourceArgs,
     /// Height and width that pictures are brought to
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, allow_negative_numbers = true, value_parser = side)]
     side: usize,
     /// Where to write the sheet
     #[arg(long, default_value = "data.png", value_name = "PNG", value_parser = png_name)]
@@ -359,8 +434,8 @@ struct DataArgs {
 
 #[derive(Debug, Args)]
 struct EvalArgs {
-    /// What to measure, each a row: models, checkpoints (their averaged generator in floats), folders of pictures,
-    /// .npy files [N, side, side, 3] of uint8; the shipped model if none is given
+    /// What to measure, each a row: models; checkpoints, whose generator then draws in floats; folders of pictures;
+    /// .npy files [N, side, side, 3] of uint8. The model in the firmware if none is given
     sets: Vec<PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
@@ -368,10 +443,11 @@ struct EvalArgs {
     #[arg(long, value_name = "CHECKPOINT")]
     float: Vec<PathBuf>,
     /// Pictures of each set, at most; sets of different sizes do not compare
-    #[arg(short = 'n', long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(quality::MIN_PICTURES as i64..=MOST))]
+    #[arg(short = 'n', long, default_value_t = 2000, allow_negative_numbers = true,
+        value_parser = |t: &str| whole::<u32>(t, quality::MIN_PICTURES as u64..=MOST))]
     count: u32,
     /// Height and width of pictures, when no model says it [default: 32]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = side)]
     side: Option<usize>,
     /// Print one line of JSON a set, instead of the table
     #[arg(long)]
@@ -386,7 +462,7 @@ struct EvalArgs {
     #[arg(long, value_name = "PNG", value_parser = png_name)]
     sheet: Option<PathBuf>,
     /// Threads to use; results do not depend on it [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     threads: Option<usize>,
 }
 
@@ -399,21 +475,23 @@ struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Pictures in a batch, instead of the recipe's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = |t: &str| whole::<usize>(t, 2..=4096))]
     batch: Option<usize>,
     /// Steps to measure of each one
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["seconds", "paired"])]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = steps,
+        conflicts_with_all = ["seconds", "paired"])]
     steps: Option<u64>,
     /// Time to measure each one for, if it takes three steps (or rounds of its layers) or more
-    #[arg(long, default_value_t = 10.0, value_name = "S", conflicts_with = "paired")]
+    #[arg(long, default_value_t = 10.0, value_name = "S", conflicts_with = "paired", allow_negative_numbers = true,
+        value_parser = |t: &str| number(t, 0.0..=86_400.0))]
     seconds: f64,
     /// Threads to use [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     threads: Option<usize>,
     /// Measure each layer instead: how it is computed, and how near it comes to what the machine can do
     #[arg(long, conflicts_with_all = ["steps", "paired"])]
     layers: bool,
-    /// For scripts: one step for each line of standard input, answered by a line of JSON
+    /// For developers' scripts: one step for each line of standard input, answered by a line of JSON
     #[arg(long)]
     paired: bool,
 }
@@ -421,19 +499,28 @@ struct BenchArgs {
 /// What draws.
 #[derive(Debug, Args)]
 struct GeneratorArgs {
-    /// A model; the shipped one if not given
+    /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
     model: Option<PathBuf>,
-    /// Use the float generator of this checkpoint instead
+    /// Draw with the float generator of this checkpoint instead
     #[arg(long, value_name = "CHECKPOINT", conflicts_with = "model")]
     float: Option<PathBuf>,
 }
 
 impl GeneratorArgs {
+    /// The arguments again.
+    fn as_typed(&self) -> String {
+        match (&self.model, &self.float) {
+            (_, Some(path)) => format!(" --float {}", quoted(path)),
+            (Some(path), None) => format!(" {}", quoted(path)),
+            (None, None) => String::new(),
+        }
+    }
+
     /// The pictures of the latents that are returned for the length of a latent.
     fn draw(&self, latents: impl FnOnce(usize) -> Vec<Latent>) -> Result<Array4<u8>> {
         Ok(match &self.float {
             Some(path) => {
-                let checkpoint = Checkpoint::load(path)?;
+                let checkpoint = load_checkpoint(path)?;
                 let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
                 model.pictures(latent_batch(latents(model.latent).into_iter(), model.latent).view())
             }
@@ -449,18 +536,21 @@ impl GeneratorArgs {
 /// Where a grid goes.
 #[derive(Debug, Args)]
 struct GridArgs {
-    /// A grid of all pictures
-    #[arg(long, default_value = "grid.png", value_name = "PNG", value_parser = png_name)]
-    out: PathBuf,
+    /// Where to write the grid of all pictures [default: the name of the command, as in sample.png]
+    #[arg(long, value_name = "PNG", value_parser = png_name)]
+    out: Option<PathBuf>,
     /// Enlargement of the grid
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true, value_parser = |t: &str| whole::<u32>(t, 1..=16))]
     scale: u32,
 }
 
 impl GridArgs {
-    fn write(&self, pictures: ArrayView4<'_, u8>, columns: usize) -> Result<()> {
-        write_atomically(&self.out, &folder::sheet(&grid(pictures, columns, 2, self.scale as usize))?)?;
-        println!("grid: {}", self.out.display());
+    /// Writes the grid, and says what is on it.
+    fn write(&self, pictures: ArrayView4<'_, u8>, columns: usize, group: usize, name: &str, what: &str) -> Result<()> {
+        let out = self.out.clone().unwrap_or_else(|| format!("{name}.png").into());
+        let layout = grid::Layout { columns, pad: 2, scale: self.scale as usize, group };
+        write_atomically(&out, &folder::sheet(&layout.sheet(pictures)?)?)?;
+        println!("grid: {} ({what})", out.display());
         Ok(())
     }
 }
@@ -470,13 +560,13 @@ struct SampleArgs {
     #[command(flatten)]
     generator: GeneratorArgs,
     /// How many pictures
-    #[arg(short = 'n', long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+    #[arg(short = 'n', long, default_value_t = 64, allow_negative_numbers = true, value_parser = pictures)]
     count: u32,
     /// Number of the first picture; the others follow
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
     /// Better pictures that are more alike: latents are shrunk to this share, 0 to 1
-    #[arg(long, default_value_t = 1.0, value_name = "PSI")]
+    #[arg(long, default_value_t = 1.0, value_name = "PSI", allow_negative_numbers = true, value_parser = share)]
     truncation: f64,
     /// Show the three nearest pictures of this data beside each sample, and print how near they are
     #[arg(long, value_name = "DATA")]
@@ -499,22 +589,23 @@ struct WalkArgs {
     #[command(flatten)]
     generator: GeneratorArgs,
     /// Number of the picture to begin with
-    #[arg(long, value_name = "SEED", requires = "to")]
+    #[arg(long, value_name = "SEED", requires = "to", allow_negative_numbers = true, value_parser = seed)]
     from: Option<u32>,
     /// Number of the picture to end with
-    #[arg(long, value_name = "SEED", requires = "from")]
+    #[arg(long, value_name = "SEED", requires = "from", allow_negative_numbers = true, value_parser = seed)]
     to: Option<u32>,
     /// Numbers of pictures to pass on the way, each of which begins another row
-    #[arg(long, value_delimiter = ',', value_name = "SEEDS", requires = "from")]
+    #[arg(long, value_delimiter = ',', value_name = "SEEDS", requires = "from", value_parser = seed)]
     through: Vec<u32>,
     /// Without --from: how many pairs of pictures to take
-    #[arg(long, default_value_t = 8, conflicts_with = "from", value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, default_value_t = 8, conflicts_with = "from", allow_negative_numbers = true,
+        value_parser = |t: &str| whole::<u32>(t, 1..=256))]
     rows: u32,
     /// Without --from: number of the first picture; the others follow
-    #[arg(long, default_value_t = 0, conflicts_with = "from")]
+    #[arg(long, default_value_t = 0, conflicts_with = "from", allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
     /// Pictures in a row, with both ends
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=256))]
+    #[arg(long, default_value_t = 10, allow_negative_numbers = true, value_parser = |t: &str| whole::<u16>(t, 2..=256))]
     steps: u16,
     #[command(flatten)]
     grid: GridArgs,
@@ -525,16 +616,16 @@ struct LikeArgs {
     #[command(flatten)]
     generator: GeneratorArgs,
     /// Number of the picture
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
     /// How many more
-    #[arg(short = 'n', long, default_value_t = 63, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+    #[arg(short = 'n', long, default_value_t = 63, allow_negative_numbers = true, value_parser = pictures)]
     count: u32,
     /// How different they may be, from 0 (the same) to 1 (any picture)
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.3, allow_negative_numbers = true, value_parser = share)]
     distance: f64,
     /// Number of the first picture towards which to go; the others follow
-    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    #[arg(long, default_value_t = 0, value_name = "SEED", allow_negative_numbers = true, value_parser = seed)]
     toward: u32,
     #[command(flatten)]
     grid: GridArgs,
@@ -556,6 +647,9 @@ struct CardArgs {
     /// Folder to write, named as the model [default: models/ and the name of the recipe]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Write into that folder though it is there
+    #[arg(long)]
+    force: bool,
 }
 
 /// A measurement such as recall=0.52 or judge=ResNet-20.
@@ -580,7 +674,7 @@ struct RebuildArgs {
     #[arg(long, default_value = "runs", value_name = "FOLDER", conflicts_with = "resume")]
     out: PathBuf,
     /// Threads to use; results do not depend on it [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     threads: Option<usize>,
 }
 
@@ -638,7 +732,6 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
 /// Runs `f` within a pool of its own: handing every loop to it from outside would
 /// cost more than the loops of a small network.
 fn with_threads<T: Send>(threads: Option<usize>, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    ensure!(threads != Some(0), "--threads must be at least 1");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     pool.context("cannot start threads")?.install(f)
 }
@@ -662,7 +755,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(minutes) = args.minutes {
-        ensure!(minutes > 0.0 && minutes <= 525_600.0, "--minutes must be over 0 and at most a year");
+        ensure!(minutes > 0.0, "--minutes must be over 0");
     }
     config.check()?;
     let data = load(&args.source, config.side()?)?;
@@ -694,7 +787,11 @@ fn reload(data: &DataRef, config: &Config) -> Result<Dataset> {
 
 fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     interrupt::listen()?;
-    let mut session = Session::resume(&args.run, reload)?;
+    let load = |data: &DataRef, config: &Config| match &args.data {
+        Some(path) => reload(&DataRef { path: path.clone(), ..data.clone() }, config),
+        None => reload(data, config),
+    };
+    let mut session = Session::resume(&args.run, load)?;
     if let Some(steps) = args.steps {
         session.set_steps(steps)?;
     }
@@ -705,9 +802,10 @@ fn resume(args: &ResumeArgs) -> Result<ExitCode> {
 fn finish(mut session: Session) -> Result<ExitCode> {
     let path = session.folder().path().to_owned();
     info!("run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
+    let again = format!("{} resume {}", terminal::program(), quoted(&path));
     let (outcome, facts) = session.run().inspect_err(|error| {
         if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-            warn!("nothing up to the last checkpoint is lost; go on with: trainer resume {}", path.display());
+            warn!("nothing up to the last checkpoint is lost; go on with: {again}");
         }
     })?;
     println!("{facts}");
@@ -716,7 +814,7 @@ fn finish(mut session: Session) -> Result<ExitCode> {
     Ok(match outcome {
         Outcome::Finished => ExitCode::SUCCESS,
         Outcome::Interrupted => {
-            println!("go on with: trainer resume {}", path.display());
+            println!("go on with: {again}");
             ExitCode::from(interrupt::EXIT_CODE as u8)
         }
     })
@@ -725,7 +823,7 @@ fn finish(mut session: Session) -> Result<ExitCode> {
 fn show_data(args: &DataArgs) -> Result<ExitCode> {
     let data = load(&args.source, args.side)?;
     print!("{}", data::describe(&data));
-    write_atomically(&args.out, &folder::sheet(&data::contact_sheet(&data, 16, 10, 2))?)?;
+    write_atomically(&args.out, &folder::sheet(&data::contact_sheet(&data, 16, 10, 2)?)?)?;
     println!("sheet: {}", args.out.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -762,7 +860,16 @@ fn sample(args: &SampleArgs) -> Result<ExitCode> {
     let pictures = args.generator.draw(|len| seeds.clone().map(|seed| latent(seed, len)).collect())?;
     match &args.nearest {
         Some(path) => beside_nearest(args, path, seeds.clone(), &pictures)?,
-        None => args.grid.write(pictures.view(), (args.count as f64).sqrt().ceil() as usize)?,
+        None => {
+            let columns = (args.count as f64).sqrt().ceil() as usize;
+            args.grid.write(
+                pictures.view(),
+                columns,
+                0,
+                "sample",
+                &format!("seeds {}, row by row", between(&seeds)),
+            )?;
+        }
     }
     if let Some(path) = &args.npy {
         ndarray_npy::write_npy(path, &pictures).with_context(|| format!("cannot write {}", path.display()))?;
@@ -771,7 +878,7 @@ fn sample(args: &SampleArgs) -> Result<ExitCode> {
     if let Some(folder) = &args.pngs {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         for (seed, picture) in seeds.zip(pictures.axis_chunks_iter(Axis(0), 1)) {
-            write_atomically(&folder.join(format!("{seed:06}.png")), &png(&grid(picture, 1, 0, 1))?)?;
+            write_atomically(&folder.join(format!("{seed:06}.png")), &png(&grid(picture, 1, 0, 1)?)?)?;
         }
         println!("pictures: {}", folder.display());
     }
@@ -786,16 +893,38 @@ fn beside_nearest(
     pictures: &Array4<u8>,
 ) -> Result<()> {
     let source = SourceArgs { data: Some(path.to_owned()), class: args.class.clone() };
-    let data = load(&source, pictures.dim().1)?.pictures;
-    let lists = nearest_few(pictures.view(), data.view(), NEIGHBOURS);
-    for (seed, list) in seeds.zip(&lists) {
-        let words: Vec<_> = list.iter().map(ToString::to_string).collect();
+    let data = load(&source, pictures.dim().1)?;
+    let references = data.pictures.view();
+    let lists = nearest_few(pictures.view(), references, NEIGHBOURS);
+    for (seed, list) in seeds.clone().zip(&lists) {
+        let words: Vec<_> = list.iter().map(|found| neighbour(found, &data)).collect();
         println!("{seed}: {}", words.join(", "));
     }
-    println!("{}", Summary::new(&lists, data.view()));
-    let sheet = beside(pictures.view(), data.view(), &lists);
-    // A sample, its neighbours and a gap; four of these in a row.
-    args.grid.write(sheet.view(), (NEIGHBOURS + 2) * 4.min(lists.len()))
+    println!("{}", Summary::new(&lists, references));
+    let sheet = beside(pictures.view(), references, &lists);
+    let group = lists.first().map_or(0, Vec::len) + 1;
+    let what = format!("seeds {}, each in a frame, then the pictures nearest to it", between(&seeds));
+    // Four samples in a row.
+    args.grid.write(sheet.view(), group * 4.min(lists.len()), group, "sample", &what)
+}
+
+/// A neighbour by its file, or by its number where several share a file.
+fn neighbour(found: &Neighbour, data: &Dataset) -> String {
+    let Neighbour { index, mirrored, distance } = found;
+    let name = match data.files.get(*index) {
+        Some(file) => file.to_string_lossy().escape_debug().to_string(),
+        None => format!("picture {index}"),
+    };
+    format!("{distance:.3} ({name}{})", if *mirrored { ", mirrored" } else { "" })
+}
+
+/// `7`, or `7 to 9`.
+fn between(seeds: &RangeInclusive<u32>) -> String {
+    if seeds.start() == seeds.end() {
+        seeds.start().to_string()
+    } else {
+        format!("{} to {}", seeds.start(), seeds.end())
+    }
 }
 
 fn walk(args: &WalkArgs) -> Result<ExitCode> {
@@ -814,7 +943,7 @@ fn walk(args: &WalkArgs) -> Result<ExitCode> {
     for (row, (from, to)) in pairs.iter().enumerate() {
         println!("row {}: {from} to {to}", row + 1);
     }
-    args.grid.write(pictures.view(), args.steps.into())?;
+    args.grid.write(pictures.view(), args.steps.into(), 0, "walk", "a row for each pair, both ends included")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -826,10 +955,15 @@ fn like(args: &LikeArgs) -> Result<ExitCode> {
         [itself].into_iter().chain(alike(args.seed, &others, distance, len)).collect()
     })?;
     let columns = ((others.len() + 1) as f64).sqrt().ceil() as usize;
-    args.grid.write(pictures.view(), columns)?;
     let seed = args.seed;
-    println!("row by row: {seed} itself, then {seed} on its way to {}", in_words(&others));
-    println!("one of them again: trainer like --seed {seed} --distance {} --toward OTHER -n 1", args.distance);
+    let what = format!("seed {seed}, then {seed} on its way to each of {}, row by row", in_words(&others));
+    args.grid.write(pictures.view(), columns, 0, "like", &what)?;
+    println!(
+        "one of them again: {} like{} --seed {seed} --distance {} --toward OTHER -n 1",
+        terminal::program(),
+        args.generator.as_typed(),
+        args.distance
+    );
     println!("on the device: Latent::from_seed({seed}, len).toward(&Latent::from_seed(OTHER, len), {distance})");
     Ok(ExitCode::SUCCESS)
 }
@@ -841,40 +975,65 @@ fn in_words(numbers: &[u32]) -> String {
         [only] => only.to_string(),
         [first, .., last] => {
             let is_whole = (last - first) as usize + 1 == numbers.len();
-            format!("{first} to {last}{}", if is_whole { "" } else { ", without itself" })
+            format!("{first} to {last}{}", if is_whole { "" } else { ", without the seed itself" })
         }
     }
 }
 
 fn export(args: &QuantizeArgs) -> Result<ExitCode> {
     let path = &args.checkpoint;
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = if path.is_dir() {
+        read_model(Some(path))?
+    } else {
+        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
+    };
     let mut float = None;
+    let mut code = ExitCode::SUCCESS;
     let mut model = if bytes.starts_with(&gen_core::blob::MAGIC) {
         ensure!(
             args.tune.is_none(),
-            "--tune needs the float generator, which {} no longer holds: give the run's checkpoint",
+            "--tune needs the float generator, which {} no longer holds: give a checkpoint of the run, such as its \
+             best.ckpt",
             path.display()
         );
         QuantModel::from_model(&parse(&bytes, Some(path))?)?
     } else {
-        let checkpoint = Checkpoint::load(path)?;
+        let checkpoint = Checkpoint::decode(&bytes).with_context(|| {
+            format!(
+                "{} is neither a whole checkpoint of a run nor a model; a generator of PyTorch or Keras is for `trainer \
+                 import`",
+                path.display()
+            )
+        })?;
         let steps = args.tune.unwrap_or(checkpoint.config.quantise.tune);
         let float = float.insert(FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?);
-        let tuned = quantise_tuned(float, steps)?;
+        if steps > 0 {
+            interrupt::listen()?;
+        }
+        let mut last_line = Instant::now();
+        let tuned = quantise_tuned_until(float, steps, &mut |progress| {
+            if last_line.elapsed() >= Duration::from_secs(5) {
+                last_line = Instant::now();
+                info!("{progress}");
+            }
+            if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
         if let Some(summary) = tuned.summary() {
             println!("fine-tuning: {summary}");
+        }
+        if tuned.is_stopped() {
+            code = ExitCode::from(interrupt::EXIT_CODE as u8);
         }
         tuned.model
     };
     args.forms.apply(&mut model)?;
     let blob = model.to_blob()?;
     if let Some(float) = &float {
-        println!("{}", noise::measure(float, &parse(&aligned(&blob), Some(path))?)?);
+        println!("{}", noise::measure(float, &parse(&aligned(&blob), None)?)?);
     }
     write_atomically(&args.output, &blob)?;
     written(&args.output, &model, &blob);
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn write_card(args: &CardArgs) -> Result<ExitCode> {
@@ -889,11 +1048,22 @@ fn write_card(args: &CardArgs) -> Result<ExitCode> {
         source: args.source.clone(),
         scores: args.score.iter().cloned().collect(),
     };
+    let is_free = !out.exists() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_none());
+    ensure!(
+        is_free || args.force,
+        "{} is there already: give another --out, or --force to write its model, samples and card anew (scores that were \
+         given before are lost)",
+        out.display()
+    );
     let shipped = describe(&args.run, words, reload)?;
     shipped.write(&out)?;
-    println!("model: {} ({} bytes)", out.join("model.gen").display(), shipped.blob.len());
+    println!("model: {} ({} bytes)", out.join("model.gen").display(), HumanCount(shipped.blob.len() as u64));
     println!("card: {}", out.join("README.md").display());
-    println!("prove it with: trainer rebuild {}", out.display());
+    let data = match &shipped.card.data.source {
+        Some(_) => String::new(),
+        None => format!(" --data {}", quoted(&Folder::open(&args.run)?.data_ref()?.path)),
+    };
+    println!("prove it with: {} rebuild {}{data}", terminal::program(), quoted(&out));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -931,7 +1101,13 @@ fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let run = session.folder().clone();
     let code = finish(session)?;
     if code != ExitCode::SUCCESS {
-        println!("and compare with: trainer rebuild {} --resume {}", args.model.display(), run.path().display());
+        let data = args.data.as_ref().map_or_else(String::new, |data| format!(" --data {}", quoted(data)));
+        println!(
+            "and compare with: {} rebuild {}{data} --resume {}",
+            terminal::program(),
+            quoted(&args.model),
+            quoted(run.path())
+        );
         return Ok(code);
     }
     let path = run.file("model.gen");
@@ -946,7 +1122,7 @@ fn evaluate(args: &EvalArgs) -> Result<ExitCode> {
     let mut sets: Vec<_> =
         args.sets.iter().chain(&args.float).map(|path| (path.display().to_string(), path.as_path())).collect();
     for path in &args.float {
-        Checkpoint::load(path)?;
+        load_checkpoint(path)?;
     }
     // Each is opened once: the first ones for their side, the others when it is their turn.
     let mut opened: Vec<Option<Set<'_>>> = sets.iter().map(|_| None).collect();
@@ -984,7 +1160,7 @@ fn evaluate(args: &EvalArgs) -> Result<ExitCode> {
         let found = copies::find(pictures.view(), data.pictures.view());
         if let (0, Some(out)) = (i, &args.sheet) {
             let (_, neighbours) = found.as_ref().context("--sheet: there are too few training pictures")?;
-            let sheet = sheet::nearest(pictures.view(), data.pictures.view(), neighbours);
+            let sheet = sheet::nearest(pictures.view(), data.pictures.view(), neighbours)?;
             write_atomically(out, &folder::sheet(&sheet)?)?;
         }
         let row = Row { name, scores, copies: found.map(|(copies, _)| copies) };
@@ -1046,7 +1222,8 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
     let latents: Vec<_> = seeds(0, count)?.map(|seed| Latent::from_seed(seed, float.latent)).collect();
     let int8 = draw(&model, &latents);
     let close = likeness(float.pictures(latent_batch(latents.into_iter(), float.latent).view()).view(), int8.view());
-    println!("int8 against float: PSNR {:.1} dB, SSIM {:.4} over {count} pictures", close.psnr, close.ssim);
+    let alike = if are_alike(int8.view()) { ", and all of them are the same one" } else { "" };
+    println!("int8 against float: {close} over {count} pictures{alike}");
     let proof = verify::verify(&model, seeds(0, 8)?)?;
     println!("{proof}");
     ensure!(proof.is_exact(), "the model is not exact");
@@ -1056,7 +1233,7 @@ fn import_weights(args: &ImportArgs) -> Result<ExitCode> {
 }
 
 fn export_weights(args: &ExportArgs) -> Result<ExitCode> {
-    let checkpoint = Checkpoint::load(&args.checkpoint)?;
+    let checkpoint = load_checkpoint(&args.checkpoint)?;
     let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
     if let Some(path) = &args.safetensors {
         write_atomically(path, &to_safetensors(&model, args.layout)?)?;
@@ -1071,7 +1248,8 @@ fn export_weights(args: &ExportArgs) -> Result<ExitCode> {
 
 fn show_model(path: Option<&Path>) -> Result<ExitCode> {
     let blob = read_model(path)?;
-    print!("{}", inspect(&parse(&blob, path)?));
+    println!("{}", inspect(&parse(&blob, path)?));
+    println!("the file: {} bytes, CRC-32 {:08x}", HumanCount(blob.len() as u64), crc32fast::hash(&blob));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -1124,7 +1302,6 @@ fn bench_layers(args: &BenchArgs) -> Result<ExitCode> {
 }
 
 fn bench(args: &BenchArgs) -> Result<ExitCode> {
-    ensure!(args.threads != Some(0), "--threads must be at least 1");
     let limit = match args.steps {
         Some(steps) => Limit::Steps(steps),
         None => Limit::Time(args.time()?),
@@ -1166,16 +1343,49 @@ fn seeds(first: u32, count: u32) -> Result<std::ops::RangeInclusive<u32>> {
     Ok(first..=last)
 }
 
+/// The bytes of a model: of a file, or of the `model.gen` in a folder.
 fn read_model(path: Option<&Path>) -> Result<AlignedBytes<'static>> {
-    match path {
-        Some(path) => {
-            Ok(aligned(std::fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?))
+    let Some(path) = path else { return Ok(aligned(SHIPPED)) };
+    let file = if path.is_dir() { path.join("model.gen") } else { path.to_owned() };
+    ensure!(
+        file == path || file.is_file(),
+        "{} is a folder without a model.gen: give a model, or a run that has written its first checkpoint",
+        path.display()
+    );
+    let bytes = std::fs::read(&file).with_context(|| format!("cannot read the model {}", file.display()))?;
+    Ok(aligned(bytes))
+}
+
+/// A checkpoint, with a word on what to give instead if it is something else.
+fn load_checkpoint(path: &Path) -> Result<Checkpoint> {
+    if path.is_dir() {
+        let best = Some(path.join("best.ckpt")).filter(|best| best.is_file());
+        let last = || Folder::open(path).ok()?.checkpoints().ok()?.pop();
+        match best.or_else(last) {
+            Some(checkpoint) => {
+                bail!("{} is a folder: give one of its checkpoints, such as {}", path.display(), quoted(&checkpoint))
+            }
+            None => bail!(
+                "{} is a folder, and has no checkpoints: give a file such as runs/001-pocket/best.ckpt",
+                path.display()
+            ),
         }
-        None => Ok(aligned(SHIPPED)),
     }
+    Checkpoint::load(path)
 }
 
 fn parse<'a>(blob: &'a [u8], path: Option<&Path>) -> Result<Model<'a>> {
     let name = || path.map_or_else(|| "the shipped model".to_owned(), |p| p.display().to_string());
+    if let Some(path) = path {
+        ensure!(
+            !blob.starts_with(&checkpoint::MAGIC),
+            "{} is a checkpoint, not a model. Make a model of it with: {} quantize {} -o model.gen. (To draw with its \
+             float generator: sample, walk and like take --float {})",
+            path.display(),
+            terminal::program(),
+            quoted(path),
+            quoted(path)
+        );
+    }
     Model::parse(blob).with_context(name)
 }

@@ -21,7 +21,6 @@ use std::{fmt, iter};
 use ndarray::{Array2, Array4, ArrayView2, ArrayView3, ArrayView4, Axis, s};
 use rayon::prelude::*;
 
-use crate::grid::GAP;
 use crate::nn::gemm::gemm;
 
 /// Products of two integers of at most 2⁸ whose sum f32 holds exactly, up to 2²⁴.
@@ -101,21 +100,17 @@ impl fmt::Display for Neighbour {
     }
 }
 
-/// For a sheet: each picture, its neighbours as they were compared (mirrored or not), and
-/// a place that is left empty; all lists have the length of the first.
+/// For a sheet: each picture, then its neighbours as they were compared (mirrored or not); all lists have
+/// the length of the first.
 ///
 /// # Panics
 /// As [`nearest`], or when a list names a reference that is not there.
 pub fn beside(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>, lists: &[Vec<Neighbour>]) -> Array4<u8> {
     let (_, height, width, channels) = pictures.dim();
-    let group = lists.first().map_or(0, Vec::len) + 2;
+    let group = lists.first().map_or(0, Vec::len) + 1;
     let mut sheet = Array4::zeros((lists.len() * group, height, width, channels));
     let groups = sheet.axis_chunks_iter_mut(Axis(0), group);
     for ((mut places, picture), list) in groups.zip(pictures.outer_iter()).zip(lists) {
-        // The colour of a sheet's gaps.
-        for (channel, &value) in GAP.0.iter().enumerate().take(channels) {
-            places.slice_mut(s![group - 1, .., .., channel]).fill(value);
-        }
         places.index_axis_mut(Axis(0), 0).assign(&picture);
         for (mut place, found) in places.outer_iter_mut().skip(1).zip(list) {
             let mut reference = references.index_axis(Axis(0), found.index);
@@ -357,9 +352,9 @@ mod tests {
         let mirrored = references.slice(s![1..2, .., ..;-1, ..]);
         let lists = nearest_few(mirrored, references.view(), 2);
         let sheet = beside(mirrored, references.view(), &lists);
-        assert_eq!(sheet.dim(), (4, 6, 5, 3));
+        assert_eq!(sheet.dim(), (3, 6, 5, 3));
         assert_eq!(sheet.index_axis(Axis(0), 0), sheet.index_axis(Axis(0), 1), "a copy, though mirrored");
-        assert_eq!(sheet[[3, 2, 2, 2]], GAP.0[2]);
+        assert_eq!(sheet.index_axis(Axis(0), 2), references.index_axis(Axis(0), lists[0][1].index));
         let summary = Summary::new(&lists, references.view());
         assert_eq!((summary.closest, summary.median), (Some((0, 0.0)), 0.0));
         assert!(summary.usual > 0.1 && summary.to_string().contains("closest: 0.000"), "{summary}");

@@ -25,7 +25,7 @@ pub mod student;
 pub mod verify;
 
 pub use calibrate::quantise;
-pub use finetune::{Tuned, quantise_tuned};
+pub use finetune::{Tuned, quantise_tuned, quantise_tuned_until};
 pub use fold::FloatModel;
 pub use model::{QuantLayer, QuantModel};
 pub use pack::QuantError;

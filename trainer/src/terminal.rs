@@ -99,6 +99,22 @@ pub fn check_printed() -> Result<()> {
     }
 }
 
+/// The program as it was started, to be typed in front of a command.
+pub fn program() -> String {
+    let name = std::env::args_os().next().filter(|name| !name.is_empty());
+    name.map_or_else(|| env!("CARGO_CRATE_NAME").into(), |name| quoted(Path::new(&name)))
+}
+
+/// A path as it can be typed into a shell.
+pub fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    if cfg!(windows) { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 impl Terminal {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -148,6 +164,30 @@ impl Display for Line<'_> {
             Level::Error => write!(f, "error: {}", self.1),
             Level::Warn => write!(f, "warning: {}", self.1),
             _ => self.1.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_are_written_as_they_can_be_typed() {
+        for (path, expected) in [
+            ("runs/001-pocket", "runs/001-pocket"),
+            ("my runs/1", "'my runs/1'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("a;b", "'a;b'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), expected);
+        }
+        for path in ["my runs/1", "it's", "a$b`c", "x\"y\\z"] {
+            let command = format!("printf %s {}", quoted(Path::new(path)));
+            let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+            assert_eq!(output.stdout, path.as_bytes());
         }
     }
 }

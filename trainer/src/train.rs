@@ -70,14 +70,20 @@ pub struct State {
 /// What a step tells.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Losses {
-    /// Mean cross-entropy of the discriminator over both batches, in nats.
+    /// Mean loss of the discriminator over both batches, without the penalty: for the cross-entropy in nats.
     pub d_loss: f64,
-    /// Cross-entropy of the generator, in nats.
+    /// Loss of the generator, which is below 0 at times for `hinge`.
     pub g_loss: f64,
-    /// Share of real pictures that the discriminator took for real.
+    /// Share of real pictures that the discriminator took for real: whose logits are on the real side of 0,
+    /// or for a loss that compares, over the mean logit of the generated pictures.
     pub d_real: f64,
-    /// Share of generated pictures that the discriminator took for real.
+    /// Share of generated pictures that the discriminator took for real: likewise, compared with the mean
+    /// logit of the real pictures.
     pub d_fake: f64,
+    /// The gradient penalty, `weight / 2 * mean |dD/dx|^2`, of real and generated pictures together, as it would
+    /// be with `every = 1`; none in a step without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<f64>,
 }
 
 /// All that a step is given: pictures, and every number that it would have drawn.
@@ -271,8 +277,12 @@ impl Trainer {
         // The mean over both batches.
         let denominator = 2.0 * batch as f32;
         let real_is_positive = labels.real > labels.generated;
-        let taken = |logits: ArrayView1<'_, f32>| {
-            logits.iter().filter(|&&l| (l > 0.0) == real_is_positive).count() as f64 / logits.len() as f64
+        // Where only differences of logits count, no logit says anything by its sign.
+        let middle = |others: ArrayView1<'_, f32>| {
+            if config.loss.compares() { others.mean().unwrap_or_default() } else { 0.0 }
+        };
+        let taken = |logits: ArrayView1<'_, f32>, middle: f32| {
+            logits.iter().filter(|&&l| (l > middle) == real_is_positive).count() as f64 / logits.len() as f64
         };
 
         // Discriminator. Each batch is normalised by itself, as DCGAN does; the loss
@@ -291,6 +301,7 @@ impl Trainer {
         }
         let batches = [(turn.images.view(), labels.generated), (draws.real.view(), labels.real)];
         let mut results = [(0.0, 0.0); 2];
+        let mut penalty_value = None;
         for (i, (images, label)) in batches.into_iter().enumerate() {
             let (half, other, pass) = (halves[i], halves[1 - i], Pass::Train(draws.dropout[i]));
             let targets = draws.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
@@ -308,7 +319,7 @@ impl Trainer {
                 let weight = [weights.generated, weights.real][i] * weights.every as f32;
                 if weight > 0.0 {
                     // Half, as the losses are the mean of two instead of their sum.
-                    penalty.add(
+                    let squares = penalty.add(
                         discriminator,
                         &state.discriminator,
                         changed.view(),
@@ -316,10 +327,12 @@ impl Trainer {
                         pass,
                         &mut turn.gradient,
                     );
+                    let value = 0.5 * f64::from([weights.generated, weights.real][i]) * squares;
+                    penalty_value = Some(penalty_value.unwrap_or(0.0) + value);
                 }
                 clock.lap(Phase::DPenalty);
             }
-            results[i] = (loss, taken(logits));
+            results[i] = (loss, taken(logits, middle(others)));
         }
         let [(fake_loss, d_fake), (real_loss, d_real)] = results;
         let (params, moments) = (&mut state.discriminator, &mut state.discriminator_moments);
@@ -361,7 +374,7 @@ impl Trainer {
         optim::average(&mut state.average, &state.generator, decay);
         state.step += 1;
         clock.lap(Phase::GOptimiser);
-        Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake })
+        Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake, penalty: penalty_value })
     }
 
     /// Multiplies the learning rates of both players, 1 until this is called.
@@ -558,6 +571,50 @@ mod tests {
                 assert!((0.9 * lr..1.01 * lr).contains(&largest), "step {step}: {largest}, and the rate is {lr}");
             }
         }
+    }
+
+    #[test]
+    fn where_only_differences_count_a_drift_of_all_logits_changes_no_share() {
+        let config =
+            Config { batch: 16, loss: crate::nn::loss::Loss::Relativistic, ..Config::preset("pocket").unwrap() };
+        let data = pictures(40);
+        let mut trainer = Trainer::new(config.clone()).unwrap();
+        for _ in 0..3 {
+            trainer.step(&data).unwrap();
+        }
+        let state = trainer.state;
+        let shares = |drift: f32| {
+            let mut state = state.clone();
+            // The bias of the logit.
+            *state.discriminator.last_mut().unwrap() += drift;
+            let losses = Trainer::with_state(config.clone(), state).unwrap().step(&data).unwrap();
+            (losses.d_real, losses.d_fake)
+        };
+        let (real, fake) = shares(0.0);
+        assert!(real > fake, "{real} {fake}: the discriminator has learnt something");
+        for drift in [-20.0, 20.0] {
+            assert_eq!(shares(drift), (real, fake), "{drift}");
+        }
+    }
+
+    #[test]
+    fn the_penalty_is_told_when_there_is_one() {
+        use crate::config::Penalty;
+        let of = |real, generated| {
+            let penalty = Some(Penalty { real, generated, every: 2 });
+            let mut trainer = Trainer::new(Config { batch: 4, penalty, ..Config::preset("pocket").unwrap() }).unwrap();
+            let data = pictures(10);
+            [trainer.step(&data).unwrap().penalty, trainer.step(&data).unwrap().penalty]
+        };
+        let [Some(real), None] = of(1.0, 0.0) else { panic!("every second step") };
+        let [Some(generated), None] = of(0.0, 1.0) else { panic!("every second step") };
+        let [Some(both), None] = of(1.0, 1.0) else { panic!("every second step") };
+        assert!(real > 0.0 && generated > 0.0);
+        assert!((both - real - generated).abs() < 1e-9 * both, "{both} {real} {generated}");
+        // The weight is in it, and how often it comes is not.
+        assert_eq!(of(4.0, 0.0)[0], Some(4.0 * real));
+        let none = Trainer::new(Config { batch: 4, ..Config::preset("pocket").unwrap() }).unwrap().step(&pictures(10));
+        assert_eq!(none.unwrap().penalty, None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use trainer::config::{Config, Quantise};
 use trainer::data;
 use trainer::quantise::fold::to_pixel;
-use trainer::run::{Checkpoint, Folder};
+use trainer::run::{Checkpoint, Folder, guard};
 use trainer::train::Trainer;
 
 mod logged;
@@ -179,7 +179,7 @@ fn a_damaged_checkpoint_is_passed_over() {
     let bytes = fs::read(&last).unwrap();
     fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
     let text = place.run_well(&["resume", "runs/001-tiny"]);
-    assert!(text.contains("step-000030.ckpt") && text.contains("Going on at step 20"), "{text}");
+    assert!(text.contains("step-000030.ckpt") && text.contains("going on at step 20"), "{text}");
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn a_walk_leads_from_picture_to_picture() {
     // Without ends: pairs of pictures that follow each other.
     let text = place.run_well(&["walk", SHIPPED, "--rows", "2", "--seed", "7"]);
     assert!(text.contains("row 1: 7 to 8") && text.contains("row 2: 9 to 10"), "{text}");
-    assert!(cell(&open("grid.png"), 9, 1) == sample(10));
+    assert!(cell(&open("walk.png"), 9, 1) == sample(10));
 }
 
 #[test]
@@ -417,7 +417,9 @@ fn more_like_this_one() {
     let place = Place::new();
     let open = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8();
     let text = place.run_well(&["like", "--seed", "2", "-n", "8", "--out", "like.png"]);
-    assert!(text.contains("0 to 8, without itself") && text.contains("toward(&Latent::from_seed(OTHER, len), 77)"));
+    assert!(
+        text.contains("0 to 8, without the seed itself") && text.contains("toward(&Latent::from_seed(OTHER, len), 77)")
+    );
     let like = open("like.png");
     assert_eq!(like.dimensions(), (3 * 66 + 2, 3 * 66 + 2));
     place.run_well(&["sample", "-n", "9", "--out", "sample.png"]);
@@ -449,14 +451,21 @@ fn nearest_pictures_stand_beside_samples() {
     let copy = image::open(&path).unwrap().to_rgb8();
     image::imageops::flip_horizontal(&copy).save(&path).unwrap();
     let text = place.run_well(&["sample", "-n", "4", "--nearest", "copies", "--out", "near.png"]);
-    assert!(text.contains("0: 0.000 (picture 0), ") && text.contains("1: 0.000 (picture 1, mirrored), "), "{text}");
+    assert!(text.contains("0: 0.000 (000000.png), ") && text.contains("1: 0.000 (000001.png, mirrored), "), "{text}");
     assert!(text.contains("closest: 0.000, median: "), "{text}");
     let sheet = image::open(place.path().join("near.png")).unwrap().to_rgb8();
-    assert_eq!(sheet.dimensions(), (20 * 66 + 2, 66 + 2));
-    for i in 0..3 {
-        assert!(cell(&sheet, 5 * i, 0) == cell(&sheet, 5 * i + 1, 0), "sample {i} and its copy");
+    // Each sample in a frame, three neighbours beside it, and a wider gap.
+    assert_eq!(sheet.dimensions(), (16 * 66 + 2 + 3 * 8, 66 + 2));
+    let place = |sample: u32, i: u32| {
+        let left = 2 + 66 * (4 * sample + i) + 8 * sample;
+        image::imageops::crop_imm(&sheet, left, 2, 64, 64).to_image().into_raw()
+    };
+    for i in 0..4 {
+        assert_eq!(place(i, 0) == place(i, 1), i < 3, "sample {i} and its copy");
+        let frame = *sheet.get_pixel(66 * 4 * i + 8 * i, 30);
+        assert_eq!(frame, trainer::grid::FRAME, "sample {i}");
     }
-    assert!(cell(&sheet, 15, 0) != cell(&sheet, 16, 0));
+    assert_eq!(*sheet.get_pixel(66 + 66, 30), trainer::grid::GAP);
     // Fewer pictures than places.
     fs::remove_file(&path).unwrap();
     place.run_well(&["sample", "-n", "9", "--nearest", "copies", "--scale", "1"]);
@@ -542,7 +551,7 @@ fn a_model_is_rebuilt_from_its_card_to_the_same_bits() {
 fn only_what_can_be_rebuilt_gets_a_card() {
     let place = Place::new();
     let card = |run: &str| {
-        let output = place.run(&["card", run, "--about", "a test", "--source", "bands"]);
+        let output = place.run(&["card", run, "--about", "a test", "--source", "bands", "--force"]);
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     // The clock decided where the learning rate was on its way down.
@@ -628,7 +637,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["bench", "--config", "bad.toml"], "batch"),
         (&["bench", "--batch", "1"], "batch"),
         (&["bench", "--threads", "0"], "threads"),
-        (&["bench", "--seconds=-1"], "--seconds must"),
+        (&["bench", "--seconds=-1"], "from 0 to 86400"),
         (&["bench", "--steps", "0"], "steps"),
         (&["bench", "--steps", "2", "--seconds", "2"], "--seconds"),
         (&["bench", "--layers", "--steps", "2"], "--layers"),
@@ -637,15 +646,15 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["bench", "--paired", "--preset", "pocket", "--steps", "2"], "--paired"),
         (&["sample", "-n", "0"], "100000"),
         (&["sample", "-n", "4000000000"], "100000"),
-        (&["sample", "--truncation", "1.5"], "--truncation goes from 0 to 1"),
+        (&["sample", "--truncation", "1.5"], "from 0 to 1"),
         (&["sample", "--nearest", "nowhere"], "nowhere"),
         (&["sample", "--class", "frog"], "--nearest"),
         (&["walk", "--from", "1"], "--to"),
         (&["walk", "--through", "1"], "--from"),
-        (&["walk", "--steps", "1"], "2..=256"),
+        (&["walk", "--steps", "1"], "from 2 to 256"),
         (&["walk", "--seed", "4294967295"], "last seed"),
         (&["like"], "--seed"),
-        (&["like", "--seed", "1", "--distance", "nan"], "--distance goes from 0 to 1"),
+        (&["like", "--seed", "1", "--distance", "nan"], "from 0 to 1"),
         (&["like", "junk.gen", "--seed", "1"], "junk.gen"),
         (&["card", "nowhere", "--about", "x"], "nowhere"),
         (&["card", "nowhere", "--about", "x", "--score", "recall"], "NAME=VALUE"),
@@ -720,12 +729,15 @@ fn best(folder: &Folder) -> (Checkpoint, Vec<u8>) {
 fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     let place = Place::new();
     let text = place.run_well(&[&MEASURED[..], &["--steps", "70"]].concat());
-    assert!(text.contains("the best by the headline"), "{text}");
+    assert!(text.contains(guard::RULE) && text.contains("The lowest quality was "), "{text}");
     let folder = place.folder("001-tiny");
     let (rows, scores) = lines(&folder);
     let steps: Vec<_> = scores.iter().map(|m| m.step).collect();
     assert_eq!((rows.len(), steps), (10, vec![15, 30, 45, 60, 70]));
-    // The last one that was not clearly worse than the best before it.
+    // The rule, in the log as well.
+    let log = fs::read_to_string(folder.file("log.txt")).unwrap();
+    assert!(log.contains("(kept: ") && log.contains(", lowest: ") && !log.contains("headline"), "{log}");
+    // The last one that was not clearly worse than the lowest before it.
     let (mut lowest, mut kept) = (f64::INFINITY, 0);
     for measured in &scores {
         let headline = measured.scores.headline;
@@ -741,7 +753,7 @@ fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     place.run_well(&["quantize", path.to_str().unwrap(), "-o", "again.gen"]);
     assert_eq!(fs::read(place.path().join("again.gen")).unwrap(), model);
     let report = fs::read_to_string(folder.file("report.html")).unwrap();
-    assert!(report.contains("<h2>Quality</h2>") && report.contains("the best by the headline"));
+    assert!(report.contains("<h2>Quality</h2>") && report.contains(guard::RULE));
 }
 
 #[cfg(unix)]
@@ -797,8 +809,7 @@ fn sets_of_pictures_are_measured_side_by_side() {
     }
     let eval = [&["eval"][..], &sets, &["--data", "pictures", "-n", "20"]].concat();
     let text = place.run_well(&[&eval[..], &["--sheet", "near.png"]].concat());
-    for expected in
-        ["headline", "frechet", "recall", "coverage", "diversity", "copied", "drawn.npy", "step-000003.ckpt"]
+    for expected in ["quality", "frechet", "recall", "coverage", "diversity", "copied", "drawn.npy", "step-000003.ckpt"]
     {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
@@ -825,4 +836,319 @@ fn sets_of_pictures_are_measured_side_by_side() {
         assert!(!output.status.success() && text.contains(expected), "{set}: {text}");
         assert!(!text.contains("panicked"), "{set}: {text}");
     }
+}
+
+#[test]
+fn sheets_keep_every_picture_in_its_column_or_are_refused() {
+    let place = Place::new();
+    let size = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8().dimensions();
+    // 64 pictures of 32 pixels in a row, 16 times as large: 32,898 pixels would be wanted.
+    let text = place.run_well(&["walk", "--rows", "2", "--steps", "64", "--scale", "16"]);
+    assert!(text.contains("enlarged 7 times instead of 16 times"), "{text}");
+    assert_eq!(size("walk.png"), (64 * 226 + 2, 2 * 226 + 2));
+    let sheet = image::open(place.path().join("walk.png")).unwrap().to_rgb8();
+    let place_of = |column: u32, row: u32| {
+        image::imageops::crop_imm(&sheet, 2 + 226 * column, 2 + 226 * row, 224, 224).to_image().into_raw()
+    };
+    place.run_well(&["sample", "-n", "4", "--scale", "7"]);
+    let sample = image::open(place.path().join("sample.png")).unwrap().to_rgb8();
+    let ends = [(0, 0), (63, 0), (0, 1), (63, 1)];
+    for (seed, (column, row)) in ends.into_iter().enumerate() {
+        let (x, y) = (2 + 226 * (seed as u32 % 2), 2 + 226 * (seed as u32 / 2));
+        let alone = image::imageops::crop_imm(&sample, x, y, 224, 224).to_image().into_raw();
+        assert!(place_of(column, row) == alone, "seed {seed}");
+    }
+    // The largest side of pictures: 16 of them in a row.
+    let text = place.run_well(&["data", "--data", "pictures", "--side", "512"]);
+    assert!(text.contains("enlarged 1 times instead of 2 times") || size("data.png").0 == 16 * 1026 + 2, "{text}");
+}
+
+#[test]
+fn grids_have_names_of_their_own_and_say_what_is_on_them() {
+    let place = Place::new();
+    let text = place.run_well(&["sample", "-n", "3", "--seed", "7"]);
+    assert!(text.contains("grid: sample.png (seeds 7 to 9, row by row)"), "{text}");
+    let text = place.run_well(&["sample", "-n", "1", "--seed", "7"]);
+    assert!(text.contains("(seeds 7, row by row)"), "{text}");
+    assert!(place.run_well(&["walk", "--rows", "1", "--steps", "2"]).contains("grid: walk.png"));
+    let text = place.run_well(&["like", "--seed", "4", "-n", "2"]);
+    assert!(text.contains("grid: like.png (seed 4, then seed 4 on its way to each of 0 to 1"), "{text}");
+    assert!(!place.path().join("grid.png").exists());
+}
+
+#[test]
+fn a_run_folder_stands_for_its_model_and_a_checkpoint_says_what_it_is() {
+    let place = Place::new();
+    place.run_well(&MEASURED.into_iter().chain(["--steps", "15"]).collect::<Vec<_>>());
+    let run = "runs/001-tiny";
+    let model = &fs::read(place.path().join(run).join("model.gen")).unwrap();
+    for command in ["inspect", "verify", "sample", "walk"] {
+        let file = place.run_well(&[command, "runs/001-tiny/model.gen"]);
+        assert_eq!(place.run_well(&[command, run]), file, "{command}");
+    }
+    place.run_well(&["quantise", run, "-o", "again.gen"]);
+    assert_eq!(&fs::read(place.path().join("again.gen")).unwrap(), model);
+    let fails = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        text
+    };
+    let best = "runs/001-tiny/best.ckpt";
+    for command in ["inspect", "verify", "sample", "walk"] {
+        let text = fails(&[command, best]);
+        assert!(text.contains("is a checkpoint, not a model") && text.contains(&format!("quantize {best}")), "{text}");
+        assert!(text.contains(&format!("--float {best}")), "{text}");
+    }
+    assert!(fails(&["sample", "--float", run]).contains(&format!("give one of its checkpoints, such as {best}")));
+    assert!(fails(&["inspect", "pictures"]).contains("without a model.gen"));
+    assert!(fails(&["quantize", "tiny.toml"]).contains("neither a whole checkpoint of a run nor a model"));
+    // What is printed to be typed works as it is.
+    let output = place.run(&["resume", run, "--steps", "3"]);
+    assert!(!output.status.success());
+    let text = fails(&["sample", best]);
+    let command = text.split("Make a model of it with: ").nth(1).unwrap().split(". (To draw").next().unwrap();
+    let output = Command::new("sh").args(["-c", command]).current_dir(place.path()).output().unwrap();
+    assert!(output.status.success(), "{command}: {output:?}");
+    assert!(place.path().join("model.gen").is_file());
+}
+
+#[test]
+fn the_crc_is_that_of_the_file_everywhere() {
+    let place = Place::new();
+    let crc = format!("CRC-32 {:08x}", crc32fast::hash(&fs::read(SHIPPED).unwrap()));
+    let text = place.run_well(&["inspect", SHIPPED]);
+    assert!(text.contains(&crc) && text.matches("crc-32").count() == 0 && text.ends_with('\n'), "{text}");
+    let card = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/pocket-drawn/README.md");
+    assert!(fs::read_to_string(card).unwrap().contains(&crc));
+    let text = place.run_well(&with(&["--steps", "9"]));
+    let run = place.folder("001-tiny");
+    let crc = format!("CRC-32 {:08x}", crc32fast::hash(&fs::read(run.file("model.gen")).unwrap()));
+    let report = fs::read_to_string(run.file("report.html")).unwrap();
+    assert!(text.contains(&crc) && report.contains(&crc), "{text}");
+    // One likeness, of the same latents, wherever it is told.
+    let of = |text: &str| {
+        let words = text.split("int8 against float: ").nth(1).unwrap().split(" pictures").next().unwrap();
+        words.to_owned()
+    };
+    let quantized = place.run_well(&["quantize", "runs/001-tiny/checkpoints/step-000009.ckpt", "-o", "again.gen"]);
+    assert_eq!(of(&quantized), of(&text));
+    let figures: std::collections::BTreeSet<_> = report.split("PSNR ").skip(1).map(|t| &t[..8]).collect();
+    assert_eq!(figures.len(), 1, "{figures:?}");
+}
+
+#[test]
+fn numbers_that_are_none_or_out_of_range_are_answered_with_the_range() {
+    let place = Place::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["--steps", "abc"], "a whole number from 1 to 1000000000"),
+        (&["--steps", "-1"], "a whole number from 1 to 1000000000"),
+        (&["--steps", "1.5"], "a whole number from 1 to 1000000000"),
+        (&["--seed", "-1"], "a whole number from 0 to 9223372036854775807"),
+        (&["--seed", "18446744073709551615"], "a whole number from 0 to 9223372036854775807"),
+        (&["--minutes", "-3"], "a number from 0 to 525600"),
+        (&["--minutes", "soon"], "a number from 0 to 525600"),
+        (&["--threads", "-2"], "a whole number from 1 to 1024"),
+        (&["resume", "runs/001-x", "--steps", "x"], "a whole number from 0 to 1000000000"),
+        (&["data", "--side", "-5"], "a whole number from 8 to 512"),
+        (&["sample", "-n", "-1"], "a whole number from 1 to 100000"),
+        (&["sample", "--seed", "x"], "a whole number from 0 to 4294967295"),
+        (&["sample", "--truncation", "-1"], "a number from 0 to 1"),
+        (&["sample", "--scale", "17"], "a whole number from 1 to 16"),
+        (&["walk", "--from", "-1", "--to", "2"], "a whole number from 0 to 4294967295"),
+        (&["walk", "--from", "1", "--to", "2", "--through", "3,x"], "a whole number from 0 to 4294967295"),
+        (&["like", "--seed", "-4"], "a whole number from 0 to 4294967295"),
+        (&["like", "--seed", "4", "--distance", "-0.5"], "a number from 0 to 1"),
+        (&["eval", "-n", "3"], "a whole number from 8 to 100000"),
+        (&["verify", "-n", "0"], "a whole number from 1 to 100000"),
+        (&["quantize", SHIPPED, "--tune", "-1"], "a whole number from 0 to 1000000000"),
+        (&["bench", "--batch", "1"], "a whole number from 2 to 4096"),
+    ];
+    for (arguments, expected) in cases {
+        let output = place.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(expected) && !text.contains("invalid digit"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn helps_have_examples_and_one_figure_for_the_program_on_a_chip() {
+    let place = Place::new();
+    for command in
+        ["train", "resume", "data", "sample", "walk", "like", "quantize", "card", "rebuild", "inspect", "eval"]
+    {
+        let text = place.run_well(&[command, "--help"]);
+        assert!(
+            text.contains("Example") && text.contains(&format!("trainer {command}").replace(" train", "")),
+            "{text}"
+        );
+    }
+    assert!(place.run_well(&["--help"]).contains("trainer --data ~/pictures/mushrooms"));
+    let figure = format!("{}K are reckoned", trainer::inspect::CODE_FLASH / 1024);
+    for command in ["quantize", "import"] {
+        let text = place.run_well(&[command, "--help"]);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&figure) && !text.contains("48K"), "{text}");
+    }
+    assert!(
+        place.run_well(&["inspect"]).contains(&format!("{} KB of flash for code", trainer::inspect::CODE_FLASH / 1024))
+    );
+}
+
+#[test]
+fn a_recipe_that_was_edited_is_ignored_and_that_is_said() {
+    let place = Place::new();
+    place.run_well(&with(&["--steps", "8"]));
+    let folder = place.folder("001-tiny");
+    let before = folder.latest().unwrap().config;
+    assert!(!place.run_well(&["resume", "runs/001-tiny", "--steps", "9"]).contains("config.toml"));
+    let edited = Config { batch: 5, ..folder.config().unwrap() };
+    fs::write(folder.file("config.toml"), edited.to_toml().replacen("lr = 0.0002", "lr = 0.5", 1)).unwrap();
+    let text = place.run_well(&["resume", "runs/001-tiny"]);
+    assert!(text.contains("batch, generator.optimiser.lr are ignored") && text.contains("--config"), "{text}");
+    assert_eq!(folder.latest().unwrap().config, Config { steps: 9, ..before });
+    let output = place.run(&["card", "runs/001-tiny", "--about", "x", "--source", "y"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("batch, generator.optimiser.lr differ"), "{text}");
+}
+
+#[test]
+fn pictures_that_have_moved_are_found_with_data() {
+    let place = Place::new();
+    place.run_well(&with(&["--steps", "8"]));
+    fs::rename(place.path().join("pictures"), place.path().join("moved")).unwrap();
+    let output = place.run(&["resume", "runs/001-tiny"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("resume runs/001-tiny --data PATH"), "{text}");
+    place.run_well(&["resume", "runs/001-tiny", "--data", "moved", "--steps", "9"]);
+    // From then on they are there.
+    place.run_well(&["resume", "runs/001-tiny", "--steps", "10"]);
+    fs::create_dir(place.path().join("others")).unwrap();
+    fs::copy(place.path().join("moved/1.png"), place.path().join("others/1.png")).unwrap();
+    fs::copy(place.path().join("moved/2.png"), place.path().join("others/2.png")).unwrap();
+    let output = place.run(&["resume", "runs/001-tiny", "--data", "others"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not those that the run was started with"));
+}
+
+#[test]
+fn a_card_is_not_written_over_and_its_readme_names_its_folder() {
+    let place = Place::new();
+    place.run_well(&with(&["--steps", "8"]));
+    let card = ["card", "runs/001-tiny", "--about", "a test", "--source", "bands", "--out", "elsewhere/bands"];
+    let text = place.run_well(&card);
+    let data = place.path().canonicalize().unwrap().join("pictures");
+    let typed = text.lines().find_map(|line| line.strip_prefix("prove it with: ")).unwrap();
+    assert!(typed.contains("rebuild elsewhere/bands --data ") && typed.ends_with("/pictures"), "{typed}: {data:?}");
+    let readme = place.path().join("elsewhere/bands/README.md");
+    let text = fs::read_to_string(&readme).unwrap();
+    assert!(text.contains("trainer sample elsewhere/bands/model.gen") && !text.contains("models/"), "{text}");
+    fs::write(&readme, "mine").unwrap();
+    let output = place.run(&card);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("--force"), "{output:?}");
+    assert_eq!(fs::read_to_string(&readme).unwrap(), "mine");
+    place.run_well(&[&card[..], &["--force"]].concat());
+    assert_eq!(fs::read_to_string(&readme).unwrap(), text);
+    // What it says is what one types.
+    let output = Command::new("sh").args(["-c", &typed.to_owned()]).current_dir(place.path()).output().unwrap();
+    assert!(output.status.success(), "{typed}: {output:?}");
+}
+
+#[test]
+fn a_run_whose_pictures_are_all_alike_says_so_at_its_end() {
+    let place = Place::new();
+    // No step changes anything, and nobody is content with the diversity of an untrained generator.
+    for (name, mut config) in [("tiny.toml", tiny()), ("measured.toml", measured())] {
+        config.guard.diversity = 0.99;
+        fs::write(place.path().join(name), config.to_toml().replace("lr = 0.0002", "lr = 1e-12")).unwrap();
+    }
+    let runs = [with(&["--steps", "4"]), [&MEASURED[..], &["--steps", "30"]].concat()];
+    for (i, arguments) in runs.iter().enumerate() {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{output:?}");
+        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("pictures: all pictures look alike (diversity 0."), "{said}");
+        assert!(said.contains("If more steps do not help: lower `lr`"), "{said}");
+        assert!(!said.contains("inf") && !errors.contains("inf "), "{said} {errors}");
+        let folder = place.folder(&format!("{:03}-tiny", i + 1));
+        assert!(fs::read_to_string(folder.file("log.txt")).unwrap().contains("WARN  all pictures look alike"));
+        assert!(fs::read_to_string(folder.file("report.html")).unwrap().contains("all pictures look alike"));
+    }
+    // In the first measurement, too.
+    let log = fs::read_to_string(place.folder("002-tiny").file("log.txt")).unwrap();
+    assert!(log.contains("step 15: all pictures look alike"), "{log}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_fine_tuning_and_resume_does_it() {
+    let place = Place::new();
+    // Long enough to be in the midst of it when the signal comes.
+    let config = Config { quantise: Quantise { tune: 1500 }, steps: 8, ..tiny() };
+    fs::write(place.path().join("tiny.toml"), config.to_toml()).unwrap();
+    let mut child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let log = place.path().join("runs/001-tiny/log.txt");
+    while !fs::read_to_string(&log).is_ok_and(|text| text.contains("fine-tuning the integers")) {
+        assert!(child.try_wait().unwrap().is_none(), "the run is over");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("(stopped; 1500 were asked for)") && said.contains("go on with: "), "{said}");
+    let folder = place.folder("001-tiny");
+    assert!(folder.file("model.gen").is_file() && folder.file("report.html").is_file());
+    // It is not finished: no card.
+    assert!(folder.file("unfinished.txt").is_file());
+    let output = place.run(&["card", "runs/001-tiny", "--about", "x", "--source", "y"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("stopped while it was fine-tuned"), "{output:?}");
+    let text = place.run_well(&["resume", "runs/001-tiny"]);
+    assert!(text.contains("fine-tuning: 1500 steps, PSNR"), "{text}");
+    assert!(!folder.file("unfinished.txt").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_not_fine_tuned() {
+    let place = Place::new();
+    let config = Config { quantise: Quantise { tune: 100_000 }, ..tiny() };
+    fs::write(place.path().join("tiny.toml"), config.to_toml()).unwrap();
+    let mut child =
+        place.command(&with(&["--steps", "1000000"])).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    while !place.path().join("runs/001-tiny/metrics.jsonl").is_file() {
+        assert!(child.try_wait().unwrap().is_none(), "the run is over");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("fine-tuning: left out, as the run was stopped"), "{said}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_without_the_temporary_one() {
+    let place = Place::new();
+    let output = place.run(&["sample", "-n", "1", "--out", "nope/x.png"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text.trim_end(), "error: cannot write nope/x.png: No such file or directory (os error 2)");
+}
+
+#[test]
+fn the_report_has_what_a_reader_asks_for() {
+    let place = Place::new();
+    place.run_well(&[&MEASURED[..], &["--steps", "15", "--seed", "1234"]].concat());
+    let report = fs::read_to_string(place.folder("001-tiny").file("report.html")).unwrap();
+    let row = |label: &str| {
+        let text = report.split(&format!("<tr><td>{label}</td><td>")).nth(1);
+        text.unwrap_or_else(|| panic!("no {label}")).split("</td>").next().unwrap().to_owned()
+    };
+    assert_eq!(row("seed"), "1,234");
+    assert_eq!(row("by"), format!("trainer {}", env!("CARGO_PKG_VERSION")));
+    assert!(row("on").contains(&trainer::card::machine::processor()) && row("written").ends_with(" UTC"));
+    for part in ["real, what it learnt from", "float, as trained", "int8, as the", "<details>", "0 is best"] {
+        assert!(report.contains(part), "no {part}");
+    }
+    assert!(!report.contains("headline"));
 }

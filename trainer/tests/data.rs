@@ -231,8 +231,8 @@ fn a_folder_of_every_kind_of_picture() {
 
     let text = data::describe(&dataset);
     assert_says(&text, &["6 of 32x32 pixels", "frog", "skipped      7:", "text.png: not a picture", "fingerprint"]);
-    assert_eq!(data::contact_sheet(&dataset, 3, 2, 2).dimensions(), (3 * 66 + 2, 2 * 66 + 2));
-    assert_eq!(data::contact_sheet(&dataset, 0, 2, 2).dimensions(), (0, 0));
+    assert_eq!(data::contact_sheet(&dataset, 3, 2, 2).unwrap().dimensions(), (3 * 66 + 2, 2 * 66 + 2));
+    assert_eq!(data::contact_sheet(&dataset, 0, 2, 2).unwrap().dimensions(), (0, 0));
 }
 
 #[test]

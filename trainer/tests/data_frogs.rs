@@ -84,5 +84,5 @@ fn sheet() {
     }
     println!("{:?} a picture", start.elapsed() / count as u32);
     let pictures = ndarray::Array4::from_shape_vec((count, side, side, 3), bytes).unwrap();
-    grid(pictures.view(), columns as usize, 4, scale).save(path).unwrap();
+    grid(pictures.view(), columns as usize, 4, scale).unwrap().save(path).unwrap();
 }

@@ -399,7 +399,7 @@ mod disks {
                 assert!(!log.contains("resume"), "{log}");
                 continue;
             }
-            assert!(log.contains("go on with: trainer resume runs/001-tiny"), "{percent} %: {log}");
+            assert!(log.contains("trainer resume runs/001-tiny"), "{percent} %: {log}");
             assert!(half_written(&between).is_empty(), "{percent} %");
             assert_whole_files(&between);
             assert!(output.status.success(), "{percent} %: {}", said(&output));
@@ -500,7 +500,7 @@ fn the_last_checkpoint_that_is_whole_is_used() {
         });
         let text = place.resume(name);
         assert!(text.contains("is no usable checkpoint"), "{text}");
-        assert!(text.contains(&format!("Going on at step {last} of 30")), "{damaged} damaged: {text}");
+        assert!(text.contains(&format!("going on at step {last} of 30")), "{damaged} damaged: {text}");
         let mut expected = whole.clone();
         for (_, path) in all.iter().filter(|(step, _)| *step < last) {
             // Nobody needs it any more.
@@ -791,6 +791,6 @@ fn a_run_that_is_killed_when_it_has_gone_back_comes_to_the_same_bits() {
     assert!(!whole.contains_key(Path::new("samples/step-000036.png")));
     let other = place.copy("002-tiny", "003-tiny");
     go_back(&other, 36);
-    assert!(place.resume("003-tiny").contains("Going on at step 36 of 45"));
+    assert!(place.resume("003-tiny").contains("going on at step 36 of 45"));
     assert_same(other.path(), &whole, "killed in step 36");
 }

@@ -6,20 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::aligned::aligned;
-use gen_core::{Form, Latent, Model};
+use gen_core::{Form, Model};
 
 use super::{Card, Data, File, Shipped, Training, machine};
 use crate::config::Config;
 use crate::data::{BUILTIN, Dataset};
-use crate::quantise::draw::{draw, likeness};
-use crate::quantise::fold::affordable;
-use crate::quantise::{FloatModel, QuantModel, quantise_tuned};
-use crate::run::folder::{BEST, DataRef};
+use crate::quantise::{FloatModel, QuantModel, noise, quantise_tuned};
+use crate::run::folder::{BEST, DataRef, UNFINISHED};
+use crate::run::session::resume_with;
 use crate::run::{Checkpoint, Folder};
-use crate::train::latent_batch;
-
-/// Latents on which the model is compared with the float one, as at the end of a run.
-const COMPARED: u32 = 128;
 
 /// What only a person can say.
 #[derive(Debug, Clone, Default)]
@@ -47,10 +42,19 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
     // What is in force at the end may have been adapted on the way; a rebuilt run begins as this one began.
     let mut config = folder.config()?;
     let (step, steps) = (checkpoint.state.step, checkpoint.config.steps);
+    ensure!(step >= steps, "the run is not finished: step {step} of {steps}. Go on with: {}", resume_with(path, ""));
     ensure!(
-        step >= steps,
-        "the run is not finished: step {step} of {steps}. Go on with: trainer resume {}",
-        path.display()
+        !folder.file(UNFINISHED).exists(),
+        "the run is not finished: it was stopped while it was fine-tuned. Go on with: {}",
+        resume_with(path, "")
+    );
+    let mut edited = checkpoint.config.differences(&config);
+    edited.retain(|key| key != "steps");
+    ensure!(
+        edited.is_empty(),
+        "{} is not the recipe that the run followed: {} differ from its checkpoint. Undo that first",
+        folder.file("config.toml").display(),
+        edited.join(", ")
     );
     if let Some(minutes) = data_ref.minutes {
         ensure!(
@@ -84,7 +88,7 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
     let card = Card {
         name: words.name,
         about: words.about,
-        program: format!("trainer {}", env!("CARGO_PKG_VERSION")),
+        program: super::program(),
         data: Data { about, source, class: data_ref.class, count: data.len(), fingerprint: checkpoint.data },
         training: Training {
             minutes: tenths(checkpoint.seconds / 60.0),
@@ -119,11 +123,8 @@ fn likeness_of(folder: &Folder, blob: &[u8]) -> Result<BTreeMap<String, toml::Va
         }
         let bytes = aligned(blob);
         let model = Model::parse(&bytes).context("model.gen")?;
-        let latents: Vec<_> =
-            (0..affordable(model.macs(), COMPARED)).map(|seed| Latent::from_seed(seed, float.latent)).collect();
-        let int8 = draw(&model, &latents);
-        let close =
-            likeness(float.pictures(latent_batch(latents.into_iter(), float.latent).view()).view(), int8.view());
+        // As the run's report says.
+        let close = noise::measure(&float, &model)?.pictures;
         if close.psnr.is_finite() {
             scores.insert("int8 against float, PSNR in dB".into(), tenths(close.psnr).into());
         }

@@ -1,13 +1,16 @@
 //! The card for people.
 
+use std::path::Path;
+
 use gen_core::Model;
 use indicatif::HumanCount;
 
 use super::Card;
+use crate::terminal::quoted;
 
 impl Card {
-    /// The text of `README.md`, from the card and the model that belongs to it alone.
-    pub(super) fn readme(&self, model: &Model<'_>) -> String {
+    /// The text of `README.md` in this folder, from the card and the model that belongs to it.
+    pub(super) fn readme(&self, model: &Model<'_>, folder: &Path) -> String {
         let Self { name, about, program, data, training, model: file, scores, config } = self;
         let count = |n: usize| HumanCount(n as u64).to_string();
         let mut rows = vec![
@@ -46,17 +49,18 @@ impl Card {
                 .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
         );
         let rows: String = rows.iter().map(|(name, value)| format!("| {} | {} |\n", cell(name), cell(value))).collect();
+        let (folder, file) = (quoted(folder), quoted(&folder.join("model.gen")));
         let (rebuild, hint) = match &data.source {
-            Some(_) => (format!("trainer rebuild models/{name}"), ""),
+            Some(_) => (format!("trainer rebuild {folder}"), ""),
             None => (
-                format!("trainer rebuild models/{name} --data PATH"),
+                format!("trainer rebuild {folder} --data PATH"),
                 " `PATH` is where the pictures are; without it CIFAR-10 is looked for as in training.",
             ),
         };
         format!(
             "# {name}\n\n{about}\n\n![Pictures from number 0 on](samples.png)\n\n| | |\n|---|---|\n{rows}\n\
              ```sh\n\
-             trainer sample models/{name}/model.gen      # draw with it\n\
+             trainer sample {file}      # draw with it\n\
              {rebuild}    # train it again, and compare bit by bit\n\
              ```\n\n\
              Bits are the same on the same kind of processor (vector instructions and caches), with any number of threads.{hint} The recipe is in \

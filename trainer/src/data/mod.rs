@@ -726,7 +726,10 @@ fn number(n: usize) -> String {
 
 /// `columns` x `rows` pictures, taken evenly from the whole set so that every class is likely to
 /// show, each pixel drawn as a block of `scale` x `scale`.
-pub fn contact_sheet(dataset: &Dataset, columns: usize, rows: usize, scale: usize) -> RgbImage {
+///
+/// # Errors
+/// When the sheet would be too large.
+pub fn contact_sheet(dataset: &Dataset, columns: usize, rows: usize, scale: usize) -> Result<RgbImage> {
     let shown = columns.saturating_mul(rows).min(dataset.len());
     let mut pictures = Array4::zeros((shown, dataset.side(), dataset.side(), 3));
     for (index, mut place) in pictures.outer_iter_mut().enumerate() {

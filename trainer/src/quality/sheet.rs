@@ -1,5 +1,6 @@
 //! A sheet of the generated pictures that are most like a training picture.
 
+use anyhow::Result;
 use image::RgbImage;
 use ndarray::{Array4, ArrayView4, s};
 
@@ -15,7 +16,14 @@ const COLUMNS: usize = 8;
 /// The 16 pictures nearest to a training picture, nearest first, eight in a row; below
 /// each row the training pictures, mirrored where that is nearer. `neighbours` are
 /// those that [`copies::find`](super::copies::find) found for these sets.
-pub fn nearest(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>, neighbours: &[Neighbour]) -> RgbImage {
+///
+/// # Errors
+/// When the sheet would be too large.
+pub fn nearest(
+    pictures: ArrayView4<'_, u8>,
+    references: ArrayView4<'_, u8>,
+    neighbours: &[Neighbour],
+) -> Result<RgbImage> {
     let places = even_places(pictures.dim().0, NEIGHBOURHOOD);
     let mut order: Vec<_> = places.into_iter().zip(neighbours).collect();
     order.sort_by(|a, b| a.1.distance.total_cmp(&b.1.distance));
@@ -43,7 +51,7 @@ mod tests {
         let training = blobs(1, 40, 8);
         let mirrored = training.slice(s![..20, .., ..;-1, ..]).to_owned();
         let (_, neighbours) = copies::find(mirrored.view(), training.view()).unwrap();
-        let sheet = nearest(mirrored.view(), training.view(), &neighbours);
+        let sheet = nearest(mirrored.view(), training.view(), &neighbours).unwrap();
         // Two rows of pairs of 8 pixels, twice as large, with gaps of 2.
         assert_eq!(sheet.dimensions(), (8 * 18 + 2, 4 * 18 + 2));
         let tile = |x: u32, y: u32| image::imageops::crop_imm(&sheet, 2 + 18 * x, 2 + 18 * y, 16, 16).to_image();

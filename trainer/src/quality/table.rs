@@ -24,7 +24,7 @@ pub struct Table(pub Vec<Row>);
 
 /// What the columns mean, for below the table.
 pub const LEGEND: &str = "\
-headline, frechet, swd: distances, lower is better (swd on each level, finest first). precision, recall, density,
+quality, frechet, swd: distances, 0 is best (swd on each level, finest first); real frogs have a quality of 7. precision, recall, density,
 coverage: higher is better. diversity, apart: 1 is like real pictures. copied: share learnt by heart, up to 0.1 is
 noise. nearest: distance of the picture that is most like a training picture, 0 is the same";
 
@@ -35,7 +35,7 @@ impl fmt::Display for Table {
         let swd = 6 * levels.max(1);
         write!(
             f,
-            "{:width$}  pictures  headline  frechet  {:>swd$}  precision  recall  density",
+            "{:width$}  pictures   quality  frechet  {:>swd$}  precision  recall  density",
             "pictures of", "swd"
         )?;
         write!(f, "  coverage  diversity  apart  copied  nearest")?;

@@ -1,6 +1,8 @@
 //! Pictures of a quantised generator, drawn by gen-core itself, and how they differ
 //! from the float generator's.
 
+use std::fmt;
+
 use gen_core::{Engine, Latent, Model};
 use ndarray::{Array4, ArrayView3, ArrayView4, Axis, s};
 use rayon::prelude::*;
@@ -32,6 +34,25 @@ pub struct Likeness {
     pub psnr: f64,
     /// Structural similarity (Wang et al. 2004) over 7x7 windows; 1 is equal.
     pub ssim: f64,
+}
+
+impl fmt::Display for Likeness {
+    /// `PSNR 48.1 dB, SSIM 0.9931`, or that there is no difference.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { psnr, ssim } = self;
+        if psnr.is_finite() {
+            write!(f, "PSNR {psnr:.1} dB, SSIM {ssim:.4}")
+        } else {
+            f.write_str("equal in every pixel")
+        }
+    }
+}
+
+/// Whether there are several pictures, `[N, height, width, 3]`, and all of them are the same.
+pub fn are_alike(pictures: ArrayView4<'_, u8>) -> bool {
+    let mut all = pictures.outer_iter();
+    let Some(first) = all.next() else { return false };
+    pictures.dim().0 > 1 && all.all(|other| other == first)
 }
 
 /// Compares pictures one by one, `[N, height, width, 3]` both.
@@ -82,9 +103,17 @@ mod tests {
         let a = Array4::from_shape_fn((2, 9, 9, 3), |(n, y, x, c)| ((n * 90 + y * 20 + x * 5 + c) % 250) as u8);
         let same = likeness(a.view(), a.view());
         assert!(same.psnr.is_infinite() && (same.ssim - 1.0).abs() < 1e-12);
+        assert_eq!(same.to_string(), "equal in every pixel");
         let brighter = a.mapv(|v| v + 1);
         let close = likeness(a.view(), brighter.view());
         assert!((close.psnr - 48.13).abs() < 0.01 && close.ssim > 0.98, "{close:?}");
+        assert!(close.to_string().starts_with("PSNR 48.1 dB, SSIM 0.9"), "{close}");
+        assert!(
+            !are_alike(a.view())
+                && !are_alike(a.slice(s![..1, .., .., ..]))
+                && !are_alike(a.slice(s![..0, .., .., ..]))
+        );
+        assert!(are_alike(a.select(Axis(0), &[1, 1, 1]).view()));
         let inverted = a.mapv(|v| 255 - v);
         assert!(likeness(a.view(), inverted.view()).ssim < 0.0);
     }

@@ -5,6 +5,7 @@
 //! activations rounded as on the device. No training pictures and no discriminator are
 //! needed. Results are a function of the generator and the number of steps.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -46,6 +47,8 @@ pub struct Tuned {
     pub model: QuantModel,
     /// Steps that were done.
     pub steps: u64,
+    /// Steps that were asked for: more than were done if it was stopped.
+    pub asked: u64,
     /// If there were any: PSNR of its pictures against the float generator's over
     /// held-out latents, in dB, without fine-tuning and with it. The second is not less.
     pub psnr: Option<[f64; 2]>,
@@ -54,8 +57,40 @@ pub struct Tuned {
 impl Tuned {
     /// What fine-tuning did, in words; nothing if it was not asked for.
     pub fn summary(&self) -> Option<String> {
-        let [before, after] = self.psnr?;
-        Some(format!("{} steps, PSNR {before:.1} -> {after:.1} dB over held-out latents", self.steps))
+        let [before, after] = self.psnr?.map(decibels);
+        let stopped =
+            if self.steps < self.asked { format!(" (stopped; {} were asked for)", self.asked) } else { String::new() };
+        Some(format!("{} steps{stopped}, PSNR {before} -> {after} over latents of its own", self.steps))
+    }
+
+    /// Whether it was stopped before all steps were done.
+    pub fn is_stopped(&self) -> bool {
+        self.steps < self.asked
+    }
+}
+
+/// `48.1 dB`, or in words that there is no difference.
+fn decibels(psnr: f64) -> String {
+    if psnr.is_finite() { format!("{psnr:.1} dB") } else { "no difference".into() }
+}
+
+/// How far fine-tuning is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Steps done, and steps to do.
+    pub step: u64,
+    pub steps: u64,
+    /// PSNR of the pictures in dB, without fine-tuning and of the best model so far; infinite if they are equal.
+    pub psnr: [f64; 2],
+    /// Time that the other steps will take.
+    pub left: Duration,
+}
+
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [before, now] = self.psnr.map(decibels);
+        let Self { step, steps, left, .. } = self;
+        write!(f, "fine-tuning: step {step}/{steps}, PSNR {before} -> {now}, {:.0} s left", left.as_secs_f64())
     }
 }
 
@@ -66,10 +101,30 @@ impl Tuned {
 /// When a layer's numbers cannot be brought to integers, or when the steps would take
 /// longer than [`check`] allows.
 pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
+    let mut last_line = Instant::now();
+    quantise_tuned_until(float, steps, &mut |progress| {
+        if last_line.elapsed() >= LINE_EVERY {
+            last_line = Instant::now();
+            info!("{progress}");
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same, and `watch` is told after every step how far it is; with [`ControlFlow::Break`] it ends
+/// fine-tuning, and the best model so far is the result.
+///
+/// # Errors
+/// As [`quantise_tuned`].
+pub fn quantise_tuned_until(
+    float: &FloatModel,
+    steps: u64,
+    watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Tuned> {
     check(float.macs(), steps)?;
     let (equalised, start) = calibrate(float.clone())?;
     if steps == 0 {
-        return Ok(Tuned { model: start, steps, psnr: None });
+        return Ok(Tuned { model: start, steps, asked: steps, psnr: None });
     }
     let exam = Exam::new(float);
     let mut best = start.clone();
@@ -79,7 +134,7 @@ pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
     let mut most = before;
     let mut adam = Adam::new(&student);
     let started = Instant::now();
-    let mut last_line = started;
+    let mut done = 0;
     for step in 0..steps {
         student.refresh();
         learn(float, &mut student, step)?;
@@ -93,17 +148,13 @@ pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
                 best = student.integers.clone();
             }
         }
-        if last_line.elapsed() >= LINE_EVERY {
-            last_line = Instant::now();
-            let left = started.elapsed().div_f64((step + 1) as f64).mul_f64((steps - step - 1) as f64);
-            info!(
-                "fine-tuning: step {}/{steps}, PSNR {before:.1} -> {most:.1} dB, {:.0} s left",
-                step + 1,
-                left.as_secs_f64()
-            );
+        done = step + 1;
+        let left = started.elapsed().div_f64(done as f64).mul_f64((steps - done) as f64);
+        if watch(&Progress { step: done, steps, psnr: [before, most], left }).is_break() {
+            break;
         }
     }
-    Ok(Tuned { model: best, steps, psnr: Some([before, most]) })
+    Ok(Tuned { model: best, steps: done, asked: steps, psnr: Some([before, most]) })
 }
 
 /// Refuses what would take more than about an hour; `macs` are those of one picture.
@@ -111,8 +162,7 @@ pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
 /// # Errors
 /// With an estimate of the time, and how many steps are possible.
 pub fn check(macs: u64, steps: u64) -> Result<()> {
-    // The teacher, the student, and both gradients.
-    let step = macs.saturating_mul(4 * BATCH as u64).max(1);
+    let step = step_macs(macs);
     let hours = step as f64 * steps as f64 / MOST as f64;
     ensure!(
         step.saturating_mul(steps) <= MOST,
@@ -122,6 +172,17 @@ pub fn check(macs: u64, steps: u64) -> Result<()> {
         MOST / step
     );
     Ok(())
+}
+
+/// Multiply-accumulates of a step: the teacher, the student, and both gradients.
+fn step_macs(macs: u64) -> u64 {
+    macs.saturating_mul(4 * BATCH as u64).max(1)
+}
+
+/// About how long fine-tuning takes two cores; `macs` are those of one picture.
+pub fn estimate(macs: u64, steps: u64) -> Duration {
+    let seconds = step_macs(macs) as f64 * steps as f64 / (MOST as f64 / 3600.0);
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// One batch: sets the student's gradients.
@@ -240,6 +301,32 @@ mod tests {
         assert_eq!(one.psnr, two.psnr);
         let none = quantise_tuned(&float, 0).unwrap();
         assert_eq!((none.model, none.psnr), (quantise(&float).unwrap(), None));
+    }
+
+    #[test]
+    fn it_can_be_stopped_and_keeps_the_best_so_far() {
+        let float = rough();
+        let mut told = Vec::new();
+        let stopped = quantise_tuned_until(&float, 36, &mut |progress| {
+            told.push((progress.step, progress.steps));
+            if progress.step < 6 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        let stopped = stopped.unwrap();
+        assert_eq!(told, (1..=6).map(|step| (step, 36)).collect::<Vec<_>>());
+        assert!(stopped.is_stopped() && stopped.steps == 6 && stopped.asked == 36);
+        assert!(stopped.summary().unwrap().contains("6 steps (stopped; 36 were asked for)"));
+        let [before, after] = stopped.psnr.unwrap();
+        assert!(after >= before && stopped.model.to_blob().is_ok(), "{before} {after}");
+        let whole = quantise_tuned(&float, 36).unwrap();
+        assert!(!whole.is_stopped() && whole.psnr.unwrap()[1] >= after);
+    }
+
+    #[test]
+    fn the_estimate_grows_with_steps_and_generator() {
+        let seconds = |macs, steps| estimate(macs, steps).as_secs_f64();
+        assert_eq!(seconds(2_720_000, 0), 0.0);
+        assert!((seconds(1 << 27, 1) - 1.0).abs() < 1e-9);
+        assert!((seconds(1 << 27, 60) - 60.0).abs() < 1e-6);
     }
 
     #[test]

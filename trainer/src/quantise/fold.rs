@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use gen_core::Latent;
 use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
-use ndarray::{Array2, Array4, ArrayView2};
+use ndarray::{Array2, Array4, ArrayView2, Axis};
 
 use crate::config::{Config, Range};
 use crate::nn::batch_norm::EPSILON;
@@ -17,6 +17,9 @@ const MEASURED_AT_LEAST: u32 = 64;
 
 /// Bytes that the maps of these latents may take together.
 const MEASURED_BYTES: u64 = 1 << 30;
+
+/// Bytes that the maps of pictures may take which are drawn at the same time.
+const DRAWN_BYTES: usize = 1 << 28;
 
 /// Numbers of the latents used to measure, to calibrate and to compare: far from
 /// those that people ask for, and not the same for any two purposes.
@@ -166,9 +169,22 @@ impl FloatModel {
         output.into_shape_with_order(dim).expect("the output has the generator's shape")
     }
 
-    /// Pictures of a batch of latents, `[N, side, side, 3]`.
+    /// Pictures of latents, `[N, side, side, 3]`. They are drawn some at a time, so that all their maps
+    /// never take more than 256 MiB, or those of one picture.
     pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
-        self.outputs(latents).mapv(|v| to_pixel(v, self.range))
+        let shape = self.layers.last().expect("a generator has layers").geometry.output;
+        let mut pixels = Vec::with_capacity(latents.nrows() * shape.len());
+        for batch in latents.axis_chunks_iter(Axis(0), self.drawn_at_once()) {
+            pixels.extend(self.outputs(batch).iter().map(|&v| to_pixel(v, self.range)));
+        }
+        let dim = (latents.nrows(), shape.height.into(), shape.width.into(), shape.channels.into());
+        Array4::from_shape_vec(dim, pixels).expect("the outputs have the generator's shape")
+    }
+
+    /// Pictures whose maps [`DRAWN_BYTES`] have room for.
+    fn drawn_at_once(&self) -> usize {
+        let maps: usize = self.layers.iter().map(|layer| layer.geometry.output.len()).sum();
+        (DRAWN_BYTES / (maps * size_of::<f32>()).max(1)).max(1)
     }
 }
 
@@ -230,6 +246,37 @@ mod tests {
         }
         let count = measured(&large);
         assert!((MEASURED_AT_LEAST..MEASURED).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn many_pictures_are_drawn_in_bounded_memory() {
+        // Maps of 800,000 values and more: some 80 pictures have room at once.
+        let mut config = Config::preset("pocket").unwrap();
+        for layer in &mut config.generator.layers[..4] {
+            layer.channels = 600;
+        }
+        let (network, _) = config.networks().unwrap();
+        let zeros = network.blocks().iter().map(|block| {
+            let geometry = block.geometry();
+            let biases = vec![0.0; geometry.parameter_count() - geometry.weight_count()];
+            (Array2::zeros(weight_dim(block.spec().layer.op, geometry)), biases)
+        });
+        let wide = FloatModel::new(&config, zeros.collect()).unwrap();
+        let at_once = wide.drawn_at_once();
+        assert!((2..200).contains(&at_once), "{at_once}");
+        let config = Config::preset("pocket").unwrap().narrowed(8);
+        let params = Trainer::new(config.clone()).unwrap().state.generator;
+        let model = FloatModel::fold(&config, &params).unwrap();
+        let count = model.drawn_at_once() as u32 + 3;
+        let batch = latents(0, count, config.latent.into());
+        let pictures = model.pictures(batch.view());
+        assert_eq!(pictures.dim(), (count as usize, 32, 32, 3));
+        for i in [0, count - 4, count - 3, count - 1] {
+            let alone = model.pictures(latents(i, 1, config.latent.into()).view());
+            let difference = |(a, b): (&u8, &u8)| a.abs_diff(*b);
+            let place = pictures.index_axis(Axis(0), i as usize);
+            assert!(place.iter().zip(&alone).map(difference).max() <= Some(1), "picture {i}");
+        }
     }
 
     #[test]

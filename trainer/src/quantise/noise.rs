@@ -14,7 +14,7 @@ use gen_core::{Engine, Latent, Model, Shape};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::draw::{Likeness, likeness};
+use super::draw::{Likeness, are_alike, likeness};
 use super::fold::{FloatModel, affordable, latents, to_pixel};
 use crate::config::Range;
 
@@ -32,6 +32,8 @@ pub struct Noise {
     pub pictures: Likeness,
     /// Number of latents.
     pub latents: u32,
+    /// Whether the integers draw the same picture for all of them: the figures then say little.
+    pub are_alike: bool,
 }
 
 /// Signal-to-noise ratios of one layer, in dB; infinite when nothing is lost.
@@ -88,7 +90,8 @@ pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
     let pictures = |pixels: Vec<u8>| Array4::from_shape_vec(dim, pixels).context("a map has another shape");
     let ours = pictures(drawn.iter().map(|v| (v + origin(float.range)) as u8).collect())?;
     let theirs = pictures(signal.iter().map(|&v| to_pixel(v, float.range)).collect())?;
-    Ok(Noise { layers, pictures: likeness(theirs.view(), ours.view()), latents: count })
+    let are_alike = are_alike(ours.view());
+    Ok(Noise { layers, pictures: likeness(theirs.view(), ours.view()), latents: count, are_alike })
 }
 
 /// The level at which a float generator's value is 0.
@@ -166,19 +169,19 @@ fn ratio(signal: ArrayView2<'_, f32>, values: ArrayView2<'_, f32>) -> f64 {
 
 impl Noise {
     fn of_nothing() -> Self {
-        Self { layers: Vec::new(), pictures: Likeness { psnr: f64::INFINITY, ssim: 1.0 }, latents: 0 }
+        Self { layers: Vec::new(), pictures: Likeness { psnr: f64::INFINITY, ssim: 1.0 }, latents: 0, are_alike: false }
     }
 
     /// The pictures' likeness in words, and the layer that loses most.
     pub fn summary(&self) -> String {
-        let Likeness { psnr, ssim } = self.pictures;
         let loudest = self.loudest().map_or_else(String::new, |layer| format!("; layer {layer} loses most"));
-        format!("PSNR {psnr:.1} dB, SSIM {ssim:.4} over {} pictures{loudest}", self.latents)
+        let alike = if self.are_alike { ", and all pictures are the same one" } else { "" };
+        format!("{} over {} pictures{alike}{loudest}", self.pictures, self.latents)
     }
 
-    /// The layer that adds the most noise of its own.
+    /// The layer that adds the most noise of its own, if any does.
     pub fn loudest(&self) -> Option<usize> {
-        let layers = self.layers.iter().enumerate();
+        let layers = self.layers.iter().enumerate().filter(|(_, layer)| layer.alone.is_finite());
         layers.min_by(|a, b| a.1.alone.total_cmp(&b.1.alone)).map(|(i, _)| i)
     }
 }
@@ -187,7 +190,8 @@ impl fmt::Display for Noise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>5}  {:<14} {:>9} {:>13}", "layer", "output", "SNR (dB)", "its own alone")?;
         for (i, l) in self.layers.iter().enumerate() {
-            writeln!(f, "{i:>5}  {:<14} {:>9.1} {:>13.1}", l.shape.to_string(), l.total, l.alone)?;
+            let ratio = |r: f64| if r.is_finite() { format!("{r:.1}") } else { "no loss".into() };
+            writeln!(f, "{i:>5}  {:<14} {:>9} {:>13}", l.shape.to_string(), ratio(l.total), ratio(l.alone))?;
         }
         write!(f, "int8 against float: {}", self.summary())
     }
@@ -249,5 +253,17 @@ mod tests {
         assert_eq!(ill.layers[1], well.layers[1]);
         assert!(ill.pictures.psnr < well.pictures.psnr);
         assert!(ill.to_string().ends_with("layer 2 loses most"));
+
+        // A generator whose pictures are all the same one loses nothing there: no ratio is a number.
+        let mut constant = float.clone();
+        for layer in &mut constant.layers {
+            layer.weights.fill(0.0);
+            layer.biases.fill(0.0);
+        }
+        let constant = FloatModel { latent: float.latent, ..constant };
+        let blob = quantise(&constant).unwrap().to_blob().unwrap();
+        let text = measure(&constant, &Model::parse(&blob).unwrap()).unwrap().to_string();
+        assert!(text.contains("equal in every pixel") && text.contains("all pictures are the same one"), "{text}");
+        assert!(!text.contains("inf") && !text.contains("NaN") && text.contains("no loss"), "{text}");
     }
 }

@@ -5,7 +5,7 @@
 //! | 0–3 | magic `RBCK` |
 //! | 4–7 | version, little-endian (as all numbers) |
 //! | 8–11 | length of the header |
-//! | 12– | [`Header`] in postcard; since version 2 a [`Course`] follows, since version 3 the [`Updates`] |
+//! | 12– | [`Header`] in postcard; since version 2 a [`Course`] follows, since version 3 the [`Updates`], since version 4 the pending penalties |
 //! | then | f32 of every list of [`State`], in the order of [`lists`] |
 //! | last 4 | CRC-32 of everything before |
 
@@ -21,8 +21,9 @@ use super::metrics::Pending;
 use crate::config::Config;
 use crate::train::State;
 
-const MAGIC: [u8; 4] = *b"RBCK";
-const VERSION: u32 = 3;
+/// The first bytes of a checkpoint.
+pub const MAGIC: [u8; 4] = *b"RBCK";
+const VERSION: u32 = 4;
 /// The oldest that is read.
 const OLDEST: u32 = 1;
 /// Lists of numbers in a [`State`].
@@ -92,6 +93,7 @@ impl Checkpoint {
         let [generator, discriminator] = [&self.state.generator_moments, &self.state.discriminator_moments];
         let updates = Updates { generator: generator.updates, discriminator: discriminator.updates };
         header.extend(postcard::to_stdvec(&updates)?);
+        header.extend(postcard::to_stdvec(&self.pending.penalty)?);
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(u32::try_from(header.len())?.to_le_bytes());
@@ -124,11 +126,15 @@ impl Checkpoint {
             1 => (Course::default(), rest),
             _ => postcard::take_from_bytes(rest).context("its header is invalid")?,
         };
-        let updates: Updates = match version {
+        let (updates, rest): (Updates, _) = match version {
             // Which took the number of steps for it.
-            1 | 2 => Updates { generator: header.step, discriminator: header.step },
-            _ => postcard::from_bytes(rest).context("its header is invalid")?,
+            1 | 2 => (Updates { generator: header.step, discriminator: header.step }, rest),
+            _ => postcard::take_from_bytes(rest).context("its header is invalid")?,
         };
+        let mut pending = header.pending;
+        if version >= 4 {
+            pending.penalty = postcard::from_bytes(rest).context("its header is invalid")?;
+        }
         let config = Config::from_toml(&header.config).context("its configuration is invalid")?;
 
         let mut state = State { step: header.step, ..State::default() };
@@ -143,7 +149,7 @@ impl Checkpoint {
         ensure!(numbers.is_empty(), "it is longer than it says");
         // A time budget is divided by it.
         ensure!(header.seconds >= 0.0 && header.seconds.is_finite(), "it says that it took {} seconds", header.seconds);
-        Ok(Self { config, state, pending: header.pending, seconds: header.seconds, data: header.data, course })
+        Ok(Self { config, state, pending, seconds: header.seconds, data: header.data, course })
     }
 
     /// Reads a file.
@@ -187,7 +193,18 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         }
         Ok(())
     };
+    // The name of the temporary file would only be in the way.
+    let write = || write().map_err(plain);
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The error of the system without the path that was put around it, so that it is still known for what it is.
+fn plain(error: std::io::Error) -> std::io::Error {
+    let inner = error.get_ref().and_then(|outer| outer.source()?.downcast_ref::<std::io::Error>());
+    match inner.and_then(std::io::Error::raw_os_error) {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => error,
+    }
 }
 
 /// Removes what [`write_atomically`] left in a folder when its process was killed, and nothing
@@ -206,7 +223,7 @@ pub fn remove_abandoned(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Trainer;
+    use crate::train::{Losses, Trainer};
 
     fn example() -> Checkpoint {
         let mut config = Config::preset("pocket").unwrap();
@@ -222,7 +239,9 @@ mod tests {
         let mut state = state;
         // After going back they differ from the steps.
         (state.step, state.generator_moments.updates, state.discriminator_moments.updates) = (9, 5, 4);
-        Checkpoint { config, state, pending: Pending::default(), seconds: 1.5, data: "7".into(), course }
+        let mut pending = Pending::default();
+        pending.add(&Losses { d_loss: 0.5, penalty: Some(0.25), ..Losses::default() });
+        Checkpoint { config, state, pending, seconds: 1.5, data: "7".into(), course }
     }
 
     #[test]
@@ -253,11 +272,14 @@ mod tests {
         (checkpoint.state.generator_moments.updates, checkpoint.state.discriminator_moments.updates) = (step, step);
         let length = |bytes: Result<Vec<u8>, _>| bytes.unwrap().len();
         let updates = length(postcard::to_stdvec(&Updates { generator: step, discriminator: step }));
-        for version in [2, 1] {
+        checkpoint.pending.penalty = (0.0, 0);
+        let penalty = length(postcard::to_stdvec(&checkpoint.pending.penalty));
+        for version in [3, 2, 1] {
             if version == 1 {
                 checkpoint.course = Course::default();
             }
-            let missing = updates + if version == 1 { length(postcard::to_stdvec(&checkpoint.course)) } else { 0 };
+            let course = length(postcard::to_stdvec(&checkpoint.course));
+            let missing = penalty + [updates + course, updates, 0][version as usize - 1];
             let mut bytes = checkpoint.encode().unwrap();
             let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
             let end = 12 + header as usize;
@@ -309,7 +331,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         write_atomically(&path, b"old").unwrap();
-        assert!(write_atomically(&folder.path().join("missing/a"), b"new").is_err());
+        let error = write_atomically(&folder.path().join("missing/a"), b"new").unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("missing/a: No such file") && !text.contains(WRITING), "{text}");
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");

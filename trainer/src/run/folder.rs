@@ -18,6 +18,9 @@ const KEPT: usize = 3;
 /// The best snapshot, as a checkpoint.
 pub const BEST: &str = "best.ckpt";
 
+/// Is there while a run has been stopped before its end, fine-tuning included.
+pub const UNFINISHED: &str = "unfinished.txt";
+
 /// Which pictures a run learns from: enough to load them again. The path alone will do, should a
 /// person have to write it down anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

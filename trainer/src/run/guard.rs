@@ -17,13 +17,13 @@ use crate::train::Losses;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Guard {
-    /// Loss, in nats, from which on training counts as diverged.
+    /// Loss from which on training counts as diverged, above 0 or below.
     pub loss: f64,
     /// Largest weight from which on training counts as diverged.
     pub weight: f32,
     /// Diversity (1 is that of real pictures) below which all pictures look alike.
     pub diversity: f64,
-    /// A headline that is so many times the best ...
+    /// A quality that is so many times the lowest ...
     pub worse: f64,
     /// ... in so many measurements in a row is a collapse, too.
     pub patience: u32,
@@ -71,20 +71,30 @@ impl Guard {
     }
 }
 
-/// A headline that is so many times the lowest one is no worse. Within a run differences under a
+/// A quality that is so many times the lowest one is not clearly worse. Within a run differences under a
 /// quarter say little, and what is later is better then: more was seen, the average is longer, the
 /// learning rates are lower (`docs/quality.md` has an example).
-const AS_GOOD: f64 = 1.25;
+pub const AS_GOOD: f64 = 1.25;
 
-/// The best snapshot so far: the last one that is as good as any.
+/// The rule by which the snapshot is kept that a run ends with, in words.
+pub const RULE: &str = "the last one that is not clearly worse than the lowest (at most 1.25 times as high)";
+
+/// The snapshot that is kept: the last one that is not clearly worse than the lowest score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// Steps done by then.
     pub step: u64,
-    /// Its headline; lower is better.
+    /// Its quality; 0 is best.
     pub headline: f64,
-    /// The lowest headline so far.
+    /// The lowest quality so far.
     pub lowest: f64,
+}
+
+impl fmt::Display for Best {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, headline, lowest } = self;
+        write!(f, "kept: {headline:.1} of step {step}, lowest: {lowest:.1}")
+    }
 }
 
 /// How a run has been going: with the state, what a checkpoint has to remember.
@@ -145,7 +155,9 @@ impl fmt::Display for Alarm {
             Self::Loss(_) => f.write_str("training diverged, a loss is not a number"),
             Self::Weight(weight) if weight.is_finite() => write!(f, "training diverged, a weight is {weight:.3e}"),
             Self::Weight(_) => f.write_str("training diverged, a weight is not a number"),
-            Self::Alike(diversity) => write!(f, "all pictures look alike (diversity {diversity:.2})"),
+            Self::Alike(diversity) => {
+                write!(f, "all pictures look alike (diversity {diversity:.2}; that of the real ones is 1)")
+            }
             Self::Worse(times, count) => {
                 write!(
                     f,
@@ -233,7 +245,7 @@ mod tests {
     }
 
     fn losses(d_loss: f64, d_real: f64, d_fake: f64) -> Losses {
-        Losses { d_loss, g_loss: 1.0, d_real, d_fake }
+        Losses { d_loss, g_loss: 1.0, d_real, d_fake, penalty: None }
     }
 
     #[test]
@@ -294,6 +306,11 @@ mod tests {
         let (mut course, guard) = (Course::default(), Guard { rollbacks: 2, ..Guard::default() });
         assert!(course.roll_back(&guard) && course.roll_back(&guard) && !course.roll_back(&guard));
         assert_eq!((course.rate, course.rollbacks), (0.25, 2));
+    }
+
+    #[test]
+    fn the_rule_in_words_is_the_rule() {
+        assert!(RULE.contains(&format!("at most {AS_GOOD} times")));
     }
 
     #[test]

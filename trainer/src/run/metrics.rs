@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use indicatif::HumanCount;
 use log::warn;
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::nn::loss::Loss;
 use crate::quality::Scores;
 use crate::train::Losses;
 
@@ -45,6 +47,9 @@ pub struct Pending {
     g_loss: f64,
     d_real: f64,
     d_fake: f64,
+    /// Sum of the penalties, and how many. Older checkpoints have none, so they are written apart.
+    #[serde(skip)]
+    pub(super) penalty: (f64, u32),
 }
 
 impl Pending {
@@ -55,28 +60,23 @@ impl Pending {
         self.g_loss += losses.g_loss;
         self.d_real += losses.d_real;
         self.d_fake += losses.d_fake;
-    }
-
-    /// Means of what was added; starts anew. `None` when nothing was.
-    pub fn take(&mut self) -> Option<Losses> {
-        let Self { count, d_loss, g_loss, d_real, d_fake } = std::mem::take(self);
-        let n = f64::from(count);
-        (count > 0).then(|| Losses { d_loss: d_loss / n, g_loss: g_loss / n, d_real: d_real / n, d_fake: d_fake / n })
-    }
-}
-
-impl Losses {
-    /// How the game stands, in words.
-    pub fn words(&self) -> &'static str {
-        if self.d_real > 0.97 && self.d_fake < 0.03 {
-            "the discriminator is winning clearly"
-        } else if self.d_real - self.d_fake > 0.6 {
-            "the discriminator is ahead"
-        } else if self.d_real - self.d_fake < 0.1 {
-            "the generator is ahead"
-        } else {
-            "both are learning"
+        if let Some(penalty) = losses.penalty {
+            self.penalty = (self.penalty.0 + penalty, self.penalty.1 + 1);
         }
+    }
+
+    /// Means of what was added, of the penalty over the steps that had one; starts anew. `None` when nothing was.
+    pub fn take(&mut self) -> Option<Losses> {
+        let Self { count, d_loss, g_loss, d_real, d_fake, penalty: (penalty, penalties) } = std::mem::take(self);
+        let n = f64::from(count);
+        let penalty = (penalties > 0).then(|| penalty / f64::from(penalties));
+        (count > 0).then(|| Losses {
+            d_loss: d_loss / n,
+            g_loss: g_loss / n,
+            d_real: d_real / n,
+            d_fake: d_fake / n,
+            penalty,
+        })
     }
 }
 
@@ -134,49 +134,89 @@ pub fn to_jsonl_all(rows: &[Row], measured: &[Measured]) -> String {
     text
 }
 
-/// Draws the losses over the steps as SVG.
+/// Size of a plot in pixels, and the sizes of its text.
+const PLOT: (u32, u32) = (900, 360);
+const LABELS: (&str, u32) = ("sans-serif", 16);
+/// Room for the numbers at the axes.
+const LEFT: u32 = 64;
+const BELOW: u32 = 44;
+
+const GREEN: RGBColor = RGBColor(34, 139, 34);
+const BLUE: RGBColor = RGBColor(70, 90, 200);
+const GREY: RGBColor = RGBColor(120, 120, 120);
+
+/// A step with commas between thousands.
+fn step_label(step: &u64) -> String {
+    HumanCount(*step).to_string()
+}
+
+/// A number without digits that say nothing: `0.5`, `2`, `350`.
+fn short(value: &f64) -> String {
+    let text = format!("{value:.3}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".into() } else { text.into() }
+}
+
+/// Draws the losses of a run with this rule over the steps as SVG.
 ///
 /// # Errors
 /// When drawing fails.
-pub fn plot(rows: &[Row]) -> Result<String> {
+pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (900, 420)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, PLOT).into_drawing_area();
         root.fill(&WHITE)?;
         let last = rows.last().map_or(1, |r| r.step.max(1));
-        let highest = rows.iter().map(|r| r.losses.d_loss.max(r.losses.g_loss)).filter(|l| l.is_finite());
-        let highest = highest.fold(1.0, f64::max) * 1.05;
-        let mut chart = ChartBuilder::on(&root)
+        let all = rows.iter().flat_map(|r| [r.losses.d_loss, r.losses.g_loss]).filter(|l| l.is_finite());
+        let (lowest, highest) = all.fold((0.0, 1.0), |(low, high): (f64, f64), l| (low.min(l), high.max(l)));
+        let margin = 0.05 * (highest - lowest);
+        let lowest = if lowest < 0.0 { lowest - margin } else { 0.0 };
+        // Above the curves, where it hides none.
+        let (head, body) = root.split_vertically(30);
+        let mut chart = ChartBuilder::on(&body)
             .margin(12)
-            .x_label_area_size(36)
-            .y_label_area_size(48)
-            .build_cartesian_2d(0..last, 0.0..highest)?;
-        chart.configure_mesh().x_desc("step").y_desc("loss (nats)").light_line_style(WHITE).draw()?;
-        let generator: Vec<_> = rows.iter().map(|r| (r.step, r.losses.g_loss)).collect();
-        let discriminator: Vec<_> = rows.iter().map(|r| (r.step, r.losses.d_loss)).collect();
-        for (name, colour, points) in
-            [("generator", RGBColor(34, 139, 34), generator), ("discriminator", RGBColor(70, 90, 200), discriminator)]
-        {
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            .margin_top(0)
+            .x_label_area_size(BELOW)
+            .y_label_area_size(LEFT)
+            .build_cartesian_2d(0..last, lowest..highest + margin)?;
+        let label = match loss {
+            Loss::Bce => "cross-entropy (nats)",
+            Loss::Hinge => "hinge loss",
+            Loss::Relativistic => "relativistic loss",
+        };
+        chart
+            .configure_mesh()
+            .x_desc("step")
+            .y_desc(label)
+            .label_style(LABELS)
+            .x_label_formatter(&step_label)
+            .y_label_formatter(&short)
+            .light_line_style(WHITE)
+            .draw()?;
+        let points = |of: fn(&Losses) -> f64| {
+            let points = rows.iter().map(move |r| (r.step, of(&r.losses)));
+            points.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
+        };
+        let lines = [("generator", GREEN, points(|l| l.g_loss)), ("discriminator", BLUE, points(|l| l.d_loss))];
+        for (i, (name, colour, points)) in lines.into_iter().enumerate() {
+            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+            let left = LEFT as i32 + 20 + 140 * i as i32;
+            head.draw(&PathElement::new([(left, 15), (left + 24, 15)], colour.stroke_width(3)))?;
+            head.draw(&Text::new(name, (left + 30, 8), LABELS))?;
         }
-        chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
         root.present()?;
     }
     Ok(svg)
 }
 
-/// Draws the headline over the steps as SVG; `best` is the step of the best one.
+/// Draws the quality over the steps as SVG; `kept` is the step of the snapshot that is kept.
 ///
 /// # Errors
 /// When drawing fails.
-pub fn plot_quality(measured: &[Measured], best: Option<u64>) -> Result<String> {
-    const GREEN: RGBColor = RGBColor(34, 139, 34);
+pub fn plot_quality(measured: &[Measured], kept: Option<u64>) -> Result<String> {
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (900, 260)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (PLOT.0, 290)).into_drawing_area();
         root.fill(&WHITE)?;
         let points: Vec<_> = measured.iter().map(|m| (m.step, m.scores.headline)).filter(|p| p.1.is_finite()).collect();
         let last = points.last().map_or(1, |p| p.0.max(1));
@@ -184,16 +224,34 @@ pub fn plot_quality(measured: &[Measured], best: Option<u64>) -> Result<String> 
         let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
         sorted.sort_by(f64::total_cmp);
         let highest = sorted.get(sorted.len() * 9 / 10).map_or(1.0, |h| h.max(1e-6)) * 1.2;
-        let mut chart = ChartBuilder::on(&root)
+        let (head, body) = root.split_vertically(30);
+        let mut chart = ChartBuilder::on(&body)
             .margin(12)
-            .x_label_area_size(36)
-            .y_label_area_size(48)
+            .margin_top(0)
+            .x_label_area_size(BELOW)
+            .y_label_area_size(LEFT)
             .build_cartesian_2d(0..last, 0.0..highest)?;
-        chart.configure_mesh().x_desc("step").y_desc("headline (lower is better)").light_line_style(WHITE).draw()?;
-        let shown = points.iter().map(|&(step, headline)| (step, headline.min(highest)));
-        chart.draw_series(LineSeries::new(shown, GREEN.stroke_width(2)))?;
-        let best = points.iter().filter(|p| Some(p.0) == best);
-        chart.draw_series(best.map(|&p| Circle::new(p, 5, GREEN.filled())))?;
+        chart
+            .configure_mesh()
+            .x_desc("step")
+            .y_desc("quality (0 is best)")
+            .label_style(LABELS)
+            .x_label_formatter(&step_label)
+            .y_label_formatter(&short)
+            .light_line_style(WHITE)
+            .draw()?;
+        let shown: Vec<_> = points.iter().map(|&(step, quality)| (step, quality.min(highest))).collect();
+        chart.draw_series(LineSeries::new(shown.iter().copied(), GREEN.stroke_width(2)))?;
+        let lowest = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+        let circles = [(lowest.map(|p| p.0), 7, GREY.stroke_width(2), "the lowest"), (kept, 5, GREEN.filled(), "kept")];
+        for (i, (step, size, style, name)) in circles.into_iter().enumerate() {
+            chart.draw_series(shown.iter().filter(|p| Some(p.0) == step).map(|&p| Circle::new(p, size, style)))?;
+            if step.is_some() {
+                let left = LEFT as i32 + 20 + 140 * i as i32;
+                head.draw(&Circle::new((left, 15), size, style))?;
+                head.draw(&Text::new(name, (left + 14, 8), LABELS))?;
+            }
+        }
         root.present()?;
     }
     Ok(svg)
@@ -204,7 +262,7 @@ mod tests {
     use super::*;
 
     fn row(step: u64) -> Row {
-        let losses = Losses { d_loss: 0.5, g_loss: 1.0, d_real: 0.8, d_fake: 0.2 };
+        let losses = Losses { d_loss: 0.5, g_loss: 1.0, d_real: 0.8, d_fake: 0.2, penalty: None };
         Row { step, seconds: 1.0, pictures_per_second: 2.0, losses }
     }
 
@@ -250,7 +308,13 @@ mod tests {
     fn numbers_come_back_to_the_last_bit() {
         let mut random = crate::nn::init::rng(1, 2, 3);
         let mut number = || f64::from_bits(rand::Rng::next_u64(&mut random) >> 2);
-        let losses = || Losses { d_loss: number(), g_loss: number(), d_real: number(), d_fake: number() };
+        let losses = || Losses {
+            d_loss: number(),
+            g_loss: number(),
+            d_real: number(),
+            d_fake: number(),
+            penalty: Some(number()),
+        };
         let rows: Vec<_> = std::iter::repeat_with(losses).map(|losses| Row { losses, ..row(1) }).take(200).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
@@ -278,8 +342,45 @@ mod tests {
         let mut bad = row(10);
         bad.losses.d_loss = f64::NAN;
         for rows in [&[][..], &[row(10)], &[bad, row(20)]] {
-            assert!(plot(rows).unwrap().contains("</svg>"));
+            assert!(plot(rows, Loss::Bce).unwrap().contains("</svg>"));
         }
+    }
+
+    /// Heights at which a curve has its points; 0 is the upper end.
+    fn heights(svg: &str) -> Vec<f64> {
+        let lines = svg.lines().filter(|line| line.contains("<polyline") && line.contains("stroke-width=\"2\""));
+        let points = lines.filter_map(|line| line.split("points=\"").nth(1)?.split('"').next());
+        let points = points.flat_map(|points| points.split_whitespace());
+        points.filter_map(|point| point.split_once(',')?.1.parse().ok()).collect()
+    }
+
+    #[test]
+    fn losses_below_0_are_on_the_plot_and_axes_say_what_they_are() {
+        let mut low = row(20);
+        low.losses.g_loss = -7.5;
+        let svg = plot(&[row(10), low, row(3000)], Loss::Hinge).unwrap();
+        let heights = heights(&svg);
+        assert_eq!(heights.len(), 6, "{svg}");
+        let lowest = heights.iter().copied().fold(0.0, f64::max);
+        assert!(lowest < f64::from(PLOT.1 - BELOW - 12), "{lowest}: it lies outside");
+        assert!(svg.contains("hinge loss") && !svg.contains("nats"), "{svg}");
+        assert!(svg.contains("3,000") || svg.contains("2,000") || svg.contains("1,000"), "{svg}");
+        assert!(!plot(&[row(10)], Loss::Relativistic).unwrap().contains("nats"));
+        assert!(plot(&[row(10)], Loss::Bce).unwrap().contains("cross-entropy (nats)"));
+        for (value, text) in [(350.0, "350"), (0.5, "0.5"), (-0.0, "0"), (-2.25, "-2.25")] {
+            assert_eq!(short(&value), text);
+        }
+    }
+
+    #[test]
+    fn lines_without_a_penalty_are_read() {
+        let line = r#"{"step":7,"seconds":1.0,"pictures_per_second":2.0,"losses":{"d_loss":0.5,"g_loss":1.0,"d_real":0.8,"d_fake":0.2}}"#;
+        let (rows, _, damaged) = parse(&format!("{line}\n"), 9);
+        assert_eq!((rows.as_slice(), damaged), (&[row(7)][..], 0));
+        assert_eq!(to_jsonl(&rows), format!("{line}\n"), "and one that has none is written without");
+        let mut penalised = row(8);
+        penalised.losses.penalty = Some(0.25);
+        assert!(to_jsonl(&[penalised]).contains("\"penalty\":0.25"));
     }
 
     #[test]
@@ -289,6 +390,9 @@ mod tests {
         pending.add(&Losses { d_loss: 1.0, ..Losses::default() });
         pending.add(&Losses { d_loss: 2.0, ..Losses::default() });
         assert_eq!(pending.take().unwrap().d_loss, 1.5);
+        pending.add(&Losses { penalty: Some(3.0), ..Losses::default() });
+        pending.add(&Losses::default());
+        assert_eq!(pending.take().unwrap().penalty, Some(3.0), "over the steps that had one");
         assert_eq!(pending.take(), None);
     }
 }

@@ -8,7 +8,9 @@ use log::{Level, info};
 
 use super::guard::Best;
 use super::metrics::Row;
+use crate::quantise::finetune;
 use crate::terminal;
+use crate::train::Losses;
 
 /// Time between two lines when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -28,7 +30,7 @@ impl Progress {
     pub fn new(step: u64, steps: u64) -> Self {
         let bar = (std::io::stderr().is_terminal() && terminal::shows(Level::Info)).then(|| {
             // The message is cut to the width of the terminal: a bar of two lines leaves traces when it moves.
-            let template = "{bar:20.green/black} {pos}/{len} · {eta} left · {wide_msg}";
+            let template = "{bar:10.green/black} {pos}/{len} · {eta} left · {wide_msg}";
             let style = ProgressStyle::with_template(template).expect("the template is valid");
             // Steps done in an earlier session say nothing about the speed of this one.
             let bar = ProgressBar::new(steps).with_style(style).with_position(step);
@@ -49,30 +51,50 @@ impl Progress {
 
     /// After every line of the metrics.
     pub fn row(&mut self, row: &Row, steps: u64) {
-        let losses = format!(
-            "D {:.3}  G {:.3}  {:.0} pictures/s  {}{}",
-            row.losses.d_loss,
-            row.losses.g_loss,
-            row.pictures_per_second,
-            row.losses.words(),
-            self.quality
-        );
+        let Losses { d_loss, g_loss, .. } = row.losses;
+        let speed = row.pictures_per_second;
+        let message = format!("D {d_loss:.3}  G {g_loss:.3}{}  {speed:.0} pictures/s", self.quality);
         if let Some(bar) = &self.bar {
-            bar.set_message(losses);
+            bar.set_message(message);
         } else if self.last_line.is_none_or(|t| t.elapsed() >= LINE_EVERY) {
             self.last_line = Some(Instant::now());
             let done = (row.step - self.first).max(1) as f64;
             let left = self.started.elapsed().div_f64(done).mul_f64(steps.saturating_sub(row.step) as f64);
-            info!("step {}/{}  {losses}  {} left", row.step, HumanCount(steps), HumanDuration(left));
+            info!("step {}/{}  {message}  {} left", row.step, HumanCount(steps), HumanDuration(left));
         }
     }
 
-    /// After every measurement: the headline and the best one so far.
-    pub fn measured(&mut self, headline: f64, best: Option<Best>) {
-        let best = best.map_or_else(String::new, |b| format!(", best {:.1} at step {}", b.headline, b.step));
-        self.quality = format!("  quality {headline:.1}{best}");
+    /// After every measurement: the quality, and the snapshot that is kept.
+    pub fn measured(&mut self, quality: f64, kept: Option<Best>) {
+        let kept = kept.map_or_else(String::new, |kept| format!(" ({kept})"));
+        self.quality = format!("  quality {quality:.1}{kept}");
         // Measurements are rare: the next line is to show it.
         self.last_line = None;
+    }
+
+    /// When something begins that is no training, as `measuring the pictures`.
+    pub fn stage(&mut self, what: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is valid"));
+                bar.enable_steady_tick(Duration::from_millis(100));
+                bar.set_message(what.to_owned());
+            }
+            None => info!("{what}"),
+        }
+        self.last_line = Some(Instant::now());
+    }
+
+    /// After every step of fine-tuning.
+    pub fn tuned(&mut self, progress: &finetune::Progress) {
+        match &self.bar {
+            Some(bar) => bar.set_message(progress.to_string()),
+            None if self.last_line.is_none_or(|t| t.elapsed() >= LINE_EVERY) => {
+                self.last_line = Some(Instant::now());
+                info!("{progress}");
+            }
+            None => {}
+        }
     }
 }
 

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
+use indicatif::HumanCount;
 
 use super::folder::png;
+use super::guard;
 
 /// What the page shows.
 #[derive(Debug)]
@@ -29,11 +31,17 @@ pub struct Report<'a> {
     pub config: &'a str,
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}\
-h1,h2{line-height:1.2}table{border-collapse:collapse}td{padding:.15rem 1rem .15rem 0;vertical-align:top}\
-figure{display:inline-block;width:calc(50% - 1rem);margin:0 .5rem 1rem 0}figcaption{color:#555}\
-img{image-rendering:pixelated;max-width:100%}pre{background:#f4f4f2;padding:1rem;overflow-x:auto;font-size:13px}\
-svg{max-width:100%;height:auto}";
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
+h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%}td{padding:.15rem 1rem .15rem 0;vertical-align:top}\
+td:first-child{white-space:nowrap}.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:1rem}\
+figure{margin:0}figcaption{color:#555}img{image-rendering:pixelated;width:100%}.strip{max-width:100%;width:auto}\
+pre{background:#f4f4f2;padding:1rem;overflow-x:auto;\
+font-size:max(7px,min(13px,calc((min(100vw,64rem) - 6rem)/(var(--columns)*.61))))}\
+svg{max-width:100%;height:auto}summary{cursor:pointer}";
+
+/// What the number says by which snapshots are compared.
+const SCALE: &str = "Quality is a distance to real pictures: 0 is best. Two sets of real frogs have about 7; over 100 nothing is \
+right yet. Recall and coverage go from 0 to 1, which is best; diversity is 1 where pictures differ as much as real ones.";
 
 impl Report<'_> {
     /// The page.
@@ -42,35 +50,46 @@ impl Report<'_> {
     /// When a picture cannot be encoded.
     pub fn html(&self) -> anyhow::Result<String> {
         let mut page = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title><style>{STYLE}</style><h1>{0}</h1>",
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title><style>{STYLE}</style><h1>{0}</h1>",
             escape(self.title)
         );
         page.push_str("<table>");
         for (label, value) in self.facts {
             write!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(label), escape(value))?;
         }
-        page.push_str("</table><h2>Pictures</h2>");
+        page.push_str("</table><h2>Pictures</h2><div class=\"pictures\">");
         for (caption, picture) in self.pictures {
-            write!(page, "<figure>{}<figcaption>{}</figcaption></figure>", img(picture)?, escape(caption))?;
+            write!(page, "<figure>{}<figcaption>{}</figcaption></figure>", img(picture, "")?, escape(caption))?;
         }
-        page.push_str("<h2>The same latents over time</h2><table>");
+        page.push_str("</div><h2>The same latents over time</h2><table>");
         for (step, strip) in self.history {
-            write!(page, "<tr><td>step {step}</td><td>{}</td></tr>", img(strip)?)?;
+            write!(page, "<tr><td>step {}</td><td>{}</td></tr>", HumanCount(*step), img(strip, " class=\"strip\"")?)?;
         }
         write!(page, "</table><h2>Losses</h2>{}", self.losses)?;
         if !self.quality.is_empty() {
-            write!(page, "<h2>Quality</h2>{}", self.quality)?;
+            write!(page, "<h2>Quality</h2><p>{SCALE} The run ends with {}.</p>{}", escape(guard::RULE), self.quality)?;
         }
         for (heading, text) in self.tables {
-            write!(page, "<h2>{}</h2><pre>{}</pre>", escape(heading), escape(text))?;
+            write!(page, "<h2>{}</h2>{}", escape(heading), pre(text))?;
         }
-        write!(page, "<h2>Configuration</h2><pre>{}</pre></html>", escape(self.config))?;
+        write!(
+            page,
+            "<h2>Configuration</h2><details><summary>config.toml</summary>{}</details></html>",
+            pre(self.config)
+        )?;
         Ok(page)
     }
 }
 
-fn img(picture: &RgbImage) -> anyhow::Result<String> {
-    Ok(format!("<img alt=\"\" src=\"data:image/png;base64,{}\">", STANDARD.encode(png(picture)?)))
+/// Text in columns, small enough for its longest line.
+fn pre(text: &str) -> String {
+    let columns = text.lines().map(|line| line.chars().count()).max().unwrap_or(0).max(1);
+    format!("<pre style=\"--columns:{columns}\">{}</pre>", escape(text))
+}
+
+fn img(picture: &RgbImage, attributes: &str) -> anyhow::Result<String> {
+    Ok(format!("<img alt=\"\"{attributes} src=\"data:image/png;base64,{}\">", STANDARD.encode(png(picture)?)))
 }
 
 fn escape(text: &str) -> String {
@@ -88,7 +107,7 @@ mod tests {
             title: "001-<b>",
             facts: &[("data", "a & b".into())],
             pictures: &[("int8", &picture)],
-            history: &[(500, picture.clone())],
+            history: &[(1500, picture.clone())],
             losses: "<svg></svg>",
             quality: "<svg id=\"q\"></svg>",
             tables: &[("Memory", "1 < 2".into())],
@@ -100,9 +119,12 @@ mod tests {
             "001-&lt;b&gt;",
             "a &amp; b",
             "data:image/png;base64,",
-            "step 500",
+            "step 1,500",
             "<svg>",
-            "<h2>Quality</h2><svg",
+            "<h2>Quality</h2><p>Quality is a distance to real pictures: 0 is best",
+            "not clearly worse than the lowest",
+            "<details><summary>config.toml</summary><pre",
+            "--columns:5",
             "1 &lt; 2",
             "&quot;y&quot;",
         ] {

@@ -2,33 +2,37 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::aligned::aligned;
 use gen_core::{Latent, Model};
 use image::RgbImage;
+use indicatif::HumanCount;
+use jiff::Timestamp;
 use log::warn;
-use ndarray::{Array4, s};
+use ndarray::{Array4, ArrayView4, Axis, s};
 
 use super::checkpoint::Checkpoint;
-use super::folder::{BEST, DataRef, Folder};
+use super::folder::{BEST, DataRef, Folder, UNFINISHED};
 use super::guard::{self, Alarm, Best, Course};
 use super::interrupt;
 use super::meter::Meter;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
 use super::report::Report;
-use crate::config::{Config, MAX_STEPS};
+use crate::card::machine;
+use crate::config::{Config, MAX_STEPS, Quantise};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::quality::Scores;
-use crate::quantise::draw::{draw, likeness};
+use crate::quantise::draw::{are_alike, draw};
 use crate::quantise::fold::{affordable, to_pixel};
-use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned, verify};
-use crate::terminal;
+use crate::quantise::{FloatModel, QuantModel, finetune, noise, quantise, quantise_tuned_until, verify};
+use crate::terminal::{self, quoted};
 use crate::train::{Draws, State, Trainer, latent_batch, learning_rate_factor};
 
 /// The best snapshot as a model, and what the run ends with.
@@ -76,6 +80,8 @@ pub struct Session {
     course: Course,
     /// If `every.measure` asks for measurements, and there are enough distinct pictures.
     meter: Option<Meter>,
+    /// Whether it was said that all pictures look alike.
+    alike: bool,
     /// Seconds of earlier sessions.
     seconds_before: f64,
     started: Instant,
@@ -108,6 +114,7 @@ impl Session {
             pending: Pending::default(),
             course: Course::default(),
             meter,
+            alike: false,
             seconds_before: 0.0,
             started: Instant::now(),
         };
@@ -129,7 +136,7 @@ impl Session {
             folder.write(SKIPPED, data.skipped_list().as_bytes())?;
         }
         let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
-        folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE))?;
+        folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE)?)?;
         self.sample()?;
         self.save()
     }
@@ -147,7 +154,10 @@ impl Session {
         let checkpoint = folder.latest()?;
         let mut data_ref = folder.data_ref()?;
         let data = load(&data_ref, &checkpoint.config).with_context(|| {
-            format!("the pictures of the run; if they have moved, write the new path into {}/data.toml", path.display())
+            format!(
+                "the pictures of the run; if they have moved, say where they are: {}",
+                resume_with(path, " --data PATH")
+            )
         })?;
         if data.fingerprint() != checkpoint.data {
             ensure!(
@@ -166,13 +176,31 @@ impl Session {
                 manifest::changes(&before, &data)
             );
         }
-        if data_ref.fingerprint != checkpoint.data {
-            (data_ref.name, data_ref.fingerprint) = (data.name.clone(), checkpoint.data.clone());
+        // They may have moved.
+        if data_ref.fingerprint != checkpoint.data || data_ref.path != data.origin {
+            (data_ref.name, data_ref.path) = (data.name.clone(), data.origin.clone());
+            data_ref.fingerprint = checkpoint.data.clone();
             folder.write("data.toml", toml::to_string(&data_ref)?.as_bytes())?;
         }
-        if let Err(error) = folder.config() {
-            warn!("{error:#}; it is written anew from the checkpoint");
-            folder.write("config.toml", checkpoint.config.to_toml().as_bytes())?;
+        match folder.config() {
+            Ok(config) => {
+                let mut edited = checkpoint.config.differences(&config);
+                // The clock moves them.
+                edited.retain(|key| key != "steps" || data_ref.minutes.is_none());
+                if !edited.is_empty() {
+                    warn!(
+                        "config.toml is not the recipe that the run was started with: {} {} ignored. To train with it, \
+                         start a new run with --config {}; for more steps, give --steps",
+                        edited.join(", "),
+                        if edited.len() == 1 { "is" } else { "are" },
+                        quoted(&folder.file("config.toml"))
+                    );
+                }
+            }
+            Err(error) => {
+                warn!("{error:#}; it is written anew from the checkpoint");
+                folder.write("config.toml", checkpoint.config.to_toml().as_bytes())?;
+            }
         }
         let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
         let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step)?;
@@ -194,6 +222,7 @@ impl Session {
             pending: checkpoint.pending,
             course: checkpoint.course,
             meter,
+            alike: false,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
             _lock: lock,
@@ -247,7 +276,8 @@ impl Session {
         by_the_clock || steps != config.steps && (has_slowed(config.steps) || has_slowed(steps) || ended_otherwise)
     }
 
-    /// The proof and the facts of the model that was exported, in words.
+    /// Trains, fine-tunes, exports and writes the report; the facts of the model in words. Ctrl-C ends
+    /// training and fine-tuning.
     ///
     /// # Errors
     /// When training diverged, a file cannot be written, or a step fails.
@@ -312,9 +342,8 @@ impl Session {
             // Going back is for the step that looks: with `resume` the run comes there.
             ensure!(
                 outcome == Outcome::Finished,
-                "step {step}: {alarm}; stopped without saving, the last checkpoint is from before. Go on with: trainer \
-                 resume {}",
-                self.folder.path().display()
+                "step {step}: {alarm}; stopped without saving, the last checkpoint is from before. Go on with: {}",
+                self.resume_with("")
             );
             self.roll_back(alarm)?;
         }
@@ -323,13 +352,14 @@ impl Session {
             && self.trainer.config.every.measure.is_some_and(|every| !step.is_multiple_of(every))
         {
             // No score is an alarm any more: the best snapshot is what the run ends with.
+            progress.stage("measuring the pictures");
             self.measure(&mut progress)?;
         }
-        drop(progress);
+        progress.stage("saving");
         self.save()?;
         // Perhaps once more: in a step of going back there was none.
         self.sample()?;
-        Ok((outcome, self.finish()?))
+        self.finish(outcome, &mut progress)
     }
 
     fn seconds(&self) -> f64 {
@@ -339,8 +369,16 @@ impl Session {
     /// With a time budget: as many steps as fit, if they go on as fast as they did.
     fn plan(&mut self) {
         if let Some(minutes) = self.data_ref.minutes {
-            self.trainer.config.steps = planned(minutes, self.trainer.state.step, self.seconds());
+            let tuning = self.tuning_time().as_secs_f64();
+            self.trainer.config.steps = planned(minutes, tuning, self.trainer.state.step, self.seconds());
         }
+    }
+
+    /// About how long fine-tuning takes at the end.
+    fn tuning_time(&self) -> Duration {
+        let geometries = self.trainer.config.networks().map(|(generator, _)| generator);
+        let macs = geometries.map_or(0, |g| g.blocks().iter().map(|block| block.geometry().macs()).sum());
+        finetune::estimate(macs, self.trainer.config.quantise.tune)
     }
 
     /// Everything that is learnt.
@@ -418,6 +456,12 @@ impl Session {
             self.keep_best(&model)?;
         }
         progress.measured(scores.headline, self.course.best);
+        // Where it is no alarm, because no snapshot was better, a person has to know.
+        if is_kept && scores.diversity < self.trainer.config.guard.diversity && !self.alike {
+            self.alike = true;
+            let alarm = Alarm::Alike(scores.diversity);
+            warn!("step {step}: {alarm}. If that stays so: {}", alarm.advice());
+        }
         Ok((!is_kept).then_some(scores))
     }
 
@@ -512,7 +556,7 @@ impl Session {
         let step = self.trainer.state.step;
         self.folder.write_picture(&format!("samples/step-{step:06}.png"), &sample_sheet(&self.trainer)?)?;
         if !self.rows.is_empty() {
-            self.folder.write("losses.svg", metrics::plot(&self.rows)?.as_bytes())?;
+            self.folder.write("losses.svg", metrics::plot(&self.rows, self.trainer.config.loss)?.as_bytes())?;
         }
         Ok(())
     }
@@ -525,7 +569,7 @@ impl Session {
         for (name, batch) in [("generated", &self.trainer.trace().discriminator.images), ("real", &draws.real)] {
             let pixels = batch.row(0).iter().map(|&v| to_pixel(v, range)).collect();
             let picture = Array4::from_shape_vec((1, side, side, 3), pixels).context("a picture")?;
-            self.folder.write_picture(&format!("pairs/{name}-{step:06}.png"), &grid(picture.view(), 1, 0, 1))?;
+            self.folder.write_picture(&format!("pairs/{name}-{step:06}.png"), &grid(picture.view(), 1, 0, 1)?)?;
         }
         Ok(())
     }
@@ -558,47 +602,86 @@ impl Session {
         Ok(blob)
     }
 
-    /// Exports, proves, compares, and writes the report.
-    fn finish(&self) -> Result<String> {
+    /// Fine-tunes, exports, proves, compares, and writes the report. A run that was interrupted is not fine-tuned:
+    /// `resume` does that when all steps are done.
+    fn finish(&self, outcome: Outcome, progress: &mut Progress) -> Result<(Outcome, String)> {
         let (float, best) = self.best_model()?;
-        let tuned = quantise_tuned(&float, self.trainer.config.quantise.tune)?;
+        let Config { quantise: Quantise { tune }, seed, .. } = self.trainer.config;
+        let is_tuned = outcome == Outcome::Finished;
+        progress.stage(if is_tuned && tune > 0 { "fine-tuning the integers" } else { "exporting" });
+        let tuned = quantise_tuned_until(&float, if is_tuned { tune } else { 0 }, &mut |step| {
+            progress.tuned(step);
+            if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let outcome = if tuned.is_stopped() { Outcome::Interrupted } else { outcome };
+        progress.stage("exporting, and writing the report");
+        // In this order: a finished run must not look unfinished, but may be finished twice.
+        let unfinished = self.folder.file(UNFINISHED);
+        if outcome == Outcome::Interrupted {
+            let text = format!("This run was stopped before its end. Go on with:\n{}\n", self.resume_with(""));
+            self.folder.write(UNFINISHED, text.as_bytes())?;
+        }
         let blob = self.export(&tuned.model)?;
+        if outcome == Outcome::Finished && unfinished.exists() {
+            std::fs::remove_file(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+        }
         let bytes = aligned(&blob);
         let model = Model::parse(&bytes).context("the exported model")?;
-        let compared = affordable(model.macs(), COMPARED);
-        let latents = latents(compared, self.latent_len());
+        let latents = latents(affordable(model.macs(), COMPARED), self.latent_len());
         let int8_pictures = draw(&model, &latents);
         let float_pictures = float.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
-        let close = likeness(float_pictures.view(), int8_pictures.view());
         let proof = verify::verify(&model, 0..VERIFIED)?;
-        let bill = inspect(&model);
-        let shown = s![..SAMPLES.min(compared) as usize, .., .., ..];
-        let (float_grid, int8_grid) = (
-            grid(float_pictures.slice(shown), COLUMNS, GAP, SCALE),
-            grid(int8_pictures.slice(shown), COLUMNS, GAP, SCALE),
-        );
+        let noise = noise::measure(&float, &model)?;
+        let shown = s![..int8_pictures.dim().0.min(SAMPLES as usize), .., .., ..];
+        let reals = self.data.pictures.slice(s![..self.data.len().min(SAMPLES as usize), .., .., ..]);
+        let sheet = |pictures| grid(pictures, COLUMNS, GAP, SCALE);
+        let int8_grid = sheet(int8_pictures.slice(shown))?;
+        let (reals_grid, float_grid) = (sheet(reals)?, sheet(float_pictures.slice(shown))?);
         self.folder.write_picture("samples.png", &int8_grid)?;
 
         let (step, seconds) = (self.trainer.state.step, self.seconds());
         let speed = step as f64 * self.trainer.config.batch as f64 / seconds.max(1e-9);
+        let count = |n: usize| HumanCount(n as u64);
         let mut facts = vec![
             ("data", self.data.name.clone()),
-            ("steps", format!("{step} of {}", self.trainer.config.steps)),
-            ("time", format!("{:.1} minutes, {speed:.0} real pictures a second", seconds / 60.0)),
-            ("model", format!("model.gen, {} bytes", blob.len())),
+            ("seed", HumanCount(seed).to_string()),
             (
-                "int8 against float",
-                format!("PSNR {:.1} dB, SSIM {:.4} over {compared} pictures", close.psnr, close.ssim),
+                "steps",
+                format!(
+                    "{} of {}, {} real pictures in each",
+                    HumanCount(step),
+                    HumanCount(self.trainer.config.steps),
+                    self.trainer.config.batch
+                ),
             ),
+            (
+                "time",
+                format!(
+                    "{:.1} minutes, {} real pictures a second, with samples, checkpoints and measurements",
+                    seconds / 60.0,
+                    HumanCount(speed as u64)
+                ),
+            ),
+            ("model", format!("{MODEL}, {} bytes, CRC-32 {:08x}", count(blob.len()), crc32fast::hash(&blob))),
+            ("int8 against float", format!("{} over {} pictures", noise.pictures, noise.latents)),
         ];
-        facts.extend(tuned.summary().map(|summary| ("fine-tuning", summary)));
+        let left_out = "left out, as the run was stopped; it is done when the run has been resumed to its end";
+        match tuned.summary() {
+            Some(summary) => facts.push(("fine-tuning", summary)),
+            None if tune > 0 => facts.push(("fine-tuning", left_out.into())),
+            None => {}
+        }
+        let kept = best.and_then(|best| Some(&self.measured.iter().find(|m| m.step == best.step)?.scores));
         if let Some(best) = best {
-            let scores = self.measured.iter().find(|m| m.step == best.step).map(|m| &m.scores);
-            let more = scores.map_or_else(String::new, |s| {
+            let more = kept.map_or_else(String::new, |s| {
                 format!(" (recall {:.2}, coverage {:.2}, diversity {:.2})", s.recall, s.coverage, s.diversity)
             });
-            let words =
-                format!("the snapshot of step {}, the best by the headline: {:.1}{more}", best.step, best.headline);
+            let Best { step, headline, lowest } = best;
+            let words = format!(
+                "the snapshot of step {}, with quality {headline:.1}{more}: {}. The lowest quality was {lowest:.1}",
+                HumanCount(step),
+                guard::RULE
+            );
             facts.push(("model.gen is", words));
         }
         if self.course.rollbacks > 0 {
@@ -606,21 +689,36 @@ impl Session {
             let times = if rollbacks == 1 { "once".into() } else { format!("{rollbacks} times") };
             facts.push(("gone back", format!("{times}; learning rates times {rate}")));
         }
+        let diversity = kept.map_or_else(|| spread(int8_pictures.view()) / spread(reals).max(1e-9), |s| s.diversity);
+        if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.diversity {
+            let alarm = Alarm::Alike(diversity);
+            let words = format!("{alarm}. If more steps do not help: {}", alarm.advice());
+            warn!("{words}");
+            facts.push(("pictures", words));
+        }
         let quality = match self.measured.as_slice() {
             [] => String::new(),
             measured => metrics::plot_quality(measured, best.map(|best| best.step))?,
         };
         let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let machine = format!("{}, {} threads", machine::processor(), rayon::current_num_threads());
+        let now = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let about = [("written", now), ("by", crate::card::program()), ("on", machine)];
+        let all: Vec<_> = facts.iter().cloned().chain(about).collect();
         let report = Report {
             title: &name,
-            facts: &facts,
-            pictures: &[("float, as trained", &float_grid), ("int8, as the microcontroller draws them", &int8_grid)],
+            facts: &all,
+            pictures: &[
+                ("real, what it learnt from", &reals_grid),
+                ("float, as trained", &float_grid),
+                ("int8, as the microcontroller draws them", &int8_grid),
+            ],
             history: &self.history()?,
-            losses: &metrics::plot(&self.rows)?,
+            losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
             quality: &quality,
             tables: &[
-                ("Memory bill", bill.to_string()),
-                ("What int8 loses, layer by layer", noise::measure(&float, &model)?.to_string()),
+                ("Memory bill", inspect(&model).to_string()),
+                ("What int8 loses, layer by layer", noise.to_string()),
                 ("Proof: float simulation = integer engine", proof.to_string()),
             ],
             config: &self.trainer.config.to_toml(),
@@ -628,7 +726,12 @@ impl Session {
         self.folder.write("report.html", report.html()?.as_bytes())?;
         ensure!(proof.is_exact(), "the exported model is not exact:\n{proof}");
         let words: Vec<_> = facts.iter().map(|(label, value)| format!("{label}: {value}")).collect();
-        Ok(words.join("\n"))
+        Ok((outcome, words.join("\n")))
+    }
+
+    /// How to go on with this run, as it can be typed.
+    fn resume_with(&self, more: &str) -> String {
+        resume_with(self.folder.path(), more)
     }
 
     /// The first row of a few samples over time, read back from their files: those of
@@ -676,11 +779,25 @@ impl Session {
     }
 }
 
-/// Steps that fit into a time budget after `step` of them took so many seconds.
-fn planned(minutes: f64, step: u64, seconds: f64) -> u64 {
-    let left = (minutes * 60.0 - seconds).max(0.0);
+/// How to go on with a run, as it can be typed.
+pub(crate) fn resume_with(run: &Path, more: &str) -> String {
+    format!("{} resume {}{more}", terminal::program(), quoted(run))
+}
+
+/// Steps that fit into a time budget after `step` of them took so many seconds; fine-tuning at the end takes
+/// `tuning` seconds.
+fn planned(minutes: f64, tuning: f64, step: u64, seconds: f64) -> u64 {
+    // Half of the time is for training whatever else there is.
+    let budget = (minutes * 60.0 - tuning).max(minutes * 30.0);
+    let left = (budget - seconds).max(0.0);
     let more = (left / seconds.max(1e-9) * step as f64) as u64;
     step.saturating_add(more).min(MAX_STEPS)
+}
+
+/// Root mean square distance of the values of pictures, `[N, height, width, 3]`, to their mean picture.
+fn spread(pictures: ArrayView4<'_, u8>) -> f64 {
+    let pictures = pictures.mapv(f64::from);
+    pictures.var_axis(Axis(0), 0.0).mean().unwrap_or_default().sqrt()
 }
 
 /// A grid of the same latents every time, drawn by the generator as it is now.
@@ -688,7 +805,7 @@ pub(super) fn sample_sheet(trainer: &Trainer) -> Result<RgbImage> {
     let model = FloatModel::fold(&trainer.config, &trainer.state.average)?;
     let latents = latents(affordable(model.macs(), SAMPLES), model.latent);
     let pictures = model.pictures(latent_batch(latents.into_iter(), model.latent).view());
-    Ok(grid(pictures.view(), COLUMNS, GAP, SCALE))
+    grid(pictures.view(), COLUMNS, GAP, SCALE)
 }
 
 fn latents(count: u32, len: usize) -> Vec<Latent> {
@@ -701,10 +818,12 @@ mod tests {
 
     #[test]
     fn a_time_budget_becomes_a_number_of_steps_whatever_the_clock_says() {
-        assert_eq!(planned(2.0, 100, 30.0), 400);
-        assert_eq!(planned(2.0, 100, 120.0), 100, "it is used up");
-        assert_eq!(planned(2.0, 100, 1e300), 100, "and more than that");
-        assert_eq!(planned(2.0, 100, 0.0), MAX_STEPS, "no time seems to have passed");
-        assert_eq!(planned(2.0, 0, 0.0), 0);
+        assert_eq!(planned(2.0, 0.0, 100, 30.0), 400);
+        assert_eq!(planned(2.0, 30.0, 100, 30.0), 300, "fine-tuning is in it");
+        assert_eq!(planned(2.0, 1e300, 100, 30.0), 200, "and takes half of it at most");
+        assert_eq!(planned(2.0, 0.0, 100, 120.0), 100, "it is used up");
+        assert_eq!(planned(2.0, 0.0, 100, 1e300), 100, "and more than that");
+        assert_eq!(planned(2.0, 0.0, 100, 0.0), MAX_STEPS, "no time seems to have passed");
+        assert_eq!(planned(2.0, 0.0, 0, 0.0), 0);
     }
 }
