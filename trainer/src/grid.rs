@@ -120,7 +120,7 @@ impl Layout {
 
     /// Pixels between groups besides the usual gap.
     fn apart(&self) -> usize {
-        self.pad.saturating_mul(4)
+        if self.group == 0 { 0 } else { self.pad.saturating_mul(4) }
     }
 }
 

@@ -456,12 +456,12 @@ fn nearest_pictures_stand_beside_samples() {
     let sheet = image::open(place.path().join("near.png")).unwrap().to_rgb8();
     // Each sample in a frame, three neighbours beside it, and a wider gap.
     assert_eq!(sheet.dimensions(), (16 * 66 + 2 + 3 * 8, 66 + 2));
-    let place = |sample: u32, i: u32| {
+    let tile = |sample: u32, i: u32| {
         let left = 2 + 66 * (4 * sample + i) + 8 * sample;
         image::imageops::crop_imm(&sheet, left, 2, 64, 64).to_image().into_raw()
     };
     for i in 0..4 {
-        assert_eq!(place(i, 0) == place(i, 1), i < 3, "sample {i} and its copy");
+        assert_eq!(tile(i, 0) == tile(i, 1), i < 3, "sample {i} and its copy");
         let frame = *sheet.get_pixel(66 * 4 * i + 8 * i, 30);
         assert_eq!(frame, trainer::grid::FRAME, "sample {i}");
     }

@@ -107,7 +107,7 @@ mod tests {
         let brighter = a.mapv(|v| v + 1);
         let close = likeness(a.view(), brighter.view());
         assert!((close.psnr - 48.13).abs() < 0.01 && close.ssim > 0.98, "{close:?}");
-        assert!(close.to_string().starts_with("PSNR 48.1 dB, SSIM 0.9"), "{close}");
+        assert!(close.to_string().starts_with("PSNR 48.1 dB, SSIM "), "{close}");
         assert!(
             !are_alike(a.view())
                 && !are_alike(a.slice(s![..1, .., .., ..]))

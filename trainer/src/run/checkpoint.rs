@@ -175,13 +175,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(WRITING);
-        #[cfg(unix)]
-        {
-            // Temporary files are private; results are as the user's umask wants them.
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder)?;
+        // As the user's umask wants it, and with an error that does not speak of the temporary file.
+        let mut file = builder.make_in(folder, |path| File::options().write(true).create_new(true).open(path))?;
         // Tells `remove_abandoned` that somebody is at it. Not every file system has locks.
         let _ = file.as_file().try_lock();
         file.write_all(bytes)?;
@@ -193,18 +188,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         }
         Ok(())
     };
-    // The name of the temporary file would only be in the way.
-    let write = || write().map_err(plain);
     write().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// The error of the system without the path that was put around it, so that it is still known for what it is.
-fn plain(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|outer| outer.source()?.downcast_ref::<std::io::Error>());
-    match inner.and_then(std::io::Error::raw_os_error) {
-        Some(code) => std::io::Error::from_raw_os_error(code),
-        None => error,
-    }
 }
 
 /// Removes what [`write_atomically`] left in a folder when its process was killed, and nothing
