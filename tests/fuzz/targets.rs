@@ -205,7 +205,7 @@ fn card(bytes: &[u8]) -> bool {
 /// Lines of `metrics.jsonl`: what is read is drawn, and survives being written.
 fn metrics_lines(bytes: &[u8]) -> bool {
     let (rows, measured, _) = metrics::parse(&String::from_utf8_lossy(bytes), 1_000_000);
-    metrics::plot(&rows).expect("a picture");
+    metrics::plot(&rows, trainer::nn::loss::Loss::Bce).expect("a picture");
     metrics::plot_quality(&measured, measured.last().map(|m| m.step)).expect("a picture");
     let text = metrics::to_jsonl_all(&rows, &measured);
     let (again, measured_again, damaged) = metrics::parse(&text, 1_000_000);

@@ -985,7 +985,7 @@ fn export(args: &QuantizeArgs) -> Result<ExitCode> {
     let bytes = if path.is_dir() {
         read_model(Some(path))?
     } else {
-        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
+        aligned(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)
     };
     let mut float = None;
     let mut code = ExitCode::SUCCESS;

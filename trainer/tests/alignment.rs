@@ -69,7 +69,7 @@ fn every_reader_of_models_brings_their_bytes_to_an_address() {
     assert_eq!(sets::load(&path, 2, 32).unwrap().dim(), (2, 32, 32, 3));
 
     let shipped = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();
-    assert!(shipped.readme().unwrap().contains("32x32"));
+    assert!(shipped.readme(Path::new("models/pocket-drawn")).unwrap().contains("32x32"));
     shipped.compare(&shipped.blob, None).unwrap();
     let mut fast = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();
     fast.card.model.fast_layers = vec![1];
