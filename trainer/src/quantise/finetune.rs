@@ -57,10 +57,10 @@ pub struct Tuned {
 impl Tuned {
     /// What fine-tuning did, in words; nothing if it was not asked for.
     pub fn summary(&self) -> Option<String> {
-        let [before, after] = self.psnr?.map(decibels);
+        let change = change(self.psnr?);
         let stopped =
             if self.steps < self.asked { format!(" (stopped; {} were asked for)", self.asked) } else { String::new() };
-        Some(format!("{} steps{stopped}, PSNR {before} -> {after} over latents of its own", self.steps))
+        Some(format!("{} steps{stopped}, {change} over latents of its own", self.steps))
     }
 
     /// Whether it was stopped before all steps were done.
@@ -69,9 +69,13 @@ impl Tuned {
     }
 }
 
-/// `48.1 dB`, or in words that there is no difference.
-fn decibels(psnr: f64) -> String {
-    if psnr.is_finite() { format!("{psnr:.1} dB") } else { "no difference".into() }
+/// `PSNR 47.2 -> 48.1 dB`, or in words where there is no difference.
+fn change([before, after]: [f64; 2]) -> String {
+    if before.is_finite() && after.is_finite() {
+        return format!("PSNR {before:.1} -> {after:.1} dB");
+    }
+    let words = |psnr: f64| if psnr.is_finite() { format!("PSNR {psnr:.1} dB") } else { "no difference".into() };
+    format!("{} -> {}", words(before), words(after))
 }
 
 /// How far fine-tuning is.
@@ -88,9 +92,8 @@ pub struct Progress {
 
 impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [before, now] = self.psnr.map(decibels);
-        let Self { step, steps, left, .. } = self;
-        write!(f, "fine-tuning: step {step}/{steps}, PSNR {before} -> {now}, {:.0} s left", left.as_secs_f64())
+        let Self { step, steps, left, psnr } = self;
+        write!(f, "fine-tuning: step {step}/{steps}, {}, {:.0} s left", change(*psnr), left.as_secs_f64())
     }
 }
 
