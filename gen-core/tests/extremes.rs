@@ -119,7 +119,7 @@ proptest! {
         let all_forms = [vec![], fast_forms(len, &layers)];
         let build = |forms, numbers: &[Numbers]| assemble("extreme", len, &layers, forms, numbers);
         let [direct, fast] = all_forms.each_ref().map(|forms| {
-            exact(&Model::parse(&aligned(&build(forms, &numbers))).expect("within the bounds"), &latent)
+            exact(&Model::parse(&aligned(build(forms, &numbers))).expect("within the bounds"), &latent)
         });
         prop_assert_eq!(direct, fast);
 
@@ -133,7 +133,7 @@ proptest! {
         let refused = |change: &dyn Fn(&mut Numbers)| {
             let mut numbers = numbers.clone();
             change(&mut numbers[layer]);
-            all_forms.each_ref().map(|forms| Model::parse(&aligned(&build(forms, &numbers))).err())
+            all_forms.each_ref().map(|forms| Model::parse(&aligned(build(forms, &numbers))).err())
         };
         let range = [Some(ParseError::Range { layer: layer as u8 }); 2];
         let none = |numbers: &mut Numbers| numbers.multipliers.iter_mut().for_each(|list| list[channel] = 0);
@@ -225,12 +225,12 @@ fn the_largest_sums_of_a_winograd_form_are_exact() {
         let build =
             |form, magnitude| assemble("f5", 1, &layers, &[Form::Direct, form], &[zeros.clone(), numbers(magnitude)]);
         let [direct, fast] = [Form::Direct, Form::Winograd]
-            .map(|form| exact(&Model::parse(&aligned(&build(form, most))).unwrap(), &latent));
+            .map(|form| exact(&Model::parse(&aligned(build(form, most))).unwrap(), &latent));
         assert_eq!(direct, fast);
 
-        Model::parse(&aligned(&build(Form::Direct, most + 1))).unwrap();
+        Model::parse(&aligned(build(Form::Direct, most + 1))).unwrap();
         assert_eq!(
-            Model::parse(&aligned(&build(Form::Winograd, most + 1))).unwrap_err(),
+            Model::parse(&aligned(build(Form::Winograd, most + 1))).unwrap_err(),
             ParseError::Range { layer: 1 }
         );
     }

@@ -18,7 +18,6 @@
 #[path = "../../gen-core/tests/common/naive.rs"]
 mod naive;
 #[path = "../tests/nets/mod.rs"]
-#[allow(dead_code, reason = "others use the rest")]
 mod nets;
 
 use std::hint::black_box;

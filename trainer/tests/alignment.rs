@@ -74,6 +74,8 @@ fn every_reader_of_models_brings_their_bytes_to_an_address() {
     let mut fast = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();
     fast.card.model.fast_layers = vec![1];
     // Another packing of the same model: unpacked, packed again, and both drawn to be compared.
-    assert!(fast.compare(&shipped.blob, Some("it is Monday")).unwrap_err().to_string().contains("equal in every pixel"));
+    assert!(
+        fast.compare(&shipped.blob, Some("it is Monday")).unwrap_err().to_string().contains("equal in every pixel")
+    );
     shipped.write(&folder.path().join("card")).unwrap();
 }

@@ -1051,7 +1051,7 @@ fn a_card_is_not_written_over_and_its_readme_names_its_folder() {
     place.run_well(&[&card[..], &["--force"]].concat());
     assert_eq!(fs::read_to_string(&readme).unwrap(), text);
     // What it says is what one types.
-    let output = Command::new("sh").args(["-c", &typed.to_owned()]).current_dir(place.path()).output().unwrap();
+    let output = Command::new("sh").args(["-c", typed]).current_dir(place.path()).output().unwrap();
     assert!(output.status.success(), "{typed}: {output:?}");
 }
 

@@ -80,7 +80,7 @@ fn assert_whole_files(run: &Path) {
         let bytes = || fs::read(&path).unwrap();
         match path.extension().and_then(|extension| extension.to_str()).unwrap() {
             "ckpt" => _ = Checkpoint::load(&path).unwrap(),
-            "gen" => assert!(Model::parse(&aligned(&bytes())).is_ok(), "{shown}"),
+            "gen" => assert!(Model::parse(&aligned(bytes())).is_ok(), "{shown}"),
             "png" => assert!(image::load_from_memory(&bytes()).is_ok(), "{shown}"),
             "toml" => _ = toml::from_str::<toml::Table>(&String::from_utf8(bytes()).unwrap()).expect("TOML"),
             "svg" => assert!(bytes().ends_with(b"</svg>\n"), "{shown}"),
@@ -625,7 +625,7 @@ fn damaged_notes_of_a_run_are_mended_or_asked_for() {
     assert!(text.contains("data.toml is missing or damaged. Write anew where the pictures are"), "{text}");
     fs::write(folder.file("data.toml"), "path = \"nowhere\"").unwrap();
     let text = place.fails(&["resume", &format!("runs/{name}")]);
-    assert!(text.contains("there is nothing at nowhere") && text.contains("data.toml"), "{text}");
+    assert!(text.contains("there is nothing at nowhere") && text.contains("--data PATH"), "{text}");
     fs::write(folder.file("data.toml"), format!("path = \"{}\"", place.path().join("pictures").display())).unwrap();
     place.resume(&name);
     // Its name has another path now.
@@ -719,7 +719,7 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
         ("training diverged, a weight is ", |c| {
             (c.state.average[0], c.config.steps, c.config.every.log) = (1e9, 29, 50);
         }),
-        ("all pictures look alike (diversity 0.00)", |c| {
+        ("all pictures look alike (diversity 0.00", |c| {
             c.config.guard.diversity = 0.15;
             // Nothing but the last biases, and that for good: every picture is white.
             set_rate(&mut c.config.generator, 1e-9);

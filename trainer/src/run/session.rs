@@ -608,7 +608,9 @@ impl Session {
         let (float, best) = self.best_model()?;
         let Config { quantise: Quantise { tune }, seed, .. } = self.trainer.config;
         let is_tuned = outcome == Outcome::Finished;
-        progress.stage(if is_tuned && tune > 0 { "fine-tuning the integers" } else { "exporting" });
+        if is_tuned && tune > 0 {
+            progress.stage("fine-tuning the integers");
+        }
         let tuned = quantise_tuned_until(&float, if is_tuned { tune } else { 0 }, &mut |step| {
             progress.tuned(step);
             if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -1,5 +1,7 @@
 //! Layer lists that several tests share. Every one has latents of 32 values.
 
+#![allow(dead_code, reason = "not every test needs all of it")]
+
 use gen_core::LayerSpec;
 use trainer::config::Config;
 
