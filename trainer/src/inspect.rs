@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cost::{CORES, Core};
 
 /// Flash that everything but the model is allowed: code, fonts, drivers. `firmware/build.rs` keeps as much.
-pub const CODE_FLASH: usize = 116 * 1024;
+pub const CODE_FLASH: usize = 120 * 1024;
 /// RAM that everything but the model is allowed: stack, logging, drivers.
 pub const CODE_RAM: usize = 20 * 1024;
 

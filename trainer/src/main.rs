@@ -741,8 +741,12 @@ fn load(source: &SourceArgs, side: usize) -> Result<Dataset> {
 }
 
 fn load_of(path: Option<PathBuf>, class: Class, side: usize) -> Result<Dataset> {
-    let request = data::Request { path, class, side, ..data::Request::default() };
-    data::load(&request).inspect(data::announce)
+    read(path, class, side).inspect(data::announce)
+}
+
+/// As [`load_of`], and does not tell of what it found.
+fn read(path: Option<PathBuf>, class: Class, side: usize) -> Result<Dataset> {
+    data::load(&data::Request { path, class, side, ..data::Request::default() })
 }
 
 fn recipe(preset: &str, config: Option<&Path>) -> Result<Config> {
@@ -821,7 +825,9 @@ fn finish(mut session: Session) -> Result<ExitCode> {
 }
 
 fn show_data(args: &DataArgs) -> Result<ExitCode> {
-    let data = load(&args.source, args.side)?;
+    // What is odd about the pictures is in the description.
+    let data = read(args.source.data.clone(), Class::asked(args.source.class.clone()), args.side)?;
+    data::how_to_choose(&data);
     print!("{}", data::describe(&data));
     write_atomically(&args.out, &folder::sheet(&data::contact_sheet(&data, 16, 10, 2)?)?)?;
     println!("sheet: {}", args.out.display());

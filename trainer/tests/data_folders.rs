@@ -240,14 +240,14 @@ fn a_run_with_too_few_different_pictures_goes_without_quality() {
     };
     let (text, count) = measured("same");
     assert_eq!(count, 0);
-    assert_says(&text, &["11 of the 12 pictures are exact copies", "1 different pictures are too few to measure"]);
+    assert_says(&text, &["11 of the 12 pictures are exact copies", "that takes 8 distinct pictures, and there are 1"]);
     for few in ["few-2", "few-4", "few-7"] {
         let (text, count) = measured(few);
-        assert_eq!((text.matches("too few to measure").count(), count), (1, 0), "{text}");
+        assert_eq!((text.matches("quality is not measured").count(), count), (1, 0), "{text}");
     }
     let (text, count) = measured("few-8");
-    assert_eq!((text.contains("too few to measure"), count), (false, 1), "{text}");
-    assert_says(&text, &["8 different pictures are very few"]);
+    assert_eq!((text.contains("quality is not measured"), count), (false, 1), "{text}");
+    assert_says(&text, &["distinct pictures: 8. So few are memorised"]);
 
     save(0, &place.path().join("one/0.png"));
     let output = place.run(&["--config", "measured.toml", "--data", "one"]);

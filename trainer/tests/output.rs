@@ -109,11 +109,9 @@ fn quiet_and_verbose_change_what_is_shown_and_not_what_is_kept() {
         // Those from before the folder was made, too.
         assert!(log.contains("INFO  data: 20 pictures") && log.contains("INFO  run folder: "), "{log}");
     }
-    // A flag of every command, before or behind its name.
-    for arguments in [&["verify", "-q", "-n", "1"][..], &["-q", "verify", "-n", "1"]] {
-        let output = place.run(arguments);
-        assert!(output.status.success() && errors(&output).is_empty(), "{arguments:?}: {output:?}");
-    }
+    // A flag of every command, behind its name.
+    let output = place.run(&["verify", "-q", "-n", "1"]);
+    assert!(output.status.success() && errors(&output).is_empty(), "{output:?}");
     assert!(
         errors(&place.run(&["inspect", "nowhere.gen", "-q"])).starts_with("error: cannot read the model nowhere.gen")
     );

@@ -239,6 +239,11 @@ pub fn announce(dataset: &Dataset) {
             if dataset.skipped.len() > TOLD { "; `trainer data` lists all, a run in its skipped.txt" } else { "" };
         warn!("data: {} skipped{all}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
     }
+    how_to_choose(dataset);
+}
+
+/// Tells how to choose another data set, if nobody has chosen this one.
+pub fn how_to_choose(dataset: &Dataset) {
     if !dataset.chosen {
         info!("{HOW_TO_CHOOSE}");
     }
@@ -624,14 +629,13 @@ impl Dataset {
         let distinct = self.len() - copies;
         if distinct < quality::MIN_PICTURES {
             remarks.push(format!(
-                "{distinct} different pictures are too few to measure quality by, which takes {}: a run goes without",
+                "quality is not measured: that takes {} distinct pictures, and there are {distinct}",
                 quality::MIN_PICTURES
             ));
         }
         if distinct < FEW {
             remarks.push(format!(
-                "{distinct} different pictures are very few: a generator learns them by heart and draws nothing new; \
-                 some hundred are the least to hope for more"
+                "distinct pictures: {distinct}. So few are memorised and nothing new is drawn; use at least a few hundred"
             ));
         }
         let plain = self.plain();
