@@ -3,7 +3,7 @@
 //! | the bytes are | use |
 //! |---|---|
 //! | part of the program | [`include_aligned!`](crate::include_aligned), or [`Aligned`] around an array |
-//! | on the heap of a host, such as in a `Vec<u8>` | [`aligned`], with the feature `alloc` |
+//! | on the heap of a host, such as in a `Vec<u8>` | `aligned`, with the feature `alloc` |
 //! | in flash or external memory by themselves | an address that the linker script aligns: `. = ALIGN(16);` |
 
 use core::fmt;
