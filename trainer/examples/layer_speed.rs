@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use gen_core::{Activation, LayerSpec, Op, Padding, Shape};
 use ndarray::Array2;
-use trainer::nn::fast::{Correlation, Epilogue, Points, Scratch};
+use trainer::nn::fast::{Correlation, Epilogue, Scratch, TransformedWeights};
 use trainer::nn::linear::{Kernels, Linear};
 
 const REPETITIONS: usize = 5;
@@ -81,8 +81,10 @@ fn measure(op: Op, input: Shape, n: usize) {
         report(
             &format!("tiles {tile}"),
             [
-                best(|| forward.run(&weights, x, y, Epilogue::Store, &mut Points::default(), &mut scratch)),
-                best(|| backward.run(&weights, dy, dx, Epilogue::Store, &mut Points::default(), &mut scratch)),
+                best(|| forward.run(&weights, x, y, Epilogue::Store, &mut TransformedWeights::default(), &mut scratch)),
+                best(|| {
+                    backward.run(&weights, dy, dx, Epilogue::Store, &mut TransformedWeights::default(), &mut scratch)
+                }),
                 best(|| forward.add_gradient(&mut d_weights, x, dy, &mut scratch)),
             ],
         );

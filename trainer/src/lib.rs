@@ -35,7 +35,7 @@ pub mod inspect;
 pub mod interchange;
 pub mod latents;
 pub mod nearest;
-pub mod nn;
+pub use nn;
 pub mod parity;
 pub mod phases;
 pub mod quality;

@@ -55,7 +55,7 @@ use crate::augment::Change;
 use crate::config::{self, Config, Layer, OpName};
 use crate::nn::init::rng;
 use crate::nn::optim::Optimiser;
-use crate::nn::{Network, Pass};
+use crate::nn::{Dropout, Network};
 use crate::tensors::Tensors;
 use crate::train::{Draws, Losses, State, Sweep, Trace, Trainer};
 
@@ -152,9 +152,9 @@ pub fn check(folder: &Path) -> Result<Report> {
     };
 
     let latents = golden.latents("z1", 0)?;
-    let fake = generator.forward(&g_first, latents.view(), Pass::Eval).to_owned();
+    let fake = generator.forward(&g_first, latents.view(), Dropout::Off).to_owned();
     golden.activations(&mut report, "g", &GENERATOR_MAPS, &generator)?;
-    discriminator.forward(&d_first, fake.view(), Pass::Eval);
+    discriminator.forward(&d_first, fake.view(), Dropout::Off);
     golden.activations(&mut report, "d", &DISCRIMINATOR_MAPS, &discriminator)?;
 
     let state = g.state(&d, &g_first, &d_first);
@@ -490,8 +490,8 @@ impl Side {
             });
             parameters.push(Parameter {
                 name: format!("{letter}.{name}.bias"),
-                shape: vec![block.shift().len()],
-                place: block.shift(),
+                shape: vec![block.bias_or_beta().len()],
+                place: block.bias_or_beta(),
                 is_transposed: false,
             });
         }

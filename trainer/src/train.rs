@@ -18,7 +18,7 @@ use crate::config::{Config, Range};
 use crate::nn::init::rng;
 use crate::nn::optim::{self, Moments};
 use crate::nn::penalty::Penalty;
-use crate::nn::{Network, Pass};
+use crate::nn::{Dropout, Network};
 use crate::phases::{Clock, Phase, Times};
 
 /// What a random generator is for, so that no two purposes share numbers.
@@ -289,13 +289,13 @@ impl Trainer {
         // is the mean over both.
         clock.start();
         let turn = &mut trace.discriminator;
-        turn.images.assign(&generator.forward(&state.generator, draws.latents.view(), Pass::Eval));
+        turn.images.assign(&generator.forward(&state.generator, draws.latents.view(), Dropout::Off));
         clock.lap(Phase::GForward);
         turn.gradient.fill(0.0);
         let halves = [s![..batch], s![batch..]];
         if config.loss.compares() {
             augment::forward(&draws.changes[1], shape, draws.real.view(), changed.view_mut());
-            let logits = discriminator.forward(&state.discriminator, changed.view(), Pass::Train(draws.dropout[1]));
+            let logits = discriminator.forward(&state.discriminator, changed.view(), Dropout::Seed(draws.dropout[1]));
             turn.logits.slice_mut(halves[1]).assign(&logits.column(0));
             clock.lap(Phase::DForward);
         }
@@ -303,7 +303,7 @@ impl Trainer {
         let mut results = [(0.0, 0.0); 2];
         let mut penalty_value = None;
         for (i, (images, label)) in batches.into_iter().enumerate() {
-            let (half, other, pass) = (halves[i], halves[1 - i], Pass::Train(draws.dropout[i]));
+            let (half, other, pass) = (halves[i], halves[1 - i], Dropout::Seed(draws.dropout[i]));
             let targets = draws.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
             augment::forward(&draws.changes[i], shape, images, changed.view_mut());
             let logits = discriminator.forward(&state.discriminator, changed.view(), pass);
@@ -343,12 +343,12 @@ impl Trainer {
         let seen = &trace.discriminator.images;
         let turn = &mut trace.generator;
         match &draws.fresh_latents {
-            Some(latents) => turn.images.assign(&generator.forward(&state.generator, latents.view(), Pass::Eval)),
+            Some(latents) => turn.images.assign(&generator.forward(&state.generator, latents.view(), Dropout::Off)),
             None => turn.images.assign(seen),
         }
         clock.lap(Phase::GForwardAgain);
         watch(Sweep::Drawn, generator);
-        let (changes, pass) = (&draws.changes[2], Pass::Train(draws.dropout[2]));
+        let (changes, pass) = (&draws.changes[2], Dropout::Seed(draws.dropout[2]));
         augment::forward(changes, shape, turn.images.view(), changed.view_mut());
         turn.logits.assign(&discriminator.forward(&state.discriminator, changed.view(), pass).column(0));
         clock.lap(Phase::DForwardAgain);
@@ -364,7 +364,7 @@ impl Trainer {
         clock.lap(Phase::PictureGradient);
         generator.d_output().assign(&trace.d_images);
         turn.gradient.fill(0.0);
-        generator.backward(&state.generator, Some(&mut turn.gradient), false, Pass::Eval);
+        generator.backward(&state.generator, Some(&mut turn.gradient), false, Dropout::Off);
         clock.lap(Phase::GBackward);
         let (params, moments) = (&mut state.generator, &mut state.generator_moments);
         config.generator.optimiser.step(factor, params, &turn.gradient, moments);

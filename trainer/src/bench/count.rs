@@ -140,16 +140,16 @@ mod tests {
         // 5x5, 32x32 outputs: 4 x 4 tiles of 8 x 8, 4 real and 70 complex products each.
         let linear = generator.blocks()[3].linear();
         let fourier = n * 16 * (4 + 70 * 3) * 256 * 256;
-        assert!(linear.way(Task::Forward).starts_with("Fourier"), "{}", linear.way(Task::Forward));
+        assert!(linear.algorithm(Task::Forward).starts_with("Fourier"), "{}", linear.algorithm(Task::Forward));
         assert_eq!(tasks.map(|task| linear.multiplications(task, 20)), [fourier; 3]);
-        assert_eq!(tasks.map(|task| linear.empty(task)), [0.0; 3]);
+        assert_eq!(tasks.map(|task| linear.padding_fraction(task)), [0.0; 3]);
         // 7x7 to three channels, a product that is as large as the definition.
         let linear = generator.blocks()[5].linear();
-        assert_eq!(linear.way(Task::Forward), "product, mirrored");
+        assert_eq!(linear.algorithm(Task::Forward), "product, mirrored");
         assert_eq!(tasks.map(|task| 2 * linear.multiplications(task, 20)), [layer_flop(&linear.geometry, 20); 3]);
         // 4x4 with stride 2 and 14x14 outputs: 2x2 taps over squares of 2x2 pixels.
         let linear = discriminator.blocks()[1].linear();
-        let (tiles, points) = if linear.way(Task::Forward).contains("F(3x3") { (5 * 5, 16) } else { (7 * 7, 9) };
+        let (tiles, points) = if linear.algorithm(Task::Forward).contains("F(3x3") { (5 * 5, 16) } else { (7 * 7, 9) };
         assert_eq!(linear.multiplications(Task::Forward, 20), n * tiles * points * 512 * 128);
         let count = count("tutorial");
         assert!(count.needed() < count.total() / 4, "{} of {}", count.needed(), count.total());
@@ -163,14 +163,14 @@ mod tests {
         // tiles of three make that 18x18.
         let (generator, _) = networks("tutorial");
         let linear = generator.blocks()[2].linear();
-        assert_eq!(linear.way(Task::Forward), "Winograd F(3x3, 2x2)");
-        let empty = linear.empty(Task::Forward);
+        assert_eq!(linear.algorithm(Task::Forward), "Winograd F(3x3, 2x2)");
+        let empty = linear.padding_fraction(Task::Forward);
         assert!((empty - (1.0 - 32.0 * 32.0 / (36.0 * 36.0))).abs() < 1e-9, "{empty}");
         // An 8x8 map would be 5x5 squares; its pixels apart are 4x4 places each.
         let (_, discriminator) = networks("reference-pocket");
         let linear = discriminator.blocks()[2].linear();
-        assert!(linear.way(Task::InputGradient).contains("apart"), "{}", linear.way(Task::InputGradient));
-        assert_eq!(linear.empty(Task::InputGradient), 0.0);
+        assert!(linear.algorithm(Task::InputGradient).contains("apart"), "{}", linear.algorithm(Task::InputGradient));
+        assert_eq!(linear.padding_fraction(Task::InputGradient), 0.0);
     }
 
     #[test]

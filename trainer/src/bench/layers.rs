@@ -176,9 +176,9 @@ impl Limits {
                 rows.extend(Task::ALL.map(|task| Row {
                     layer: name.clone(),
                     task,
-                    way: layer.linear.way(task),
+                    way: layer.linear.algorithm(task),
                     flop: [layer_flop(&geometry, batch), 2 * layer.linear.multiplications(task, batch)],
-                    empty: layer.linear.empty(task),
+                    empty: layer.linear.padding_fraction(task),
                     seconds: Vec::new(),
                 }));
                 layers.push(layer);

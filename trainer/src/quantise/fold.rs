@@ -8,7 +8,7 @@ use ndarray::{Array2, Array4, ArrayView2, Axis};
 use crate::config::{Config, Range};
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::linear::{Kernels, Linear, weight_dim};
-use crate::nn::{Network, Pass};
+use crate::nn::{Dropout, Network};
 use crate::train::latent_batch;
 
 /// Latents over which the statistics of normalised layers are measured, at the most and at the least.
@@ -89,14 +89,14 @@ impl FloatModel {
         let latent = config.latent.into();
         let is_normalised = network.blocks().iter().any(|b| b.spec().batch_norm);
         if is_normalised {
-            network.forward(params, latents(0x4000_0000, measured(&network), latent).view(), Pass::Eval);
+            network.forward(params, latents(0x4000_0000, measured(&network), latent).view(), Dropout::Off);
         }
         let parameters = network.blocks().iter().map(|block| {
             let (op, geometry) = (block.spec().layer.op, *block.geometry());
             let channels = geometry.output.channels as usize;
             let view = ArrayView2::from_shape(weight_dim(op, &geometry), &params[block.weights()]);
             let (mut weights, mut biases) =
-                (view.expect("the block's own weights").to_owned(), params[block.shift()].to_vec());
+                (view.expect("the block's own weights").to_owned(), params[block.bias_or_beta()].to_vec());
             if let Some((mean, variance)) = block.statistics() {
                 let gamma = &params[block.gamma()];
                 let scale: Vec<f32> = (0..channels).map(|c| gamma[c] / (variance[c] + EPSILON).sqrt()).collect();
@@ -228,7 +228,7 @@ mod tests {
         }
         let batch = latents(0x4000_0000, MEASURED, config.latent.into());
         let (mut network, _) = config.networks().unwrap();
-        let normalised = network.forward(&params, batch.view(), Pass::Eval).to_owned();
+        let normalised = network.forward(&params, batch.view(), Dropout::Off).to_owned();
         let folded = FloatModel::fold(&config, &params).unwrap().activations(batch.view()).pop().unwrap();
         let worst = normalised.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-3, "{worst}");

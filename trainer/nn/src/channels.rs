@@ -1,9 +1,8 @@
-//! Loops over maps, `[N, pixels·channels]`, with numbers that each channel has.
+//! Loops over maps, `[N, pixels·channels]`, with one number for each channel.
 //!
-//! A pixel's channels are few, 12 say, and seldom fill registers. So pixels are taken
-//! several at a time, as one row of registers, and each channel's numbers are repeated
-//! beside each other. The loops are compiled for every kind of vector instructions;
-//! which the processor has is seen when they run.
+//! A pixel often has too few channels (12, for example) to fill vector registers. Several pixels are
+//! therefore taken at a time, and the numbers of the channels are repeated as often. The loops are compiled
+//! for every kind of vector instructions, and the best one that the processor has is chosen at run time.
 
 // Loops over constant ranges become straight code over registers.
 #![allow(clippy::needless_range_loop)]

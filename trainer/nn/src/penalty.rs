@@ -13,7 +13,7 @@
 
 use ndarray::{Array2, ArrayView2, Zip};
 
-use super::{Network, Pass};
+use super::{Dropout, Network};
 
 /// How far a picture is moved: root of the sum of squares over its values, whose range is 2 wide.
 const DISTANCE: f32 = 0.1;
@@ -34,16 +34,16 @@ impl Penalty {
         params: &[f32],
         pictures: ArrayView2<'_, f32>,
         weight: f32,
-        pass: Pass,
+        dropout: Dropout,
         grads: &mut [f32],
     ) -> f64 {
         if self.slopes.dim() != pictures.dim() {
             (self.slopes, self.moved) = (Array2::zeros(pictures.dim()), Array2::zeros(pictures.dim()));
         }
         let count = pictures.nrows() as f32;
-        network.forward(params, pictures, pass);
+        network.forward(params, pictures, dropout);
         network.d_output().fill(1.0);
-        if let Some(slopes) = network.backward(params, None, true, pass) {
+        if let Some(slopes) = network.backward(params, None, true, dropout) {
             self.slopes.assign(&slopes);
         }
         let norms: Vec<f32> = self.slopes.rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
@@ -55,11 +55,11 @@ impl Penalty {
                     .and(self.slopes.row(i))
                     .for_each(|moved, &x, &v| *moved = x + step * v);
             }
-            network.forward(params, self.moved.view(), pass);
+            network.forward(params, self.moved.view(), dropout);
             for (mut d, &norm) in network.d_output().rows_mut().into_iter().zip(&norms) {
                 d.fill(sign * weight * norm / (2.0 * DISTANCE * count));
             }
-            network.backward(params, Some(&mut *grads), false, pass);
+            network.backward(params, Some(&mut *grads), false, dropout);
         }
         norms.iter().map(|&n| f64::from(n).powi(2)).sum::<f64>() / f64::from(count)
     }

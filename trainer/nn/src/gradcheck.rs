@@ -1,4 +1,4 @@
-//! Every layer's gradient against central differences, and every forward pass
+//! Every layer's gradient against central differences, and every forward dropout
 //! against its textbook definition.
 
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
-use super::block::{BlockSpec, Pass};
+use super::block::{BlockSpec, Dropout};
 use super::init::Init;
 use super::network::Network;
 use super::penalty::Penalty;
@@ -28,14 +28,14 @@ fn transposed(channels: u16, kernel: u8, stride: u8, padding: Padding) -> Op {
 }
 
 /// The loss is a fixed random weighting of the outputs, summed in f64.
-fn loss(network: &mut Network, params: &[f32], x: &Array2<f32>, weighting: &Array2<f32>, pass: Pass) -> f64 {
-    let y = network.forward(params, x.view(), pass);
+fn loss(network: &mut Network, params: &[f32], x: &Array2<f32>, weighting: &Array2<f32>, dropout: Dropout) -> f64 {
+    let y = network.forward(params, x.view(), dropout);
     y.iter().zip(weighting).map(|(&y, &w)| f64::from(y) * f64::from(w)).sum()
 }
 
 /// Compares all input gradients and a sample of parameter gradients with
 /// `(L(p + h) − L(p − h)) / 2h`.
-fn check(name: &str, input: Shape, specs: &[BlockSpec], pass: Pass) {
+fn check(name: &str, input: Shape, specs: &[BlockSpec], dropout: Dropout) {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(11);
     let mut network = Network::new(input, specs).expect(name);
     let mut params = network.init(Init::GlorotUniform, 3, 0);
@@ -46,10 +46,10 @@ fn check(name: &str, input: Shape, specs: &[BlockSpec], pass: Pass) {
     let mut x = random(&mut rng, 5, input.len());
     let weighting = random(&mut rng, 5, network.output().len());
 
-    loss(&mut network, &params, &x, &weighting, pass);
+    loss(&mut network, &params, &x, &weighting, dropout);
     network.d_output().assign(&weighting);
     let mut grads = vec![0.0; params.len()];
-    let dx = network.backward(&params, Some(&mut grads), true, pass).expect("wanted").to_owned();
+    let dx = network.backward(&params, Some(&mut grads), true, dropout).expect("wanted").to_owned();
 
     let h = 4e-3f32;
     let largest = |g: &[f32]| g.iter().fold(1e-3f32, |m, g| m.max(g.abs()));
@@ -62,7 +62,7 @@ fn check(name: &str, input: Shape, specs: &[BlockSpec], pass: Pass) {
         let p = params[i];
         let mut at = |v| {
             params[i] = v;
-            loss(&mut network, &params, &x, &weighting, pass)
+            loss(&mut network, &params, &x, &weighting, dropout)
         };
         let numeric = (at(p + h) - at(p - h)) / f64::from(2.0 * h);
         params[i] = p;
@@ -74,7 +74,7 @@ fn check(name: &str, input: Shape, specs: &[BlockSpec], pass: Pass) {
         let v = x[index];
         let mut at = |v| {
             x[index] = v;
-            loss(&mut network, &params, &x, &weighting, pass)
+            loss(&mut network, &params, &x, &weighting, dropout)
         };
         let numeric = (at(v + h) - at(v - h)) / f64::from(2.0 * h);
         x[index] = v;
@@ -85,16 +85,16 @@ fn check(name: &str, input: Shape, specs: &[BlockSpec], pass: Pass) {
 #[test]
 fn gradients_of_linear_layers() {
     let linear = Activation::Linear;
-    check("dense", Shape::new(1, 2, 5), &[block(Op::Dense { out: Shape::new(2, 3, 4) }, linear)], Pass::Eval);
+    check("dense", Shape::new(1, 2, 5), &[block(Op::Dense { out: Shape::new(2, 3, 4) }, linear)], Dropout::Off);
     for kernel in 1..=5 {
         for stride in 1..=3 {
             for padding in [Padding::Same, Padding::Valid] {
                 let name = format!("kernel {kernel} stride {stride} {padding:?}");
                 let specs = [block(conv(3, kernel, stride, padding), linear)];
-                check(&format!("conv {name}"), Shape::new(7, 6, 2), &specs, Pass::Eval);
+                check(&format!("conv {name}"), Shape::new(7, 6, 2), &specs, Dropout::Off);
                 if kernel >= stride {
                     let specs = [block(transposed(3, kernel, stride, padding), linear)];
-                    check(&format!("transposed {name}"), Shape::new(4, 3, 2), &specs, Pass::Eval);
+                    check(&format!("transposed {name}"), Shape::new(4, 3, 2), &specs, Dropout::Off);
                 }
             }
         }
@@ -107,7 +107,7 @@ fn gradients_of_activations() {
     // Kinks make central differences wrong where an input is near them; tanh and
     // sigmoid have none, and the others are linear on both sides, so one suffices.
     for activation in [Activation::Linear, Activation::Tanh, Activation::Sigmoid] {
-        check(&format!("{activation:?}"), Shape::latent(4), &[block(op, activation)], Pass::Eval);
+        check(&format!("{activation:?}"), Shape::latent(4), &[block(op, activation)], Dropout::Off);
     }
 }
 
@@ -156,12 +156,12 @@ fn derivative_of_a_tanh_that_begins_at_0() {
 fn gradients_of_batch_norm() {
     let normed = |op, activation| BlockSpec { batch_norm: true, ..block(op, activation) };
     let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);
-    check("normed dense", Shape::latent(4), &[dense], Pass::Eval);
+    check("normed dense", Shape::latent(4), &[dense], Dropout::Off);
     let specs = [
         normed(conv(3, 3, 1, Padding::Same), Activation::Tanh),
         normed(conv(2, 2, 2, Padding::Valid), Activation::Linear),
     ];
-    check("normed convolutions", Shape::new(4, 4, 2), &specs, Pass::Eval);
+    check("normed convolutions", Shape::new(4, 4, 2), &specs, Dropout::Off);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn gradients_of_dropout() {
         "dropout",
         Shape::new(5, 5, 3),
         &[block(conv(3, 1, 1, Padding::Same), Activation::Tanh), spec],
-        Pass::Train(99),
+        Dropout::Seed(99),
     );
 }
 
@@ -184,7 +184,7 @@ fn gradients_of_a_whole_chain() {
         block(conv(2, 3, 1, Padding::Same), Activation::Sigmoid),
         block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear),
     ];
-    check("chain", Shape::latent(3), &specs, Pass::Eval);
+    check("chain", Shape::latent(3), &specs, Dropout::Off);
 }
 
 /// Seven nested loops, straight from the definition, in f64.
@@ -237,7 +237,7 @@ fn forward_equals_the_definition() {
                     let dim = super::linear::weight_dim(op, network.blocks()[0].geometry());
                     let weights = ArrayView2::from_shape(dim, &params[network.blocks()[0].weights()]).expect("fits");
                     let output = network.output();
-                    let y = network.forward(&params, x.view(), Pass::Eval);
+                    let y = network.forward(&params, x.view(), Dropout::Off);
                     for (x, y) in x.rows().into_iter().zip(y.rows()) {
                         let expected = naive(op, input, output, weights, x.to_slice().expect("contiguous"));
                         for (y, e) in y.iter().zip(expected) {
@@ -262,7 +262,7 @@ fn the_penalty_has_the_gradient_of_the_squared_slope() {
         let mut params = network.init(Init::GlorotUniform, 3, 0);
         let x = random(&mut rng, 5, network.input().len());
         let mut half_square = |params: &[f32], grads: &mut [f32]| {
-            Penalty::default().add(&mut network, params, x.view(), 1.0, Pass::Eval, grads) / 2.0
+            Penalty::default().add(&mut network, params, x.view(), 1.0, Dropout::Off, grads) / 2.0
         };
         let mut grads = vec![0.0; params.len()];
         assert!(half_square(&params, &mut grads) > 1e-3);

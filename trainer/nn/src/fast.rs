@@ -1,7 +1,7 @@
 //! Convolutions with fewer multiplications than their definition has.
 //!
-//! Every convolution of the presets is a correlation with stride 1 once pixels are
-//! seen as `step × step` squares: a 4x4 convolution with stride 2 reads its input in
+//! Every convolution of the presets is a correlation with stride 1 when pixels are
+//! grouped into `step × step` squares: a 4x4 convolution with stride 2 reads its input in
 //! squares of 2x2 and has 2x2 taps, a transposed one writes its output in squares.
 //! Their gradients are the same with the sides exchanged. So there is one form,
 //! [`Correlation`], and two domains in which it is a product:
@@ -21,23 +21,45 @@
 //! with Keras that `trainer parity` asks for. With the points 0, ±1 and ∞ alone, and
 //! with the Fourier transform, the error stays where it is.
 //!
-//! | file | what stands there |
+//! Data passes through these stages:
+//!
+//! ```text
+//! map -> tiles -> points of the domain -> products with the weights at the points -> tiles -> map
+//! ```
+//!
+//! | file | contents |
 //! |---|---|
-//! | [`correlation`] | tiles, blocks, threads |
-//! | [`domain`] | the transforms' common form |
-//! | [`points`], [`transform`] | Winograd's |
-//! | [`fourier`] | Fourier's |
-//! | [`panel`] | the products |
+//! | `geometry.rs` | maps as squares, positions of tiles, places of weights |
+//! | `cost.rs` | which tile size is fastest, estimated |
+//! | `plan.rs` | a correlation in one or several parts; choice of vector instructions |
+//! | `forward.rs` | outputs: all stages for a block of tiles that fits the cache |
+//! | `gradient.rs` | gradient of the weights |
+//! | `weights.rs`, `tiles.rs` | weights and tiles at the points |
+//! | `memory.rs` | memory that is kept between calls |
+//! | `domain.rs` | trait of the transforms |
+//! | `points.rs`, `transform.rs` | Winograd's transforms |
+//! | `fourier.rs` | Fourier's transforms |
+//! | `panel.rs` | the products |
 
 // Loops over constant ranges become straight code over registers; iterators over the
 // same arrays are compiled as functions of their own, without vector instructions.
 #![allow(clippy::needless_range_loop)]
 
-pub mod correlation;
-pub mod domain;
-pub mod fourier;
-pub mod panel;
-pub mod points;
-pub mod transform;
+mod cost;
+mod domain;
+mod forward;
+mod fourier;
+mod geometry;
+mod gradient;
+mod memory;
+mod panel;
+mod plan;
+mod points;
+mod tiles;
+mod transform;
+mod weights;
 
-pub use correlation::{Correlation, Epilogue, Plan, Points, Scratch, Side};
+pub use forward::Epilogue;
+pub use geometry::{Correlation, Side};
+pub use memory::{Scratch, TransformedWeights};
+pub use plan::Plan;

@@ -25,13 +25,13 @@ pub struct BlockSpec {
     pub dropout: f32,
 }
 
-/// What differs between two passes over the same weights.
+/// Whether a forward pass drops values (Srivastava et al. 2014), and with which masks.
 #[derive(Debug, Clone, Copy)]
-pub enum Pass {
-    /// Dropout draws its masks from this seed.
-    Train(u64),
-    /// Nothing is dropped.
-    Eval,
+pub enum Dropout {
+    /// The masks are drawn from this seed.
+    Seed(u64),
+    /// Nothing is dropped. Batch normalisation uses the statistics of the batch all the same.
+    Off,
 }
 
 /// A layer at work.
@@ -88,7 +88,7 @@ impl Block {
     }
 
     /// Bias, or beta of the normalisation.
-    pub fn shift(&self) -> Range<usize> {
+    pub fn bias_or_beta(&self) -> Range<usize> {
         self.shift.clone()
     }
 
@@ -115,13 +115,13 @@ impl Block {
     /// First parameters.
     pub fn init(&self, init: Init, rng: &mut Xoshiro128PlusPlus, params: &mut [f32]) {
         init.weights(self.spec.layer.op, self.geometry(), rng, &mut params[self.weights()]);
-        params[self.shift()].fill(0.0);
+        params[self.bias_or_beta()].fill(0.0);
         init.gamma(rng, &mut params[self.gamma()]);
     }
 
     /// `y` = block(`x`).
-    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, pass: Pass) {
-        let mask = self.mask(pass);
+    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, dropout: Dropout) {
+        let mask = self.mask(dropout);
         if let Some(seed) = mask {
             if self.dropped.dim() != x.dim() {
                 self.dropped = Array2::zeros(x.dim());
@@ -147,7 +147,7 @@ impl Block {
 
     /// Turns `dy` into the gradient before the activation, adds to `grads` unless
     /// the block is frozen, and writes `dx` unless it is not wanted. `x`, `y` and
-    /// `pass` are those of the last [`forward`](Self::forward).
+    /// `dropout` are those of the last [`forward`](Self::forward).
     pub fn backward(
         &mut self,
         params: &[f32],
@@ -156,7 +156,7 @@ impl Block {
         y: ArrayView2<'_, f32>,
         mut dy: ArrayViewMut2<'_, f32>,
         mut dx: Option<ArrayViewMut2<'_, f32>>,
-        pass: Pass,
+        dropout: Dropout,
     ) {
         let activation = self.spec.layer.activation;
         match (&mut self.norm, grads.as_deref_mut()) {
@@ -174,7 +174,7 @@ impl Block {
             }
             (None, None) => activation::backward(activation, y, dy.view_mut()),
         }
-        let mask = self.mask(pass);
+        let mask = self.mask(dropout);
         let x = if mask.is_some() { self.dropped.view() } else { x };
         let d_weights = grads.map(|g| &mut g[self.weights.clone()]);
         self.linear.backward(
@@ -190,9 +190,9 @@ impl Block {
     }
 
     /// The seed of the dropout mask, if anything is dropped.
-    fn mask(&self, pass: Pass) -> Option<u64> {
-        match pass {
-            Pass::Train(seed) if self.spec.dropout > 0.0 => Some(seed ^ self.weights.start as u64),
+    fn mask(&self, dropout: Dropout) -> Option<u64> {
+        match dropout {
+            Dropout::Seed(seed) if self.spec.dropout > 0.0 => Some(seed ^ self.weights.start as u64),
             _ => None,
         }
     }

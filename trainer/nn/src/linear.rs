@@ -9,10 +9,10 @@
 //! Each is one matrix product a lane, forward and for both gradients; the layouts
 //! are Keras's kernels reshaped, but that Keras keeps `in` last in a transposed one.
 //!
-//! Two things make this fast. Where it pays, a convolution takes the way over
-//! [`fast`](super::fast) instead. And one with few outputs, whose patches
-//! would be much larger than its maps, is computed as its mirror image: it scatters
-//! `x·W'` like a transposed one, with `W'` the kernel turned round.
+//! Two other algorithms are faster for some layers. [`fast`](super::fast) is chosen where its estimated
+//! cost is lower. A convolution with few output channels, whose patches would be much larger than its
+//! maps, is computed as a transposed one with mirrored weights: it scatters `x·W'`, where `W'` is the
+//! kernel rotated by 180 degrees.
 
 use std::cell::RefCell;
 
@@ -26,11 +26,11 @@ use super::gemm::gemm;
 use super::patches::Patches;
 use super::{activation, lane_len};
 
-/// Values of patches that are handled at a time, so that they stay in the cache.
+/// Values of patches that are computed at a time, so that they stay in the cache.
 const SCRATCH_LEN: usize = 1 << 17;
 
-/// Outputs of a convolution under which its mirror image is faster.
-const FEW: u16 = 16;
+/// Convolutions with fewer output channels than this are computed with mirrored weights.
+const MIRROR_BELOW: u16 = 16;
 
 thread_local! {
     /// Shared by all layers that are computed from one thread. Taken out while in use: a thread that waits
@@ -50,7 +50,7 @@ pub struct Linear {
     op: Op,
     /// Shapes.
     pub geometry: Geometry,
-    form: Form,
+    method: Method,
     /// Where they are faster: of the forward pass, of `dx`, and of `d_weights`.
     fast: [Option<Plan>; 3],
     /// The weights of a mirrored convolution.
@@ -74,13 +74,13 @@ pub enum Kernels {
 
 /// How a layer is a matrix product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum Method {
     Dense,
     /// Patches of the input times the weights.
     Gather(Patches),
     /// The input times the weights, added to patches of the output.
     Scatter(Patches),
-    /// A convolution as a [`Form::Scatter`].
+    /// A convolution as a [`Method::Scatter`].
     Mirrored(Patches),
 }
 
@@ -123,24 +123,26 @@ impl Linear {
             return direct;
         }
         let lossy = kernels == Kernels::Faster;
-        // The tiles are still to be chosen.
+        // `fastest` chooses the size of the tiles.
         let forward = Correlation::forward(spec.op, &geometry, 0);
         let backward = Correlation::backward(spec.op, &geometry, 0);
         let fast = [(forward, false), (backward, false), (forward, true)];
-        Self { fast: fast.map(|(c, gradient)| c?.fastest(gradient, lossy)), ..direct }
+        Self { fast: fast.map(|(c, gradient)| c?.fastest(gradient, lossy).map(Plan::new)), ..direct }
     }
 
     /// A layer of this shape, computed with as many products as its definition has.
     fn direct(spec: &LayerSpec, geometry: Geometry) -> Self {
-        let form = match (spec.op, Patches::of(spec.op, &geometry)) {
-            (Op::Conv { channels, stride: 1, .. }, _) if channels < FEW && channels < geometry.input.channels => {
-                Form::Mirrored(Patches::mirrored(&geometry))
+        let method = match (spec.op, Patches::of(spec.op, &geometry)) {
+            (Op::Conv { channels, stride: 1, .. }, _)
+                if channels < MIRROR_BELOW && channels < geometry.input.channels =>
+            {
+                Method::Mirrored(Patches::mirrored(&geometry))
             }
-            (Op::Conv { .. }, Some(p)) => Form::Gather(p),
-            (Op::ConvTranspose { .. }, Some(p)) => Form::Scatter(p),
-            _ => Form::Dense,
+            (Op::Conv { .. }, Some(p)) => Method::Gather(p),
+            (Op::ConvTranspose { .. }, Some(p)) => Method::Scatter(p),
+            _ => Method::Dense,
         };
-        Self { op: spec.op, geometry, form, fast: [None, None, None], mirrored: Vec::new(), lanes: Vec::new() }
+        Self { op: spec.op, geometry, method, fast: [None, None, None], mirrored: Vec::new(), lanes: Vec::new() }
     }
 
     /// Rows and columns of the weight matrix.
@@ -150,46 +152,46 @@ impl Linear {
 
     /// Rows and columns of the matrix that is multiplied with.
     fn product_dim(&self) -> (usize, usize) {
-        match self.form {
-            Form::Mirrored(p) => (self.geometry.input.channels.into(), p.size()),
+        match self.method {
+            Method::Mirrored(p) => (self.geometry.input.channels.into(), p.size()),
             _ => self.weight_dim(),
         }
     }
 
-    /// How a task is done: the name of the form that was chosen for it.
-    pub fn way(&self, task: Task) -> String {
-        match (&self.fast[task as usize], self.form) {
+    /// Name of the algorithm that was chosen for a task.
+    pub fn algorithm(&self, task: Task) -> String {
+        match (&self.fast[task as usize], self.method) {
             (Some(plan), _) => plan.name(),
-            (None, Form::Dense) => "product".into(),
-            (None, Form::Gather(_) | Form::Scatter(_)) => "product, patches".into(),
-            (None, Form::Mirrored(_)) => "product, mirrored".into(),
+            (None, Method::Dense) => "product".into(),
+            (None, Method::Gather(_) | Method::Scatter(_)) => "product, patches".into(),
+            (None, Method::Mirrored(_)) => "product, mirrored".into(),
         }
     }
 
-    /// Real multiplications that a task needs in that form. Those of transforms by constants
-    /// are not among them, nor what a product adds to fill its registers.
+    /// Real multiplications of a task with that algorithm. Multiplications by the constants of a transform
+    /// are not counted, nor the padding of a product's last registers.
     pub fn multiplications(&self, task: Task, pictures: usize) -> u64 {
         if let Some(plan) = &self.fast[task as usize] {
             return plan.parts().map(|part| part.multiplications(pictures)).sum();
         }
         let (rows, columns) = self.product_dim();
-        let places = match self.form {
-            Form::Dense => 1,
-            Form::Gather(p) | Form::Scatter(p) | Form::Mirrored(p) => p.count(),
+        let places = match self.method {
+            Method::Dense => 1,
+            Method::Gather(p) | Method::Scatter(p) | Method::Mirrored(p) => p.count(),
         };
         (pictures * places) as u64 * (rows * columns) as u64
     }
 
-    /// Share of them that are for channels or outputs that are not there: a group of channels or
-    /// a tile is only multiplied as a whole. 0 … 1.
-    pub fn empty(&self, task: Task) -> f64 {
+    /// Share of these multiplications that are spent on padding, 0 … 1: channels are multiplied in groups
+    /// of 16, and tiles as a whole.
+    pub fn padding_fraction(&self, task: Task) -> f64 {
         let Some(plan) = &self.fast[task as usize] else { return 0.0 };
-        let (mut all, mut there) = (0.0, 0.0);
+        let (mut all, mut useful) = (0.0, 0.0);
         for part in plan.parts() {
             all += part.multiplications(1) as f64;
-            there += part.multiplications(1) as f64 * part.there();
+            useful += part.multiplications(1) as f64 * part.utilisation();
         }
-        1.0 - there / all
+        1.0 - useful / all
     }
 
     /// Calls `f(index in the weights, index in the mirrored ones)` for each weight of a convolution.
@@ -207,7 +209,7 @@ impl Linear {
 
     /// Brings the weights into the form that they are multiplied in.
     fn mirror(&mut self, weights: &[f32]) {
-        if let Form::Mirrored(_) = self.form {
+        if let Method::Mirrored(_) = self.method {
             let mut mirrored = std::mem::take(&mut self.mirrored);
             mirrored.resize(weights.len(), 0.0);
             self.for_each_mirrored(|from, to| mirrored[to] = weights[from]);
@@ -217,9 +219,11 @@ impl Linear {
 
     /// Pictures whose patches fit the scratch memory.
     fn pictures_at_a_time(&self) -> usize {
-        match self.form {
-            Form::Dense => usize::MAX,
-            Form::Gather(p) | Form::Scatter(p) | Form::Mirrored(p) => (SCRATCH_LEN / (p.count() * p.size())).max(1),
+        match self.method {
+            Method::Dense => usize::MAX,
+            Method::Gather(p) | Method::Scatter(p) | Method::Mirrored(p) => {
+                (SCRATCH_LEN / (p.count() * p.size())).max(1)
+            }
         }
     }
 
@@ -237,16 +241,16 @@ impl Linear {
             return;
         }
         self.mirror(weights);
-        let (form, at_a_time, dim) = (self.form, self.pictures_at_a_time(), self.product_dim());
-        let w = matrix(if let Form::Mirrored(_) = form { &self.mirrored } else { weights }, dim);
+        let (method, at_a_time, dim) = (self.method, self.pictures_at_a_time(), self.product_dim());
+        let w = matrix(if let Method::Mirrored(_) = method { &self.mirrored } else { weights }, dim);
         let lane = lane_len(x.nrows());
         self.lanes.resize_with(x.nrows().div_ceil(lane), Lane::default);
         let work = x.axis_chunks_iter(Axis(0), lane).into_par_iter().zip(y.axis_chunks_iter_mut(Axis(0), lane));
         work.zip(&mut self.lanes).for_each(|((x, mut y), lane)| {
             let step = at_a_time.min(x.nrows());
             for (x, mut y) in x.axis_chunks_iter(Axis(0), step).zip(y.axis_chunks_iter_mut(Axis(0), step)) {
-                match form {
-                    Form::Scatter(p) | Form::Mirrored(p) => {
+                match method {
+                    Method::Scatter(p) | Method::Mirrored(p) => {
                         let products = lane.patches(x.nrows() * p.count(), p.size());
                         gemm(per_place(&x, p.count()), w, products, false);
                         y.fill(0.0);
@@ -256,7 +260,7 @@ impl Linear {
                             p.scatter_add(products, slice_mut(&mut y));
                         }
                     }
-                    Form::Gather(p) => {
+                    Method::Gather(p) => {
                         lane.gather(&p, &x);
                         let seen = matrix(
                             &lane.patches[..x.nrows() * p.count() * p.size()],
@@ -264,7 +268,7 @@ impl Linear {
                         );
                         gemm(seen, w, per_place_mut(&mut y, p.count()), false);
                     }
-                    Form::Dense => gemm(x, w, y.view_mut(), false),
+                    Method::Dense => gemm(x, w, y.view_mut(), false),
                 }
                 epilogue.apply(y.as_slice_mut().expect("a batch is contiguous"));
             }
@@ -315,10 +319,10 @@ impl Linear {
             return;
         }
         self.mirror(weights);
-        let (form, at_a_time, dim) = (self.form, self.pictures_at_a_time(), self.product_dim());
+        let (method, at_a_time, dim) = (self.method, self.pictures_at_a_time(), self.product_dim());
         let lane_len = lane_len(x.nrows());
         self.lanes.resize_with(x.nrows().div_ceil(lane_len), Lane::default);
-        let w = matrix(if let Form::Mirrored(_) = form { &self.mirrored } else { weights }, dim);
+        let w = matrix(if let Method::Mirrored(_) = method { &self.mirrored } else { weights }, dim);
         let want_dw = d_weights.is_some();
 
         // One entry a lane, so that lanes can be handed to threads whether or not dx is wanted.
@@ -336,8 +340,8 @@ impl Linear {
                 let n = x.nrows();
                 let dx = dx.as_mut().map(|dx| dx.slice_mut(s![i * step..i * step + n, ..]));
                 let add = i > 0;
-                match form {
-                    Form::Scatter(p) | Form::Mirrored(p) => {
+                match method {
+                    Method::Scatter(p) | Method::Mirrored(p) => {
                         lane.gather(&p, &dy);
                         let d_products = matrix(&lane.patches[..n * p.count() * p.size()], (n * p.count(), p.size()));
                         if want_dw {
@@ -352,7 +356,7 @@ impl Linear {
                             gemm(d_products, w.reversed_axes(), per_place_mut(&mut dx, p.count()), false);
                         }
                     }
-                    Form::Gather(p) => {
+                    Method::Gather(p) => {
                         let dy = per_place(&dy, p.count());
                         if want_dw {
                             lane.gather(&p, &x);
@@ -369,7 +373,7 @@ impl Linear {
                             }
                         }
                     }
-                    Form::Dense => {
+                    Method::Dense => {
                         if want_dw {
                             gemm(x.reversed_axes(), dy, matrix_mut(&mut lane.d_weights, dim), add);
                         }
@@ -381,7 +385,7 @@ impl Linear {
             }
         });
         if let Some(d_weights) = d_weights {
-            if let Form::Mirrored(_) = form {
+            if let Method::Mirrored(_) = method {
                 // The mirrored weights have done their work.
                 let mut sum = std::mem::take(&mut self.mirrored);
                 sum.fill(0.0);

@@ -1,15 +1,15 @@
-//! What the two players want, on logits.
+//! Losses of the discriminator and the generator, computed from logits.
 
 use ndarray::{ArrayView1, ArrayViewMut1, Zip};
 use serde::{Deserialize, Serialize};
 
 use super::activation::sigmoid;
 
-/// The game's rule.
+/// Which loss is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// Binary cross-entropy against [`Labels`](crate::config::Labels); the generator's is the
+    /// Binary cross-entropy against labels; the generator's is the
     /// non-saturating one (Goodfellow et al. 2014, arXiv:1406.2661).
     #[default]
     Bce,

@@ -4,7 +4,7 @@ use gen_core::Shape;
 use gen_core::spec::SpecError;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use super::block::{Block, BlockSpec, Pass};
+use super::block::{Block, BlockSpec, Dropout};
 use super::init::{self, Init};
 use super::linear::Kernels;
 
@@ -81,13 +81,13 @@ impl Network {
     }
 
     /// Sends a batch through: `[N, input]` in, `[N, output]` out.
-    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, pass: Pass) -> ArrayView2<'_, f32> {
+    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, dropout: Dropout) -> ArrayView2<'_, f32> {
         resize(&mut self.maps[0], x.dim());
         self.maps[0].assign(&x);
         for (i, block) in self.blocks.iter_mut().enumerate() {
             let (before, after) = self.maps.split_at_mut(i + 1);
             resize(&mut after[0], (x.nrows(), block.geometry().output.len()));
-            block.forward(params, before[i].view(), after[0].view_mut(), pass);
+            block.forward(params, before[i].view(), after[0].view_mut(), dropout);
         }
         self.maps[self.blocks.len()].view()
     }
@@ -109,21 +109,21 @@ impl Network {
         self.d_maps[last].view_mut()
     }
 
-    /// Sends the gradient back through the last batch's `pass`. Adds to `grads`
+    /// Sends the gradient back through the last forward pass, which had the same `dropout`. Adds to `grads`
     /// unless the network is frozen; returns the gradient of the input if wanted.
     pub fn backward(
         &mut self,
         params: &[f32],
         mut grads: Option<&mut [f32]>,
         want_dx: bool,
-        pass: Pass,
+        dropout: Dropout,
     ) -> Option<ArrayView2<'_, f32>> {
         for (i, block) in self.blocks.iter_mut().enumerate().rev() {
             let (before, after) = self.d_maps.split_at_mut(i + 1);
             resize(&mut before[i], self.maps[i].dim());
             let dx = (i > 0 || want_dx).then(|| before[i].view_mut());
             let (x, y) = (self.maps[i].view(), self.maps[i + 1].view());
-            block.backward(params, grads.as_deref_mut(), x, y, after[0].view_mut(), dx, pass);
+            block.backward(params, grads.as_deref_mut(), x, y, after[0].view_mut(), dx, dropout);
         }
         want_dx.then(|| self.d_maps[0].view())
     }

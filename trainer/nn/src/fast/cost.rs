@@ -1,0 +1,84 @@
+//! Which tiles are fastest for a correlation: what they cost, and what one large product costs.
+
+use super::fourier::REAL;
+use super::geometry::{Correlation, Side};
+
+/// Sides of tiles that there are domains for.
+pub(super) const TILES: [usize; 4] = [2, 3, 4, 8];
+
+/// The one with a point beside 0, 1, −1 and infinity.
+pub(super) const LOSSY: usize = 4;
+
+impl Correlation {
+    /// How this correlation is fastest, or `None` where one product is faster. `gradient` says
+    /// what it is wanted for, `lossy` whether tiles will do that lose digits.
+    pub fn fastest(self, gradient: bool, lossy: bool) -> Option<Vec<Self>> {
+        // Groups that are mostly empty are not worth it.
+        if self.input.channels < 16 || self.output.channels < 16 {
+            return None;
+        }
+        let forms = [vec![self], self.split_by_pixel()].into_iter().flat_map(|parts| {
+            let with = move |tile| parts.iter().map(|part| Self { tile, ..*part }).collect::<Vec<_>>();
+            TILES.into_iter().filter(move |tile| lossy || *tile != LOSSY).map(with)
+        });
+        let cost = |parts: &Vec<Self>| parts.iter().map(|part| part.cost(gradient)).sum::<f64>();
+        let forms = forms.filter(|parts| parts.iter().all(Self::has_form));
+        let best = forms.min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        (cost(&best) < self.cost_of_product()).then_some(best)
+    }
+
+    /// Nanoseconds for a picture on one core of a Zen 4, fitted to
+    /// `cargo run --release -p trainer --example layer_speed`: a product of two groups
+    /// takes 5 here and 5.5 in one large product; bringing a group of channels to a
+    /// point or back takes 6, twice that where nothing of a tile stays in the cache;
+    /// a group of a patch takes 2.
+    fn cost(&self, gradient: bool) -> f64 {
+        let (ks, ns) = (self.input.groups(), self.output.groups());
+        let group = if gradient { 12.0 } else { 6.0 };
+        let (rows, columns) = self.tiles();
+        let points = (self.tile + self.taps - 1).pow(2);
+        (rows * columns) as f64 * (5.0 * (self.products() * ks * ns) as f64 + group * (points * (ks + ns)) as f64)
+    }
+
+    /// The same for one product of all patches, which multiplies no empty channels.
+    fn cost_of_product(&self) -> f64 {
+        let channels = |side: &Side| (side.step * side.step * side.channels) as f64 / 16.0;
+        let writes = self.output.step > 1;
+        let places = if writes { (self.input.height, self.input.width) } else { self.positions };
+        let patches = (places.0 * places.1 * self.taps * self.taps) as f64;
+        let (input, output) = (channels(&self.input), channels(&self.output));
+        patches * (5.5 * input * output + 2.0 * if writes { output } else { input })
+    }
+
+    /// Whether there is a domain for these tiles and taps.
+    pub fn has_form(&self) -> bool {
+        matches!((self.tile, self.taps), (2..=4, 2) | (2, 3) | (8, 5))
+    }
+
+    /// Real multiplications that a tile needs for one input and one output channel.
+    pub(super) fn products(&self) -> usize {
+        match (self.tile + self.taps - 1).pow(2) {
+            144 => REAL + (144 - REAL) / 2 * 3,
+            points => points,
+        }
+    }
+
+    /// Real multiplications of the products at the points, of this correlation or of the gradient
+    /// of its weights, over so many pictures. Groups of channels count whole, as do tiles.
+    pub fn multiplications(&self, pictures: usize) -> u64 {
+        let (rows, columns) = self.tiles();
+        let channels = (16 * self.input.groups(), 16 * self.output.groups());
+        (pictures * rows * columns) as u64 * (self.products() * channels.0 * channels.1) as u64
+    }
+
+    /// Share of the multiplications that are not for padding of channels or tiles, 0 … 1.
+    pub fn utilisation(&self) -> f64 {
+        let full = |channels: usize| channels as f64 / channels.next_multiple_of(16) as f64;
+        let along = |len: usize, positions: usize| {
+            let (outputs, step) = if self.output.only.is_some() { (positions, 1) } else { (len, self.output.step) };
+            outputs as f64 / (positions.next_multiple_of(self.tile) * step) as f64
+        };
+        let outputs = along(self.output.height, self.positions.0) * along(self.output.width, self.positions.1);
+        outputs * full(self.input.channels) * full(self.output.channels)
+    }
+}

@@ -1,0 +1,256 @@
+//! What a correlation reads and writes: maps as squares of pixels, and where each weight is.
+
+use gen_core::spec::{Geometry, Op, Shape};
+
+/// A map as the correlation sees it: squares of `step × step` pixels, counted so that
+/// the topmost pixel of square 0 is row `−origin`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Side {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+    /// Channels of a pixel.
+    pub channels: usize,
+    /// Side of a square.
+    pub step: usize,
+    /// Pixels over the top edge that square 0 begins with.
+    pub origin_y: usize,
+    /// The same over the left edge.
+    pub origin_x: usize,
+    /// The one pixel of each square that is meant; all of them if there is none. Origins may
+    /// then be less than 0, as wrapped numbers.
+    pub only: Option<(usize, usize)>,
+}
+
+impl Side {
+    pub(super) fn of(shape: Shape, step: usize, (origin_y, origin_x): (usize, usize)) -> Self {
+        let Shape { height, width, channels } = shape;
+        Self {
+            height: height.into(),
+            width: width.into(),
+            channels: channels.into(),
+            step,
+            origin_y,
+            origin_x,
+            only: None,
+        }
+    }
+
+    pub(super) fn groups_per_pixel(&self) -> usize {
+        self.channels.div_ceil(16)
+    }
+
+    /// Pixels of a square that are meant.
+    fn pixels(&self) -> usize {
+        if self.only.is_some() { 1 } else { self.step * self.step }
+    }
+
+    /// Groups of channels of a square.
+    pub(super) fn groups(&self) -> usize {
+        self.pixels() * self.groups_per_pixel()
+    }
+
+    /// Values of a map.
+    pub(super) fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Place in the map of the pixel in square (`i`, `j`), if it is not over an edge.
+    #[inline(always)]
+    pub(super) fn at(&self, i: usize, j: usize, (a, b): (usize, usize)) -> Option<usize> {
+        let row = (self.step * i + a).wrapping_sub(self.origin_y);
+        let column = (self.step * j + b).wrapping_sub(self.origin_x);
+        (row < self.height && column < self.width).then(|| (row * self.width + column) * self.channels)
+    }
+}
+
+/// Where the weight of a tap between two channels stands in the layer's parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taps {
+    /// Side of the layer's own kernel.
+    pub kernel: usize,
+    /// From tap to tap in the layer's parameters.
+    pub tap_stride: usize,
+    /// From one input channel to the next.
+    pub input_stride: usize,
+    /// From one output channel to the next.
+    pub output_stride: usize,
+    /// Whether the correlation meets the kernel's taps from the last to the first.
+    pub flipped: bool,
+}
+
+impl Taps {
+    /// Of a layer; `forward` says whether the correlation's input is the layer's.
+    pub(super) fn of(op: Op, g: &Geometry, forward: bool, flipped: bool) -> Self {
+        let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
+        let kernel = usize::from(g.y.kernel);
+        // As `Linear` lays them out.
+        let (tap_stride, of_input, of_output) = match op {
+            Op::ConvTranspose { .. } => (cout, kernel * kernel * cout, 1),
+            _ => (cin * cout, cout, 1),
+        };
+        let (input_stride, output_stride) = if forward { (of_input, of_output) } else { (of_output, of_input) };
+        Self { kernel, tap_stride, input_stride, output_stride, flipped }
+    }
+}
+
+/// `output[I] = Σ_d weights[d] · input[I + d]` over `taps × taps` squares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Correlation {
+    /// What is read.
+    pub input: Side,
+    /// What is written.
+    pub output: Side,
+    /// Rows and columns of squares that are written.
+    pub positions: (usize, usize),
+    /// Side of the kernel, in squares.
+    pub taps: usize,
+    /// Where its weights are.
+    pub weights: Taps,
+    /// Side of the square of outputs that a tile computes.
+    pub tile: usize,
+}
+
+/// A place over an edge of the map, where everything is 0.
+pub(super) const OUTSIDE: u32 = u32::MAX;
+
+impl Correlation {
+    /// The forward pass of a layer, with output tiles of side `tile`; `None` if the
+    /// layer has no such form.
+    pub fn forward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
+        match op {
+            Op::Dense { .. } => None,
+            Op::Conv { .. } => Self::reading(op, g, tile, true),
+            Op::ConvTranspose { .. } => Self::writing(op, g, tile, true),
+        }
+    }
+
+    /// The gradient of a layer's input, from that of its output.
+    pub fn backward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
+        match op {
+            Op::Dense { .. } => None,
+            Op::Conv { .. } => Self::writing(op, g, tile, false),
+            Op::ConvTranspose { .. } => Self::reading(op, g, tile, false),
+        }
+    }
+
+    /// A kernel that reads squares of `from`: `to[i] = Σ w[a] · from[stride·i + a − pad]`.
+    fn reading(op: Op, g: &Geometry, tile: usize, forward: bool) -> Option<Self> {
+        let (from, to) = if forward { (g.input, g.output) } else { (g.output, g.input) };
+        let (step, taps) = Self::squares(g)?;
+        Some(Self {
+            input: Side::of(from, step, (g.y.pad.into(), g.x.pad.into())),
+            output: Side::of(to, 1, (0, 0)),
+            positions: (to.height.into(), to.width.into()),
+            taps,
+            weights: Taps::of(op, g, forward, false),
+            tile,
+        })
+    }
+
+    /// A kernel that writes squares of `to`: `to[stride·i + a − pad] += w[a] · from[i]`.
+    fn writing(op: Op, g: &Geometry, tile: usize, forward: bool) -> Option<Self> {
+        let (from, to) = if forward { (g.input, g.output) } else { (g.output, g.input) };
+        let (step, taps) = Self::squares(g)?;
+        let (pad_y, pad_x) = (usize::from(g.y.pad), usize::from(g.x.pad));
+        // Whole squares over the edge are not written: the kernel begins further in.
+        let output = Side::of(to, step, (pad_y % step, pad_x % step));
+        let positions = |len: usize, origin: usize| (len - 1 + origin) / step + 1;
+        Some(Self {
+            input: Side::of(from, 1, (taps - 1 - pad_y / step, taps - 1 - pad_x / step)),
+            positions: (positions(output.height, output.origin_y), positions(output.width, output.origin_x)),
+            output,
+            taps,
+            weights: Taps::of(op, g, forward, true),
+            tile,
+        })
+    }
+
+    /// Side of a square, and of the kernel in squares.
+    fn squares(g: &Geometry) -> Option<(usize, usize)> {
+        let (kernel, stride) = (usize::from(g.y.kernel), usize::from(g.y.stride));
+        let taps = kernel / stride;
+        (kernel == taps * stride && stride <= 2 && matches!(taps, 2 | 3 | 5)).then_some((stride, taps))
+    }
+
+    /// The same output in parts, one for each pixel of a square. Their tiles need not meet the
+    /// whole squares, so that a map of 8x8 pixels, in squares that begin one pixel over its
+    /// edge, takes four times 4x4 places instead of 5x5 places of four pixels.
+    pub fn split_by_pixel(&self) -> Vec<Self> {
+        let step = self.output.step;
+        if step == 1 {
+            return vec![*self];
+        }
+        let along = |origin: usize, pixel: usize, len: usize| {
+            // Squares before the first whose pixel is inside.
+            let shift = origin.saturating_sub(pixel).div_ceil(step);
+            (shift, (len + origin).saturating_sub(pixel + step * shift).div_ceil(step))
+        };
+        let part = |pixel: usize| {
+            let only = (pixel / step, pixel % step);
+            let (rows_off, rows) = along(self.output.origin_y, only.0, self.output.height);
+            let (columns_off, columns) = along(self.output.origin_x, only.1, self.output.width);
+            let mut part = Self { positions: (rows, columns), ..*self };
+            part.output.only = Some(only);
+            part.output.origin_y = self.output.origin_y.wrapping_sub(step * rows_off);
+            part.output.origin_x = self.output.origin_x.wrapping_sub(step * columns_off);
+            part.input.origin_y = self.input.origin_y.wrapping_sub(rows_off);
+            part.input.origin_x = self.input.origin_x.wrapping_sub(columns_off);
+            part
+        };
+        // Of a map with one row, some pixels of the squares are never there.
+        let some = |part: &Self| part.positions.0 > 0 && part.positions.1 > 0;
+        (0..step * step).map(part).filter(some).collect()
+    }
+
+    pub(super) fn tiles(&self) -> (usize, usize) {
+        (self.positions.0.div_ceil(self.tile), self.positions.1.div_ceil(self.tile))
+    }
+
+    /// Place of a weight: tap (`dy`, `dx`) of the correlation, for the pixels `a` and
+    /// `b` of an input and an output square (one of the two sides has step 1).
+    pub(super) fn tap_at(&self, (dy, dx): (usize, usize), a: (usize, usize), b: (usize, usize)) -> usize {
+        let step = self.input.step.max(self.output.step);
+        let along = |d: usize, a: usize, b: usize| {
+            let d = if self.weights.flipped { self.taps - 1 - d } else { d };
+            step * d + a + b
+        };
+        (along(dy, a.0, b.0) * self.weights.kernel + along(dx, a.1, b.1)) * self.weights.tap_stride
+    }
+
+    /// The groups of channels of a square: (pixel of the square, first channel, number of channels).
+    pub(super) fn channel_groups(side: &Side) -> impl Iterator<Item = ((usize, usize), usize, usize)> + Clone + '_ {
+        let per_pixel = side.groups_per_pixel();
+        (0..side.groups()).map(move |g| {
+            let (pixel, first) = (g / per_pixel, g % per_pixel * 16);
+            let pixel = side.only.unwrap_or((pixel / side.step, pixel % side.step));
+            (pixel, first, (side.channels - first).min(16))
+        })
+    }
+
+    /// For tiles `first …` of all pictures, where the values of `size × size` squares
+    /// stand that begin at the tile's place: `[tile][square]`.
+    pub(super) fn find_places(
+        &self,
+        side: &Side,
+        size: usize,
+        pixel: (usize, usize),
+        first: usize,
+        count: usize,
+        places: &mut Vec<u32>,
+    ) {
+        let (rows, columns) = self.tiles();
+        places.clear();
+        for tile in first..first + count {
+            let (picture, row, column) = (tile / (rows * columns), tile / columns % rows, tile % columns);
+            let base = picture * side.len();
+            for i in 0..size {
+                for j in 0..size {
+                    let at = side.at(row * self.tile + i, column * self.tile + j, pixel);
+                    places.push(at.map_or(OUTSIDE, |at| (base + at) as u32));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+use gen_core::spec::{Geometry, Op, Shape};
+use gen_core::{Activation, LayerSpec, Padding};
+
+use super::super::cost::{LOSSY, TILES};
+use super::*;
+
+/// Values that look random, around 0.
+fn values(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Calls `f(input value, weight, output value)` for each product of the layer, by the textbook.
+fn for_each_product(op: Op, g: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
+    let (i, o, k) = (g.input, g.output, g.y.kernel as isize);
+    let (cin, cout) = (usize::from(i.channels), usize::from(o.channels));
+    let (stride, pad_y, pad_x) = (g.y.stride as isize, g.y.pad as isize, g.x.pad as isize);
+    let transposed = matches!(op, Op::ConvTranspose { .. });
+    let (small, large) = if transposed { (i, o) } else { (o, i) };
+    for y in 0..small.height as isize {
+        for x in 0..small.width as isize {
+            for a in 0..k {
+                for b in 0..k {
+                    let (row, column) = (stride * y + a - pad_y, stride * x + b - pad_x);
+                    if row < 0 || column < 0 || row >= large.height as isize || column >= large.width as isize {
+                        continue;
+                    }
+                    let near = (y * small.width as isize + x) as usize;
+                    let far = (row * large.width as isize + column) as usize;
+                    let tap = (a * k + b) as usize;
+                    for ci in 0..cin {
+                        for co in 0..cout {
+                            if transposed {
+                                f(near * cin + ci, (ci * (k * k) as usize + tap) * cout + co, far * cout + co);
+                            } else {
+                                f(far * cin + ci, (tap * cin + ci) * cout + co, near * cout + co);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Largest difference, as a share of the largest value.
+fn error(ours: &[f32], exact: &[f64]) -> f64 {
+    let most = exact.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    ours.iter().zip(exact).fold(0.0f64, |m, (&a, &b)| m.max((f64::from(a) - b).abs())) / most
+}
+
+/// All vector instructions that this processor has, and none.
+fn archs() -> Vec<Arch> {
+    #[cfg(target_arch = "x86_64")]
+    let older = pulp::x86::V3::try_new().map(Arch::V3);
+    #[cfg(not(target_arch = "x86_64"))]
+    let older = None;
+    [Arch::Scalar, Arch::new()].into_iter().chain(older).collect()
+}
+
+/// Of the largest value. Sums over more products have larger errors, but larger values, too.
+const BOUND: f64 = 1e-6;
+
+/// With tiles that lose digits.
+const LOSSY_BOUND: f64 = 4e-6;
+
+fn check(op: Op, input: Shape, n: usize) {
+    let spec = LayerSpec { op, activation: Activation::Linear };
+    let g = spec.geometry(input).unwrap();
+    let (x, w, dy) = (values(n * g.input.len(), 1), values(g.weight_count(), 2), values(n * g.output.len(), 3));
+    let (mut y, mut dx, mut dw) = (vec![0.0f64; dy.len()], vec![0.0f64; x.len()], vec![0.0f64; w.len()]);
+    for p in 0..n {
+        let (pi, po) = (p * g.input.len(), p * g.output.len());
+        for_each_product(op, &g, |i, k, o| {
+            y[po + o] += f64::from(x[pi + i]) * f64::from(w[k]);
+            dx[pi + i] += f64::from(dy[po + o]) * f64::from(w[k]);
+            dw[k] += f64::from(dy[po + o]) * f64::from(x[pi + i]);
+        });
+    }
+    let mut scratch = Scratch::default();
+    for tile in TILES {
+        let forward = Correlation::forward(op, &g, tile).unwrap();
+        let backward = Correlation::backward(op, &g, tile).unwrap();
+        if !forward.has_form() {
+            continue;
+        }
+        for (arch, apart) in archs().into_iter().flat_map(|arch| [(arch, false), (arch, true)]) {
+            let parts = |c: Correlation| if apart { c.split_by_pixel() } else { vec![c] };
+            let (mut our_y, mut our_dx, mut our_dw) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], w.clone());
+            for part in parts(forward) {
+                let points = &mut TransformedWeights::default();
+                part.run_on(arch, &w, &x, &mut our_y, Epilogue::Store, points, &mut scratch);
+                part.add_gradient_on(arch, &mut our_dw, &x, &dy, &mut scratch);
+            }
+            for part in parts(backward) {
+                let points = &mut TransformedWeights::default();
+                part.run_on(arch, &w, &dy, &mut our_dx, Epilogue::Store, points, &mut scratch);
+            }
+            our_dw.iter_mut().zip(&w).for_each(|(d, w)| *d -= w);
+            let errors = [error(&our_y, &y), error(&our_dx, &dx), error(&our_dw, &dw)];
+            let what = format!("{op:?} on {input}, tiles of {tile}, {arch:?}, apart: {apart}");
+            println!("{what}: {errors:?}");
+            assert!(errors.iter().all(|&e| e < if tile == LOSSY { LOSSY_BOUND } else { BOUND }), "{what}: {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn equals_the_textbook_for_every_shape() {
+    let conv = |channels, kernel, stride, padding| Op::Conv { channels, kernel, stride, padding };
+    let transposed = |channels, kernel, stride, padding| Op::ConvTranspose { channels, kernel, stride, padding };
+    let (same, valid) = (Padding::Same, Padding::Valid);
+    check(conv(32, 5, 1, same), Shape::new(9, 7, 16), 2);
+    check(conv(20, 5, 1, valid), Shape::new(9, 12, 35), 3);
+    check(conv(7, 3, 1, same), Shape::new(8, 8, 17), 1);
+    check(conv(48, 3, 1, valid), Shape::new(6, 5, 3), 2);
+    check(conv(24, 4, 2, same), Shape::new(16, 8, 12), 2);
+    check(conv(16, 4, 2, valid), Shape::new(30, 31, 16), 1);
+    check(conv(16, 4, 2, same), Shape::new(1, 3, 16), 2);
+    check(conv(16, 2, 1, same), Shape::new(5, 5, 16), 1);
+    check(transposed(24, 4, 2, same), Shape::new(4, 4, 48), 3);
+    check(transposed(12, 4, 2, same), Shape::new(16, 15, 24), 1);
+    check(transposed(5, 4, 2, valid), Shape::new(3, 5, 18), 1);
+    check(transposed(16, 5, 1, same), Shape::new(6, 6, 16), 1);
+    // Squares of two pixels with 3x3 and 5x5 taps.
+    check(conv(20, 6, 2, same), Shape::new(12, 9, 18), 2);
+    check(conv(16, 6, 2, valid), Shape::new(17, 16, 7), 1);
+    check(conv(18, 10, 2, same), Shape::new(16, 13, 16), 1);
+    check(transposed(18, 6, 2, same), Shape::new(6, 7, 20), 2);
+    check(transposed(7, 6, 2, valid), Shape::new(4, 3, 16), 1);
+    check(transposed(16, 10, 2, same), Shape::new(8, 5, 17), 1);
+}
+
+#[test]
+fn a_bias_and_a_leaky_activation_come_with_it() {
+    let op = Op::Conv { channels: 20, kernel: 5, stride: 1, padding: Padding::Same };
+    let g = LayerSpec { op, activation: Activation::Linear }.geometry(Shape::new(6, 6, 16)).unwrap();
+    let (x, w, bias) = (values(g.input.len(), 1), values(g.weight_count(), 2), values(20, 4));
+    let (mut plain, mut fused) = (vec![0.0; g.output.len()], vec![0.0; g.output.len()]);
+    let (forward, mut scratch) = (Correlation::forward(op, &g, 8).unwrap(), Scratch::default());
+    for arch in archs() {
+        let (points, leaky) = (&mut TransformedWeights::default(), Epilogue::BiasLeaky { bias: &bias, slope: 0.3 });
+        forward.run_on(arch, &w, &x, &mut plain, Epilogue::Store, points, &mut scratch);
+        forward.run_on(arch, &w, &x, &mut fused, leaky, points, &mut scratch);
+        for (i, (p, f)) in plain.iter().zip(&fused).enumerate() {
+            let v = p + bias[i % 20];
+            assert_eq!(*f, if v > 0.0 { v } else { 0.3 * v });
+        }
+    }
+}
+
+#[test]
+fn points_follow_the_weights() {
+    let op = Op::Conv { channels: 16, kernel: 4, stride: 2, padding: Padding::Same };
+    let g = LayerSpec { op, activation: Activation::Linear }.geometry(Shape::new(8, 8, 16)).unwrap();
+    let (x, mut w) = (values(g.input.len(), 1), values(g.weight_count(), 2));
+    let forward = Correlation::forward(op, &g, 2).unwrap();
+    let (mut kept, mut scratch) = (TransformedWeights::default(), Scratch::default());
+    let mut run = |w: &[f32], points: &mut TransformedWeights| {
+        let mut y = vec![0.0; g.output.len()];
+        forward.run(w, &x, &mut y, Epilogue::Store, points, &mut scratch);
+        y
+    };
+    let first = run(&w, &mut kept);
+    assert!(kept.correlation.is_some(), "points of a small layer are kept");
+    assert_eq!(first, run(&w, &mut kept));
+    w[7] += 1.0;
+    let second = run(&w, &mut kept);
+    assert_ne!(first, second);
+    assert_eq!(second, run(&w, &mut TransformedWeights::default()));
+}

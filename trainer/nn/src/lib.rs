@@ -1,0 +1,49 @@
+//! Layers of a DCGAN with their gradients, losses and optimisers, over ndarray.
+//!
+//! A batch is an `[N, H·W·C]` matrix: one picture a row, values in `[H, W, C]` order. All parameters of
+//! a network are one flat vector, so optimisers, averages and checkpoints do not depend on the layers.
+//! A name with the prefix `d_` (or `d` before a letter, as in `dx`) is the gradient of the loss with
+//! respect to the rest of the name.
+//!
+//! Results do not depend on the number of threads: a batch is always cut into [`LANES`] lanes, and sums
+//! over lanes are taken in the order of the lanes.
+//!
+//! This is a crate of its own because most of its code is compiled once for each kind of vector
+//! instructions. Cargo builds it beside the trainer's other dependencies, and only again when it changes.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`network`], [`block`] | a chain of layers; one layer with its bias or normalisation and activation |
+//! | [`linear`], [`patches`], [`gemm`] | dense layers and convolutions as matrix products |
+//! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
+//! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | what is not a product |
+//! | [`init`], [`loss`], [`penalty`], [`optim`] | first weights, losses, R1 and R2, updates |
+
+pub mod activation;
+pub mod batch_norm;
+pub mod block;
+pub mod channels;
+pub mod dropout;
+pub mod fast;
+pub mod gemm;
+#[cfg(test)]
+mod gradcheck;
+pub mod init;
+pub mod linear;
+pub mod loss;
+pub mod network;
+pub mod optim;
+pub mod patches;
+pub mod penalty;
+
+pub use block::{BlockSpec, Dropout};
+pub use network::Network;
+
+/// Number of lanes that a batch is cut into; threads take lanes. With more lanes, adding up their weight
+/// gradients takes longer; with fewer, the cores of a larger machine have nothing to do.
+pub const LANES: usize = 8;
+
+/// Pictures in a lane of a batch of `n`.
+pub fn lane_len(n: usize) -> usize {
+    n.div_ceil(LANES).max(1)
+}
