@@ -373,7 +373,7 @@ impl Config {
         ensure!([real, generated, noise].into_iter().all(is_label), "labels: each from -10 to 10");
         ensure!(real != generated, "labels: `real` and `generated` must differ");
         ensure!(
-            self.loss == Loss::Bce || self.labels == Labels::default(),
+            self.loss.has_targets() || self.labels == Labels::default(),
             "labels: they belong to loss = \"bce\"; leave them out"
         );
         if let Some(Penalty { real, generated, every }) = self.penalty {

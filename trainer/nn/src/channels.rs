@@ -209,7 +209,7 @@ impl<const K: usize, F: Fn(&mut f32, &mut f32, [f32; K])> WithSimd for ChangeBot
         for (a, b) in a.chunks_exact_mut(width).zip(b.chunks_exact_mut(width)) {
             let whole = width / REGISTER * REGISTER;
             for at in (0..whole).step_by(REGISTER) {
-                // Copies, of which the compiler knows that none lies over another.
+                // Copies, which the compiler knows not to alias.
                 let (mut x, mut y) = (*register(a, at), *register(b, at));
                 let mut m = [[0.0; REGISTER]; K];
                 for k in 0..K {

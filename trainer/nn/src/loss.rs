@@ -23,9 +23,23 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// Whether a logit's loss depends on the logit of a picture of the other kind.
+    /// Whether a logit's loss depends on the logit of a picture of the other kind (real or generated).
     pub fn compares(self) -> bool {
         self == Self::Relativistic
+    }
+
+    /// Whether the loss has targets, so that labels can be smoothed or made noisy.
+    pub fn has_targets(self) -> bool {
+        self == Self::Bce
+    }
+
+    /// Name and unit, for the axis of a plot.
+    pub fn axis_label(self) -> &'static str {
+        match self {
+            Self::Bce => "cross-entropy (nats)",
+            Self::Hinge => "hinge loss",
+            Self::Relativistic => "relativistic loss",
+        }
     }
 
     /// The discriminator's loss over real (or generated) pictures, divided by `denominator`, and

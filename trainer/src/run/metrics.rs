@@ -179,15 +179,10 @@ pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
             .x_label_area_size(BELOW)
             .y_label_area_size(LEFT)
             .build_cartesian_2d(0..last, lowest..highest + margin)?;
-        let label = match loss {
-            Loss::Bce => "cross-entropy (nats)",
-            Loss::Hinge => "hinge loss",
-            Loss::Relativistic => "relativistic loss",
-        };
-        chart
+                chart
             .configure_mesh()
             .x_desc("step")
-            .y_desc(label)
+            .y_desc(loss.axis_label())
             .label_style(LABELS)
             .x_label_formatter(&step_label)
             .y_label_formatter(&short)
