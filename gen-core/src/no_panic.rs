@@ -1,62 +1,61 @@
-//! What holds for every model that was parsed, though the compiler cannot know it.
+//! Indexing and division that link no panic into a program for a chip.
 //!
-//! Where it says `list[i]` or `a / b`, and the compiler sees no reason why that should go well, a
-//! firmware has the machinery of panics inside, for cases that do not exist. The functions here
-//! are for the inference path instead. Whatever is not as they take it to be is an error in this
-//! crate, or in kernels from outside it. What happens then depends on the machine:
+//! The parser proves that every index is in range and that no divisor is 0, but the compiler cannot see that.
+//! For `list[i]` and `a / b` it therefore links panic code, which costs flash and cannot run. The
+//! inference path uses the functions of this module instead. An argument that breaks their rule is a bug in
+//! this crate, or in kernels from outside of it. The effect depends on the machine:
 //!
-//! | | |
+//! | machine | effect |
 //! |---|---|
-//! | a host, in any build | panics: a wrong picture must not pass for a right one |
+//! | a host, in any build | panics, so that a wrong picture is never taken for a right one |
 //! | a chip (`target_os = "none"`) with debug assertions | panics |
-//! | a chip without debug assertions | nothing is read or written out of bounds, no panic is linked, and the picture is wrong |
+//! | a chip without debug assertions | reads zeros, writes nothing out of bounds, and draws a wrong picture; no panic is linked |
 //!
-//! `tests/tests/panics.rs` sees to it that nothing else is left. Only the kernels in plain Rust, which
-//! no Cortex-M3 or larger needs, index as usual: there it costs from 14 to 33 % more instructions
-//! to do without.
+//! `tests/tests/panics.rs` checks that no other panic is linked. Only the portable kernels use ordinary
+//! indexing: without it they take 14 to 33 % more instructions. No Cortex-M3 or larger needs them.
 
 use core::slice::SliceIndex;
 
-/// Whether what is not as it should be panics.
+/// Whether a broken rule panics.
 pub(crate) const STRICT: bool = cfg!(any(debug_assertions, not(target_os = "none")));
 
-/// Panics if [`STRICT`] and the condition does not hold.
-macro_rules! certain {
+/// Asserts a condition if [`STRICT`], and does nothing otherwise.
+macro_rules! invariant {
     ($condition:expr $(, $message:literal)?) => {
-        assert!(!$crate::certain::STRICT || $condition $(, $message)?)
+        assert!(!$crate::no_panic::STRICT || $condition $(, $message)?)
     };
 }
-pub(crate) use certain;
+pub(crate) use invariant;
 
-/// `n`, which is not 0: what is divided by.
+/// `n`, which is not 0: a divisor.
 #[inline(always)]
 #[track_caller]
-pub(crate) const fn positive(n: usize) -> usize {
-    certain!(n > 0);
+pub(crate) const fn nonzero(n: usize) -> usize {
+    invariant!(n > 0);
     if n > 1 { n } else { 1 }
 }
 
-/// `i`, which is below `len`: an index of an array.
+/// `i`, which is below `len`: an index.
 #[inline(always)]
 #[track_caller]
-pub(crate) const fn below(len: usize, i: usize) -> usize {
-    certain!(i < len);
+pub(crate) const fn clamp_index(len: usize, i: usize) -> usize {
+    invariant!(i < len);
     if i < len { i } else { len - 1 }
 }
 
 /// `list[i]`
 #[inline(always)]
 #[track_caller]
-pub(crate) fn at<T: Copy + Default>(list: &[T], i: usize) -> T {
-    certain!(i < list.len());
+pub(crate) fn get_or_default<T: Copy + Default>(list: &[T], i: usize) -> T {
+    invariant!(i < list.len());
     list.get(i).copied().unwrap_or_default()
 }
 
 /// `list[i] = value`
 #[inline(always)]
 #[track_caller]
-pub(crate) fn set<T>(list: &mut [T], i: usize, value: T) {
-    certain!(i < list.len());
+pub(crate) fn write<T>(list: &mut [T], i: usize, value: T) {
+    invariant!(i < list.len());
     if let Some(to) = list.get_mut(i) {
         *to = value;
     }
@@ -65,27 +64,27 @@ pub(crate) fn set<T>(list: &mut [T], i: usize, value: T) {
 /// `&list[range]`
 #[inline(always)]
 #[track_caller]
-pub(crate) fn part<T>(list: &[T], range: impl SliceIndex<[T], Output = [T]>) -> &[T] {
+pub(crate) fn subslice<T>(list: &[T], range: impl SliceIndex<[T], Output = [T]>) -> &[T] {
     let part = list.get(range);
-    certain!(part.is_some());
+    invariant!(part.is_some());
     part.unwrap_or_default()
 }
 
 /// `&mut list[range]`
 #[inline(always)]
 #[track_caller]
-pub(crate) fn part_mut<T>(list: &mut [T], range: impl SliceIndex<[T], Output = [T]>) -> &mut [T] {
+pub(crate) fn subslice_mut<T>(list: &mut [T], range: impl SliceIndex<[T], Output = [T]>) -> &mut [T] {
     let part = list.get_mut(range);
-    certain!(part.is_some());
+    invariant!(part.is_some());
     part.unwrap_or_default()
 }
 
 /// `list.split_at_mut(at)`
 #[inline(always)]
 #[track_caller]
-pub(crate) fn split_mut<T>(list: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
+pub(crate) fn split_at_mut<T>(list: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
     let parts = list.split_at_mut_checked(at);
-    certain!(parts.is_some());
+    invariant!(parts.is_some());
     parts.unwrap_or_default()
 }
 
@@ -96,26 +95,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_goes_through() {
+    fn valid_arguments_pass() {
         let mut list = [1, 2, 3];
-        set(&mut list, 2, 4);
-        part_mut(&mut list, ..1)[0] = 5;
-        split_mut(&mut list, 1).1[0] = 6;
-        assert_eq!((list, at(&list, 2), part(&list, 1..)), ([5, 6, 4], 4, &[6, 4][..]));
-        assert_eq!((positive(1), positive(7), below(3, 0), below(3, 2)), (1, 7, 0, 2));
+        write(&mut list, 2, 4);
+        subslice_mut(&mut list, ..1)[0] = 5;
+        split_at_mut(&mut list, 1).1[0] = 6;
+        assert_eq!((list, get_or_default(&list, 2), subslice(&list, 1..)), ([5, 6, 4], 4, &[6, 4][..]));
+        assert_eq!((nonzero(1), nonzero(7), clamp_index(3, 0), clamp_index(3, 2)), (1, 7, 0, 2));
     }
 
     /// In a release build too: `cargo test --release -p gen-core`.
     #[test]
-    fn hosts_notice_what_does_not_hold() {
+    fn hosts_panic_on_invalid_arguments() {
         let wrong: [fn(); 7] = [
-            || _ = positive(0),
-            || _ = below(3, 3),
-            || _ = at(&[1, 2, 3], 3),
-            || set(&mut [1, 2, 3], 3, 4),
-            || _ = part(&[1, 2, 3], 2..4),
-            || _ = part_mut(&mut [1, 2, 3], 4..),
-            || _ = split_mut(&mut [1, 2, 3], 4),
+            || _ = nonzero(0),
+            || _ = clamp_index(3, 3),
+            || _ = get_or_default(&[1, 2, 3], 3),
+            || write(&mut [1, 2, 3], 3, 4),
+            || _ = subslice(&[1, 2, 3], 2..4),
+            || _ = subslice_mut(&mut [1, 2, 3], 4..),
+            || _ = split_at_mut(&mut [1, 2, 3], 4),
         ];
         for (i, wrong) in wrong.into_iter().enumerate() {
             assert!(catch_unwind(wrong).is_err(), "function {i}");

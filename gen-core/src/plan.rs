@@ -1,105 +1,101 @@
-//! How kernels cut a row into blocks, and the memory that it takes.
+//! How kernels cut a row into blocks, and how much memory the engine needs.
 //!
-//! Before weights are multiplied, the pixels that a block of outputs reads are
-//! *staged*: spread from int8 to the words that the kernel multiplies, side by side.
-//! How wide a block is and how wide a word depends on the processor's registers; it
-//! is known for every processor on every machine, so that the memory bill of a chip
-//! can be made on the host.
+//! Before weights are multiplied, the pixels that a block of outputs reads are *staged*: widened from int8 to the
+//! words that the kernel multiplies, and laid side by side. The width of a block and of a word depends on the
+//! registers of the processor. The sizes of all processors are known on every machine, so that a host can
+//! compute how much memory a chip needs.
 
 use serde::Serialize;
 
-use crate::certain::{below, positive};
 use crate::choice;
-use crate::spec::{self, Form, Geometry, LayerSpec, Shape, SpecError};
-use crate::winograd::TILE;
+use crate::no_panic::{clamp_index, nonzero};
+pub use crate::packing::PAIR;
+use crate::spec::{self, Geometry, LayerSpec, Shape, SpecError, WeightTransform};
+pub use crate::winograd::TILE;
 
-/// Most tap columns that Toeplitz kernels exist for; wider windows are computed pixel by pixel.
+/// Most tap columns that there are Toeplitz kernels for; wider windows are computed pixel by pixel.
 pub const MAX_TOEPLITZ_TAPS: usize = 7;
 
-/// Sizes of a processor's kernels.
+/// Most pixels of a block, of any kernels that are compiled for the target. An engine with kernels of larger
+/// blocks does not compile.
+pub const MAX_BLOCK_PIXELS: usize = if cfg!(all(target_arch = "x86_64", target_feature = "sse2")) { 32 } else { 8 };
+
+/// Sizes of a processor's kernels. A *quad* is four neighbouring channels of one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tiling {
-    /// Words in which four int8 values are staged: 1 (as they are), 2 (pairs of int16) or 4 (int32).
-    pub words: usize,
-    /// Words in which four values of a Winograd tile are staged, which need 16 bits: 2 or 4.
+pub struct KernelLayout {
+    /// 32-bit words of a staged quad: 1 (int8), 2 (int16 pairs) or 4 (int32).
+    pub words_per_quad: usize,
+    /// 32-bit words of a quad of a Winograd tile, whose values need 16 bits: 2 or 4.
     pub winograd_words: usize,
-    /// For each number of tap columns, the pixels that a kernel computes at once:
-    /// largest first, zeros at the end, at least one.
+    /// For each number of tap columns from 1 on, the pixels that a kernel computes at once: largest first,
+    /// padded with zeros, at least one size.
     pub pixels: [[u8; 3]; MAX_TOEPLITZ_TAPS],
     /// Winograd tiles that a kernel computes at once.
-    pub tiles: usize,
-    /// Whether a kernel for two taps is the only one whose staged pixels serve two phases.
-    pub pairs_only: bool,
+    pub winograd_tiles: usize,
+    /// Whether only the kernels for two taps can use the same staged pixels for two phases.
+    pub shares_two_taps_only: bool,
 }
 
-/// [`Portable`](crate::kernels::portable::Portable).
-pub const PORTABLE: Tiling =
-    Tiling { words: 2, winograd_words: 2, pixels: [[8, 4, 0]; MAX_TOEPLITZ_TAPS], tiles: 2, pairs_only: false };
-
-/// Cortex-M4, M7 and M33: pairs of int16, for `SMLAD`. Accumulators, taps, two words of
-/// pixels and two pointers have to fit 14 registers, or one of them lies on the stack.
-pub const DSP: Tiling = Tiling {
-    words: 2,
+/// The portable kernels.
+pub const PORTABLE: KernelLayout = KernelLayout {
+    words_per_quad: 2,
     winograd_words: 2,
-    pixels: [[8, 4, 0], [8, 4, 0], [8, 4, 0], [6, 4, 0], [6, 5, 4], [5, 4, 0], [4, 0, 0]],
-    tiles: 2,
-    pairs_only: false,
+    pixels: [[8, 4, 0]; MAX_TOEPLITZ_TAPS],
+    winograd_tiles: 2,
+    shares_two_taps_only: false,
 };
 
-/// Cortex-M3: int32, for `MLA`, of which pairs are made for `SMLAL`.
-pub const MLA: Tiling = Tiling {
-    words: 4,
+/// Cortex-M4, M7 and M33: int16 pairs, for `SMLAD`. The accumulators, the taps, two words of pixels and two
+/// pointers have to fit 14 registers, or one of them is kept on the stack.
+pub const ARMV7EM: KernelLayout =
+    KernelLayout { pixels: [[8, 4, 0], [8, 4, 0], [8, 4, 0], [6, 4, 0], [6, 5, 4], [5, 4, 0], [4, 0, 0]], ..PORTABLE };
+
+/// Cortex-M3: int32. Toeplitz kernels pack two of them into one word, for `SMLAL`; the others use `MLA`.
+pub const ARMV7M: KernelLayout = KernelLayout {
+    words_per_quad: 4,
     winograd_words: 4,
     pixels: [[8, 4, 0], [8, 4, 0], [8, 4, 0], [6, 4, 0], [6, 4, 0], [4, 0, 0], [4, 0, 0]],
-    tiles: 2,
-    pairs_only: true,
-};
-
-/// [`X86_64`](crate::kernels::x86_64::X86_64): vectors of 16, 8 and 4 pixels, and tiles for
-/// one of 8.
-pub const X86_64: Tiling = {
-    // Wide rows through many taps have many weights, which come from far away: use them for long.
-    let (narrow, wide) = ([16, 8, 4], [32, 16, 4]);
-    Tiling {
-        words: 2,
-        winograd_words: 2,
-        pixels: [narrow, narrow, wide, wide, wide, wide, wide],
-        tiles: 8,
-        pairs_only: false,
-    }
+    winograd_tiles: 2,
+    shares_two_taps_only: true,
 };
 
 /// Cortex-M55: int8, for `VMLADAVA.S8`.
-pub const MVE: Tiling =
-    Tiling { words: 1, winograd_words: 2, pixels: [[8, 4, 0]; MAX_TOEPLITZ_TAPS], tiles: 2, pairs_only: false };
+pub const ARMV8_1M_MVE: KernelLayout = KernelLayout { words_per_quad: 1, ..PORTABLE };
 
-/// The tiling of the kernels that a target has, by its triple and by the features of gen-core
-/// (`portable`, `no-dsp`, `mve`): for programs that make the bill of another machine. What this
-/// very build has is [`Native::TILING`](crate::kernels::Kernels::TILING), and what a
-/// buffer is sized with [`workspace_len`](crate::workspace_len()).
+/// x86-64: vectors of 16, 8 and 4 pixels, and one vector of 8 Winograd tiles.
+pub const X86_64: KernelLayout = {
+    // Many taps mean many weights, which do not stay in the first-level cache: a wide block uses each of them
+    // more often.
+    let (narrow, wide) = ([16, 8, 4], [32, 16, 4]);
+    KernelLayout { pixels: [narrow, narrow, wide, wide, wide, wide, wide], winograd_tiles: 8, ..PORTABLE }
+};
+
+/// The layout of the kernels of a target, by its triple and by the features of gen-core (`portable`, `no-dsp`, `mve`):
+/// for programs that plan the memory of another machine. The kernels of this build have
+/// [`Native::LAYOUT`](crate::kernels::Kernels::LAYOUT), and [`workspace_len`](crate::workspace_len()) is the size of
+/// their workspace.
 ///
-/// The rule is the one that chooses the kernels in gen-core's build script. Only flags that change the
-/// instructions of a target (`-C target-feature=-sse2`) are unknown here. Features that gen-core
-/// refuses to be built with have some tiling too.
-pub fn for_target(triple: &str, feature: impl Fn(&str) -> bool) -> Tiling {
-    // Those of x86-64 that keep off vector registers.
+/// The build script of gen-core follows the same rule. Only flags that change the instructions of a target
+/// (`-C target-feature=-sse2`) are unknown here. For features that gen-core refuses to be built with the result
+/// is unspecified.
+pub fn for_target(triple: &str, feature: impl Fn(&str) -> bool) -> KernelLayout {
+    // The x86-64 targets that may not use vector registers.
     let without_sse2 = triple.ends_with("-unknown-none") || triple.ends_with("-unknown-uefi");
     match choice::kernels(triple, !without_sse2, feature) {
-        "mve" => MVE,
-        "dsp" => DSP,
-        "mla" => MLA,
+        "armv8_1m_mve" => ARMV8_1M_MVE,
+        "armv7em" => ARMV7EM,
+        "armv7m" => ARMV7M,
         "x86_64" => X86_64,
         _ => PORTABLE,
     }
 }
 
-impl Tiling {
-    /// Whether these are sizes that [`crate::row`] can work with, in buffers for blocks of
-    /// `max_block` pixels: what a field of this struct may be, and a first block size for every
-    /// number of taps, with no larger one after it.
-    pub const fn is_valid(&self, max_block: usize) -> bool {
-        let words = matches!(self.words, 1 | 2 | 4) && matches!(self.winograd_words, 2 | 4);
-        let mut valid = words && self.tiles > 0 && self.largest() <= max_block;
+impl KernelLayout {
+    /// Whether the engine can work with these sizes: each field has one of the values that its documentation
+    /// allows, and no block is larger than [`MAX_BLOCK_PIXELS`].
+    pub const fn is_valid(&self) -> bool {
+        let words = matches!(self.words_per_quad, 1 | 2 | 4) && matches!(self.winograd_words, 2 | 4);
+        let mut valid = words && self.winograd_tiles > 0 && self.max_pixels() <= MAX_BLOCK_PIXELS;
         let mut i = 0;
         while i < self.pixels.len() {
             let [first, second, third] = self.pixels[i];
@@ -115,26 +111,26 @@ impl Tiling {
         pixels > 0 && sizes.is_some_and(|sizes| sizes.iter().any(|&size| usize::from(size) == pixels))
     }
 
-    /// Pixels of the next block when `left` of `count` are still to be computed, through
-    /// `taps` columns: as few blocks as there can be, none larger than need be.
+    /// Pixels of the next block of a row, when `left` of its `count` pixels are not computed yet, through `taps`
+    /// columns. The row is cut into as few blocks as possible, and these are no larger than necessary.
     ///
-    /// May be more than `left`, though never more than `count`: that block then begins
-    /// earlier and computes some pixels again. Blocks of a row do not grow.
+    /// The result may exceed `left`, but not `count`: the block then begins earlier and computes some pixels
+    /// again. A block is never larger than the one before it.
     pub const fn block(&self, taps: usize, left: usize, count: usize) -> usize {
-        let sizes = self.pixels[below(MAX_TOEPLITZ_TAPS, taps - 1)];
+        let sizes = self.pixels[clamp_index(MAX_TOEPLITZ_TAPS, taps - 1)];
         let mut i = 0;
         while i + 1 < sizes.len() && sizes[i + 1] != 0 && sizes[i] as usize > count {
             i += 1;
         }
-        let share = left.div_ceil(positive(left.div_ceil(positive(sizes[i] as usize))));
+        let share = left.div_ceil(nonzero(left.div_ceil(nonzero(sizes[i] as usize))));
         while i + 1 < sizes.len() && sizes[i + 1] as usize >= share {
             i += 1;
         }
         sizes[i] as usize
     }
 
-    /// Whether a layer is computed in Toeplitz blocks: neighbouring pixels read
-    /// neighbouring inputs, and there are enough of them for the smallest block.
+    /// Whether a layer is computed in Toeplitz blocks: neighbouring pixels read neighbouring inputs, and a row has
+    /// enough pixels for the smallest block.
     pub const fn is_toeplitz(&self, g: &Geometry) -> bool {
         let last = g.x.phases() - 1;
         let (most, fewest, pixels) = (g.x.max_taps(), g.x.taps(last), g.x.positions(last));
@@ -146,8 +142,8 @@ impl Tiling {
     }
 
     /// Pixels of the widest block.
-    pub const fn largest(&self) -> usize {
-        let (mut most, mut i) = (self.tiles * TILE, 0);
+    pub const fn max_pixels(&self) -> usize {
+        let (mut most, mut i) = (self.winograd_tiles * TILE, 0);
         while i < self.pixels.len() {
             if self.pixels[i][0] as usize > most {
                 most = self.pixels[i][0] as usize;
@@ -157,23 +153,25 @@ impl Tiling {
         most
     }
 
-    /// Whether two phases with so many taps, the second of which begins a column later, can
-    /// use the same staged pixels.
-    pub const fn shares(&self, taps: usize) -> bool {
-        !self.pairs_only || taps == 2
+    /// Whether two phases with this many taps, of which the second begins one column later, can use the same
+    /// staged pixels.
+    pub const fn shares_phases(&self, taps: usize) -> bool {
+        !self.shares_two_taps_only || taps == 2
     }
 
-    /// Words after the staged pixels that a Toeplitz kernel may read, though not use.
-    pub const SPARE: usize = 3;
+    /// Words behind the staged pixels that a Toeplitz kernel may read. It ignores their values.
+    pub const OVERREAD_WORDS: usize = 3;
 
-    /// Words that staging takes for a layer: of Toeplitz and Winograd blocks together with a
-    /// pixel over the edge, and of Toeplitz blocks with [`SPARE`](Self::SPARE) words.
-    pub const fn staging(&self, g: &Geometry, form: Form) -> usize {
+    /// 32-bit words that a layer needs for staging: the words of a block, for Toeplitz and Winograd blocks a pixel
+    /// over the edge, and for Toeplitz blocks [`OVERREAD_WORDS`](Self::OVERREAD_WORDS).
+    pub const fn staging(&self, g: &Geometry, transform: WeightTransform) -> usize {
         let quads = g.y.max_taps() * g.quads();
-        match (form, g.points()) {
-            (Form::Winograd, Some(points)) => points * quads * self.winograd_words * self.tiles + g.quads(),
+        match (transform, g.winograd_points()) {
+            (WeightTransform::Winograd, Some(points)) => {
+                points * quads * self.winograd_words * self.winograd_tiles + g.quads()
+            }
             _ if self.is_toeplitz(g) => {
-                // Phases may differ by one tap and by one pixel. The first block of a row is its largest.
+                // Phases differ by at most one tap and one pixel. The first block of a row is its largest.
                 let last = g.x.phases() - 1;
                 let (taps, pixels) = ([g.x.taps(0), g.x.taps(last)], [g.x.positions(0), g.x.positions(last)]);
                 let (mut plane, mut i) = (0, 0);
@@ -183,19 +181,19 @@ impl Tiling {
                     plane = if needed > plane { needed } else { plane };
                     i += 1;
                 }
-                quads * self.words * plane + Self::SPARE + g.quads()
+                quads * self.words_per_quad * plane + Self::OVERREAD_WORDS + g.quads()
             }
-            _ => quads * self.words * g.x.max_taps(),
+            _ => quads * self.words_per_quad * g.x.max_taps(),
         }
     }
 
-    /// Bytes of workspace that a generator needs, [`Memory::len`]. A `const`, so firmware
-    /// can size its buffer. `forms` may be shorter than `layers`: the others are
-    /// [`Form::Direct`].
+    /// Bytes of workspace that a generator needs with these kernels, as [`WorkspacePlan::bytes`]. A `const fn`, so that
+    /// firmware can declare a buffer of this size. `transforms` may be shorter than `layers`: the other layers
+    /// have [`WeightTransform::None`].
     ///
     /// ```
     /// use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
-    /// use gen_core::tiling::DSP;
+    /// use gen_core::plan::ARMV7EM;
     ///
     /// const LAYERS: [LayerSpec; 2] = [
     ///     LayerSpec { op: Op::Dense { out: Shape::new(4, 4, 8) }, activation: Activation::Relu },
@@ -204,66 +202,75 @@ impl Tiling {
     ///         activation: Activation::Tanh,
     ///     },
     /// ];
-    /// const LEN: usize = match DSP.workspace_len(16, &LAYERS, &[]) {
+    /// const LEN: usize = match ARMV7EM.workspace_len(16, &LAYERS, &[]) {
     ///     Ok(len) => len,
     ///     Err(_) => panic!("the layers do not fit together"),
     /// };
-    /// // Staging of 2 rows of 4 + 2 pixels with 8 channels as int16, 3 words, a pixel; 16 latents, two
-    /// // rows of 4 pixels with 8 channels, 8 RGB pixels, and 3 bytes to align them.
+    /// // Staging: 2 rows of 4 + 2 pixels with 8 channels as int16, 3 words, and a pixel. Rings: 16 values of the
+    /// // latent, and 2 rows of 4 pixels with 8 channels. Then 8 RGB pixels, and 3 bytes for the alignment.
     /// assert_eq!(LEN, 2 * 6 * 8 * 2 + 12 + 8 + 16 + 2 * 4 * 8 + 8 * 3 + 3);
     /// ```
     ///
     /// # Errors
     /// What [`spec::check`] reports.
-    pub const fn workspace_len(&self, latent: u16, layers: &[LayerSpec], forms: &[Form]) -> Result<usize, SpecError> {
+    pub const fn workspace_len(
+        &self,
+        latent: u16,
+        layers: &[LayerSpec],
+        transforms: &[WeightTransform],
+    ) -> Result<usize, SpecError> {
         match spec::check(latent, layers) {
             Err(e) => Err(e),
             Ok(picture) => {
-                let (mut shape, mut memory, mut i) = (Shape::latent(latent), Memory::of(picture), 0);
+                let (mut shape, mut plan, mut i) = (Shape::latent(latent), WorkspacePlan::for_picture(picture), 0);
                 while i < layers.len() {
                     match layers[i].geometry(shape) {
                         Err(e) => return Err(e),
                         Ok(g) => {
-                            memory = memory.with(self, &g, if i < forms.len() { forms[i] } else { Form::Direct });
+                            plan = plan.with_layer(
+                                self,
+                                &g,
+                                if i < transforms.len() { transforms[i] } else { WeightTransform::None },
+                            );
                             shape = g.output;
                         }
                     }
                     i += 1;
                 }
-                Ok(memory.len())
+                Ok(plan.bytes())
             }
         }
     }
 }
 
-/// What a workspace consists of.
+/// The parts of a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Memory {
-    /// Words of staging: what the layer takes that needs most.
+#[non_exhaustive]
+pub struct WorkspacePlan {
+    /// 32-bit words of staging: those of the layer that needs most.
     pub staging: usize,
-    /// Bytes of the input rows of all layers.
+    /// Bytes of the rings: the input rows of all layers.
     pub rings: usize,
     /// Bytes of a row of pixels.
     pub row: usize,
 }
 
-impl Memory {
-    /// Without layers yet.
-    pub const fn of(picture: Shape) -> Self {
+impl WorkspacePlan {
+    /// The plan for a picture of this shape, without layers.
+    pub const fn for_picture(picture: Shape) -> Self {
         Self { staging: 0, rings: 0, row: picture.row_len() }
     }
 
-    /// With one layer more.
+    /// The plan with one more layer.
     #[must_use]
-    pub const fn with(self, tiling: &Tiling, g: &Geometry, form: Form) -> Self {
-        let words = tiling.staging(g, form);
+    pub const fn with_layer(self, layout: &KernelLayout, g: &Geometry, transform: WeightTransform) -> Self {
+        let words = layout.staging(g, transform);
         let staging = if words > self.staging { words } else { self.staging };
         Self { staging, rings: self.rings + g.ring_len(), row: self.row }
     }
 
-    /// All of it in bytes, with the few that it takes to begin at a word.
-    #[allow(clippy::len_without_is_empty, reason = "never empty")]
-    pub const fn len(self) -> usize {
+    /// Bytes of the whole workspace, including those that are needed to align it to a word.
+    pub const fn bytes(self) -> usize {
         self.staging * size_of::<u32>() + self.rings + self.row + (align_of::<u32>() - 1)
     }
 }
