@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use gen_core::aligned::aligned;
-use gen_core::{Model, tiling};
+use gen_core::aligned;
+use gen_core::{Model, plan};
 
 /// The boards, each with the target for its core.
 const BOARDS: [(&str, &str); 10] = [
@@ -124,15 +124,15 @@ fn feature(name: &str) -> bool {
 /// runs on another machine than the kernels, and knows only this package's features: how long the workspace
 /// really is, `src/model.rs` asks the kernels.
 fn workspace_len(model: &Model<'_>) -> Result<usize, String> {
-    let tiling = tiling::for_target(&variable("TARGET")?, feature);
-    Ok(model.memory(&tiling).len())
+    let tiling = plan::for_target(&variable("TARGET")?, feature);
+    Ok(model.workspace_plan(&tiling).bytes())
 }
 
 /// Writes the constants that `src/model.rs` includes. `Debug` writes a layer as one writes it in Rust.
 fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String> {
-    let (picture, size, layers) = (model.picture(), model.size(), model.layers());
+    let (picture, size, layers) = (model.output_shape(), model.size(), model.layers());
     let specs: Vec<_> = layers.iter().map(|layer| layer.spec).collect();
-    let forms: Vec<_> = layers.iter().map(|layer| layer.form).collect();
+    let forms: Vec<_> = layers.iter().map(|layer| layer.transform).collect();
     let mut source = format!(
         "/// Bytes of the model.\n\
          pub const MODEL_LEN: usize = {size};\n\
@@ -147,10 +147,10 @@ fn write_model(model: &Model<'_>, path: &Path, out: &Path) -> Result<(), String>
          /// What the length of the workspace follows from.\n\
          mod layers {{\n\
          #[allow(unused_imports)] // no model has them all\n\
-         use gen_core::spec::{{Activation::*, Form::*, Op::*, Padding::*, *}};\n\
+         use gen_core::spec::{{Activation::*, WeightTransform::*, Op::*, Padding::*, *}};\n\
          pub const LATENT: u16 = {latent};\n\
          pub const LAYERS: [LayerSpec; {count}] = {specs:?};\n\
-         pub const FORMS: [Form; {count}] = {forms:?};\n\
+         pub const FORMS: [WeightTransform; {count}] = {forms:?};\n\
          }}\n",
         model.checksum(),
         picture.width,

@@ -185,13 +185,13 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
             Ok(engine) => engine,
             Err(e) => return Err(Refused { error: StartError::Workspace(e), display, io }),
         };
-        let layout = match Layout::new(display.bounding_box().size, model.picture()) {
+        let layout = match Layout::new(display.bounding_box().size, model.output_shape()) {
             Ok(layout) => layout,
             Err(e) => return Err(Refused { error: StartError::Display(e), display, io }),
         };
         Ok(Self {
             engine,
-            view: View::with_layout(display, layout, model.picture()),
+            view: View::with_layout(display, layout, model.output_shape()),
             io,
             gestures: Gestures::default(),
             latent_len: model.latent_len(),

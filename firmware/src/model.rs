@@ -20,7 +20,7 @@ include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
 /// Bytes of workspace that [`gen_core::Engine`] needs for it, with the kernels that gen-core was built with: whoever
 /// chose them, this package's features or somebody else's.
-pub const WORKSPACE_LEN: usize = match Native::TILING.workspace_len(layers::LATENT, &layers::LAYERS, &layers::FORMS) {
+pub const WORKSPACE_LEN: usize = match Native::LAYOUT.workspace_len(layers::LATENT, &layers::LAYERS, &layers::FORMS) {
     Ok(len) => len,
     Err(e) => panic!("{}", e.message()), // build.rs has parsed the model
 };

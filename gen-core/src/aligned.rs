@@ -1,10 +1,10 @@
-//! Bytes of a model at an address where [`Model::parse`](crate::Model::parse) takes them.
+//! Bytes of a model at an address that [`Model::parse`](crate::Model::parse) accepts.
 //!
-//! | the bytes are | use |
+//! | place of the bytes | use |
 //! |---|---|
 //! | part of the program | [`include_aligned!`](crate::include_aligned), or [`Aligned`] around an array |
 //! | on the heap of a host, such as in a `Vec<u8>` | `aligned`, with the feature `alloc` |
-//! | in flash or external memory by themselves | an address that the linker script aligns: `. = ALIGN(16);` |
+//! | in flash or external memory, separate from the program | an address that the linker script aligns: `. = ALIGN(16);` |
 
 use core::fmt;
 #[cfg(feature = "alloc")]
@@ -13,10 +13,11 @@ use core::ops::Deref;
 #[cfg(feature = "alloc")]
 use alloc::{borrow::Cow, vec::Vec};
 
-#[cfg(feature = "alloc")]
-use crate::blob::ADDRESS_ALIGNMENT;
+/// A model begins at an address that is a multiple of this, in bytes, on every machine: kernels read weights in
+/// 32-bit words.
+pub const ADDRESS_ALIGNMENT: usize = 4;
 
-/// Lies at a multiple of 16 bytes, as sections do within a model.
+/// A value at an address that is a multiple of 16, as are the sections within a model.
 ///
 /// ```
 /// use gen_core::Aligned;
@@ -28,14 +29,14 @@ use crate::blob::ADDRESS_ALIGNMENT;
 #[repr(C, align(16))]
 pub struct Aligned<T: ?Sized>(pub T);
 
-/// Its size: it may be a model.
+/// Prints the size: the value may be a whole model.
 impl<T: ?Sized> fmt::Debug for Aligned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Aligned({} bytes)", size_of_val(&self.0))
     }
 }
 
-/// [`include_bytes!`] at an address for [`Model::parse`](crate::Model::parse): a `&'static [u8]`.
+/// [`include_bytes!`] at an address that [`Model::parse`](crate::Model::parse) accepts: a `&'static [u8]`.
 ///
 /// ```
 /// use gen_core::{Model, include_aligned};
@@ -52,14 +53,13 @@ macro_rules! include_aligned {
     }};
 }
 
-/// The same bytes at an address for [`Model::parse`](crate::Model::parse): these, if they lie at one
-/// already, or a copy. Takes a slice, or a `Vec<u8>` to keep.
+/// The given bytes, or a copy of them if [`Model::parse`](crate::Model::parse) would not accept their address. Takes a
+/// slice, or a `Vec<u8>`, which the result owns.
 ///
-/// An allocator promises no alignment for a `Vec<u8>`, though most give one.
+/// An allocator does not promise an alignment for a `Vec<u8>`, although most have one.
 ///
 /// ```
-/// use gen_core::aligned::aligned;
-/// use gen_core::Model;
+/// use gen_core::{Model, aligned};
 ///
 /// let bytes = aligned(std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"))?);
 /// let model = Model::parse(&bytes)?;
@@ -77,14 +77,14 @@ pub fn aligned<'a>(bytes: impl Into<Cow<'a, [u8]>>) -> AlignedBytes<'a> {
     AlignedBytes(Place::Copy(words, bytes.len()))
 }
 
-/// What [`aligned`] returns; a slice of bytes.
+/// The result of [`aligned`]: a slice of bytes.
 #[cfg(feature = "alloc")]
 pub struct AlignedBytes<'a>(Place<'a>);
 
 #[cfg(feature = "alloc")]
 enum Place<'a> {
     Here(Cow<'a, [u8]>),
-    /// And the number of bytes.
+    /// With the number of bytes.
     Copy(Vec<u32>, usize),
 }
 
@@ -100,7 +100,7 @@ impl Deref for AlignedBytes<'_> {
     }
 }
 
-/// Their number, and whether they had to be copied.
+/// Prints the number of bytes, and whether they were copied.
 #[cfg(feature = "alloc")]
 impl fmt::Debug for AlignedBytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,32 +1,32 @@
-//! Which kernels a build has: one rule for `build.rs`, which compiles this file too, and for
-//! [`for_target`](crate::tiling::for_target).
+//! Chooses the kernels of a target. `build.rs` compiles this file too, so that it has the same rule as
+//! [`for_target`](crate::plan::for_target).
 //!
 //! | target | kernels | with `no-dsp` | with `mve` |
 //! |---|---|---|---|
-//! | `thumbv8m.main-*` | `dsp` | `mla` | `mve` |
-//! | `thumbv7em-*` | `dsp` | `mla` | refused |
-//! | `thumbv7m-*` | `mla` | `mla` | refused |
+//! | `thumbv8m.main-*` | `armv7em` | `armv7m` | `armv8_1m_mve` |
+//! | `thumbv7em-*` | `armv7em` | `armv7m` | refused |
+//! | `thumbv7m-*` | `armv7m` | `armv7m` | refused |
 //! | other Cortex-M (`thumbv6m-*`, `thumbv8m.base-*`) | `portable` | `portable` | refused |
 //! | x86-64 with SSE2 | `x86_64` | `x86_64` | `x86_64` |
 //! | everything else | `portable` | `portable` | `portable` |
 //!
-//! `portable` goes before all the others, wherever they come from. Off a Cortex-M the other two mean
-//! nothing and are ignored, so that all features together build and test on a host.
+//! The feature `portable` overrides the other two. On anything but a Cortex-M these have no effect, so that all
+//! features together build and pass their tests on a host.
 
 /// Name of the kernels of a target. `sse2`: whether the target has these instructions.
 pub fn kernels(triple: &str, sse2: bool, feature: impl Fn(&str) -> bool) -> &'static str {
     match triple.split('-').next() {
         _ if feature("portable") => "portable",
-        Some("thumbv8m.main") if feature("mve") => "mve",
-        Some("thumbv8m.main" | "thumbv7em") if !feature("no-dsp") => "dsp",
-        Some("thumbv8m.main" | "thumbv7em" | "thumbv7m") => "mla",
+        Some("thumbv8m.main") if feature("mve") => "armv8_1m_mve",
+        Some("thumbv8m.main" | "thumbv7em") if !feature("no-dsp") => "armv7em",
+        Some("thumbv8m.main" | "thumbv7em" | "thumbv7m") => "armv7m",
         Some("x86_64") if sse2 => "x86_64",
         _ => "portable",
     }
 }
 
-/// Why these features make no program that runs on the target.
-#[allow(dead_code, reason = "the build script asks, and this file is part of both")]
+/// Why a program with these features cannot run on the target; `None` if it can.
+#[allow(dead_code, reason = "only the build script calls it")]
 pub fn contradiction(triple: &str, feature: impl Fn(&str) -> bool) -> Option<&'static str> {
     if feature("portable") || !feature("mve") {
         return None;

@@ -1,31 +1,29 @@
-//! Whether kernels do what [`Kernels`] promises, on any processor: this needs no allocator,
-//! and less than 24 KB.
+//! Checks that kernels do what [`Kernels`] promises, on any processor. It needs no allocator, and less than 24 KiB
+//! of memory.
 //!
 //! ```
 //! use gen_core::conformance::{Buffers, check};
 //! use gen_core::kernels::Native;
 //!
-//! let mut buffers = Buffers::new(); // a `const`: it may be a static where the stack is small
+//! let mut buffers = Buffers::new(); // `new` is a `const fn`: where the stack is small, this can be a static
 //! let count = check::<Native>(&mut buffers).unwrap();
 //! assert!(count.calls > 1000);
 //! ```
 //!
-//! The reference is the definition in plain loops, from numbers in their natural order: every
-//! input and weight is a function of its indices. Every call is made once for each of the
-//! outputs; what a kernel must not touch is compared too.
+//! The reference is the definition in plain loops. Inputs and weights are functions of their indices, so that the
+//! reference does not depend on any order in memory. Every call is repeated for each kind of output. Memory that
+//! a kernel must not write is compared as well.
 
 use core::array::from_fn;
 use core::fmt;
 
-use crate::blob::Words;
-use crate::certain::STRICT;
-use crate::kernels::{Call, Kernels, Output, Requants};
-use crate::packing::PAIR;
-use crate::row::MAX_BLOCK;
-use crate::tiling::{MAX_TOEPLITZ_TAPS, Tiling};
-use crate::winograd::{self, MAX_POINTS, TILE};
+use crate::kernels::{Destination, KernelArgs, Kernels};
+use crate::no_panic::STRICT;
+use crate::plan::{KernelLayout, MAX_BLOCK_PIXELS, MAX_TOEPLITZ_TAPS, PAIR, TILE};
+use crate::quant::{I32LeSlice, MultiplierTable};
+use crate::winograd::{self, MAX_POINTS};
 
-/// Output channels: around pairs, quads and eights of them.
+/// Output channels: numbers around multiples of 2, 4 and 8.
 const CHANNELS: [usize; 7] = [1, 2, 3, 4, 5, 8, 17];
 const MAX_CHANNELS: usize = 17;
 /// Quads of input channels in all rows.
@@ -42,24 +40,24 @@ const MAX_STEP: usize = MAX_CHANNELS + 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Data {
-    /// Any.
+    /// Random values.
     Random,
     /// All products are as large as they can be: −128 · −128.
     Largest,
     /// All products are as small as they can be: −128 · 127.
     Smallest,
-    /// 127 and −128 in turns, in some order.
-    Ends,
+    /// 127 and −128, in random order.
+    Extremes,
 }
 
-const DATA: [Data; 4] = [Data::Random, Data::Largest, Data::Smallest, Data::Ends];
+const DATA: [Data; 4] = [Data::Random, Data::Largest, Data::Smallest, Data::Extremes];
 
 impl Data {
     fn pixel(self, random: u32) -> i8 {
         match self {
             Self::Random => random as i8,
             Self::Largest | Self::Smallest => i8::MIN,
-            Self::Ends => end(random),
+            Self::Extremes => extreme(random),
         }
     }
 
@@ -68,22 +66,22 @@ impl Data {
             Self::Random => random as i8,
             Self::Largest => i8::MIN,
             Self::Smallest => i8::MAX,
-            Self::Ends => end(random),
+            Self::Extremes => extreme(random),
         }
     }
 }
 
-fn end(random: u32) -> i8 {
+fn extreme(random: u32) -> i8 {
     if random & 1 == 0 { i8::MIN } else { i8::MAX }
 }
 
-/// Biases: small ones, and such as make sums wrap around at either end.
+/// Biases: small ones, and those that make sums wrap around in both directions.
 const BIASES: [i32; 5] = [0, i32::MAX, -1234, i32::MIN, 77_777];
 
-/// Multipliers: those of exact halves, the ends, and everyday ones.
+/// Multipliers: those that give exact halves, the extremes, and ordinary ones.
 const MULTIPLIERS: [i32; 7] = [1 << 30, 0, 123_456_789, 1, i32::MAX, 1 << 18, 987_654];
 
-/// How much was checked.
+/// The extent of a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Count {
@@ -101,15 +99,15 @@ pub struct Failure {
     pub kernels: &'static str,
     /// What was called.
     pub case: Case,
-    /// Index of the value in what the kernel was given to write to.
+    /// Index of the value in the list that the kernel was given for results.
     pub at: usize,
-    /// The value there.
+    /// The value found there.
     pub found: i32,
-    /// The value that should be there.
+    /// The expected value.
     pub expected: i32,
 }
 
-/// A call.
+/// A call of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Case {
@@ -174,26 +172,26 @@ pub enum Case {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kernels, case, at, found, expected } = self;
-        write!(f, "{kernels}: {case:?} wrote {found} to {at}, and should have left {expected} there")
+        write!(f, "{kernels}: {case:?} left {found} at index {at}, expected {expected}")
     }
 }
 
 impl core::error::Error for Failure {}
 
-/// What kernels read and write.
+/// Memory that the kernels read and write during the check.
 #[repr(C, align(16))]
 pub struct Buffers {
     /// Aligned as in a model.
     filters: [i8; MAX_CHANNELS * MAX_QUADS * MAX_TOEPLITZ_TAPS * 4],
     staged: [u32; 2048],
-    sums: [i32; MAX_BLOCK * MAX_CHANNELS],
+    sums: [i32; MAX_BLOCK_PIXELS * MAX_CHANNELS],
     biases: [[u8; 4]; MAX_CHANNELS],
     positive: [[u8; 4]; MAX_CHANNELS],
     negative: [[u8; 4]; MAX_CHANNELS],
-    row: [i8; MAX_BLOCK * MAX_STEP],
+    row: [i8; MAX_BLOCK_PIXELS * MAX_STEP],
 }
 
-/// Its size.
+/// Prints the size.
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffers({} bytes)", size_of::<Self>())
@@ -203,7 +201,7 @@ impl fmt::Debug for Buffers {
 const _: () = assert!(size_of::<Buffers>() <= 24 * 1024);
 
 impl Buffers {
-    /// Buffers.
+    /// Buffers full of zeros.
     pub const fn new() -> Self {
         Self {
             staged: [0; _],
@@ -223,10 +221,10 @@ impl Default for Buffers {
     }
 }
 
-/// Calls every kernel with sizes around every edge, with ordinary and extreme numbers.
+/// Calls every kernel with many sizes, minimal and maximal ones included, and with random and extreme values.
 ///
 /// # Errors
-/// The first value that is not what the definition says.
+/// The first value that differs from the definition.
 pub fn check<K: Kernels>(buffers: &mut Buffers) -> Result<Count, Failure> {
     let mut count = Count::default();
     stage::<K>(buffers, &mut count)?;
@@ -234,12 +232,12 @@ pub fn check<K: Kernels>(buffers: &mut Buffers) -> Result<Count, Failure> {
     dot::<K>(buffers, &mut count)?;
     winograd_kernels::<K>(buffers, &mut count)?;
     if !STRICT {
-        refused::<K>(buffers, &mut count)?; // elsewhere they panic, which a test on the host sees
+        refused::<K>(buffers, &mut count)?; // where they panic instead, a test on the host checks that
     }
     Ok(count)
 }
 
-/// Any number, the same for the same indices.
+/// A random number, the same for the same indices.
 fn random(indices: [usize; 4]) -> u32 {
     let mut x = 0x9e37_79b9u32;
     for i in indices {
@@ -249,17 +247,17 @@ fn random(indices: [usize; 4]) -> u32 {
     x
 }
 
-/// The words of four values of one pixel.
+/// The staged words of four values of one pixel.
 fn words<K: Kernels>(value: impl Fn(usize) -> i16) -> [u32; 4] {
     let pair = |low, high| u32::from(value(low) as u16) + (u32::from(value(high) as u16) << 16);
-    match K::TILING.words {
+    match K::LAYOUT.words_per_quad {
         1 => [u32::from_le_bytes(from_fn(|i| value(i) as u8)), 0, 0, 0],
         2 => [pair(0, 2), pair(1, 3), 0, 0],
         _ => core::array::from_fn(|i| i32::from(value(i)) as u32),
     }
 }
 
-/// Compares what a kernel has written to with what should be there.
+/// Compares the memory that a kernel was given for results with the expected contents.
 fn compare<K: Kernels>(
     case: Case,
     count: &mut Count,
@@ -279,11 +277,11 @@ fn compare<K: Kernels>(
 
 fn stage<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
     let Buffers { staged, filters: source, .. } = buffers;
-    let per_quad = K::TILING.words;
+    let per_quad = K::LAYOUT.words_per_quad;
     for quads in [1, 2, 3, 4, 5, 7, 8, 16] {
         for columns in 0..=21 {
             for gap in GAPS {
-                // Pixels side by side, apart, or the same again and again.
+                // Adjacent pixels, pixels with gaps, or one pixel repeated.
                 for step in [4 * quads, 4 * quads + 12, 0] {
                     let (plane, planes) = (columns + gap, quads * per_quad);
                     if planes * plane > staged.len() {
@@ -291,7 +289,7 @@ fn stage<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Fai
                     }
                     let case = Case::Stage { quads, columns, plane, step };
                     let value = |at| random([at, quads, columns, 1]) as i8;
-                    // More than is asked for, beginning anywhere.
+                    // More than is used, with any alignment.
                     let source = &mut source[columns % 4..][..columns * step + 4 * quads];
                     for (at, to) in source.iter_mut().enumerate() {
                         *to = value(at);
@@ -320,29 +318,29 @@ fn stage<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Fai
 fn toeplitz<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
     let mut number = 0;
     for taps in 1..=MAX_TOEPLITZ_TAPS {
-        for pixels in K::TILING.pixels[taps - 1].map(usize::from).into_iter().filter(|&p| p > 0) {
+        for pixels in K::LAYOUT.pixels[taps - 1].map(usize::from).into_iter().filter(|&p| p > 0) {
             let plane = pixels + taps;
             for channels in CHANNELS {
                 for quads in QUADS {
-                    let words_len = quads * K::TILING.words * plane;
-                    let staged_len = words_len + Tiling::SPARE;
+                    let words_len = quads * K::LAYOUT.words_per_quad * plane;
+                    let staged_len = words_len + KernelLayout::OVERREAD_WORDS;
                     if staged_len > buffers.staged.len() {
                         continue;
                     }
                     // Some kernels can begin a column later.
-                    let column = if K::TILING.shares(taps) { number % 2 } else { 0 };
+                    let column = if K::LAYOUT.shares_phases(taps) { number % 2 } else { 0 };
                     let data = DATA[number / 2 % DATA.len()];
                     let pixel = |at, quad, c| data.pixel(random([at, quad, c, 1]));
                     let weight = |channel, quad, tap, c| data.weight(random([channel, quad, tap, c]));
                     for quad in 0..quads {
                         for at in 0..plane {
                             let spread = words::<K>(|c| pixel(at, quad, c).into());
-                            for (word, &value) in spread[..K::TILING.words].iter().enumerate() {
-                                buffers.staged[(quad * K::TILING.words + word) * plane + at] = value;
+                            for (word, &value) in spread[..K::LAYOUT.words_per_quad].iter().enumerate() {
+                                buffers.staged[(quad * K::LAYOUT.words_per_quad + word) * plane + at] = value;
                             }
                         }
                     }
-                    // What is to spare may be anything.
+                    // Words that are read but not used may have any value.
                     buffers.staged[words_len..staged_len].fill(0x1234_5678);
                     K::pack(taps, pixels, &mut buffers.staged[..staged_len]);
                     for channel in 0..channels {
@@ -368,8 +366,8 @@ fn toeplitz<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), 
                         sum
                     };
                     let case = |step| Case::Toeplitz { taps, pixels, channels, quads, column, data, step };
-                    outputs::<K>(buffers, count, number, (pixels, channels), case, sum, |staged, call| {
-                        K::toeplitz(taps, pixels, column, Call { staged: &staged[..staged_len], ..call });
+                    outputs::<K>(buffers, count, number, (pixels, channels), case, sum, |staged, args| {
+                        K::toeplitz(taps, pixels, column, KernelArgs { staged: &staged[..staged_len], ..args });
                     })?;
                     number += 1;
                 }
@@ -382,12 +380,12 @@ fn toeplitz<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), 
 fn dot<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
     let mut number = 0;
     for channels in CHANNELS {
-        // As many as several rows and taps have.
+        // Quads of several rows and taps.
         for quads in [1, 2, 3, 4, 5, 7, 8, 9, 16, 33, MAX_QUADS * MAX_TOEPLITZ_TAPS] {
             let data = DATA[number % DATA.len()];
             let pixel = |quad, c| data.pixel(random([quad, c, number, 1]));
             let weight = |channel, quad, c| data.weight(random([channel, quad, c, 2]));
-            let per_quad = K::TILING.words;
+            let per_quad = K::LAYOUT.words_per_quad;
             for quad in 0..quads {
                 let spread = words::<K>(|c| pixel(quad, c).into());
                 buffers.staged[quad * per_quad..][..per_quad].copy_from_slice(&spread[..per_quad]);
@@ -409,8 +407,8 @@ fn dot<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failu
                 sum
             };
             let case = |step| Case::Dot { channels, quads, data, step };
-            outputs::<K>(buffers, count, number, (1, channels), case, sum, |staged, call| {
-                K::dot(Call { staged: &staged[..quads * per_quad], ..call });
+            outputs::<K>(buffers, count, number, (1, channels), case, sum, |staged, args| {
+                K::dot(KernelArgs { staged: &staged[..quads * per_quad], ..args });
             })?;
             number += 1;
         }
@@ -418,12 +416,12 @@ fn dot<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failu
     Ok(())
 }
 
-/// Calls with lists that do not fit together, which change nothing.
+/// Calls with lists that do not fit together, which must not write anything.
 fn refused<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
     let Buffers { staged, filters, biases, positive, row, .. } = buffers;
-    let (tiling, quads, channels) = (K::TILING, 2, 3);
+    let (layout, quads, channels) = (K::LAYOUT, 2, 3);
     let (taps, points) = (2, TILE + 1);
-    let (pixels, tile_pixels) = (usize::from(tiling.pixels[taps - 1][0]), tiling.tiles * TILE);
+    let (pixels, tile_pixels) = (usize::from(layout.pixels[taps - 1][0]), layout.winograd_tiles * TILE);
     let toeplitz = Case::Toeplitz { taps, pixels, channels, quads, column: 0, data: Data::Random, step: channels };
     let dot = Case::Dot { channels, quads, data: Data::Random, step: channels };
     let winograd = Case::Winograd {
@@ -436,9 +434,9 @@ fn refused<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), F
         step: channels,
     };
     for (case, staged_len, pixels) in [
-        (toeplitz, quads * tiling.words * (pixels + taps) + Tiling::SPARE, pixels),
-        (dot, quads * tiling.words, 1),
-        (winograd, points * quads * tiling.winograd_words * tiling.tiles, tile_pixels),
+        (toeplitz, quads * layout.words_per_quad * (pixels + taps) + KernelLayout::OVERREAD_WORDS, pixels),
+        (dot, quads * layout.words_per_quad, 1),
+        (winograd, points * quads * layout.winograd_words * layout.winograd_tiles, tile_pixels),
     ] {
         // One less of staged words, weights, biases and results.
         for short in 0..4 {
@@ -447,22 +445,22 @@ fn refused<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), F
             for (at, to) in row.iter_mut().enumerate() {
                 *to = untouched(at);
             }
-            let multipliers = Words::new(&positive[..channels]);
-            let call = Call {
+            let multipliers = I32LeSlice::new(&positive[..channels]);
+            let args = KernelArgs {
                 staged: &staged[..staged_len - less(0)],
                 filters: &filters[..case.filters(channels) - less(1)],
-                biases: Words::new(&biases[..channels - less(2)]),
-                output: Output::Int8 {
-                    requants: Requants { positive: multipliers, negative: multipliers },
+                biases: I32LeSlice::new(&biases[..channels - less(2)]),
+                output: Destination::Int8 {
+                    multipliers: MultiplierTable { positive: multipliers, negative: multipliers },
                     zero_point: 0,
                     row: &mut row[..pixels * channels - less(3)],
                     step: channels,
                 },
             };
             match case {
-                Case::Toeplitz { .. } => K::toeplitz(taps, pixels, 0, call),
-                Case::Winograd { .. } => K::winograd(points, pixels, call),
-                _ => K::dot(call),
+                Case::Toeplitz { .. } => K::toeplitz(taps, pixels, 0, args),
+                Case::Winograd { .. } => K::winograd(points, pixels, args),
+                _ => K::dot(args),
             }
             compare::<K>(case, count, row.iter().map(|&v| v.into()), |at| untouched(at).into())?;
         }
@@ -470,7 +468,7 @@ fn refused<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), F
     Ok(())
 }
 
-/// Calls a kernel once for each kind of output, and compares. `number` varies the rest.
+/// Calls a kernel once for each kind of output, and compares. `number` selects biases, multipliers and gaps.
 fn outputs<K: Kernels>(
     buffers: &mut Buffers,
     count: &mut Count,
@@ -478,21 +476,21 @@ fn outputs<K: Kernels>(
     (pixels, channels): (usize, usize),
     case: impl Fn(usize) -> Case,
     sum: impl Fn(usize, usize) -> i32,
-    kernel: impl Fn(&[u32], Call<'_>),
+    kernel: impl Fn(&[u32], KernelArgs<'_>),
 ) -> Result<(), Failure> {
     let Buffers { staged, filters, biases, positive, negative, row, sums } = buffers;
     let staged = &staged[..];
     let filters = &filters[..case(0).filters(channels)];
     let bias = |channel| BIASES[(channel + number) % BIASES.len()];
-    // Every multiplier comes together with every other, sooner or later.
+    // In the course of all calls each multiplier is combined with each other one.
     let multiplier = |channel, turn| MULTIPLIERS[(channel + number * turn) % MULTIPLIERS.len()];
     for channel in 0..channels {
         biases[channel] = i32::to_le_bytes(bias(channel));
         positive[channel] = i32::to_le_bytes(multiplier(channel, 1));
         negative[channel] = i32::to_le_bytes(multiplier(channel, 3));
     }
-    let biases = Words::new(&biases[..channels]);
-    let positive = Words::new(&positive[..channels]);
+    let biases = I32LeSlice::new(&biases[..channels]);
+    let positive = I32LeSlice::new(&positive[..channels]);
     let acc = |i, channel| bias(channel).wrapping_add(sum(i, channel));
 
     let untouched = |at| (random([at, number, 0, 0]) | 1).cast_signed();
@@ -500,14 +498,14 @@ fn outputs<K: Kernels>(
         *to = untouched(at);
     }
     let len = pixels * channels;
-    kernel(staged, Call { staged: &[], filters, biases, output: Output::Accumulators(&mut sums[..len]) });
+    kernel(staged, KernelArgs { staged: &[], filters, biases, output: Destination::Accumulators(&mut sums[..len]) });
     compare::<K>(case(0), count, sums.iter().copied(), |at| {
         if at < len { acc(at / channels, at % channels) } else { untouched(at) }
     })?;
 
-    // A list of its own for negative accumulators, or the same.
+    // Negative accumulators have a list of their own, or the same.
     for one in [false, true] {
-        let negative = if one { positive } else { Words::new(&negative[..channels]) };
+        let negative = if one { positive } else { I32LeSlice::new(&negative[..channels]) };
         let step = channels + GAPS[number % GAPS.len()];
         let zero_point = [-128, 0, 127, -40][number % 4];
         let untouched = |at| random([at, number, 0, 1]) as i8;
@@ -516,8 +514,9 @@ fn outputs<K: Kernels>(
         }
         // The row ends with the last channel of the last pixel.
         let to = &mut row[..(pixels - 1) * step + channels];
-        let output = Output::Int8 { requants: Requants { positive, negative }, zero_point, row: to, step };
-        kernel(staged, Call { staged: &[], filters, biases, output });
+        let output =
+            Destination::Int8 { multipliers: MultiplierTable { positive, negative }, zero_point, row: to, step };
+        kernel(staged, KernelArgs { staged: &[], filters, biases, output });
         compare::<K>(case(step), count, row.iter().map(|&v| v.into()), |at| {
             let (i, channel) = (at / step, at % step);
             if i >= pixels || channel >= channels {
@@ -533,7 +532,7 @@ fn outputs<K: Kernels>(
 }
 
 impl Case {
-    /// Bytes of weights of so many output channels.
+    /// Bytes of the weights of this many output channels.
     fn filters(self, channels: usize) -> usize {
         match self {
             Self::Toeplitz { taps, quads, .. } => channels * quads * taps * 4,
@@ -547,7 +546,7 @@ impl Case {
 }
 
 fn winograd_kernels<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Result<(), Failure> {
-    let (per_quad, tiles) = (K::TILING.winograd_words, K::TILING.tiles);
+    let (per_quad, tiles) = (K::LAYOUT.winograd_words, K::LAYOUT.winograd_tiles);
     let mut number = 0;
     for points in [5, 6, 8] {
         let taps = points - TILE + 1;
@@ -606,8 +605,8 @@ fn winograd_kernels<K: Kernels>(buffers: &mut Buffers, count: &mut Count) -> Res
                         }
                         sum
                     };
-                    outputs::<K>(buffers, count, number, (pixels, channels), case, sum, |staged, call| {
-                        K::winograd(points, pixels, Call { staged: &staged[..points * per_point], ..call });
+                    outputs::<K>(buffers, count, number, (pixels, channels), case, sum, |staged, args| {
+                        K::winograd(points, pixels, KernelArgs { staged: &staged[..points * per_point], ..args });
                     })?;
                     number += 1;
                 }

@@ -1,14 +1,14 @@
-//! Seed → latent: a written contract, because it decides which frog has which number.
+//! The latent of a picture number. The rule is fixed, as it decides which picture has which number.
 //!
 //! 1. Xoshiro128++ is seeded from the number with `seed_from_u64`.
 //! 2. Values come in pairs from a Box–Muller transform of two 24-bit draws. Its
-//!    logarithm, root and cosine are micromath's, called on the [`F32`] newtype:
-//!    the same source runs on every machine and no platform library can shadow
-//!    it. One step of Heron's rule mends the root, which is off by up to 6 %; what
-//!    error remains does no harm, since the trainer samples with this very function.
-//! 3. Each value is stored as an int8 in steps of 1/32, so it reaches about ±4.
+//!    logarithm, root and cosine are micromath's, called on the [`F32`] newtype, so that no function of a
+//!    platform's library can replace them: all machines run the same source. One Newton step refines
+//!    micromath's square root (error up to 6 %). The remaining error does no harm, as the trainer
+//!    draws its latents with the same function.
+//! 3. Each value is rounded to an int8 in steps of 1/32, in the range ±127/32.
 //!
-//! A golden table in the tests holds the first values of several seeds.
+//! The tests compare the first values of several seeds with a table.
 
 use core::f32::consts::{FRAC_PI_2, TAU};
 
@@ -19,21 +19,22 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 
 use crate::spec::MAX_LATENT;
 
-/// Value of one step of a latent: the real value is `step · SCALE`.
-pub const SCALE: f32 = 1.0 / 32.0;
-
-/// The input of a generator: up to [`MAX_LATENT`] values in steps of 1/32.
+/// The input of a generator: up to [`MAX_LATENT`] values, each an int8 in steps of 1/32.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latent(Vec<i8, MAX_LATENT>);
 
 impl Latent {
-    /// The latent of picture number `seed`. `len` beyond [`MAX_LATENT`] is cut.
+    /// Real value of one step: a value of the latent is `step · SCALE`.
+    pub const SCALE: f32 = 1.0 / 32.0;
+
+    /// The latent of picture number `seed`, with `len` values, at most [`MAX_LATENT`].
     pub fn from_seed(seed: u32, len: usize) -> Self {
-        Self::draw(&mut Xoshiro128PlusPlus::seed_from_u64(u64::from(seed)), len)
+        Self::sample(&mut Xoshiro128PlusPlus::seed_from_u64(u64::from(seed)), len)
     }
 
-    /// The next latent of a generator that goes on.
-    pub fn draw(rng: &mut Xoshiro128PlusPlus, len: usize) -> Self {
+    /// Draws a latent from a random number generator: `len` values of a normal distribution, at most
+    /// [`MAX_LATENT`].
+    pub fn sample(rng: &mut Xoshiro128PlusPlus, len: usize) -> Self {
         let mut values = Vec::new();
         while values.len() < len {
             let (a, b) = gaussian_pair(rng);
@@ -49,20 +50,19 @@ impl Latent {
         Vec::from_slice(steps).ok().map(Self)
     }
 
-    /// The values, in steps of [`SCALE`].
+    /// The values, in steps of [`SCALE`](Self::SCALE).
     pub fn steps(&self) -> &[i8] {
         &self.0
     }
 
-    /// A point on the way from `self` (`t = 0`) to `other` (`t = 256`; more counts as 256).
+    /// A latent between `self` (`t = 0`) and `other` (`t = 256`; larger values count as 256).
     ///
-    /// It follows `cos θ · self + sin θ · other`. Two independent latents are close
-    /// to orthogonal, so this is their spherical interpolation, and every point on
-    /// the way has the spread that the generator was trained with. The shorter
-    /// latent decides the length.
+    /// It is `cos θ · self + sin θ · other` with `θ = t / 256 · π / 2`. Two independent latents are nearly
+    /// orthogonal, so this is their spherical interpolation, and every result has the variance that the generator
+    /// was trained with. The result is as long as the shorter of the two.
     pub fn toward(&self, other: &Self, t: u16) -> Self {
         let angle = F32(f32::from(t.min(256)) / 256.0 * FRAC_PI_2);
-        // micromath's cosine does not quite reach 1 and 0; the ends must.
+        // micromath's cosine does not reach 1 and 0 exactly, but both ends have to be exact.
         let (a, b) = match t {
             0 => (1.0, 0.0),
             256.. => (0.0, 1.0),
@@ -72,13 +72,12 @@ impl Latent {
         Self(pairs.map(|(&p, &q)| to_step(a * f32::from(p) + b * f32::from(q))).collect())
     }
 
-    /// Nearer to the latent of all zeros: every value times `share` / 256 (more counts as 256).
+    /// The latent scaled by `share` / 256 (larger values count as 256), with halves rounded away from 0.
     ///
-    /// The truncation trick: near the middle of the latents a generator has seen most
-    /// examples, so its pictures are better, and more alike. Brock et al. (2019,
-    /// arXiv:1809.11096) draw values beyond a bound anew; this shrinks all of them, as
-    /// the ψ of StyleGAN does (Karras et al. 2019, arXiv:1812.04948), so a number keeps
-    /// its picture while that gets plainer. In integers, halves rounded away from 0.
+    /// This is the truncation trick: a generator was trained most often on latents near zero, so its pictures are
+    /// better there, and more alike. Brock et al. (2019, arXiv:1809.11096) resample values beyond a bound. This
+    /// function scales all of them, as the ψ of StyleGAN does (Karras et al. 2019, arXiv:1812.04948), so that a
+    /// number keeps its picture while it becomes more typical.
     pub fn truncated(&self, share: u16) -> Self {
         let share = i32::from(share.min(256));
         let shrunk = |&q: &i8| {
@@ -94,11 +93,11 @@ fn gaussian_pair(rng: &mut Xoshiro128PlusPlus) -> (i8, i8) {
     // In (0, 1]: the logarithm of 0 is never taken.
     let u = ((rng.next_u32() >> 8) + 1) as f32 * UNIT;
     let angle = F32((rng.next_u32() >> 8) as f32 * UNIT * TAU);
-    // ln 1 may come out a hair above 0.
+    // micromath's ln 1 may be slightly above 0.
     let squared = (-2.0 * F32(u).ln().0).max(0.0);
     let root = F32(squared).sqrt().0;
-    // Heron's step. The approximation of 0 is a tiny positive number, so this never divides by 0.
-    let radius = 0.5 * (root + squared / root) / SCALE;
+    // A Newton step. The approximate root of 0 is a tiny positive number, so this never divides by 0.
+    let radius = 0.5 * (root + squared / root) / Latent::SCALE;
     (to_step(radius * angle.cos().0), to_step(radius * angle.sin().0))
 }
 
@@ -117,8 +116,8 @@ mod tests {
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
         let (n, mut sum, mut squares) = (200_000, 0.0, 0.0);
         for _ in 0..n / 100 {
-            for &q in Latent::draw(&mut rng, 100).steps() {
-                let v = f64::from(q) * f64::from(SCALE);
+            for &q in Latent::sample(&mut rng, 100).steps() {
+                let v = f64::from(q) * f64::from(Latent::SCALE);
                 sum += v;
                 squares += v * v;
             }
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_another_latent_begins_and_ends_exactly() {
+    fn interpolation_begins_and_ends_exactly() {
         let (a, b) = (Latent::from_seed(1, 32), Latent::from_seed(2, 32));
         assert_eq!((a.toward(&b, 0), a.toward(&b, 256), a.toward(&b, 999)), (a.clone(), b.clone(), b.clone()));
         assert_ne!(a.toward(&b, 128), a);

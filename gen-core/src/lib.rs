@@ -1,5 +1,5 @@
-//! Runs a quantised image generator on fixed buffers: `no_std`, no allocation,
-//! integers only, the same bits on every machine.
+//! Draws pictures with a quantised image generator on a microcontroller: `no_std`, no allocation, integer
+//! arithmetic only, and the same bits on every machine.
 //!
 //! ```
 //! use gen_core::{Engine, Latent, Model, include_aligned};
@@ -8,60 +8,81 @@
 //! static MODEL: &[u8] = include_aligned!(path!("model.gen"));
 //!
 //! let model = Model::parse(MODEL)?; // checks everything, once
-//! let mut workspace = [0i8; 4 * 1024]; // `model.workspace_len()` says how much is needed
+//! let mut workspace = [0; 1024]; // `model.workspace_len()` bytes are needed
 //! let mut engine = Engine::new(&model, &mut workspace)?;
 //!
-//! let latent = Latent::from_seed(42, model.latent_len()); // picture number 42, everywhere
-//! engine.generate(&latent, |y, rgb| {
-//!     println!("row {y}: first pixel {:?}", &rgb[..3]);
-//! });
+//! let latent = Latent::from_seed(42, model.latent_len()); // picture number 42, on every machine
+//! let mut picture = Vec::new();
+//! engine.generate(&latent, |_y, row| picture.extend_from_slice(row)); // row by row, 3 bytes a pixel
+//!
+//! assert_eq!(picture.len(), model.output_shape().len());
+//! # let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+//! # assert_eq!(crc.checksum(&picture), 0xdccb_c8bc);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! | you have | use |
+//! |---|---|
+//! | the bytes of a model file | [`include_aligned!`] or `aligned`, then [`Model::parse`] |
+//! | a number, for a picture that is the same everywhere | [`Latent::from_seed`] |
+//! | two latents, for pictures between them | [`Latent::toward`] |
+//! | a buffer to declare as a `static` | [`workspace_len()`], a `const fn`, from a build script |
+//! | a picture to draw | [`Engine::generate`] |
+//!
 //! # Alignment
 //!
-//! A model begins at an address that is a multiple of 4, on every machine: see [`aligned`].
+//! The address of a model is a multiple of 4, on every machine. [`include_aligned!`] places a model in the program
+//! accordingly. `aligned` (feature `alloc`) does it for a `Vec<u8>`; a linker script aligns a section by itself.
 //!
-//! # Workspace
+//! # Memory
 //!
-//! The engine allocates nothing; its memory is a buffer. [`Model::workspace_len`] says at run time how long
-//! it has to be, [`workspace_len()`] as a `const`, and that is how firmware gets a `static` of the right size:
-//! there is the build script for it.
+//! The engine allocates nothing. It works in a buffer, whose size in bytes is [`Model::workspace_len`] at run time and
+//! [`workspace_len()`] at compile time. Weights are read where they are, in flash.
+//!
+//! # Errors
+//!
+//! [`Model::parse`] and [`Engine::new`] check everything, so drawing returns no errors. With the kernels for a Cortex-M3
+//! or larger no panic is linked into a program for a chip.
 //!
 //! # Features
 //!
-//! | feature | |
+//! | feature | effect |
 //! |---|---|
-//! | none | the kernels for the target: Cortex-M3, M4, M7, M33, x86-64; plain Rust on others |
-//! | `portable` | plain Rust on every processor; goes before the next two |
-//! | `no-dsp` | on a Cortex-M without DSP instructions that has the target of one with them (an Armv8-M), where they would fault: the kernels of the Cortex-M3 |
-//! | `mve` | a Cortex-M55 with MVE, whose target is the M33's. The start-up code has to turn coprocessors 10 and 11 on. For another Cortex-M, or with `no-dsp`, the build fails and says why |
-//! | `alloc` | [`aligned`] has a function for models in a `Vec<u8>` |
-//! | `defmt` | `defmt::Format` for errors and shapes |
-//! | `conformance` | the module `conformance`: tests of the kernels that run on any processor |
-//! | `pictures` | the program `pictures`, which needs an operating system |
+//! | none | the fastest kernels for the target: Cortex-M3, M4, M7, M33, x86-64; plain Rust on others |
+//! | `portable` | plain Rust on every processor; overrides the next two |
+//! | `no-dsp` | for a Cortex-M without DSP instructions whose target also has cores with them (Armv8-M): the kernels of the Cortex-M3. Without this feature it faults |
+//! | `mve` | for a Cortex-M55 with MVE, whose target is that of the M33. The start-up code has to enable coprocessors 10 and 11. For another Cortex-M, or together with `no-dsp`, the build fails with a message |
+//! | `alloc` | adds the function `aligned`, for models in a `Vec<u8>` |
+//! | `defmt` | implements `defmt::Format` for errors and shapes |
+//! | `conformance` | adds the module `conformance`: tests of the kernels that run on any processor |
+//! | `pictures` | builds the program `pictures`, which needs an operating system |
 //!
-//! Off a Cortex-M `no-dsp` and `mve` mean nothing. All features together are plain Rust.
+//! `no-dsp` and `mve` have no effect on targets other than a Cortex-M. All features together give plain Rust.
 //!
-//! Read in this order:
+//! # For contributors
 //!
-//! | module | what stands there |
+//! Modules import only from modules further down in this table.
+//!
+//! | module | contents |
 //! |---|---|
+//! | `engine` | the order in which rows are computed, and where they are kept |
+//! | `row` | one output row of one layer: blocks, staging, edges, phases |
+//! | `kernels` | the multiplications, one implementation for each kind of processor |
+//! | `model` | the file format, its parser, and the parsed model |
+//! | `plan` | the sizes of the kernels, and the memory that follows from them |
+//! | `packing` | the order of weights in a file |
+//! | `quant` | the arithmetic: accumulators, rounding, the tables of tanh |
+//! | `winograd` | transforms that save multiplications and change no bits |
+//! | `latent` | the latent of a picture number |
 //! | [`spec`] | layers and shapes; which input rows an output row needs |
-//! | [`fixed`] | the arithmetic: accumulators, rounding, the tanh table |
-//! | [`latent`] | seed → latent, a written contract |
-//! | [`blob`] | the file format, and the parser that checks it |
-//! | [`packing`] | where a weight lies in it |
-//! | [`tiling`] | how a row is cut into blocks, and the memory bill |
-//! | [`row`] | one output row of one layer: staging, edges, phases |
-//! | [`kernels`] | multiplying, a file for each processor |
-//! | [`winograd`] | fewer multiplications, the same bits |
-//! | [`engine`] | which row is computed when, and where it is kept |
-//! | [`mod@aligned`] | bytes of a model at an address where they can be read |
-//! | `choice` | which kernels a target has |
-//! | `certain` | indices and divisors that are right, so that no panic is linked |
+//! | `aligned` | bytes of a model at an address where they can be read |
+//! | `choice` | the kernels of each target |
+//! | `no_panic` | indexing and division that link no panic |
+//!
+//! The modules `format`, `kernels`, `plan` and `quant` are public for the trainer and for tests. Except for `format`, they
+//! are hidden from the documentation and may change in any version.
 #![no_std]
-#![deny(unsafe_code)] // `kernels` alone calls assembly and vector instructions
+#![deny(unsafe_code)] // allowed in `kernels` alone, for assembly and vector instructions
 #![warn(missing_docs)]
 
 #[cfg(feature = "alloc")]
@@ -71,24 +92,29 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod aligned;
-pub mod blob;
-mod certain;
+mod aligned;
 mod choice;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod engine;
-pub mod fixed;
+mod engine;
+#[doc(hidden)]
 pub mod kernels;
-pub mod latent;
-pub mod packing;
-pub mod row;
+mod latent;
+mod model;
+mod no_panic;
+mod packing;
+#[doc(hidden)]
+pub mod plan;
+#[doc(hidden)]
+pub mod quant;
+mod row;
 pub mod spec;
-pub mod tiling;
-pub mod winograd;
+mod winograd;
 
 pub use aligned::Aligned;
-pub use blob::{Model, ParseError};
-pub use engine::{Engine, WorkspaceTooSmall, workspace_len};
+#[cfg(feature = "alloc")]
+pub use aligned::{AlignedBytes, aligned};
+pub use engine::{Engine, LayerObserver, WorkspaceTooSmall, workspace_len};
 pub use latent::Latent;
-pub use spec::{Activation, Form, LayerSpec, Op, Padding, Shape, SpecError};
+pub use model::{Layer, Model, ParseError, Section, format};
+pub use spec::{Activation, LayerSpec, Op, Padding, Shape, SpecError, WeightTransform};

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use common::exercise::exercise;
 use common::{build, build_in_forms, tiny};
-use gen_core::aligned::aligned;
-use gen_core::blob::{ADDRESS_ALIGNMENT, ALIGNMENT, Header, LayerHeader, PREAMBLE, Section, VERSION, seal};
+use gen_core::aligned;
+use gen_core::format::{ADDRESS_ALIGNMENT, ALIGNMENT, Header, LayerHeader, PREAMBLE, VERSION, seal};
 use gen_core::spec::{MAX_CHANNELS, MAX_LATENT, MAX_LAYERS, MAX_SIDE, MAX_TAPS, MAX_WEIGHTS};
-use gen_core::{Activation, Form, LayerSpec, Model, Op, Padding, ParseError, Shape, SpecError, include_aligned};
+use gen_core::{
+    Activation, LayerSpec, Model, Op, Padding, ParseError, Section, Shape, SpecError, WeightTransform, include_aligned,
+};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -21,7 +23,7 @@ fn tiny_blob() -> Vec<u8> {
 
 /// The same numbers, with Winograd weights where a layer can have them.
 fn fast_blob() -> Vec<u8> {
-    let (direct, winograd) = (Form::Direct, Form::Winograd);
+    let (direct, winograd) = (WeightTransform::None, WeightTransform::Winograd);
     build_in_forms("tiny", 5, &tiny(), &[direct, winograd, direct, winograd, winograd], 1)
 }
 
@@ -46,25 +48,25 @@ fn the_format_has_not_changed() {
 /// they declare their fields.
 #[test]
 fn the_header_is_laid_out_as_version_2_says() {
-    let layer = |op, activation, form, zero_point, scale| LayerHeader {
+    let layer = |op, activation, transform, zero_point, scale| LayerHeader {
         spec: LayerSpec { op, activation },
-        form,
+        transform,
         zero_point,
         scale,
     };
     let layers = [
-        layer(Op::Dense { out: Shape::new(4, 200, 8) }, Activation::Relu, Form::Direct, -128, 0.5),
+        layer(Op::Dense { out: Shape::new(4, 200, 8) }, Activation::Relu, WeightTransform::None, -128, 0.5),
         layer(
             Op::Conv { channels: 300, kernel: 3, stride: 2, padding: Padding::Valid },
             Activation::LeakyRelu(0.25),
-            Form::Direct,
+            WeightTransform::None,
             7,
             2.0,
         ),
         layer(
             Op::ConvTranspose { channels: 5, kernel: 4, stride: 1, padding: Padding::Same },
             Activation::TanhUnit,
-            Form::Winograd,
+            WeightTransform::Winograd,
             0,
             1.0,
         ),
@@ -117,15 +119,15 @@ fn a_file_is_laid_out_as_version_2_says() {
 
     let bytes = aligned(&blob);
     let model = Model::parse(&bytes).unwrap();
-    assert_eq!((model.latent_len(), model.picture(), model.checksum()), (1, Shape::new(1, 1, 3), checksum));
+    assert_eq!((model.latent_len(), model.output_shape(), model.checksum()), (1, Shape::new(1, 1, 3), checksum));
     let layer = &model.layers()[0];
     assert_eq!([0, 1, 2].map(|c| layer.weight(0, c, [0, 0], 0)), [11, 22, -33]);
     assert_eq!(layer.biases(0).iter().collect::<Vec<_>>(), [0x201, 0x403, -1]);
     assert_eq!(layer.biases(0).get(2), Some(-1));
     assert_eq!(layer.biases(0).get(3), None, "past the end");
-    assert_eq!([0, 1, 2].map(|c| layer.requant(c).positive), [5, 6, 0x107]);
-    assert_eq!([0, 1, 2].map(|c| layer.requant(c).negative), [8, 9, 0x10a]);
-    assert!(layer.requants().get(2).is_some() && layer.requants().get(3).is_none());
+    assert_eq!([0, 1, 2].map(|c| layer.multiplier(c).positive), [5, 6, 0x107]);
+    assert_eq!([0, 1, 2].map(|c| layer.multiplier(c).negative), [8, 9, 0x10a]);
+    assert!(layer.multipliers().get(2).is_some() && layer.multipliers().get(3).is_none());
 }
 
 /// The address, on a host as on a chip: what runs here must not be refused there.
@@ -413,7 +415,7 @@ fn a_header_that_cannot_be_read_names_the_place() {
     assert_eq!(changed(0, 3), unknown, "an operation");
     assert_eq!(changed(4, 2), unknown, "a padding");
     assert_eq!(changed(5, 6), unknown, "an activation");
-    assert_eq!(changed(6, 2), unknown, "a form");
+    assert_eq!(changed(6, 2), unknown, "a transform");
 
     for len in 0..conv.len() {
         let stated = 3 + dense.len() + len;
@@ -447,7 +449,7 @@ fn errors_speak_for_themselves() {
         ParseError::Trailing { bytes: 16 },
         ParseError::Multiplier { layer: 3 },
         ParseError::Range { layer: 3 },
-        ParseError::Form { layer: 3 },
+        ParseError::Transform { layer: 3 },
         ParseError::Weights { layer: 3 },
     ];
     let words: BTreeSet<_> = errors.iter().map(|e| e.to_string()).collect();
@@ -484,11 +486,11 @@ fn weights_that_a_form_does_not_allow_are_refused() {
         activation: Activation::Tanh,
     }];
     let g = layers[0].geometry(Shape::latent(3)).unwrap();
-    let form = ParseError::Weights { layer: 0 };
+    let transform = ParseError::Weights { layer: 0 };
     for (form_of, filler, names) in [
-        (Form::Direct, vec![g.direct_index(1, 2, [0, 1], 3)], "direct"),
+        (WeightTransform::None, vec![g.direct_index(1, 2, [0, 1], 3)], "direct"),
         (
-            Form::Winograd,
+            WeightTransform::Winograd,
             vec![g.winograd_index(1, 0, 1, 2, 3), g.winograd_index(2, 3, 0, 4, 0), g.winograd_index(0, 3, 1, 0, 3)],
             "winograd",
         ),
@@ -503,17 +505,17 @@ fn weights_that_a_form_does_not_allow_are_refused() {
                 let mut blob = blob.clone();
                 blob[at] = 1;
                 seal(&mut blob).unwrap();
-                assert_eq!(Model::parse(&aligned(&blob)).unwrap_err(), form, "{names}, phase {phase}, byte {at}");
+                assert_eq!(Model::parse(&aligned(&blob)).unwrap_err(), transform, "{names}, phase {phase}, byte {at}");
             }
         }
-        if form_of == Form::Winograd {
+        if form_of == WeightTransform::Winograd {
             // A point that belongs to no int8 weights: one off, and far off.
             for change in [1u8, 0x80] {
                 let at = weights + g.winograd_index(0, 1, 0, 1, 2);
                 let mut blob = blob.clone();
                 blob[at] ^= change;
                 seal(&mut blob).unwrap();
-                assert_eq!(Model::parse(&aligned(&blob)).unwrap_err(), form, "a point changed by {change}");
+                assert_eq!(Model::parse(&aligned(&blob)).unwrap_err(), transform, "a point changed by {change}");
             }
         }
     }
@@ -526,7 +528,7 @@ fn a_form_that_a_layer_cannot_have_is_refused() {
         let mut header = Model::parse(&aligned(&blob)).unwrap().header();
         let mut buffer = vec![0; 256];
         let sections = header.encode(&mut buffer).unwrap();
-        header.layers[layer].form = Form::Winograd;
+        header.layers[layer].transform = WeightTransform::Winograd;
         let end = header.encode(&mut buffer).unwrap();
         buffer.truncate(end);
         buffer.extend_from_slice(&blob[sections..]);
@@ -534,8 +536,8 @@ fn a_form_that_a_layer_cannot_have_is_refused() {
         Model::parse(&aligned(&buffer)).unwrap_err()
     };
     // A dense layer, and one whose phases have 2 and 1 taps.
-    assert_eq!(with_form(0), ParseError::Form { layer: 0 });
-    assert_eq!(with_form(2), ParseError::Form { layer: 2 });
+    assert_eq!(with_form(0), ParseError::Transform { layer: 0 });
+    assert_eq!(with_form(2), ParseError::Transform { layer: 2 });
     // Another could have it, but then its weights are too few.
     let error = with_form(1);
     assert!(matches!(error, ParseError::Section { .. } | ParseError::Padding { .. }), "{error:?}");
@@ -551,12 +553,12 @@ fn sums_beyond_the_bound_of_a_form_are_refused() {
         let dense = LayerSpec { op: Op::Dense { out: Shape::new(1, 5, inputs) }, activation: Activation::Relu };
         let layers = [dense, layers[0]];
         let g = layers[1].geometry(Shape::new(1, 5, inputs)).unwrap();
-        for form in [Form::Direct, Form::Winograd] {
-            let mut blob = build_in_forms("bound", 1, &layers, &[Form::Direct, form], 5);
-            let len = g.packed_len(form);
+        for transform in [WeightTransform::None, WeightTransform::Winograd] {
+            let mut blob = build_in_forms("bound", 1, &layers, &[WeightTransform::None, transform], 5);
+            let len = g.packed_len(transform);
             let weights = blob.len() - 3 * 16 - len.next_multiple_of(16);
             blob[weights..weights + len].fill(0);
-            g.pack(form, |_, _, _, _| 127, &mut blob[weights..weights + len]);
+            g.pack(transform, |_, _, _, _| 127, &mut blob[weights..weights + len]);
             // Small multipliers, so that the product with them is no reason.
             let end = blob.len();
             for (place, value) in [(2, 7), (1, 7)] {
@@ -568,8 +570,9 @@ fn sums_beyond_the_bound_of_a_form_are_refused() {
             seal(&mut blob).unwrap();
             let blob = aligned(&blob);
             let refused = Model::parse(&blob).err();
-            let expected = (form == Form::Winograd && !allowed).then_some(ParseError::Range { layer: 1 });
-            assert_eq!(refused, expected, "{inputs} inputs, {form:?}");
+            let expected =
+                (transform == WeightTransform::Winograd && !allowed).then_some(ParseError::Range { layer: 1 });
+            assert_eq!(refused, expected, "{inputs} inputs, {transform:?}");
         }
     }
 }

@@ -5,11 +5,10 @@ mod common;
 use std::path::Path;
 
 use common::{build, build_in_forms, draw, fast_forms, picture, tiny};
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::conformance::Buffers;
-use gen_core::kernels::{Call, Output};
-use gen_core::row::Window;
-use gen_core::tiling::{DSP, MLA, MVE, PORTABLE, X86_64};
+use gen_core::kernels::{Destination, KernelArgs};
+use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, PORTABLE, X86_64};
 use gen_core::{Activation, Aligned, Engine, Latent, Model, Shape, WorkspaceTooSmall, include_aligned};
 
 #[test]
@@ -36,10 +35,14 @@ fn the_workspace_as_a_constant_is_what_the_model_asks_for() {
     let compare = |model: &Model<'_>, name: &str| {
         let latent = model.latent_len() as u16;
         let layers: Vec<_> = model.layers().iter().map(|layer| layer.spec).collect();
-        let forms: Vec<_> = model.layers().iter().map(|layer| layer.form).collect();
-        assert_eq!(gen_core::workspace_len(latent, &layers, &forms), Ok(model.workspace_len()), "{name}");
-        for tiling in [PORTABLE, DSP, MLA, MVE, X86_64] {
-            assert_eq!(tiling.workspace_len(latent, &layers, &forms), Ok(model.memory(&tiling).len()), "{name}");
+        let transforms: Vec<_> = model.layers().iter().map(|layer| layer.transform).collect();
+        assert_eq!(gen_core::workspace_len(latent, &layers, &transforms), Ok(model.workspace_len()), "{name}");
+        for layout in [PORTABLE, ARMV7EM, ARMV7M, ARMV8_1M_MVE, X86_64] {
+            assert_eq!(
+                layout.workspace_len(latent, &layers, &transforms),
+                Ok(model.workspace_plan(&layout).bytes()),
+                "{name}"
+            );
         }
     };
     let mut shipped = 0;
@@ -51,9 +54,9 @@ fn the_workspace_as_a_constant_is_what_the_model_asks_for() {
         }
     }
     assert!(shipped >= 4, "only {shipped} models");
-    for forms in [vec![], fast_forms(5, &tiny())] {
-        let blob = build_in_forms("tiny", 5, &tiny(), &forms, 1);
-        compare(&Model::parse(&aligned(&blob)).unwrap(), &format!("{forms:?}"));
+    for transforms in [vec![], fast_forms(5, &tiny())] {
+        let blob = build_in_forms("tiny", 5, &tiny(), &transforms, 1);
+        compare(&Model::parse(&aligned(&blob)).unwrap(), &format!("{transforms:?}"));
     }
 }
 
@@ -85,7 +88,7 @@ fn latents_of_another_length_are_cut_or_filled_up() {
 #[test]
 fn pictures_of_the_committed_model_have_not_changed() {
     let model = Model::parse(include_aligned!("golden/tiny.blob")).unwrap();
-    assert_eq!(model.picture(), Shape::new(8, 12, 3));
+    assert_eq!(model.output_shape(), Shape::new(8, 12, 3));
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     let found = [0, 1, 2, 42].map(|seed| crc.checksum(&picture(&model, &Latent::from_seed(seed, model.latent_len()))));
     assert_eq!(found, [0x75a2_6e2b, 0xec53_4528, 0xce4b_457c, 0xdccb_c8bc], "{found:#010x?}");
@@ -128,20 +131,23 @@ fn debug_prints_a_line_and_not_the_weights() {
     let engine = Engine::new(&model, &mut workspace).unwrap();
     let layer = &model.layers()[1];
     let biases = layer.biases(0);
-    let (mut row, requants) = ([0; 300], layer.requants());
-    let call = || Call { staged: &[7; 300], filters: layer.filters(0), biases, output: Output::Accumulators(&mut []) };
-    let output = Output::Int8 { requants, zero_point: 3, row: &mut row, step: 4 };
-    let window = Window { rows: &[Some(&[1; 300]), None], zero_point: 3, phase: 1 };
+    let (mut row, multipliers) = ([0; 300], layer.multipliers());
+    let call = || KernelArgs {
+        staged: &[7; 300],
+        filters: layer.filters(0),
+        biases,
+        output: Destination::Accumulators(&mut []),
+    };
+    let output = Destination::Int8 { multipliers, zero_point: 3, row: &mut row, step: 4 };
     let bytes = Aligned([1u8; 300]);
     let lines = [
         (format!("{model:?}"), "Model { name: \"tiny\", latent: 5, layers: 5, picture: 8x12x3, size: 1088,"),
         (format!("{layer:?}"), "2x3x4 to 4x6x3"),
         (format!("{engine:?}"), "Engine { kernels: \""),
-        (format!("{biases:?}"), "Words(3 values)"),
-        (format!("{requants:?}"), "Requants(3 channels, two lists)"),
+        (format!("{biases:?}"), "I32LeSlice(3 values)"),
+        (format!("{multipliers:?}"), "MultiplierTable(3 channels, two lists)"),
         (format!("{:?}", call()), "staged: 300 words"),
         (format!("{output:?}"), "row: 300 values"),
-        (format!("{window:?}"), "rows: 2, inside: 1"),
         (format!("{:?}", Buffers::new()), "bytes"),
         (format!("{blob:?}"), "AlignedBytes(1088 bytes)"),
         (format!("{bytes:?}"), "Aligned(300 bytes)"),

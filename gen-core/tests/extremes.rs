@@ -11,11 +11,11 @@ use std::hint::black_box;
 
 use common::naive::{Naive, Order};
 use common::{Numbers, assemble, draw_with, fast_forms, geometries, random_layers};
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::kernels::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use gen_core::kernels::x86_64::{AVX2, AVX512, SSE2, UpTo};
-use gen_core::spec::{Activation, Form, Geometry, LayerSpec, Op, Padding, Shape};
+use gen_core::spec::{Activation, Geometry, LayerSpec, Op, Padding, Shape, WeightTransform};
 use gen_core::{Latent, Model, ParseError};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -117,9 +117,9 @@ proptest! {
         let (numbers, bounds): (Vec<_>, Vec<_>) = geometries.iter().map(|g| extreme(g, rng)).unzip();
         let latent = Latent::from_steps(&latents.into_iter().cycle().take(len.into()).collect::<Vec<_>>()).unwrap();
         let all_forms = [vec![], fast_forms(len, &layers)];
-        let build = |forms, numbers: &[Numbers]| assemble("extreme", len, &layers, forms, numbers);
-        let [direct, fast] = all_forms.each_ref().map(|forms| {
-            exact(&Model::parse(&aligned(build(forms, &numbers))).expect("within the bounds"), &latent)
+        let build = |transforms, numbers: &[Numbers]| assemble("extreme", len, &layers, transforms, numbers);
+        let [direct, fast] = all_forms.each_ref().map(|transforms| {
+            exact(&Model::parse(&aligned(build(transforms, &numbers))).expect("within the bounds"), &latent)
         });
         prop_assert_eq!(direct, fast);
 
@@ -133,7 +133,7 @@ proptest! {
         let refused = |change: &dyn Fn(&mut Numbers)| {
             let mut numbers = numbers.clone();
             change(&mut numbers[layer]);
-            all_forms.each_ref().map(|forms| Model::parse(&aligned(build(forms, &numbers))).err())
+            all_forms.each_ref().map(|transforms| Model::parse(&aligned(build(transforms, &numbers))).err())
         };
         let range = [Some(ParseError::Range { layer: layer as u8 }); 2];
         let none = |numbers: &mut Numbers| numbers.multipliers.iter_mut().for_each(|list| list[channel] = 0);
@@ -210,7 +210,7 @@ fn the_largest_sums_of_a_winograd_form_are_exact() {
     let input = Shape::new(1, 5, 672);
     let op = Op::Conv { channels: 3, kernel: 5, stride: 1, padding: Padding::Same };
     let (layers, [_, g], zeros) = of_lowest_inputs(input, op);
-    let most = g.max_sum(Form::Winograd) / 128;
+    let most = g.max_sum(WeightTransform::Winograd) / 128;
     let latent = Latent::from_steps(&[0]).unwrap();
     for end in [-128, 127] {
         let filters = |magnitude| [0, 1, 2].map(|c| weights(g.fan_in(0), end, magnitude - c)).concat();
@@ -222,15 +222,16 @@ fn the_largest_sums_of_a_winograd_form_are_exact() {
             biases: [MOST - sums(magnitude), 0, sums(magnitude - 2) - MOST].map(|bias| bias as i32).to_vec(),
             multipliers: [(); 2].map(|()| vec![150, 1200, 150]),
         };
-        let build =
-            |form, magnitude| assemble("f5", 1, &layers, &[Form::Direct, form], &[zeros.clone(), numbers(magnitude)]);
-        let [direct, fast] = [Form::Direct, Form::Winograd]
-            .map(|form| exact(&Model::parse(&aligned(build(form, most))).unwrap(), &latent));
+        let build = |transform, magnitude| {
+            assemble("f5", 1, &layers, &[WeightTransform::None, transform], &[zeros.clone(), numbers(magnitude)])
+        };
+        let [direct, fast] = [WeightTransform::None, WeightTransform::Winograd]
+            .map(|transform| exact(&Model::parse(&aligned(build(transform, most))).unwrap(), &latent));
         assert_eq!(direct, fast);
 
-        Model::parse(&aligned(build(Form::Direct, most + 1))).unwrap();
+        Model::parse(&aligned(build(WeightTransform::None, most + 1))).unwrap();
         assert_eq!(
-            Model::parse(&aligned(build(Form::Winograd, most + 1))).unwrap_err(),
+            Model::parse(&aligned(build(WeightTransform::Winograd, most + 1))).unwrap_err(),
             ParseError::Range { layer: 1 }
         );
     }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use gen_core::spec::{self, Activation, Axis, Form, Geometry, LayerSpec, MAX_LAYERS, Op, Padding, Shape, SpecError};
-use gen_core::tiling::PORTABLE;
+use gen_core::plan::PORTABLE;
+use gen_core::spec::{
+    self, Activation, Axis, Geometry, LayerSpec, MAX_LAYERS, Op, Padding, Shape, SpecError, WeightTransform,
+};
 
 const PADDINGS: [Padding; 2] = [Padding::Same, Padding::Valid];
 
@@ -181,38 +183,40 @@ fn a_dense_layer_reads_all_of_its_input_everywhere() {
 fn check_packing(g: &Geometry, case: &str) {
     let (inputs, outputs) = (usize::from(g.input.channels), usize::from(g.output.channels));
     let mut fan_ins = 0;
-    for form in [Form::Direct, Form::Winograd] {
-        if !g.has_form(form) {
+    for transform in [WeightTransform::None, WeightTransform::Winograd] {
+        if !g.allows(transform) {
             continue;
         }
         let mut end = 0;
-        let mut taken = vec![false; g.packed_len(form)];
-        let mut take = |at: usize| assert!(!std::mem::replace(&mut taken[at], true), "{case}: {form:?} {at} twice");
+        let mut taken = vec![false; g.packed_len(transform)];
+        let mut take =
+            |at: usize| assert!(!std::mem::replace(&mut taken[at], true), "{case}: {transform:?} {at} twice");
         for phase in 0..g.phases() {
-            assert_eq!(g.packed_offset(form, phase), end, "{case}: {form:?}, phase {phase}");
+            assert_eq!(g.packed_offset(transform, phase), end, "{case}: {transform:?}, phase {phase}");
             let start = end;
-            end += g.packed_phase_len(form, phase);
+            end += g.packed_phase_len(transform, phase);
             let (rows, columns) = (g.y.taps(phase / g.x.phases()), g.x.taps(phase % g.x.phases()));
             assert_eq!(g.fan_in(phase), rows * columns * inputs, "{case}");
             for (output, t, input) in
                 (0..outputs).flat_map(|o| (0..rows).flat_map(move |t| (0..inputs).map(move |i| (o, t, i))))
             {
-                match form {
-                    Form::Direct => (0..columns).for_each(|u| {
-                        fan_ins += 1;
-                        take(start + g.direct_index(phase, output, [t, u], input));
-                    }),
-                    Form::Winograd => (0..g.points().unwrap()).for_each(|point| {
+                if transform == WeightTransform::Winograd {
+                    for point in 0..g.winograd_points().unwrap() {
                         let at = start + g.winograd_index(phase, output, t, point, input);
                         take(at);
                         take(at + 1);
-                    }),
+                    }
+                } else {
+                    for u in 0..columns {
+                        fan_ins += 1;
+                        take(start + g.direct_index(phase, output, [t, u], input));
+                    }
                 }
             }
         }
-        assert_eq!(g.packed_len(form), end, "{case}");
+        assert_eq!(g.packed_len(transform), end, "{case}");
         if inputs % 4 == 0 && outputs % 2 == 0 {
-            assert!(taken.iter().all(|&t| t), "{case}: {form:?} has holes");
+            assert!(taken.iter().all(|&t| t), "{case}: {transform:?} has holes");
         }
     }
     assert_eq!(g.weight_count(), fan_ins, "{case}");

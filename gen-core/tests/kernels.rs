@@ -7,15 +7,15 @@ use std::process::Command;
 
 use common::naive::{Naive, Order};
 use common::{build_in_forms, draw_with, fast_forms, random_layers};
-use gen_core::aligned::aligned;
-use gen_core::blob::Words;
+use gen_core::aligned;
 use gen_core::conformance::{Buffers, Count, check};
 use gen_core::kernels::portable::Portable;
-use gen_core::kernels::{Call, Kernels, Native, Output, Requants};
-use gen_core::packing::PAIR;
-use gen_core::spec::Form;
-use gen_core::tiling::{DSP, MAX_TOEPLITZ_TAPS, MLA, MVE, PORTABLE, Tiling, X86_64, for_target};
-use gen_core::winograd::TILE;
+use gen_core::kernels::{Destination, KernelArgs, Kernels, Native};
+use gen_core::plan::PAIR;
+use gen_core::plan::TILE;
+use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, KernelLayout, MAX_TOEPLITZ_TAPS, PORTABLE, X86_64, for_target};
+use gen_core::quant::{I32LeSlice, MultiplierTable};
+use gen_core::spec::WeightTransform;
 use gen_core::{Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -36,29 +36,29 @@ struct Lengths {
     staged: usize,
     filters: usize,
     biases: usize,
-    requants: usize,
+    multipliers: usize,
     output: usize,
     step: usize,
 }
 
 impl Lengths {
     /// Makes the lists and a call with them. Whether it was taken; a refused one has panicked.
-    fn call(self, kernel: impl Fn(Call<'_>)) -> bool {
+    fn call(self, kernel: impl Fn(KernelArgs<'_>)) -> bool {
         let call = || {
-            let words = vec![[0; 4]; self.biases.max(self.requants)];
+            let words = vec![[0; 4]; self.biases.max(self.multipliers)];
             // A word is aligned as weights have to be.
             let (staged, filters) = (vec![0; self.staged], vec![0u32; self.filters.div_ceil(4)]);
             let filters = &bytemuck::cast_slice(&filters)[..self.filters];
             let (mut row, mut sums) = (vec![0; self.output], vec![0; self.output]);
-            let multipliers = Words::new(&words[..self.requants]);
+            let multipliers = I32LeSlice::new(&words[..self.multipliers]);
             let output = match self.step {
-                0 => Output::Accumulators(&mut sums),
+                0 => Destination::Accumulators(&mut sums),
                 step => {
-                    let requants = Requants { positive: multipliers, negative: multipliers };
-                    Output::Int8 { requants, zero_point: 0, row: &mut row, step }
+                    let multipliers = MultiplierTable { positive: multipliers, negative: multipliers };
+                    Destination::Int8 { multipliers, zero_point: 0, row: &mut row, step }
                 }
             };
-            kernel(Call { staged: &staged, filters, biases: Words::new(&words[..self.biases]), output });
+            kernel(KernelArgs { staged: &staged, filters, biases: I32LeSlice::new(&words[..self.biases]), output });
         };
         catch_unwind(AssertUnwindSafe(call)).is_ok()
     }
@@ -79,8 +79,8 @@ impl Lengths {
             less(|l| l.output -= 1),
         ];
         if self.step > 0 {
-            all.push(less(|l| l.requants -= 1));
-            all.push(less(|l| l.requants += 1));
+            all.push(less(|l| l.multipliers -= 1));
+            all.push(less(|l| l.multipliers += 1));
             all.extend([usize::MAX, usize::MAX / 7 + 1, 1 << (usize::BITS - 3)].map(|step| Self { step, ..self }));
         }
         all.into_iter()
@@ -89,15 +89,15 @@ impl Lengths {
 
 /// One contract for all kernels: what does not fit together is refused, and on a host that is a panic.
 fn refuses<K: Kernels>() {
-    let tiling = K::TILING;
+    let layout = K::LAYOUT;
     // Three quads of two taps, five channels, the widest block, rows with a gap of one.
     let (taps, quads, channels) = (2, 3, 5);
-    let pixels = usize::from(tiling.pixels[taps - 1][0]);
+    let pixels = usize::from(layout.pixels[taps - 1][0]);
     let toeplitz = Lengths {
-        staged: quads * tiling.words * (pixels + taps) + Tiling::SPARE,
+        staged: quads * layout.words_per_quad * (pixels + taps) + KernelLayout::OVERREAD_WORDS,
         filters: channels * quads * taps * 4,
         biases: channels,
-        requants: channels,
+        multipliers: channels,
         output: (pixels - 1) * (channels + 1) + channels,
         step: channels + 1,
     };
@@ -125,10 +125,10 @@ fn refuses<K: Kernels>() {
     }
 
     let dot = Lengths {
-        staged: quads * tiling.words,
+        staged: quads * layout.words_per_quad,
         filters: channels * quads * 4,
         biases: channels,
-        requants: channels,
+        multipliers: channels,
         output: channels,
         step: channels + 1,
     };
@@ -141,12 +141,12 @@ fn refuses<K: Kernels>() {
     }
 
     for points in [5, 6, 8] {
-        let count = TILE * tiling.tiles;
+        let count = TILE * layout.winograd_tiles;
         let winograd = Lengths {
-            staged: points * quads * tiling.winograd_words * tiling.tiles,
+            staged: points * quads * layout.winograd_words * layout.winograd_tiles,
             filters: channels.div_ceil(PAIR) * points * quads * 4 * PAIR * 2,
             biases: channels,
-            requants: channels,
+            multipliers: channels,
             output: (count - 1) * (channels + 1) + channels,
             step: channels + 1,
         };
@@ -166,14 +166,14 @@ fn refuses<K: Kernels>() {
         }
 
         // A tile of two quads, the second of the words that are there.
-        let (per_point, pixel) = (2 * tiling.winograd_words * tiling.tiles, 8);
+        let (per_point, pixel) = (2 * layout.winograd_words * layout.winograd_tiles, 8);
         let tile = |columns: &[usize], per_point: usize, staged: usize| {
             let columns: Vec<_> = columns.iter().map(|&len| vec![1; len]).collect();
             let columns: Vec<_> = columns.iter().map(|column| &column[..]).collect();
             catch_unwind(AssertUnwindSafe(|| K::tile(&columns, per_point, &mut vec![0; staged]))).is_ok()
         };
         let columns = vec![pixel; points];
-        let staged = points * per_point - (tiling.tiles - 1);
+        let staged = points * per_point - (layout.winograd_tiles - 1);
         assert!(tile(&columns, per_point, staged), "{}", K::NAME);
         assert!(!tile(&columns, per_point, staged - 1), "{}", K::NAME);
         assert!(!tile(&columns, per_point - 1, staged), "{}", K::NAME);
@@ -195,7 +195,7 @@ fn refuses<K: Kernels>() {
     };
     // Two quads, the last plane of which ends early.
     let (step, columns, plane) = (8, 5, 6);
-    let staged = (2 * tiling.words - 1) * plane + columns;
+    let staged = (2 * layout.words_per_quad - 1) * plane + columns;
     assert!(stage(40, [step, columns, plane], staged), "{}", K::NAME);
     assert!(stage(0, [step, 0, plane], 0), "{}: nothing to stage", K::NAME);
     for (source, sizes, staged) in [
@@ -231,19 +231,19 @@ fn draws_the_same<K: Kernels>() {
         let latent = 1 + (rng.next_u32() % 24) as u16;
         let layers = random_layers(&mut rng, latent);
         let fast = fast_forms(latent, &layers);
-        winograd += u32::from(fast.contains(&Form::Winograd));
+        winograd += u32::from(fast.contains(&WeightTransform::Winograd));
         let seed = Latent::from_seed(number, latent.into());
         let mut first: Option<Vec<u8>> = None;
-        for forms in [&[][..], &fast] {
-            let blob = build_in_forms("random", latent, &layers, forms, number.into());
+        for transforms in [&[][..], &fast] {
+            let blob = build_in_forms("random", latent, &layers, transforms, number.into());
             let blob = aligned(&blob);
             let model = Model::parse(&blob).unwrap_or_else(|e| panic!("{layers:?}: {e}"));
             let expected = first.get_or_insert_with(|| Naive::new(&model, Order::OutputFirst).draw(&seed));
             let found = draw_with::<K>(&model, &seed);
-            assert!(&found == expected, "{}, network {number}, {forms:?}: {layers:?}", K::NAME);
+            assert!(&found == expected, "{}, network {number}, {transforms:?}: {layers:?}", K::NAME);
         }
     }
-    assert!(winograd > 60, "only {winograd} networks in Winograd form");
+    assert!(winograd > 60, "only {winograd} networks in Winograd transform");
 }
 
 #[test]
@@ -292,23 +292,23 @@ fn the_tiling_of_an_x86_64_target_is_that_of_its_kernels() {
 
 #[test]
 fn the_tiling_of_a_cortex_m_follows_target_and_features() {
-    let tiling = |triple: &str, features: &[&str]| for_target(triple, |feature| features.contains(&feature));
+    let layout = |triple: &str, features: &[&str]| for_target(triple, |feature| features.contains(&feature));
     for (triple, plain, no_dsp, mve) in [
-        ("thumbv8m.main-none-eabihf", DSP, MLA, MVE),
-        ("thumbv8m.main-none-eabi", DSP, MLA, MVE),
-        // What gen-core refuses to be built with has the tiling of the others.
-        ("thumbv7em-none-eabihf", DSP, MLA, DSP),
-        ("thumbv7em-none-eabi", DSP, MLA, DSP),
-        ("thumbv7m-none-eabi", MLA, MLA, MLA),
+        ("thumbv8m.main-none-eabihf", ARMV7EM, ARMV7M, ARMV8_1M_MVE),
+        ("thumbv8m.main-none-eabi", ARMV7EM, ARMV7M, ARMV8_1M_MVE),
+        // What gen-core refuses to be built with has the layout of the others.
+        ("thumbv7em-none-eabihf", ARMV7EM, ARMV7M, ARMV7EM),
+        ("thumbv7em-none-eabi", ARMV7EM, ARMV7M, ARMV7EM),
+        ("thumbv7m-none-eabi", ARMV7M, ARMV7M, ARMV7M),
         ("thumbv8m.base-none-eabi", PORTABLE, PORTABLE, PORTABLE),
         ("thumbv6m-none-eabi", PORTABLE, PORTABLE, PORTABLE),
         ("x86_64-unknown-linux-gnu", X86_64, X86_64, X86_64),
         ("riscv32imc-unknown-none-elf", PORTABLE, PORTABLE, PORTABLE),
     ] {
-        assert_eq!(tiling(triple, &[]), plain, "{triple}");
-        assert_eq!(tiling(triple, &["no-dsp"]), no_dsp, "{triple}");
-        assert_eq!(tiling(triple, &["mve"]), mve, "{triple}");
-        assert_eq!(tiling(triple, &["portable", "no-dsp", "mve"]), PORTABLE, "{triple}");
+        assert_eq!(layout(triple, &[]), plain, "{triple}");
+        assert_eq!(layout(triple, &["no-dsp"]), no_dsp, "{triple}");
+        assert_eq!(layout(triple, &["mve"]), mve, "{triple}");
+        assert_eq!(layout(triple, &["portable", "no-dsp", "mve"]), PORTABLE, "{triple}");
     }
 }
 

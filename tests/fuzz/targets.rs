@@ -54,7 +54,7 @@ fn model(bytes: &[u8]) -> bool {
     let good = exercise::exercise(bytes);
     // With the right length and checksum more of them get past those.
     let mut sealed = bytes.to_vec();
-    if gen_core::blob::seal(&mut sealed).is_ok() {
+    if gen_core::format::seal(&mut sealed).is_ok() {
         exercise::exercise(&sealed);
     }
     good

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gen_core::Model;
-use gen_core::aligned::aligned;
-use gen_core::tiling::{self, Tiling};
+use gen_core::aligned;
+use gen_core::plan::{self, KernelLayout};
 
 use crate::firmware::{Board, MPS3_AN547, build_quietly};
 use crate::pictures::on_host;
@@ -46,8 +46,8 @@ pub struct Variant {
 
 impl Variant {
     /// Block sizes of the kernels that it has on a board.
-    pub fn tiling(&self, board: Board) -> Tiling {
-        tiling::for_target(board.triple, |feature| {
+    pub fn tiling(&self, board: Board) -> KernelLayout {
+        plan::for_target(board.triple, |feature| {
             self.features.contains(&feature) || (feature == "mve" && board == MPS3_AN547)
         })
     }
@@ -166,7 +166,7 @@ pub fn count(board: Board, network: &Network, variant: Variant) -> Result<Count>
         "stacks cannot be that large:\n{log}"
     );
     ensure!(
-        (counted.model, counted.workspace) == (blob.len(), model.memory(&variant.tiling(board)).len()),
+        (counted.model, counted.workspace) == (blob.len(), model.workspace_plan(&variant.tiling(board)).bytes()),
         "another model than the program was built for:\n{log}"
     );
     let layers = model.layers().iter().zip(counted.layers).map(|(layer, instructions)| Layer {
@@ -204,7 +204,7 @@ fn run(board: Board, program: &[u8], external_model: Option<&Path>) -> Result<(S
     Ok((log, std::fs::read(serial)?))
 }
 
-fn layer_name(layer: &gen_core::blob::Layer<'_>) -> String {
+fn layer_name(layer: &gen_core::Layer<'_>) -> String {
     use gen_core::spec::Op;
     let g = &layer.geometry;
     let (from, to) = (g.input.channels, g.output.channels);

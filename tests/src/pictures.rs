@@ -1,7 +1,7 @@
 //! What a model draws, on the host and on a board.
 
 use anyhow::{Result, ensure};
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Engine, Latent, Model};
 
 use crate::firmware::Board;

@@ -62,7 +62,7 @@ impl<'a, D: DrawTarget<Color: Ink>> Replay<'a, D> {
     /// When the workspace or the display is too small.
     pub fn new(model: &'a Model<'a>, workspace: &'a mut [i8], display: &'a mut D, mode: Mode) -> Result<Self> {
         let engine = Engine::new(model, workspace)?;
-        let mut view = View::new(display, model.picture())?;
+        let mut view = View::new(display, model.output_shape())?;
         view.start(mode).ok().context("the display fails")?;
         Ok(Self { engine, view, mode, latent_len: model.latent_len(), wall: None })
     }

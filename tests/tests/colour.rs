@@ -16,7 +16,7 @@ use firmware::panel::{self, Panel};
 use firmware::settings::Mode;
 use firmware::testcard;
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use workspace_tests::controller::{Chip, Controller, Glass};
 use workspace_tests::firmware::{MPS2_AN386, build};
 use workspace_tests::qemu::{LIMIT, Options, Qemu};

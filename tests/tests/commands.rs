@@ -102,7 +102,7 @@ fn on_the_microbit(us: u32) -> Result<SimulatorDisplay<Rgb565>> {
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace)?;
     let mut display = SimulatorDisplay::with_default_color(MODULE_1_8.size(), Rgb565::BACKGROUND);
-    let mut view = View::new(&mut display, model.picture())?;
+    let mut view = View::new(&mut display, model.output_shape())?;
     let Ok(()) = view.start(Mode::Single);
     let (_, Ok(())) = view.picture(&mut engine, &Latent::from_seed(6, model.latent_len()), &mut ());
     let Ok(()) = view.label(&Label { number: 6, next: None, mode: Mode::Single, us });
@@ -128,7 +128,8 @@ fn the_preview_shows_the_time_that_it_is_given() -> Result<()> {
     }
 
     // Without it there is no time: nothing but background where it stands.
-    let text = Layout::new(MODULE_1_8.size(), Model::parse(BLOB)?.picture())?.text.context("there is room for text")?;
+    let text =
+        Layout::new(MODULE_1_8.size(), Model::parse(BLOB)?.output_shape())?.text.context("there is room for text")?;
     let letter = text.time.face.letter();
     let place = Rectangle::new(text.time.at, Size::new(letter.width * text.time.columns as u32, letter.height));
     let width = MODULE_1_8.size().width;

@@ -23,9 +23,9 @@ fn check(board: Board, features: &[&str], kernels: &str) -> Result<()> {
 /// The kernels that gen-core chooses for a board.
 fn native(board: Board) -> &'static str {
     match board {
-        MPS3_AN547 => "mve",
-        LM3S6965EVB | MPS2_AN385 => "mla",
-        _ => "dsp",
+        MPS3_AN547 => "armv8_1m_mve",
+        LM3S6965EVB | MPS2_AN385 => "armv7m",
+        _ => "armv7em",
     }
 }
 
@@ -37,7 +37,7 @@ fn the_kernels_of_every_board() -> Result<()> {
 /// As on an Armv8-M without DSP instructions.
 #[test]
 fn the_kernels_of_a_cortex_m3_on_a_cortex_m33() -> Result<()> {
-    check(MPS2_AN505, &["no-dsp"], "mla")
+    check(MPS2_AN505, &["no-dsp"], "armv7m")
 }
 
 #[test]

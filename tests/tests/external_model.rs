@@ -24,11 +24,11 @@ fn it_draws_the_same_or_says_why_not() -> Result<()> {
     let mut damaged = right.clone();
     damaged[right.len() / 2] ^= 1;
     std::fs::write(path("damaged, badly.gen"), &damaged)?;
-    gen_core::blob::seal(&mut damaged)?;
+    gen_core::format::seal(&mut damaged)?;
     std::fs::write(path("other.gen"), &damaged)?;
     let mut longer = right.clone();
     longer.resize(right.len() + 16, 0);
-    gen_core::blob::seal(&mut longer)?;
+    gen_core::format::seal(&mut longer)?;
     std::fs::write(path("longer.gen"), &longer)?;
 
     let host = on_host(&right, &PARITY_SEEDS)?;

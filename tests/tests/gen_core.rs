@@ -7,7 +7,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, ensure};
 use firmware::model::BLOB;
 use gen_core::Model;
-use gen_core::tiling::{DSP, MLA, MVE, PORTABLE};
+use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, PORTABLE};
 use workspace_tests::firmware::{MPS2_AN385, MPS2_AN386, MPS2_AN505, root};
 
 const V6M: &str = "thumbv6m-none-eabi";
@@ -120,12 +120,12 @@ fn the_readme_sizes_a_workspace_for_any_kernels() -> Result<()> {
     let target_dir = target_dir.to_str().context("a path in UTF-8")?;
     let model = Model::parse(BLOB)?;
     for (target, features, tiling) in [
-        (V8M, "", DSP),
-        (V8M, "\"no-dsp\"", MLA),
-        (V8M, "\"mve\"", MVE),
+        (V8M, "", ARMV7EM),
+        (V8M, "\"no-dsp\"", ARMV7M),
+        (V8M, "\"mve\"", ARMV8_1M_MVE),
         (V7EM, "\"portable\"", PORTABLE),
-        (V7EM, "\"no-dsp\"", MLA),
-        (V7M, "", MLA),
+        (V7EM, "\"no-dsp\"", ARMV7M),
+        (V7M, "", ARMV7M),
     ] {
         package(
             folder.path(),
@@ -135,7 +135,7 @@ fn the_readme_sizes_a_workspace_for_any_kernels() -> Result<()> {
                  gen-core = {{ path = {gen_core:?}, features = [\"alloc\"] }}\n"
             ),
         )?;
-        let len = model.memory(&tiling).len();
+        let len = model.workspace_plan(&tiling).bytes();
         let program = block("// in the program\n")?;
         let source = format!(
             "#![no_std]\n{program}\nconst _: () = assert!(WORKSPACE.len() == {len});\n\

@@ -26,7 +26,7 @@ fn check(board: Board, program: &str, mark: &str) -> Result<()> {
     let bill = Bill::of(&elf)?;
     let used = stack_used(board, &elf, mark)?;
     let Bill { flash, statics, stack } = bill;
-    let workspace = Model::parse(BLOB)?.memory(&INT8.tiling(board)).len();
+    let workspace = Model::parse(BLOB)?.workspace_plan(&INT8.tiling(board)).bytes();
     println!("{program} on {}:", board.name);
     println!("  flash {flash:>7} of {} bytes, {MODEL_LEN} of them the model", board.flash);
     println!(

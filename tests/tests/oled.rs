@@ -16,7 +16,7 @@ use firmware::model::BLOB;
 use firmware::settings::Mode;
 use firmware::ssd0323::{BLACK, HEIGHT, Interface, Memory, Ssd0323, WIDTH};
 use firmware::view;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Model, WorkspaceTooSmall};
 use workspace_tests::count::INT8;
 use workspace_tests::firmware::{LM3S6965EVB, MPS2_AN386, build, root};
@@ -188,7 +188,7 @@ fn flipped(bit: usize) -> Vec<u8> {
     model
 }
 
-/// The places of a model where different things stand: in its first 16 bytes as `gen_core::blob` has
+/// The places of a model where different things stand: in its first 16 bytes as `gen_core::format` has
 /// them, then the layers, then their numbers, of which multipliers come last.
 fn places() -> [Range<usize>; 8] {
     let header = 16..16 + usize::from(u16::from_le_bytes([BLOB[6], BLOB[7]]));
@@ -226,7 +226,7 @@ fn sealed() -> Result<Vec<Vec<u8>>> {
     let mut models = BTreeMap::new();
     for bit in (8 * layers.start..8 * layers.end).chain(8 * multipliers.start..8 * multipliers.end) {
         let mut model = flipped(bit);
-        gen_core::blob::seal(&mut model)?;
+        gen_core::format::seal(&mut model)?;
         let bytes = aligned(&model);
         let error = Model::parse(&bytes).err();
         if let Some(e) = error {
@@ -268,7 +268,7 @@ fn a_damaged_model_is_named_on_the_display() -> Result<()> {
 
 #[test]
 fn too_small_a_workspace_is_named_on_the_display() -> Result<()> {
-    let needed = Model::parse(BLOB)?.memory(&INT8.tiling(LM3S6965EVB)).len();
+    let needed = Model::parse(BLOB)?.workspace_plan(&INT8.tiling(LM3S6965EVB)).bytes();
     let error = StartError::Workspace(WorkspaceTooSmall { needed, given: 0 });
     let mut memory = BLACK;
     let mut display = Ssd0323::new(Nowhere, &mut memory);

@@ -9,7 +9,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail, ensure};
 use firmware::model::BLOB;
 use gen_core::Model;
-use gen_core::tiling::{DSP, MLA};
+use gen_core::plan::{ARMV7EM, ARMV7M};
 use object::Endianness;
 use object::read::elf::ElfFile32;
 use object::{Object, ObjectSymbol};
@@ -50,13 +50,13 @@ fn draws(board: Board, features: &str, workspace: usize) -> Result<()> {
 
 #[test]
 fn it_builds_and_draws_the_same_picture() -> Result<()> {
-    draws(MPS2_AN386, "", Model::parse(BLOB)?.memory(&DSP).len())
+    draws(MPS2_AN386, "", Model::parse(BLOB)?.workspace_plan(&ARMV7EM).bytes())
 }
 
 #[test]
 fn the_workspace_fits_the_kernels_that_only_gen_core_was_told_of() -> Result<()> {
     let model = Model::parse(BLOB)?;
-    let (dsp, mla) = (model.memory(&DSP).len(), model.memory(&MLA).len());
+    let (dsp, mla) = (model.workspace_plan(&ARMV7EM).bytes(), model.workspace_plan(&ARMV7M).bytes());
     ensure!(dsp < mla, "there is no difference to be seen");
     draws(MPS2_AN505, "no-dsp", mla)
 }

@@ -24,7 +24,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::kernels::Kernels;
 use gen_core::kernels::portable::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -102,9 +102,9 @@ fn measure(criterion: &mut Criterion, name: &str, layers: &[LayerSpec]) {
 
 /// Draws the picture again and again, in the same workspace.
 fn drawer<'a, K: Kernels + 'a>(model: &'a Model<'a>, latent: &'a Latent) -> Box<dyn FnMut() -> Vec<u8> + 'a> {
-    let mut workspace = vec![0; model.memory(&K::TILING).len()];
+    let mut workspace = vec![0; model.workspace_plan(&K::LAYOUT).bytes()];
     Box::new(move || {
-        let mut picture = Vec::with_capacity(model.picture().len());
+        let mut picture = Vec::with_capacity(model.output_shape().len());
         let mut engine =
             Engine::<K>::with_kernels(model, &mut workspace).expect("a workspace of the model's own length");
         engine.generate(latent, |_, row| picture.extend_from_slice(row));

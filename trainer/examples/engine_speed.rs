@@ -8,7 +8,7 @@ mod nets;
 
 use std::time::Instant;
 
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Engine, Latent, Model};
 use trainer::quantise::QuantModel;
 

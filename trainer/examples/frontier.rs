@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use trainer::card::Card;

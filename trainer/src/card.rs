@@ -18,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Latent, Model};
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
@@ -271,7 +271,7 @@ impl Shipped {
         };
         let same = rebuilt.iter().zip(&self.blob).take_while(|(a, b)| a == b).count();
         let seen = match (Model::parse(&aligned(&self.blob)), Model::parse(&aligned(&rebuilt))) {
-            (Ok(a), Ok(b)) if a.picture() == b.picture() => {
+            (Ok(a), Ok(b)) if a.output_shape() == b.output_shape() => {
                 let close = likeness(samples(&a).view(), samples(&b).view());
                 format!("their pictures, compared: {close}")
             }

@@ -8,14 +8,14 @@
 //!
 //! Instructions are not cycles.
 
-use gen_core::spec::{Activation, Form, Geometry, LayerSpec};
-use gen_core::tiling::{self, Tiling};
+use gen_core::plan::{self, KernelLayout};
+use gen_core::spec::{Activation, Geometry, LayerSpec, WeightTransform};
 use serde::Serialize;
 
 /// Output channels whose products are computed together.
-const PAIR: u64 = gen_core::packing::PAIR as u64;
+const PAIR: u64 = gen_core::plan::PAIR as u64;
 /// Output pixels of a Winograd tile.
-const TILE: usize = gen_core::winograd::TILE;
+const TILE: usize = gen_core::plan::TILE;
 
 /// A family of processors that shares its kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,21 +39,21 @@ impl Core {
     }
 
     /// Block sizes and staging.
-    pub fn tiling(self) -> Tiling {
+    pub fn tiling(self) -> KernelLayout {
         match self {
-            Self::Dsp => tiling::DSP,
-            Self::Mla => tiling::MLA,
+            Self::Dsp => plan::ARMV7EM,
+            Self::Mla => plan::ARMV7M,
         }
     }
 
     /// Instructions for a layer in a form that it has, for one picture.
-    pub fn instructions(self, spec: &LayerSpec, g: &Geometry, form: Form) -> u64 {
+    pub fn instructions(self, spec: &LayerSpec, g: &Geometry, form: WeightTransform) -> u64 {
         let tiling = self.tiling();
         (0..usize::from(g.output.height))
             .map(|y| {
                 let rows = g.y.window(y).taps as u64;
-                match (form, g.points()) {
-                    (Form::Winograd, Some(points)) => self.winograd(spec, g, rows, points as u64),
+                match (form, g.winograd_points()) {
+                    (WeightTransform::Winograd, Some(points)) => self.winograd(spec, g, rows, points as u64),
                     _ if tiling.is_toeplitz(g) => self.toeplitz(spec, g, rows),
                     _ => self.dot(spec, g, rows),
                 }
@@ -84,7 +84,7 @@ impl Core {
                 };
                 sum += CALL + channels * (CHANNEL + n * self.output(spec) + loops);
                 // Phases that share the staged pixels share its cost.
-                let alike = if tiling.shares(taps) { g.x.phases() as u64 } else { 1 };
+                let alike = if tiling.shares_phases(taps) { g.x.phases() as u64 } else { 1 };
                 sum += quads * (n + k) * self.staged() / alike;
             }
         }
@@ -111,7 +111,7 @@ impl Core {
 
     fn winograd(self, spec: &LayerSpec, g: &Geometry, rows: u64, points: u64) -> u64 {
         let (channels, quads) = (u64::from(g.output.channels), rows * g.quads() as u64);
-        let tiles = self.tiling().tiles;
+        let tiles = self.tiling().winograd_tiles;
         let mut sum = ROW;
         for first in 0..g.x.phases() {
             let count = g.x.positions(first);

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use gen_core::spec::{Activation, Form, Op, Padding};
-use gen_core::tiling::Memory;
+use gen_core::plan::WorkspacePlan;
+use gen_core::spec::{Activation, Op, Padding, WeightTransform};
 use gen_core::{Engine, Model, Shape};
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub struct Inspection {
     /// The blob, which stays in flash.
     pub flash: usize,
     /// The engine's buffer in RAM, on each of [`CORES`].
-    pub workspaces: [Memory; 2],
+    pub workspaces: [WorkspacePlan; 2],
     /// Estimated instructions for a picture, on each of [`CORES`].
     pub instructions: [u64; 2],
     /// `Model` and `Engine` themselves, on this machine: less where pointers have 32 bits.
@@ -79,8 +79,8 @@ pub struct LayerRow {
     /// Multiply-accumulates for one picture.
     pub macs: u64,
     /// How the weights are packed.
-    pub form: Form,
-    /// Every form that the layer can have; the first is [`Form::Direct`].
+    pub form: WeightTransform,
+    /// Every form that the layer can have; the first is [`WeightTransform::None`].
     pub forms: Vec<FormRow>,
     /// Bytes of weights, biases and multipliers.
     pub weights: usize,
@@ -94,7 +94,7 @@ pub struct LayerRow {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FormRow {
     /// The form.
-    pub form: Form,
+    pub form: WeightTransform,
     /// Bytes of weights.
     pub flash: usize,
     /// Bytes of staging, on each of [`CORES`]; a workspace has room for the largest.
@@ -129,14 +129,14 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         .map(|layer| {
             let g = &layer.geometry;
             let words = g.bias_count() + 2 * usize::from(g.output.channels);
-            let forms = [Form::Direct, Form::Winograd].into_iter().filter(|&form| g.has_form(form));
+            let forms = [WeightTransform::None, WeightTransform::Winograd].into_iter().filter(|&form| g.allows(form));
             LayerRow {
                 op: op_name(layer.spec.op),
                 activation: activation_name(layer.spec.activation),
                 output: g.output,
                 parameters: g.parameter_count(),
                 macs: g.macs(),
-                form: layer.form,
+                form: layer.transform,
                 forms: forms
                     .map(|form| FormRow {
                         form,
@@ -152,13 +152,13 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         })
         .collect();
     let flash = model.size();
-    let workspaces = CORES.map(|core| model.memory(&core.tiling()));
+    let workspaces = CORES.map(|core| model.workspace_plan(&core.tiling()));
     let structs = size_of::<Model<'_>>() + size_of::<Engine<'_, '_>>();
     let left = |has: usize, needs: usize| has as i64 - needs as i64;
     Inspection {
         name: model.name.as_str().into(),
         latent: model.latent_len(),
-        picture: model.picture(),
+        picture: model.output_shape(),
         parameters: layers.iter().map(|l| l.parameters).sum(),
         macs: model.macs(),
         flash,
@@ -170,7 +170,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
             .map(|&board| BoardFit {
                 board,
                 flash_left: left(board.flash, flash + CODE_FLASH),
-                ram_left: left(board.ram, workspaces[board.core as usize].len() + structs + CODE_RAM),
+                ram_left: left(board.ram, workspaces[board.core as usize].bytes() + structs + CODE_RAM),
             })
             .collect(),
         layers,
@@ -185,7 +185,7 @@ impl LayerRow {
 
     /// What it would cost in its fast form, if it has one.
     fn fast(&self) -> Option<FormRow> {
-        self.forms.iter().copied().find(|f| f.form == Form::Winograd)
+        self.forms.iter().copied().find(|f| f.form == WeightTransform::Winograd)
     }
 }
 
@@ -244,7 +244,7 @@ impl fmt::Display for Inspection {
             writeln!(
                 f,
                 "RAM        {:>14}  bytes of workspace on a {} (staging {}, rows {})",
-                grouped(memory.len() as u64),
+                grouped(memory.bytes() as u64),
                 core.name(),
                 grouped((memory.staging * size_of::<u32>()) as u64),
                 grouped((memory.rings + memory.row) as u64),
@@ -302,7 +302,7 @@ impl Inspection {
                 f,
                 "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
                 format!("{i} {}", l.op),
-                if l.form == Form::Direct { "small" } else { "fast" },
+                if l.form == WeightTransform::None { "small" } else { "fast" },
                 grouped(direct.flash as u64),
                 or_none(fast.map(|f| f.flash as u64)),
                 grouped(direct.staging[0] as u64),

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use gen_core::aligned::{AlignedBytes, aligned};
-use gen_core::{Form, Latent, Model, include_aligned};
+use gen_core::{AlignedBytes, aligned};
+use gen_core::{Latent, Model, WeightTransform, include_aligned};
 use indicatif::HumanCount;
 use log::{LevelFilter, error, info, warn};
 use ndarray::{Array4, ArrayView4, Axis, s};
@@ -291,7 +291,7 @@ impl FormArgs {
             Some(CoreArg::CortexM3) => Core::Mla,
         };
         forms::choose(model, &wish, core)?;
-        if wish != Wish::Small && model.layers.iter().all(|layer| layer.form == Form::Direct) {
+        if wish != Wish::Small && model.layers.iter().all(|layer| layer.form == WeightTransform::None) {
             println!("no layer is packed for speed: none that fits gains on a {}", core.name());
         }
         Ok(())
@@ -300,7 +300,7 @@ impl FormArgs {
 
 /// Says where a model was written, and which of its layers are fast.
 fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
-    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
     let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
     let forms = if fast.is_empty() { String::new() } else { format!(", fast layers {}", fast.join(",")) };
     println!("model: {} ({} bytes{forms})", path.display(), HumanCount(blob.len() as u64));
@@ -995,7 +995,7 @@ fn export(args: &QuantizeArgs) -> Result<ExitCode> {
     };
     let mut float = None;
     let mut code = ExitCode::SUCCESS;
-    let mut model = if bytes.starts_with(&gen_core::blob::MAGIC) {
+    let mut model = if bytes.starts_with(&gen_core::format::MAGIC) {
         ensure!(
             args.tune.is_none(),
             "--tune needs the float generator, which {} no longer holds: give a checkpoint of the run, such as its \

@@ -7,7 +7,7 @@
 //! and the step's number, so a run can be cut anywhere and continued bit for bit.
 
 use anyhow::{Result, ensure};
-use gen_core::latent::{self, Latent};
+use gen_core::Latent;
 use ndarray::{Array1, Array2, Array4, ArrayView1, Axis, s};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -399,7 +399,7 @@ impl Trainer {
     fn latents(&self, stream: Stream) -> Array2<f32> {
         let mut rng = self.rng(stream);
         let len = self.config.latent.into();
-        latent_batch((0..self.config.batch).map(|_| Latent::draw(&mut rng, len)), len)
+        latent_batch((0..self.config.batch).map(|_| Latent::sample(&mut rng, len)), len)
     }
 
     fn changes(&self, pass: u64) -> Vec<Change> {
@@ -469,7 +469,7 @@ pub fn learning_rate_factor(step: u64, steps: u64, decay_from: f32) -> f32 {
 pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2<f32> {
     let mut values = Vec::new();
     for latent in latents {
-        values.extend(latent.steps().iter().map(|&q| f32::from(q) * latent::SCALE));
+        values.extend(latent.steps().iter().map(|&q| f32::from(q) * Latent::SCALE));
     }
     Array2::from_shape_vec((values.len() / len, len), values).expect("every latent has the same length")
 }

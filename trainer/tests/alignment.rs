@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::Path;
 
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Model, ParseError};
 use trainer::card::Shipped;
 use trainer::inspect::inspect;

@@ -3,11 +3,11 @@
 
 mod nets;
 
-use gen_core::aligned::aligned;
-use gen_core::fixed::Requant;
+use gen_core::aligned;
 use gen_core::kernels::Native;
 use gen_core::kernels::portable::Portable;
-use gen_core::spec::{self, Activation, Form, LayerSpec, Op, Padding, Shape};
+use gen_core::quant::Multiplier;
+use gen_core::spec::{self, Activation, LayerSpec, Op, Padding, Shape, WeightTransform};
 use gen_core::{Engine, Latent, Model};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -22,8 +22,8 @@ fn check(model: &QuantModel, seeds: std::ops::Range<u32>) -> Report {
     let simulation = Simulation::new(model).unwrap();
     let mut fast = model.clone();
     for i in 0..model.layers.len() {
-        if model.has_form(i, Form::Winograd) {
-            fast.layers[i].form = Form::Winograd;
+        if model.has_form(i, WeightTransform::Winograd) {
+            fast.layers[i].form = WeightTransform::Winograd;
         }
     }
     let [report, ..] = [model, &fast].map(|model| {
@@ -195,7 +195,7 @@ fn network(latent: usize, layers: &[LayerSpec], numbers: Numbers, seed: u64) -> 
                 3 => rng.random_range(0..=most),
                 _ => usual.min(most),
             };
-            *requant = Requant { positive: draw(requant.positive), negative: draw(requant.negative) };
+            *requant = Multiplier { positive: draw(requant.positive), negative: draw(requant.negative) };
         }
     }
     model
@@ -274,7 +274,7 @@ fn phases_that_disagree_are_no_quantised_model() {
     // 48 + 16 + 16 bytes: this is the last bias.
     let at = blob.len() - 16 - 16 - 4;
     blob[at] ^= 1;
-    gen_core::blob::seal(&mut blob).unwrap();
+    gen_core::format::seal(&mut blob).unwrap();
     let unpacked = QuantModel::from_model(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(unpacked, Err(QuantError::Biases { layer: 1, channel: 2 }));
 }

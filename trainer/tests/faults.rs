@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use trainer::config::{Config, Every, Player};

@@ -3,7 +3,7 @@
 mod nets;
 
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use trainer::inspect::inspect;
 use trainer::quantise::QuantModel;
 
@@ -17,7 +17,7 @@ fn the_reference_pocket_costs_what_is_published() {
     let rings: usize = inspection.layers.iter().map(|l| l.ring).sum();
     for workspace in inspection.workspaces {
         assert_eq!(workspace.rings, rings);
-        assert!(workspace.len() < 10 * 1024, "{inspection}");
+        assert!(workspace.bytes() < 10 * 1024, "{inspection}");
     }
     let weights: usize = inspection.layers.iter().map(|l| l.weights).sum();
     // Header and padding are small.
@@ -32,7 +32,7 @@ fn the_pocket_is_smaller_still() {
     let blob = QuantModel::random("pocket", 32, &nets::pocket(), 1).unwrap().to_blob().unwrap();
     let inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(inspection.macs, 2_715_648);
-    assert!(inspection.flash < 72 * 1024 && inspection.workspaces[0].len() < 5 * 1024, "{inspection}");
+    assert!(inspection.flash < 72 * 1024 && inspection.workspaces[0].bytes() < 5 * 1024, "{inspection}");
 }
 
 #[test]

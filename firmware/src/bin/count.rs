@@ -2,7 +2,7 @@
 //!
 //! The picture is drawn twice, alike but for who looks on. The first time counts it as a
 //! whole, writes it to UART 0, and finds how much stack that takes. The second time a
-//! [`Tap`] attributes what is executed between two rows to the layer of the latter: the
+//! [`LayerObserver`] attributes what is executed between two rows to the layer of the latter: the
 //! kernel and the engine's work around it.
 #![no_std]
 #![no_main]
@@ -16,7 +16,7 @@ use firmware::board::instructions::Counter;
 use firmware::board::{self, Board, Uart, stack};
 use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
 use firmware::picture::Checksum;
-use gen_core::engine::Tap;
+use gen_core::LayerObserver;
 use gen_core::kernels::{Kernels, Native};
 use gen_core::spec::MAX_LAYERS;
 use gen_core::{Engine, Latent, Model, ParseError};
@@ -47,7 +47,7 @@ fn main() -> ! {
 
     let mut layers = Layers::new(&counter);
     layers.last = counter.read();
-    engine.generate_tapped(&latent, |_, rgb| _ = black_box(rgb), &mut layers);
+    engine.generate_observed(&latent, |_, rgb| _ = black_box(rgb), &mut layers);
     for (layer, &ticks) in layers.ticks.iter().enumerate().take(model.layers().len()) {
         info!("layer {=usize} {=u64}", layer, counter.instructions(ticks));
     }
@@ -103,7 +103,7 @@ impl<'c> Layers<'c> {
     }
 }
 
-impl Tap for Layers<'_> {
+impl LayerObserver for Layers<'_> {
     #[inline(never)] // the same cost for every row, and so known
     fn row(&mut self, layer: usize, _: usize, _: &[i8]) {
         let now = self.counter.read();

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::{env, fs};
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Engine, Latent, Model};
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);

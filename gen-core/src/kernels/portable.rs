@@ -1,35 +1,36 @@
-//! Plain Rust, the same for every processor.
+//! Kernels in plain Rust, for any processor: the reference for the others, and the fallback.
 
-use super::{Call, Kernels, Output, refuse};
-use crate::packing::PAIR;
-use crate::tiling::{self, Tiling};
+use super::args::{Destination, KernelArgs, refuse};
+use super::generic;
+use super::interface::Kernels;
+use crate::plan::{self, KernelLayout, PAIR};
 
-/// Staged as pairs of int16.
+/// Stages pixels as pairs of int16.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable;
 
 impl Kernels for Portable {
     const NAME: &'static str = "portable";
-    const TILING: Tiling = tiling::PORTABLE;
+    const LAYOUT: KernelLayout = plan::PORTABLE;
 
-    fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>) {
-        let words = Self::TILING.words;
-        let fit = Self::TILING.has_block(taps, pixels)
-            && column <= usize::from(Self::TILING.shares(taps))
-            && call.quads(words, [taps, pixels], taps + pixels, Tiling::SPARE).is_some();
+    fn toeplitz(taps: usize, pixels: usize, column: usize, call: KernelArgs<'_>) {
+        let words = Self::LAYOUT.words_per_quad;
+        let fit = Self::LAYOUT.has_block(taps, pixels)
+            && column <= usize::from(Self::LAYOUT.shares_phases(taps))
+            && call.quads(words, [taps, pixels], taps + pixels, KernelLayout::OVERREAD_WORDS).is_some();
         if !fit {
             return refuse();
         }
-        // Accumulators have to be counted at compile time to be kept in registers.
+        // The compiler keeps accumulators in registers only if their number is a constant.
         match pixels {
             8 => toeplitz::<8>(taps, column, call),
             _ => toeplitz::<4>(taps, column, call),
         }
     }
 
-    fn dot(call: Call<'_>) {
-        let Some(quads) = call.quads(Self::TILING.words, [1, 1], 1, 0) else { return refuse() };
-        let Call { staged, filters, biases, mut output } = call;
+    fn dot(call: KernelArgs<'_>) {
+        let Some(quads) = call.quads(Self::LAYOUT.words_per_quad, [1, 1], 1, 0) else { return refuse() };
+        let KernelArgs { staged, filters, biases, mut output } = call;
         let pairs = &staged.as_chunks::<2>().0[..quads];
         let channels = biases.len();
         for (c, filter) in filters.chunks_exact(4 * quads).enumerate() {
@@ -43,19 +44,19 @@ impl Kernels for Portable {
     }
 
     fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {
-        super::tile(columns, per_point, staged, &Self::TILING);
+        generic::tile(columns, per_point, staged, &Self::LAYOUT);
     }
 
-    fn winograd(points: usize, count: usize, call: Call<'_>) {
-        super::winograd(points, count, call, &Self::TILING, products);
+    fn winograd(points: usize, count: usize, call: KernelArgs<'_>) {
+        generic::winograd(points, count, call, &Self::LAYOUT, products);
     }
 }
 
 fn products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
-    const TILES: usize = tiling::PORTABLE.tiles;
+    const TILES: usize = plan::PORTABLE.winograd_tiles;
     let (staged, _) = staged.as_chunks::<TILES>();
     let (filters, _) = filters.as_chunks::<{ 4 * PAIR }>();
-    let pairs = staged.len() / points; // of channels, in all rows
+    let pairs = staged.len() / points; // channel pairs of all rows
     let per_point = staged.chunks_exact(pairs).zip(filters.chunks_exact(pairs));
     for (sums, (staged, filters)) in sums.as_chunks_mut::<{ PAIR * TILES }>().0.iter_mut().zip(per_point) {
         let mut accs = [0; PAIR * TILES];
@@ -72,11 +73,11 @@ fn products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
     }
 }
 
-fn toeplitz<const PIXELS: usize>(taps: usize, column: usize, call: Call<'_>) {
-    let Call { staged, filters, biases, mut output } = call;
+fn toeplitz<const PIXELS: usize>(taps: usize, column: usize, call: KernelArgs<'_>) {
+    let KernelArgs { staged, filters, biases, mut output } = call;
     let channels = biases.len();
     let (staged, filter) = (&staged[column..], filters.len() / channels);
-    // Two channels at once: a pixel that has been taken apart serves both.
+    // Two channels at once: both use a pixel that has been unpacked.
     for (pair, filters) in filters.chunks(2 * filter).enumerate() {
         let c = 2 * pair;
         let (first, second) = filters.split_at(filter);
@@ -91,16 +92,16 @@ fn toeplitz<const PIXELS: usize>(taps: usize, column: usize, call: Call<'_>) {
     }
 }
 
-/// Hands channel `c` to the output. Out of line: otherwise the sums are kept in memory, where
-/// this reads them one by one, and not in registers.
+/// Writes channel `c` to the output. Not inlined: otherwise the compiler keeps the sums in memory instead of
+/// registers, because this loop reads them one by one.
 #[inline(never)]
-fn put<const PIXELS: usize>(output: &mut Output<'_>, channels: usize, c: usize, sums: [i32; PIXELS]) {
+fn put<const PIXELS: usize>(output: &mut Destination<'_>, channels: usize, c: usize, sums: [i32; PIXELS]) {
     for (i, sum) in sums.into_iter().enumerate() {
         output.put(channels, i, c, sum);
     }
 }
 
-/// Accumulators of some channels.
+/// The accumulators of some channels.
 #[inline(always)]
 fn sums<const PIXELS: usize, const CHANNELS: usize>(
     taps: usize,

@@ -1,6 +1,6 @@
 //! What must hold for any bytes whatsoever: shared with the fuzz target.
 
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Engine, Latent, Model};
 
 /// Parses `blob`; a model must then draw a whole picture in the workspace that it
@@ -8,7 +8,7 @@ use gen_core::{Engine, Latent, Model};
 pub fn exercise(blob: &[u8]) -> bool {
     let blob = aligned(blob);
     let Ok(model) = Model::parse(&blob) else { return false };
-    let shape = model.picture();
+    let shape = model.output_shape();
     let mut workspace = vec![0x55; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace).expect("as much as the model asks for");
     let mut rows = 0;

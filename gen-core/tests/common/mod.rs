@@ -5,9 +5,9 @@
 pub mod exercise;
 pub mod naive;
 
-use gen_core::blob::{ALIGNMENT, Header, LayerHeader, seal};
+use gen_core::format::{ALIGNMENT, Header, LayerHeader, seal};
 use gen_core::kernels::Kernels;
-use gen_core::spec::{Activation, Form, Geometry, LayerSpec, Op, Padding, Shape};
+use gen_core::spec::{Activation, Geometry, LayerSpec, Op, Padding, Shape, WeightTransform};
 use gen_core::{Engine, Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -39,7 +39,13 @@ pub fn build(name: &str, latent: u16, specs: &[LayerSpec], seed: u64) -> Vec<u8>
 }
 
 /// The same numbers with the weights of the first layers in other forms.
-pub fn build_in_forms(name: &str, latent: u16, specs: &[LayerSpec], forms: &[Form], seed: u64) -> Vec<u8> {
+pub fn build_in_forms(
+    name: &str,
+    latent: u16,
+    specs: &[LayerSpec],
+    transforms: &[WeightTransform],
+    seed: u64,
+) -> Vec<u8> {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
     let numbers = geometries(latent, specs).into_iter().enumerate().map(|(i, g)| {
         let channels = usize::from(g.output.channels);
@@ -56,7 +62,7 @@ pub fn build_in_forms(name: &str, latent: u16, specs: &[LayerSpec], forms: &[For
             }),
         }
     });
-    assemble(name, latent, specs, forms, &numbers.collect::<Vec<_>>())
+    assemble(name, latent, specs, transforms, &numbers.collect::<Vec<_>>())
 }
 
 /// What a layer computes with.
@@ -84,17 +90,25 @@ pub fn geometries(latent: u16, specs: &[LayerSpec]) -> Vec<Geometry> {
 }
 
 /// The Winograd form wherever a layer can have it.
-pub fn fast_forms(latent: u16, specs: &[LayerSpec]) -> Vec<Form> {
-    let form = |g: &Geometry| if g.has_form(Form::Winograd) { Form::Winograd } else { Form::Direct };
-    geometries(latent, specs).iter().map(form).collect()
+pub fn fast_forms(latent: u16, specs: &[LayerSpec]) -> Vec<WeightTransform> {
+    let transform = |g: &Geometry| {
+        if g.allows(WeightTransform::Winograd) { WeightTransform::Winograd } else { WeightTransform::None }
+    };
+    geometries(latent, specs).iter().map(transform).collect()
 }
 
 /// A blob with these numbers; whether the parser admits them is another matter.
-pub fn assemble(name: &str, latent: u16, specs: &[LayerSpec], forms: &[Form], numbers: &[Numbers]) -> Vec<u8> {
-    let form = |i| forms.get(i).copied().unwrap_or_default();
+pub fn assemble(
+    name: &str,
+    latent: u16,
+    specs: &[LayerSpec],
+    transforms: &[WeightTransform],
+    numbers: &[Numbers],
+) -> Vec<u8> {
+    let transform = |i| transforms.get(i).copied().unwrap_or_default();
     let layers = specs.iter().zip(numbers).enumerate().map(|(i, (&spec, numbers))| LayerHeader {
         spec,
-        form: form(i),
+        transform: transform(i),
         zero_point: if spec.activation.is_output() { 0 } else { numbers.zero_point },
         scale: 1.0 / 32.0,
     });
@@ -112,12 +126,12 @@ pub fn assemble(name: &str, latent: u16, specs: &[LayerSpec], forms: &[Form], nu
             })
             .collect();
         let start = blob.len();
-        blob.resize(start + g.packed_len(form(i)), 0);
+        blob.resize(start + g.packed_len(transform(i)), 0);
         let (columns, inputs) = (|phase| g.x.taps(phase % g.x.phases()), usize::from(g.input.channels));
         let weight = |phase, output, [t, u]: [usize; 2], input| {
             numbers.weights[starts[phase] + output * g.fan_in(phase) + (t * columns(phase) + u) * inputs + input]
         };
-        g.pack(form(i), weight, &mut blob[start..]);
+        g.pack(transform(i), weight, &mut blob[start..]);
         pad(&mut blob);
         for words in [&numbers.biases, &numbers.multipliers[0], &numbers.multipliers[1]] {
             blob.extend(words.iter().flat_map(|word| word.to_le_bytes()));
@@ -147,7 +161,7 @@ pub fn draw(engine: &mut Engine<'_, '_>, latent: &Latent) -> Vec<u8> {
 
 /// The picture that these kernels draw.
 pub fn draw_with<K: Kernels>(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
-    let mut workspace = vec![0x55; model.memory(&K::TILING).len()];
+    let mut workspace = vec![0x55; model.workspace_plan(&K::LAYOUT).bytes()];
     let mut engine = Engine::<K>::with_kernels(model, &mut workspace).unwrap();
     let mut pixels = Vec::new();
     engine.generate(latent, |_, row| pixels.extend_from_slice(row));

@@ -2,7 +2,7 @@
 //!
 //! This is what the engine is compared with, bits and speed both.
 
-use gen_core::fixed::{pixel, saturate};
+use gen_core::quant::{pixel, saturate};
 use gen_core::spec::Op;
 use gen_core::{Latent, Model};
 
@@ -131,7 +131,7 @@ impl<'m> Naive<'m> {
                                 transposed(&input, zero_point, weights, kernel.into(), stride.into(), [y, x], c)
                             }
                         };
-                        let n = layer.requant(c).apply(layer.biases(phase).get(c).unwrap() + sum);
+                        let n = layer.multiplier(c).apply(layer.biases(phase).get(c).unwrap() + sum);
                         values[(y * width + x) * channels + c] = if layer.spec.activation.is_output() {
                             pixel(layer.spec.activation, n) as i8
                         } else {

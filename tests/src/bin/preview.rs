@@ -15,7 +15,7 @@ use firmware::panel::{DISC1, MODULE_1_8, PICO_DISPLAY, PICO_LCD_1_3, Panel, SHIE
 use firmware::settings::{Mode, Settings};
 use firmware::{ssd0323, testcard};
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 
 /// Runs the firmware's app on a display of the board's size and writes what is on it as PNG.
 ///
@@ -103,7 +103,7 @@ fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size)
     }
 
     let mut workspace = vec![0; model.workspace_len()];
-    let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.picture().height));
+    let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.output_shape().height));
     let desk = Desk { us, rows, now: 0, looks: 0 };
     let mut app = App::new(&model, &mut workspace, &mut display, desk, arguments.settings()).map_err(|no| no.error)?;
     let mut left = match (arguments.pictures, arguments.mode) {

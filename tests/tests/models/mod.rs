@@ -5,7 +5,7 @@
 use anyhow::Result;
 use firmware::model::BLOB;
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use trainer::config::Config;
 use trainer::cost::Core;
@@ -84,7 +84,7 @@ pub fn estimates_off(board: Board, network: &Network, count: &Count) -> Result<S
     let mut off = String::new();
     for (layer, counted) in Model::parse(&aligned(&network.blob))?.layers().iter().zip(&count.layers) {
         let (estimate, counted, name) =
-            (core.instructions(&layer.spec, &layer.geometry, layer.form), counted.instructions, &counted.name);
+            (core.instructions(&layer.spec, &layer.geometry, layer.transform), counted.instructions, &counted.name);
         println!("  {name}: {counted}, estimated {estimate} ({:.3})", estimate as f64 / counted as f64);
         if estimate.abs_diff(counted) > FEW.max(counted * PER_CENT / 100) {
             off += &format!("{}, {name}: {counted} instructions, trainer/src/cost.rs says {estimate}\n", board.name);

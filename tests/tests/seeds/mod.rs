@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use image::{ImageFormat, RgbImage, RgbaImage};
 use ndarray::{Array1, ArrayD, IxDyn};
 use trainer::config::Config;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use gen_core::aligned::aligned;
-use gen_core::{Form, Model};
+use gen_core::aligned;
+use gen_core::{Model, WeightTransform};
 
 use super::{Card, Data, File, Shipped, Training, machine};
 use crate::config::Config;
@@ -106,7 +106,7 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
 /// Layers of a model that are packed for speed.
 fn fast_layers(blob: &[u8]) -> Result<Vec<usize>> {
     let model = QuantModel::from_model(&Model::parse(&aligned(blob))?)?;
-    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
     Ok(fast.map(|(i, _)| i).collect())
 }
 

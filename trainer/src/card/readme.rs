@@ -22,7 +22,7 @@ impl Card {
                     model.latent_len(),
                     config.generator.layers.len(),
                     HumanCount(model.macs()),
-                    model.picture()
+                    model.output_shape()
                 ),
             ),
             ("file".into(), format!("`model.gen`, {} bytes, CRC-32 {}", count(file.bytes), file.crc32)),

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use gen_core::aligned::{AlignedBytes, aligned};
+use gen_core::{AlignedBytes, aligned};
 use gen_core::{Latent, Model};
 use ndarray::Array4;
 
@@ -64,7 +64,7 @@ impl<'a> Set<'a> {
             return Ok(Self { path, kind: Kind::Npy(dim, file) });
         }
         let mut bytes = Vec::new();
-        let is_model = start.starts_with(&gen_core::blob::MAGIC);
+        let is_model = start.starts_with(&gen_core::format::MAGIC);
         let is_checkpoint = start.starts_with(b"RBCK");
         ensure!(
             is_model || is_checkpoint,
@@ -83,7 +83,7 @@ impl<'a> Set<'a> {
     pub fn side(&self) -> Option<usize> {
         match &self.kind {
             Kind::Folder => None,
-            Kind::Model(bytes) => Some(Model::parse(bytes).ok()?.picture().height.into()),
+            Kind::Model(bytes) => Some(Model::parse(bytes).ok()?.output_shape().height.into()),
             Kind::Checkpoint(checkpoint) => checkpoint.config.side().ok(),
             Kind::Npy(dim, _) => Some(dim[1]),
         }

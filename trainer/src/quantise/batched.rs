@@ -9,7 +9,7 @@
 //! sum is rounded by about one part in 10⁷, which moves a value by one step where it
 //! stands that close to a half.
 
-use gen_core::fixed;
+use gen_core::quant;
 use ndarray::{Array2, Array4, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
@@ -24,7 +24,7 @@ pub struct Maps {
     /// Sums of products, without the bias, in steps of the accumulator.
     pub sums: Array2<f32>,
     /// `q − zero point` of the output; in the last layer steps of the argument of
-    /// [`fixed::pixel`].
+    /// [`quant::pixel`].
     pub steps: Array2<f32>,
 }
 
@@ -69,12 +69,12 @@ impl Batched {
     }
 
     /// Pictures of latents, `[N, height, width, channels]`. The latents are in steps of
-    /// [`gen_core::latent::SCALE`].
+    /// [`gen_core::Latent::SCALE`].
     pub fn pictures(&mut self, model: &QuantModel, latents: ArrayView2<'_, f32>) -> Array4<u8> {
         let maps = self.run_from(model, 0, latents).pop().unwrap_or_default();
         let last = &model.layers[model.layers.len() - 1];
         let shape = last.geometry.output;
-        let pixels = maps.steps.mapv(|n| fixed::pixel(last.spec.activation, n as i32));
+        let pixels = maps.steps.mapv(|n| quant::pixel(last.spec.activation, n as i32));
         let dim = (latents.nrows(), shape.height.into(), shape.width.into(), shape.channels.into());
         pixels.into_shape_with_order(dim).expect("the last map has the picture's values")
     }
@@ -95,7 +95,7 @@ impl Rule {
         let zero = f64::from(layer.zero_point);
         let ends = if is_last { (f64::NEG_INFINITY, f64::INFINITY) } else { (-128.0 - zero, 127.0 - zero) };
         let unit = 2f64.powi(-32);
-        let rule = |r: &fixed::Requant| Self {
+        let rule = |r: &quant::Multiplier| Self {
             positive: f64::from(r.positive) * unit,
             negative: f64::from(r.negative) * unit,
             ends,
@@ -120,7 +120,7 @@ fn requantise(layer: &QuantLayer, is_last: bool, sums: ArrayView2<'_, f32>, mut 
             let numbers = rules.iter().cycle().zip(biases.iter().cycle());
             for ((step, &sum), (rule, bias)) in steps.iter_mut().zip(sums).zip(numbers) {
                 let acc = f64::from(sum) + bias;
-                // Exact, see `gen_core::fixed`: the product stays below 2⁵².
+                // Exact, see `gen_core::quant`: the product stays below 2⁵².
                 let n = (acc * rule.slope(acc) + 0.5).floor();
                 *step = n.clamp(rule.ends.0, rule.ends.1) as f32;
             }

@@ -9,13 +9,13 @@
 //!   chosen by the error of the outputs (±0.0 dB), biases corrected by the mean error
 //!   of each output (−0.1 … 0.0 dB), and ranges chosen by the error of the pictures over
 //!   64 latents (−1 … −3 dB over others: what is rare is clipped).
-//! * Multipliers: 2³² · scale_in · scale_weight / scale_out, see [`gen_core::fixed`]. Of a last layer, whose
+//! * Multipliers: 2³² · scale_in · scale_weight / scale_out, see [`gen_core::quant`]. Of a last layer, whose
 //!   scale_out is fixed, they can be too large: see [`Fit`].
 
 use anyhow::{Context as _, Result, ensure};
-use gen_core::fixed::{Requant, TANH_STEPS, TANH_UNIT_STEPS};
-use gen_core::latent;
-use gen_core::spec::{Activation, Form};
+use gen_core::Latent;
+use gen_core::quant::{Multiplier, TANH_STEPS, TANH_UNIT_STEPS};
+use gen_core::spec::{Activation, WeightTransform};
 use ndarray::{Array2, ArrayView2};
 
 use super::equalise::{POWER, equalise};
@@ -74,7 +74,7 @@ pub fn calibrate_with(mut model: FloatModel, choices: Choices) -> Result<(FloatM
     }
     let narrowest = if choices.clip { NARROWEST } else { 0 };
     let mut quantised = QuantModel { name: model.name.clone(), latent: model.latent, layers: Vec::new() };
-    let mut scale_in = latent::SCALE;
+    let mut scale_in = Latent::SCALE;
     for (i, (layer, map)) in model.layers.iter().zip(&maps).enumerate() {
         let fit = Fit::none(layer);
         let (made, multipliers) =
@@ -122,7 +122,7 @@ impl QuantModel {
     /// For each output channel of the last layer so far, by which factor its multiplier is too large; at most 1 if
     /// it is not. `multipliers` are those before they were made integers.
     fn excess(&self, multipliers: &[f64]) -> Vec<f64> {
-        // The two bounds of `gen_core::fixed`, with room for rounding.
+        // The two bounds of `gen_core::quant`, with room for rounding.
         let most = |bound: i64| 0.499_999f64.min(0.999_999 * 2f64.powi(20) / bound.max(1) as f64);
         let bounds = self.accumulator_bounds(self.layers.len() - 1);
         // What was admitted before is.
@@ -234,7 +234,7 @@ fn quantise_layer(
     }
 
     let (scale, zero_point, slope) = match layer.spec.activation {
-        // In steps of the argument of `gen_core::fixed::pixel`.
+        // In steps of the argument of `gen_core::quant::pixel`.
         Activation::Tanh => (1.0 / TANH_STEPS as f32, 0, 1.0),
         Activation::TanhUnit => (1.0 / TANH_UNIT_STEPS as f32, 0, 1.0),
         // σ(x) is read from the same table at x/2.
@@ -246,7 +246,7 @@ fn quantise_layer(
                 Activation::LeakyRelu(slope) => f64::from(slope),
                 _ => 1.0,
             };
-            // The two bounds of `gen_core::fixed`: multipliers below a half, and
+            // The two bounds of `gen_core::quant`: multipliers below a half, and
             // accumulator times multiplier below 2^52. Only a layer that is all but
             // dead comes near; coarser steps lose nothing there.
             let finest = |(u, a): (&f64, &f64)| (2.01 * u).max(1.01 * u * a / 2f64.powi(20));
@@ -261,12 +261,12 @@ fn quantise_layer(
         // An `as` saturates; what does is made to fit.
         let positive = multiplier(shrink * u / f64::from(scale));
         let negative = multiplier(shrink * slope * u / f64::from(scale));
-        requants.push(Requant { positive: positive as i32, negative: negative as i32 });
+        requants.push(Multiplier { positive: positive as i32, negative: negative as i32 });
         multipliers.push(shrink * u / f64::from(scale));
     }
     let quantised = QuantLayer {
         spec: layer.spec,
-        form: Form::Direct,
+        form: WeightTransform::None,
         geometry: layer.geometry,
         weights,
         biases,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The pictures of these latents, `[N, side, side, 3]`; in parallel, in order.
 pub fn draw(model: &Model<'_>, latents: &[Latent]) -> Array4<u8> {
-    let shape = model.picture();
+    let shape = model.output_shape();
     let pictures: Vec<Vec<u8>> = latents
         .par_iter()
         .map_init(

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use gen_core::{Latent, fixed, latent};
+use gen_core::{Latent, quant};
 use log::info;
 use ndarray::{Array2, ArrayView2, Zip};
 
@@ -192,14 +192,14 @@ pub fn estimate(macs: u64, steps: u64) -> Duration {
 fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
     // A stream of its own: the number is "tune".
     let mut rng = init::rng(0, step, 0x7475_6e65);
-    let batch = latent_batch((0..BATCH).map(|_| Latent::draw(&mut rng, float.latent)), float.latent);
+    let batch = latent_batch((0..BATCH).map(|_| Latent::sample(&mut rng, float.latent)), float.latent);
     let target = levels(float, batch.view());
-    let steps = batch / latent::SCALE;
+    let steps = batch / Latent::SCALE;
     let activation = student.integers.layers[student.integers.layers.len() - 1].spec.activation;
     let mut d = Array2::zeros(target.dim());
     // Half the squared error of a picture's pixels, the mean over the batch.
     Zip::from(&mut d).and(student.forward(steps.view())).and(&target).for_each(|d, &n, &level| {
-        *d = (f32::from(fixed::pixel(activation, n as i32)) - level) / BATCH as f32;
+        *d = (f32::from(quant::pixel(activation, n as i32)) - level) / BATCH as f32;
     });
     student.backward(steps.view(), d);
     let numbers = &student.gradients;
@@ -230,7 +230,7 @@ impl Exam {
         let count = affordable(float.macs(), HELD_OUT);
         let batch = latents(0x5800_0000, count, float.latent);
         let expected = levels(float, batch.view()).mapv(|level| (level + 0.5).floor());
-        Self { latents: batch / latent::SCALE, expected }
+        Self { latents: batch / Latent::SCALE, expected }
     }
 
     fn psnr(&self, student: &mut Student) -> f64 {
@@ -239,7 +239,7 @@ impl Exam {
         let squared = drawn
             .iter()
             .zip(&self.expected)
-            .map(|(&n, &level)| f64::from(f32::from(fixed::pixel(activation, n as i32)) - level).powi(2));
+            .map(|(&n, &level)| f64::from(f32::from(quant::pixel(activation, n as i32)) - level).powi(2));
         10.0 * (255f64.powi(2) * self.expected.len() as f64 / squared.sum::<f64>()).log10()
     }
 }

@@ -211,7 +211,7 @@ pub fn to_pixel(value: f32, range: Range) -> u8 {
 #[cfg(test)]
 mod tests {
     use gen_core::Model;
-    use gen_core::aligned::aligned;
+    use gen_core::aligned;
 
     use super::*;
     use crate::quantise::draw::{draw, likeness};

@@ -1,8 +1,8 @@
 //! Which layers are packed for speed: flash against instructions.
 
 use anyhow::{Result, ensure};
-use gen_core::blob::ALIGNMENT;
-use gen_core::spec::Form;
+use gen_core::format::ALIGNMENT;
+use gen_core::spec::WeightTransform;
 
 use super::model::{QuantLayer, QuantModel};
 use crate::cost::Core;
@@ -29,10 +29,11 @@ pub enum Wish {
 pub fn choose(model: &mut QuantModel, wish: &Wish, core: Core) -> Result<()> {
     let count = model.layers.len();
     for layer in &mut model.layers {
-        layer.form = Form::Direct;
+        layer.form = WeightTransform::None;
     }
-    let gains: Vec<_> =
-        (0..count).map(|i| model.has_form(i, Form::Winograd).then(|| gain(&model.layers[i], core))).collect();
+    let gains: Vec<_> = (0..count)
+        .map(|i| model.has_form(i, WeightTransform::Winograd).then(|| gain(&model.layers[i], core)))
+        .collect();
     let fast: Vec<bool> = match wish {
         Wish::Small => vec![false; count],
         Wish::Fast => gains.iter().map(|g| g.is_some_and(|g| g.instructions > 0)).collect(),
@@ -40,7 +41,7 @@ pub fn choose(model: &mut QuantModel, wish: &Wish, core: Core) -> Result<()> {
             for &layer in layers {
                 ensure!(layer < count, "there is no layer {layer}: they are 0 to {}", count - 1);
                 ensure!(
-                    model.layers[layer].geometry.has_form(Form::Winograd),
+                    model.layers[layer].geometry.allows(WeightTransform::Winograd),
                     "layer {layer} has no fast form: that takes 2, 3 or 5 tap columns without a stride \
                      (a transposed 4x4 with stride 2 has 2)"
                 );
@@ -61,7 +62,7 @@ pub fn choose(model: &mut QuantModel, wish: &Wish, core: Core) -> Result<()> {
         }
     };
     for (layer, fast) in model.layers.iter_mut().zip(fast) {
-        layer.form = if fast { Form::Winograd } else { Form::Direct };
+        layer.form = if fast { WeightTransform::Winograd } else { WeightTransform::None };
     }
     Ok(())
 }
@@ -77,7 +78,7 @@ struct Gain {
 
 fn gain(layer: &QuantLayer, core: Core) -> Gain {
     let g = &layer.geometry;
-    let [direct, fast] = [Form::Direct, Form::Winograd].map(|form| {
+    let [direct, fast] = [WeightTransform::None, WeightTransform::Winograd].map(|form| {
         let bytes = g.packed_len(form).next_multiple_of(ALIGNMENT);
         (bytes, core.instructions(&layer.spec, g, form) as i64)
     });

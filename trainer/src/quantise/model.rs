@@ -1,7 +1,7 @@
 //! A quantised generator in natural layouts, before it is packed for the device.
 
-use gen_core::fixed::Requant;
-use gen_core::spec::{Form, Geometry, LayerSpec};
+use gen_core::quant::Multiplier;
+use gen_core::spec::{Geometry, LayerSpec, WeightTransform};
 use ndarray::Array2;
 
 /// A quantised generator.
@@ -15,14 +15,14 @@ pub struct QuantModel {
     pub layers: Vec<QuantLayer>,
 }
 
-/// One layer: `acc = bias + Σ weight · (q − zero_point_in)`, then [`Requant`],
+/// One layer: `acc = bias + Σ weight · (q − zero_point_in)`, then [`Multiplier`],
 /// then the output's zero point and clamp (or the tanh table).
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantLayer {
     /// Operation and activation.
     pub spec: LayerSpec,
     /// How its weights are packed; results do not depend on it.
-    pub form: Form,
+    pub form: WeightTransform,
     /// Shapes.
     pub geometry: Geometry,
     /// The layouts of the float layers:
@@ -34,7 +34,7 @@ pub struct QuantLayer {
     /// input: one for each output channel; for a dense layer one for each output.
     pub biases: Vec<i32>,
     /// One for each output channel.
-    pub requants: Vec<Requant>,
+    pub requants: Vec<Multiplier>,
     /// The int8 that stands for 0 in the output; 0 for the last layer.
     pub zero_point: i8,
     /// Real value of one step of the output.

@@ -85,7 +85,7 @@ pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
     }
 
     let (Some(drawn), Some(signal)) = (steps.last(), signals.last()) else { return Ok(Noise::of_nothing()) };
-    let shape = model.picture();
+    let shape = model.output_shape();
     let dim = (count as usize, shape.height.into(), shape.width.into(), shape.channels.into());
     let pictures = |pixels: Vec<u8>| Array4::from_shape_vec(dim, pixels).context("a map has another shape");
     let ours = pictures(drawn.iter().map(|v| (v + origin(float.range)) as u8).collect())?;
@@ -127,7 +127,7 @@ fn watch(model: &Model<'_>, count: u32, origin: f32) -> Result<Vec<Array2<f32>>>
             }
         };
         let mut engine = Engine::new(model, &mut workspace).ok().context("the workspace has the model's own length")?;
-        engine.generate_tapped(&Latent::from_seed(seed, model.latent_len()), |_, _| {}, &mut tap);
+        engine.generate_observed(&Latent::from_seed(seed, model.latent_len()), |_, _| {}, &mut tap);
         Ok(maps)
     };
     let pictures = (FIRST..FIRST + count).into_par_iter().map(run).collect::<Result<Vec<_>>>()?;
@@ -199,7 +199,7 @@ impl fmt::Display for Noise {
 
 #[cfg(test)]
 mod tests {
-    use gen_core::aligned::aligned;
+    use gen_core::aligned;
     use ndarray::array;
 
     use super::*;

@@ -4,10 +4,10 @@
 //! ([`gen_core::packing`]), and its biases already hold `−zero_point · Σ weight` of
 //! their phase. Both directions find a weight with the same function.
 
-use gen_core::aligned::aligned;
-use gen_core::blob::{ALIGNMENT, EncodeError, Header, LayerHeader, seal};
-use gen_core::fixed::Requant;
-use gen_core::spec::{self, Form, Geometry, LayerSpec, Op, Shape, SpecError};
+use gen_core::aligned;
+use gen_core::format::{ALIGNMENT, EncodeError, Header, LayerHeader, seal};
+use gen_core::quant::Multiplier;
+use gen_core::spec::{self, Geometry, LayerSpec, Op, Shape, SpecError, WeightTransform};
 use gen_core::{Model, ParseError};
 use ndarray::Array2;
 use thiserror::Error;
@@ -211,7 +211,7 @@ impl QuantModel {
                     return Err(QuantError::Length { layer: i, what, found, expected });
                 }
             }
-            if !g.has_form(layer.form) {
+            if !g.allows(layer.form) {
                 return Err(QuantError::Form { layer: i });
             }
             if !(layer.scale.is_finite() && layer.scale > 0.0) {
@@ -240,9 +240,9 @@ impl QuantModel {
     /// Whether a layer can have a form: its taps allow it, and its sums of products are exact.
     ///
     /// The layer's lists must have the lengths that [`check`](Self::check) asks for.
-    pub fn has_form(&self, layer: usize, form: Form) -> bool {
+    pub fn has_form(&self, layer: usize, form: WeightTransform) -> bool {
         let g = &self.layers[layer].geometry;
-        g.has_form(form) && self.sums(layer).iter().all(|sums| sums.products() <= g.max_sum(form))
+        g.allows(form) && self.sums(layer).iter().all(|sums| sums.products() <= g.max_sum(form))
     }
 
     /// Sums of the weights of each `[phase][output channel]`.
@@ -278,7 +278,7 @@ impl QuantModel {
             layers: self
                 .layers
                 .iter()
-                .map(|l| LayerHeader { spec: l.spec, form: l.form, zero_point: l.zero_point, scale: l.scale })
+                .map(|l| LayerHeader { spec: l.spec, transform: l.form, zero_point: l.zero_point, scale: l.scale })
                 .collect(),
         };
         // Twelve layers of at most 30 bytes, a name of 33.
@@ -335,12 +335,12 @@ impl QuantModel {
             }
             layers.push(QuantLayer {
                 spec,
-                form: layer.form,
+                form: layer.transform,
                 geometry: g,
                 weights,
                 // None is left over: every output has a phase.
                 biases: biases.into_iter().map(Option::unwrap_or_default).collect(),
-                requants: (0..channels).map(|c| layer.requant(c)).collect(),
+                requants: (0..channels).map(|c| layer.multiplier(c)).collect(),
                 zero_point: layer.zero_point,
                 scale: layer.scale,
             });
@@ -368,7 +368,7 @@ impl QuantLayer {
                 return Err(QuantError::Sum { layer, channel, sum, most });
             }
             let most = Self::most_multiplier(bound);
-            let Requant { positive, negative } = self.requants[channel];
+            let Multiplier { positive, negative } = self.requants[channel];
             for multiplier in [positive, negative] {
                 if !(0..=most).contains(&multiplier) {
                     return Err(QuantError::Multiplier { layer, channel, multiplier, most });

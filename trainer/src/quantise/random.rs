@@ -1,7 +1,7 @@
 //! Networks of random numbers: for tests and for measuring speed.
 
-use gen_core::fixed::Requant;
-use gen_core::spec::{Activation, Form, LayerSpec, Op, Shape};
+use gen_core::quant::Multiplier;
+use gen_core::spec::{Activation, LayerSpec, Op, Shape, WeightTransform};
 use ndarray::Array2;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -45,12 +45,12 @@ impl QuantModel {
                 .map(|_| {
                     // Channels of a trained network differ too.
                     let m = steps / deviation * rng.random_range(0.7..1.4) * 2f64.powi(32);
-                    Requant { positive: m as i32, negative: (m * slope) as i32 }
+                    Multiplier { positive: m as i32, negative: (m * slope) as i32 }
                 })
                 .collect();
             model.layers.push(QuantLayer {
                 spec,
-                form: Form::Direct,
+                form: WeightTransform::None,
                 geometry,
                 weights,
                 biases,

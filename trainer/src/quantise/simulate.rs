@@ -4,7 +4,7 @@
 //! engine: whole feature maps instead of rows, explicit zero padding instead of
 //! zero points, scattered transposed convolutions instead of gathered phases, its
 //! own padding rules, its own tanh, and floating point throughout. Since every sum
-//! and product stays below 2⁵³ (see [`gen_core::fixed`]), no operation rounds and
+//! and product stays below 2⁵³ (see [`gen_core::quant`]), no operation rounds and
 //! the order of summation does not matter: the results are exact, and equal to the
 //! engine's on every bit or one of the two is wrong.
 
@@ -58,7 +58,7 @@ impl Simulation {
     /// The output of every layer, `[y, x, channel]`: int8 values, and pixels
     /// 0 … 255 for the last layer.
     ///
-    /// `latent` is in steps of [`gen_core::latent::SCALE`]; one of another length than
+    /// `latent` is in steps of [`gen_core::Latent::SCALE`]; one of another length than
     /// the model's is cut, or filled up with zeros.
     pub fn run(&self, latent: &[i8]) -> Vec<Array3<f64>> {
         let mut input = Array3::zeros((1, 1, self.latent));

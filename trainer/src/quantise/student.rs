@@ -17,7 +17,7 @@
 //! also the scale of its activations: gains learn both (Esser et al. 2020, arXiv:1902.08153,
 //! learn them one by one).
 
-use gen_core::fixed::Requant;
+use gen_core::quant::Multiplier;
 use gen_core::spec::Activation;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
@@ -119,7 +119,7 @@ impl Student {
             for (i, to) in to.requants.iter_mut().enumerate() {
                 let m = layer.multipliers[i] * f64::from(params.gains[gains + i]).exp() * UNIT;
                 // Saturates; what is too large is refused when the model is packed.
-                *to = Requant { positive: m.round() as i32, negative: (m * layer.slope).round() as i32 };
+                *to = Multiplier { positive: m.round() as i32, negative: (m * layer.slope).round() as i32 };
             }
             let channels = to.requants.len();
             for (i, (to_bias, &b)) in to.biases.iter_mut().zip(&params.biases[biases..]).enumerate() {
@@ -133,7 +133,7 @@ impl Student {
     }
 
     /// Sends a batch through: latents in steps, `[N, latent]`, in; for each value of the
-    /// pictures the step of the argument of [`gen_core::fixed::pixel`], `[N, values]`, out.
+    /// pictures the step of the argument of [`gen_core::quant::pixel`], `[N, values]`, out.
     pub fn forward(&mut self, latents: ArrayView2<'_, f32>) -> ArrayView2<'_, f32> {
         for i in 0..self.maps.len() {
             let (before, after) = self.maps.split_at_mut(i);
@@ -171,8 +171,8 @@ fn through_pixels(activation: Activation, n: ArrayView2<'_, f32>, mut d: ArrayVi
     d.zip_mut_with(&n, |d, &n| {
         let (height, steps) = match activation {
             Activation::TanhUnit if n <= 0.0 => (0.0, 1.0),
-            Activation::TanhUnit => (255.0, gen_core::fixed::TANH_UNIT_STEPS as f32),
-            _ => (127.5, gen_core::fixed::TANH_STEPS as f32),
+            Activation::TanhUnit => (255.0, gen_core::quant::TANH_UNIT_STEPS as f32),
+            _ => (127.5, gen_core::quant::TANH_STEPS as f32),
         };
         let tanh = (n / steps).tanh();
         *d *= height / steps * (1.0 - tanh * tanh);
@@ -290,7 +290,7 @@ mod tests {
                 let zero = f32::from(student.integers.layers[i].zero_point);
                 let ours = map.steps.row(seed as usize).to_owned();
                 let value = |s: f32| match i {
-                    _ if i == last => f64::from(gen_core::fixed::pixel(Activation::Tanh, s as i32)),
+                    _ if i == last => f64::from(gen_core::quant::pixel(Activation::Tanh, s as i32)),
                     _ => f64::from(s + zero),
                 };
                 let equal = expected[i].iter().zip(ours).all(|(&e, s)| e == value(s));

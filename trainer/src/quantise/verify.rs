@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gen_core::engine::Tap;
+use gen_core::LayerObserver;
 use gen_core::kernels::{Kernels, Native};
 use gen_core::{Engine, Latent, Model, Shape};
 use ndarray::{Array3, s};
@@ -85,10 +85,10 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
         let simulated = simulation.run(latent.steps());
         let mut comparer = Comparer { seed, simulated: &simulated, layers: Vec::new() };
         comparer.layers.resize_with(model.layers().len(), Comparison::default);
-        let mut workspace = vec![0; model.memory(&K::TILING).len()];
+        let mut workspace = vec![0; model.workspace_plan(&K::LAYOUT).bytes()];
         // The workspace is as long as the model asks for.
         if let Ok(mut engine) = Engine::<K>::with_kernels(model, &mut workspace) {
-            engine.generate_tapped(&latent, |_, _| {}, &mut comparer);
+            engine.generate_observed(&latent, |_, _| {}, &mut comparer);
         }
         comparer.finish(&rows)
     };
@@ -128,7 +128,7 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
 fn rows_needed(model: &Model<'_>) -> Vec<usize> {
     let layers = model.layers();
     let mut rows = vec![0; layers.len()];
-    let mut needed = usize::from(model.picture().height);
+    let mut needed = usize::from(model.output_shape().height);
     for (i, layer) in layers.iter().enumerate().rev() {
         rows[i] = needed;
         let ends = (0..needed).map(|o| {
@@ -185,7 +185,7 @@ impl Comparer<'_> {
     }
 }
 
-impl Tap for Comparer<'_> {
+impl LayerObserver for Comparer<'_> {
     fn row(&mut self, layer: usize, y: usize, row: &[i8]) {
         let order = self.order();
         let is_last = layer + 1 == self.layers.len();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 use gen_core::{Latent, Model};
 use image::RgbImage;
 use indicatif::HumanCount;

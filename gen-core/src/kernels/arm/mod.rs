@@ -1,21 +1,28 @@
-//! What the families of Thumb kernels share: how Rust calls them.
+//! What the kernels for Arm share: how Rust calls their assembly.
 //!
-//! The assembly trusts its arguments. Here they are checked, so that [`Kernels`] is safe
-//! to call with anything; it costs a few instructions a block. Arguments that do not fit
-//! together are refused, as [`Kernels`] says. [`row`](crate::row) has none.
+//! The assembly trusts its arguments. They are checked here, so that [`Kernels`] is safe to call with any lists;
+//! the checks take a few instructions a block. Arguments that do not fit together are refused. Products of
+//! lengths are checked for overflow too, as one that wraps around could seem to fit.
 //!
-//! Products of lengths are checked as well: one that wraps around could fit.
-//!
-//! [`Kernels`]: super::Kernels
+//! [`Kernels`]: super::interface::Kernels
 
-use super::{Call, Output, stage_fits};
-use crate::tiling::Tiling;
-#[cfg(not(kernels = "dsp"))]
-use crate::{blob::ADDRESS_ALIGNMENT, packing::PAIR};
+#[cfg(kernels = "armv7em")]
+pub mod armv7em;
+#[cfg(kernels = "armv7m")]
+pub mod armv7m;
+#[cfg(kernels = "armv8_1m_mve")]
+pub mod armv8_1m_mve;
 
-/// Arguments of the Toeplitz and dot kernels; the assembly knows the offsets.
+use super::args::{Destination, KernelArgs, stage_fits};
+#[cfg(not(kernels = "armv7em"))]
+use crate::aligned::ADDRESS_ALIGNMENT;
+#[cfg(not(kernels = "armv7em"))]
+use crate::packing::PAIR;
+use crate::plan::KernelLayout;
+
+/// Arguments of the Toeplitz and dot kernels. The assembly reads the fields at their offsets.
 #[repr(C)]
-pub struct RawCall {
+pub struct RawArgs {
     input: *const u32,
     input_end: *const u32,
     filters: *const i8,
@@ -28,8 +35,8 @@ pub struct RawCall {
     channels: usize,
 }
 
-/// Arguments of the Winograd kernels that only multiply.
-#[cfg(not(kernels = "dsp"))]
+/// Arguments of the Winograd kernels that only multiply, and transform nothing.
+#[cfg(not(kernels = "armv7em"))]
 #[repr(C)]
 pub struct RawProducts {
     input: *const u32,
@@ -39,7 +46,7 @@ pub struct RawProducts {
     sums: *mut u32,
 }
 
-/// Arguments of the staging.
+/// Arguments of the staging of pixels.
 #[repr(C)]
 pub struct RawStage {
     source: *const i8,
@@ -50,66 +57,67 @@ pub struct RawStage {
     plane: usize,
 }
 
-/// The part of the arguments that says where results go.
+/// Where results go: a part of the arguments.
 pub struct RawOutput {
-    /// Null for accumulators as they are.
+    /// Null if accumulators are stored unchanged.
     pub positive: *const [u8; 4],
-    /// The same as `positive` where one multiplier does.
+    /// The same pointer as `positive` if both signs have the same multipliers.
     pub negative: *const [u8; 4],
     pub zero_point: i32,
     pub output: *mut i8,
-    /// Bytes from a pixel to the next.
+    /// Bytes from one pixel to the next.
     pub step: usize,
 }
 
 impl RawOutput {
-    /// Of an output that was found to fit so many channels.
-    pub fn new(output: Output<'_>, channels: usize) -> Self {
+    /// From a destination that was found to fit this many channels.
+    pub fn new(output: Destination<'_>, channels: usize) -> Self {
         match output {
-            Output::Int8 { requants, zero_point, row, step } => Self {
-                positive: requants.positive.as_ptr(),
-                negative: requants.negative.as_ptr(),
+            Destination::Int8 { multipliers, zero_point, row, step } => Self {
+                positive: multipliers.positive.as_ptr(),
+                negative: multipliers.negative.as_ptr(),
                 zero_point: zero_point.into(),
                 output: row.as_mut_ptr(),
                 step,
             },
-            Output::Accumulators(sums) => Self {
+            Destination::Accumulators(sums) => Self {
                 positive: core::ptr::null(),
                 negative: core::ptr::null(),
                 zero_point: 0,
                 output: sums.as_mut_ptr().cast(),
-                // No more than the bytes of the list.
+                // At most the bytes of the list, so this cannot overflow.
                 step: channels * size_of::<i32>(),
             },
         }
     }
 }
 
-impl RawCall {
-    /// Checked arguments of a Toeplitz kernel for `pixels` outputs through `taps` columns. It reads
-    /// planes of `plane` words, which are no longer than those that were staged, from word `first` on,
-    /// and past them up to `first` words, or up to what there are to
-    /// [spare](crate::tiling::Tiling::SPARE). `None` when the lists do not fit together.
+impl RawArgs {
+    /// Checked arguments of a Toeplitz kernel for `pixels` outputs through `taps` columns, or `None` when the lists
+    /// do not fit together.
+    ///
+    /// The kernel reads planes of `plane` words from word `first` on. A plane is no longer than one that was
+    /// staged. Behind the planes it may read `first` or [`KernelLayout::OVERREAD_WORDS`] words more.
     pub fn toeplitz(
-        call: Call<'_>,
+        call: KernelArgs<'_>,
         words: usize,
         [taps, pixels]: [usize; 2],
         plane: usize,
         first: usize,
     ) -> Option<Self> {
-        let quads = call.quads(words, [taps, pixels], taps + pixels, Tiling::SPARE)?;
+        let quads = call.quads(words, [taps, pixels], taps + pixels, KernelLayout::OVERREAD_WORDS)?;
         Self::new(call, quads * words * plane, first)
     }
 
-    /// Checked arguments of the dot kernel. `None` when the lists do not fit together.
-    pub fn dot(call: Call<'_>, words: usize) -> Option<Self> {
+    /// Checked arguments of the dot kernel, or `None` when the lists do not fit together.
+    pub fn dot(call: KernelArgs<'_>, words: usize) -> Option<Self> {
         let quads = call.quads(words, [1, 1], 1, 0)?;
         Self::new(call, quads * words, 0)
     }
 
-    /// Of a call that was found to fit, whose kernel reads `len` words from word `first` on.
-    fn new(call: Call<'_>, len: usize, first: usize) -> Option<Self> {
-        let Call { staged, filters, biases, output } = call;
+    /// From arguments that were found to fit, for a kernel that reads `len` words from word `first` on.
+    fn new(call: KernelArgs<'_>, len: usize, first: usize) -> Option<Self> {
+        let KernelArgs { staged, filters, biases, output } = call;
         let channels = biases.len();
         let input = staged.get(first..)?.as_ptr();
         let RawOutput { positive, negative, zero_point, output, step } = RawOutput::new(output, channels);
@@ -128,15 +136,15 @@ impl RawCall {
     }
 }
 
-#[cfg(not(kernels = "dsp"))]
+#[cfg(not(kernels = "armv7em"))]
 impl RawProducts {
-    /// Checked arguments for two output channels of all tiles; `None` when the lists do not fit together.
-    pub fn new(staged: &[u32], filters: &[i8], tiling: &Tiling, points: usize, sums: &mut [u32]) -> Option<Self> {
-        // This bounds `points`, so that the other lengths cannot wrap around.
-        if points > sums.len() / (PAIR * tiling.tiles) {
+    /// Checked arguments for two output channels of all tiles, or `None` when the lists do not fit together.
+    pub fn new(staged: &[u32], filters: &[i8], layout: &KernelLayout, points: usize, sums: &mut [u32]) -> Option<Self> {
+        // This bounds `points`, so that the products below cannot wrap around.
+        if points > sums.len() / (PAIR * layout.winograd_tiles) {
             return None;
         }
-        let quads = staged.len().checked_div(points * tiling.winograd_words * tiling.tiles)?;
+        let quads = staged.len().checked_div(points * layout.winograd_words * layout.winograd_tiles)?;
         let fit = quads > 0
             && filters.len() == (points * 4 * PAIR * size_of::<i16>()).checked_mul(quads)?
             && filters.as_ptr().addr().is_multiple_of(ADDRESS_ALIGNMENT);
@@ -146,7 +154,7 @@ impl RawProducts {
 }
 
 impl RawStage {
-    /// Checked arguments; `None` when the lists do not fit together. A quad has `words` planes.
+    /// Checked arguments, or `None` when the lists do not fit together. A quad has `words` planes.
     pub fn new(
         source: &[i8],
         step: usize,
@@ -161,13 +169,13 @@ impl RawStage {
     }
 }
 
-/// Implements [`Kernels`](super::Kernels) by calling assembly.
-macro_rules! thumb_kernels {
+/// Implements [`Kernels`](super::interface::Kernels) by calling assembly.
+macro_rules! arm_kernels {
     (
-        $type:ident, $name:literal, $tiling:expr,
+        $type:ident, $name:literal, $layout:expr,
         toeplitz: { $(($taps:literal, $pixels:literal): $toeplitz:ident,)* },
         $(pack: { $(($pack_taps:literal, $pack_pixels:literal): $pack:ident,)* },)?
-        // Words in a plane, and those that column 1 begins after, for (taps, pixels).
+        // I32LeSlice in a plane, and those that column 1 begins after, for (taps, pixels).
         plane: $plane:expr,
         dot: $dot:ident,
         stage: $stage:ident,
@@ -175,15 +183,15 @@ macro_rules! thumb_kernels {
         winograd: $winograd:path $(,)?
     ) => {
         unsafe extern "C" {
-            $(fn $toeplitz(call: *const RawCall);)*
+            $(fn $toeplitz(call: *const RawArgs);)*
             $($(fn $pack(input: *const u32, output: *mut u32, planes: usize, plane_bytes: usize);)*)?
-            fn $dot(call: *const RawCall);
+            fn $dot(call: *const RawArgs);
             fn $stage(call: *const RawStage);
         }
 
         impl Kernels for $type {
             const NAME: &'static str = $name;
-            const TILING: Tiling = $tiling;
+            const LAYOUT: KernelLayout = $layout;
 
             #[inline]
             fn stage(
@@ -197,7 +205,7 @@ macro_rules! thumb_kernels {
                 if columns == 0 || quads == 0 {
                     return;
                 }
-                let call = RawStage::new(source, step, Self::TILING.words, [quads, columns], plane, staged);
+                let call = RawStage::new(source, step, Self::LAYOUT.words_per_quad, [quads, columns], plane, staged);
                 let Some(call) = call else { return refuse() };
                 // SAFETY: `new` has checked that the lists are as long as the kernel takes them to be.
                 unsafe { $stage(&call) }
@@ -210,32 +218,32 @@ macro_rules! thumb_kernels {
                     _ => return refuse(),
                 };
                 let (words, plane) = (staged.as_mut_ptr(), pixels + taps);
-                match staged.len().saturating_sub(Tiling::SPARE).checked_div(plane) {
+                match staged.len().saturating_sub(KernelLayout::OVERREAD_WORDS).checked_div(plane) {
                     None | Some(0) => refuse(),
-                    // SAFETY: it reads so many planes from the list's start on, and writes no more than it has read.
+                    // SAFETY: the kernel reads this many planes from the start of the list, and writes no more than it has read.
                     Some(planes) => unsafe { kernel(words, words, planes, plane * size_of::<u32>()) },
                 }
             })?
 
             #[inline]
-            fn toeplitz(taps: usize, pixels: usize, column: usize, call: Call<'_>) {
-                let kernel: unsafe extern "C" fn(*const RawCall) = match (taps, pixels) {
+            fn toeplitz(taps: usize, pixels: usize, column: usize, call: KernelArgs<'_>) {
+                let kernel: unsafe extern "C" fn(*const RawArgs) = match (taps, pixels) {
                     $(($taps, $pixels) => $toeplitz,)*
                     _ => return refuse(),
                 };
-                if column > usize::from(Self::TILING.shares(taps)) {
+                if column > usize::from(Self::LAYOUT.shares_phases(taps)) {
                     return refuse();
                 }
-                let (plane, after): (usize, usize) = $plane(taps, pixels);
-                let call = RawCall::toeplitz(call, Self::TILING.words, [taps, pixels], plane, column * after);
+                let (plane, column_1): (usize, usize) = $plane(taps, pixels);
+                let call = RawArgs::toeplitz(call, Self::LAYOUT.words_per_quad, [taps, pixels], plane, column * column_1);
                 let Some(call) = call else { return refuse() };
                 // SAFETY: as above.
                 unsafe { kernel(&call) }
             }
 
             #[inline]
-            fn dot(call: Call<'_>) {
-                let Some(call) = RawCall::dot(call, Self::TILING.words) else { return refuse() };
+            fn dot(call: KernelArgs<'_>) {
+                let Some(call) = RawArgs::dot(call, Self::LAYOUT.words_per_quad) else { return refuse() };
                 // SAFETY: as above.
                 unsafe { $dot(&call) }
             }
@@ -244,10 +252,10 @@ macro_rules! thumb_kernels {
                 $tile(columns, per_point, staged);
             }
 
-            fn winograd(points: usize, count: usize, call: Call<'_>) {
+            fn winograd(points: usize, count: usize, call: KernelArgs<'_>) {
                 $winograd(points, count, call);
             }
         }
     };
 }
-pub(super) use thumb_kernels;
+pub(super) use arm_kernels;

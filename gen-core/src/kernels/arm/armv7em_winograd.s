@@ -1,16 +1,16 @@
 @ Winograd kernels F(4, K), K = 2, 3, 5, for Armv7E-M and Armv8-M cores with the
 @ DSP extension (Cortex-M4, M7, M33, ...). Integer registers only.
 @
-@     gen_core_dsp_tile_{taps}        int8 pixels of a tile to its N = K + 3 points
-@     gen_core_dsp_winograd_{taps}    two tiles, all output channels: products,
+@     gen_core_armv7em_tile_{taps}        int8 pixels of a tile to its N = K + 3 points
+@     gen_core_armv7em_winograd_{taps}    two tiles, all output channels: products,
 @                                     output transform, requantisation, stores
 @
-@ The transforms are those of winograd.rs. Every function takes one pointer, to the
+@ The transforms are those of winograd/mod.rs. Every function takes one pointer, to the
 @ structure given with it, follows the procedure call standard and needs at most 356
 @ bytes of stack. It lives in a section of its own, so that the linker drops what
-@ nobody calls; the three gen_core_dsp_winograd_* share one more section.
+@ nobody calls; the three gen_core_armv7em_winograd_* share one more section.
 @
-@ Include this file by `global_asm!(include_str!("dsp_winograd.s"), options(raw))`. On
+@ Include this file by `global_asm!(include_str!("armv7em_winograd.s"), options(raw))`. On
 @ Armv8-M targets the DSP extension has to be announced by a string before it,
 @ `".cpu cortex-m33"`.
 @
@@ -42,7 +42,7 @@
 @ Tile: int8 pixels to points
 @ ===========================================================================
 @
-@ Structure `TileCall`
+@ Structure `RawTile`
 @
 @    0 columns      N pointers, each to the channels of one pixel, of any alignment
 @    4 quads        >= 1
@@ -118,7 +118,7 @@
 .endm
 
 @ 51 per quad, 21 + 28 around them.
-    winograd_function gen_core_dsp_tile_2
+    winograd_function gen_core_armv7em_tile_2
     tile_open 5, r4, r5, r6, r7, r8
     .p2align 3
 1:  ldm     sp, {r4-r8}
@@ -139,7 +139,7 @@
     adds    r0, #4
     bne     1b
     tile_close 5
-    .size   gen_core_dsp_tile_2, . - gen_core_dsp_tile_2
+    .size   gen_core_armv7em_tile_2, . - gen_core_armv7em_tile_2
 
 @ A half of F(4, 3), which uses up the six words of pixels: 21, 6 stores, and an
 @ address for point 5.
@@ -176,7 +176,7 @@
 .endm
 
 @ 69 per quad.
-    winograd_function gen_core_dsp_tile_3
+    winograd_function gen_core_armv7em_tile_3
     tile_open 6, r4, r5, r6, r7, r8, r9
     mvn     r4, #0x00030000
     .p2align 3
@@ -196,9 +196,9 @@
     adds    r0, #4
     bne     1b
     tile_close 6
-    .size   gen_core_dsp_tile_3, . - gen_core_dsp_tile_3
+    .size   gen_core_armv7em_tile_3, . - gen_core_armv7em_tile_3
 
-@ One parity of the pixels of F(4, 5), in one half: `f5_side` of winograd.rs, 18. It
+@ One parity of the pixels of F(4, 5), in one half: `f5_side` of winograd/mod.rs, 18. It
 @ uses up the words `x0`, `x2`, `x4`, `x6` and leaves the terms at 0, at 1, at 2 and
 @ at 1/2 in x0, x4, t and x6.
 .macro tile_5_side x0, x2, x4, x6, t, rotation:vararg
@@ -251,7 +251,7 @@
 @     r5 mask of x << 2
 @
 @ 128 per quad.
-    winograd_function gen_core_dsp_tile_5
+    winograd_function gen_core_armv7em_tile_5
     push    {r4-r11, lr}
     sub     sp, #32
     ldm     r0, {r0-r3}         @ columns, quads, output, per_point
@@ -305,13 +305,13 @@
     bne.w   1b
     add     sp, #32
     pop     {r4-r11, pc}
-    .size   gen_core_dsp_tile_5, . - gen_core_dsp_tile_5
+    .size   gen_core_armv7em_tile_5, . - gen_core_armv7em_tile_5
 
 @ ===========================================================================
 @ Winograd: two tiles, all output channels
 @ ===========================================================================
 @
-@ Structure `WinogradCall`
+@ Structure `RawWinograd`
 @
 @    0 input        staged words, 4-aligned: [point][quad][A.tile0 A.tile1 B.tile0 B.tile1]
 @    4 quads        of a point, >= 1
@@ -398,11 +398,11 @@
 @ Shared code
 @ ---------------------------------------------------------------------------
 
-    .section .text.gen_core_dsp_winograd_shared,"ax",%progbits
+    .section .text.gen_core_armv7em_winograd_shared,"ax",%progbits
     .p2align 3
-    .type   gen_core_dsp_winograd_loops,%function
+    .type   gen_core_armv7em_winograd_loops,%function
     .thumb_func
-gen_core_dsp_winograd_loops:            @ a name for profiles; jumped into, never called
+gen_core_armv7em_winograd_loops:            @ a name for profiles; jumped into, never called
 
 @ Stage 1, two tiles.
 20: .rept   .LW_BODIES
@@ -535,9 +535,9 @@ gen_core_dsp_winograd_loops:            @ a name for profiles; jumped into, neve
 @     r0 `fresh`   r1 `on`   r2 ENTER   r3 END of the first point   r4 bytes of a point
 @     r5 MULTIPLIER   r6 OUTPUT   r7 pixels
     .p2align 2
-    .type   gen_core_dsp_winograd_shared,%function
+    .type   gen_core_armv7em_winograd_shared,%function
     .thumb_func
-gen_core_dsp_winograd_shared:
+gen_core_armv7em_winograd_shared:
     push    {lr}
     ldm     r0!, {r3-r12}       @ input, quads, filters, biases, positive, negative,
     ldr     r2, [r0]            @ zero point, output, step, channels; pixels
@@ -594,7 +594,7 @@ gen_core_dsp_winograd_shared:
     mla     r1, r2, r8, r1
     add     r2, r1, r8
     pop     {pc}
-    .size   gen_core_dsp_winograd_shared, . - gen_core_dsp_winograd_shared
+    .size   gen_core_armv7em_winograd_shared, . - gen_core_armv7em_winograd_shared
 
 @ ---------------------------------------------------------------------------
 @ The forms
@@ -783,7 +783,7 @@ gen_core_dsp_winograd_shared:
     .set .LW_point, .LW_point + 1
 .endm
 
-@ gen_core_dsp_winograd_{taps}(call): a point in `points` is what follows it.
+@ gen_core_armv7em_winograd_{taps}(call): a point in `points` is what follows it.
 @
 @ Two channels of two tiles, 16 values, cost in K = 2, 3, 5, apart from the bodies and
 @ loop ends of stage 1: 172, 192, 225 with two multipliers and 32 less with one. The
@@ -798,11 +798,11 @@ gen_core_dsp_winograd_shared:
     .set .LW_frame, 128 + .LW_FIELDS
     .endif
 
-    winograd_function gen_core_dsp_winograd_\taps
+    winograd_function gen_core_armv7em_winograd_\taps
     push    {r4-r11, lr}
     sub     sp, #.LW_frame
     add     r1, sp, #.LW_base - 16 * .LW_points
-    bl      gen_core_dsp_winograd_shared
+    bl      gen_core_armv7em_winograd_shared
     ldr     r8, 9f
     str     r8, [sp, #.LW_base - 16 * .LW_points + .LW_INVERSE]
     adr.w   r8, 22f             @ stage 2 of channel 0 and of channel 1
@@ -854,7 +854,7 @@ gen_core_dsp_winograd_shared:
     .p2align 2
 12: winograd_stage_2 \taps, 1
 13: winograd_stage_2_other \taps, 1
-    .size   gen_core_dsp_winograd_\taps, . - gen_core_dsp_winograd_\taps
+    .size   gen_core_armv7em_winograd_\taps, . - gen_core_armv7em_winograd_\taps
 .endm
 
     winograd 2, 0xaaaaaaab, fresh, fresh, fresh, on, last

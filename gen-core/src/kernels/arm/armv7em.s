@@ -1,15 +1,15 @@
 @ Kernels for Armv7E-M and Armv8-M cores with the DSP extension (Cortex-M4, M7,
 @ M33, ...). Integer registers only: no FPU is needed.
 @
-@     gen_core_dsp_toeplitz_{taps}_{pixels}   a row of pixels, int8 filters
-@     gen_core_dsp_dot                        one pixel, int8 filters
-@     gen_core_dsp_stage                      int8 pixels to staged words
+@     gen_core_armv7em_toeplitz_{taps}_{pixels}   a row of pixels, int8 filters
+@     gen_core_armv7em_dot                        one pixel, int8 filters
+@     gen_core_armv7em_stage                      int8 pixels to staged words
 @
 @ Every function takes one pointer, to the structure given with it, follows the
 @ procedure call standard and needs at most 84 bytes of stack. It lives in a
 @ section of its own, so that the linker drops what nobody calls.
 @
-@ Include this file by `global_asm!(include_str!("dsp.s"), options(raw))`. On
+@ Include this file by `global_asm!(include_str!("armv7em.s"), options(raw))`. On
 @ Armv8-M targets the DSP extension is optional and has to be announced by a
 @ string before it, `".cpu cortex-m33"`: LLVM reads the assembly once without
 @ looking at `-C target-cpu`.
@@ -56,7 +56,7 @@
 @ Channels: what surrounds the loops of the Toeplitz and dot kernels
 @ ===========================================================================
 @
-@ Structure `Call`
+@ Structure `RawArgs`
 @
 @    0 input        staged words, 4-aligned: [quad][half A, B][plane]. Taps of
 @                   several rows are simply more quads. A plane has K + N words
@@ -184,13 +184,13 @@
 @ leave it, 5 N with two multipliers, 3 N with one, N when raw, and 1 to 4 for
 @ the extra bases and to move on: 59 instructions for 8 pixels, two multipliers.
 .macro channels pixels
-    .section .text.gen_core_dsp_channels_\pixels,"ax",%progbits
+    .section .text.gen_core_armv7em_channels_\pixels,"ax",%progbits
     .p2align 2
-    .type   gen_core_dsp_channels_\pixels,%function
+    .type   gen_core_armv7em_channels_\pixels,%function
     .thumb_func
 @ From the kernel: r0 call, r1 address of the loop's entry, r2 what to add to
 @ input for lr. r3 and r12 are free.
-gen_core_dsp_channels_\pixels:
+gen_core_armv7em_channels_\pixels:
     push    {r4-r11, lr}
     sub     sp, #.LFRAME
     ldm     r0!, {r3-r8}        @ input, its end, filters, biases, positive, negative
@@ -246,7 +246,7 @@ gen_core_dsp_channels_\pixels:
 12: output_pixels raw, \pixels, str, 4
     adds    r3, #4
     b       3b
-    .size   gen_core_dsp_channels_\pixels, . - gen_core_dsp_channels_\pixels
+    .size   gen_core_armv7em_channels_\pixels, . - gen_core_armv7em_channels_\pixels
 .endm
 
     channels 1
@@ -463,7 +463,7 @@ gen_core_dsp_channels_\pixels:
     ldrd    r0, r1, [sp, #.LFILTERS]
 .endm
 
-@ gen_core_dsp_toeplitz_{taps}_{pixels}(call), unrolled `unroll` times (a power
+@ gen_core_armv7em_toeplitz_{taps}_{pixels}(call), unrolled `unroll` times (a power
 @ of two), with the last words of the halves as described above.
 @
 @ All the bodies but the last are the same text and thus the same size, and
@@ -477,7 +477,7 @@ gen_core_dsp_channels_\pixels:
     .set .Lwords, 1 - .Lspill
     .set .Lp, .Lheld - .Lwords
 
-    function gen_core_dsp_toeplitz_\taps\()_\pixels
+    function gen_core_armv7em_toeplitz_\taps\()_\pixels
     ldrd    r1, r2, [r0]        @ input, input_end
     sub     r2, r2, r1
     movs    r3, #8 * (\taps + \pixels)
@@ -489,7 +489,7 @@ gen_core_dsp_channels_\pixels:
     mla     r1, r2, r3, r1
     adds    r1, #1              @ Thumb
     mov     r2, #4 * \low_a - 8 * (\taps + \pixels)
-    b.w     gen_core_dsp_channels_\pixels
+    b.w     gen_core_armv7em_channels_\pixels
     .p2align 2
 8:  .word   6f - 5f
     .p2align 3
@@ -536,7 +536,7 @@ gen_core_dsp_channels_\pixels:
     str     r0, [sp, #.LFILTERS]
     .endif
     leave_loop
-    .size   gen_core_dsp_toeplitz_\taps\()_\pixels, . - gen_core_dsp_toeplitz_\taps\()_\pixels
+    .size   gen_core_armv7em_toeplitz_\taps\()_\pixels, . - gen_core_armv7em_toeplitz_\taps\()_\pixels
 .endm
 
 @            taps pixels unroll hold  low_b early low_a    per quad, per MAC
@@ -603,7 +603,7 @@ gen_core_dsp_channels_\pixels:
     .endr
 .endm
 
-    function gen_core_dsp_dot
+    function gen_core_armv7em_dot
     ldrd    r1, r2, [r0]        @ input, input_end
     sub     r2, r2, r1          @ 8 bytes a quad, 32 a group
     adr.w   r1, 5f              @ even: enter at the first group,
@@ -619,7 +619,7 @@ gen_core_dsp_channels_\pixels:
     add     r1, r3, r2
 2:  adds    r1, #1              @ Thumb
     movs    r2, #0
-    b.w     gen_core_dsp_channels_1
+    b.w     gen_core_armv7em_channels_1
 
     .p2align 2
 3:  dot_odd
@@ -633,13 +633,13 @@ gen_core_dsp_channels_\pixels:
     bne     5b
     str     r0, [sp, #.LFILTERS]
     leave_loop
-    .size   gen_core_dsp_dot, . - gen_core_dsp_dot
+    .size   gen_core_armv7em_dot, . - gen_core_armv7em_dot
 
 @ ===========================================================================
 @ Stage: int8 pixels to planes of int16 words
 @ ===========================================================================
 @
-@ Structure `StageCall`
+@ Structure `RawStage`
 @
 @    0 source       channel 0 of column 0, of any alignment
 @    4 columns      at least one
@@ -697,7 +697,7 @@ gen_core_dsp_channels_\pixels:
 .endm
 
 @ Frame: source and columns left, output and quads, of the next pass.
-    function gen_core_dsp_stage
+    function gen_core_armv7em_stage
     push    {r4-r11, lr}
     ldm     r0, {r0-r5}         @ source, columns, quads, pixel, output, plane
     sub     sp, #16
@@ -728,7 +728,7 @@ gen_core_dsp_channels_\pixels:
 5:  stage_quads 1
 9:  add     sp, #16
     pop     {r4-r11, pc}
-    .size   gen_core_dsp_stage, . - gen_core_dsp_stage
+    .size   gen_core_armv7em_stage, . - gen_core_armv7em_stage
 
 @ Assembly that follows in the same compilation finds everything as it was.
     .irp    name, function, multiply, widen_a, widen_b, leave_loop

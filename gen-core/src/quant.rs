@@ -1,53 +1,145 @@
-//! The arithmetic of a quantised layer, defined here and nowhere else.
+//! The arithmetic of a quantised layer. This is its only definition.
 //!
-//! A value `v` of a layer is stored as the int8 `q = zero_point + v / scale`. A
-//! layer computes, for each output,
+//! A value `v` of a layer is stored as the int8 `q = zero_point + v / scale`. For each output a layer computes
 //!
 //! 1. `acc = bias + Σ weight · q` in int32. The bias already holds
 //!    `−zero_point · Σ weight`, and pixels over the edge read as the zero point.
-//! 2. `n = round_half_up(acc · m / 2³²)`, [`Requant::apply`], where `m` is one of
+//! 2. `n = round_half_up(acc · m / 2³²)`, [`Multiplier::apply`]. `m` is one of
 //!    two multipliers, chosen by the sign of `acc`: equal for linear layers, the
 //!    second smaller for leaky ones and 0 for ReLU.
 //! 3. the int8 `clamp(zero_point_out + n, −128, 127)`, or for the last layer the
 //!    pixel that [`pixel`] looks up for `n`: steps of the argument of a tanh.
 //!
 //! # Why it can be simulated in f64 without any error
-//! The parser admits a layer only if `|acc| ≤ A < 2³¹` for every possible input
-//! and `A · m < 2⁵²`. All of it then fits the 53-bit mantissa of an f64: sum,
-//! product, the addition of 2³¹, and the division by a power of two.
+//! The parser accepts a layer only if `|acc| ≤ A < 2³¹` for every possible input
+//! and `A · m < 2⁵²`. Every intermediate value then fits the 53-bit mantissa of an f64: the sum, the
+//! product, the sum with 2³¹, and the quotient by a power of two.
 //!
 //! # Why 2³²
 //! `round_half_up(acc · m / 2³²)` is the rounded high word of a 32 × 32 multiply:
 //! one instruction (`SMMULR`) on a Cortex-M4, M7 and M33, three on a Cortex-M3.
 
+use core::fmt;
+
+use crate::no_panic::{get_or_default, subslice};
 use crate::spec::Activation;
 
-/// Steps of the argument of [`Activation::Tanh`] in one unit. Rounding any real
-/// argument to the nearest step changes the pixel by at most one level: the slope of
-/// the pixel is at most 127.5, so half a step moves it by less than half a level.
+/// Steps per unit of the argument of [`Activation::Tanh`]. Rounding a real argument to the nearest step changes
+/// the pixel by at most one level: the slope of the pixel is at most 127.5, so half a step changes its real value
+/// by less than half a level.
 pub const TANH_STEPS: i32 = 128;
 
 /// The same for [`Activation::TanhUnit`], whose pixels rise twice as fast.
 pub const TANH_UNIT_STEPS: i32 = 256;
 
-/// From this argument on the pixel is 255 in any case, and below its negative the darkest.
+/// From this argument on the pixel is always 255; below its negative it is the darkest.
 const TANH_END: i32 = 4;
 
-/// Multipliers that bring an accumulator to the scale of the output.
+/// The multipliers of one output channel: they convert an accumulator to the scale of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Requant {
+pub struct Multiplier {
     /// `2³² · scale_in · scale_weight / scale_out`, for accumulators ≥ 0.
     pub positive: i32,
-    /// The same times the slope of the activation, for accumulators < 0.
+    /// `positive` times the slope of the activation, for accumulators < 0.
     pub negative: i32,
 }
 
-impl Requant {
+impl Multiplier {
     /// `round_half_up(acc · m / 2³²)`: exact halves go towards +∞, for both signs.
     #[inline(always)]
     pub const fn apply(self, acc: i32) -> i32 {
         let m = if acc < 0 { self.negative } else { self.positive };
         ((acc as i64 * m as i64 + (1 << 31)) >> 32) as i32
+    }
+}
+
+/// The multipliers of all output channels of a layer.
+#[derive(Clone, Copy)]
+pub struct MultiplierTable<'a> {
+    /// For accumulators ≥ 0.
+    pub positive: I32LeSlice<'a>,
+    /// For accumulators < 0. If one multiplier gives the same results for both signs, this is the same slice as
+    /// `positive`, so that kernels can skip the choice: see [`Layer::multipliers`](crate::Layer::multipliers).
+    pub negative: I32LeSlice<'a>,
+}
+
+/// Their number, and whether negative accumulators have others.
+impl fmt::Debug for MultiplierTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one = self.positive.as_ptr() == self.negative.as_ptr();
+        write!(f, "MultiplierTable({} channels, {})", self.positive.len(), if one { "one list" } else { "two lists" })
+    }
+}
+
+impl MultiplierTable<'_> {
+    /// The multipliers of a channel; `None` past the last one.
+    #[inline(always)]
+    pub fn get(&self, channel: usize) -> Option<Multiplier> {
+        Some(Multiplier { positive: self.positive.get(channel)?, negative: self.negative.get(channel)? })
+    }
+
+    /// The multipliers of a channel, which exists.
+    #[inline(always)]
+    pub(crate) fn at(&self, channel: usize) -> Multiplier {
+        Multiplier { positive: self.positive.at(channel), negative: self.negative.at(channel) }
+    }
+}
+
+/// A list of little-endian `i32`, read in place from the bytes of a file on every machine.
+#[derive(Clone, Copy)]
+pub struct I32LeSlice<'a>(&'a [[u8; 4]]);
+
+/// The length, without the values.
+impl fmt::Debug for I32LeSlice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "I32LeSlice({} values)", self.len())
+    }
+}
+
+impl<'a> I32LeSlice<'a> {
+    /// The list with these bytes.
+    pub const fn new(words: &'a [[u8; 4]]) -> Self {
+        Self(words)
+    }
+
+    /// Element `i`; `None` past the last one.
+    #[inline(always)]
+    pub fn get(&self, i: usize) -> Option<i32> {
+        self.0.get(i).map(|&word| i32::from_le_bytes(word))
+    }
+
+    /// Element `i`, which exists.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn at(&self, i: usize) -> i32 {
+        i32::from_le_bytes(get_or_default(self.0, i))
+    }
+
+    /// Elements `start` to `start + len`, which exist.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn slice(&self, start: usize, len: usize) -> Self {
+        Self(subslice(self.0, start..start + len))
+    }
+
+    /// The address of the first element.
+    pub(crate) fn as_ptr(&self) -> *const [u8; 4] {
+        self.0.as_ptr()
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the list is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All elements.
+    pub fn iter(self) -> impl Iterator<Item = i32> + 'a {
+        self.0.iter().map(|&b| i32::from_le_bytes(b))
     }
 }
 
@@ -87,6 +179,20 @@ pub const fn pixel(activation: Activation, n: i32) -> u8 {
     }]
 }
 
+impl Activation {
+    /// Real value of one step of the argument that [`pixel`] takes; `None` for an activation whose output is no
+    /// picture.
+    pub const fn argument_step(self) -> Option<f32> {
+        match self {
+            Self::Linear | Self::Relu | Self::LeakyRelu(_) => None,
+            Self::Tanh => Some(1.0 / TANH_STEPS as f32),
+            // σ(x) is read from the same table at x / 2.
+            Self::Sigmoid => Some(2.0 / TANH_STEPS as f32),
+            Self::TanhUnit => Some(1.0 / TANH_UNIT_STEPS as f32),
+        }
+    }
+}
+
 /// From −4 to 4 in steps of 1/128, or from 0 to 4 in steps of 1/256.
 const ENTRIES: usize = 1024;
 const _: () = assert!(2 * TANH_END * TANH_STEPS == ENTRIES as i32 && TANH_END * TANH_UNIT_STEPS == ENTRIES as i32);
@@ -95,7 +201,7 @@ const _: () = assert!(2 * TANH_END * TANH_STEPS == ENTRIES as i32 && TANH_END * 
 static TANH: [u8; ENTRIES] = tanh_table(127.5, -TANH_END * TANH_STEPS, TANH_STEPS);
 static TANH_UNIT: [u8; ENTRIES] = tanh_table(0.0, 0, TANH_UNIT_STEPS);
 
-/// Pixels for the arguments first/steps, (first + 1)/steps …; 0 gives `dark`.
+/// Pixels for the arguments first/steps, (first + 1)/steps …; the argument 0 gives `dark`.
 const fn tanh_table(dark: f64, first: i32, steps: i32) -> [u8; ENTRIES] {
     let mut table = [0; ENTRIES];
     let mut i = 0;
@@ -182,7 +288,7 @@ mod tests {
 
     #[test]
     fn exact_halves_go_up_for_both_signs() {
-        let half = Requant { positive: 1 << 30, negative: 1 << 30 }; // times 1/4
+        let half = Multiplier { positive: 1 << 30, negative: 1 << 30 }; // times 1/4
         let cases = [(2, 1), (-2, 0), (6, 2), (-6, -1), (1, 0), (-1, 0), (3, 1), (-3, -1), (0, 0)];
         for (acc, expected) in cases {
             assert_eq!(half.apply(acc), expected, "{acc}/4");
@@ -196,7 +302,7 @@ mod tests {
             [(i32::MAX, 1 << 20), (i32::MIN, 1 << 20), (1 << 21, i32::MAX), (-(1 << 21), i32::MAX), (-1, 1), (1, 1)]
         {
             let simulated = ((f64::from(acc) * f64::from(m) + 2f64.powi(31)) / 2f64.powi(32)).floor();
-            assert_eq!(f64::from(Requant { positive: m, negative: m }.apply(acc)), simulated, "{acc} * {m}");
+            assert_eq!(f64::from(Multiplier { positive: m, negative: m }.apply(acc)), simulated, "{acc} * {m}");
         }
     }
 

@@ -12,7 +12,7 @@
 @   stage           int8 pixels to planes of words
 @
 @ All sums wrap modulo 2^32. All functions follow the AAPCS and have a section
-@ of their own. The first three take a `Call`:
+@ of their own. The first three take a `RawArgs`:
 @
 @    0 input         words: [tap row][quad][4 channels][plane]. A plane has one
 @                    word (dot) or what pack_K_N makes of it (see there)
@@ -62,7 +62,7 @@
         .endm
 
 @ ---------------------------------------------------------------------------
-@ The stack frame of everything that takes a `Call`
+@ The stack frame of everything that takes a `RawArgs`
 @ ---------------------------------------------------------------------------
 @
 @ What changes from channel to channel and what is needed once per channel
@@ -81,7 +81,7 @@
         .set    .Lbiases_end, 36        @ ends the loop over channels
         .set    .Lframe, 44             @ with a word to keep sp a multiple of 8
 
-@ Copies the `Call` at r0 there. Destroys r1-r11.
+@ Copies the `RawArgs` at r0 there. Destroys r1-r11.
 
         .macro  enter extra
         push    {r4-r11, lr}
@@ -475,7 +475,7 @@
         .set    .Lround_end, .Lsums + 4 * \n
         .set    .Loffsets, .Lround_end + 4      @ 0xff000 times the rounds
 
-        function gen_core_mla_toeplitz_\k\()_\n
+        function gen_core_armv7m_toeplitz_\k\()_\n
         enter   4 * \n + 8
         mov     r5, #0
 1:      @ count the rounds
@@ -528,7 +528,7 @@
 3:
         save_filters_ %(.Lbase)
         finish_channel 1b, .Laccs, \n
-        end_function gen_core_mla_toeplitz_\k\()_\n
+        end_function gen_core_armv7m_toeplitz_\k\()_\n
         .endm
 
         toeplitz 1, 8
@@ -584,7 +584,7 @@
 @ of both phases in turn along the row, that pixel is then done with.
 
         .macro  pack_phases n
-        function gen_core_mla_pack_2_\n
+        function gen_core_armv7m_pack_2_\n
         push    {r4-r11, lr}
 1:      @ plane
         .if     \n == 8
@@ -611,13 +611,13 @@
         subs    r2, #1
         bne     1b
         pop     {r4-r11, pc}
-        end_function gen_core_mla_pack_2_\n
+        end_function gen_core_armv7m_pack_2_\n
         .endm
 
         .macro  pack k, n
         .set    .Lk, \k
         .set    .Lpairs, \n / 2 + (\k + 1) / 2 - 1
-        function gen_core_mla_pack_\k\()_\n
+        function gen_core_armv7m_pack_\k\()_\n
         push    {r4-r11, lr}
 1:      @ plane
         .if     \n + \k - 1 == 10
@@ -649,7 +649,7 @@
         subs    r2, #1
         bne     1b
         pop     {r4-r11, pc}
-        end_function gen_core_mla_pack_\k\()_\n
+        end_function gen_core_armv7m_pack_\k\()_\n
         .endm
 
         pack_phases 8
@@ -694,7 +694,7 @@
         mla     r6, r\input1, r12, r6
         .endm
 
-        function gen_core_mla_dot
+        function gen_core_armv7m_dot
         enter   0
         mov     r1, r4
         ldrd    r10, lr, [sp, #.Lfilters]
@@ -719,7 +719,7 @@
         bne     2b
 5:
         finish_channel 1b, 6, 1
-        end_function gen_core_mla_dot
+        end_function gen_core_armv7m_dot
 
 @ ---------------------------------------------------------------------------
 @ Winograd: two output channels by two tiles, all points
@@ -770,7 +770,7 @@
         winograd_macs r4, r5
         .endm
 
-        function gen_core_mla_winograd
+        function gen_core_armv7m_winograd
         push    {r4-r11, lr}
         ldm     r0, {r0-r4}
         adds    r5, r2, #3
@@ -803,7 +803,7 @@
         bne     1b
         add     sp, #12
         pop     {r4-r11, pc}
-        end_function gen_core_mla_winograd
+        end_function gen_core_armv7m_winograd
 
 @ ---------------------------------------------------------------------------
 @ Staging: int8 pixels to a plane of words per channel
@@ -887,7 +887,7 @@
 3:
         .endm
 
-        function gen_core_mla_stage
+        function gen_core_armv7m_stage
         push    {r4-r11, lr}
         ldm     r0, {r0, r1, r2, r3, r4, r5}
         lsls    r2, r2, #2              @ channels
@@ -902,7 +902,7 @@
         stage_block 1, 0
         add     sp, #.Lstage_frame
         pop     {r4-r11, pc}
-        end_function gen_core_mla_stage
+        end_function gen_core_armv7m_stage
 
         .noaltmacro
         .text

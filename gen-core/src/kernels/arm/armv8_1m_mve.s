@@ -1,17 +1,17 @@
 @ Kernels for Armv8.1-M cores with MVE, also called Helium (Cortex-M55, M85).
 @ Integer MVE is enough.
 @
-@     gen_core_mve_toeplitz_{taps}_{pixels}   a row of pixels, int8 filters
-@     gen_core_mve_dot                        one pixel, int8 filters
-@     gen_core_mve_winograd                   2 channels x 2 tiles, int16 filters
-@     gen_core_mve_stage                      int8 pixels to staged words
+@     gen_core_armv8_1m_mve_toeplitz_{taps}_{pixels}   a row of pixels, int8 filters
+@     gen_core_armv8_1m_mve_dot                        one pixel, int8 filters
+@     gen_core_armv8_1m_mve_winograd                   2 channels x 2 tiles, int16 filters
+@     gen_core_armv8_1m_mve_stage                      int8 pixels to staged words
 @
 @ Every function takes one pointer, to the structure given with it, follows the
 @ procedure call standard and needs at most 184 bytes of stack. It lives in a
 @ section of its own, so that the linker drops what nobody calls. Coprocessors 10
 @ and 11 (FPU and MVE) have to be on.
 @
-@ Include this file by `global_asm!(".cpu cortex-m55", include_str!("mve.s"),
+@ Include this file by `global_asm!(".cpu cortex-m55", include_str!("armv8_1m_mve.s"),
 @ options(raw))`: no target of stable Rust says that a core has MVE.
 @
 @ Words used throughout
@@ -52,7 +52,7 @@
 @ Channels: what surrounds the loops of the Toeplitz kernels
 @ ===========================================================================
 @
-@ Structure `Call`
+@ Structure `RawArgs`
 @
 @    0 input        staged words, 4-aligned: [quad][plane]. Taps of several rows
 @                   are simply more quads. A plane has K + N words, K taps and N
@@ -115,13 +115,13 @@
 @ product is at most 2^30. VQMOVN saturates to 16 and then to 8 bits; the halves
 @ that it leaves alone are not stored.
 .macro channels pixels
-    .section .text.gen_core_mve_channels_\pixels,"ax",%progbits
+    .section .text.gen_core_armv8_1m_mve_channels_\pixels,"ax",%progbits
     .p2align 2
-    .type   gen_core_mve_channels_\pixels,%function
+    .type   gen_core_armv8_1m_mve_channels_\pixels,%function
     .thumb_func
 @ From the kernel: r0 call, r1 address of the loop, r2 address of the tail, r3 taps,
 @ r12 bytes that a tail has moved q6 on by.
-gen_core_mve_channels_\pixels:
+gen_core_armv8_1m_mve_channels_\pixels:
     push    {r4-r11, lr}
     vpush   {d8-d15}
     sub     sp, #.LFRAME + 4    @ keeps sp a multiple of 8
@@ -262,7 +262,7 @@ gen_core_mve_channels_\pixels:
 5:  add     sp, #.LFRAME + 4
     vpop    {d8-d15}
     pop     {r4-r11, pc}
-    .size   gen_core_mve_channels_\pixels, . - gen_core_mve_channels_\pixels
+    .size   gen_core_armv8_1m_mve_channels_\pixels, . - gen_core_armv8_1m_mve_channels_\pixels
 .endm
 
 .macro sums_to_vectors pixels
@@ -382,7 +382,7 @@ gen_core_mve_channels_\pixels:
 .endm
 
 .macro toeplitz taps, pixels
-    function gen_core_mve_toeplitz_\taps\()_\pixels
+    function gen_core_armv8_1m_mve_toeplitz_\taps\()_\pixels
     adr.w   r1, 1f + 1          @ Thumb
     adr.w   r2, 3f + 1
     movs    r3, #\taps
@@ -391,7 +391,7 @@ gen_core_mve_channels_\pixels:
     .else
     mov     r12, #0
     .endif
-    b.w     gen_core_mve_channels_\pixels
+    b.w     gen_core_armv8_1m_mve_channels_\pixels
 
     .p2align 2
     .if \taps <= 5
@@ -433,7 +433,7 @@ gen_core_mve_channels_\pixels:
     load_taps_predicated 0, 1, 0
     .endif
     b.w     2b
-    .size   gen_core_mve_toeplitz_\taps\()_\pixels, . - gen_core_mve_toeplitz_\taps\()_\pixels
+    .size   gen_core_armv8_1m_mve_toeplitz_\taps\()_\pixels, . - gen_core_armv8_1m_mve_toeplitz_\taps\()_\pixels
 .endm
 
     toeplitz 1, 8
@@ -478,7 +478,7 @@ gen_core_mve_channels_\pixels:
 .set .LDOT_OUTPUT,  20
 .set .LDOT_FRAME,   24
 
-    function gen_core_mve_dot
+    function gen_core_armv8_1m_mve_dot
     push    {r4-r11, lr}
     sub     sp, #.LDOT_FRAME + 4
     ldm     r0!, {r1-r8}        @ input, its end, filters, biases, positive, negative, zero point, output
@@ -552,7 +552,7 @@ gen_core_mve_channels_\pixels:
     b       2b
 7:  add     sp, #.LDOT_FRAME + 4
     pop     {r4-r11, pc}
-    .size   gen_core_mve_dot, . - gen_core_mve_dot
+    .size   gen_core_armv8_1m_mve_dot, . - gen_core_armv8_1m_mve_dot
 
 @ ===========================================================================
 @ Winograd: two output channels x two tiles, every point
@@ -571,8 +571,8 @@ gen_core_mve_channels_\pixels:
 @     r8 input      r9 filters   r10 words for the lanes, two a quad   r11 points left
 @     r12 sums      r5 bytes of a point
 
-@ Structure `WinogradCall`: input, filters, quads, points, sums, read by LDM.
-    function gen_core_mve_winograd
+@ Structure `RawWinograd`: input, filters, quads, points, sums, read by LDM.
+    function gen_core_armv8_1m_mve_winograd
     push    {r4-r11, lr}
     vpush   {d8-d15}
     sub     sp, #4
@@ -605,7 +605,7 @@ gen_core_mve_channels_\pixels:
     add     sp, #4
     vpop    {d8-d15}
     pop     {r4-r11, pc}
-    .size   gen_core_mve_winograd, . - gen_core_mve_winograd
+    .size   gen_core_armv8_1m_mve_winograd, . - gen_core_armv8_1m_mve_winograd
 
 @ ===========================================================================
 @ Stage: int8 pixels to planes
@@ -619,8 +619,8 @@ gen_core_mve_channels_\pixels:
 @     r4 source of the column    r5 bytes of four planes
 @     q6 -> planes, less a word  q7 -> the column before
 
-@ Structure `StageCall`: source, columns, quads, pixel, output, plane, by LDM.
-    function gen_core_mve_stage
+@ Structure `RawStage`: source, columns, quads, pixel, output, plane, by LDM.
+    function gen_core_armv8_1m_mve_stage
     push    {r4-r7, lr}
     vpush   {d12-d15}
     ldm     r0, {r0-r5}
@@ -656,7 +656,7 @@ gen_core_mve_channels_\pixels:
     le      lr, 4b
 5:  vpop    {d12-d15}
     pop     {r4-r7, pc}
-    .size   gen_core_mve_stage, . - gen_core_mve_stage
+    .size   gen_core_armv8_1m_mve_stage, . - gen_core_armv8_1m_mve_stage
 
 @ Assembly that follows in the same compilation finds everything as it was.
     .irp    name, function, channels, sums_to_vectors, add_to_vectors

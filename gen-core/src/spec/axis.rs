@@ -1,0 +1,170 @@
+//! One axis of a layer: which input positions an output position reads.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::SpecError;
+use crate::no_panic::nonzero;
+
+/// How far a kernel may hang over the edge; the names and the arithmetic are
+/// TensorFlow's (and so Keras's).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// Convolution: output is `⌈input / stride⌉`; transposed: `input · stride`.
+    /// An odd amount of padding puts the larger half behind.
+    Same,
+    /// Only whole windows: output is `(input − kernel) / stride + 1`; transposed:
+    /// `(input − 1) · stride + kernel`.
+    Valid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) enum AxisKind {
+    Dense,
+    Conv,
+    ConvTranspose,
+}
+
+/// How the output positions of one axis read the input positions of that axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Axis {
+    pub(super) kind: AxisKind,
+    /// Input positions.
+    pub input: u16,
+    /// Output positions.
+    pub output: u16,
+    /// Taps of the kernel along this axis (1 for dense).
+    pub kernel: u16,
+    /// Stride (1 for dense).
+    pub stride: u16,
+    /// Output (transposed) or input (convolution) positions cut off or added in front.
+    pub pad: u16,
+}
+
+/// The run of input positions that one output position reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Which set of weights applies.
+    pub phase: usize,
+    /// First input position; negative, or past the end, where it hangs over the edge.
+    pub start: isize,
+    /// How many.
+    pub taps: usize,
+}
+
+impl Axis {
+    pub(super) const fn dense(input: u16, output: u16) -> Self {
+        Self { kind: AxisKind::Dense, input, output, kernel: 1, stride: 1, pad: 0 }
+    }
+
+    pub(super) const fn conv(input: u16, kernel: u16, stride: u16, padding: Padding) -> Result<Self, SpecError> {
+        let (output, pad) = match padding {
+            Padding::Same => {
+                let output = input.div_ceil(stride);
+                let reach = (output - 1) * stride + kernel;
+                (output, reach.saturating_sub(input) / 2)
+            }
+            Padding::Valid if kernel > input => return Err(SpecError::KernelLargerThanInput),
+            Padding::Valid => ((input - kernel) / stride + 1, 0),
+        };
+        Ok(Self { kind: AxisKind::Conv, input, output, kernel, stride, pad })
+    }
+
+    pub(super) const fn conv_transpose(
+        input: u16,
+        kernel: u16,
+        stride: u16,
+        padding: Padding,
+    ) -> Result<Self, SpecError> {
+        if kernel < stride {
+            return Err(SpecError::KernelSmallerThanStride);
+        }
+        let (output, pad) = match padding {
+            Padding::Same => (input * stride, (kernel - stride) / 2),
+            Padding::Valid => ((input - 1) * stride + kernel, 0),
+        };
+        Ok(Self { kind: AxisKind::ConvTranspose, input, output, kernel, stride, pad })
+    }
+
+    /// Number of different weight sets along this axis.
+    pub const fn phases(&self) -> usize {
+        nonzero(match self.kind {
+            AxisKind::Dense => self.output as usize,
+            AxisKind::Conv => 1,
+            AxisKind::ConvTranspose => self.stride as usize,
+        })
+    }
+
+    /// Taps of one phase.
+    pub const fn taps(&self, phase: usize) -> usize {
+        match self.kind {
+            AxisKind::Dense => self.input as usize,
+            AxisKind::Conv => self.kernel as usize,
+            AxisKind::ConvTranspose => (self.kernel as usize - phase).div_ceil(nonzero(self.stride as usize)),
+        }
+    }
+
+    /// Most taps of any phase. Phase 0 has them.
+    pub const fn max_taps(&self) -> usize {
+        self.taps(0)
+    }
+
+    /// Taps of all phases before `phase`, so that `taps_before(phases())` is their total.
+    pub const fn taps_before(&self, phase: usize) -> usize {
+        match self.kind {
+            AxisKind::Dense | AxisKind::Conv => phase * self.taps(0),
+            // As many as there are kernel indices whose remainder by the stride is a phase before it.
+            AxisKind::ConvTranspose => {
+                let (kernel, stride) = (self.kernel as usize, nonzero(self.stride as usize));
+                let (whole, rest) = (kernel / stride, kernel % stride);
+                phase * whole + if phase < rest { phase } else { rest }
+            }
+        }
+    }
+
+    /// What output position `o` reads.
+    pub const fn window(&self, o: usize) -> Window {
+        match self.kind {
+            AxisKind::Dense => Window { phase: o, start: 0, taps: self.input as usize },
+            AxisKind::Conv => Window {
+                phase: 0,
+                start: (o * self.stride as usize) as isize - self.pad as isize,
+                taps: self.kernel as usize,
+            },
+            AxisKind::ConvTranspose => {
+                let (q, stride) = (o + self.pad as usize, nonzero(self.stride as usize));
+                let phase = q % stride;
+                let taps = self.taps(phase);
+                Window { phase, start: (q / stride) as isize + 1 - taps as isize, taps }
+            }
+        }
+    }
+
+    /// For tap `t` of a phase's window, the index along the layer's own kernel
+    /// (`K[a]` above). Dense layers have no kernel: the tap is the input position.
+    pub const fn kernel_index(&self, phase: usize, t: usize) -> usize {
+        match self.kind {
+            AxisKind::Dense | AxisKind::Conv => t,
+            AxisKind::ConvTranspose => phase + self.stride as usize * (self.taps(phase) - 1 - t),
+        }
+    }
+
+    /// Input positions from the window of one output position to that of the next one
+    /// in the same phase; 0 for dense layers, where all see the same.
+    pub const fn step(&self) -> usize {
+        match self.kind {
+            AxisKind::Dense => 0,
+            AxisKind::Conv => self.stride as usize,
+            AxisKind::ConvTranspose => 1,
+        }
+    }
+
+    /// Output positions of the phase that position `first` belongs to: `first`,
+    /// `first + phases`, … For `first` below `phases`.
+    pub const fn positions(&self, first: usize) -> usize {
+        (self.output as usize).saturating_sub(first).div_ceil(self.phases())
+    }
+}
