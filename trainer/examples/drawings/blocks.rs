@@ -153,7 +153,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
         }
     }
     let bottom = planes_top + step * planes as f64 + 8.0 * (rows - 1) as f64;
-    svg.text("", [LEFT, bottom + 20.0], &format!("plane: the same word of {columns} neighbouring pixels"));
+    svg.text("", [LEFT, bottom + 20.0], &format!("plane: one word of {columns} neighbouring pixels"));
 
     // The kernel.
     let (matrix_left, matrix_top) = (510.0, staging + 56.0);
