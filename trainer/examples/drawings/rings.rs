@@ -75,7 +75,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
     }
 
     // A column for each ring, and one for the picture.
-    let (left, pitch, wide, top, high) = (24.0, 160.0, 84.0, 122.0, 10.0);
+    let (left, pitch, wide, top, high) = (24.0, 161.0, 80.0, 122.0, 10.0);
     for (i, g) in layers.iter().enumerate() {
         let x = left + pitch * i as f64;
         let Progress { filled, made } = rings[i];
@@ -123,7 +123,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
         svg.rect(class, [x, top + high * row as f64, wide, high]);
     }
     let bottom = top + high * f64::from(picture.height) + 18.0;
-    svg.text("small", [x, bottom], "handed out at once");
+    svg.text("small", [x, bottom], "one row at a time");
     svg.text("small", [x, bottom + 16.0], &format!("{} bytes a row", number(picture.row_len())));
 
     // A row on its way.

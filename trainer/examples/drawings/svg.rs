@@ -15,7 +15,7 @@ text { font-family: system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Ari
 .head { font-size: 15px; font-weight: 600 }
 .note { fill: var(--muted) }
 .code { font-family: ui-monospace, 'Liberation Mono', monospace; font-size: 13px }
-.small { font-size: 12px }
+.small { font-size: 13px }
 .middle { text-anchor: middle }
 .end { text-anchor: end }
 rect { fill: none; stroke: var(--line); stroke-width: 1 }
