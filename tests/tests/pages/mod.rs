@@ -14,6 +14,7 @@ pub fn root() -> Result<PathBuf> {
 }
 
 /// A Markdown page.
+#[derive(Debug)]
 pub struct Page {
     /// Lines outside of fenced code blocks, with their numbers.
     pub lines: Vec<(usize, String)>,

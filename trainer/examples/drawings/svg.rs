@@ -32,6 +32,7 @@ path.orange { fill: none; stroke: var(--orange-line) }
 marker path { fill: var(--line); stroke: none }";
 
 /// A drawing under way. Lengths are in pixels, classes are those of the style: `"head middle"`.
+#[derive(Debug)]
 pub struct Svg {
     width: u32,
     height: u32,
