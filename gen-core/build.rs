@@ -1,5 +1,4 @@
-//! Chooses the kernels: stable Rust does not tell the code which instructions an Arm
-//! target has, its name does.
+//! Chooses the kernels by the name of the target, as stable Rust has no `cfg` for the instructions of an Arm target.
 
 use std::env;
 
@@ -16,7 +15,7 @@ fn main() {
     let feature =
         |name: &str| env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some();
     let target = env::var("TARGET").unwrap_or_default();
-    // Not where vector registers are off limits, as in operating system kernels.
+    // Operating system kernels may not use vector registers.
     let sse2 = env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|all| all.split(',').any(|one| one == "sse2"));
     if let Some(reason) = choice::contradiction(&target, feature) {
         println!("cargo::error={reason} (target {target})");

@@ -3,7 +3,7 @@
 //! The kernels' loops have no branches that depend on data, so their instructions can
 //! be counted from the layer's shape: so many for a quad of input channels, for an
 //! output value, for a call. The numbers below are read off the assembly
-//! (`gen-core/src/kernels/*.s`) where it is assembly, and fitted to counts under QEMU
+//! (`gen-core/src/kernels/arm/*.s`) where it is assembly, and fitted to counts under QEMU
 //! where it is Rust; `tests/tests/instructions.rs` holds both against each other.
 //!
 //! Instructions are not cycles.
@@ -20,9 +20,9 @@ const TILE: usize = gen_core::plan::TILE;
 /// A family of processors that shares its kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Core {
-    /// Cortex-M4, M7 and M33: `dsp.s`.
+    /// Cortex-M4, M7 and M33: `armv7em.s`.
     Dsp,
-    /// Cortex-M3: `mla.s`.
+    /// Cortex-M3: `armv7m.s`.
     Mla,
 }
 
@@ -75,7 +75,7 @@ impl Core {
                 let loops = match self {
                     Self::Dsp => quads * quad_quarters(taps, pixels) / 4,
                     Self::Mla => {
-                        // As `mla.s` says: words, taps, their shifts, SMLAL, MLA; half a turn of the loop.
+                        // As `armv7m.s` says: words, taps, their shifts, SMLAL, MLA; half a turn of the loop.
                         let words = n / 2 + k - 1;
                         let quad = 4 * (words.div_ceil(3) + k + k.div_ceil(2) * (1 + n / 2) + k / 2) + 2;
                         let rounds = quads.div_ceil(16 / k);
@@ -162,7 +162,7 @@ impl Core {
     }
 }
 
-/// Quarters of an instruction that the loops of `dsp.s` take for a quad: they are unrolled.
+/// Quarters of an instruction that the loops of `armv7em.s` take for a quad: they are unrolled.
 fn quad_quarters(taps: usize, pixels: usize) -> u64 {
     match (taps, pixels) {
         (1, 8) => 111,
