@@ -5,10 +5,11 @@ use std::process::{Command, Output, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
-use firmware::model::BLOB;
+use firmware_tools::boards::{MPS2_AN385, MPS2_AN386, MPS2_AN505};
+use firmware_tools::build::root;
+use firmware_tools::model::BLOB;
 use gen_core::Model;
 use gen_core::tiling::{DSP, MLA, MVE, PORTABLE};
-use workspace_tests::firmware::{MPS2_AN385, MPS2_AN386, MPS2_AN505, root};
 
 const V6M: &str = "thumbv6m-none-eabi";
 const V7M: &str = MPS2_AN385.triple;

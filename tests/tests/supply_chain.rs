@@ -7,9 +7,9 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use firmware_tools::build::root;
 use serde::Deserialize;
 use spdx::{Expression, Licensee};
-use workspace_tests::firmware::root;
 
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 

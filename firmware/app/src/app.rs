@@ -4,18 +4,16 @@
 //! mode      by itself                              tap            long           held
 //! single    stands                                 a new one      previous mode  earlier ones,
 //! morph     stands, then turns into a new one      a new one                     one after
-//! gallery   a wall of numbers that follow          a new wall                    the other
+//! gallery   a grid of numbers that follow          a new grid                    the other
 //! slides    stands, then a new one                 a new one
 //! ```
 //! One [`step`](App::step) draws one picture at the most. Time, button, noise and typed words come
-//! in through [`Io`], so what is drawn is a function of what the board reports: a faster chip
+//! in through [`Platform`], so what is drawn is a function of what the board reports: a faster chip
 //! draws more pictures on the way from one to the next, and otherwise the same ones.
 //!
 //! A display that fails changes none of this. Until it can be cleared again, which every step tries
 //! that finds nothing more urgent, pictures are generated for the log alone; then the one that is
 //! due is drawn.
-
-#![forbid(unsafe_code)]
 
 use core::fmt;
 
@@ -23,13 +21,13 @@ use embedded_graphics::draw_target::DrawTarget;
 use gen_core::{Engine, Latent, Model, ParseError, WorkspaceTooSmall};
 use heapless::Deque;
 
+use crate::color::FromRgb;
 use crate::gesture::{Gesture, Gestures};
-use crate::ink::Ink;
-use crate::io::{Io, Word};
 use crate::layout::{DisplayTooSmall, Layout};
 use crate::picture;
+use crate::platform::{Command, Platform};
 use crate::settings::{Mode, Settings};
-use crate::view::{Label, View, Watch};
+use crate::view::{FrameObserver, Label, View};
 
 /// How long the way from one picture to the next is, in microseconds.
 const WAY_US: u64 = 3_000_000;
@@ -39,7 +37,7 @@ const HISTORY: usize = 32;
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A picture stands on the display, or in the wall.
+    /// A picture stands on the display, or in the grid.
     Drawn {
         /// Its number.
         seed: u32,
@@ -62,7 +60,7 @@ pub enum Event {
         us: u32,
     },
     /// A word was typed that says nothing to the app.
-    Unknown(Word),
+    Unknown(Command),
 }
 
 /// The display failed.
@@ -104,7 +102,7 @@ pub struct Refused<'a, D, I> {
     /// The display.
     pub display: &'a mut D,
     /// The board.
-    pub io: I,
+    pub platform: I,
 }
 
 impl<D, I> fmt::Debug for Refused<'_, D, I> {
@@ -117,12 +115,12 @@ impl<D, I> fmt::Debug for Refused<'_, D, I> {
 enum State {
     /// Nothing was shown yet.
     Start,
-    /// The picture, or the wall, is complete.
+    /// The picture, or the grid, is complete.
     Standing { since_us: u64 },
     /// On the way to another picture.
     Morphing { to: u32, since_us: u64, t: u16 },
-    /// So many pictures of the wall are there.
-    Building { bricks: u32 },
+    /// So many pictures of the grid are there.
+    FillingGrid { tiles: u32 },
 }
 
 /// The numbers of earlier pictures, and how far one has gone back.
@@ -153,23 +151,23 @@ impl History {
 pub struct App<'a, D: DrawTarget, I> {
     engine: Engine<'a, 'a>,
     view: View<'a, D>,
-    io: I,
+    platform: I,
     gestures: Gestures,
     settings: Settings,
     latent_len: usize,
     state: State,
     /// Whether the display is to be cleared: nothing was shown yet, the mode has changed, or it failed.
-    stale: bool,
+    needs_redraw: bool,
     /// How the display failed in this step.
     error: Option<D::Error>,
-    /// Number of the picture that stands, or of the first in the wall.
+    /// Number of the picture that stands, or of the first in the grid.
     number: u32,
     /// The number after which counting goes on.
     last: u32,
     history: History,
 }
 
-impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
+impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     /// Puts everything together; draws nothing yet.
     ///
     /// # Errors
@@ -178,25 +176,25 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         model: &'a Model<'a>,
         workspace: &'a mut [i8],
         display: &'a mut D,
-        io: I,
+        platform: I,
         settings: Settings,
     ) -> Result<Self, Refused<'a, D, I>> {
         let engine = match Engine::new(model, workspace) {
             Ok(engine) => engine,
-            Err(e) => return Err(Refused { error: StartError::Workspace(e), display, io }),
+            Err(e) => return Err(Refused { error: StartError::Workspace(e), display, platform }),
         };
         let layout = match Layout::new(display.bounding_box().size, model.picture()) {
             Ok(layout) => layout,
-            Err(e) => return Err(Refused { error: StartError::Display(e), display, io }),
+            Err(e) => return Err(Refused { error: StartError::Display(e), display, platform }),
         };
         Ok(Self {
             engine,
             view: View::with_layout(display, layout, model.picture()),
-            io,
+            platform,
             gestures: Gestures::default(),
             latent_len: model.latent_len(),
             state: State::Start,
-            stale: true,
+            needs_redraw: true,
             error: None,
             number: 0,
             last: settings.first_seed().wrapping_sub(1),
@@ -211,8 +209,8 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
     }
 
     /// The board.
-    pub fn io(&mut self) -> &mut I {
-        &mut self.io
+    pub fn platform(&mut self) -> &mut I {
+        &mut self.platform
     }
 
     /// What the app does.
@@ -221,8 +219,8 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
     }
 
     /// How many pictures a gallery has.
-    pub fn wall(&self) -> u32 {
-        self.view.layout().wall.len()
+    pub fn grid(&self) -> u32 {
+        self.view.layout().grid.len()
     }
 
     /// Does what is to be done now; `None` if that is nothing.
@@ -230,32 +228,32 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
     /// # Errors
     /// [`Failed`], with what was done nevertheless.
     pub fn step(&mut self) -> Result<Option<Event>, Failed<D::Error>> {
-        let event = self.act();
+        let event = self.poll();
         match self.error.take() {
             Some(error) => Err(Failed { event, error }),
             None => Ok(event),
         }
     }
 
-    fn act(&mut self) -> Option<Event> {
+    fn poll(&mut self) -> Option<Event> {
         if let State::Start = self.state {
             let number = self.settings.seed.unwrap_or_else(|| self.new_number());
             return Some(self.show_new(number));
         }
-        if let Some(word) = self.io.word() {
-            return Some(self.obey(word));
+        if let Some(word) = self.platform.command() {
+            return Some(self.handle_command(word));
         }
-        self.gestures.look(&mut self.io);
+        self.gestures.look(&mut self.platform);
         if let Some(gesture) = self.gestures.take() {
-            return Some(self.answer(gesture));
+            return Some(self.handle_gesture(gesture));
         }
         let is_empty = self.clear();
-        if is_empty && let State::Building { .. } = self.state {
-            return Some(self.show(self.number)); // the wall begins anew
+        if is_empty && let State::FillingGrid { .. } = self.state {
+            return Some(self.show(self.number)); // the grid begins anew
         }
         // What is due comes first, and drawing again does not put it off: a display that takes less than
         // a picture must not stop what happens by itself.
-        self.go_on().or_else(|| {
+        self.advance().or_else(|| {
             let event = is_empty.then(|| (self.state, self.show(self.number)));
             event.map(|(before, event)| {
                 if let (State::Standing { .. }, State::Standing { .. }) = (before, self.state) {
@@ -268,29 +266,29 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
 
     /// Clears the display if that is to be done: whether it was to be done, and could be.
     fn clear(&mut self) -> bool {
-        let was_stale = self.stale;
-        if was_stale {
+        let needed_redraw = self.needs_redraw;
+        if needed_redraw {
             let result = self.view.start(self.settings.mode);
-            self.stale = false;
-            self.note(result);
+            self.needs_redraw = false;
+            self.record_display_error(result);
         }
-        was_stale && !self.stale
+        needed_redraw && !self.needs_redraw
     }
 
     /// Takes down how the display did.
-    fn note(&mut self, result: Result<(), D::Error>) {
+    fn record_display_error(&mut self, result: Result<(), D::Error>) {
         if let Err(e) = result {
-            self.stale = true;
+            self.needs_redraw = true;
             self.error = Some(e);
         }
     }
 
     /// A number that was not shown before: noise, or the one after the last.
     fn new_number(&mut self) -> u32 {
-        self.io.noise().unwrap_or(self.last.wrapping_add(1))
+        self.platform.entropy().unwrap_or(self.last.wrapping_add(1))
     }
 
-    fn obey(&mut self, word: Word) -> Event {
+    fn handle_command(&mut self, word: Command) -> Event {
         let mut settings = Settings { seed: None, ..self.settings };
         if settings.apply(&word).is_err() {
             return Event::Unknown(word);
@@ -300,11 +298,11 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
             self.history.add(number);
         }
         self.settings = settings;
-        self.stale = true;
+        self.needs_redraw = true;
         self.show(self.number)
     }
 
-    fn answer(&mut self, gesture: Gesture) -> Event {
+    fn handle_gesture(&mut self, gesture: Gesture) -> Event {
         match (gesture, self.state) {
             // Straight to where the way leads: no number is left out.
             (Gesture::Tap, State::Morphing { to, .. }) => self.show_new(to),
@@ -314,7 +312,7 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
             }
             (Gesture::Long, _) => {
                 self.settings.mode = self.settings.mode.previous();
-                self.stale = true;
+                self.needs_redraw = true;
                 self.show(self.number)
             }
             (Gesture::Held, _) => {
@@ -325,11 +323,11 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
     }
 
     /// What happens by itself.
-    fn go_on(&mut self) -> Option<Event> {
-        let now = self.io.now_us();
+    fn advance(&mut self) -> Option<Event> {
+        let now = self.platform.now_us();
         let idle_us = u64::from(self.settings.idle_ms) * 1000;
         match (self.state, self.settings.mode) {
-            (State::Building { bricks }, _) => Some(self.brick(bricks)),
+            (State::FillingGrid { tiles }, _) => Some(self.tile(tiles)),
             (State::Morphing { to, since_us, t }, _) => {
                 let due = (now.saturating_sub(since_us) * 256 / WAY_US).min(256) as u16;
                 Some(match due.max(t + 1) {
@@ -351,7 +349,7 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         }
     }
 
-    /// Shows a picture, or a wall that begins with it, that one may want to go back to.
+    /// Shows a picture, or a grid that begins with it, that one may want to go back to.
     fn show_new(&mut self, number: u32) -> Event {
         self.history.add(number);
         self.show(number)
@@ -361,15 +359,15 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         self.clear();
         (self.number, self.last) = (number, number);
         match self.settings.mode {
-            Mode::Gallery => self.brick(0),
-            _ => self.stand(),
+            Mode::Gallery => self.tile(0),
+            _ => self.show_still(),
         }
     }
 
-    fn stand(&mut self) -> Event {
+    fn show_still(&mut self) -> Event {
         let seed = self.number;
         let (crc, us) = self.draw(&self.latent(seed), None, None);
-        self.state = State::Standing { since_us: self.io.now_us() };
+        self.state = State::Standing { since_us: self.platform.now_us() };
         Event::Drawn { seed, crc, us }
     }
 
@@ -381,38 +379,38 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
         Event::Morph { from, to, t, crc, us }
     }
 
-    fn brick(&mut self, i: u32) -> Event {
+    fn tile(&mut self, i: u32) -> Event {
         let seed = self.number.wrapping_add(i);
         self.last = seed;
         let (crc, us) = self.draw(&self.latent(seed), Some(i), None);
-        let bricks = i + 1;
-        self.state = if bricks < self.wall() {
-            State::Building { bricks }
+        let tiles = i + 1;
+        self.state = if tiles < self.grid() {
+            State::FillingGrid { tiles }
         } else {
-            State::Standing { since_us: self.io.now_us() }
+            State::Standing { since_us: self.platform.now_us() }
         };
         Event::Drawn { seed, crc, us }
     }
 
-    /// Draws a picture, perhaps as one of a wall, and what is to be said about it; returns its
+    /// Draws a picture, perhaps as one of a grid, and what is to be said about it; returns its
     /// checksum and the microseconds that the engine took.
-    fn draw(&mut self, latent: &Latent, brick: Option<u32>, next: Option<u32>) -> (u32, u32) {
-        let mut watch = Stopwatch::start(&mut self.io, &mut self.gestures);
-        if self.stale {
+    fn draw(&mut self, latent: &Latent, tile: Option<u32>, next: Option<u32>) -> (u32, u32) {
+        let mut observer = Stopwatch::start(&mut self.platform, &mut self.gestures);
+        if self.needs_redraw {
             let crc = picture::generate(&mut self.engine, latent, |_, _| {
-                watch.made();
-                watch.shown();
+                observer.row_rendered();
+                observer.row_drawn();
             });
-            return (crc, watch.us);
+            return (crc, observer.us);
         }
-        let (crc, shown) = match brick {
-            Some(i) => self.view.brick(i, &mut self.engine, latent, &mut watch),
-            None => self.view.picture(&mut self.engine, latent, &mut watch),
+        let (crc, shown) = match tile {
+            Some(i) => self.view.tile(i, &mut self.engine, latent, &mut observer),
+            None => self.view.picture(&mut self.engine, latent, &mut observer),
         };
-        let us = watch.us;
+        let us = observer.us;
         let label = Label { number: self.number, next, mode: self.settings.mode, us };
         let result = shown.and_then(|()| self.view.label(&label));
-        self.note(result);
+        self.record_display_error(result);
         (crc, us)
     }
 
@@ -423,28 +421,28 @@ impl<'a, D: DrawTarget<Color: Ink>, I: Io> App<'a, D, I> {
 
 /// Measures the engine and not the display, and looks at the button meanwhile.
 struct Stopwatch<'a, I> {
-    io: &'a mut I,
+    platform: &'a mut I,
     gestures: &'a mut Gestures,
     since: u64,
     /// What the engine took so far, in microseconds.
     us: u32,
 }
 
-impl<'a, I: Io> Stopwatch<'a, I> {
-    fn start(io: &'a mut I, gestures: &'a mut Gestures) -> Self {
-        let since = io.now_us();
-        Self { io, gestures, since, us: 0 }
+impl<'a, I: Platform> Stopwatch<'a, I> {
+    fn start(platform: &'a mut I, gestures: &'a mut Gestures) -> Self {
+        let since = platform.now_us();
+        Self { platform, gestures, since, us: 0 }
     }
 }
 
-impl<I: Io> Watch for Stopwatch<'_, I> {
-    fn made(&mut self) {
-        self.us = self.us.saturating_add((self.io.now_us() - self.since) as u32);
+impl<I: Platform> FrameObserver for Stopwatch<'_, I> {
+    fn row_rendered(&mut self) {
+        self.us = self.us.saturating_add((self.platform.now_us() - self.since) as u32);
     }
 
-    fn shown(&mut self) {
-        self.gestures.look(self.io);
-        self.since = self.io.now_us();
+    fn row_drawn(&mut self) {
+        self.gestures.look(self.platform);
+        self.since = self.platform.now_us();
     }
 }
 
@@ -461,21 +459,21 @@ mod tests {
     use embedded_graphics::primitives::Rectangle;
 
     use super::*;
-    use crate::model::BLOB;
+    use crate::TEST_MODEL;
     use crate::{picture, view};
 
     /// A board that is played from outside.
     #[derive(Debug, Default)]
-    struct Hand {
+    struct FakePlatform {
         us: Cell<u64>,
         down: Cell<bool>,
-        noise: RefCell<VecDeque<u32>>,
+        entropy: RefCell<VecDeque<u32>>,
         words: RefCell<VecDeque<&'static str>>,
         /// How long a row of a picture takes, in microseconds.
         row_us: u64,
     }
 
-    impl Io for &Hand {
+    impl Platform for &FakePlatform {
         fn now_us(&mut self) -> u64 {
             self.us.set(self.us.get() + self.row_us / 3); // read three times a row
             self.us.get()
@@ -483,11 +481,11 @@ mod tests {
         fn is_down(&mut self) -> bool {
             self.down.get()
         }
-        fn noise(&mut self) -> Option<u32> {
-            self.noise.borrow_mut().pop_front()
+        fn entropy(&mut self) -> Option<u32> {
+            self.entropy.borrow_mut().pop_front()
         }
-        fn word(&mut self) -> Option<Word> {
-            self.words.borrow_mut().pop_front().map(|word| Word::try_from(word).expect("short"))
+        fn command(&mut self) -> Option<Command> {
+            self.words.borrow_mut().pop_front().map(|word| Command::try_from(word).expect("short"))
         }
     }
 
@@ -498,8 +496,12 @@ mod tests {
     }
 
     /// Has somebody play with an app that begins with picture 7.
-    fn play(hand: &Hand, settings: Settings, play: impl FnOnce(&mut App<'_, MockDisplay<Gray4>, &Hand>)) {
-        let model = Model::parse(BLOB).expect("build.rs parsed it");
+    fn play(
+        hand: &FakePlatform,
+        settings: Settings,
+        play: impl FnOnce(&mut App<'_, MockDisplay<Gray4>, &FakePlatform>),
+    ) {
+        let model = Model::parse(TEST_MODEL).expect("it is whole");
         let mut workspace = vec![0; model.workspace_len()];
         let mut display = display::<Gray4>();
         let settings = Settings { seed: Some(7), ..settings };
@@ -507,7 +509,7 @@ mod tests {
     }
 
     /// What happens in the next `ms`, looking every 50.
-    fn wait(app: &mut App<'_, MockDisplay<Gray4>, &Hand>, hand: &Hand, ms: u64) -> Vec<Event> {
+    fn wait(app: &mut App<'_, MockDisplay<Gray4>, &FakePlatform>, hand: &FakePlatform, ms: u64) -> Vec<Event> {
         let mut events = Vec::new();
         for _ in 0..ms / 50 {
             hand.us.set(hand.us.get() + 50_000);
@@ -517,7 +519,7 @@ mod tests {
         events
     }
 
-    fn press(app: &mut App<'_, MockDisplay<Gray4>, &Hand>, hand: &Hand, ms: u64) -> Vec<Event> {
+    fn press(app: &mut App<'_, MockDisplay<Gray4>, &FakePlatform>, hand: &FakePlatform, ms: u64) -> Vec<Event> {
         hand.down.set(true);
         let mut events = wait(app, hand, ms);
         hand.down.set(false);
@@ -527,7 +529,7 @@ mod tests {
 
     /// Checksum of the picture on the way from one to another.
     fn crc(from: u32, to: u32, t: u16) -> u32 {
-        let model = Model::parse(BLOB).expect("build.rs parsed it");
+        let model = Model::parse(TEST_MODEL).expect("it is whole");
         let mut workspace = vec![0; model.workspace_len()];
         let mut engine = Engine::new(&model, &mut workspace).expect("it fits");
         let [from, to] = [from, to].map(|seed| Latent::from_seed(seed, model.latent_len()));
@@ -542,7 +544,7 @@ mod tests {
 
     #[test]
     fn a_tap_shows_the_next_picture() {
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         play(&hand, STILL, |app| {
             assert_eq!(wait(app, &hand, 10_000), [drawn(7)]);
             assert_eq!(press(app, &hand, 100), [drawn(8)]);
@@ -553,7 +555,7 @@ mod tests {
 
     #[test]
     fn noise_chooses_new_numbers() {
-        let hand = Hand { noise: RefCell::new([100, 5].into()), ..Hand::default() };
+        let hand = FakePlatform { entropy: RefCell::new([100, 5].into()), ..FakePlatform::default() };
         play(&hand, STILL, |app| {
             assert_eq!(wait(app, &hand, 100), [drawn(7)]);
             assert_eq!(press(app, &hand, 100), [drawn(100)]);
@@ -564,7 +566,7 @@ mod tests {
 
     #[test]
     fn numbers_wrap() {
-        let hand = Hand { words: RefCell::new(["seed=4294967295"].into()), ..Hand::default() };
+        let hand = FakePlatform { words: RefCell::new(["seed=4294967295"].into()), ..FakePlatform::default() };
         play(&hand, STILL, |app| {
             assert_eq!(wait(app, &hand, 150), [drawn(7), drawn(u32::MAX)]);
             assert_eq!(press(app, &hand, 100), [drawn(0)]);
@@ -573,7 +575,7 @@ mod tests {
 
     #[test]
     fn holding_goes_back_through_earlier_pictures() {
-        let hand = Hand { noise: RefCell::new([100, 5].into()), ..Hand::default() };
+        let hand = FakePlatform { entropy: RefCell::new([100, 5].into()), ..FakePlatform::default() };
         play(&hand, STILL, |app| {
             wait(app, &hand, 100);
             press(app, &hand, 100);
@@ -599,7 +601,7 @@ mod tests {
 
     #[test]
     fn an_idle_picture_turns_into_the_next() {
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         play(&hand, Settings { idle_ms: 1000, mode: Mode::Morph, ..STILL }, |app| {
             assert_eq!(wait(app, &hand, 1000), [drawn(7)]);
             let way = wait(app, &hand, 3100);
@@ -619,7 +621,7 @@ mod tests {
 
     #[test]
     fn a_slow_chip_draws_fewer_pictures_on_the_way() {
-        let hand = Hand { row_us: 30_000, ..Hand::default() };
+        let hand = FakePlatform { row_us: 30_000, ..FakePlatform::default() };
         play(&hand, Settings { idle_ms: 1000, mode: Mode::Morph, ..STILL }, |app| {
             let events = wait(app, &hand, 1200);
             let morphs = events.iter().filter(|event| matches!(event, Event::Morph { .. })).count();
@@ -636,7 +638,7 @@ mod tests {
 
     #[test]
     fn a_tap_on_the_way_goes_straight_there() {
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         play(&hand, Settings { idle_ms: 1000, mode: Mode::Morph, ..STILL }, |app| {
             wait(app, &hand, 1500);
             let events = press(app, &hand, 100);
@@ -648,7 +650,7 @@ mod tests {
 
     #[test]
     fn slides_follow_each_other() {
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         play(&hand, Settings { idle_ms: 1000, mode: Mode::Slides, ..STILL }, |app| {
             assert_eq!(wait(app, &hand, 3100), [drawn(7), drawn(8), drawn(9), drawn(10)]);
         });
@@ -656,25 +658,25 @@ mod tests {
 
     #[test]
     fn a_wall_has_numbers_that_follow() {
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         play(&hand, Settings { mode: Mode::Gallery, ..STILL }, |app| {
             assert_eq!(wait(app, &hand, 1000), [7, 8, 9, 10].map(drawn)); // 64 x 64 pixels hold four
             assert_eq!(wait(app, &hand, 1000), []);
             press(app, &hand, 100);
             assert_eq!(wait(app, &hand, 1000).last(), Some(&drawn(14)));
-            assert_eq!(press(app, &hand, 2500), [7, 8, 9, 10].map(drawn)); // the wall before
+            assert_eq!(press(app, &hand, 2500), [7, 8, 9, 10].map(drawn)); // the grid before
         });
     }
 
     #[test]
     fn a_long_press_goes_through_the_modes() {
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         play(&hand, STILL, |app| {
             wait(app, &hand, 100);
             for mode in [Mode::Slides, Mode::Gallery, Mode::Morph, Mode::Single] {
                 let events = press(app, &hand, 1000);
                 assert_eq!(app.mode(), mode);
-                assert_eq!(events.first(), Some(&drawn(7)), "{mode}"); // the same picture, or a wall that begins with it
+                assert_eq!(events.first(), Some(&drawn(7)), "{mode}"); // the same picture, or a grid that begins with it
                 wait(app, &hand, 1000);
             }
         });
@@ -683,9 +685,9 @@ mod tests {
     #[test]
     fn words_call_pictures_and_modes() {
         let words = ["seed=123", "mode=gallery", "frog", "mode=single", "idle=5"];
-        let hand = Hand { words: RefCell::new(words.into()), ..Hand::default() };
+        let hand = FakePlatform { words: RefCell::new(words.into()), ..FakePlatform::default() };
         play(&hand, STILL, |app| {
-            let unknown = Event::Unknown(Word::try_from("frog").expect("short"));
+            let unknown = Event::Unknown(Command::try_from("frog").expect("short"));
             let events = wait(app, &hand, 1000);
             assert_eq!(events, [drawn(7), drawn(123), drawn(123), unknown, drawn(123), drawn(123)]);
             assert_eq!(app.mode(), Mode::Single);
@@ -694,12 +696,12 @@ mod tests {
 
     #[test]
     fn a_press_while_a_picture_is_drawn_is_not_lost() {
-        let hand = Hand { row_us: 3000, ..Hand::default() };
+        let hand = FakePlatform { row_us: 3000, ..FakePlatform::default() };
         play(&hand, STILL, |app| {
             wait(app, &hand, 100);
             // The button goes down and up while one picture is drawn: `now_us` lets time pass.
-            struct Short<'a>(&'a Hand, u64);
-            impl Io for Short<'_> {
+            struct Short<'a>(&'a FakePlatform, u64);
+            impl Platform for Short<'_> {
                 fn now_us(&mut self) -> u64 {
                     (&mut &*self.0).now_us()
                 }
@@ -708,10 +710,10 @@ mod tests {
                 }
             }
             let mut short = Short(&hand, hand.us.get() + 20_000);
-            let mut watch = Stopwatch::start(&mut short, &mut app.gestures);
+            let mut observer = Stopwatch::start(&mut short, &mut app.gestures);
             for _ in 0..32 {
-                watch.made();
-                watch.shown();
+                observer.row_rendered();
+                observer.row_drawn();
             }
             let Some(Event::Drawn { seed: 8, .. }) = app.step().expect("it cannot fail") else { panic!("lost") };
         });
@@ -753,14 +755,14 @@ mod tests {
 
     #[test]
     fn a_display_may_fail_at_any_moment() {
-        // Two pictures, then a wall; at the end all is as if nothing had happened.
+        // Two pictures, then a grid; at the end all is as if nothing had happened.
         let run = |fails: usize| {
-            let model = Model::parse(BLOB).expect("build.rs parsed it");
+            let model = Model::parse(TEST_MODEL).expect("it is whole");
             let mut workspace = vec![0; model.workspace_len()];
             let unplugged = Cell::new(false);
             let pixels = vec![Gray4::BLACK; 128 * 64];
             let mut display = Flaky { calls: 0, fails, shaky: 0, unplugged: &unplugged, pixels };
-            let hand = Hand::default();
+            let hand = FakePlatform::default();
             let settings = Settings { seed: Some(7), ..STILL };
             let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
             let mut failures = 0;
@@ -793,11 +795,11 @@ mod tests {
         /// What happens, how often the display fails, and what stands there at the end.
         fn run(unplugged: bool) -> (Vec<Event>, usize, Vec<Gray4>) {
             let unplugged = Cell::new(unplugged);
-            let model = Model::parse(BLOB).expect("build.rs parsed it");
+            let model = Model::parse(TEST_MODEL).expect("it is whole");
             let mut workspace = vec![0; model.workspace_len()];
             let pixels = vec![Gray4::BLACK; 128 * 64];
             let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 0, unplugged: &unplugged, pixels };
-            let hand = Hand::default();
+            let hand = FakePlatform::default();
             let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Single };
             let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
             let (mut events, mut failures) = (Vec::new(), 0);
@@ -838,11 +840,11 @@ mod tests {
 
     #[test]
     fn a_display_that_never_takes_a_whole_picture_does_not_stop_the_slides() {
-        let model = Model::parse(BLOB).expect("build.rs parsed it");
+        let model = Model::parse(TEST_MODEL).expect("it is whole");
         let mut workspace = vec![0; model.workspace_len()];
         let (unplugged, pixels) = (Cell::new(false), vec![Gray4::BLACK; 128 * 64]);
         let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 5, unplugged: &unplugged, pixels };
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Slides };
         let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
         let mut drawn = Vec::new();
@@ -860,10 +862,10 @@ mod tests {
 
     #[test]
     fn the_whole_picture_is_drawn_on_any_colour() {
-        let model = Model::parse(BLOB).expect("build.rs parsed it");
+        let model = Model::parse(TEST_MODEL).expect("it is whole");
         let mut workspace = vec![0; model.workspace_len()];
         let mut display = display::<Rgb565>();
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         let mut app = App::new(&model, &mut workspace, &mut display, &hand, STILL).expect("it fits");
         app.step().expect("the mock display cannot fail");
         let area = app.display().affected_area();
@@ -873,8 +875,8 @@ mod tests {
 
     #[test]
     fn too_little_memory_is_an_error() {
-        let model = Model::parse(BLOB).expect("build.rs parsed it");
-        let hand = Hand::default();
+        let model = Model::parse(TEST_MODEL).expect("it is whole");
+        let hand = FakePlatform::default();
         let error = App::new(&model, &mut [], &mut display::<Gray4>(), &hand, STILL).err().map(|refused| refused.error);
         let needed = model.workspace_len();
         assert_eq!(error, Some(StartError::Workspace(WorkspaceTooSmall { needed, given: 0 })));
@@ -882,9 +884,9 @@ mod tests {
 
     #[test]
     fn whatever_stops_the_start_can_be_shown() {
-        let model = Model::parse(BLOB).expect("build.rs parsed it");
+        let model = Model::parse(TEST_MODEL).expect("it is whole");
         let mut workspace = vec![0; model.workspace_len()];
-        let hand = Hand::default();
+        let hand = FakePlatform::default();
         let mut whole = display::<Gray4>();
         whole.set_allow_out_of_bounds_drawing(true); // the message is longer than it is high
         let refused = App::new(&model, &mut [], &mut whole, &hand, STILL).expect_err("there is no workspace");

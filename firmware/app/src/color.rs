@@ -5,45 +5,43 @@
 //! it would with error diffusion; with 16 greys on 64 x 64 pixels the two looked
 //! equally good on photographs.
 
-#![forbid(unsafe_code)]
-
 use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Rgb565};
 use embedded_graphics::prelude::*;
 
 /// Colours that a picture can be drawn in.
-pub trait Ink: PixelColor {
+pub trait FromRgb: PixelColor {
     /// Behind picture and text.
     const BACKGROUND: Self;
     /// Text.
     const TEXT: Self;
 
     /// The shade of a pixel (red, green, blue) at column `x` and row `y` of the display.
-    fn shade(rgb: [u8; 3], x: u32, y: u32) -> Self;
+    fn from_rgb(rgb: [u8; 3], x: u32, y: u32) -> Self;
 }
 
-impl Ink for Gray4 {
+impl FromRgb for Gray4 {
     const BACKGROUND: Self = Self::BLACK;
     const TEXT: Self = Self::WHITE;
 
-    fn shade(rgb: [u8; 3], x: u32, y: u32) -> Self {
+    fn from_rgb(rgb: [u8; 3], x: u32, y: u32) -> Self {
         Self::new(dither(contrast(luma(rgb)), 15, x, y))
     }
 }
 
-impl Ink for BinaryColor {
+impl FromRgb for BinaryColor {
     const BACKGROUND: Self = Self::Off;
     const TEXT: Self = Self::On;
 
-    fn shade(rgb: [u8; 3], x: u32, y: u32) -> Self {
+    fn from_rgb(rgb: [u8; 3], x: u32, y: u32) -> Self {
         (dither(contrast(luma(rgb)), 1, x, y) != 0).into()
     }
 }
 
-impl Ink for Rgb565 {
+impl FromRgb for Rgb565 {
     const BACKGROUND: Self = Self::BLACK;
     const TEXT: Self = Self::WHITE;
 
-    fn shade([r, g, b]: [u8; 3], x: u32, y: u32) -> Self {
+    fn from_rgb([r, g, b]: [u8; 3], x: u32, y: u32) -> Self {
         Self::new(dither(r, 31, x, y), dither(g, 63, x, y), dither(b, 31, x, y))
     }
 }
@@ -116,10 +114,10 @@ mod tests {
     #[test]
     fn black_and_white_stay_pure() {
         for (x, y) in (0..64).map(|i| (i % 8, i / 8)) {
-            assert_eq!(Gray4::shade([0; 3], x, y), Gray4::BLACK);
-            assert_eq!(Gray4::shade([255; 3], x, y), Gray4::WHITE);
-            assert_eq!(Rgb565::shade([255; 3], x, y), Rgb565::WHITE);
-            assert_eq!(BinaryColor::shade([255; 3], x, y), BinaryColor::On);
+            assert_eq!(Gray4::from_rgb([0; 3], x, y), Gray4::BLACK);
+            assert_eq!(Gray4::from_rgb([255; 3], x, y), Gray4::WHITE);
+            assert_eq!(Rgb565::from_rgb([255; 3], x, y), Rgb565::WHITE);
+            assert_eq!(BinaryColor::from_rgb([255; 3], x, y), BinaryColor::On);
         }
     }
 

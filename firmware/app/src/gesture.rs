@@ -6,11 +6,9 @@
 //!      \- still down after 2 s -> Held, and again every second
 //! ```
 
-#![forbid(unsafe_code)]
-
 use heapless::Deque;
 
-use crate::io::Io;
+use crate::platform::Platform;
 
 /// What was done with the button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +45,9 @@ pub struct Gestures {
 
 impl Gestures {
     /// Looks at the button.
-    pub fn look(&mut self, io: &mut impl Io) {
-        let (now, contact) = (io.now_us(), io.is_down());
-        let was_tapped = io.was_tapped();
+    pub fn look(&mut self, platform: &mut impl Platform) {
+        let (now, contact) = (platform.now_us(), platform.is_down());
+        let was_tapped = platform.was_tapped();
         // Nobody saw what was between two looks far apart: what is seen now counts at once.
         let unseen = now - self.last_look.min(now) >= BOUNCE_US;
         self.last_look = now;
@@ -110,7 +108,7 @@ mod tests {
         tapped: bool,
     }
 
-    impl Io for Look {
+    impl Platform for Look {
         fn now_us(&mut self) -> u64 {
             self.ms * 1000
         }

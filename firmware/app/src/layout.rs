@@ -1,7 +1,5 @@
 //! Where things stand on a display of any size: the picture, as large as it goes by whole
-//! factors; text beside or below it, if there is room; and a wall of many pictures.
-
-#![forbid(unsafe_code)]
+//! factors; text beside or below it, if there is room; and a grid of many pictures.
 
 use core::fmt;
 
@@ -11,8 +9,8 @@ use gen_core::Shape;
 
 /// Pixels between the picture and text beside it, and at the most between text and the edges of the display.
 const GAP: u32 = 4;
-/// Fewest pictures across and down that make a wall worth the name.
-const WALL: u32 = 3;
+/// Fewest pictures across and down that make a grid worth the name.
+const GRID: u32 = 3;
 
 /// The picture is larger than the display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +33,7 @@ impl core::error::Error for DisplayTooSmall {}
 
 /// The size of letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Face {
+pub enum FontSize {
     /// 6x10 pixels.
     Small,
     /// 6x13 pixels, bold.
@@ -44,7 +42,7 @@ pub enum Face {
     Large,
 }
 
-impl Face {
+impl FontSize {
     /// Size of a letter, in pixels.
     pub const fn letter(self) -> Size {
         match self {
@@ -57,20 +55,20 @@ impl Face {
 
 /// Room for a piece of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
+pub struct TextBox {
     /// Its top left corner.
     pub at: Point,
     /// Letters in it.
     pub columns: usize,
     /// Their size.
-    pub face: Face,
+    pub font: FontSize,
     /// Whether text stands at the right of it.
     pub right: bool,
 }
 
-impl Field {
-    const fn new(x: u32, y: u32, columns: usize, face: Face) -> Self {
-        Self { at: Point::new(x as i32, y as i32), columns, face, right: false }
+impl TextBox {
+    const fn new(x: u32, y: u32, columns: usize, font: FontSize) -> Self {
+        Self { at: Point::new(x as i32, y as i32), columns, font, right: false }
     }
 
     const fn at_right(self) -> Self {
@@ -82,20 +80,20 @@ impl Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
     /// Says what the number is.
-    pub caption: Option<Field>,
+    pub caption: Option<TextBox>,
     /// The picture's number, 10 digits at the most.
-    pub number: Field,
+    pub number: TextBox,
     /// The number of the picture that it turns into.
-    pub next: Field,
+    pub next: TextBox,
     /// What the app does.
-    pub mode: Field,
+    pub mode: TextBox,
     /// How long the picture took.
-    pub time: Field,
+    pub time: TextBox,
 }
 
-/// A wall of pictures.
+/// A grid of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wall {
+pub struct Grid {
     /// Top left corner of the first.
     pub origin: Point,
     /// How many times as large as the model draws them.
@@ -110,7 +108,7 @@ pub struct Wall {
     pub covers_text: bool,
 }
 
-impl Wall {
+impl Grid {
     /// The top left corner of picture `i`.
     pub fn place(&self, i: u32) -> Point {
         let (x, y) = (i % self.columns * self.pitch.width, i / self.columns * self.pitch.height);
@@ -150,7 +148,7 @@ pub struct Layout {
     /// Text about it, if there is room.
     pub text: Option<Text>,
     /// Many pictures.
-    pub wall: Wall,
+    pub grid: Grid,
 }
 
 impl Layout {
@@ -179,18 +177,18 @@ impl Layout {
             scale,
             picture: Rectangle::new(top_left, size),
             text: placed.map(|placed| placed.text),
-            wall: Self::wall(display, area, one),
+            grid: Self::grid(display, area, one),
         })
     }
 
-    fn wall(display: Size, area: Size, one: Size) -> Wall {
+    fn grid(display: Size, area: Size, one: Size) -> Grid {
         for (area, covers_text) in [(area, false), (display, area != display)] {
-            let scale = largest(area, one, WALL);
+            let scale = largest(area, one, GRID);
             if scale > 0 {
-                return Wall::fill(area, one * scale, scale, covers_text);
+                return Grid::fill(area, one * scale, scale, covers_text);
             }
         }
-        Wall::fill(display, one, 1, area != display)
+        Grid::fill(display, one, 1, area != display)
     }
 }
 
@@ -213,10 +211,10 @@ impl Placed {
         if beside >= GAP + 10 * 6 && display.height >= 64 {
             return Some(Self::beside(display, picture.width));
         }
-        for face in [Face::Large, Face::Bold] {
-            let letter = face.letter();
+        for font in [FontSize::Large, FontSize::Bold] {
+            let letter = font.letter();
             if below >= 2 * letter.height && display.width >= 20 * letter.width {
-                return Some(Self::in_two_lines(display, below, face));
+                return Some(Self::in_two_lines(display, below, font));
             }
         }
         (below >= 13 && display.width >= 40 * 6).then(|| Self::in_one_line(display, below))
@@ -225,20 +223,20 @@ impl Placed {
     fn beside(display: Size, width: u32) -> Self {
         let x = width + GAP;
         let columns = (((display.width - x) / 6) as usize).min(12);
-        let field = |y, face| Field::new(x, y, columns, face);
+        let field = |y, font| TextBox::new(x, y, columns, font);
         let text = Text {
-            caption: Some(field(2, Face::Small)),
-            number: field(13, Face::Bold),
-            next: field(28, Face::Small),
-            mode: field(42, Face::Small),
-            time: field(53, Face::Small),
+            caption: Some(field(2, FontSize::Small)),
+            number: field(13, FontSize::Bold),
+            next: field(28, FontSize::Small),
+            mode: field(42, FontSize::Small),
+            time: field(53, FontSize::Small),
         };
         Self { text, leaves: Size::new(width, display.height) }
     }
 
     /// Number and time above, mode and next below: 20 letters.
-    fn in_two_lines(display: Size, below: u32, face: Face) -> Self {
-        let Size { width, height } = face.letter();
+    fn in_two_lines(display: Size, below: u32, font: FontSize) -> Self {
+        let Size { width, height } = font.letter();
         // What is left over keeps the text off the edges.
         let side = ((display.width - 20 * width) / 2).min(GAP);
         let under = ((below - 2 * height) / 2).min(GAP);
@@ -246,10 +244,10 @@ impl Placed {
         let (first, second) = (display.height - under - 2 * height, display.height - under - height);
         let text = Text {
             caption: None,
-            number: Field::new(side, first, 10, face),
-            time: Field::new(right(8), first, 8, face).at_right(),
-            next: Field::new(side, second, 12, face),
-            mode: Field::new(right(7), second, 7, face).at_right(),
+            number: TextBox::new(side, first, 10, font),
+            time: TextBox::new(right(8), first, 8, font).at_right(),
+            next: TextBox::new(side, second, 12, font),
+            mode: TextBox::new(right(7), second, 7, font).at_right(),
         };
         Self { text, leaves: Size::new(display.width, first) }
     }
@@ -257,7 +255,7 @@ impl Placed {
     /// Number, next, mode, time: 37 letters, and room for three more.
     fn in_one_line(display: Size, below: u32) -> Self {
         let y = display.height - below + (below - 13).div_ceil(2);
-        let face = Face::Bold;
+        let font = FontSize::Bold;
         // That room goes between them, and to both sides.
         let left = display.width - 37 * 6;
         let side = ((left - 3 * GAP) / 2).min(GAP);
@@ -265,10 +263,10 @@ impl Placed {
         let time = display.width - side - 8 * 6;
         let text = Text {
             caption: None,
-            number: Field::new(side, y, 10, face),
-            next: Field::new(side + 10 * 6 + between, y, 12, face),
-            mode: Field::new(time - between - 7 * 6, y, 7, face),
-            time: Field::new(time, y, 8, face).at_right(),
+            number: TextBox::new(side, y, 10, font),
+            next: TextBox::new(side + 10 * 6 + between, y, 12, font),
+            mode: TextBox::new(time - between - 7 * 6, y, 7, font),
+            time: TextBox::new(time, y, 8, font).at_right(),
         };
         Self { text, leaves: Size::new(display.width, display.height - below) }
     }
@@ -295,7 +293,7 @@ mod tests {
             if let Some(text) = layout.text {
                 let fields = [Some(text.number), Some(text.next), Some(text.mode), Some(text.time), text.caption];
                 areas.extend(fields.into_iter().flatten().map(|field| {
-                    let letter = field.face.letter();
+                    let letter = field.font.letter();
                     Rectangle::new(field.at, Size::new(letter.width * field.columns as u32, letter.height))
                 }));
             }
@@ -307,12 +305,12 @@ mod tests {
                 }
             }
 
-            let wall = layout.wall;
-            let cells = |i| Rectangle::new(wall.place(i), Size::new(32, 32) * wall.scale);
-            let cells: Vec<_> = (0..wall.len()).map(cells).collect();
-            assert!(!wall.is_empty() && cells.iter().all(inside), "{width}x{height}: {wall:?}");
+            let grid = layout.grid;
+            let cells = |i| Rectangle::new(grid.place(i), Size::new(32, 32) * grid.scale);
+            let cells: Vec<_> = (0..grid.len()).map(cells).collect();
+            assert!(!grid.is_empty() && cells.iter().all(inside), "{width}x{height}: {grid:?}");
             for (i, a) in cells.iter().enumerate() {
-                let others = cells[..i].iter().chain(areas[1..].iter().filter(|_| !wall.covers_text));
+                let others = cells[..i].iter().chain(areas[1..].iter().filter(|_| !grid.covers_text));
                 for b in others {
                     assert!(a.intersection(b).is_zero_sized(), "{width}x{height}: {a:?} {b:?}");
                 }
@@ -322,9 +320,9 @@ mod tests {
 
     #[test]
     fn boards_have_large_pictures_and_text() {
-        // Display; times that the picture is enlarged; the wall.
+        // Display; times that the picture is enlarged; the grid.
         let cases = [
-            ((128, 64), 2, (4, 2)),  // OLED: a wall takes all of it
+            ((128, 64), 2, (4, 2)),  // OLED: a grid takes all of it
             ((240, 240), 7, (3, 3)), // Pico-LCD-1.3
             ((240, 135), 4, (4, 4)), // Pico Display
             ((240, 320), 7, (3, 4)), // STM32F429 Discovery
@@ -335,7 +333,7 @@ mod tests {
             let layout = layout(width, height);
             assert!(layout.text.is_some(), "{width}x{height}");
             assert_eq!(
-                (layout.scale, layout.wall.columns, layout.wall.rows),
+                (layout.scale, layout.grid.columns, layout.grid.rows),
                 (scale, columns, rows),
                 "{width}x{height}"
             );
@@ -347,10 +345,10 @@ mod tests {
         // Display; pixels at the sides, and below.
         for ((width, height), side, under) in [((240, 240), 3, 1), ((240, 320), 4, 4), ((128, 160), 4, 3)] {
             let Some(Text { number, next, mode, time, .. }) = layout(width, height).text else { panic!("no text") };
-            let right = |field: Field| field.at.x + (field.columns as u32 * field.face.letter().width) as i32;
+            let right = |field: TextBox| field.at.x + (field.columns as u32 * field.font.letter().width) as i32;
             assert_eq!((number.at.x, next.at.x.min(number.at.x)), (side, side), "{width}x{height}");
             assert_eq!((right(time), right(mode).max(right(time))), (width as i32 - side, width as i32 - side));
-            let bottom = mode.at.y + mode.face.letter().height as i32;
+            let bottom = mode.at.y + mode.font.letter().height as i32;
             assert!(bottom <= height as i32 - under, "{width}x{height}: {bottom}");
         }
     }

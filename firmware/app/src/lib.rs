@@ -1,48 +1,40 @@
-//! Draws a new picture at every button press.
+//! Draws a new picture at every press of a button.
 //!
-//! The app knows neither chip nor display. It is tested on the host; a board gives
-//! it a [`DrawTarget`](embedded_graphics::draw_target::DrawTarget) and an [`Io`](io::Io).
+//! The app knows neither chip, display nor model, and is tested on the host. A board gives it a
+//! [`DrawTarget`](embedded_graphics::draw_target::DrawTarget), a [`Platform`](platform::Platform) and a model.
 //!
-//! | module | what stands there |
+//! | module | contents |
 //! |---|---|
-//! | [`app`] | which picture is shown when: modes, numbers, the way back |
-//! | [`io`] | what a board has beside its display: clock, button, noise, keyboard |
+//! | [`app`] | which picture is shown when: modes, numbers, history |
+//! | [`platform`] | what a board has besides its display: clock, button, entropy, typed commands |
 //! | [`gesture`] | one button, three gestures |
-//! | [`view`] | pictures and text on a display |
-//! | [`layout`] | where they stand on it |
-//! | [`enlarge`] | a picture made larger while its rows arrive |
-//! | [`ink`] | a pixel in few shades: luma, tone, dither |
-//! | [`testcard`] | a picture that shows what is wrong with a display |
-//! | [`panel`] | colour panels: size, offset, orientation, inversion, order |
-//! | [`ssd0323`] | driver of the grey OLED |
-//! | [`picture`] | the checksum that names a picture, and the seeds tested on every chip |
-//! | [`model`] | the model, and the sizes that follow from it |
+//! | [`view`] | draws pictures and text on a display |
+//! | [`layout`] | where pictures and text go, on a display of any size |
+//! | [`upscale`] | enlarges a picture while its rows arrive |
+//! | [`color`] | from RGB to the colours of a display: luma, contrast, dithering |
+//! | [`testcard`] | a picture that shows what is wrong with the description of a display |
+//! | [`panel`] | descriptions of colour panels: size, offset, orientation, inversion, order of colours |
+//! | [`picture`] | the checksum of a picture, and the seeds that are tested on every chip |
 //! | [`settings`] | first number, idle time, mode |
-//! | [`lines`] | lines of a log that go out whole or not at all |
-//! | `product` | the main loop on a chip; with a board feature only |
-//! | `board` | chips: registers, log, faults; with a board feature only |
 #![no_std]
-#![deny(unsafe_code)] // `board` alone touches registers
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 #[cfg(test)]
 extern crate std;
 
 pub mod app;
-#[cfg(feature = "device")]
-pub mod board;
-pub mod enlarge;
+pub mod color;
 pub mod gesture;
-pub mod ink;
-pub mod io;
 pub mod layout;
-pub mod lines;
-pub mod model;
 pub mod panel;
 pub mod picture;
-#[cfg(feature = "device")]
-pub mod product;
+pub mod platform;
 pub mod settings;
-pub mod ssd0323;
 pub mod testcard;
+pub mod upscale;
 pub mod view;
+
+/// The model that the tests draw with.
+#[cfg(test)]
+static TEST_MODEL: &[u8] = gen_core::include_aligned!("../../../models/pocket-drawn/model.gen");

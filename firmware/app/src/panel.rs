@@ -4,8 +4,6 @@
 //! they show and from where, which way they scan, and the order of the colours. Which is
 //! which is found with the [test card](crate::testcard).
 
-#![forbid(unsafe_code)]
-
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::Size;
 use embedded_hal::digital::OutputPin;
@@ -14,7 +12,7 @@ use mipidsi::interface::{Interface, InterfacePixelFormat};
 use mipidsi::models::Model;
 use mipidsi::options::{ColorInversion, ColorOrder, Orientation, Rotation};
 
-/// The chip behind the glass.
+/// The chip behind the visible_size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Controller {
     /// Sitronix ST7789: 240x320 pixels.
@@ -30,17 +28,17 @@ pub enum Controller {
 pub struct Panel {
     /// What it is called here.
     pub name: &'static str,
-    /// The chip behind the glass.
+    /// The chip behind the visible_size.
     pub controller: Controller,
     /// Pixels across and down, as the controller counts them: before it is turned.
-    pub glass: (u16, u16),
+    pub visible_size: (u16, u16),
     /// Column and row of the controller's memory that the first of them shows.
     pub offset: (u16, u16),
     /// How pictures are turned, and whether the glass scans the other way round.
     pub orientation: Orientation,
     /// IPS panels show the inverse of what they are told, and have to be told to invert.
     pub inversion: ColorInversion,
-    /// Which of red and blue comes first on the glass.
+    /// Which of red and blue comes first on the visible_size.
     pub order: ColorOrder,
 }
 
@@ -48,7 +46,7 @@ pub struct Panel {
 pub const PICO_LCD_1_3: Panel = Panel {
     name: "pico-lcd-1.3",
     controller: Controller::St7789,
-    glass: (240, 240),
+    visible_size: (240, 240),
     offset: (0, 0),
     orientation: Orientation::new().rotate(Rotation::Deg90),
     inversion: ColorInversion::Inverted,
@@ -56,14 +54,15 @@ pub const PICO_LCD_1_3: Panel = Panel {
 };
 
 /// Pimoroni Pico Display: ST7789, 240x135, buttons left and right.
-pub const PICO_DISPLAY: Panel = Panel { name: "pico-display", glass: (135, 240), offset: (52, 40), ..PICO_LCD_1_3 };
+pub const PICO_DISPLAY: Panel =
+    Panel { name: "pico-display", visible_size: (135, 240), offset: (52, 40), ..PICO_LCD_1_3 };
 
 /// ILI9341 of the STM32F429 Discovery, 240x320, upright. Panels with this controller scan
 /// their columns from the other side than its memory counts them.
 pub const DISC1: Panel = Panel {
     name: "disc1",
     controller: Controller::Ili9341,
-    glass: (240, 320),
+    visible_size: (240, 320),
     offset: (0, 0),
     orientation: Orientation::new().flip_vertical(),
     inversion: ColorInversion::Normal,
@@ -79,7 +78,7 @@ pub const SHIELD_2_8: Panel =
 pub const MODULE_1_8: Panel = Panel {
     name: "module-1.8",
     controller: Controller::St7735s,
-    glass: (128, 160),
+    visible_size: (128, 160),
     offset: (2, 1),
     orientation: Orientation::new(),
     inversion: ColorInversion::Normal,
@@ -92,7 +91,7 @@ pub const ALL: [Panel; 5] = [PICO_LCD_1_3, PICO_DISPLAY, DISC1, SHIELD_2_8, MODU
 impl Panel {
     /// Pixels across and down, as pictures stand on it.
     pub const fn size(&self) -> Size {
-        let (width, height) = (self.glass.0 as u32, self.glass.1 as u32);
+        let (width, height) = (self.visible_size.0 as u32, self.visible_size.1 as u32);
         if self.orientation.rotation.is_horizontal() { Size::new(width, height) } else { Size::new(height, width) }
     }
 
@@ -105,7 +104,7 @@ impl Panel {
         RST: OutputPin,
     {
         driver
-            .display_size(self.glass.0, self.glass.1)
+            .display_size(self.visible_size.0, self.visible_size.1)
             .display_offset(self.offset.0, self.offset.1)
             .orientation(self.orientation)
             .invert_colors(self.inversion)

@@ -1,7 +1,5 @@
 //! The checksum that names a picture, and the seeds tested on every chip.
 
-#![forbid(unsafe_code)]
-
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
 use gen_core::{Engine, Latent};
 

@@ -1,18 +1,16 @@
 //! What a board has beside its display: a clock, a button, and perhaps noise and a keyboard.
 
-#![forbid(unsafe_code)]
-
 use heapless::String;
 
 /// A word that somebody typed for the app, such as `seed=42`.
-pub type Word = String<24>;
+pub type Command = String<24>;
 
 /// A board, as the app sees it.
 ///
 /// The app looks at the button between any two rows of a picture, so a level is enough:
 /// a press is only lost if it is shorter than a row takes. With the models here that is a few milliseconds; with one of
 /// several megabytes it can be longer than a tap, which takes some 100, and [`was_tapped`](Self::was_tapped) helps.
-pub trait Io {
+pub trait Platform {
     /// Microseconds since any moment. Never goes back. With a clock that stands still while a picture is drawn, the
     /// display shows no time.
     fn now_us(&mut self) -> u64;
@@ -27,12 +25,12 @@ pub trait Io {
 
     /// Noise, for the number of a new picture; `None` if the chip has no source of it, and
     /// the app counts instead.
-    fn noise(&mut self) -> Option<u32> {
+    fn entropy(&mut self) -> Option<u32> {
         None
     }
 
     /// The next word that was typed, if there is a keyboard somewhere.
-    fn word(&mut self) -> Option<Word> {
+    fn command(&mut self) -> Option<Command> {
         None
     }
 
@@ -41,23 +39,23 @@ pub trait Io {
     fn wait(&mut self) {}
 }
 
-/// A word has more letters than a [`Word`] can hold.
+/// A word has more letters than a [`Command`] can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
 /// Splits letters into words at white space.
 #[derive(Debug, Default)]
-pub struct Splitter {
-    word: Word,
+pub struct Tokenizer {
+    word: Command,
     too_long: bool,
 }
 
-impl Splitter {
+impl Tokenizer {
     /// Takes the next letter; gives the word that it ends, if it ends one.
     ///
     /// # Errors
     /// [`TooLong`]: the word that it ends is dropped as a whole.
-    pub fn take(&mut self, letter: u8) -> Result<Option<Word>, TooLong> {
+    pub fn take(&mut self, letter: u8) -> Result<Option<Command>, TooLong> {
         if !letter.is_ascii_whitespace() {
             // Other letters than ASCII become wrong ones; no word of the app's has any.
             self.too_long |= self.word.push(letter.into()).is_err();
@@ -76,8 +74,8 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<Result<String, TooLong>> {
-        let mut splitter = Splitter::default();
-        let taken = text.bytes().map(|letter| splitter.take(letter).transpose());
+        let mut tokenizer = Tokenizer::default();
+        let taken = text.bytes().map(|letter| tokenizer.take(letter).transpose());
         taken.flatten().map(|word| word.map(|word| word.to_string())).collect()
     }
 

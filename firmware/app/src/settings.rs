@@ -3,8 +3,6 @@
 //! A board takes them from wherever it can: under QEMU they are the semihosting
 //! command line, so that one binary serves people and tests; with a debugger they are typed.
 
-#![forbid(unsafe_code)]
-
 use core::fmt;
 
 /// What the app does.

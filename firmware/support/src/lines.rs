@@ -4,8 +4,6 @@
 //! A logger hands out its lines in pieces of a few bytes. Put one by one into a buffer that nobody empties, they
 //! would leave half a line at its end, and pieces of later lines behind that.
 
-#![forbid(unsafe_code)]
-
 use heapless::Vec;
 
 /// Collects the pieces of a line of at most `N` bytes.

@@ -1,60 +1,67 @@
-//! The product on a chip: test card, model, app, and what is said when something is wrong.
-
-#![forbid(unsafe_code)]
+//! The product's main loop on a chip: test card, model, app, and messages when something is wrong.
 
 use core::fmt::Debug;
+use core::hint::black_box;
 
 use defmt::{Debug2Format, Display2Format, error, info, warn};
 use embedded_graphics::draw_target::DrawTarget;
+use firmware_app::app::{App, Event, Failed, Refused, StartError};
+use firmware_app::color::FromRgb;
+use firmware_app::platform::Platform;
+use firmware_app::settings::{BadSetting, Settings};
+use firmware_app::{testcard, view};
 use gen_core::Model;
 
-use crate::app::{App, Event, Failed, Refused, StartError};
-use crate::board::{self, stack};
-use crate::ink::Ink;
-use crate::io::Io;
-use crate::model::{MODEL_LEN, WORKSPACE_LEN};
-use crate::settings::{BadSetting, Settings};
-use crate::{testcard, view};
+use crate::stack;
 
-/// Runs the app for ever.
+/// Runs the app for ever: draws pictures of `model` in `workspace`, which is as long as the model needs.
 ///
-/// Whatever goes wrong is said in the log, and on the display if there is one. A display that
-/// reports errors does not stop the app: it may be plugged in again.
-pub fn run<D, I>(display: &mut D, mut io: I, settings: Settings) -> !
+/// Errors are written to the log, and to the display if there is one. A display that reports errors does not
+/// stop the app, because it may be plugged in again.
+pub fn run<D, P>(
+    model: &'static [u8],
+    workspace: &'static mut [i8],
+    display: &mut D,
+    mut platform: P,
+    settings: Settings,
+) -> !
 where
-    D: DrawTarget<Color: Ink, Error: Debug>,
-    I: Io,
+    D: DrawTarget<Color: FromRgb, Error: Debug>,
+    P: Platform,
 {
-    info!("model {=usize} bytes, workspace {=usize} bytes", MODEL_LEN, WORKSPACE_LEN);
+    // The compiler knows the model, and would otherwise answer some of the parser's questions in advance: it is
+    // read as it lies in flash now.
+    let model = black_box(model);
+    info!("model {=usize} bytes, workspace {=usize} bytes", model.len(), workspace.len());
     let mut log = Log::default();
-    if io.is_down() {
+    if platform.is_down() {
         info!("test card, until the button is let go");
         if let Err(e) = testcard::draw(display) {
             log.failed(&e);
         }
-        while io.is_down() {
-            io.wait();
+        while platform.is_down() {
+            platform.wait();
         }
     }
-    let model = match Model::parse(board::model()) {
+    let model = match Model::parse(model) {
         Ok(model) => model,
-        Err(e) => stop(display, io, StartError::Model(e)),
+        Err(e) => stop(display, platform, StartError::Model(e)),
     };
-    let mut app = match App::new(&model, board::workspace(), display, io, settings) {
+    let mut app = match App::new(&model, workspace, display, platform, settings) {
         Ok(app) => app,
-        Err(Refused { error, display, io }) => stop(display, io, error),
+        Err(Refused { error, display, platform }) => stop(display, platform, error),
     };
     loop {
         let step = app.step();
-        // What a display does not take will not be taken at once.
+        // A display that fails is not tried again at once.
         let is_idle = step.is_err();
         if !log.step(step) || is_idle {
-            app.io().wait();
+            app.platform().wait();
         }
     }
 }
 
-/// What steps of the app came to, in words.
+/// Writes to the log what the steps of the app have done.
 #[derive(Debug, Default)]
 pub struct Log {
     /// The display fails, and that was said.
@@ -106,11 +113,11 @@ fn write(event: &Event) {
 }
 
 /// Says what is wrong in the log, and on the display as soon as it works, and stays there.
-fn stop<D: DrawTarget<Color: Ink>>(display: &mut D, mut io: impl Io, problem: StartError) -> ! {
+fn stop<D: DrawTarget<Color: FromRgb>>(display: &mut D, mut platform: impl Platform, problem: StartError) -> ! {
     let mut is_shown = view::message(display, problem).is_ok();
     error!("{}", Display2Format(&problem));
     loop {
-        io.wait();
+        platform.wait();
         is_shown = is_shown || view::message(display, problem).is_ok();
     }
 }

@@ -1,19 +1,20 @@
 //! Log and commands through RTT: buffers in RAM that a debugger reads and writes while the
 //! program runs.
 //!
-//! Nothing waits for a debugger. Without one, lines of the log fill their buffer, and those that do not fit are
-//! dropped: as a whole, and the next that fits is preceded by one that says how many. A debugger asks the log to
-//! wait for it, and may be pulled off without taking that back: so the log is told not to before every line. That
-//! is why it has a logger of its own.
+//! The program never waits for a debugger. Without one, the log fills its buffer, and lines that do not fit are
+//! dropped as a whole. The next line that fits is preceded by one that says how many are missing. A debugger sets
+//! a flag that asks the log to wait, and may be unplugged without clearing it, so the logger here clears the flag
+//! before every line. No published logger does this.
+#![allow(unsafe_code)] // shares the log between threads by critical sections
 
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use critical_section::RestoreState;
+use firmware_app::platform::{Command, Tokenizer, TooLong};
 use rtt_target::{ChannelMode, DownChannel, UpChannel, rtt_init};
 
-use crate::io::{Splitter, TooLong, Word};
 use crate::lines::Lines;
 
 /// Bytes of the buffer that the debugger empties.
@@ -32,7 +33,7 @@ pub fn start() -> Commands {
     };
     // SAFETY: as a line, it is alone in its critical section.
     critical_section::with(|_| unsafe { (*LOG.0.get()).channel = Some(channels.up.0) });
-    Commands { channel: channels.down.0, splitter: Splitter::default() }
+    Commands { channel: channels.down.0, tokenizer: Tokenizer::default() }
 }
 
 /// Where the log goes, and the line that is being written.
@@ -139,18 +140,18 @@ unsafe impl defmt::Logger for Logger {
 /// What somebody types at the debugger's terminal.
 pub struct Commands {
     channel: DownChannel,
-    splitter: Splitter,
+    tokenizer: Tokenizer,
 }
 
 impl Commands {
     /// The next word, once white space or the end of its line has come too. Never waits.
-    pub fn word(&mut self) -> Option<Word> {
+    pub fn command(&mut self) -> Option<Command> {
         let mut letter = [0];
         while self.channel.read(&mut letter) == 1 {
-            match self.splitter.take(letter[0]) {
+            match self.tokenizer.take(letter[0]) {
                 Ok(None) => {}
                 Ok(word) => return word,
-                Err(TooLong) => defmt::warn!("a word of more than {=usize} letters ignored", Word::new().capacity()),
+                Err(TooLong) => defmt::warn!("a word of more than {=usize} letters ignored", Command::new().capacity()),
             }
         }
         None
@@ -159,6 +160,6 @@ impl Commands {
 
 impl fmt::Debug for Commands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Commands").field("splitter", &self.splitter).finish_non_exhaustive()
+        f.debug_struct("Commands").field("tokenizer", &self.tokenizer).finish_non_exhaustive()
     }
 }

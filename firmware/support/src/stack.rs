@@ -1,4 +1,5 @@
 //! The stack, as `memory.x` lays it out: below everything else in RAM.
+#![allow(unsafe_code)] // reads and paints memory that the linker script sets aside
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -69,28 +70,4 @@ impl Mark {
     pub fn used(self) -> usize {
         touched().saturating_sub(bottom() + size() - self.0)
     }
-}
-
-/// Makes the addresses below the stack fault: a Cortex-M33 or M55 has a register for it,
-/// which the run time has set (feature `set-msplim`).
-#[cfg(any(feature = "mps2-an505", feature = "mps3-an547"))]
-pub fn guard() {}
-
-/// Makes the addresses below the stack fault. On the chips they do so anyhow, but
-/// QEMU's boards ignore accesses to where nothing is.
-#[cfg(all(feature = "emulated", not(any(feature = "mps2-an505", feature = "mps3-an547"))))]
-pub fn guard() {
-    const SIZE: usize = 64 * 1024;
-    const SIZE_FIELD: u32 = SIZE.ilog2() - 1;
-    let base = (bottom() - SIZE) as u32;
-    // SAFETY: region 0 forbids everything where the program has nothing; elsewhere
-    // the default map stays in force.
-    unsafe {
-        let mpu = &*cortex_m::peripheral::MPU::PTR;
-        mpu.rbar.write(base | 1 << 4); // region 0
-        mpu.rasr.write(1 << 28 | SIZE_FIELD << 1 | 1); // no access, no execution, on
-        mpu.ctrl.write(1 << 2 | 1); // default map for the rest, on; off within the fault handler
-    }
-    cortex_m::asm::dsb();
-    cortex_m::asm::isb();
 }

@@ -4,22 +4,25 @@
 
 mod paper;
 
-use core::panic::PanicInfo;
-
-use cortex_m_rt::{entry, exception};
-use defmt_semihosting as _; // the log
-use firmware::io::Io;
-use firmware::product;
-use firmware::settings::{Mode, Settings};
+use cortex_m_rt::entry;
+use firmware_app::platform::Platform;
+use firmware_app::settings::{Mode, Settings};
+use firmware_support::product;
 use paper::Paper;
 
-/// What the app has to know of the board.
+/// The model, and the sizes that follow from it.
+#[allow(dead_code, reason = "not every program needs every size")]
+mod model {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
+
+/// What the app has to know about the board.
 struct Board {
-    /// There is no clock worth the name: time passes when somebody looks at it.
+    /// There is no clock here: time passes with every look at it.
     us: u64,
 }
 
-impl Io for Board {
+impl Platform for Board {
     fn now_us(&mut self) -> u64 {
         self.us += 100;
         self.us
@@ -32,23 +35,11 @@ impl Io for Board {
 
 #[entry]
 fn main() -> ! {
+    static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
+
     let mut paper = Paper::new(|row, bytes: &[u8]| {
-        core::hint::black_box((row, bytes)); // a real one would send them over SPI
+        core::hint::black_box((row, bytes)); // a real driver would send them over SPI
     });
     let settings = Settings { seed: Some(42), mode: Mode::Single, ..Settings::default() };
-    product::run(&mut paper, Board { us: 0 }, settings)
-}
-
-// Log and end go through semihosting, which is for QEMU: on a chip without a debugger it is a fault.
-// There, the firmware's feature `rtt` brings a log and both of these handlers.
-
-#[exception]
-unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
-    semihosting::process::exit(1)
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    defmt::error!("{}", defmt::Display2Format(info));
-    semihosting::process::exit(1)
+    product::run(model::BLOB, WORKSPACE, &mut paper, Board { us: 0 }, settings)
 }

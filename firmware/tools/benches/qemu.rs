@@ -1,14 +1,15 @@
 //! `cargo bench-qemu`: what a picture takes on the emulated boards, beside what it takes
 //! with CMSIS-NN.
 
-#[path = "../tests/models/mod.rs"]
+#[path = "../../../tests/tests/models/mod.rs"]
 mod models;
 
 use anyhow::Result;
 use clap::Parser;
-use workspace_tests::count::{Count, Network, SEED, Variant, count};
-use workspace_tests::cycles::{self, Cycles};
-use workspace_tests::firmware::{Board, MPS, MPS2_AN385, MPS2_AN386, build_quietly};
+use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386};
+use firmware_tools::build::build_quietly;
+use firmware_tools::count::{Count, Network, SEED, Variant, count};
+use firmware_tools::cycles::{self, Cycles};
 
 /// Counts the instructions of a picture on emulated boards, with RAM and flash.
 ///
@@ -74,7 +75,7 @@ const HEAD: [&str; 10] =
     ["board", "network", "variant", "kernels", "instructions", "i/MAC", "RAM", "flash", "TFLM", "by hand"];
 const CYCLES_LEGEND: &str = "\
 Cycles by a static model, not measured: what the reference manual says of every instruction that
-was executed, without wait states (tests/src/cycles.rs has the table). Only gen-core's rows.
+was executed, without wait states (firmware/tools/src/cycles.rs has the table). Only gen-core's rows.
 ";
 
 const CYCLES_HEAD: [&str; 7] = ["board", "network", "variant", "instructions", "cycles", "cycles/MAC", "ms at 100 MHz"];
@@ -86,7 +87,7 @@ fn main() -> Result<()> {
     let mut pictures = Table::new(&HEAD);
     let mut layers = Table::new(&LAYERS_HEAD);
     let mut cycles = Table::new(&CYCLES_HEAD);
-    for board in MPS.into_iter().filter(|board| is(&arguments.board, board.name)) {
+    for board in HEADLESS_BOARDS.into_iter().filter(|board| is(&arguments.board, board.name)) {
         for name in models::counted_on(board).iter().filter(|name| is(&arguments.network, name)) {
             for &variant in models::variants_of(name).iter().filter(|variant| is(&arguments.variant, variant.name)) {
                 let network = models::network(name, variant)?;
@@ -136,7 +137,7 @@ fn model(board: Board, network: &Network, variant: Variant, count: &Count) -> Re
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.gen");
     std::fs::write(&path, &network.blob)?;
-    let program = build_quietly(board, "parity", Some(&path), variant.features)?;
+    let program = build_quietly(board, "qemu-parity", Some(&path), variant.features)?;
     let Cycles { instructions, cycles } = cycles::cycles(board, &program, SEED)?;
     Ok([grouped(instructions), grouped(cycles), per_mac(cycles, count.macs()), format!("{:.1}", cycles as f64 / 1e5)])
 }

@@ -122,7 +122,7 @@ impl Chip {
 
 /// A panel as a thing: what a person can find out with a lens, and a driver has to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glass {
+pub struct PhysicalPanel {
     /// What drives it.
     pub chip: Chip,
     /// Columns and rows of the memory that are visible.
@@ -139,9 +139,9 @@ pub struct Glass {
     pub quarter_turns: u8,
 }
 
-impl Glass {
+impl PhysicalPanel {
     /// Pixels across and down, as it is held.
-    const fn held_size(&self) -> (usize, usize) {
+    const fn oriented_size(&self) -> (usize, usize) {
         let (columns, rows) = self.size;
         if self.quarter_turns.is_multiple_of(2) { (columns, rows) } else { (rows, columns) }
     }
@@ -203,7 +203,7 @@ const fn cell(chip: Chip, madctl: u8, column: usize, row: usize) -> (usize, usiz
 /// A controller and its panel. After an error its state means nothing until the next reset.
 #[derive(Debug)]
 pub struct Controller {
-    glass: Glass,
+    glass: PhysicalPanel,
     /// Row by row; `None` for what was not written since the last reset.
     memory: Vec<Option<u16>>,
     registers: Registers,
@@ -221,7 +221,7 @@ impl Controller {
     ///
     /// # Errors
     /// When the glass shows nothing, or more than the memory.
-    pub fn new(glass: Glass) -> Result<Self> {
+    pub fn new(glass: PhysicalPanel) -> Result<Self> {
         let ((columns, rows), (left, top)) = (glass.chip.memory(), glass.offset);
         let fits = |offset: usize, size, limit| size > 0 && offset.checked_add(size).is_some_and(|end| end <= limit);
         ensure!(
@@ -317,7 +317,7 @@ impl Controller {
         ensure!(!self.registers.asleep, "nothing to see: the display is asleep (no SLPOUT since a reset or SLPIN)");
         ensure!(self.registers.on, "nothing to see: the display is off (no DISPON since a reset or DISPOFF)");
         ensure!(self.registers.depth == 16, "the pixel format is {} and not 16 bits", self.registers.depth);
-        let (width, height) = self.glass.held_size();
+        let (width, height) = self.glass.oriented_size();
         Ok(Screen { width, height, rgb: self.seen().flat_map(|pixel| self.colour(pixel)).collect() })
     }
 
@@ -328,7 +328,7 @@ impl Controller {
 
     /// The pixels behind the glass, row by row as it is held.
     fn seen(&self) -> impl Iterator<Item = Option<u16>> {
-        let (width, height) = self.glass.held_size();
+        let (width, height) = self.glass.oriented_size();
         (0..width * height).map(move |i| {
             let (column, row) = self.glass.seen_at(i % width, i / width);
             self.memory[row * self.glass.chip.memory().0 + column]
@@ -525,9 +525,9 @@ mod tests {
     }
 
     /// A glass that shows the whole memory as it is.
-    const fn whole(chip: Chip) -> Glass {
+    const fn whole(chip: Chip) -> PhysicalPanel {
         let size = chip.memory();
-        Glass { chip, size, offset: (0, 0), mirrored: false, bgr: false, inverse: false, quarter_turns: 0 }
+        PhysicalPanel { chip, size, offset: (0, 0), mirrored: false, bgr: false, inverse: false, quarter_turns: 0 }
     }
 
     /// Sends commands, each with its data, in hexadecimal.
@@ -541,7 +541,7 @@ mod tests {
         Ok(())
     }
 
-    fn awake(glass: Glass) -> Result<Controller> {
+    fn awake(glass: PhysicalPanel) -> Result<Controller> {
         let mut controller = Controller::new(glass)?;
         send(&mut controller, AWAKE)?;
         Ok(controller)
@@ -682,7 +682,7 @@ mod tests {
             (true, 2, 3, [4, 5, 6, 1, 2, 3]),
             (true, 3, 2, [1, 4, 2, 5, 3, 6]),
         ] {
-            let glass = Glass { size: (3, 2), offset: (7, 9), mirrored, quarter_turns, ..whole(Chip::St7735s) };
+            let glass = PhysicalPanel { size: (3, 2), offset: (7, 9), mirrored, quarter_turns, ..whole(Chip::St7735s) };
             let mut controller = awake(glass)?;
             draw(&mut controller, (7, 9), (9, 10), &[1, 2, 3, 4, 5, 6].map(|green| green << 5))?;
             let screen = controller.screen()?;
@@ -694,9 +694,9 @@ mod tests {
 
     #[test]
     fn usual_panels_are_upright() -> Result<()> {
-        let ili9341 = Glass { mirrored: true, bgr: true, ..whole(Chip::Ili9341) };
-        let pico = Glass { size: (135, 240), offset: (52, 40), ..whole(Chip::St7789) };
-        let module = Glass { size: (128, 160), offset: (2, 1), ..whole(Chip::St7735s) };
+        let ili9341 = PhysicalPanel { mirrored: true, bgr: true, ..whole(Chip::Ili9341) };
+        let pico = PhysicalPanel { size: (135, 240), offset: (52, 40), ..whole(Chip::St7789) };
+        let module = PhysicalPanel { size: (128, 160), offset: (2, 1), ..whole(Chip::St7735s) };
         // The turn of the glass, MADCTL, and the addresses of the picture's first pixel.
         for (glass, quarter_turns, madctl, (left, top)) in [
             (ili9341, 0, 0x48, (0, 0)),
@@ -710,8 +710,8 @@ mod tests {
             (module, 0, 0x00, (2, 1)),
             (module, 3, 0x60, (1, 2)),
         ] {
-            let glass = Glass { quarter_turns, ..glass };
-            let (width, height) = glass.held_size();
+            let glass = PhysicalPanel { quarter_turns, ..glass };
+            let (width, height) = glass.oriented_size();
             let mut controller = awake(glass)?;
             send(&mut controller, &format!("36 {madctl:x}"))?;
             let mut pixels = vec![0; width * height];
@@ -727,7 +727,7 @@ mod tests {
 
     #[test]
     fn a_wrong_offset_leaves_a_stripe() -> Result<()> {
-        let mut controller = awake(Glass { size: (128, 160), offset: (2, 1), ..whole(Chip::St7735s) })?;
+        let mut controller = awake(PhysicalPanel { size: (128, 160), offset: (2, 1), ..whole(Chip::St7735s) })?;
         draw(&mut controller, (0, 127), (0, 159), &[0; 128 * 160])?;
         assert_eq!(controller.never_written(), 2 * 160 + 128 - 2);
         assert_eq!(controller.screen()?.pixel(127, 0), Some(NEVER_WRITTEN));
@@ -747,7 +747,7 @@ mod tests {
             (false, true, "36 00, 21", [r, g, b]),
             (true, true, "36 00, 20", [not_b, not_g, not_r]),
         ] {
-            let mut controller = awake(Glass { bgr, inverse, size: (2, 1), ..whole(Chip::St7789) })?;
+            let mut controller = awake(PhysicalPanel { bgr, inverse, size: (2, 1), ..whole(Chip::St7789) })?;
             draw(&mut controller, (0, 0), (0, 0), &[31 << 11 | 32 << 5 | 1])?;
             send(&mut controller, commands)?;
             assert_eq!(controller.screen()?.rgb, [seen, NEVER_WRITTEN].concat());
@@ -767,7 +767,7 @@ mod tests {
 
     #[test]
     fn writing_is_continued_where_it_stopped() -> Result<()> {
-        let mut controller = awake(Glass { size: (2, 2), ..whole(Chip::Ili9341) })?;
+        let mut controller = awake(PhysicalPanel { size: (2, 2), ..whole(Chip::Ili9341) })?;
         draw(&mut controller, (0, 1), (0, 1), &[0, RED])?;
         send(&mut controller, "00, 3C F8 00, 3C 00 00")?;
         let reds: Vec<_> = controller.screen()?.rgb.into_iter().step_by(3).collect();
@@ -827,14 +827,14 @@ mod tests {
             assert!(refusal(chip, commands)?.contains(why), "{commands}");
         }
         assert!(message(Controller::new(whole(Chip::Ili9341))?.data(&[0])).contains("takes 0"));
-        let beyond = Glass { offset: (1, 0), ..whole(Chip::St7789) };
-        assert!(Controller::new(beyond).is_err() && Controller::new(Glass { size: (0, 1), ..beyond }).is_err());
+        let beyond = PhysicalPanel { offset: (1, 0), ..whole(Chip::St7789) };
+        assert!(Controller::new(beyond).is_err() && Controller::new(PhysicalPanel { size: (0, 1), ..beyond }).is_err());
         Ok(())
     }
 
     #[test]
     fn resets_forget_the_picture() -> Result<()> {
-        let mut controller = awake(Glass { size: (1, 1), ..whole(Chip::St7735s) })?;
+        let mut controller = awake(PhysicalPanel { size: (1, 1), ..whole(Chip::St7735s) })?;
         send(&mut controller, "36 20, 21")?;
         draw(&mut controller, (0, 0), (0, 0), &[RED])?;
         assert_eq!(controller.never_written(), 0);
@@ -861,7 +861,7 @@ mod tests {
         stream.extend([record(0, &[0x2C]), record(1, &[0xF8]), record(1, &[0x00]), record(3, &[])].concat());
         stream.extend([record(0, &[0x00, 0x21]), record(3, &[])].concat());
         let mut seen = Vec::new();
-        let mut controller = Controller::new(Glass { size: (1, 1), ..whole(Chip::St7789) })?;
+        let mut controller = Controller::new(PhysicalPanel { size: (1, 1), ..whole(Chip::St7789) })?;
         controller.decode(&stream, |controller| {
             seen.push(controller.screen()?.rgb);
             Ok(())
@@ -915,7 +915,8 @@ mod tests {
             let chip = CHIPS[round % 3];
             let (size, offset) = ((1 + random(60), 1 + random(60)), (random(72), random(102)));
             let (mirrored, quarter_turns) = (random(2) == 0, random(256) as u8);
-            let mut controller = Controller::new(Glass { size, offset, mirrored, quarter_turns, ..whole(chip) })?;
+            let mut controller =
+                Controller::new(PhysicalPanel { size, offset, mirrored, quarter_turns, ..whole(chip) })?;
             let known: Vec<_> = [COMMON, set_up(chip), AWAKE].iter().flat_map(|text| text.split(", ")).collect();
             for _ in 0..200 {
                 // Now and then anything, but often enough what leads somewhere.

@@ -13,7 +13,8 @@ use gen_core::Model;
 use gen_core::aligned::aligned;
 use gen_core::tiling::{self, Tiling};
 
-use crate::firmware::{Board, MPS3_AN547, build_quietly};
+use crate::boards::Board;
+use crate::build::build_quietly;
 use crate::pictures::on_host;
 use crate::qemu::{Options, Qemu};
 
@@ -48,7 +49,7 @@ impl Variant {
     /// Block sizes of the kernels that it has on a board.
     pub fn tiling(&self, board: Board) -> Tiling {
         tiling::for_target(board.triple, |feature| {
-            self.features.contains(&feature) || (feature == "mve" && board == MPS3_AN547)
+            self.features.contains(&feature) || (feature == "mve" && board.has_mve)
         })
     }
 }
@@ -138,7 +139,7 @@ pub fn count(board: Board, network: &Network, variant: Variant) -> Result<Count>
     if external {
         features.push("external-model");
     }
-    let program = build_quietly(board, "count", Some(&path), &features)?;
+    let program = build_quietly(board, "qemu-count-instructions", Some(&path), &features)?;
     let (log, pixels) = run(board, &program, external.then_some(&*path))?;
     let counted = Log::parse(&log).with_context(|| format!("the log of count on {}:\n{log}", board.name))?;
 

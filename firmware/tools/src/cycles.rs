@@ -26,7 +26,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::firmware::Board;
+use crate::boards::Board;
 use crate::pictures::on_board;
 use crate::qemu::Options;
 

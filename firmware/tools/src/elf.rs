@@ -3,18 +3,18 @@
 use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
-use firmware::model::{BLOB, MODEL_LEN};
 use object::read::elf::{ElfFile32, ProgramHeader};
 use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind};
 
-use crate::firmware::Board;
+use crate::boards::Board;
+use crate::model::{BLOB, MODEL_LEN};
 
 /// Model bytes lie at multiples of this.
 const ALIGNMENT: u64 = 16;
 
 /// Bytes that a program takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bill {
+pub struct MemoryUsage {
     /// Flash: code, tables, the model, first values of variables.
     pub flash: u64,
     /// RAM: variables.
@@ -23,7 +23,7 @@ pub struct Bill {
     pub stack: u64,
 }
 
-impl Bill {
+impl MemoryUsage {
     /// Adds up a program, an ELF file.
     ///
     /// # Errors
@@ -51,11 +51,11 @@ impl Bill {
 
 /// For people: what a program takes of a board's chip.
 #[derive(Debug, Clone, Copy)]
-pub struct Table<'a>(pub &'a Board, pub &'a Bill);
+pub struct Table<'a>(pub &'a Board, pub &'a MemoryUsage);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(board, Bill { flash, statics, stack }) = self;
+        let Self(board, MemoryUsage { flash, statics, stack }) = self;
         f.write_str(board.name)?;
         for (what, used, of) in [("flash", *flash, board.flash), ("RAM", statics + stack, board.ram)] {
             let percent = (200 * used + of) / (2 * of); // to the nearest

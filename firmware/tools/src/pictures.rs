@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use gen_core::aligned::aligned;
 use gen_core::{Engine, Latent, Model};
 
-use crate::firmware::Board;
+use crate::boards::Board;
 use crate::qemu::{Options, Qemu};
 
 /// Pictures of several seeds.

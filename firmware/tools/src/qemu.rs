@@ -27,8 +27,15 @@ use object::{Endianness, Object, ObjectSymbol};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::firmware::{Board, SET_UP};
+use crate::boards::Board;
 use crate::screen::Screen;
+
+/// How to install QEMU.
+const INSTALL_HINT: &str = "QEMU for Arm is not installed. Install it with one of\n\n    \
+     sudo apt-get install qemu-system-arm         Debian, Ubuntu\n    \
+     sudo dnf install qemu-system-arm-core        Fedora\n    \
+     sudo pacman -S qemu-system-arm               Arch\n    \
+     brew install qemu                            macOS\n";
 
 /// Exit code for a program that did not end in time.
 pub const TIMED_OUT: i32 = 124;
@@ -116,7 +123,7 @@ impl Qemu {
         qemu.arg("-semihosting-config").arg(semihosting).arg("-kernel").arg(kernel);
         // Both pipes are read: a firmware that cannot write its log would stop.
         let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = qemu.spawn().with_context(|| format!("cannot run qemu-system-arm: {SET_UP}"))?;
+        let mut child = qemu.spawn().map_err(|e| not_started(&e))?;
 
         let (sender, lines) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {
@@ -222,6 +229,23 @@ impl Drop for Qemu {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Checks that QEMU can be run, before somebody waits for a build.
+///
+/// # Errors
+/// If it cannot: says how to install it.
+pub fn check_installed() -> Result<()> {
+    let version = Command::new("qemu-system-arm").arg("--version").stdin(Stdio::null()).output();
+    version.map(drop).map_err(|e| not_started(&e))
+}
+
+/// What to say if QEMU does not start.
+fn not_started(e: &std::io::Error) -> anyhow::Error {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => anyhow!(INSTALL_HINT),
+        _ => anyhow!("cannot run qemu-system-arm: {e}"),
     }
 }
 

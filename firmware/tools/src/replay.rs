@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use embedded_graphics::prelude::*;
-use firmware::ink::Ink;
-use firmware::settings::Mode;
-use firmware::view::{Label, View};
+use firmware_app::color::FromRgb;
+use firmware_app::settings::Mode;
+use firmware_app::view::{Label, View};
 use gen_core::{Engine, Latent, Model};
 
 /// A line of the log about a picture.
@@ -51,11 +51,11 @@ pub struct Replay<'a, D> {
     view: View<'a, D>,
     mode: Mode,
     latent_len: usize,
-    /// Number of the first picture of the wall, and how many are there.
-    wall: Option<(u32, u32)>,
+    /// Number of the first picture of the grid, and how many are there.
+    grid: Option<(u32, u32)>,
 }
 
-impl<'a, D: DrawTarget<Color: Ink>> Replay<'a, D> {
+impl<'a, D: DrawTarget<Color: FromRgb>> Replay<'a, D> {
     /// Begins with an empty display, as the app does in this mode.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl<'a, D: DrawTarget<Color: Ink>> Replay<'a, D> {
         let engine = Engine::new(model, workspace)?;
         let mut view = View::new(display, model.picture())?;
         view.start(mode).ok().context("the display fails")?;
-        Ok(Self { engine, view, mode, latent_len: model.latent_len(), wall: None })
+        Ok(Self { engine, view, mode, latent_len: model.latent_len(), grid: None })
     }
 
     /// The display.
@@ -82,13 +82,13 @@ impl<'a, D: DrawTarget<Color: Ink>> Replay<'a, D> {
         let from = latent(drawn.seed);
         let latent = drawn.way.map_or(from.clone(), |(to, t)| from.toward(&latent(to), t));
         let ((crc, shown), number) = if self.mode == Mode::Gallery {
-            let (first, bricks) = match self.wall {
-                Some((first, bricks)) if bricks < self.view.layout().wall.len() => (first, bricks),
+            let (first, tiles) = match self.grid {
+                Some((first, tiles)) if tiles < self.view.layout().grid.len() => (first, tiles),
                 _ => (drawn.seed, 0),
             };
-            ensure!(first.wrapping_add(bricks) == drawn.seed, "brick {bricks} of the wall from {first} is {drawn:?}");
-            self.wall = Some((first, bricks + 1));
-            (self.view.brick(bricks, &mut self.engine, &latent, &mut ()), first)
+            ensure!(first.wrapping_add(tiles) == drawn.seed, "tile {tiles} of the grid from {first} is {drawn:?}");
+            self.grid = Some((first, tiles + 1));
+            (self.view.tile(tiles, &mut self.engine, &latent, &mut ()), first)
         } else {
             (self.view.picture(&mut self.engine, &latent, &mut ()), drawn.seed)
         };

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use firmware::ssd0323::{HEIGHT, WIDTH};
+use emulated_boards::ssd0323::{HEIGHT, WIDTH};
 
 /// QEMU shows each pixel of the OLED as a square of this side.
 const MAGNIFIED: usize = 4;

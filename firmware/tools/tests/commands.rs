@@ -11,17 +11,18 @@ use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics_simulator::{OutputSettingsBuilder, SimulatorDisplay};
-use firmware::ink::Ink;
-use firmware::layout::Layout;
-use firmware::model::BLOB;
-use firmware::panel::MODULE_1_8;
-use firmware::settings::Mode;
-use firmware::view::{Label, View};
+use firmware_app::color::FromRgb;
+use firmware_app::layout::Layout;
+use firmware_app::panel::MODULE_1_8;
+use firmware_app::settings::Mode;
+use firmware_app::view::{Label, View};
+use firmware_tools::boards::{HARDWARE_BOARDS, PICO2};
+use firmware_tools::build::{build, root};
+use firmware_tools::elf::MemoryUsage;
+use firmware_tools::model::BLOB;
+use firmware_tools::pictures::on_host;
 use gen_core::{Engine, Latent, Model};
 use serde::Deserialize;
-use workspace_tests::elf::Bill;
-use workspace_tests::firmware::{PICO2, build, root};
-use workspace_tests::pictures::on_host;
 
 fn preview(arguments: &[&str], folder: &Path) -> Result<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
@@ -129,7 +130,7 @@ fn the_preview_shows_the_time_that_it_is_given() -> Result<()> {
 
     // Without it there is no time: nothing but background where it stands.
     let text = Layout::new(MODULE_1_8.size(), Model::parse(BLOB)?.picture())?.text.context("there is room for text")?;
-    let letter = text.time.face.letter();
+    let letter = text.time.font.letter();
     let place = Rectangle::new(text.time.at, Size::new(letter.width * text.time.columns as u32, letter.height));
     let width = MODULE_1_8.size().width;
     let lit = |pixels: &[u8]| place.points().any(|at| pixels[3 * (at.y as usize * width as usize + at.x as usize)] > 0);
@@ -187,7 +188,7 @@ fn a_warning_of_cargo_stops_nothing() -> Result<()> {
     let (said, shown) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
     assert!(output.status.success(), "{said}{shown}");
     assert!(shown.contains("building the firmware for pico2") && shown.contains(warning), "{shown}");
-    let bill = Bill::of(&build(PICO2, "pico2", None)?)?;
+    let bill = MemoryUsage::of(&build(PICO2, "pico2", None)?)?;
     assert!(said.starts_with("pico2\n") && said.contains(&format!(" {} of ", bill.flash)), "{said}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The log of a chip, through RTT: what becomes of its lines while nobody reads them, and of the last one.
 //!
 //! There is no debugger in QEMU that would read the log out of RAM. The program does it itself, now and then, and
-//! hands the bytes out through semihosting.
+//! hands the bytes out through semihosting. `out_of_tree.rs` puts it in the place of the template's program.
 #![no_std]
 #![no_main]
 
@@ -9,7 +9,7 @@ use core::ptr::{read_volatile, write_volatile};
 
 use cortex_m_rt::entry;
 use defmt::{Format, Formatter, info};
-use firmware::board::rtt;
+use firmware_support::rtt;
 use semihosting::io::Write as _;
 
 /// What logs while it is logged: the firmware's handler has to tell of the panic that follows.

@@ -1,8 +1,5 @@
 //! nRF52840 Development Kit with Adafruit's 2.8 inch shield, or a module with the same controller.
-//! Wiring: `boards/nrf52840-dk/README.md`.
-#![no_std]
-#![no_main]
-#![forbid(unsafe_code)]
+//! Wiring: the README of this package.
 
 use cortex_m_rt::entry;
 use embassy_nrf::gpio::{Input, Level, Output, OutputDrive, Pull};
@@ -12,13 +9,19 @@ use embassy_nrf::spim::{self, Frequency, Spim};
 use embassy_nrf::{bind_interrupts, pac};
 use embassy_time::{Delay, Duration, block_for};
 use embedded_hal_bus::spi::ExclusiveDevice;
-use firmware::board::hardware::Hardware;
-use firmware::board::rtt;
-use firmware::settings::Settings;
-use firmware::{panel, product};
+use firmware_app::panel;
+use firmware_app::settings::Settings;
+use firmware_support::embassy::EmbassyPlatform;
+use firmware_support::{product, rtt};
 use mipidsi::Builder;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ILI9341Rgb565;
+
+/// The model, and the sizes that follow from it.
+#[allow(dead_code, reason = "not every program needs every size")]
+mod model {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
 
 bind_interrupts!(struct Interrupts {
     SPI2 => spim::InterruptHandler<SPI2>;
@@ -31,6 +34,7 @@ const SPI: Frequency = Frequency::M8;
 #[entry]
 fn main() -> ! {
     static mut BUFFER: [u8; 512] = [0; 512];
+    static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
 
     let commands = rtt::start();
     // The chip's own oscillators: the core has its 64 MHz from one, and the clock that counts
@@ -56,7 +60,7 @@ fn main() -> ! {
         .expect("the panel's size and offset fit its controller");
 
     let button = Input::new(p.P0_11, Pull::Up);
-    let mut noise = Rng::new_blocking(p.RNG);
-    let board = Hardware { is_down: || button.is_low(), noise: || noise.blocking_next_u32(), commands };
-    product::run(&mut display, board, Settings::default())
+    let mut entropy = Rng::new_blocking(p.RNG);
+    let platform = EmbassyPlatform { is_down: || button.is_low(), entropy: || entropy.blocking_next_u32(), commands };
+    product::run(model::BLOB, WORKSPACE, &mut display, platform, Settings::default())
 }

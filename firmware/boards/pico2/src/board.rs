@@ -1,8 +1,5 @@
 //! Raspberry Pi Pico 2 with Waveshare's Pico-LCD-1.3, or with Pimoroni's Pico Display (feature
-//! `pico-display`). Wiring: `boards/pico2/README.md`.
-#![no_std]
-#![no_main]
-#![forbid(unsafe_code)]
+//! `pico-display`). Wiring: the README of this package.
 
 use cortex_m_rt::entry;
 use embassy_rp::bind_interrupts;
@@ -12,13 +9,19 @@ use embassy_rp::spi::{self, Spi};
 use embassy_rp::trng::{self, Trng};
 use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
-use firmware::board::hardware::Hardware;
-use firmware::board::rtt;
-use firmware::settings::Settings;
-use firmware::{panel, product};
+use firmware_app::panel;
+use firmware_app::settings::Settings;
+use firmware_support::embassy::EmbassyPlatform;
+use firmware_support::{product, rtt};
 use mipidsi::Builder;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7789;
+
+/// The model, and the sizes that follow from it.
+#[allow(dead_code, reason = "not every program needs every size")]
+mod model {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
 
 bind_interrupts!(struct Interrupts {
     TRNG_IRQ => trng::InterruptHandler<TRNG>;
@@ -31,6 +34,7 @@ const SPI_HZ: u32 = 37_500_000;
 #[entry]
 fn main() -> ! {
     static mut BUFFER: [u8; 512] = [0; 512];
+    static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
 
     let commands = rtt::start();
     let p = embassy_rp::init(embassy_rp::config::Config::default());
@@ -68,19 +72,19 @@ fn main() -> ! {
     let mut display = driver.init(&mut Delay).expect("the panel's size and offset fit its controller");
     let _light = Output::new(light, Level::High);
 
-    // The tests of the noise sometimes stop its source for good. The number of a picture needs none.
+    // The health tests of the entropy source sometimes stop it for good. The number of a picture needs none of them.
     let mut tests = trng::Config::default();
     tests.disable_autocorrelation_test = true;
     tests.disable_crngt_test = true;
     tests.disable_von_neumann_balancer = true;
-    let mut noise = Trng::new(p.TRNG, Interrupts, tests);
-    let noise = move || {
+    let mut entropy = Trng::new(p.TRNG, Interrupts, tests);
+    let entropy = move || {
         // Neighbouring bits are somewhat alike: all that it makes at a time becomes one number.
         let mut bytes = [0; 24];
-        noise.blocking_fill_bytes(&mut bytes);
+        entropy.blocking_fill_bytes(&mut bytes);
         let (words, _) = bytes.as_chunks();
         words.iter().fold(0, |all, &word| all ^ u32::from_ne_bytes(word))
     };
-    let board = Hardware { is_down: || button.is_low(), noise, commands };
-    product::run(&mut display, board, Settings::default())
+    let platform = EmbassyPlatform { is_down: || button.is_low(), entropy, commands };
+    product::run(model::BLOB, WORKSPACE, &mut display, platform, Settings::default())
 }

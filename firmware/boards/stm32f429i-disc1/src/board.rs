@@ -1,7 +1,4 @@
-//! STM32F429I Discovery with its own display. Nothing to wire: `boards/stm32f429i-disc1/README.md`.
-#![no_std]
-#![no_main]
-#![forbid(unsafe_code)]
+//! STM32F429I Discovery with its own display. Nothing to wire: the README of this package.
 
 use cortex_m_rt::entry;
 use embassy_stm32::gpio::{Input, Level, Output, Pull, Speed};
@@ -13,13 +10,19 @@ use embassy_stm32::time::Hertz;
 use embassy_stm32::{Config, bind_interrupts, pac};
 use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
-use firmware::board::hardware::Hardware;
-use firmware::board::rtt;
-use firmware::settings::Settings;
-use firmware::{panel, product};
+use firmware_app::panel;
+use firmware_app::settings::Settings;
+use firmware_support::embassy::EmbassyPlatform;
+use firmware_support::{product, rtt};
 use mipidsi::Builder;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ILI9341Rgb565;
+
+/// The model, and the sizes that follow from it.
+#[allow(dead_code, reason = "not every program needs every size")]
+mod model {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
 
 bind_interrupts!(struct Interrupts {
     HASH_RNG => rng::InterruptHandler<RNG>;
@@ -52,6 +55,7 @@ fn clocks() -> Config {
 #[entry]
 fn main() -> ! {
     static mut BUFFER: [u8; 512] = [0; 512];
+    static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
 
     let commands = rtt::start();
     let p = embassy_stm32::init(clocks());
@@ -76,7 +80,7 @@ fn main() -> ! {
         .expect("the panel's size and offset fit its controller");
 
     let button = Input::new(p.PA0, Pull::Down);
-    let mut noise = Rng::new(p.RNG, Interrupts);
-    let board = Hardware { is_down: || button.is_high(), noise: || noise.next_u32(), commands };
-    product::run(&mut display, board, Settings::default())
+    let mut entropy = Rng::new(p.RNG, Interrupts);
+    let platform = EmbassyPlatform { is_down: || button.is_high(), entropy: || entropy.next_u32(), commands };
+    product::run(model::BLOB, WORKSPACE, &mut display, platform, Settings::default())
 }

@@ -7,7 +7,7 @@
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::entry;
-use firmware::board;
+use emulated_boards as board;
 
 /// An interrupt that no device on the boards uses.
 #[derive(Clone, Copy)]

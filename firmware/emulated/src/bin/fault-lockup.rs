@@ -4,7 +4,7 @@
 #![allow(unsafe_code)] // one instruction that the runtime has no name for
 
 use cortex_m_rt::entry;
-use firmware as _; // log, panic and fault handlers
+use emulated_boards as _; // log, panic and fault handlers
 
 #[entry]
 fn main() -> ! {

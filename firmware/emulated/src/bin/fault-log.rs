@@ -6,7 +6,7 @@
 
 use cortex_m_rt::entry;
 use defmt::{Format, Formatter};
-use firmware::board::{self, Board};
+use emulated_boards::{self as board, Board};
 
 /// What logs while it is logged.
 struct Talker;

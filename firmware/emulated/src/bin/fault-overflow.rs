@@ -3,7 +3,7 @@
 #![no_main]
 
 use cortex_m_rt::entry;
-use firmware::board::{self, Board};
+use emulated_boards::{self as board, Board};
 
 #[entry]
 fn main() -> ! {

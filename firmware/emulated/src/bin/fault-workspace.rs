@@ -4,13 +4,12 @@
 #![forbid(unsafe_code)]
 
 use cortex_m_rt::entry;
-use firmware::board::{self, Board};
-use firmware::product;
-use firmware::settings::Settings;
+use emulated_boards::{Board, model};
+use firmware_app::settings::Settings;
+use firmware_support::product;
 
 #[entry]
 fn main() -> ! {
     let mut board = Board::take();
-    _ = board::workspace(); // whoever asks now gets nothing
-    product::run(&mut board.oled, board.select, Settings::default())
+    product::run(model::bytes(), &mut [], &mut board.oled, board.select, Settings::default())
 }

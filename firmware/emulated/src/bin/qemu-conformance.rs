@@ -7,7 +7,7 @@
 
 use cortex_m_rt::entry;
 use defmt::info;
-use firmware::board::{self, Board};
+use emulated_boards::{self as board, Board};
 use gen_core::conformance::{Count, check};
 use gen_core::kernels::{Kernels, Native};
 

@@ -12,10 +12,10 @@ use core::hint::black_box;
 
 use cortex_m_rt::entry;
 use defmt::info;
-use firmware::board::instructions::Counter;
-use firmware::board::{self, Board, Uart, stack};
-use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
-use firmware::picture::Checksum;
+use emulated_boards::instructions::Counter;
+use emulated_boards::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
+use emulated_boards::{self as board, Board, Uart, stack};
+use firmware_app::picture::Checksum;
 use gen_core::engine::Tap;
 use gen_core::kernels::{Kernels, Native};
 use gen_core::spec::MAX_LAYERS;
@@ -32,13 +32,13 @@ fn main() -> ! {
     info!("structs {=usize}", STRUCTS_LEN);
 
     let mark = stack::Mark::set();
-    let (model, ticks) = parse(&counter, board::model());
+    let (model, ticks) = parse(&counter, board::model::bytes());
     let stack_to_parse = mark.used();
     let model = model.unwrap_or_else(|e| panic!("no model in memory: {e}"));
     assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
     info!("parse {=u64}", counter.instructions(ticks));
 
-    let mut engine = Engine::new(&model, board::workspace()).expect("build.rs measured it");
+    let mut engine = Engine::new(&model, board::model::workspace()).expect("build.rs measured it");
     let latent = Latent::from_seed(seed, model.latent_len());
     let mark = stack::Mark::set();
     let (crc, ticks) = draw(&counter, &mut engine, &latent, &mut board.uart);

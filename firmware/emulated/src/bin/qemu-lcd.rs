@@ -11,15 +11,15 @@
 use cortex_m_rt::entry;
 use defmt::info;
 use embedded_graphics::pixelcolor::Rgb565;
-use firmware::app::App;
-use firmware::board::instructions::Counter;
-use firmware::board::wire::{Bus, DataOrCommand, NoDelay, Reset};
-use firmware::board::{self, Board, CLOCK_HZ, Uart};
-use firmware::io::Io;
-use firmware::panel::{self, Controller, Panel};
-use firmware::product::Log;
-use firmware::settings::Settings;
-use firmware::testcard;
+use emulated_boards::instructions::Counter;
+use emulated_boards::spi_recorder::{DcPin, NoDelay, RecordingSpi, ResetPin};
+use emulated_boards::{self as board, Board, CLOCK_HZ, Uart};
+use firmware_app::app::App;
+use firmware_app::panel::{self, Controller, Panel};
+use firmware_app::platform::Platform;
+use firmware_app::settings::Settings;
+use firmware_app::testcard;
+use firmware_support::product::Log;
 use gen_core::Model;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::{ILI9341Rgb565, ST7735s, ST7789};
@@ -31,7 +31,7 @@ struct Plan {
     tap_now: bool,
 }
 
-impl Io for Plan {
+impl Platform for Plan {
     fn now_us(&mut self) -> u64 {
         self.clock.read() * 1_000_000 / u64::from(CLOCK_HZ)
     }
@@ -96,29 +96,29 @@ fn show(
     settings: Settings,
 ) -> ! {
     let mut buffer = [0; 512];
-    let bus = SpiInterface::new(Bus(uart), DataOrCommand, &mut buffer);
-    let driver = wanted.panel.describe(Builder::new(controller, bus)).reset_pin(Reset(uart));
+    let bus = SpiInterface::new(RecordingSpi(uart), DcPin, &mut buffer);
+    let driver = wanted.panel.describe(Builder::new(controller, bus)).reset_pin(ResetPin(uart));
     let mut display = driver.init(&mut NoDelay).unwrap_or_else(|_| panic!("the panel is larger than the memory"));
     if wanted.card {
         testcard::draw(&mut display).unwrap_or_else(|e| panic!("{e:?}"));
-        Bus::mark(&mut uart).unwrap_or_else(|e| panic!("{e}"));
+        RecordingSpi::mark(&mut uart).unwrap_or_else(|e| panic!("{e}"));
     }
 
-    let model = Model::parse(board::model()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
+    let model = Model::parse(board::model::bytes()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
     let plan = Plan { clock: Counter::start(), tap_now: false };
-    let mut app = App::new(&model, board::workspace(), &mut display, plan, settings)
+    let mut app = App::new(&model, board::model::workspace(), &mut display, plan, settings)
         .unwrap_or_else(|refused| panic!("the app does not start: {}", refused.error));
     let (mut events, mut log) = (0, Log::default());
     while events < wanted.events {
         if !log.step(app.step()) {
             continue;
         }
-        _ = Bus::mark(&mut uart); // the host counts what arrives
+        _ = RecordingSpi::mark(&mut uart); // the host counts what arrives
         events += 1;
         if events == wanted.stuck {
             Board::connect(false);
         }
-        app.io().tap_now = wanted.tap > 0 && events % wanted.tap == 0;
+        app.platform().tap_now = wanted.tap > 0 && events % wanted.tap == 0;
     }
     info!("done");
     board::exit()

@@ -6,9 +6,9 @@
 #![forbid(unsafe_code)]
 
 use cortex_m_rt::entry;
-use firmware::board::{self, Board};
-use firmware::model::{PICTURE_HEIGHT, PICTURE_WIDTH};
-use firmware::{product, ssd0323};
+use emulated_boards::model::{PICTURE_HEIGHT, PICTURE_WIDTH};
+use emulated_boards::{self as board, Board, model, ssd0323};
+use firmware_support::product;
 
 const _: () = assert!(
     PICTURE_WIDTH <= ssd0323::WIDTH && PICTURE_HEIGHT <= ssd0323::HEIGHT,
@@ -22,5 +22,5 @@ fn main() -> ! {
         let taps = word.strip_prefix("unplugged=").and_then(|taps| taps.parse().ok());
         taps.map(|taps| board.unplug(taps)).is_some()
     });
-    product::run(&mut board.oled, board.select, settings)
+    product::run(model::bytes(), model::workspace(), &mut board.oled, board.select, settings)
 }

@@ -6,9 +6,9 @@
 
 use cortex_m_rt::entry;
 use defmt::info;
-use firmware::board::{self, Board, stack};
-use firmware::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
-use firmware::picture::{self, PARITY_SEEDS};
+use emulated_boards::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
+use emulated_boards::{self as board, Board, stack};
+use firmware_app::picture::{self, PARITY_SEEDS};
 use gen_core::{Engine, Latent, Model};
 
 #[entry]
@@ -21,9 +21,9 @@ fn main() -> ! {
         MODEL_LEN, WORKSPACE_LEN, STRUCTS_LEN
     );
 
-    let model = Model::parse(board::model()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
+    let model = Model::parse(board::model::bytes()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
     assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
-    let mut engine = Engine::new(&model, board::workspace()).expect("build.rs measured it");
+    let mut engine = Engine::new(&model, board::model::workspace()).expect("build.rs measured it");
     for &seed in seeds {
         let latent = Latent::from_seed(seed, model.latent_len());
         let crc = picture::generate(&mut engine, &latent, |_, rgb| {

@@ -1,4 +1,4 @@
-//! [`bare`](bare.rs) without gen-core: what any program takes. Only their difference means
+//! [`size-probe`](size-probe.rs) without gen-core: what any program takes. Only their difference means
 //! something.
 #![no_std]
 #![no_main]

@@ -1,5 +1,5 @@
 //! The least that draws a picture: what gen-core adds to a firmware is the size of this
-//! program, less its model, less [`bare-empty`](../bare-empty.rs). `tests/tests/memory.rs`
+//! program, less its model, less [`size-probe-empty`](size-probe-empty.rs). `tests/tests/memory.rs`
 //! subtracts.
 //!
 //! Neither log nor semihosting, and a panic handler that looks at nothing, so that texts of
@@ -20,10 +20,11 @@ use cortex_m_rt::entry;
 use gen_core::{Engine, Latent, Model};
 use static_cell::ConstStaticCell;
 
-// Not from the library: that one has a log and a panic handler.
-#[allow(dead_code, reason = "the log would tell the sizes")]
-#[path = "../model.rs"]
-mod model;
+// Not from the library, which has a log and a panic handler.
+#[allow(dead_code, reason = "there is no log for the sizes")]
+mod model {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
 
 #[entry]
 fn main() -> ! {

@@ -1,4 +1,4 @@
-//! `cargo flash-pico2` and its like: the firmware on a board that one can hold.
+//! `cargo flash BOARD`, `cargo flash-pico2` and the like: the firmware on a hardware board.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,18 +7,12 @@ use std::{env, fs, io};
 
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
-use workspace_tests::elf::{Bill, Table};
-use workspace_tests::firmware::{Board, PICO2, REAL, build_shown, root};
+use firmware_tools::boards::{Board, HARDWARE_BOARDS};
+use firmware_tools::build::{build_shown, root};
+use firmware_tools::elf::{MemoryUsage, Table};
+use firmware_tools::model;
 
-/// The commands in `.cargo/config.toml`, and the board that each gives as its first word.
-const COMMANDS: [(&str, &str); 4] = [
-    ("pico2", "cargo flash-pico2"),
-    ("stm32f429i-disc1", "cargo flash-f429"),
-    ("nrf52840-dk", "cargo flash-nrf52840"),
-    ("microbit-v2", "cargo flash-microbit"),
-];
-
-/// Builds the firmware for a board, says what it takes of the chip, flashes it with probe-rs,
+/// Builds the firmware for a board, prints how much of the chip's memory it takes, flashes it with probe-rs,
 /// and shows its log. Words typed there, such as seed=42 or mode=gallery, go to the app, if
 /// probe-rs is 0.32 or newer.
 ///
@@ -32,7 +26,7 @@ struct Arguments {
     /// Draws with this model
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Builds and says what it takes, without a board
+    /// Builds and prints the memory that it takes, without a board
     #[arg(long)]
     build_only: bool,
     /// More arguments for `probe-rs run`, such as --probe
@@ -43,29 +37,28 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let mut words = env::args_os().skip(1);
     let name = words.next().unwrap_or_default().to_string_lossy().into_owned();
-    let Some(board) = REAL.into_iter().find(|board| board.name == name) else {
-        let commands = COMMANDS.map(|(_, command)| command).join(", ");
+    let Some(board) = HARDWARE_BOARDS.into_iter().find(|board| board.name == name) else {
         if ["", "-h", "--help"].contains(&&*name) {
-            println!("Builds the firmware for a board and flashes it. The commands are {commands}; each has a --help");
+            print_boards();
             return Ok(ExitCode::SUCCESS);
         }
-        bail!("no board {name} to flash; there are {}: {commands}", REAL.map(|board| board.name).join(", "));
+        let names = HARDWARE_BOARDS.map(|board| board.name).join(", ");
+        bail!("no board {name} to flash; there are {names}");
     };
-    let arguments = Arguments::of(&name, words);
-    let chip = board.chip.context("a board that one can hold has a chip")?;
+    let arguments = Arguments::of(&board, words);
+    let chip = board.chip.context("a hardware board has a chip")?;
     let features: &[&str] = match arguments.display.as_deref() {
         None => &[],
-        Some("pico-display") if board == PICO2 => &["pico-display"],
+        Some(display) if Some(display) == board.display => &[],
+        Some(display) if board.other_displays.contains(&display) => &[display],
         Some(other) => {
             bail!("there is no display {other} for {}; docs/adding-a-display.md says how to add one", board.name)
         }
     };
-    // As firmware/build.rs has it: the variable counts from the repository's root.
-    let variable = || Some(root().ok()?.join(env::var_os("FROG_MODEL")?));
-    let model = arguments.model.or_else(variable);
+    let model = model::chosen(arguments.model)?;
     let program = build_shown(board, board.name, model.as_deref(), features)?;
-    let bill = Bill::of(&program)?;
-    println!("{}", Table(&board, &bill));
+    let usage = MemoryUsage::of(&program)?;
+    println!("{}", Table(&board, &usage));
     if arguments.build_only {
         return Ok(ExitCode::SUCCESS);
     }
@@ -76,8 +69,7 @@ fn main() -> Result<ExitCode> {
     fs::create_dir_all(&folder).and_then(|()| fs::write(&file, &program)).context("cannot write target/flash")?;
     println!("{}", file.display());
     let mut probe_rs = Command::new("probe-rs");
-    // The firmware says more of a fault than probe-rs, which would stop it before; and what a HAL changes
-    // in a new chip takes a reset.
+    // As in the board's .cargo/config.toml.
     probe_rs
         .args(["run", "--chip", chip, "--no-catch-hardfault", "--no-catch-reset"])
         .args(&arguments.probe_rs)
@@ -93,19 +85,26 @@ fn main() -> Result<ExitCode> {
     }
 }
 
+/// The boards, and the command for each.
+fn print_boards() {
+    println!("Builds the firmware for a board and flashes it.\n\nUsage: cargo flash BOARD [OPTIONS]\n\nBoards:");
+    for board in HARDWARE_BOARDS {
+        let short = board.alias.map_or_else(String::new, |alias| format!("also cargo {alias}"));
+        println!("  {:<18} {:<22} {short}", board.name, board.title);
+    }
+    println!("\nEach has a --help: cargo flash {} --help", HARDWARE_BOARDS[0].name);
+}
+
 impl Arguments {
-    /// What was typed after the board's name; ends the program for `--help` and for what is none of it.
-    fn of(board: &str, words: impl Iterator<Item = OsString>) -> Self {
-        let command = COMMANDS.into_iter().find(|(name, _)| *name == board);
-        let command = command.map_or("cargo run -p workspace-tests --bin flash --", |(_, command)| command);
-        let matches = Self::command().bin_name(command).no_binary_name(true).get_matches_from(words);
+    /// What was typed after the board's name; ends the program for `--help` and for unknown arguments.
+    fn of(board: &Board, words: impl Iterator<Item = OsString>) -> Self {
+        let matches = Self::command().bin_name(board.flash_command()).no_binary_name(true).get_matches_from(words);
         Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
     }
 }
 
 fn no_probe_rs(board: &Board) -> String {
-    // Newer ones mostly fail to flash this chip: https://github.com/probe-rs/probe-rs/issues/4302
-    let version = if *board == PICO2 { " --version 0.31.0" } else { "" };
+    let version = board.probe_rs.map_or_else(String::new, |version| format!(" --version {version}"));
     format!(
         "probe-rs is not installed. Either of\n    \
          cargo install probe-rs-tools{version} --locked\n    \

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use workspace_tests::firmware::{LM3S6965EVB, build_shown};
-use workspace_tests::qemu::{LIMIT, Options, Qemu};
+use firmware_tools::boards::LM3S6965EVB;
+use firmware_tools::build::build_shown;
+use firmware_tools::qemu::{self, LIMIT, Options, Qemu};
 
 /// Draws frogs on an emulated microcontroller.
 ///
@@ -34,7 +35,8 @@ struct Arguments {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let program = build_shown(LM3S6965EVB, "frog", arguments.model.as_deref(), &[])?;
+    qemu::check_installed()?;
+    let program = build_shown(LM3S6965EVB, "qemu-oled", arguments.model.as_deref(), &[])?;
     let seed = format!("seed={}", arguments.seed);
     match arguments.out {
         None if has_display() => {

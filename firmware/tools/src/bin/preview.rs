@@ -2,18 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use embedded_graphics::pixelcolor::{Gray4, Rgb565, Rgb888};
 use embedded_graphics::prelude::*;
 use embedded_graphics_simulator::{OutputSettings, OutputSettingsBuilder, SimulatorDisplay};
-use firmware::app::{App, Event};
-use firmware::ink::Ink;
-use firmware::io::Io;
-use firmware::model::BLOB;
-use firmware::panel::{DISC1, MODULE_1_8, PICO_DISPLAY, PICO_LCD_1_3, Panel, SHIELD_2_8};
-use firmware::settings::{Mode, Settings};
-use firmware::{ssd0323, testcard};
+use emulated_boards::ssd0323;
+use firmware_app::app::{App, Event};
+use firmware_app::color::FromRgb;
+use firmware_app::panel;
+use firmware_app::platform::Platform;
+use firmware_app::settings::{Mode, Settings};
+use firmware_app::testcard;
+use firmware_tools::boards::{Board, EMULATED_BOARDS, HARDWARE_BOARDS};
+use firmware_tools::model::{self, BLOB};
 use gen_core::Model;
 use gen_core::aligned::aligned;
 
@@ -65,23 +67,33 @@ fn mode(name: &str) -> Result<Mode, String> {
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let colour = |panel: Panel| show::<Rgb565>(&arguments, panel.size());
-    match &*arguments.board {
-        "pico2" => colour(PICO_LCD_1_3),
-        "pico-display" => colour(PICO_DISPLAY),
-        "stm32f429i-disc1" => colour(DISC1),
-        "nrf52840-dk" => colour(SHIELD_2_8),
-        "microbit-v2" => colour(MODULE_1_8),
-        "lm3s6965evb" => show::<Gray4>(&arguments, Size::new(ssd0323::WIDTH as u32, ssd0323::HEIGHT as u32)),
-        other => bail!(
-            "no board {other}; there are pico2, pico-display, stm32f429i-disc1, nrf52840-dk, microbit-v2, lm3s6965evb"
-        ),
+    let mut arguments = Arguments::parse();
+    arguments.model = model::chosen(arguments.model.take())?;
+    let display = display(&arguments.board)?;
+    if display == "ssd0323" {
+        return show::<Gray4>(&arguments, Size::new(ssd0323::WIDTH as u32, ssd0323::HEIGHT as u32));
     }
+    let panel = panel::ALL.into_iter().find(|panel| panel.name == display);
+    let panel = panel.with_context(|| {
+        format!("board.toml of {} names the display {display}, which firmware/app/src/panel.rs lacks", arguments.board)
+    })?;
+    show::<Rgb565>(&arguments, panel.size())
+}
+
+/// The display of a board. Instead of a board, another display of one can be named.
+fn display(name: &str) -> Result<&'static str> {
+    let boards: Vec<Board> = HARDWARE_BOARDS.into_iter().chain(EMULATED_BOARDS).collect();
+    let with_display = || boards.iter().filter_map(|board| Some((board.name, board.display?)));
+    let others = || boards.iter().flat_map(|board| board.other_displays).map(|&display| (display, display));
+    let found = with_display().chain(others()).find(|(known, _)| *known == name);
+    found.map(|(_, display)| display).with_context(|| {
+        let names: Vec<_> = with_display().chain(others()).map(|(known, _)| known).collect();
+        format!("no board {name}; there are {}", names.join(", "))
+    })
 }
 
 /// Draws, and writes or shows it.
-fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> {
+fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> {
     let settings = OutputSettingsBuilder::new().scale(arguments.scale.max(1)).build();
     let mut display = SimulatorDisplay::<C>::with_default_color(size, C::BACKGROUND);
     let blob = match &arguments.model {
@@ -108,7 +120,7 @@ fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size)
     let mut app = App::new(&model, &mut workspace, &mut display, desk, arguments.settings()).map_err(|no| no.error)?;
     let mut left = match (arguments.pictures, arguments.mode) {
         (Some(n), _) => n,
-        (None, Mode::Gallery) => app.wall(),
+        (None, Mode::Gallery) => app.grid(),
         (None, _) => 1,
     };
     while left > 0 {
@@ -121,7 +133,7 @@ fn show<C: Ink + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size)
             Some(Event::Unknown(_)) => continue, // nobody types
             None if matches!(arguments.mode, Mode::Single | Mode::Gallery) => break, // nothing more comes by itself
             None => {
-                app.io().wait();
+                app.platform().wait();
                 continue;
             }
         }
@@ -137,7 +149,11 @@ impl Arguments {
     }
 }
 
-fn write<C: Ink + Into<Rgb888>>(display: &SimulatorDisplay<C>, settings: &OutputSettings, out: &Path) -> Result<()> {
+fn write<C: FromRgb + Into<Rgb888>>(
+    display: &SimulatorDisplay<C>,
+    settings: &OutputSettings,
+    out: &Path,
+) -> Result<()> {
     let image = display.to_rgb_output_image(settings);
     image.save_png(out).with_context(|| format!("cannot write {}", out.display()))?;
     println!("{}", out.canonicalize()?.display());
@@ -156,7 +172,7 @@ struct Desk {
     looks: u64,
 }
 
-impl Io for Desk {
+impl Platform for Desk {
     fn now_us(&mut self) -> u64 {
         // The app looks three times for every row of a picture, and what passes before one of them, always the
         // same one, is the engine's. Three looks in a row add the same, and those of any `rows` such groups that
@@ -193,7 +209,7 @@ mod window {
         space: &'a Cell<bool>,
     }
 
-    impl Io for Desk<'_> {
+    impl Platform for Desk<'_> {
         fn now_us(&mut self) -> u64 {
             self.start.elapsed().as_micros() as u64
         }
@@ -204,15 +220,15 @@ mod window {
     }
 
     /// A display that can be drawn on while it is looked at.
-    struct Shared<'a, C: Ink>(&'a std::cell::RefCell<SimulatorDisplay<C>>);
+    struct Shared<'a, C: FromRgb>(&'a std::cell::RefCell<SimulatorDisplay<C>>);
 
-    impl<C: Ink> Dimensions for Shared<'_, C> {
+    impl<C: FromRgb> Dimensions for Shared<'_, C> {
         fn bounding_box(&self) -> embedded_graphics::primitives::Rectangle {
             self.0.borrow().bounding_box()
         }
     }
 
-    impl<C: Ink> DrawTarget for Shared<'_, C> {
+    impl<C: FromRgb> DrawTarget for Shared<'_, C> {
         type Color = C;
         type Error = core::convert::Infallible;
 
@@ -221,7 +237,7 @@ mod window {
         }
     }
 
-    pub fn run<C: Ink + Into<Rgb888> + From<Rgb888>>(
+    pub fn run<C: FromRgb + Into<Rgb888> + From<Rgb888>>(
         arguments: &Arguments,
         model: &Model<'_>,
         display: SimulatorDisplay<C>,
@@ -230,9 +246,10 @@ mod window {
         let display = std::cell::RefCell::new(display);
         let mut shared = Shared(&display);
         let space = Cell::new(false);
-        let io = Desk { start: Instant::now(), space: &space };
+        let platform = Desk { start: Instant::now(), space: &space };
         let mut workspace = vec![0; model.workspace_len()];
-        let mut app = App::new(model, &mut workspace, &mut shared, io, arguments.settings()).map_err(|no| no.error)?;
+        let mut app =
+            App::new(model, &mut workspace, &mut shared, platform, arguments.settings()).map_err(|no| no.error)?;
         let mut window = Window::new(&format!("{}: space is the button", arguments.board), settings);
         loop {
             let Ok(event) = app.step();

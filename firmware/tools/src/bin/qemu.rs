@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use workspace_tests::firmware::Board;
-use workspace_tests::qemu::{Options, Qemu};
+use firmware_tools::boards::Board;
+use firmware_tools::qemu::{Options, Qemu};
 
 /// Runs a firmware program under QEMU, decodes its log, and returns its exit code:
 /// 0 success, 1 panic or fault, 134 lock-up, 124 out of time.
 #[derive(Debug, Parser)]
-#[command(name = "qemu", bin_name = "cargo run -p workspace-tests --bin qemu --")]
+#[command(name = "qemu", bin_name = "cargo run -p firmware-tools --bin qemu --")]
 struct Arguments {
     /// Board: lm3s6965evb, mps2-an385, mps2-an386, mps2-an500, mps2-an505 or mps3-an547
     board: String,
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
     };
     let path = &arguments.program;
     let program = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let qemu = Qemu::start(Board::named(&arguments.board)?, &program, &options)?;
+    let qemu = Qemu::start(Board::emulated(&arguments.board)?, &program, &options)?;
     let code = qemu.finish(|line| println!("{line}"))?;
     std::process::exit(code)
 }

@@ -14,7 +14,7 @@ pub struct Board {
 impl Board {
     /// Sets the board up; once, at the start.
     pub fn take() -> Self {
-        super::stack::guard();
+        super::mpu::guard_stack();
         BAUD_DIVIDER.write(16); // the least it accepts
         Self::connect(true);
         Self { uart: Uart { data: DATA, status: STATE, full: FULL } }

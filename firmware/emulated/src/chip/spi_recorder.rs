@@ -12,7 +12,8 @@ use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{self, OutputPin};
 use embedded_hal::spi::{self, Operation, SpiDevice};
 
-use super::{Stuck, Uart};
+use super::register::BusTimeout;
+use super::uart::Uart;
 
 /// The level of the D/C line: one wire, two ends.
 static DATA: AtomicBool = AtomicBool::new(true);
@@ -20,7 +21,7 @@ static DATA: AtomicBool = AtomicBool::new(true);
 const RESET: u8 = 2;
 const MARK: u8 = 3;
 
-fn record(uart: &mut Uart, kind: u8, bytes: &[u8]) -> Result<(), Stuck> {
+fn record(uart: &mut Uart, kind: u8, bytes: &[u8]) -> Result<(), BusTimeout> {
     bytes.chunks(usize::from(u16::MAX)).try_for_each(|part| {
         let [low, high] = (part.len() as u16).to_le_bytes();
         uart.write(&[kind, low, high])?;
@@ -30,24 +31,24 @@ fn record(uart: &mut Uart, kind: u8, bytes: &[u8]) -> Result<(), Stuck> {
 
 /// The bus, with the display selected while something is sent.
 #[derive(Debug)]
-pub struct Bus(pub Uart);
+pub struct RecordingSpi(pub Uart);
 
-impl Bus {
+impl RecordingSpi {
     /// Sends a mark.
     ///
     /// # Errors
-    /// [`Stuck`]
-    pub fn mark(uart: &mut Uart) -> Result<(), Stuck> {
+    /// [`BusTimeout`]
+    pub fn mark(uart: &mut Uart) -> Result<(), BusTimeout> {
         uart.write(&[MARK, 0, 0])
     }
 }
 
-impl spi::ErrorType for Bus {
-    type Error = Stuck;
+impl spi::ErrorType for RecordingSpi {
+    type Error = BusTimeout;
 }
 
-impl SpiDevice for Bus {
-    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Stuck> {
+impl SpiDevice for RecordingSpi {
+    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), BusTimeout> {
         let kind = u8::from(DATA.load(Ordering::Relaxed));
         for operation in operations {
             match operation {
@@ -71,13 +72,13 @@ impl SpiDevice for Bus {
 
 /// The D/C line.
 #[derive(Debug)]
-pub struct DataOrCommand;
+pub struct DcPin;
 
-impl digital::ErrorType for DataOrCommand {
+impl digital::ErrorType for DcPin {
     type Error = Infallible;
 }
 
-impl OutputPin for DataOrCommand {
+impl OutputPin for DcPin {
     fn set_low(&mut self) -> Result<(), Infallible> {
         DATA.store(false, Ordering::Relaxed);
         Ok(())
@@ -91,18 +92,18 @@ impl OutputPin for DataOrCommand {
 
 /// The reset line.
 #[derive(Debug)]
-pub struct Reset(pub Uart);
+pub struct ResetPin(pub Uart);
 
-impl digital::ErrorType for Reset {
-    type Error = Stuck;
+impl digital::ErrorType for ResetPin {
+    type Error = BusTimeout;
 }
 
-impl OutputPin for Reset {
-    fn set_low(&mut self) -> Result<(), Stuck> {
+impl OutputPin for ResetPin {
+    fn set_low(&mut self) -> Result<(), BusTimeout> {
         self.0.write(&[RESET, 0, 0])
     }
 
-    fn set_high(&mut self) -> Result<(), Stuck> {
+    fn set_high(&mut self) -> Result<(), BusTimeout> {
         Ok(())
     }
 }

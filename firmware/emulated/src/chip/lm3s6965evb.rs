@@ -6,12 +6,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
+use firmware_app::platform::Platform;
 use static_cell::ConstStaticCell;
 
-use super::register::{Register, Stuck};
+use super::register::{BusTimeout, Register};
 use super::uart::Uart;
-use crate::io::Io;
-use crate::ssd0323::{BLACK, Interface, Memory, Ssd0323};
+use crate::ssd0323::{BLACK, FrameBuffer, Interface, Ssd0323};
 
 /// The board.
 #[derive(Debug)]
@@ -91,8 +91,8 @@ impl Board {
     /// The second time.
     pub fn take() -> Self {
         // Never on the stack, which has no room for it beside the rest.
-        static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(BLACK);
-        super::stack::guard();
+        static MEMORY: ConstStaticCell<FrameBuffer> = ConstStaticCell::new(BLACK);
+        super::mpu::guard_stack();
         RCGC1.set(UART_AND_SSI);
         RCGC2.set(PORTS_A_C_F);
         GPIO_A_ALTERNATE.set(UART_AND_SSI_PINS);
@@ -178,7 +178,7 @@ impl Ssi {
     /// Sends bytes with the command line at this level.
     ///
     /// The device stops when nobody takes what it receives: both FIFOs go in step.
-    fn send(&mut self, line: u32, bytes: &[u8]) -> Result<(), Stuck> {
+    fn send(&mut self, line: u32, bytes: &[u8]) -> Result<(), BusTimeout> {
         // The line must not change before the last bit is out, also of what a stuck bus kept.
         SSI_STATUS.wait(BUSY, 0)?;
         for _ in 0..FIFO {
@@ -208,13 +208,13 @@ impl Ssi {
 }
 
 impl Interface for Ssi {
-    type Error = Stuck;
+    type Error = BusTimeout;
 
-    fn command(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
+    fn command(&mut self, bytes: &[u8]) -> Result<(), BusTimeout> {
         self.send(0, bytes)
     }
 
-    fn data(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
+    fn data(&mut self, bytes: &[u8]) -> Result<(), BusTimeout> {
         self.send(COMMAND_OR_DATA, bytes)
     }
 }
@@ -240,7 +240,7 @@ impl Select {
     }
 }
 
-impl Io for Select {
+impl Platform for Select {
     fn now_us(&mut self) -> u64 {
         now_us()
     }

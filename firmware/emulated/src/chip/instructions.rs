@@ -16,7 +16,7 @@ use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
 
-use super::CLOCK_HZ;
+use super::mps::CLOCK_HZ;
 
 /// Nanoseconds of an instruction: `shift=6` of QEMU's `-icount`.
 const INSTRUCTION_NS: u64 = 64;

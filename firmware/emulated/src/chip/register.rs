@@ -10,23 +10,23 @@ const PATIENCE: u32 = 10_000;
 
 /// A device did not become ready, and what it was to send is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stuck;
+pub struct BusTimeout;
 
-impl fmt::Display for Stuck {
+impl fmt::Display for BusTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the bus is stuck")
     }
 }
 
-impl core::error::Error for Stuck {}
+impl core::error::Error for BusTimeout {}
 
-impl spi::Error for Stuck {
+impl spi::Error for BusTimeout {
     fn kind(&self) -> spi::ErrorKind {
         spi::ErrorKind::Other
     }
 }
 
-impl digital::Error for Stuck {
+impl digital::Error for BusTimeout {
     fn kind(&self) -> digital::ErrorKind {
         digital::ErrorKind::Other
     }
@@ -67,8 +67,8 @@ impl Register {
     /// Waits until the bits that are 1 in `mask` are as in `bits`: not for ever.
     ///
     /// # Errors
-    /// [`Stuck`]
-    pub fn wait(self, mask: u32, bits: u32) -> Result<(), Stuck> {
-        if (0..PATIENCE).any(|_| self.read() & mask == bits) { Ok(()) } else { Err(Stuck) }
+    /// [`BusTimeout`]
+    pub fn wait(self, mask: u32, bits: u32) -> Result<(), BusTimeout> {
+        if (0..PATIENCE).any(|_| self.read() & mask == bits) { Ok(()) } else { Err(BusTimeout) }
     }
 }
