@@ -1,7 +1,7 @@
 //! Colour displays: the real driver runs on an emulated Cortex-M4 over a bus whose bytes come out,
 //! and what a model of the controller then shows is what the host draws, pixel for pixel.
 //!
-//! [`glass`] says what each panel is like as a thing, from its maker's pages and drivers. The
+//! [`physical_panel`] says what each panel is like as a thing, from its maker's pages and drivers. The
 //! firmware's `panel.rs` says what it is told about it: here the two meet.
 
 mod models;
@@ -25,7 +25,7 @@ use gen_core::Model;
 use gen_core::aligned::aligned;
 
 /// What a panel is like.
-fn glass(panel: &Panel) -> PhysicalPanel {
+fn physical_panel(panel: &Panel) -> PhysicalPanel {
     match panel.name {
         // Waveshare's demo for it sends MADCTL 0x70, that is MX, MV (and ML), and inverts.
         "pico-lcd-1.3" => PhysicalPanel {
@@ -38,7 +38,7 @@ fn glass(panel: &Panel) -> PhysicalPanel {
             quarter_turns: 3,
         },
         // Pimoroni's driver: MADCTL 0x70, columns from 40, rows from 53, which MX counts from the end.
-        "pico-display" => PhysicalPanel { size: (135, 240), offset: (52, 40), ..glass(&panel::PICO_LCD_1_3) },
+        "pico-display" => PhysicalPanel { size: (135, 240), offset: (52, 40), ..physical_panel(&panel::PICO_LCD_1_3) },
         // ILI9341 panels: Adafruit's driver has MADCTL 0x48 (MX, BGR) upright, and one of MX, MY, MV or
         // all three for the other ways to hold it: always an odd number, so the glass is mirrored.
         "disc1" => PhysicalPanel {
@@ -50,7 +50,7 @@ fn glass(panel: &Panel) -> PhysicalPanel {
             inverse: false,
             quarter_turns: 2,
         },
-        "shield-2.8" => PhysicalPanel { quarter_turns: 3, ..glass(&panel::DISC1) },
+        "shield-2.8" => PhysicalPanel { quarter_turns: 3, ..physical_panel(&panel::DISC1) },
         // Adafruit's driver for ST7735 modules with a green tab: offset 2, 1, MADCTL 0xC8 (MX, MY, BGR) one
         // way up; an even number of turns, so not mirrored.
         "module-1.8" => PhysicalPanel {
@@ -122,9 +122,9 @@ fn on_bus(panel: &Panel, program: &[u8], words: &[&str]) -> Result<(Vec<String>,
 }
 
 /// The screen at each mark.
-fn screens(glass: PhysicalPanel, stream: &[u8]) -> Result<Vec<Screen>> {
+fn screens(panel: PhysicalPanel, stream: &[u8]) -> Result<Vec<Screen>> {
     let mut screens = Vec::new();
-    Controller::new(glass)?.decode(stream, |controller| {
+    Controller::new(panel)?.decode(stream, |controller| {
         let unwritten = controller.never_written();
         ensure!(unwritten == 0, "{unwritten} visible pixels were never written");
         screens.push(controller.screen()?);
@@ -164,7 +164,7 @@ fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[
     let mode_word = format!("mode={mode}");
     let words: Vec<_> = words.iter().copied().chain([&*mode_word]).collect();
     let (lines, stream) = on_bus(panel, program, &words)?;
-    let screens = screens(glass(panel), &stream).context(panel.name)?;
+    let screens = screens(physical_panel(panel), &stream).context(panel.name)?;
     let card = words.contains(&"card");
     let mut screens = screens.into_iter();
     let mut frame = Frame::new(panel.size());
@@ -241,7 +241,7 @@ fn a_bus_that_is_stuck_is_named_once_and_stops_nothing() -> Result<()> {
     expected.insert(2, "ERROR the display fails".to_owned());
     assert_eq!((code, log), (0, expected));
     // What arrived until then is whole.
-    assert_eq!(screens(glass(&panel::DISC1), &std::fs::read(serial)?)?.len(), 2);
+    assert_eq!(screens(physical_panel(&panel::DISC1), &std::fs::read(serial)?)?.len(), 2);
     Ok(())
 }
 
@@ -251,7 +251,7 @@ fn a_panel_that_is_told_the_wrong_thing_shows_it() -> Result<()> {
     let program = build(MPS2_AN386, "qemu-lcd", None)?;
     let panel = panel::PICO_LCD_1_3;
     let (_, stream) = on_bus(&panel, &program, &["seed=42", "mode=single"])?;
-    let right = glass(&panel);
+    let right = physical_panel(&panel);
     let seen = screens(right, &stream)?;
     for wrong in [
         PhysicalPanel { bgr: true, ..right },

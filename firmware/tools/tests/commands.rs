@@ -78,7 +78,7 @@ fn mistakes_are_named() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("cat.gen"), "GIF89a")?;
     let cases: [(&[&str], &str); 4] = [
-        (&["--board", "arduino"], "no board arduino; there are pico2, "),
+        (&["--board", "arduino"], "no board arduino; there are microbit-v2, nrf52840-dk, pico2, "),
         (&["--mode", "frogs"], "the modes are single, morph, gallery, slides"),
         (&["--model", "dog.gen"], "cannot read dog.gen"),
         (&["--model", "cat.gen"], "cat.gen"),
@@ -92,7 +92,7 @@ fn mistakes_are_named() -> Result<()> {
         let output = Command::new(env!("CARGO_BIN_EXE_flash")).args(arguments).output()?;
         Ok::<_, anyhow::Error>(String::from_utf8(output.stderr)?)
     };
-    assert!(flash(&["arduino"])?.contains("no board arduino to flash; there are pico2, stm32f429i-disc1, "));
+    assert!(flash(&["arduino"])?.contains("no board arduino to flash; there are microbit-v2, nrf52840-dk, pico2, "));
     assert!(flash(&["pico2", "--display", "tv"])?.contains("there is no display tv for pico2"));
     Ok(())
 }
@@ -165,13 +165,109 @@ fn help_names_the_command_that_was_typed() -> Result<()> {
         let said = String::from_utf8(output.stdout)?;
         assert!(output.status.success(), "{said}");
         let usage = said.lines().find(|line| line.starts_with("Usage: ")).context("no line on usage")?;
-        assert!(usage.starts_with(&format!("Usage: cargo {name} [OPTIONS]")) && !usage.contains("<BOARD>"), "{usage}");
+        let board = if name == "flash" { "BOARD " } else { "" };
+        assert!(usage.starts_with(&format!("Usage: cargo {name} {board}[OPTIONS]")), "{usage}");
         seen += 1;
     }
-    assert_eq!(seen, 6, "four boards, frog and preview");
+    assert_eq!(seen, 7, "any board, four of them by short names, frog and preview");
 
     let output = Command::new(env!("CARGO_BIN_EXE_flash")).arg("--help").output()?;
-    assert!(String::from_utf8(output.stdout)?.contains("cargo flash-pico2, cargo flash-f429, "));
+    let said = String::from_utf8(output.stdout)?;
+    for board in HARDWARE_BOARDS {
+        assert!(said.contains(board.name) && said.contains(&board.flash_command()), "{said}");
+    }
+    Ok(())
+}
+
+/// The facts of a board are in `board.toml`. Cargo reads no such file, so its configuration repeats some.
+#[test]
+fn cargos_configuration_agrees_with_the_boards() -> Result<()> {
+    #[derive(Deserialize)]
+    struct Config {
+        build: Build,
+        target: BTreeMap<String, Target>,
+    }
+    #[derive(Deserialize)]
+    struct Build {
+        target: String,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        runner: String,
+    }
+    let mut aliases = aliases()?;
+    aliases.retain(|name, _| name.starts_with("flash-"));
+    for board in HARDWARE_BOARDS {
+        let name = board.name;
+        let file = root()?.join("firmware/boards").join(name).join(".cargo/config.toml");
+        let config: Config = toml::from_str(&fs::read_to_string(&file)?).with_context(|| file.display().to_string())?;
+        ensure!(config.build.target == board.triple, "{name} is built for {}", config.build.target);
+        let runner = &config.target.get(board.triple).with_context(|| format!("{name} has no runner"))?.runner;
+        let chip = board.chip.context("a hardware board has a chip")?;
+        ensure!(runner.starts_with(&format!("probe-rs run --chip {chip} ")), "{name} is flashed by: {runner}");
+        if let Some(alias) = board.alias {
+            let words = aliases.remove(alias).with_context(|| format!("there is no cargo {alias} for {name}"))?;
+            ensure!(words == format!("run -p firmware-tools --bin flash -- {name}"), "cargo {alias}: {words}");
+        }
+    }
+    ensure!(aliases.is_empty(), "no board.toml has these aliases: {aliases:?}");
+    Ok(())
+}
+
+/// A program that stands in for another of this name, in a folder for `PATH`.
+fn stand_in(folder: &Path, name: &str, script: &str) -> Result<()> {
+    let file = folder.join(name);
+    fs::write(&file, format!("#!/bin/sh\n{script}\n"))?;
+    Ok(fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?)
+}
+
+/// Without the compiler's library for the chip a build would fail after minutes, with an error about `core`.
+#[test]
+fn a_missing_target_is_named_before_anything_is_built() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    // Names a folder for the target's library that does not exist.
+    stand_in(folder.path(), "rustc", "echo /nowhere/lib/rustlib/target/lib")?;
+    stand_in(folder.path(), "cargo", &format!("touch '{}/was-built'", folder.path().display()))?;
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH")?);
+    for (program, arguments, target) in [
+        (env!("CARGO_BIN_EXE_flash"), &["pico2", "--build-only"][..], "thumbv8m.main-none-eabihf"),
+        (env!("CARGO_BIN_EXE_frog"), &["--out", "frog.png"][..], "thumbv7m-none-eabi"),
+    ] {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder.path()).env("PATH", &path);
+        let output = command.env("CARGO", folder.path().join("cargo")).output()?;
+        let said = String::from_utf8(output.stderr)?;
+        ensure!(!output.status.success() && said.contains(&format!("\n    rustup target add {target}\n")), "{said}");
+        ensure!(!said.contains("building") && !folder.path().join("was-built").exists(), "it builds first: {said}");
+    }
+    Ok(())
+}
+
+/// What happens is said before it happens: the stand-in for cargo finds the message already there.
+#[test]
+fn a_build_is_announced_before_it_begins() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = |name| folder.path().join(name);
+    let script = format!(
+        "echo 'this is cargo' >&2; cp '{}' '{}'; pwd >'{}'; exit 101",
+        file("log").display(),
+        file("seen").display(),
+        file("place").display()
+    );
+    stand_in(folder.path(), "cargo", &script)?;
+    for (program, arguments, place, board) in [
+        (env!("CARGO_BIN_EXE_flash"), &["pico2", "--build-only"][..], "firmware/boards/pico2", "pico2"),
+        (env!("CARGO_BIN_EXE_frog"), &["--out", "frog.png"][..], "firmware/emulated", "lm3s6965evb"),
+    ] {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder.path()).env("CARGO", file("cargo"));
+        let status = command.stderr(fs::File::create(file("log"))?).status()?;
+        let (said, ran_in) = (fs::read_to_string(file("seen"))?, fs::read_to_string(file("place"))?);
+        let announced = format!("building the firmware for {board}; the first build takes a few minutes\n");
+        // Cargo's own output follows as it comes.
+        ensure!(!status.success() && said == format!("{announced}this is cargo\n"), "{said}");
+        ensure!(ran_in.trim_end().ends_with(place), "cargo runs in {ran_in}");
+    }
     Ok(())
 }
 
