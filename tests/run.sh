@@ -78,8 +78,25 @@ gen_core_for() {
     cargo build -q -p gen-core --target "$1" && cargo build -q -p gen-core --target "$1" --features defmt
 }
 
-firmware_clippy() {
-    cargo clippy -q -p firmware --profile firmware --target "$1" --features "$2" --bins -- -D warnings
+# The value of a key in a board.toml.
+fact() {
+    sed -n "s/^$2 = \"\(.*\)\".*/\1/p" "$1/board.toml"
+}
+
+# A program for a hardware board, in the folder of its package.
+board_clippy() {
+    (cd "$1" && cargo clippy -q --release "${@:2}" -- -D warnings)
+}
+
+# All programs for an emulated board, with the features that it has.
+emulated_clippy() {
+    local features target
+    features=$(basename "$1"),conformance
+    # One board with memory for a model beside the program is enough.
+    case $features in mps2-an500,*) features+=,external-model ;; esac
+    target=$(fact "$1" target)
+    (cd firmware/emulated &&
+        cargo clippy -q --release --target "$target" --features "$features" --bins -- -D warnings)
 }
 
 # Licences, sources and build scripts with more rules than the tests have, and advisories if the
@@ -105,19 +122,17 @@ step "install toolchain and targets" rustup toolchain install
 step "install QEMU" install_qemu
 step "format" cargo fmt --all --check
 # With the preview's window, which nothing else builds (checking it needs no SDL), and gen-core's program.
-step "clippy" cargo clippy -q --workspace --all-targets --features workspace-tests/window,gen-core/pictures -- -D warnings
-step "clippy, lm3s6965evb" firmware_clippy thumbv7m-none-eabi lm3s6965evb
-step "clippy, mps2-an385" firmware_clippy thumbv7m-none-eabi mps2-an385,bare
-step "clippy, mps2-an386" firmware_clippy thumbv7em-none-eabihf mps2-an386,conformance
-step "clippy, mps2-an500" firmware_clippy thumbv7em-none-eabihf mps2-an500,external-model
-step "clippy, mps2-an505" firmware_clippy thumbv8m.main-none-eabihf mps2-an505
-step "clippy, mps3-an547" firmware_clippy thumbv8m.main-none-eabihf mps3-an547,bare
-step "clippy, pico2" firmware_clippy thumbv8m.main-none-eabihf pico2
-step "clippy, pico2 with pico-display" firmware_clippy thumbv8m.main-none-eabihf pico-display
-step "clippy, stm32f429i-disc1" firmware_clippy thumbv7em-none-eabihf stm32f429i-disc1
-step "clippy, nrf52840-dk" firmware_clippy thumbv7em-none-eabihf nrf52840-dk
-step "clippy, microbit-v2" firmware_clippy thumbv7em-none-eabihf microbit-v2
-step "format of tests/out-of-tree" cargo fmt --check --manifest-path tests/out-of-tree/Cargo.toml
+step "clippy" cargo clippy -q --workspace --all-targets --features firmware-tools/window,gen-core/pictures -- -D warnings
+for board in firmware/emulated/boards/*/; do
+    step "clippy, $(basename "$board")" emulated_clippy "$board"
+done
+for board in firmware/boards/*/; do
+    step "clippy, $(basename "$board")" board_clippy "$board"
+    if grep -q '^\[features\]' "$board/Cargo.toml"; then
+        step "clippy, $(basename "$board") with all features" board_clippy "$board" --all-features
+    fi
+done
+step "format of firmware/template" cargo fmt --check --manifest-path firmware/template/Cargo.toml
 for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
     step "gen-core for $target" gen_core_for "$target"
 done

@@ -10,10 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
+use firmware_tools::boards::Board;
+use firmware_tools::count::{Count, Network, Variant};
 use serde::{Deserialize, Serialize};
-
-use crate::count::{Count, Network, Variant};
-use crate::firmware::Board;
 
 /// What may come out differently without a word: the next compiler may place a few instructions
 /// differently.

@@ -5,18 +5,17 @@ mod models;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
+use firmware_tools::boards::{Board, LM3S6965EVB, MICROBIT_V2, MPS2_AN386, MPS2_AN505, PICO2, STM32F429I_DISC1};
+use firmware_tools::build::{build, build_with, root};
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use models::random;
-use workspace_tests::firmware::{
-    Board, LM3S6965EVB, MICROBIT_V2, MPS2_AN386, MPS2_AN505, PICO2, STM32F429I_DISC1, build, build_with, root,
-};
 
 /// What building the product with this model says.
 fn refusal(blob: &[u8]) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.gen");
     std::fs::write(&path, blob)?;
-    let error = build(LM3S6965EVB, "frog", Some(&path)).err();
+    let error = build(LM3S6965EVB, "qemu-oled", Some(&path)).err();
     Ok(error.map_or("nothing".to_owned(), |e| e.to_string()))
 }
 
@@ -46,7 +45,7 @@ fn too_large_for_the_flash() -> Result<()> {
 }
 
 #[test]
-fn too_large_for_a_board_that_one_can_hold() -> Result<()> {
+fn too_large_for_a_hardware_board() -> Result<()> {
     let blob = generator(128, Shape::new(16, 16, 16))?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.gen");
@@ -67,8 +66,8 @@ fn too_large_for_the_display() -> Result<()> {
 
 #[test]
 fn no_board() -> Result<()> {
-    let none = Board { name: "emulated", ..LM3S6965EVB };
-    let said = build(none, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
+    let none = Board { name: "", ..LM3S6965EVB };
+    let said = build(none, "qemu-parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
     assert!(said.contains("choose a board: --features with one of lm3s6965evb, mps2-an385, "), "{said}");
     Ok(())
 }
@@ -76,7 +75,7 @@ fn no_board() -> Result<()> {
 #[test]
 fn a_board_with_the_target_of_another() -> Result<()> {
     let other = Board { triple: MPS2_AN386.triple, ..LM3S6965EVB };
-    let said = build(other, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
+    let said = build(other, "qemu-parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
     assert!(said.contains("the board lm3s6965evb needs --target thumbv7m-none-eabi"), "{said}");
     Ok(())
 }
@@ -90,14 +89,15 @@ fn with_features(board: Board, program: &str, features: &[&str]) -> String {
 #[test]
 fn features_that_exclude_each_other() {
     let cases: [(Board, &str, &[&str], &str); 8] = [
-        (LM3S6965EVB, "frog", &["rtt"], "lm3s6965evb is an emulated board, whose log goes through semihosting"),
-        (MPS2_AN386, "parity", &["hardware"], "mps2-an386 is an emulated board"),
-        (LM3S6965EVB, "frog", &["mps"], "the feature mps is a part of the boards mps2-"),
-        (MICROBIT_V2, "microbit-v2", &["external-model"], "microbit-v2 is a board that one can hold"),
-        (STM32F429I_DISC1, "stm32f429i-disc1", &["conformance"], "stm32f429i-disc1 is a board that one can hold"),
-        (PICO2, "pico2", &["mve"], "the core of pico2 has no MVE"),
-        (MPS2_AN505, "parity", &["mve"], "the core of mps2-an505 has no MVE"),
-        (LM3S6965EVB, "parity", &["mve"], "no processor of this target has MVE"),
+        (LM3S6965EVB, "qemu-oled", &["firmware-support/rtt"], "rtt and semihosting of firmware-support exclude"),
+        (LM3S6965EVB, "qemu-oled", &["mps"], "the feature mps is a part of the boards mps2-"),
+        (MPS2_AN505, "qemu-parity", &["mve"], "the core of mps2-an505 has no MVE"),
+        (LM3S6965EVB, "qemu-parity", &["mve"], "no processor of this target has MVE"),
+        // Boards do not have the features of others.
+        (MPS2_AN386, "qemu-parity", &["embassy"], "does not contain this feature: embassy"),
+        (MICROBIT_V2, "microbit-v2", &["external-model"], "does not contain this feature: external-model"),
+        (STM32F429I_DISC1, "stm32f429i-disc1", &["conformance"], "does not contain this feature: conformance"),
+        (PICO2, "pico2", &["mve"], "does not contain this feature: mve"),
     ];
     for (board, program, features, says) in cases {
         let said = with_features(board, program, features);
@@ -105,22 +105,31 @@ fn features_that_exclude_each_other() {
     }
 }
 
+/// `cargo check` at the root, an editor's too, meets every feature of every package.
 #[test]
-fn a_chips_features_on_the_host() -> Result<()> {
-    for feature in ["device", "rtt", "bare"] {
+fn a_chips_features_on_the_host_are_empty() -> Result<()> {
+    for package in ["firmware-support", "pico2"] {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(root()?).args(["check", "-q", "-p", "firmware", "--lib", "--features", feature]);
+        cargo.current_dir(root()?).args(["check", "-q", "-p", package, "--all-features"]);
         let output = cargo.stdin(Stdio::null()).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("give --target too"), "{feature}: {said}");
+        assert!(output.status.success(), "{package}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
 
 #[test]
+fn a_board_on_the_host_needs_its_target() -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()?).args(["check", "-q", "-p", "emulated-boards", "--features", "mps2-an386"]);
+    let output = cargo.stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("needs --target thumbv7em-none-eabihf"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn two_boards_at_once() -> Result<()> {
-    let both = Board { name: "lm3s6965evb,mps2-an386", ..LM3S6965EVB };
-    let said = build(both, "parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
+    let said = with_features(LM3S6965EVB, "qemu-parity", &["mps2-an386"]);
     assert!(said.contains("choose one board"), "{said}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Colour displays: the real driver runs on an emulated Cortex-M4 over a bus whose bytes come out,
 //! and what a model of the controller then shows is what the host draws, pixel for pixel.
 //!
-//! [`glass`] says what each panel is like as a thing, from its maker's pages and drivers. The
+//! [`physical_panel`] says what each panel is like as a thing, from its maker's pages and drivers. The
 //! firmware's `panel.rs` says what it is told about it: here the two meet.
 
 mod models;
@@ -11,23 +11,24 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
-use firmware::model::BLOB;
-use firmware::panel::{self, Panel};
-use firmware::settings::Mode;
-use firmware::testcard;
+use firmware_app::panel::{self, Panel};
+use firmware_app::settings::Mode;
+use firmware_app::testcard;
+use firmware_tools::boards::MPS2_AN386;
+use firmware_tools::build::build;
+use firmware_tools::controller::{Chip, Controller, PhysicalPanel};
+use firmware_tools::model::BLOB;
+use firmware_tools::qemu::{LIMIT, Options, Qemu};
+use firmware_tools::replay::{Drawn, Replay};
+use firmware_tools::screen::Screen;
 use gen_core::Model;
 use gen_core::aligned;
-use workspace_tests::controller::{Chip, Controller, Glass};
-use workspace_tests::firmware::{MPS2_AN386, build};
-use workspace_tests::qemu::{LIMIT, Options, Qemu};
-use workspace_tests::replay::{Drawn, Replay};
-use workspace_tests::screen::Screen;
 
 /// What a panel is like.
-fn glass(panel: &Panel) -> Glass {
+fn physical_panel(panel: &Panel) -> PhysicalPanel {
     match panel.name {
         // Waveshare's demo for it sends MADCTL 0x70, that is MX, MV (and ML), and inverts.
-        "pico-lcd-1.3" => Glass {
+        "pico-lcd-1.3" => PhysicalPanel {
             chip: Chip::St7789,
             size: (240, 240),
             offset: (0, 0),
@@ -37,10 +38,10 @@ fn glass(panel: &Panel) -> Glass {
             quarter_turns: 3,
         },
         // Pimoroni's driver: MADCTL 0x70, columns from 40, rows from 53, which MX counts from the end.
-        "pico-display" => Glass { size: (135, 240), offset: (52, 40), ..glass(&panel::PICO_LCD_1_3) },
+        "pico-display" => PhysicalPanel { size: (135, 240), offset: (52, 40), ..physical_panel(&panel::PICO_LCD_1_3) },
         // ILI9341 panels: Adafruit's driver has MADCTL 0x48 (MX, BGR) upright, and one of MX, MY, MV or
         // all three for the other ways to hold it: always an odd number, so the glass is mirrored.
-        "disc1" => Glass {
+        "disc1" => PhysicalPanel {
             chip: Chip::Ili9341,
             size: (240, 320),
             offset: (0, 0),
@@ -49,10 +50,10 @@ fn glass(panel: &Panel) -> Glass {
             inverse: false,
             quarter_turns: 2,
         },
-        "shield-2.8" => Glass { quarter_turns: 3, ..glass(&panel::DISC1) },
+        "shield-2.8" => PhysicalPanel { quarter_turns: 3, ..physical_panel(&panel::DISC1) },
         // Adafruit's driver for ST7735 modules with a green tab: offset 2, 1, MADCTL 0xC8 (MX, MY, BGR) one
         // way up; an even number of turns, so not mirrored.
-        "module-1.8" => Glass {
+        "module-1.8" => PhysicalPanel {
             chip: Chip::St7735s,
             size: (128, 160),
             offset: (2, 1),
@@ -121,11 +122,11 @@ fn on_bus(panel: &Panel, program: &[u8], words: &[&str]) -> Result<(Vec<String>,
 }
 
 /// The screen at each mark.
-fn screens(glass: Glass, stream: &[u8]) -> Result<Vec<Screen>> {
+fn screens(panel: PhysicalPanel, stream: &[u8]) -> Result<Vec<Screen>> {
     let mut screens = Vec::new();
-    Controller::new(glass)?.decode(stream, |controller| {
-        let stale = controller.never_written();
-        ensure!(stale == 0, "{stale} visible pixels were never written");
+    Controller::new(panel)?.decode(stream, |controller| {
+        let unwritten = controller.never_written();
+        ensure!(unwritten == 0, "{unwritten} visible pixels were never written");
         screens.push(controller.screen()?);
         Ok(())
     })?;
@@ -163,7 +164,7 @@ fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[
     let mode_word = format!("mode={mode}");
     let words: Vec<_> = words.iter().copied().chain([&*mode_word]).collect();
     let (lines, stream) = on_bus(panel, program, &words)?;
-    let screens = screens(glass(panel), &stream).context(panel.name)?;
+    let screens = screens(physical_panel(panel), &stream).context(panel.name)?;
     let card = words.contains(&"card");
     let mut screens = screens.into_iter();
     let mut frame = Frame::new(panel.size());
@@ -186,7 +187,7 @@ fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[
 
 #[test]
 fn every_panel_shows_the_card_and_the_hosts_pictures() -> Result<()> {
-    let program = build(MPS2_AN386, "colour", None)?;
+    let program = build(MPS2_AN386, "qemu-lcd", None)?;
     for panel in panel::ALL {
         let pictures = check(&panel, &program, Mode::Single, &["card", "seed=42", "events=3", "tap=1"])?;
         assert_eq!(pictures.len(), 3, "{}", panel.name);
@@ -196,7 +197,7 @@ fn every_panel_shows_the_card_and_the_hosts_pictures() -> Result<()> {
 
 #[test]
 fn a_gallery_and_its_next_wall() -> Result<()> {
-    let program = build(MPS2_AN386, "colour", None)?;
+    let program = build(MPS2_AN386, "qemu-lcd", None)?;
     let pictures = check(&panel::PICO_LCD_1_3, &program, Mode::Gallery, &["seed=7", "events=18", "tap=9"])?;
     assert_eq!(pictures.len(), 18);
     Ok(())
@@ -204,7 +205,7 @@ fn a_gallery_and_its_next_wall() -> Result<()> {
 
 #[test]
 fn one_picture_turns_into_another() -> Result<()> {
-    let program = build(MPS2_AN386, "colour", None)?;
+    let program = build(MPS2_AN386, "qemu-lcd", None)?;
     let lines = check(&panel::MODULE_1_8, &program, Mode::Morph, &["seed=7", "idle=1", "events=6"])?;
     let ways: Vec<_> = lines.iter().filter_map(|line| Drawn::parse(line)?.way).collect();
     assert_eq!(ways.len(), 5, "{lines:#?}");
@@ -218,10 +219,10 @@ fn a_model_of_anything_else() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("noise.gen");
     std::fs::write(&path, &blob)?;
-    let program = build(MPS2_AN386, "colour", Some(&path))?;
+    let program = build(MPS2_AN386, "qemu-lcd", Some(&path))?;
     let slides = check_model(&blob, &panel::PICO_DISPLAY, &program, Mode::Slides, &["seed=3", "events=3", "tap=1"])?;
-    let wall = check_model(&blob, &panel::DISC1, &program, Mode::Gallery, &["seed=3", "events=4"])?;
-    assert_eq!((slides.len(), wall.len()), (3, 4));
+    let grid = check_model(&blob, &panel::DISC1, &program, Mode::Gallery, &["seed=3", "events=4"])?;
+    assert_eq!((slides.len(), grid.len()), (3, 4));
     Ok(())
 }
 
@@ -233,30 +234,33 @@ fn a_bus_that_is_stuck_is_named_once_and_stops_nothing() -> Result<()> {
     let options =
         Options { settings: words.into(), serial: Some(serial.clone()), limit: Some(LIMIT), ..Options::default() };
     let mut log = Vec::new();
-    let qemu = Qemu::start(MPS2_AN386, &build(MPS2_AN386, "colour", None)?, &options)?;
+    let qemu = Qemu::start(MPS2_AN386, &build(MPS2_AN386, "qemu-lcd", None)?, &options)?;
     let code = qemu.finish(|line| log.push(line.split([':', ',']).next().unwrap_or_default().to_owned()))?;
     let expected = [7, 8, 9, 10, 11].map(|number| format!("INFO  picture {number} drawn"));
     let mut expected: Vec<_> = expected.into_iter().chain(["INFO  done".to_owned()]).collect();
     expected.insert(2, "ERROR the display fails".to_owned());
     assert_eq!((code, log), (0, expected));
     // What arrived until then is whole.
-    assert_eq!(screens(glass(&panel::DISC1), &std::fs::read(serial)?)?.len(), 2);
+    assert_eq!(screens(physical_panel(&panel::DISC1), &std::fs::read(serial)?)?.len(), 2);
     Ok(())
 }
 
 #[test]
 fn a_panel_that_is_told_the_wrong_thing_shows_it() -> Result<()> {
     // The check can fail: another order of colours, no inversion, or a shifted window are seen.
-    let program = build(MPS2_AN386, "colour", None)?;
+    let program = build(MPS2_AN386, "qemu-lcd", None)?;
     let panel = panel::PICO_LCD_1_3;
     let (_, stream) = on_bus(&panel, &program, &["seed=42", "mode=single"])?;
-    let right = glass(&panel);
+    let right = physical_panel(&panel);
     let seen = screens(right, &stream)?;
-    for wrong in [Glass { bgr: true, ..right }, Glass { inverse: false, ..right }, Glass { quarter_turns: 1, ..right }]
-    {
+    for wrong in [
+        PhysicalPanel { bgr: true, ..right },
+        PhysicalPanel { inverse: false, ..right },
+        PhysicalPanel { quarter_turns: 1, ..right },
+    ] {
         assert!(screens(wrong, &stream)? != seen, "{wrong:?}");
     }
-    let shifted = screens(Glass { offset: (0, 80), ..right }, &stream).expect_err("rows that nobody wrote");
+    let shifted = screens(PhysicalPanel { offset: (0, 80), ..right }, &stream).expect_err("rows that nobody wrote");
     assert!(format!("{shifted:#}").contains("were never written"), "{shifted:#}");
     Ok(())
 }

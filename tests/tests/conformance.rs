@@ -1,13 +1,14 @@
 //! Every kernel computes what the definition says, on the processor that it is for.
 
 use anyhow::{Context, Result, ensure};
-use workspace_tests::firmware::{BOARDS, Board, LM3S6965EVB, MPS2_AN385, MPS2_AN505, MPS3_AN547, build_with};
-use workspace_tests::qemu::{LIMIT, Options, Qemu};
+use firmware_tools::boards::{Board, EMULATED_BOARDS, LM3S6965EVB, MPS2_AN385, MPS2_AN505, MPS3_AN547};
+use firmware_tools::build::build_with;
+use firmware_tools::qemu::{LIMIT, Options, Qemu};
 
 /// Runs the suite on a board; `kernels` is what it should find there.
 fn check(board: Board, features: &[&str], kernels: &str) -> Result<()> {
     let features = [&["conformance"], features].concat();
-    let program = build_with(board, "conformance", None, &features)?;
+    let program = build_with(board, "qemu-conformance", None, &features)?;
     let options = Options { limit: Some(LIMIT), ..Options::default() };
     let mut log = String::new();
     let code = Qemu::start(board, &program, &options)?.finish(|line| log.extend([line, "\n"]))?;
@@ -31,7 +32,7 @@ fn native(board: Board) -> &'static str {
 
 #[test]
 fn the_kernels_of_every_board() -> Result<()> {
-    BOARDS.into_iter().try_for_each(|board| check(board, &[], native(board)))
+    EMULATED_BOARDS.into_iter().try_for_each(|board| check(board, &[], native(board)))
 }
 
 /// As on an Armv8-M without DSP instructions.
@@ -42,5 +43,5 @@ fn the_kernels_of_a_cortex_m3_on_a_cortex_m33() -> Result<()> {
 
 #[test]
 fn plain_rust_on_every_board() -> Result<()> {
-    BOARDS.into_iter().try_for_each(|board| check(board, &["portable"], "portable"))
+    EMULATED_BOARDS.into_iter().try_for_each(|board| check(board, &["portable"], "portable"))
 }

@@ -4,19 +4,21 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use firmware::model::{BLOB, MODEL_LEN, ROOM_FOR_CODE};
+use firmware_build::ROOM_FOR_CODE;
+use firmware_tools::boards::{EMULATED_BOARDS, HARDWARE_BOARDS, MICROBIT_V2};
+use firmware_tools::build::{build, build_with};
+use firmware_tools::elf::{MemoryUsage, Table, check};
+use firmware_tools::model::{BLOB, MODEL_LEN};
 use object::{Object, ObjectSection};
 use workspace_tests::budget::check_boards;
-use workspace_tests::elf::{Bill, Table, check};
-use workspace_tests::firmware::{BOARDS, MICROBIT_V2, REAL, build, build_with};
 
 #[test]
 fn real_boards_can_start_and_stay_within_their_budget() -> Result<()> {
     let mut sizes = BTreeMap::new();
-    for board in REAL {
+    for board in HARDWARE_BOARDS {
         let program = build(board, board.name, None)?;
         check(&program, &board)?;
-        let bill = Bill::of(&program)?;
+        let bill = MemoryUsage::of(&program)?;
         println!(
             "{:<18} flash {:>7} of {:>7}, RAM {:>6} of {:>6}",
             board.name,
@@ -35,7 +37,7 @@ fn real_boards_can_start_and_stay_within_their_budget() -> Result<()> {
 
 #[test]
 fn shares_are_rounded_to_the_nearest() {
-    let bill = |flash, stack| Bill { flash, statics: 0, stack };
+    let bill = |flash, stack| MemoryUsage { flash, statics: 0, stack };
     let table = |flash, stack| Table(&MICROBIT_V2, &bill(flash, stack)).to_string();
     // 34.97 and 13.97 per cent, as it was; then halves and whole ones.
     let shares = |text: String| -> Vec<String> {
@@ -53,25 +55,25 @@ fn shares_are_rounded_to_the_nearest() {
 
 #[test]
 fn so_can_a_board_with_another_display() -> Result<()> {
-    let pico2 = REAL[0];
+    let pico2 = HARDWARE_BOARDS[0];
     check(&build_with(pico2, "pico2", None, &["pico-display"])?, &pico2)
 }
 
 #[test]
 fn emulated_boards_can_start() -> Result<()> {
-    BOARDS.into_iter().try_for_each(|board| check(&build(board, "parity", None)?, &board))
+    EMULATED_BOARDS.into_iter().try_for_each(|board| check(&build(board, "qemu-parity", None)?, &board))
 }
 
 #[test]
 fn what_cannot_start_is_noticed() -> Result<()> {
-    let [pico2, f429, ..] = REAL;
+    let [pico2, f429, ..] = HARDWARE_BOARDS;
     let program = build(pico2, "pico2", None)?;
     let refusal = |board| check(&program, &board).err().map_or("nothing".to_owned(), |e| format!("{e:#}"));
     // The program of another chip, and a chip that is too small.
     assert!(refusal(f429).contains("lies outside of the memory of stm32f429i-disc1"), "{}", refusal(f429));
-    let small = workspace_tests::firmware::Board { flash: 64 * 1024, ..pico2 };
+    let small = firmware_tools::boards::Board { flash: 64 * 1024, ..pico2 };
     assert!(refusal(small).contains("lies outside of the memory of pico2"), "{}", refusal(small));
-    let shifted = workspace_tests::firmware::Board { flash_origin: pico2.flash_origin - 16, ..pico2 };
+    let shifted = firmware_tools::boards::Board { flash_origin: pico2.flash_origin - 16, ..pico2 };
     assert!(refusal(shifted).contains("the vector table lies at 0x10000000, not first"), "{}", refusal(shifted));
     // A program whose vectors, image definition or model are not what they should be.
     let patched = |at: usize, byte: u8| {
@@ -90,7 +92,7 @@ fn what_cannot_start_is_noticed() -> Result<()> {
     assert!(patched(usize::try_from(block)?, 1).contains("the image definition"));
     let model = program.windows(BLOB.len()).position(|part| part == BLOB).context("it holds the model")?;
     assert!(patched(model + 100, 1).contains("does not hold the model"));
-    let elsewhere = workspace_tests::firmware::Board { ram_origin: pico2.ram_origin - 16, ..pico2 };
+    let elsewhere = firmware_tools::boards::Board { ram_origin: pico2.ram_origin - 16, ..pico2 };
     assert!(refusal(elsewhere).contains("the stack ends at 0x20000000"), "{}", refusal(elsewhere));
     Ok(())
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use workspace_tests::firmware::{BOARDS, build};
-use workspace_tests::qemu::{LIMIT, Options, Qemu, TIMED_OUT};
+use firmware_tools::boards::EMULATED_BOARDS;
+use firmware_tools::build::build;
+use firmware_tools::qemu::{LIMIT, Options, Qemu, TIMED_OUT};
 
 /// Runs a program that fails on every board: exit code, and a part of what is printed.
 fn check(program: &str, limit: Duration, expected: i32, says: &str) -> Result<()> {
@@ -13,7 +14,7 @@ fn check(program: &str, limit: Duration, expected: i32, says: &str) -> Result<()
 
 /// [`check`] of a program that is given words.
 fn check_with(words: &[&str], program: &str, limit: Duration, expected: i32, says: &str) -> Result<()> {
-    for board in BOARDS {
+    for board in EMULATED_BOARDS {
         let settings = words.iter().map(|&word| word.to_owned()).collect();
         let options = Options { settings, limit: Some(limit), ..Options::default() };
         let mut log = String::new();

@@ -6,10 +6,11 @@ mod models;
 use std::path::Path;
 
 use anyhow::Result;
-use firmware::picture::PARITY_SEEDS;
-use workspace_tests::firmware::{LM3S6965EVB, MPS, MPS2_AN386, build, build_external};
-use workspace_tests::pictures::{on_board, on_host};
-use workspace_tests::qemu::{LIMIT, Options};
+use firmware_app::picture::PARITY_SEEDS;
+use firmware_tools::boards::{HEADLESS_BOARDS, LM3S6965EVB, MPS2_AN386};
+use firmware_tools::build::{build, build_external};
+use firmware_tools::pictures::{on_board, on_host};
+use firmware_tools::qemu::{LIMIT, Options};
 
 fn options(model: Option<&Path>) -> Options {
     Options { external_model: model.map(Path::to_owned), limit: Some(LIMIT), ..Options::default() }
@@ -32,8 +33,8 @@ fn it_draws_the_same_or_says_why_not() -> Result<()> {
     std::fs::write(path("longer.gen"), &longer)?;
 
     let host = on_host(&right, &PARITY_SEEDS)?;
-    for board in MPS {
-        let program = build_external(board, "parity", &path("right.gen"))?;
+    for board in HEADLESS_BOARDS {
+        let program = build_external(board, "qemu-parity", &path("right.gen"))?;
         let (chip, _) = on_board(board, &program, &options(Some(&path("right.gen"))))?;
         assert!(chip == host, "{}", board.name);
 
@@ -56,7 +57,7 @@ fn it_draws_the_same_or_says_why_not() -> Result<()> {
 #[test]
 fn a_board_without_external_memory_is_refused() -> Result<()> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn/model.gen");
-    let said = build_external(LM3S6965EVB, "parity", &model).map_or_else(|e| e.to_string(), |_| "nothing".into());
+    let said = build_external(LM3S6965EVB, "qemu-parity", &model).map_or_else(|e| e.to_string(), |_| "nothing".into());
     assert!(said.contains("lm3s6965evb has no memory for an external model"), "{said}");
     Ok(())
 }
@@ -64,7 +65,7 @@ fn a_board_without_external_memory_is_refused() -> Result<()> {
 #[test]
 fn a_program_with_a_model_of_its_own_takes_no_other() -> Result<()> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn/model.gen");
-    let program = build(MPS2_AN386, "parity", None)?;
+    let program = build(MPS2_AN386, "qemu-parity", None)?;
     let said =
         on_board(MPS2_AN386, &program, &options(Some(&model))).map_or_else(|e| e.to_string(), |_| "nothing".into());
     assert!(said.contains("the program has a model of its own"), "{said}");

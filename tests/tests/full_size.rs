@@ -8,9 +8,9 @@ mod models;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN500};
+use firmware_tools::count::count;
 use workspace_tests::budget::check_instructions;
-use workspace_tests::count::count;
-use workspace_tests::firmware::{Board, MPS2_AN386, MPS2_AN500};
 
 /// RAM that the engine may take: workspace, structs, stack.
 const RAM: usize = 256 * 1024;

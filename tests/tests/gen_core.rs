@@ -5,10 +5,11 @@ use std::process::{Command, Output, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
-use firmware::model::BLOB;
+use firmware_tools::boards::{MPS2_AN385, MPS2_AN386, MPS2_AN505};
+use firmware_tools::build::root;
+use firmware_tools::model::BLOB;
 use gen_core::Model;
 use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, PORTABLE};
-use workspace_tests::firmware::{MPS2_AN385, MPS2_AN386, MPS2_AN505, root};
 
 const V6M: &str = "thumbv6m-none-eabi";
 const V7M: &str = MPS2_AN385.triple;
@@ -98,17 +99,19 @@ fn two_versions_in_one_program_are_refused_by_name() -> Result<()> {
     Ok(())
 }
 
-/// A code block of docs/own-firmware.md.
+/// A code block of the README's chapter for other firmware.
 fn block(first: &str) -> Result<String> {
-    let page = fs::read_to_string(root()?.join("docs/own-firmware.md"))?;
-    let mut blocks = page.split("```rust\n").skip(1).filter_map(|rest| rest.split("```\n").next());
+    let readme = fs::read_to_string(root()?.join("README.md"))?;
+    let chapter = readme.split("\n## In your own firmware\n").nth(1).context("the chapter")?;
+    let chapter = chapter.split("\n## ").next().unwrap_or_default();
+    let mut blocks = chapter.split("```rust\n").skip(1).filter_map(|rest| rest.split("```\n").next());
     Ok(blocks.find(|block| block.starts_with(first)).with_context(|| format!("no block {first:?}"))?.to_owned())
 }
 
-/// The documented build script, with the features for gen-core on the chip that the build script does not
+/// The README's build script, with the features for gen-core on the chip that the build script does not
 /// know of: the number is the one of the chip's kernels.
 #[test]
-fn the_documented_build_script_sizes_a_workspace_for_any_kernels() -> Result<()> {
+fn the_readme_sizes_a_workspace_for_any_kernels() -> Result<()> {
     let gen_core = root()?.join("gen-core");
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("model.gen"), BLOB)?;

@@ -4,10 +4,11 @@
 mod models;
 
 use anyhow::Result;
+use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547};
+use firmware_tools::build::build;
+use firmware_tools::count::count;
+use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use workspace_tests::budget::{check_instructions, instructions_known};
-use workspace_tests::count::count;
-use workspace_tests::firmware::{Board, MPS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547, build};
-use workspace_tests::qemu::{LIMIT, Options, Qemu};
 
 /// Counts the small networks, and reports what all of them are off their budgets.
 fn check(board: Board) -> Result<()> {
@@ -56,7 +57,7 @@ fn of_a_cortex_m55() -> Result<()> {
 
 #[test]
 fn time_that_does_not_count_instructions_is_refused() -> Result<()> {
-    let program = build(MPS2_AN386, "count", None)?;
+    let program = build(MPS2_AN386, "qemu-count-instructions", None)?;
     let options = Options { real_time: true, limit: Some(LIMIT), ..Options::default() };
     let mut log = String::new();
     let code = Qemu::start(MPS2_AN386, &program, &options)?.finish(|line| log.extend([line, "\n"]))?;
@@ -69,7 +70,7 @@ fn time_that_does_not_count_instructions_is_refused() -> Result<()> {
 #[test]
 fn no_budget_is_of_something_that_nobody_counts() -> Result<()> {
     for [machine, network, variant] in instructions_known()? {
-        let counted = MPS.iter().any(|board| {
+        let counted = HEADLESS_BOARDS.iter().any(|board| {
             board.name == machine
                 && models::counted_on(*board).contains(&&*network)
                 && models::variants_of(&network).iter().any(|v| v.name == variant)

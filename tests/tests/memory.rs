@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use firmware::model::{BLOB, MODEL_LEN, ROOM_FOR_CODE};
+use firmware_build::ROOM_FOR_CODE;
+use firmware_tools::boards::{Board, EMULATED_BOARDS, HEADLESS_BOARDS, LM3S6965EVB, MPS2_AN386, MPS3_AN547};
+use firmware_tools::build::{build, build_debug, build_with};
+use firmware_tools::count::INT8;
+use firmware_tools::elf::MemoryUsage;
+use firmware_tools::model::{BLOB, MODEL_LEN};
+use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use gen_core::Model;
 use workspace_tests::budget::check_flash;
-use workspace_tests::count::INT8;
-use workspace_tests::elf::Bill;
-use workspace_tests::firmware::{
-    BOARDS, Board, LM3S6965EVB, MPS, MPS2_AN386, MPS3_AN547, build, build_debug, build_with,
-};
-use workspace_tests::qemu::{LIMIT, Options, Qemu};
 
 /// Bytes of stack that a program has used when its log says so, in a line with `mark`.
 fn stack_used(board: Board, elf: &[u8], mark: &str) -> Result<u64> {
@@ -23,9 +23,9 @@ fn stack_used(board: Board, elf: &[u8], mark: &str) -> Result<u64> {
 
 fn check(board: Board, program: &str, mark: &str) -> Result<()> {
     let elf = build(board, program, None)?;
-    let bill = Bill::of(&elf)?;
+    let bill = MemoryUsage::of(&elf)?;
     let used = stack_used(board, &elf, mark)?;
-    let Bill { flash, statics, stack } = bill;
+    let MemoryUsage { flash, statics, stack } = bill;
     let workspace = Model::parse(BLOB)?.workspace_plan(&INT8.tiling(board)).bytes();
     println!("{program} on {}:", board.name);
     println!("  flash {flash:>7} of {} bytes, {MODEL_LEN} of them the model", board.flash);
@@ -46,14 +46,14 @@ fn check(board: Board, program: &str, mark: &str) -> Result<()> {
 
 #[test]
 fn the_product_fits_the_lm3s6965() -> Result<()> {
-    check(LM3S6965EVB, "frog", "stack used ")
+    check(LM3S6965EVB, "qemu-oled", "stack used ")
 }
 
 /// As one debugs it, nothing is optimised away: large arrays must not be made on the stack even so.
 #[test]
 fn a_debug_build_has_enough_stack() -> Result<()> {
-    let elf = build_debug(MPS2_AN386, "parity", None)?;
-    let (used, stack) = (stack_used(MPS2_AN386, &elf, "stack: ")?, Bill::of(&elf)?.stack);
+    let elf = build_debug(MPS2_AN386, "qemu-parity", None)?;
+    let (used, stack) = (stack_used(MPS2_AN386, &elf, "stack: ")?, MemoryUsage::of(&elf)?.stack);
     println!("parity on mps2-an386, not optimised: {used} bytes of {stack}");
     assert!(used < stack, "{used} bytes of {stack}");
     Ok(())
@@ -61,7 +61,7 @@ fn a_debug_build_has_enough_stack() -> Result<()> {
 
 #[test]
 fn the_proof_fits_all_boards() -> Result<()> {
-    BOARDS.into_iter().try_for_each(|board| check(board, "parity", "stack: "))
+    EMULATED_BOARDS.into_iter().try_for_each(|board| check(board, "qemu-parity", "stack: "))
 }
 
 /// What `trainer inspect` says fits must be what the firmware's build lets through.
@@ -74,14 +74,14 @@ fn trainer_and_firmware_keep_the_same_room_for_code() {
 #[test]
 fn gen_core_is_as_small_as_it_was() -> Result<()> {
     let mut targets = BTreeMap::new();
-    for board in MPS {
+    for board in HEADLESS_BOARDS {
         // The target of the Cortex-M55 is that of the M33: a feature gives it other kernels.
         let target = if board == MPS3_AN547 { format!("{}+mve", board.triple) } else { board.triple.to_owned() };
         if targets.contains_key(&target) {
             continue; // what is compiled for a core is the same on all its boards
         }
-        let flash = |program| Ok::<_, anyhow::Error>(Bill::of(&build_with(board, program, None, &["bare"])?)?.flash);
-        let bytes = flash("bare")? - MODEL_LEN as u64 - flash("bare-empty")?;
+        let flash = |program| Ok::<_, anyhow::Error>(MemoryUsage::of(&build_with(board, program, None, &[])?)?.flash);
+        let bytes = flash("size-probe")? - MODEL_LEN as u64 - flash("size-probe-empty")?;
         println!("{target}: {bytes}");
         targets.insert(target, bytes);
     }

@@ -11,18 +11,19 @@ use std::env;
 use std::ops::Range;
 
 use anyhow::{Context, Result};
-use firmware::app::StartError;
-use firmware::model::BLOB;
-use firmware::settings::Mode;
-use firmware::ssd0323::{BLACK, HEIGHT, Interface, Memory, Ssd0323, WIDTH};
-use firmware::view;
+use emulated_boards::ssd0323::{BLACK, FrameBuffer, HEIGHT, Interface, Ssd0323, WIDTH};
+use firmware_app::app::StartError;
+use firmware_app::settings::Mode;
+use firmware_app::view;
+use firmware_tools::boards::{LM3S6965EVB, MPS2_AN386};
+use firmware_tools::build::{build, root};
+use firmware_tools::count::INT8;
+use firmware_tools::model::BLOB;
+use firmware_tools::pictures::on_board;
+use firmware_tools::qemu::{LIMIT, Options, Qemu};
+use firmware_tools::replay::Replay;
 use gen_core::aligned;
 use gen_core::{Model, WorkspaceTooSmall};
-use workspace_tests::count::INT8;
-use workspace_tests::firmware::{LM3S6965EVB, MPS2_AN386, build, root};
-use workspace_tests::pictures::on_board;
-use workspace_tests::qemu::{LIMIT, Options, Qemu};
-use workspace_tests::replay::Replay;
 
 /// A display on no chip: the driver's copy of its memory is all that is looked at.
 struct Nowhere;
@@ -48,14 +49,14 @@ fn greys(display: &Oled<'_>) -> Vec<u8> {
 fn start(settings: &[&str]) -> Result<Qemu> {
     let settings = settings.iter().map(|&word| word.to_owned()).collect();
     let options = Options { settings, limit: Some(LIMIT), ..Options::default() };
-    Qemu::start(LM3S6965EVB, &build(LM3S6965EVB, "frog", None)?, &options)
+    Qemu::start(LM3S6965EVB, &build(LM3S6965EVB, "qemu-oled", None)?, &options)
 }
 
 /// Has somebody play with an OLED and a copy of it on the host.
 fn beside(mode: Mode, play: impl FnOnce(&mut Replay<'_, Oled<'_>>) -> Result<()>) -> Result<()> {
     let model = Model::parse(BLOB)?;
     let mut workspace = vec![0; model.workspace_len()];
-    let mut memory: Memory = BLACK;
+    let mut memory: FrameBuffer = BLACK;
     let mut display = Ssd0323::new(Nowhere, &mut memory);
     play(&mut Replay::new(&model, &mut workspace, &mut display, mode)?)
 }
@@ -240,7 +241,7 @@ fn sealed() -> Result<Vec<Vec<u8>>> {
 #[test]
 fn a_damaged_model_is_named_on_the_display() -> Result<()> {
     let flips = env::var("FLIPS").map_or(Ok(8), |n| n.parse()).context("FLIPS is a number")?;
-    let (oled, headless) = (build(LM3S6965EVB, "frog", None)?, build(MPS2_AN386, "parity", None)?);
+    let (oled, headless) = (build(LM3S6965EVB, "qemu-oled", None)?, build(MPS2_AN386, "qemu-parity", None)?);
     let options = Options { limit: Some(LIMIT), ..Options::default() };
     let (damaged, sealed) = (damaged(flips), sealed()?);
     println!("{} damaged models, {} of them with a checksum that is right", damaged.len() + sealed.len(), sealed.len());
@@ -302,7 +303,7 @@ fn a_missing_display_stops_nothing() -> Result<()> {
             said.remove(5);
         }
         let expected = [
-            "ERROR the display fails, check its wires: Stuck",
+            "ERROR the display fails, check its wires: BusTimeout",
             "INFO  picture 41",
             "INFO  picture 42",
             "INFO  the display works again",

@@ -1,35 +1,75 @@
-//! A board and a display outside of the firmware, written against its public API alone.
+//! The template: a board and a display outside of the firmware, written against its public API alone, and copies
+//! of it as somebody would make them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
-use firmware::model::BLOB;
+use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN505};
+use firmware_tools::build::root;
+use firmware_tools::model::BLOB;
+use firmware_tools::pictures::on_host;
+use firmware_tools::qemu::{DAMAGED, LIMIT, Options, Qemu, log_lines};
+use firmware_tools::replay::Drawn;
 use gen_core::Model;
 use gen_core::plan::{ARMV7EM, ARMV7M};
 use object::Endianness;
 use object::read::elf::ElfFile32;
 use object::{Object, ObjectSymbol};
-use workspace_tests::firmware::{Board, MPS2_AN386, MPS2_AN505, root};
-use workspace_tests::pictures::on_host;
-use workspace_tests::qemu::{DAMAGED, LIMIT, Options, Qemu, log_lines};
-use workspace_tests::replay::Drawn;
 
-/// Builds a program of the crate for a board.
-fn built(board: Board, program: &str, features: &str) -> Result<Vec<u8>> {
+/// The template, as it is.
+fn template() -> Result<PathBuf> {
+    Ok(root()?.join("firmware/template"))
+}
+
+/// A copy of the template, as somebody would make it elsewhere, with another program, if there is one, and with
+/// changes: file, text, text instead.
+fn copied(name: &str, program: Option<&str>, changes: &[(&str, &str, &str)]) -> Result<PathBuf> {
     let root = root()?;
-    let target = root.join("target").join("out-of-tree");
+    let copy = root.join("target/template-copies").join(name);
+    for file in ["Cargo.toml", "Cargo.lock", "build.rs", "board.toml", "memory.x", "src/main.rs", "src/paper.rs"] {
+        let to = copy.join(file);
+        fs::create_dir_all(to.parent().context("a folder")?)?;
+        let mut text = fs::read_to_string(template()?.join(file)).with_context(|| file.to_owned())?;
+        if file == "Cargo.toml" {
+            let firmware = format!("path = \"{}/", root.join("firmware").display());
+            text = text.replace("path = \"../../", &format!("path = \"{}/", root.display()));
+            text = text.replace("path = \"../", &firmware);
+        }
+        if let Some(program) = program.filter(|_| file == "src/main.rs") {
+            program.clone_into(&mut text);
+        }
+        for (_, from, into) in changes.iter().filter(|(changed, ..)| *changed == file) {
+            ensure!(text.contains(from), "{file} of the template has no {from:?} to change");
+            text = text.replace(from, into);
+        }
+        // What has not changed need not be built again.
+        if fs::read_to_string(&to).ok().as_ref() != Some(&text) {
+            fs::write(&to, text)?;
+        }
+    }
+    Ok(copy)
+}
+
+/// Builds the program of a package for a board.
+fn built(board: Board, package: &Path) -> Result<Vec<u8>> {
+    // Cargo puts all of them in the same place: one after the other.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let target = root()?.join("target").join("template");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "-q", "--release", "--locked", "--target", board.triple]);
-    cargo.args(["--bin", program, "--features", features]);
-    cargo.arg("--manifest-path").arg(root.join("tests/out-of-tree/Cargo.toml"));
+    cargo.current_dir(package).args(["build", "-q", "--release", "--offline", "--target", board.triple]);
+    if package == template()? {
+        cargo.arg("--locked");
+    }
     cargo.arg("--target-dir").arg(&target).env("RUSTFLAGS", "-D warnings").stdin(Stdio::null());
     let output = cargo.output().context("cannot run cargo")?;
     ensure!(output.status.success(), "it does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    Ok(fs::read(target.join(Path::new(board.triple)).join("release").join(program))?)
+    Ok(fs::read(target.join(board.triple).join("release/own-board"))?)
 }
 
 fn started(board: Board, program: &[u8]) -> Result<Qemu> {
@@ -37,8 +77,8 @@ fn started(board: Board, program: &[u8]) -> Result<Qemu> {
 }
 
 /// Runs the board: it says that its workspace has `workspace` bytes, and draws the host's picture.
-fn draws(board: Board, features: &str, workspace: usize) -> Result<()> {
-    let mut qemu = started(board, &built(board, "own-board", features)?)?;
+fn draws(board: Board, package: &Path, workspace: usize) -> Result<()> {
+    let mut qemu = started(board, &built(board, package)?)?;
     let first = qemu.wait_for("workspace ")?;
     ensure!(first.ends_with(&format!("workspace {workspace} bytes")), "not {workspace}: {first}");
     let line = qemu.wait_for("picture 42 drawn")?;
@@ -50,7 +90,7 @@ fn draws(board: Board, features: &str, workspace: usize) -> Result<()> {
 
 #[test]
 fn it_builds_and_draws_the_same_picture() -> Result<()> {
-    draws(MPS2_AN386, "", Model::parse(BLOB)?.workspace_plan(&ARMV7EM).bytes())
+    draws(MPS2_AN386, &template()?, Model::parse(BLOB)?.workspace_plan(&ARMV7EM).bytes())
 }
 
 #[test]
@@ -58,7 +98,16 @@ fn the_workspace_fits_the_kernels_that_only_gen_core_was_told_of() -> Result<()>
     let model = Model::parse(BLOB)?;
     let (dsp, mla) = (model.workspace_plan(&ARMV7EM).bytes(), model.workspace_plan(&ARMV7M).bytes());
     ensure!(dsp < mla, "there is no difference to be seen");
-    draws(MPS2_AN505, "no-dsp", mla)
+    let changes = [
+        ("Cargo.toml", "features = [] }", "features = [\"no-dsp\"] }"),
+        ("Cargo.toml", "cortex-m-rt = \"0.7.7\"", "cortex-m-rt = { version = \"0.7.7\", features = [\"set-msplim\"] }"),
+        ("board.toml", MPS2_AN386.triple, MPS2_AN505.triple),
+        ("board.toml", "flash = { origin = 0,", "flash = { origin = 0x1000_0000,"),
+        ("board.toml", "0x2000_0000", "0x3800_0000"),
+        ("memory.x", "0x00000000", "0x10000000"),
+        ("memory.x", "0x2000", "0x3800"),
+    ];
+    draws(MPS2_AN505, &copied("no-dsp", None, &changes)?, mla)
 }
 
 /// The bytes of the log that a debugger would find in the memory of a program.
@@ -81,7 +130,15 @@ fn unread(qemu: &mut Qemu, program: &[u8]) -> Result<Vec<u8>> {
 
 #[test]
 fn a_log_that_nobody_reads_loses_whole_lines_and_says_how_many() -> Result<()> {
-    let program = built(MPS2_AN386, "rtt", "rtt")?;
+    let changes = [
+        ("Cargo.toml", "features = [\"semihosting\"] }", "features = [\"rtt\"] }"),
+        (
+            "Cargo.toml",
+            "[build-dependencies]",
+            "defmt = \"1.2\"\nsemihosting = { version = \"0.1.25\", features = [\"stdio\"] }\n\n[build-dependencies]",
+        ),
+    ];
+    let program = built(MPS2_AN386, &copied("rtt", Some(include_str!("template/rtt.rs")), &changes)?)?;
     let mut qemu = started(MPS2_AN386, &program)?;
     let mut lines = Vec::new();
     while lines.last().is_none_or(|line: &String| !line.contains("and short again")) {

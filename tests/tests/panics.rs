@@ -2,14 +2,15 @@
 //! nothing inside that a panic goes through, with the kernels for any of the boards.
 
 use anyhow::{Result, ensure};
-use workspace_tests::elf::panics;
-use workspace_tests::firmware::{MPS2_AN385, MPS2_AN386, MPS2_AN505, MPS3_AN547, build, build_with};
+use firmware_tools::boards::{MPS2_AN385, MPS2_AN386, MPS2_AN505, MPS3_AN547};
+use firmware_tools::build::{build, build_with};
+use firmware_tools::elf::panics;
 
 #[test]
 fn the_inference_path_cannot_panic() -> Result<()> {
     // The M7 has the M4's target.
     for board in [MPS2_AN385, MPS2_AN386, MPS2_AN505, MPS3_AN547] {
-        let found = panics(&build_with(board, "bare", None, &["bare"])?)?;
+        let found = panics(&build_with(board, "size-probe", None, &[])?)?;
         ensure!(found.is_empty(), "{}: a panic is linked, as {found:#?}", board.name);
     }
     Ok(())
@@ -20,7 +21,7 @@ fn the_inference_path_cannot_panic() -> Result<()> {
 fn a_program_that_can_panic_is_noticed() -> Result<()> {
     for found in [
         panics(&build(MPS2_AN386, "fault-panic", None)?)?,
-        panics(&build_with(MPS2_AN386, "bare", None, &["bare", "portable"])?)?,
+        panics(&build_with(MPS2_AN386, "size-probe", None, &["portable"])?)?,
     ] {
         ensure!(found.iter().any(|name| name.contains("panic_fmt")), "no panic in {found:?}");
     }

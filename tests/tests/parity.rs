@@ -5,12 +5,13 @@ mod models;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use firmware::model::BLOB;
-use firmware::picture::PARITY_SEEDS;
-use workspace_tests::firmware::{BOARDS, LM3S6965EVB, build, build_on_host};
+use firmware_app::picture::PARITY_SEEDS;
+use firmware_tools::boards::{EMULATED_BOARDS, LM3S6965EVB};
+use firmware_tools::build::{build, build_on_host};
+use firmware_tools::model::BLOB;
+use firmware_tools::pictures::{on_board, on_host};
+use firmware_tools::qemu::{LIMIT, Options};
 use workspace_tests::golden;
-use workspace_tests::pictures::{on_board, on_host};
-use workspace_tests::qemu::{LIMIT, Options};
 
 fn options(settings: &[&str]) -> Options {
     let settings = settings.iter().map(|&word| word.to_owned()).collect();
@@ -42,8 +43,8 @@ fn the_model_draws_the_same_everywhere() -> Result<()> {
         print("host", name, &lines);
         assert_eq!(lines, host.lines, "{name}");
     }
-    for board in BOARDS {
-        let (chip, log) = on_board(board, &build(board, "parity", None)?, &options(&[]))?;
+    for board in EMULATED_BOARDS {
+        let (chip, log) = on_board(board, &build(board, "qemu-parity", None)?, &options(&[]))?;
         assert!(log.iter().all(|line| line.starts_with("INFO")), "{}: {log:#?}", board.name);
         print(board.name, "firmware", &chip.lines);
         assert_eq!(chip.lines, host.lines, "{}", board.name);
@@ -59,8 +60,8 @@ fn so_does_another_model() -> Result<()> {
     let path = folder.path().join("tiny.gen");
     std::fs::write(&path, &blob)?;
     let host = on_host(&blob, &PARITY_SEEDS)?;
-    for board in BOARDS {
-        let program = build(board, "parity", Some(&path)).context("with another model")?;
+    for board in EMULATED_BOARDS {
+        let program = build(board, "qemu-parity", Some(&path)).context("with another model")?;
         assert!(on_board(board, &program, &options(&[]))?.0 == host, "{}", board.name);
     }
     Ok(())
@@ -68,7 +69,7 @@ fn so_does_another_model() -> Result<()> {
 
 #[test]
 fn one_picture_can_be_asked_for() -> Result<()> {
-    let program = build(LM3S6965EVB, "parity", None)?;
+    let program = build(LM3S6965EVB, "qemu-parity", None)?;
     let (chip, _) = on_board(LM3S6965EVB, &program, &options(&["seed=77"]))?;
     assert!(chip == on_host(BLOB, &[77])?, "{:?}", chip.lines);
     Ok(())

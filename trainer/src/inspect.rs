@@ -8,35 +8,13 @@ use gen_core::{Engine, Model, Shape};
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use crate::cost::{CORES, Core};
+use crate::boards::{self, Board};
+use crate::cost::CORES;
 
-/// Flash that everything but the model is allowed: code, fonts, drivers. `firmware/build.rs` keeps as much.
+/// Flash that everything but the model is allowed: code, fonts, drivers. `firmware/build-support` keeps as much.
 pub const CODE_FLASH: usize = 120 * 1024;
 /// RAM that everything but the model is allowed: stack, logging, drivers.
 pub const CODE_RAM: usize = 20 * 1024;
-
-/// A microcontroller board.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Board {
-    /// Name.
-    pub name: &'static str,
-    /// Bytes of flash; where code runs from external flash, that.
-    pub flash: usize,
-    /// Bytes of internal RAM.
-    pub ram: usize,
-    /// Its processor.
-    pub core: Core,
-}
-
-/// The boards that [`inspect`] looks at, smallest RAM first.
-pub const BOARDS: [Board; 6] = [
-    Board { name: "lm3s6965evb (QEMU)", flash: 256 << 10, ram: 64 << 10, core: Core::Mla },
-    Board { name: "micro:bit v2", flash: 512 << 10, ram: 128 << 10, core: Core::Dsp },
-    Board { name: "Nucleo-F411RE", flash: 512 << 10, ram: 128 << 10, core: Core::Dsp },
-    Board { name: "STM32F429I-DISC1", flash: 2 << 20, ram: 192 << 10, core: Core::Dsp },
-    Board { name: "nRF52840-DK", flash: 1 << 20, ram: 256 << 10, core: Core::Dsp },
-    Board { name: "Raspberry Pi Pico 2", flash: 4 << 20, ram: 520 << 10, core: Core::Dsp },
-];
 
 /// What [`inspect`] found out about a model. All sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,7 +82,7 @@ pub struct FormRow {
 }
 
 /// Whether a board has room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BoardFit {
     /// The board.
     pub board: Board,
@@ -165,12 +143,12 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         workspaces,
         instructions: std::array::from_fn(|core| layers.iter().map(|l| l.now().instructions[core]).sum()),
         structs,
-        boards: BOARDS
-            .iter()
-            .map(|&board| BoardFit {
-                board,
+        boards: boards::all()
+            .into_iter()
+            .map(|board| BoardFit {
                 flash_left: left(board.flash, flash + CODE_FLASH),
                 ram_left: left(board.ram, workspaces[board.core as usize].bytes() + structs + CODE_RAM),
+                board,
             })
             .collect(),
         layers,

@@ -26,6 +26,7 @@
 
 pub mod augment;
 pub mod bench;
+pub mod boards;
 pub mod card;
 pub mod config;
 pub mod cost;

@@ -3,7 +3,9 @@
 #![allow(dead_code)] // every test file uses another part
 
 use anyhow::Result;
-use firmware::model::BLOB;
+use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN500, MPS3_AN547};
+use firmware_tools::count::{Count, FAST, INT8, Network, PORTABLE, Variant};
+use firmware_tools::model::BLOB;
 use gen_core::Model;
 use gen_core::aligned;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
@@ -11,8 +13,6 @@ use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::quantise::QuantModel;
 use trainer::quantise::forms::{self, Wish};
-use workspace_tests::count::{Count, FAST, INT8, Network, PORTABLE, Variant};
-use workspace_tests::firmware::{Board, MPS2_AN386, MPS2_AN500, MPS3_AN547};
 
 /// A model file with these layers.
 pub fn random(name: &str, latent: u16, layers: &[LayerSpec]) -> Result<Vec<u8>> {

@@ -179,7 +179,7 @@ pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
             .x_label_area_size(BELOW)
             .y_label_area_size(LEFT)
             .build_cartesian_2d(0..last, lowest..highest + margin)?;
-                chart
+        chart
             .configure_mesh()
             .x_desc("step")
             .y_desc(loss.axis_label())

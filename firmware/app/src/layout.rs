@@ -1,0 +1,368 @@
+//! Where things stand on a display of any size: the picture, as large as it goes by whole
+//! factors; text beside or below it, if there is room; and a grid of many pictures.
+
+use core::fmt;
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use gen_core::Shape;
+
+/// Pixels between the picture and text beside it, and at the most between text and the edges of the display.
+const GAP: u32 = 4;
+/// Fewest pictures across and down that make a grid worth the name.
+const GRID: u32 = 3;
+
+/// The picture is larger than the display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DisplayTooSmall {
+    /// Shape of the picture.
+    pub picture: Shape,
+    /// Size of the display, in pixels.
+    pub display: Size,
+}
+
+impl fmt::Display for DisplayTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Size { width, height } = self.display;
+        write!(f, "pictures of {}x{} pixels do not fit this display of ", self.picture.width, self.picture.height)?;
+        write!(f, "{width}x{height}")
+    }
+}
+
+impl core::error::Error for DisplayTooSmall {}
+
+/// The size of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FontSize {
+    /// 6x10 pixels.
+    Small,
+    /// 6x13 pixels, bold.
+    Bold,
+    /// 10x20 pixels.
+    Large,
+}
+
+impl FontSize {
+    /// Size of a letter, in pixels.
+    pub const fn letter(self) -> Size {
+        match self {
+            Self::Small => Size::new(6, 10),
+            Self::Bold => Size::new(6, 13),
+            Self::Large => Size::new(10, 20),
+        }
+    }
+}
+
+/// Room for a piece of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextBox {
+    /// Its top left corner.
+    pub at: Point,
+    /// Letters in it.
+    pub columns: usize,
+    /// Their size.
+    pub font: FontSize,
+    /// Whether text stands at the right of it.
+    pub right: bool,
+}
+
+impl TextBox {
+    const fn new(x: u32, y: u32, columns: usize, font: FontSize) -> Self {
+        Self { at: Point::new(x as i32, y as i32), columns, font, right: false }
+    }
+
+    const fn at_right(self) -> Self {
+        Self { right: true, ..self }
+    }
+}
+
+/// Room for what is said about a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    /// Says what the number is.
+    pub caption: Option<TextBox>,
+    /// The picture's number, 10 digits at the most.
+    pub number: TextBox,
+    /// The number of the picture that it turns into.
+    pub next: TextBox,
+    /// What the app does.
+    pub mode: TextBox,
+    /// How long the picture took.
+    pub time: TextBox,
+}
+
+/// A grid of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Top left corner of the first.
+    pub origin: Point,
+    /// How many times as large as the model draws them.
+    pub scale: u32,
+    /// Pictures in a row.
+    pub columns: u32,
+    /// Rows.
+    pub rows: u32,
+    /// From one to the next, in pixels.
+    pub pitch: Size,
+    /// Whether it leaves no room for text.
+    pub covers_text: bool,
+}
+
+impl Grid {
+    /// The top left corner of picture `i`.
+    pub fn place(&self, i: u32) -> Point {
+        let (x, y) = (i % self.columns * self.pitch.width, i / self.columns * self.pitch.height);
+        self.origin + Point::new(x as i32, y as i32)
+    }
+
+    /// How many pictures.
+    pub fn len(&self) -> u32 {
+        self.columns * self.rows
+    }
+
+    /// Whether there is none; there always is one.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills an area with pictures of this size in the middle of it.
+    fn fill(area: Size, one: Size, scale: u32, covers_text: bool) -> Self {
+        let (columns, rows) = (area.width / one.width, area.height / one.height);
+        // What is left over goes between the pictures, and around all of them.
+        let between = |whole: u32, n: u32, size: u32| size + ((whole - n * size) / (n + 1)).min(GAP);
+        let pitch = Size::new(between(area.width, columns, one.width), between(area.height, rows, one.height));
+        let around = |whole: u32, n: u32, pitch: u32, size: u32| ((whole - (n - 1) * pitch - size) / 2) as i32;
+        let x = around(area.width, columns, pitch.width, one.width);
+        let y = around(area.height, rows, pitch.height, one.height);
+        Self { origin: Point::new(x, y), scale, columns, rows, pitch, covers_text }
+    }
+}
+
+/// Where everything stands, seen from the display's top left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// How many times as large as the model draws it a picture is.
+    pub scale: u32,
+    /// A single picture.
+    pub picture: Rectangle,
+    /// Text about it, if there is room.
+    pub text: Option<Text>,
+    /// Many pictures.
+    pub grid: Grid,
+}
+
+impl Layout {
+    /// Lays out pictures of this shape.
+    ///
+    /// # Errors
+    /// [`DisplayTooSmall`]
+    pub fn new(display: Size, picture: Shape) -> Result<Self, DisplayTooSmall> {
+        let one = Size::new(picture.width.into(), picture.height.into());
+        let largest = largest(display, one, 1);
+        if largest == 0 {
+            return Err(DisplayTooSmall { picture, display });
+        }
+        // A little smaller is worth it, if that makes room for text.
+        let scales = [largest, if largest >= 4 { largest - 1 } else { largest }];
+        let with_text = scales.into_iter().find_map(|scale| Some((scale, Placed::new(display, one * scale)?)));
+        let (scale, placed) = match with_text {
+            Some((scale, placed)) => (scale, Some(placed)),
+            None => (largest, None),
+        };
+        let size = one * scale;
+        // The area that text leaves, and the part of it for a single picture.
+        let area = placed.map_or(display, |placed| placed.leaves);
+        let top_left = Point::new((area.width - size.width) as i32 / 2, (area.height - size.height) as i32 / 2);
+        Ok(Self {
+            scale,
+            picture: Rectangle::new(top_left, size),
+            text: placed.map(|placed| placed.text),
+            grid: Self::grid(display, area, one),
+        })
+    }
+
+    fn grid(display: Size, area: Size, one: Size) -> Grid {
+        for (area, covers_text) in [(area, false), (display, area != display)] {
+            let scale = largest(area, one, GRID);
+            if scale > 0 {
+                return Grid::fill(area, one * scale, scale, covers_text);
+            }
+        }
+        Grid::fill(display, one, 1, area != display)
+    }
+}
+
+/// The largest factor that leaves room for `n` pictures across and down.
+fn largest(area: Size, one: Size, n: u32) -> u32 {
+    (area.width / (one.width * n)).min(area.height / (one.height * n))
+}
+
+/// Text, and the area that it leaves for pictures: from the display's top left corner.
+#[derive(Clone, Copy)]
+struct Placed {
+    text: Text,
+    leaves: Size,
+}
+
+impl Placed {
+    /// Finds room for text beside or below a picture of this size.
+    fn new(display: Size, picture: Size) -> Option<Self> {
+        let (beside, below) = (display.width - picture.width, display.height - picture.height);
+        if beside >= GAP + 10 * 6 && display.height >= 64 {
+            return Some(Self::beside(display, picture.width));
+        }
+        for font in [FontSize::Large, FontSize::Bold] {
+            let letter = font.letter();
+            if below >= 2 * letter.height && display.width >= 20 * letter.width {
+                return Some(Self::in_two_lines(display, below, font));
+            }
+        }
+        (below >= 13 && display.width >= 40 * 6).then(|| Self::in_one_line(display, below))
+    }
+
+    fn beside(display: Size, width: u32) -> Self {
+        let x = width + GAP;
+        let columns = (((display.width - x) / 6) as usize).min(12);
+        let field = |y, font| TextBox::new(x, y, columns, font);
+        let text = Text {
+            caption: Some(field(2, FontSize::Small)),
+            number: field(13, FontSize::Bold),
+            next: field(28, FontSize::Small),
+            mode: field(42, FontSize::Small),
+            time: field(53, FontSize::Small),
+        };
+        Self { text, leaves: Size::new(width, display.height) }
+    }
+
+    /// Number and time above, mode and next below: 20 letters.
+    fn in_two_lines(display: Size, below: u32, font: FontSize) -> Self {
+        let Size { width, height } = font.letter();
+        // What is left over keeps the text off the edges.
+        let side = ((display.width - 20 * width) / 2).min(GAP);
+        let under = ((below - 2 * height) / 2).min(GAP);
+        let right = |columns: u32| display.width - side - columns * width;
+        let (first, second) = (display.height - under - 2 * height, display.height - under - height);
+        let text = Text {
+            caption: None,
+            number: TextBox::new(side, first, 10, font),
+            time: TextBox::new(right(8), first, 8, font).at_right(),
+            next: TextBox::new(side, second, 12, font),
+            mode: TextBox::new(right(7), second, 7, font).at_right(),
+        };
+        Self { text, leaves: Size::new(display.width, first) }
+    }
+
+    /// Number, next, mode, time: 37 letters, and room for three more.
+    fn in_one_line(display: Size, below: u32) -> Self {
+        let y = display.height - below + (below - 13).div_ceil(2);
+        let font = FontSize::Bold;
+        // That room goes between them, and to both sides.
+        let left = display.width - 37 * 6;
+        let side = ((left - 3 * GAP) / 2).min(GAP);
+        let between = ((left - 2 * side) / 3).min(6);
+        let time = display.width - side - 8 * 6;
+        let text = Text {
+            caption: None,
+            number: TextBox::new(side, y, 10, font),
+            next: TextBox::new(side + 10 * 6 + between, y, 12, font),
+            mode: TextBox::new(time - between - 7 * 6, y, 7, font),
+            time: TextBox::new(time, y, 8, font).at_right(),
+        };
+        Self { text, leaves: Size::new(display.width, display.height - below) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn layout(width: u32, height: u32) -> Layout {
+        Layout::new(Size::new(width, height), Shape::new(32, 32, 3)).expect("it fits")
+    }
+
+    #[test]
+    fn nothing_overlaps_or_leaves_any_display() {
+        let squares = (32..400).step_by(7).flat_map(|w| (32..400).step_by(5).map(move |h| (w, h)));
+        for (width, height) in squares {
+            let layout = layout(width, height);
+            let display = Rectangle::new(Point::zero(), Size::new(width, height));
+            let mut areas: Vec<Rectangle> = [layout.picture].into();
+            if let Some(text) = layout.text {
+                let fields = [Some(text.number), Some(text.next), Some(text.mode), Some(text.time), text.caption];
+                areas.extend(fields.into_iter().flatten().map(|field| {
+                    let letter = field.font.letter();
+                    Rectangle::new(field.at, Size::new(letter.width * field.columns as u32, letter.height))
+                }));
+            }
+            let inside = |area: &Rectangle| display.intersection(area) == *area;
+            assert!(areas.iter().all(inside), "{width}x{height}: {areas:?}");
+            for (i, a) in areas.iter().enumerate() {
+                for b in &areas[..i] {
+                    assert!(a.intersection(b).is_zero_sized(), "{width}x{height}: {a:?} {b:?}");
+                }
+            }
+
+            let grid = layout.grid;
+            let cells = |i| Rectangle::new(grid.place(i), Size::new(32, 32) * grid.scale);
+            let cells: Vec<_> = (0..grid.len()).map(cells).collect();
+            assert!(!grid.is_empty() && cells.iter().all(inside), "{width}x{height}: {grid:?}");
+            for (i, a) in cells.iter().enumerate() {
+                let others = cells[..i].iter().chain(areas[1..].iter().filter(|_| !grid.covers_text));
+                for b in others {
+                    assert!(a.intersection(b).is_zero_sized(), "{width}x{height}: {a:?} {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn boards_have_large_pictures_and_text() {
+        // Display; times that the picture is enlarged; the grid.
+        let cases = [
+            ((128, 64), 2, (4, 2)),  // OLED: a grid takes all of it
+            ((240, 240), 7, (3, 3)), // Pico-LCD-1.3
+            ((240, 135), 4, (4, 4)), // Pico Display
+            ((240, 320), 7, (3, 4)), // STM32F429 Discovery
+            ((320, 240), 7, (3, 3)), // shield
+            ((128, 160), 4, (4, 4)), // 1.8 inch module
+        ];
+        for ((width, height), scale, (columns, rows)) in cases {
+            let layout = layout(width, height);
+            assert!(layout.text.is_some(), "{width}x{height}");
+            assert_eq!(
+                (layout.scale, layout.grid.columns, layout.grid.rows),
+                (scale, columns, rows),
+                "{width}x{height}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_keeps_off_the_edges() {
+        // Display; pixels at the sides, and below.
+        for ((width, height), side, under) in [((240, 240), 3, 1), ((240, 320), 4, 4), ((128, 160), 4, 3)] {
+            let Some(Text { number, next, mode, time, .. }) = layout(width, height).text else { panic!("no text") };
+            let right = |field: TextBox| field.at.x + (field.columns as u32 * field.font.letter().width) as i32;
+            assert_eq!((number.at.x, next.at.x.min(number.at.x)), (side, side), "{width}x{height}");
+            assert_eq!((right(time), right(mode).max(right(time))), (width as i32 - side, width as i32 - side));
+            let bottom = mode.at.y + mode.font.letter().height as i32;
+            assert!(bottom <= height as i32 - under, "{width}x{height}: {bottom}");
+        }
+    }
+
+    #[test]
+    fn a_picture_gives_way_to_text_but_not_for_long() {
+        assert_eq!((layout(128, 128).scale, layout(128, 128).text.is_some()), (3, true));
+        assert_eq!((layout(64, 64).scale, layout(64, 64).text.is_some()), (2, false));
+    }
+
+    #[test]
+    fn too_small_a_display_is_refused_in_words() {
+        let error = Layout::new(Size::new(64, 64), Shape::new(65, 32, 3)).expect_err("too high");
+        let text: String = error.to_string();
+        assert_eq!(text, "pictures of 32x65 pixels do not fit this display of 64x64");
+    }
+}

@@ -1,0 +1,242 @@
+//! A picture made larger while its rows arrive.
+
+use core::ops::Range;
+
+use gen_core::Shape;
+use gen_core::spec::MAX_SIDE;
+use heapless::Vec;
+
+/// Red, green, blue.
+pub type Rgb = [u8; 3];
+
+/// Enlarges a picture by a whole factor, row by row, interpolating linearly
+/// between the centres of pixels.
+///
+/// Output position `o` lies at `(2·o + 1 − scale) / (2·scale)` of the input, so
+/// an output row needs two input rows: the latest, and the one before, kept here.
+#[derive(Debug)]
+pub struct BilinearUpscaler {
+    scale: u32,
+    height: u32,
+    /// Input rows seen.
+    seen: u32,
+    /// Output rows made.
+    made: u32,
+    before: Vec<Rgb, { MAX_SIDE as usize }>,
+}
+
+impl BilinearUpscaler {
+    /// For pictures of this shape.
+    pub fn new(picture: Shape, scale: u32) -> Self {
+        Self { scale, height: picture.height.into(), seen: 0, made: 0, before: Vec::new() }
+    }
+
+    /// Takes the next input row and hands out the band of output rows that it completes, if any.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn row<E>(&mut self, rgb: &[u8], sink: impl FnOnce(Band<'_>) -> Result<(), E>) -> Result<(), E> {
+        let (row, _) = rgb.as_chunks();
+        let latest = self.seen as i32;
+        self.seen += 1;
+        let top = self.made;
+        while self.made < self.height * self.scale {
+            // Lies between input rows `first` and `first + 1`; beyond the edge, on the row at the edge.
+            let (first, _) = position(self.made, self.scale);
+            if first + 1 > latest && self.seen < self.height {
+                break;
+            }
+            self.made += 1;
+        }
+        let result = if self.made > top {
+            let before = if latest > 0 { &self.before[..] } else { row };
+            sink(Band::new(before, row, latest, self.scale, top..self.made))
+        } else {
+            Ok(())
+        };
+        self.before.clear();
+        // Cannot be full: no picture is wider than MAX_SIDE.
+        let _ = self.before.extend_from_slice(row);
+        result
+    }
+}
+
+/// Input position below (or left of) output position `o`, and the weight of the
+/// one after it, in `1 / (2·scale)`.
+fn position(o: u32, scale: u32) -> (i32, u32) {
+    let (o, scale) = (o as i32, scale as i32);
+    let p = 2 * o + 1 - scale;
+    (p.div_euclid(2 * scale), p.rem_euclid(2 * scale) as u32)
+}
+
+/// Pixels of some output rows, from the left and from above: each with its place.
+#[derive(Debug)]
+pub struct Band<'a> {
+    /// The input row before the latest; at the start that one itself.
+    before: &'a [Rgb],
+    row: &'a [Rgb],
+    /// Number of the latest input row.
+    latest: i32,
+    scale: u32,
+    top: u32,
+    bottom: u32,
+    x: u32,
+    y: u32,
+    /// The input rows around `y`, and the weight of the second.
+    upper: &'a [Rgb],
+    lower: &'a [Rgb],
+    down: u32,
+    /// Input position left of `x`, and the weight of the one right of it.
+    left: i32,
+    right: u32,
+}
+
+impl<'a> Band<'a> {
+    fn new(before: &'a [Rgb], row: &'a [Rgb], latest: i32, scale: u32, rows: Range<u32>) -> Self {
+        let (x, y) = (0, rows.start);
+        let (top, bottom) = (rows.start, rows.end);
+        let mut band =
+            Self { before, row, latest, scale, top, bottom, x, y, upper: row, lower: row, down: 0, left: 0, right: 0 };
+        band.begin_row();
+        band
+    }
+
+    /// What is the same for a whole row, and where it begins.
+    fn begin_row(&mut self) {
+        let (first, down) = position(self.y, self.scale);
+        // Beyond either edge both are the row at the edge.
+        self.upper = if first < self.latest { self.before } else { self.row };
+        self.lower = if first + 1 < self.latest { self.before } else { self.row };
+        self.down = down;
+        self.x = 0;
+        (self.left, self.right) = position(0, self.scale);
+    }
+
+    /// The first output row.
+    pub fn top(&self) -> u32 {
+        self.top
+    }
+
+    /// How many rows.
+    pub fn height(&self) -> u32 {
+        self.bottom - self.top
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> u32 {
+        self.row.len() as u32 * self.scale
+    }
+}
+
+impl Iterator for Band<'_> {
+    type Item = (Rgb, u32, u32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.y >= self.bottom {
+            return None;
+        }
+        let Self { x, y, upper, lower, down, left, right, .. } = *self;
+        let one = 2 * self.scale;
+        // As `position` of the next pixel has it, without a division for every pixel.
+        self.x += 1;
+        self.right += 2;
+        if self.right >= one {
+            (self.left, self.right) = (left + 1, self.right - one);
+        }
+        if self.x == self.width() {
+            self.y += 1;
+            self.begin_row();
+        }
+
+        let last = self.row.len() as i32 - 1;
+        let (l, r) = (left.max(0) as usize, (left + 1).min(last) as usize);
+        let mix = |c: usize| {
+            let upper = u32::from(upper[l][c]) * (one - right) + u32::from(upper[r][c]) * right;
+            let lower = u32::from(lower[l][c]) * (one - right) + u32::from(lower[r][c]) * right;
+            ((upper * (one - down) + lower * down + one * one / 2) / (one * one)) as u8
+        };
+        Some(([mix(0), mix(1), mix(2)], x, y))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Enlarges a picture given as rows of grey values.
+    fn enlarge(rows: &[&[u8]], scale: u32) -> Vec<Vec<u8>> {
+        let mut upscaler = BilinearUpscaler::new(Shape::new(rows.len() as u16, rows[0].len() as u16, 3), scale);
+        let mut out: Vec<Vec<u8>> = Vec::new();
+        for row in rows {
+            let rgb: Vec<u8> = row.iter().flat_map(|&v| [v; 3]).collect();
+            let done: Result<(), ()> = upscaler.row(&rgb, |band| {
+                assert_eq!(band.top() as usize, out.len());
+                let (width, height) = (band.width() as usize, band.height() as usize);
+                for ([r, ..], x, y) in band {
+                    if x == 0 {
+                        assert_eq!(y as usize, out.len());
+                        out.push(Vec::new());
+                    }
+                    out[y as usize].push(r);
+                }
+                assert!(out[out.len() - height..].iter().all(|row| row.len() == width));
+                Ok(())
+            });
+            assert_eq!(done, Ok(()));
+        }
+        out
+    }
+
+    /// The definition: every output pixel from the four input pixels around its centre.
+    fn by_definition(rows: &[&[u8]], scale: usize) -> Vec<Vec<u8>> {
+        let (height, width) = (rows.len(), rows[0].len());
+        let around = |o: usize, len: usize| {
+            let p = ((2 * o + 1) as f64 / (2 * scale) as f64 - 0.5).clamp(0.0, (len - 1) as f64);
+            (p as usize, (p as usize + 1).min(len - 1), p.fract())
+        };
+        let pixel = |y: usize, x: usize| {
+            let ((top, bottom, v), (left, right, w)) = (around(y, height), around(x, width));
+            let mix = |row: &[u8]| f64::from(row[left]) * (1.0 - w) + f64::from(row[right]) * w;
+            (mix(rows[top]) * (1.0 - v) + mix(rows[bottom]) * v + 1e-9).round() as u8
+        };
+        (0..height * scale).map(|y| (0..width * scale).map(|x| pixel(y, x)).collect()).collect()
+    }
+
+    #[test]
+    fn a_flat_picture_stays_flat() {
+        for (scale, value) in (1..6).flat_map(|s| [0, 77, 255].map(|v| (s, v))) {
+            let out = enlarge(&[&[value; 3][..]; 5], scale);
+            assert_eq!(out.len(), 5 * scale as usize);
+            assert!(out.iter().all(|row| row.len() == 3 * scale as usize && row.iter().all(|&v| v == value)));
+        }
+    }
+
+    #[test]
+    fn scale_one_is_the_picture() {
+        assert_eq!(enlarge(&[&[1, 2, 3], &[4, 5, 6]], 1), [[1, 2, 3], [4, 5, 6]]);
+    }
+
+    #[test]
+    fn scale_two_mixes_quarters() {
+        // Along each axis: the edge, 3:1, 1:3, the edge.
+        assert_eq!(
+            enlarge(&[&[0, 160], &[80, 240]], 2),
+            [[0, 40, 120, 160], [20, 60, 140, 180], [60, 100, 180, 220], [80, 120, 200, 240]]
+        );
+    }
+
+    #[test]
+    fn other_scales_follow_the_definition() {
+        let rows: [&[u8]; 4] = [&[3, 200, 17], &[90, 4, 255], &[0, 255, 128], &[61, 62, 230]];
+        for scale in 1..9 {
+            assert_eq!(enlarge(&rows, scale), by_definition(&rows, scale as usize), "{scale}");
+        }
+    }
+
+    #[test]
+    fn a_single_pixel_fills_everything() {
+        assert_eq!(enlarge(&[&[9]], 3), [[9; 3]; 3]);
+    }
+}

@@ -1,0 +1,320 @@
+//! A display with a picture on it: draws what [`layout`](crate::layout) has a place for.
+
+use core::fmt::{self, Write as _};
+
+use embedded_graphics::mono_font::ascii::{FONT_6X10, FONT_6X13_BOLD, FONT_10X20};
+use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, MonoTextStyleBuilder};
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use embedded_graphics::text::{Baseline, Text};
+use gen_core::{Engine, Latent, Shape};
+use heapless::{String, Vec};
+
+use crate::color::FromRgb;
+use crate::layout::{DisplayTooSmall, FontSize, Layout, TextBox};
+use crate::picture;
+use crate::settings::Mode;
+use crate::upscale::BilinearUpscaler;
+
+/// Size of a character of a message.
+const GLYPH: Size = FontSize::Small.letter();
+/// Pixels between a message and the edges of the display, which a frame may cover.
+const MARGIN: u32 = 2;
+/// Most lines of a message.
+const LINES: usize = 8;
+/// Longest message, in bytes; more is cut.
+const MESSAGE: usize = 160;
+
+/// Looks on while a picture is drawn, row by row.
+pub trait FrameObserver {
+    /// The engine has made a row.
+    fn row_rendered(&mut self);
+    /// What it completes stands on the display.
+    fn row_drawn(&mut self);
+}
+
+/// Nobody looks.
+impl FrameObserver for () {
+    fn row_rendered(&mut self) {}
+    fn row_drawn(&mut self) {}
+}
+
+/// What is said about a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// Its number.
+    pub number: u32,
+    /// The number of the picture that it turns into.
+    pub next: Option<u32>,
+    /// What the app does.
+    pub mode: Mode,
+    /// How long the engine took, in microseconds; 0 if that is not known.
+    pub us: u32,
+}
+
+/// A display, and where things stand on it.
+#[derive(Debug)]
+pub struct View<'d, D> {
+    display: &'d mut D,
+    layout: Layout,
+    shape: Shape,
+}
+
+impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
+    /// Lays out pictures of this shape on a display.
+    ///
+    /// # Errors
+    /// [`DisplayTooSmall`]
+    pub fn new(display: &'d mut D, shape: Shape) -> Result<Self, DisplayTooSmall> {
+        let layout = Layout::new(display.bounding_box().size, shape)?;
+        Ok(Self::with_layout(display, layout, shape))
+    }
+
+    /// The same, laid out before: for this display's size and pictures of this shape.
+    pub(crate) fn with_layout(display: &'d mut D, layout: Layout, shape: Shape) -> Self {
+        Self { display, layout, shape }
+    }
+
+    /// The display.
+    pub fn display(&self) -> &D {
+        self.display
+    }
+
+    /// Where things stand.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Clears the display for what this mode shows.
+    ///
+    /// # Errors
+    /// Those of the display.
+    pub fn start(&mut self, mode: Mode) -> Result<(), D::Error> {
+        self.display.clear(D::Color::BACKGROUND)?;
+        match self.layout.text.and_then(|text| text.caption) {
+            Some(field) if self.has_text(mode) => self.write(field, "number"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Draws a picture row by row as it is generated; returns its checksum, and what the display
+    /// says to it: the picture is generated, and watched, in any case.
+    pub fn picture(
+        &mut self,
+        engine: &mut Engine<'_, '_>,
+        latent: &Latent,
+        observer: &mut impl FrameObserver,
+    ) -> (u32, Result<(), D::Error>) {
+        self.draw(engine, latent, self.layout.picture.top_left, self.layout.scale, observer)
+    }
+
+    /// Draws picture `i` of a grid, as [`picture`](Self::picture).
+    pub fn tile(
+        &mut self,
+        i: u32,
+        engine: &mut Engine<'_, '_>,
+        latent: &Latent,
+        observer: &mut impl FrameObserver,
+    ) -> (u32, Result<(), D::Error>) {
+        let grid = self.layout.grid;
+        self.draw(engine, latent, grid.place(i), grid.scale, observer)
+    }
+
+    fn draw(
+        &mut self,
+        engine: &mut Engine<'_, '_>,
+        latent: &Latent,
+        at: Point,
+        scale: u32,
+        observer: &mut impl FrameObserver,
+    ) -> (u32, Result<(), D::Error>) {
+        let mut upscaler = BilinearUpscaler::new(self.shape, scale);
+        let mut result = Ok(());
+        let origin = self.display.bounding_box().top_left + at;
+        let checksum = picture::generate(engine, latent, |_, rgb| {
+            observer.row_rendered();
+            if result.is_ok() {
+                result = upscaler.row(rgb, |band| {
+                    let at = origin + Point::new(0, band.top() as i32);
+                    let area = Rectangle::new(at, Size::new(band.width(), band.height()));
+                    self.display.fill_contiguous(&area, band.map(|(rgb, x, y)| FromRgb::from_rgb(rgb, x, y)))
+                });
+            }
+            observer.row_drawn();
+        });
+        (checksum, result)
+    }
+
+    /// Writes what is to be said about a picture, where there is room.
+    ///
+    /// # Errors
+    /// Those of the display.
+    pub fn label(&mut self, label: &Label) -> Result<(), D::Error> {
+        let Some(text) = self.layout.text.filter(|_| self.has_text(label.mode)) else { return Ok(()) };
+        self.write(text.number, label.number)?;
+        match label.next {
+            // The arrow gives way to a number too long for it.
+            Some(next) if text.next.columns < 12 && next >= 100_000_000 => self.write(text.next, next)?,
+            Some(next) => self.write(text.next, format_args!("> {next}"))?,
+            None => self.write(text.next, "")?,
+        }
+        self.write(text.mode, label.mode)?;
+        match label.us {
+            0 => self.write(text.time, ""),
+            us => self.write(text.time, Duration(us)),
+        }
+    }
+
+    fn has_text(&self, mode: Mode) -> bool {
+        mode != Mode::Gallery || !self.layout.grid.covers_text
+    }
+
+    /// Fills a field with text: what is not covered by letters is background.
+    fn write(&mut self, field: TextBox, what: impl fmt::Display) -> Result<(), D::Error> {
+        let mut text = Truncating(String::<12>::new()); // no field has more
+        let _ = write!(text, "{what}");
+        let (mut line, columns) = (String::<12>::new(), field.columns);
+        let _ = if field.right { write!(line, "{:>columns$}", text.0) } else { write!(line, "{:<columns$}", text.0) };
+        let at = self.display.bounding_box().top_left + field.at;
+        let font = match field.font {
+            FontSize::Small => &FONT_6X10,
+            FontSize::Bold => &FONT_6X13_BOLD,
+            FontSize::Large => &FONT_10X20,
+        };
+        Text::with_baseline(&line, at, style(font), Baseline::Top).draw(self.display).map(|_| ())
+    }
+}
+
+/// A time for people, of at most 8 letters; the nearest of those that can be said.
+struct Duration(u32);
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            us @ ..9_950 => write!(f, "{}.{} ms", (us + 50) / 1000, (us + 50) / 100 % 10),
+            us @ ..9_999_500 => write!(f, "{} ms", (us + 500) / 1000),
+            us => write!(f, "{} s", us / 1_000_000 + u32::from(us % 1_000_000 >= 500_000)),
+        }
+    }
+}
+
+/// Fills the display with a message, broken between words: for what cannot be put right.
+///
+/// # Errors
+/// Those of the display.
+pub fn message<D: DrawTarget<Color: FromRgb>>(display: &mut D, message: impl fmt::Display) -> Result<(), D::Error> {
+    display.clear(D::Color::BACKGROUND)?;
+    let area = display.bounding_box();
+    let columns = (area.size.width.saturating_sub(2 * MARGIN) / GLYPH.width) as usize;
+    let mut text = Truncating(String::<MESSAGE>::new());
+    let _ = write!(text, "{message}"); // what is cut does not fit the display either
+    for (i, line) in wrap(&text.0, columns).iter().enumerate() {
+        let at = area.top_left + Point::new(MARGIN as i32, (MARGIN + i as u32 * GLYPH.height) as i32);
+        Text::with_baseline(line, at, style(&FONT_6X10), Baseline::Top).draw(display)?;
+    }
+    Ok(())
+}
+
+/// Takes what fits of a text, where `heapless::String` would take nothing of a piece too long.
+struct Truncating<const N: usize>(String<N>);
+
+impl<const N: usize> fmt::Write for Truncating<N> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        s.chars().try_for_each(|c| self.0.push(c)).map_err(|_| fmt::Error)
+    }
+}
+
+/// Breaks a text into lines of at most `columns` characters; a longer word stands alone and is cut by the display.
+fn wrap(text: &str, columns: usize) -> Vec<&str, LINES> {
+    let mut lines = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let end = if rest.len() <= columns {
+            rest.len()
+        } else {
+            let fits = rest.char_indices().take_while(|&(i, _)| i <= columns);
+            let space = fits.filter(|(_, c)| *c == ' ').last().map(|(i, _)| i);
+            space.or_else(|| rest.find(' ')).unwrap_or(rest.len())
+        };
+        let (line, tail) = rest.split_at(end);
+        if lines.push(line).is_err() {
+            break;
+        }
+        rest = tail.trim_start();
+    }
+    lines
+}
+
+/// How letters look.
+pub(crate) fn style<'f, C: FromRgb>(font: &'f MonoFont<'f>) -> MonoTextStyle<'f, C> {
+    // With a background a glyph is one block of pixels, and covers the one before.
+    MonoTextStyleBuilder::new().font(font).text_color(C::TEXT).background_color(C::BACKGROUND).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+    use std::vec::Vec;
+
+    use embedded_graphics::mock_display::MockDisplay;
+    use embedded_graphics::pixelcolor::BinaryColor;
+
+    use super::*;
+
+    #[test]
+    fn text_breaks_between_words() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("", &[]),
+            ("one", &["one"]),
+            ("one two three", &["one two", "three"]),
+            ("exactly 8", &["exactly", "8"]),
+            ("a muchtoolongword b", &["a", "muchtoolongword", "b"]),
+        ];
+        for (text, lines) in cases {
+            assert_eq!(wrap(text, 8), lines, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_cut_not_lost() {
+        let mut text = Truncating(heapless::String::<8>::new());
+        assert!(text.write_str("0123456789").is_err());
+        assert_eq!(text.0, "01234567");
+    }
+
+    #[test]
+    fn a_message_stands_in_the_corner() {
+        let mut display = MockDisplay::<BinaryColor>::new();
+        display.set_allow_overdraw(true); // clearing comes first
+        message(&mut display, "-").ok();
+        let on: Vec<_> = display_points(&display);
+        assert_eq!(on, [2, 3, 4, 5, 6].map(|x| Point::new(x, 6)));
+    }
+
+    fn display_points(display: &MockDisplay<BinaryColor>) -> Vec<Point> {
+        let area = Rectangle::new(Point::zero(), Size::new(64, 64));
+        area.points().filter(|&p| display.get_pixel(p) == Some(BinaryColor::On)).collect()
+    }
+
+    #[test]
+    fn times_are_short() {
+        let cases = [
+            (1, "0.0 ms"),
+            (940, "0.9 ms"),
+            (950, "1.0 ms"),
+            (9_949, "9.9 ms"),
+            (9_950, "10 ms"),
+            (10_000, "10 ms"),
+            (88_999, "89 ms"),
+            (9_999_499, "9999 ms"),
+            (9_999_500, "10 s"),
+            (10_000_000, "10 s"),
+            (10_500_000, "11 s"),
+            (u32::MAX, "4295 s"),
+        ];
+        for (us, text) in cases {
+            assert_eq!(Duration(us).to_string(), text);
+            assert!(text.len() <= 8);
+        }
+    }
+}

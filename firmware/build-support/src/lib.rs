@@ -1,0 +1,160 @@
+//! For build scripts of boards: checks the model, sizes the buffers for it, and links for the chip.
+//!
+//! The build script of a board is one call of [`board`]. The program then includes what it has written:
+//!
+//! ```ignore
+//! /// The model, and the sizes that follow from it.
+//! #[allow(dead_code)]
+//! mod model {
+//!     include!(concat!(env!("OUT_DIR"), "/model.rs"));
+//! }
+//! ```
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`facts`] | `board.toml`, and the lists of boards |
+//! | [`model`] | the choice of the model, and its constants for the program |
+//! | `memory_map` | `memory.x` |
+
+pub mod facts;
+mod memory_map;
+pub mod model;
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use facts::Facts;
+use gen_core::{Model, plan};
+
+/// Bytes of flash that are kept for the program itself: code, fonts, tables.
+pub const ROOM_FOR_CODE: usize = 120 * 1024;
+/// Bytes of RAM that are kept for the program itself: frame buffer, run time.
+const ROOM_FOR_DATA: usize = 8 * 1024;
+
+/// The build script of a package for one board: `board.toml` and `memory.x` lie beside its `Cargo.toml`.
+pub fn board() {
+    report(|| {
+        let Some(package) = chip_package()? else { return Ok(()) };
+        let board = Facts::read(&package)?;
+        build(&board, &package, &package)
+    });
+}
+
+/// The build script of a package with a feature for each board, which lie in its folder `boards`.
+pub fn one_of_boards() {
+    report(|| {
+        let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+        let Some(board) = chosen_board(&package)? else { return Ok(()) };
+        build(&board, &package, &package.join("boards").join(&board.name))
+    });
+}
+
+/// Ends the build with an error in words.
+fn report(run: impl FnOnce() -> Result<(), String>) {
+    if let Err(message) = run() {
+        // A line for each: cargo takes no more.
+        for line in message.lines() {
+            println!("cargo::error={line}");
+        }
+    }
+}
+
+/// The package's folder; `None` on the host, where such a package is empty.
+fn chip_package() -> Result<Option<PathBuf>, String> {
+    let is_chip = variable("CARGO_CFG_TARGET_OS")? == "none";
+    Ok(is_chip.then_some(PathBuf::from(variable("CARGO_MANIFEST_DIR")?)))
+}
+
+/// The board that the features choose; `None` on the host without a feature.
+fn chosen_board(package: &Path) -> Result<Option<Facts>, String> {
+    let folder = package.join("boards");
+    let entries = fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
+    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    let boards = folders.iter().map(|folder| Facts::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let chosen: Vec<_> = boards.iter().filter(|board| feature(&board.name)).collect();
+    match chosen[..] {
+        [] if variable("CARGO_CFG_TARGET_OS")? != "none" => Ok(None),
+        [] => {
+            let names: Vec<_> = boards.iter().map(|board| &*board.name).collect();
+            Err(format!("choose a board: --features with one of {}", names.join(", ")))
+        }
+        [board] if feature("mps") && !board.name.starts_with("mps") => Err(format!(
+            "the feature mps is a part of the boards mps2-... and mps3-...: build {} without it",
+            board.name
+        )),
+        [board] => Ok(Some(board.clone())),
+        [one, other, ..] => Err(format!("choose one board: {} and {} exclude each other", one.name, other.name)),
+    }
+}
+
+/// Whether a feature of the package is on.
+fn feature(name: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some()
+}
+
+/// Checks the choices for a board, and writes what compiler and linker need.
+fn build(board: &Facts, package: &Path, folder: &Path) -> Result<(), String> {
+    if variable("TARGET")? != board.target {
+        return Err(format!("the board {} needs --target {}", board.name, board.target));
+    }
+    if feature("mve") && !board.has_mve {
+        return Err(format!(
+            "the core of {} has no MVE and would stop at its instructions: build it without mve",
+            board.name
+        ));
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    for file in [facts::FILE, "memory.x"] {
+        println!("cargo::rerun-if-changed={}", folder.join(file).display());
+    }
+    let path = model::chosen(package)?;
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    model::parsed(&path, |model| {
+        write(&out.join("model.rs"), &model::constants(model, &path, feature("external-model")))?;
+        link(board, model, folder, &out)
+    })
+}
+
+/// Bytes of workspace that the model needs on the target. This program runs on another machine than the kernels,
+/// and knows the features of one package only: the constant in `model.rs` is the one that counts.
+fn workspace_len(model: &Model<'_>) -> Result<usize, String> {
+    let tiling = plan::for_target(&variable("TARGET")?, feature);
+    Ok(model.workspace_plan(&tiling).bytes())
+}
+
+/// Checks that the model fits the board, and hands the memory map to the linker.
+fn link(board: &Facts, model: &Model<'_>, folder: &Path, out: &Path) -> Result<(), String> {
+    let map = folder.join("memory.x");
+    let script = fs::read_to_string(&map).map_err(|e| format!("cannot read {}: {e}", map.display()))?;
+    memory_map::check(&script, board)?;
+    let (memory, code) = if feature("external-model") { ("EXTERNAL", 0) } else { ("FLASH", ROOM_FOR_CODE) };
+    for (what, needed, extra, region) in
+        [("model", model.size(), code, memory), ("workspace", workspace_len(model)?, ROOM_FOR_DATA, "RAM")]
+    {
+        let room = memory_map::region(&script, region).ok_or_else(|| {
+            format!("{} has no memory for an external model: build without external-model", board.name)
+        })?;
+        if (needed + extra) as u64 > room.len {
+            return Err(format!(
+                "the model does not fit {}: its {what} takes {needed} bytes and the program up to {extra}, \
+                 but {region} has {}. Choose a smaller model or a larger board",
+                board.name, room.len
+            ));
+        }
+    }
+    write(&out.join("memory.x"), &script)?;
+    println!("cargo::rustc-link-search={}", out.display());
+    for argument in ["--nmagic", "-Tlink.x", "-Tdefmt.x"] {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    }
+    Ok(())
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|e| format!("{name}: {e}"))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
+}

@@ -1,0 +1,92 @@
+//! `memory.x`: what the linker is told about a chip's memory.
+
+use crate::facts::Facts;
+
+/// A region of a linker script: first address and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) origin: u64,
+    pub(crate) len: u64,
+}
+
+impl Region {
+    fn end(self) -> u64 {
+        self.origin + self.len
+    }
+}
+
+/// The region with this name, from a line such as `FLASH : ORIGIN = 0x10000000, LENGTH = 256K`.
+pub(crate) fn region(script: &str, name: &str) -> Option<Region> {
+    let line = script.lines().find(|line| line.split(':').next().is_some_and(|first| first.trim() == name))?;
+    let value = |key: &str| {
+        let rest = line.split_once(key)?.1.trim_start().strip_prefix('=')?;
+        number(rest.split(',').next()?.trim())
+    };
+    Some(Region { origin: value("ORIGIN")?, len: value("LENGTH")? })
+}
+
+/// A number as linker scripts have it: hexadecimal with `0x`, or decimal with K or M.
+fn number(text: &str) -> Option<u64> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).ok();
+    }
+    let (digits, factor) = match text.strip_suffix(['K', 'M']) {
+        Some(digits) if text.ends_with('K') => (digits, 1024),
+        Some(digits) => (digits, 1024 * 1024),
+        None => (text, 1),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Checks that `memory.x` and `board.toml` agree: FLASH is the board's flash, STACK lies at the bottom of its RAM,
+/// and RAM ends where the board's RAM does.
+///
+/// # Errors
+/// If they do not, or a region is missing: says which and both numbers.
+pub(crate) fn check(script: &str, board: &Facts) -> Result<(), String> {
+    let find = |name| region(script, name).ok_or_else(|| format!("memory.x of {} has no line {name}", board.name));
+    let (flash, stack, ram) = (find("FLASH")?, find("STACK")?, find("RAM")?);
+    for (what, here, there) in [
+        ("FLASH begins", flash.origin, board.flash.origin),
+        ("FLASH ends", flash.end(), board.flash.origin + board.flash.bytes()),
+        ("STACK begins", stack.origin, board.ram.origin),
+        ("RAM begins", ram.origin, stack.end()),
+        ("RAM ends", ram.end(), board.ram.origin + board.ram.bytes()),
+    ] {
+        if here != there {
+            return Err(format!(
+                "memory.x of {}: {what} at {here:#x}, but by board.toml and the other regions it should be {there:#x}",
+                board.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{FOLDERS, all_in, repository};
+
+    #[test]
+    fn every_memory_map_here_is_checked() {
+        for folder in FOLDERS {
+            for board in all_in(folder).expect("every file is complete") {
+                let path = repository().join(folder).join(&board.name).join("memory.x");
+                let script = std::fs::read_to_string(&path).expect("every board has one");
+                assert_eq!(check(&script, &board), Ok(()));
+                let larger = Facts { ram: crate::facts::Region { kib: board.ram.kib + 1, ..board.ram }, ..board };
+                let said = check(&script, &larger).expect_err("another size");
+                assert!(said.contains("RAM ends at 0x"), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_linker_scripts() {
+        let cases = [("0x10", Some(16)), ("12K", Some(12_288)), ("4M", Some(4_194_304)), ("7", Some(7)), ("K", None)];
+        for (text, value) in cases {
+            assert_eq!(number(text), value, "{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The model that becomes part of a program.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use gen_core::Model;
+use gen_core::aligned;
+
+use crate::facts::repository;
+
+/// The model that programs draw with if nobody chooses another, as seen from the repository's root.
+pub const DEFAULT_MODEL: &str = "models/pocket-drawn/model.gen";
+/// The environment variable that chooses another. A relative path counts from the repository's root, in a package
+/// outside of the repository from the package's folder.
+pub const VARIABLE: &str = "FROG_MODEL";
+
+/// The path of the chosen model, for a package in this folder.
+pub(crate) fn chosen(package: &Path) -> Result<PathBuf, String> {
+    println!("cargo::rerun-if-env-changed={VARIABLE}");
+    let repository = repository();
+    let is_here = repository.canonicalize().is_ok_and(|here| package.starts_with(here));
+    let path = match env::var_os(VARIABLE) {
+        Some(path) if is_here => repository.join(path),
+        Some(path) => package.join(path),
+        None => repository.join(DEFAULT_MODEL),
+    };
+    path.canonicalize().map_err(|e| format!("cannot find the model {}: {e}", path.display()))
+}
+
+/// Reads a model file and hands it to `with`.
+pub(crate) fn parsed<T>(path: &Path, with: impl FnOnce(&Model<'_>) -> Result<T, String>) -> Result<T, String> {
+    println!("cargo::rerun-if-changed={}", path.display());
+    let blob = aligned(fs::read(path).map_err(|e| format!("cannot read the model {}: {e}", path.display()))?);
+    let model = Model::parse(&blob).map_err(|e| format!("{}: {e}", path.display()))?;
+    with(&model)
+}
+
+/// Source of the constants that a program includes. The length of the workspace is left to the compiler of the
+/// program, which knows the kernels.
+pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> String {
+    let (picture, size, layers) = (model.output_shape(), model.size(), model.layers());
+    let specs: Vec<_> = layers.iter().map(|layer| layer.spec).collect();
+    let forms: Vec<_> = layers.iter().map(|layer| layer.transform).collect();
+    // `Debug` writes a layer as Rust source.
+    let mut source = format!(
+        "/// Bytes of the model.\n\
+         pub const MODEL_LEN: usize = {size};\n\
+         /// Checksum of the model: [`gen_core::Model::checksum`].\n\
+         pub const MODEL_CHECKSUM: u32 = {:#x};\n\
+         /// Width of a picture, in pixels.\n\
+         pub const PICTURE_WIDTH: usize = {};\n\
+         /// Height of a picture, in pixels.\n\
+         pub const PICTURE_HEIGHT: usize = {};\n\
+         /// What the length of the workspace follows from.\n\
+         mod layers {{\n\
+         #[allow(unused_imports)] // no model has them all\n\
+         use gen_core::spec::{{Activation::*, Op::*, Padding::*, WeightTransform::*, *}};\n\
+         pub const LATENT: u16 = {latent};\n\
+         pub const LAYERS: [LayerSpec; {count}] = {specs:?};\n\
+         pub const FORMS: [WeightTransform; {count}] = {forms:?};\n\
+         }}\n\
+         /// Bytes of workspace that the engine needs, with the kernels that gen-core was built with.\n\
+         pub const WORKSPACE_LEN: usize = {{\n\
+             use gen_core::kernels::{{Kernels, Native}};\n\
+             match Native::LAYOUT.workspace_len(layers::LATENT, &layers::LAYERS, &layers::FORMS) {{\n\
+                 Ok(len) => len,\n\
+                 Err(e) => panic!(\"{{}}\", e.message()), // the build script has parsed the model\n\
+             }}\n\
+         }};\n\
+         /// Bytes of the engine's structs, which the program keeps beside the workspace.\n\
+         pub const STRUCTS_LEN: usize = size_of::<gen_core::Model<'_>>() + size_of::<gen_core::Engine<'_, '_>>();\n",
+        model.checksum(),
+        picture.width,
+        picture.height,
+        latent = model.latent_len(),
+        count = layers.len(),
+    );
+    if !is_external {
+        source += &format!(
+            "/// The model.\n\
+             pub static BLOB: &[u8] = gen_core::include_aligned!({path:?});\n"
+        );
+    }
+    source
+}

@@ -1,0 +1,5 @@
+//! Checks that the model fits the board that the features choose, and hands model and memory map to the program.
+
+fn main() {
+    firmware_build::one_of_boards();
+}

@@ -1,0 +1,22 @@
+//! Whether the kernels of this chip compute what the definition says: every size around
+//! the edges of a block, the largest and smallest values. Says how much was compared, or
+//! the first difference.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use cortex_m_rt::entry;
+use defmt::info;
+use emulated_boards::{self as board, Board};
+use gen_core::conformance::{Count, check};
+use gen_core::kernels::{Kernels, Native};
+
+#[entry]
+fn main() -> ! {
+    let _board = Board::take();
+    let buffers = board::buffers().expect("nobody else takes them");
+    let Count { calls, values } = check::<Native>(buffers).unwrap_or_else(|failure| panic!("{failure}"));
+    info!("kernels {=str}", <Native as Kernels>::NAME);
+    info!("{=u32} calls, {=u32} values, all as defined", calls, values);
+    board::exit()
+}

@@ -1,0 +1,113 @@
+//! How many instructions and how much stack a picture takes: one number a line on the log.
+//!
+//! The picture is drawn twice, alike but for who looks on. The first time counts it as a
+//! whole, writes it to UART 0, and finds how much stack that takes. The second time a
+//! [`LayerObserver`] attributes what is executed between two rows to the layer of the latter: the
+//! kernel and the engine's work around it.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use core::hint::black_box;
+
+use cortex_m_rt::entry;
+use defmt::info;
+use emulated_boards::instructions::Counter;
+use emulated_boards::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
+use emulated_boards::{self as board, Board, Uart, stack};
+use firmware_app::picture::Checksum;
+use gen_core::LayerObserver;
+use gen_core::kernels::{Kernels, Native};
+use gen_core::spec::MAX_LAYERS;
+use gen_core::{Engine, Latent, Model, ParseError};
+
+#[entry]
+fn main() -> ! {
+    let mut board = Board::take();
+    let seed = board::settings().first_seed();
+    let counter = Counter::start();
+    info!("kernels {=str}", <Native as Kernels>::NAME);
+    info!("model {=usize}", MODEL_LEN);
+    info!("workspace {=usize}", WORKSPACE_LEN);
+    info!("structs {=usize}", STRUCTS_LEN);
+
+    let mark = stack::Mark::set();
+    let (model, ticks) = parse(&counter, board::model::bytes());
+    let stack_to_parse = mark.used();
+    let model = model.unwrap_or_else(|e| panic!("no model in memory: {e}"));
+    assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
+    info!("parse {=u64}", counter.instructions(ticks));
+
+    let mut engine = Engine::new(&model, board::model::workspace()).expect("build.rs measured it");
+    let latent = Latent::from_seed(seed, model.latent_len());
+    let mark = stack::Mark::set();
+    let (crc, ticks) = draw(&counter, &mut engine, &latent, &mut board.uart);
+    let stack_to_draw = mark.used();
+    info!("picture {=u64} crc {=u32:08x}", counter.instructions(ticks), crc);
+
+    let mut layers = Layers::new(&counter);
+    layers.last = counter.read();
+    engine.generate_observed(&latent, |_, rgb| _ = black_box(rgb), &mut layers);
+    for (layer, &ticks) in layers.ticks.iter().enumerate().take(model.layers().len()) {
+        info!("layer {=usize} {=u64}", layer, counter.instructions(ticks));
+    }
+    info!("stack-to-parse {=usize}", stack_to_parse);
+    info!("stack-to-draw {=usize}", stack_to_draw);
+    info!("stack {=usize} of {=usize}", stack::used(), stack::size());
+    board::exit()
+}
+
+/// The model, and the ticks that it took to check it. Not inlined, so that its stack is its own.
+#[inline(never)]
+fn parse<'m>(counter: &Counter, blob: &'m [u8]) -> (Result<Model<'m>, ParseError>, u64) {
+    let start = counter.read();
+    let model = Model::parse(blob);
+    (model, counter.since(start))
+}
+
+/// Checksum of the picture, and the ticks that it took, but for those of checksum and UART.
+#[inline(never)]
+fn draw(counter: &Counter, engine: &mut Engine<'_, '_>, latent: &Latent, uart: &mut Uart) -> (u32, u64) {
+    let mut checksum = Checksum::new();
+    let mut ticks = 0;
+    let mut start = counter.read();
+    engine.generate(latent, |_, rgb| {
+        ticks += counter.since(start);
+        checksum.row(rgb);
+        _ = uart.write(rgb); // what is lost the host will miss
+        start = counter.read();
+    });
+    ticks += counter.since(start);
+    (checksum.finish(), ticks)
+}
+
+/// Sums up the ticks of every layer.
+struct Layers<'c> {
+    counter: &'c Counter,
+    ticks: [u64; MAX_LAYERS],
+    /// When the row before was complete.
+    last: u64,
+    /// Ticks between two calls that follow each other at once.
+    pair: u64,
+}
+
+impl<'c> Layers<'c> {
+    fn new(counter: &'c Counter) -> Self {
+        let mut layers = Self { counter, ticks: [0; MAX_LAYERS], last: counter.read(), pair: 0 };
+        layers.row(0, 0, &[]);
+        layers.ticks[0] = 0;
+        layers.row(0, 0, &[]);
+        layers.pair = layers.ticks[0];
+        layers.ticks[0] = 0;
+        layers
+    }
+}
+
+impl LayerObserver for Layers<'_> {
+    #[inline(never)] // the same cost for every row, and so known
+    fn row(&mut self, layer: usize, _: usize, _: &[i8]) {
+        let now = self.counter.read();
+        self.ticks[layer] += (now - self.last).saturating_sub(self.pair);
+        self.last = self.counter.read();
+    }
+}

@@ -1,0 +1,26 @@
+//! The product on the board with the grey OLED: a picture, and a new one at every press of select.
+//!
+//! A word beside the usual settings: `unplugged=N`, so many presses without a display at first.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use cortex_m_rt::entry;
+use emulated_boards::model::{PICTURE_HEIGHT, PICTURE_WIDTH};
+use emulated_boards::{self as board, Board, model, ssd0323};
+use firmware_support::product;
+
+const _: () = assert!(
+    PICTURE_WIDTH <= ssd0323::WIDTH && PICTURE_HEIGHT <= ssd0323::HEIGHT,
+    "the model's pictures are larger than the OLED, which has 128 x 64 pixels"
+);
+
+#[entry]
+fn main() -> ! {
+    let mut board = Board::take();
+    let settings = board::settings_and(|word| {
+        let taps = word.strip_prefix("unplugged=").and_then(|taps| taps.parse().ok());
+        taps.map(|taps| board.unplug(taps)).is_some()
+    });
+    product::run(model::bytes(), model::workspace(), &mut board.oled, board.select, settings)
+}

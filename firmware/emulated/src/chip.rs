@@ -1,0 +1,60 @@
+//! Everything that only exists on a chip. The build script has checked that the features choose one board.
+#![allow(unsafe_code)] // registers, external memory, the counted loop
+
+#[cfg(feature = "mps")]
+pub mod instructions;
+#[cfg(feature = "lm3s6965evb")]
+mod lm3s6965evb;
+pub mod model;
+#[cfg(feature = "mps")]
+mod mps;
+mod mpu;
+mod register;
+#[cfg(feature = "mps")]
+pub mod spi_recorder;
+mod uart;
+
+use firmware_app::settings::Settings;
+pub use firmware_support::stack;
+#[cfg(feature = "lm3s6965evb")]
+pub use lm3s6965evb::*;
+#[cfg(feature = "mps")]
+pub use mps::*;
+pub use register::BusTimeout;
+pub use uart::Uart;
+
+/// Ends the program and QEMU with exit code 0.
+pub fn exit() -> ! {
+    semihosting::process::exit(0)
+}
+
+/// The settings on the semihosting command line. The log names words that are no settings.
+pub fn settings() -> Settings {
+    settings_and(|_| false)
+}
+
+/// As [`settings`], for a program with more words: `more` takes a word and returns whether it is one of them.
+pub fn settings_and(mut more: impl FnMut(&str) -> bool) -> Settings {
+    let mut settings = Settings::default();
+    let Ok(words) = semihosting::experimental::env::args::<256>() else { return settings };
+    for word in &words {
+        let word = word.unwrap_or("(not UTF-8)");
+        if more(word) {
+            continue;
+        }
+        if let Err(e) = settings.apply(word) {
+            defmt::warn!("setting {=str} ignored: {}", word, defmt::Display2Format(&e));
+        }
+    }
+    settings
+}
+
+/// Memory for the check of the kernels; a second call gets nothing.
+#[cfg(feature = "conformance")]
+pub fn buffers() -> Option<&'static mut gen_core::conformance::Buffers> {
+    use gen_core::conformance::Buffers;
+    use static_cell::ConstStaticCell;
+
+    static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+    BUFFERS.try_take()
+}

@@ -1,0 +1,47 @@
+//! A platform for chips with a HAL from embassy.
+
+use core::fmt;
+
+use embassy_time::{Duration, Instant, block_for};
+use firmware_app::platform::{Command, Platform};
+
+use crate::rtt::Commands;
+
+/// A platform with embassy's clock and commands typed over RTT. Button and entropy differ from chip to chip.
+pub struct EmbassyPlatform<B, N> {
+    /// Whether the button is held down at this moment.
+    pub is_down: B,
+    /// Random numbers from the chip's entropy source.
+    pub entropy: N,
+    /// From [`rtt::start`](crate::rtt::start).
+    pub commands: Commands,
+}
+
+impl<B: FnMut() -> bool, N: FnMut() -> u32> Platform for EmbassyPlatform<B, N> {
+    fn now_us(&mut self) -> u64 {
+        Instant::now().as_micros()
+    }
+
+    fn is_down(&mut self) -> bool {
+        (self.is_down)()
+    }
+
+    fn entropy(&mut self) -> Option<u32> {
+        Some((self.entropy)())
+    }
+
+    fn command(&mut self) -> Option<Command> {
+        self.commands.next()
+    }
+
+    fn wait(&mut self) {
+        // Awake, and not for an interrupt: none may come by itself, and a debugger that writes a word raises none.
+        block_for(Duration::from_millis(5));
+    }
+}
+
+impl<B, N> fmt::Debug for EmbassyPlatform<B, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbassyPlatform").field("commands", &self.commands).finish_non_exhaustive()
+    }
+}

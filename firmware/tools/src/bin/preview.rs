@@ -1,0 +1,271 @@
+//! `cargo preview`: what a board's display will show, on the desk.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use embedded_graphics::pixelcolor::{Gray4, Rgb565, Rgb888};
+use embedded_graphics::prelude::*;
+use embedded_graphics_simulator::{OutputSettings, OutputSettingsBuilder, SimulatorDisplay};
+use emulated_boards::ssd0323;
+use firmware_app::app::{App, Event};
+use firmware_app::color::FromRgb;
+use firmware_app::panel;
+use firmware_app::platform::Platform;
+use firmware_app::settings::{Mode, Settings};
+use firmware_app::testcard;
+use firmware_tools::boards::{Board, EMULATED_BOARDS, HARDWARE_BOARDS};
+use firmware_tools::model::{self, BLOB};
+use gen_core::Model;
+use gen_core::aligned;
+
+/// Runs the firmware's app on a display of the board's size and writes what is on it as PNG.
+///
+/// Built with --features window (it needs SDL 2: libsdl2-dev), --window opens one: the space
+/// bar is the button, escape closes.
+#[derive(Debug, Parser)]
+#[command(name = "cargo preview", bin_name = "cargo preview")]
+struct Arguments {
+    /// Board: pico2, pico-display (a Pico 2 with that display), stm32f429i-disc1, nrf52840-dk, microbit-v2 or lm3s6965evb
+    #[arg(long, default_value = "pico2")]
+    board: String,
+    /// Number of the first picture
+    #[arg(long, default_value_t = 42)]
+    seed: u32,
+    /// What the app does: single, morph, gallery or slides
+    #[arg(long, default_value = "single", value_parser = mode)]
+    mode: Mode,
+    /// Pictures until the display is looked at [default: 1, in a gallery as many as it has]
+    #[arg(long, value_name = "N")]
+    pictures: Option<u32>,
+    /// Milliseconds that a picture takes on the board, to be shown on the display [default: no time is shown]
+    #[arg(long)]
+    ms: Option<u32>,
+    /// The test card instead of a picture
+    #[arg(long)]
+    card: bool,
+    /// Draws with this model instead of models/pocket-drawn/model.gen
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Times that pixels are enlarged
+    #[arg(long, default_value_t = 2)]
+    scale: u32,
+    /// File for the picture
+    #[arg(long, value_name = "PNG", default_value = "preview.png")]
+    out: PathBuf,
+    /// Opens a window instead
+    #[cfg(feature = "window")]
+    #[arg(long)]
+    window: bool,
+}
+
+fn mode(name: &str) -> Result<Mode, String> {
+    Mode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
+        let names = Mode::ALL.map(Mode::name).join(", ");
+        format!("the modes are {names}")
+    })
+}
+
+fn main() -> Result<()> {
+    let mut arguments = Arguments::parse();
+    arguments.model = model::chosen(arguments.model.take())?;
+    let display = display(&arguments.board)?;
+    if display == "ssd0323" {
+        return show::<Gray4>(&arguments, Size::new(ssd0323::WIDTH as u32, ssd0323::HEIGHT as u32));
+    }
+    let panel = panel::ALL.into_iter().find(|panel| panel.name == display);
+    let panel = panel.with_context(|| {
+        format!("board.toml of {} names the display {display}, which firmware/app/src/panel.rs lacks", arguments.board)
+    })?;
+    show::<Rgb565>(&arguments, panel.size())
+}
+
+/// The display of a board. Instead of a board, another display of one can be named.
+fn display(name: &str) -> Result<&'static str> {
+    let boards: Vec<Board> = HARDWARE_BOARDS.into_iter().chain(EMULATED_BOARDS).collect();
+    let with_display = || boards.iter().filter_map(|board| Some((board.name, board.display?)));
+    let others = || boards.iter().flat_map(|board| board.other_displays).map(|&display| (display, display));
+    let found = with_display().chain(others()).find(|(known, _)| *known == name);
+    found.map(|(_, display)| display).with_context(|| {
+        let names: Vec<_> = with_display().chain(others()).map(|(known, _)| known).collect();
+        format!("no board {name}; there are {}", names.join(", "))
+    })
+}
+
+/// Draws, and writes or shows it.
+fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> {
+    let settings = OutputSettingsBuilder::new().scale(arguments.scale.max(1)).build();
+    let mut display = SimulatorDisplay::<C>::with_default_color(size, C::BACKGROUND);
+    let blob = match &arguments.model {
+        Some(path) => std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?,
+        None => BLOB.to_vec(),
+    };
+    let bytes = aligned(&blob);
+    let model = Model::parse(&bytes).with_context(|| match &arguments.model {
+        Some(path) => path.display().to_string(),
+        None => "the shipped model".to_owned(),
+    })?;
+    if arguments.card {
+        let Ok(()) = testcard::draw(&mut display);
+        return write(&display, &settings, &arguments.out);
+    }
+    #[cfg(feature = "window")]
+    if arguments.window {
+        return window::run(arguments, &model, display, &settings);
+    }
+
+    let mut workspace = vec![0; model.workspace_len()];
+    let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.output_shape().height));
+    let desk = Desk { us, rows, now: 0, looks: 0 };
+    let mut app = App::new(&model, &mut workspace, &mut display, desk, arguments.settings()).map_err(|no| no.error)?;
+    let mut left = match (arguments.pictures, arguments.mode) {
+        (Some(n), _) => n,
+        (None, Mode::Gallery) => app.grid(),
+        (None, _) => 1,
+    };
+    while left > 0 {
+        let Ok(event) = app.step();
+        match event {
+            Some(Event::Drawn { seed, crc, .. }) => println!("picture {seed}, crc {crc:08x}"),
+            Some(Event::Morph { from, to, t, crc, .. }) => {
+                println!("picture {from} on the way to {to}: {t}/256, crc {crc:08x}");
+            }
+            Some(Event::Unknown(_)) => continue, // nobody types
+            None if matches!(arguments.mode, Mode::Single | Mode::Gallery) => break, // nothing more comes by itself
+            None => {
+                app.platform().wait();
+                continue;
+            }
+        }
+        left -= 1;
+    }
+    drop(app);
+    write(&display, &settings, &arguments.out)
+}
+
+impl Arguments {
+    fn settings(&self) -> Settings {
+        Settings { seed: Some(self.seed), mode: self.mode, ..Settings::default() }
+    }
+}
+
+fn write<C: FromRgb + Into<Rgb888>>(
+    display: &SimulatorDisplay<C>,
+    settings: &OutputSettings,
+    out: &Path,
+) -> Result<()> {
+    let image = display.to_rgb_output_image(settings);
+    image.save_png(out).with_context(|| format!("cannot write {}", out.display()))?;
+    println!("{}", out.canonicalize()?.display());
+    Ok(())
+}
+
+/// A board whose clock stands still but for what a picture is said to take.
+struct Desk {
+    /// What a picture takes, in microseconds.
+    us: u64,
+    /// Rows of a picture.
+    rows: u64,
+    /// Microseconds until now.
+    now: u64,
+    /// How often somebody has looked at the clock.
+    looks: u64,
+}
+
+impl Platform for Desk {
+    fn now_us(&mut self) -> u64 {
+        // The app looks three times for every row of a picture, and what passes before one of them, always the
+        // same one, is the engine's. Three looks in a row add the same, and those of any `rows` such groups that
+        // follow each other sum up to just `us`.
+        let row = self.looks / 3;
+        self.now += (row + 1) * self.us / self.rows - row * self.us / self.rows;
+        self.looks += 1;
+        self.now
+    }
+
+    fn is_down(&mut self) -> bool {
+        false
+    }
+
+    fn wait(&mut self) {
+        self.now += 10_000;
+    }
+}
+
+#[cfg(feature = "window")]
+mod window {
+    use std::cell::Cell;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use embedded_graphics_simulator::sdl2::Keycode;
+    use embedded_graphics_simulator::{SimulatorEvent, Window};
+
+    use super::*;
+
+    /// The desk's clock, and the space bar.
+    struct Desk<'a> {
+        start: Instant,
+        space: &'a Cell<bool>,
+    }
+
+    impl Platform for Desk<'_> {
+        fn now_us(&mut self) -> u64 {
+            self.start.elapsed().as_micros() as u64
+        }
+
+        fn is_down(&mut self) -> bool {
+            self.space.get()
+        }
+    }
+
+    /// A display that can be drawn on while it is looked at.
+    struct Shared<'a, C: FromRgb>(&'a std::cell::RefCell<SimulatorDisplay<C>>);
+
+    impl<C: FromRgb> Dimensions for Shared<'_, C> {
+        fn bounding_box(&self) -> embedded_graphics::primitives::Rectangle {
+            self.0.borrow().bounding_box()
+        }
+    }
+
+    impl<C: FromRgb> DrawTarget for Shared<'_, C> {
+        type Color = C;
+        type Error = core::convert::Infallible;
+
+        fn draw_iter<I: IntoIterator<Item = Pixel<C>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
+            self.0.borrow_mut().draw_iter(pixels)
+        }
+    }
+
+    pub fn run<C: FromRgb + Into<Rgb888> + From<Rgb888>>(
+        arguments: &Arguments,
+        model: &Model<'_>,
+        display: SimulatorDisplay<C>,
+        settings: &OutputSettings,
+    ) -> Result<()> {
+        let display = std::cell::RefCell::new(display);
+        let mut shared = Shared(&display);
+        let space = Cell::new(false);
+        let platform = Desk { start: Instant::now(), space: &space };
+        let mut workspace = vec![0; model.workspace_len()];
+        let mut app =
+            App::new(model, &mut workspace, &mut shared, platform, arguments.settings()).map_err(|no| no.error)?;
+        let mut window = Window::new(&format!("{}: space is the button", arguments.board), settings);
+        loop {
+            let Ok(event) = app.step();
+            window.update(&display.borrow());
+            for event in window.events() {
+                match event {
+                    SimulatorEvent::Quit => return Ok(()),
+                    SimulatorEvent::KeyDown { keycode: Keycode::Escape, .. } => return Ok(()),
+                    SimulatorEvent::KeyDown { keycode: Keycode::Space, .. } => space.set(true),
+                    SimulatorEvent::KeyUp { keycode: Keycode::Space, .. } => space.set(false),
+                    _ => {}
+                }
+            }
+            if event.is_none() {
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a program takes of a chip, and whether it can start there.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail, ensure};
+use object::read::elf::{ElfFile32, ProgramHeader};
+use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind};
+
+use crate::boards::Board;
+use crate::model::{BLOB, MODEL_LEN};
+
+/// Model bytes lie at multiples of this.
+const ALIGNMENT: u64 = 16;
+
+/// Bytes that a program takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryUsage {
+    /// Flash: code, tables, the model, first values of variables.
+    pub flash: u64,
+    /// RAM: variables.
+    pub statics: u64,
+    /// RAM: what is set aside for the stack.
+    pub stack: u64,
+}
+
+impl MemoryUsage {
+    /// Adds up a program, an ELF file.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of(elf: &[u8]) -> Result<Self> {
+        let elf: ElfFile32<'_> = ElfFile32::parse(elf)?;
+        let stack = symbol(&elf, "_stack_start")? - symbol(&elf, "_stack_end")?;
+        let mut bill = Self { flash: 0, statics: 0, stack };
+        for section in elf.sections() {
+            let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+            if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 {
+                continue; // debug information, and the log's texts: they stay on the host
+            }
+            let nothing_in_flash = section.kind() == SectionKind::UninitializedData;
+            if !nothing_in_flash {
+                bill.flash += section.size();
+            }
+            if nothing_in_flash || section.kind() == SectionKind::Data {
+                bill.statics += section.size();
+            }
+        }
+        Ok(bill)
+    }
+}
+
+/// For people: what a program takes of a board's chip.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'a>(pub &'a Board, pub &'a MemoryUsage);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(board, MemoryUsage { flash, statics, stack }) = self;
+        f.write_str(board.name)?;
+        for (what, used, of) in [("flash", *flash, board.flash), ("RAM", statics + stack, board.ram)] {
+            let percent = (200 * used + of) / (2 * of); // to the nearest
+            write!(f, "\n{what:<6} {used:>8} of {of:>8} bytes, {percent:>3} %")?;
+        }
+        write!(f, " (variables {statics}, stack {stack})")
+    }
+}
+
+fn symbol(elf: &ElfFile32<'_>, name: &str) -> Result<u64> {
+    Ok(elf.symbol_by_name(name).with_context(|| format!("the program has no symbol {name}"))?.address())
+}
+
+/// Checks that a program can start on a board: that everything lies in the chip's memory as its
+/// data sheet has it, that the vector table comes first and leads into the program, that running
+/// out of stack leaves RAM, and that the model is whole and aligned.
+///
+/// # Errors
+/// When it cannot: says why.
+pub fn check(file: &[u8], board: &Board) -> Result<()> {
+    let elf: ElfFile32<'_> = ElfFile32::parse(file)?;
+    let flash = board.flash_origin..board.flash_origin + board.flash;
+    let ram = board.ram_origin..board.ram_origin + board.ram;
+    let within =
+        |range: &std::ops::Range<u64>, start: u64, len: u64| range.contains(&start) && start + len <= range.end;
+
+    let top = symbol(&elf, "_stack_start")?;
+    for section in elf.sections() {
+        let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+        if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 || section.size() == 0 {
+            continue;
+        }
+        let (name, start, len) = (section.name()?, section.address(), section.size());
+        ensure!(
+            !within(&ram, start, len) || start >= top,
+            "section {name}, at {start:#x}, lies in the stack, which ends at {top:#x}"
+        );
+        ensure!(
+            within(&flash, start, len) || within(&ram, start, len),
+            "section {name}, {len} bytes at {start:#x}, lies outside of the memory of {}",
+            board.name
+        );
+    }
+    // The boot ROM of an RP2350 starts nothing without an image definition in the first 4 KiB, which
+    // begins with this word (RP2350 data sheet, 5.9.1).
+    if board.chip == Some("RP235x") {
+        let block = elf.section_by_name(".start_block").context("no image definition for the boot ROM")?;
+        let end = block.address() + block.size();
+        let marked = block.data()?.starts_with(&0xFFFF_DED3_u32.to_le_bytes());
+        ensure!(marked && end <= flash.start + 4096, "the image definition at {:#x} is not one", block.address());
+    }
+    for segment in elf.elf_program_headers() {
+        let endian = Endianness::Little;
+        let (start, len) = (u64::from(segment.p_paddr(endian)), u64::from(segment.p_filesz(endian)));
+        ensure!(
+            segment.p_type(endian) != object::elf::PT_LOAD || len == 0 || within(&flash, start, len),
+            "{len} bytes are to be loaded to {start:#x}, where {} has no flash",
+            board.name
+        );
+    }
+
+    let vectors = elf.section_by_name(".vector_table").context("the program has no vector table")?;
+    ensure!(vectors.address() == flash.start, "the vector table lies at {:#x}, not first", vectors.address());
+    let words: Vec<u64> = vectors.data()?.chunks_exact(4).map(word).collect();
+    let [stack, reset, rest @ ..] = &words[..] else { bail!("the vector table is too short") };
+    ensure!(
+        *stack == top && stack.is_multiple_of(8),
+        "the first stack pointer is {stack:#x}, the stack begins at {top:#x}"
+    );
+    for (i, &entry) in [*reset].iter().chain(rest).enumerate() {
+        let into_code = entry % 2 == 1 && within(&flash, entry - 1, 2);
+        ensure!(into_code || (i > 0 && entry == 0), "vector {} leads to {entry:#x}, where no code is", i + 1);
+    }
+    ensure!(elf.entry() == *reset, "the program begins at {:#x}, the reset vector leads to {reset:#x}", elf.entry());
+
+    let bottom = symbol(&elf, "_stack_end")?;
+    ensure!(bottom == ram.start && top > bottom, "the stack ends at {bottom:#x}, above other variables");
+
+    let place = file.windows(MODEL_LEN).position(|part| part == BLOB).context("the program does not hold the model")?;
+    let holds = |s: &object::Section<'_, '_>| {
+        s.file_range().is_some_and(|(start, len)| within(&(start..start + len), place as u64, MODEL_LEN as u64))
+    };
+    let file = object::File::parse(file)?;
+    let section = file.sections().find(holds).context("the model lies in no section")?;
+    let (start, _) = section.file_range().context("it has a place in the file")?;
+    let address = section.address() + (place as u64 - start);
+    ensure!(address.is_multiple_of(ALIGNMENT), "the model lies at {address:#x}, which is no multiple of {ALIGNMENT}");
+    Ok(())
+}
+
+/// What functions are called that a panic goes through, in the standard library and after it.
+const PANICS: [&str; 4] = ["panic", "fail", "unwrap", "unwind"];
+
+/// Names, as the linker knows them, of a program's functions that a panic goes through. None, if
+/// nothing in the program can panic: what nobody calls is not linked.
+///
+/// # Errors
+/// When the file is no program, or one without the names of its functions.
+pub fn panics(file: &[u8]) -> Result<Vec<String>> {
+    let elf: ElfFile32<'_> = ElfFile32::parse(file)?;
+    let functions = elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    let mut names = functions.map(|function| function.name()).collect::<Result<Vec<_>, _>>()?;
+    let is_ours = |name: &&str| ["gen_core", "firmware"].iter().any(|ours| name.contains(ours));
+    ensure!(names.iter().any(is_ours), "the program does not name its functions");
+    names.retain(|name| PANICS.iter().any(|part| name.contains(part)));
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+}

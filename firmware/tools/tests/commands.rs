@@ -1,0 +1,310 @@
+//! `cargo preview`, `cargo frog` and `cargo flash-...`, as people run them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+use embedded_graphics::pixelcolor::Rgb565;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use embedded_graphics_simulator::{OutputSettingsBuilder, SimulatorDisplay};
+use firmware_app::color::FromRgb;
+use firmware_app::layout::Layout;
+use firmware_app::panel::MODULE_1_8;
+use firmware_app::settings::Mode;
+use firmware_app::view::{Label, View};
+use firmware_tools::boards::{HARDWARE_BOARDS, PICO2};
+use firmware_tools::build::{build, root};
+use firmware_tools::elf::MemoryUsage;
+use firmware_tools::model::BLOB;
+use firmware_tools::pictures::on_host;
+use gen_core::{Engine, Latent, Model};
+use serde::Deserialize;
+
+fn preview(arguments: &[&str], folder: &Path) -> Result<Output> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
+    command.args(arguments).current_dir(folder).output().context("cannot run it")
+}
+
+fn size(png: &Path) -> Result<(u32, u32)> {
+    let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(png)?));
+    let reader = decoder.read_info()?;
+    Ok((reader.info().width, reader.info().height))
+}
+
+#[test]
+fn the_preview_has_the_boards_size_and_the_hosts_pictures() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let boards = [
+        ("pico2", (240, 240)),
+        ("pico-display", (240, 135)),
+        ("stm32f429i-disc1", (240, 320)),
+        ("nrf52840-dk", (320, 240)),
+        ("microbit-v2", (128, 160)),
+        ("lm3s6965evb", (128, 64)),
+    ];
+    let expected = on_host(BLOB, &[7])?.lines[0].replace(" crc", ", crc");
+    for (board, (width, height)) in boards {
+        let output = preview(&["--board", board, "--seed", "7", "--scale", "3"], folder.path())?;
+        let said = String::from_utf8(output.stdout)?;
+        assert!(output.status.success() && said.starts_with(&expected), "{board}: {said}");
+        assert_eq!(size(&folder.path().join("preview.png"))?, (3 * width, 3 * height), "{board}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_preview_knows_all_modes() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for (mode, more, lines) in
+        [("gallery", &[][..], 9), ("slides", &["--pictures", "3"], 3), ("morph", &["--pictures", "4"], 4)]
+    {
+        let arguments: Vec<_> = ["--mode", mode].iter().chain(more).copied().collect();
+        let output = preview(&arguments, folder.path())?;
+        let said = String::from_utf8(output.stdout)?;
+        assert_eq!(said.lines().filter(|line| line.starts_with("picture ")).count(), lines, "{mode}: {said}");
+        assert_eq!(said.contains("on the way to"), mode == "morph", "{said}");
+    }
+    assert!(preview(&["--card", "--out", "card.png"], folder.path())?.status.success());
+    assert_eq!(size(&folder.path().join("card.png"))?, (480, 480));
+    Ok(())
+}
+
+#[test]
+fn mistakes_are_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("cat.gen"), "GIF89a")?;
+    let cases: [(&[&str], &str); 4] = [
+        (&["--board", "arduino"], "no board arduino; there are microbit-v2, nrf52840-dk, pico2, "),
+        (&["--mode", "frogs"], "the modes are single, morph, gallery, slides"),
+        (&["--model", "dog.gen"], "cannot read dog.gen"),
+        (&["--model", "cat.gen"], "cat.gen"),
+    ];
+    for (arguments, expected) in cases {
+        let output = preview(arguments, folder.path())?;
+        let said = String::from_utf8(output.stderr)?;
+        assert!(!output.status.success() && said.contains(expected), "{arguments:?}: {said}");
+    }
+    let flash = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_flash")).args(arguments).output()?;
+        Ok::<_, anyhow::Error>(String::from_utf8(output.stderr)?)
+    };
+    assert!(flash(&["arduino"])?.contains("no board arduino to flash; there are microbit-v2, nrf52840-dk, pico2, "));
+    assert!(flash(&["pico2", "--display", "tv"])?.contains("there is no display tv for pico2"));
+    Ok(())
+}
+
+/// The micro:bit's display with picture 6 on it, drawn in so many microseconds.
+fn on_the_microbit(us: u32) -> Result<SimulatorDisplay<Rgb565>> {
+    let model = Model::parse(BLOB)?;
+    let mut workspace = vec![0; model.workspace_len()];
+    let mut engine = Engine::new(&model, &mut workspace)?;
+    let mut display = SimulatorDisplay::with_default_color(MODULE_1_8.size(), Rgb565::BACKGROUND);
+    let mut view = View::new(&mut display, model.output_shape())?;
+    let Ok(()) = view.start(Mode::Single);
+    let (_, Ok(())) = view.picture(&mut engine, &Latent::from_seed(6, model.latent_len()), &mut ());
+    let Ok(()) = view.label(&Label { number: 6, next: None, mode: Mode::Single, us });
+    Ok(display)
+}
+
+#[test]
+fn the_preview_shows_the_time_that_it_is_given() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let shows = |ms: Option<u32>| {
+        let ms = ms.map(|ms| ms.to_string());
+        let mut arguments = vec!["--board", "microbit-v2", "--seed", "6", "--scale", "1", "--out", "time.png"];
+        arguments.extend(ms.iter().flat_map(|ms| ["--ms", ms]));
+        ensure!(preview(&arguments, folder.path())?.status.success(), "{arguments:?}");
+        Ok(image::open(folder.path().join("time.png"))?.to_rgb8().into_raw())
+    };
+    let expected = |us| {
+        let settings = OutputSettingsBuilder::new().build();
+        Ok::<_, anyhow::Error>(on_the_microbit(us)?.to_rgb_output_image(&settings).as_image_buffer().to_vec())
+    };
+    for ms in [1, 2, 3, 7, 9, 10, 11, 33, 50, 89, 90, 100, 250, 999, 1000, 4321, 9999, 10_000, 60_000] {
+        assert!(shows(Some(ms))? == expected(ms * 1000)?, "--ms {ms}");
+    }
+
+    // Without it there is no time: nothing but background where it stands.
+    let text =
+        Layout::new(MODULE_1_8.size(), Model::parse(BLOB)?.output_shape())?.text.context("there is room for text")?;
+    let letter = text.time.font.letter();
+    let place = Rectangle::new(text.time.at, Size::new(letter.width * text.time.columns as u32, letter.height));
+    let width = MODULE_1_8.size().width;
+    let lit = |pixels: &[u8]| place.points().any(|at| pixels[3 * (at.y as usize * width as usize + at.x as usize)] > 0);
+    assert!(lit(&shows(Some(89))?), "the time stands elsewhere");
+    assert!(!lit(&shows(None)?), "a time nobody gave");
+    Ok(())
+}
+
+/// The aliases of `.cargo/config.toml`.
+fn aliases() -> Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    struct Config {
+        alias: BTreeMap<String, String>,
+    }
+    Ok(toml::from_str::<Config>(&fs::read_to_string(root()?.join(".cargo/config.toml"))?)?.alias)
+}
+
+#[test]
+fn help_names_the_command_that_was_typed() -> Result<()> {
+    let mut seen = 0;
+    for (name, words) in aliases()? {
+        ensure!(!words.contains(" -q"), "cargo {name} would compile in silence");
+        let Some((_, rest)) = words.split_once(" --bin ") else { continue };
+        let (bin, words) = rest.split_once(" --").with_context(|| format!("cargo {name} has no --"))?;
+        let program = match bin {
+            "flash" => env!("CARGO_BIN_EXE_flash"),
+            "frog" => env!("CARGO_BIN_EXE_frog"),
+            "preview" => env!("CARGO_BIN_EXE_preview"),
+            other => anyhow::bail!("cargo {name} runs {other}"),
+        };
+        let output = Command::new(program).args(words.split_whitespace()).arg("--help").output()?;
+        let said = String::from_utf8(output.stdout)?;
+        assert!(output.status.success(), "{said}");
+        let usage = said.lines().find(|line| line.starts_with("Usage: ")).context("no line on usage")?;
+        let board = if name == "flash" { "BOARD " } else { "" };
+        assert!(usage.starts_with(&format!("Usage: cargo {name} {board}[OPTIONS]")), "{usage}");
+        seen += 1;
+    }
+    assert_eq!(seen, 7, "any board, four of them by short names, frog and preview");
+
+    let output = Command::new(env!("CARGO_BIN_EXE_flash")).arg("--help").output()?;
+    let said = String::from_utf8(output.stdout)?;
+    for board in HARDWARE_BOARDS {
+        assert!(said.contains(board.name) && said.contains(&board.flash_command()), "{said}");
+    }
+    Ok(())
+}
+
+/// The facts of a board are in `board.toml`. Cargo reads no such file, so its configuration repeats some.
+#[test]
+fn cargos_configuration_agrees_with_the_boards() -> Result<()> {
+    #[derive(Deserialize)]
+    struct Config {
+        build: Build,
+        target: BTreeMap<String, Target>,
+    }
+    #[derive(Deserialize)]
+    struct Build {
+        target: String,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        runner: String,
+    }
+    let mut aliases = aliases()?;
+    aliases.retain(|name, _| name.starts_with("flash-"));
+    for board in HARDWARE_BOARDS {
+        let name = board.name;
+        let file = root()?.join("firmware/boards").join(name).join(".cargo/config.toml");
+        let config: Config = toml::from_str(&fs::read_to_string(&file)?).with_context(|| file.display().to_string())?;
+        ensure!(config.build.target == board.triple, "{name} is built for {}", config.build.target);
+        let runner = &config.target.get(board.triple).with_context(|| format!("{name} has no runner"))?.runner;
+        let chip = board.chip.context("a hardware board has a chip")?;
+        ensure!(runner.starts_with(&format!("probe-rs run --chip {chip} ")), "{name} is flashed by: {runner}");
+        if let Some(alias) = board.alias {
+            let words = aliases.remove(alias).with_context(|| format!("there is no cargo {alias} for {name}"))?;
+            ensure!(words == format!("run -p firmware-tools --bin flash -- {name}"), "cargo {alias}: {words}");
+        }
+    }
+    ensure!(aliases.is_empty(), "no board.toml has these aliases: {aliases:?}");
+    Ok(())
+}
+
+/// A program that stands in for another of this name, in a folder for `PATH`.
+fn stand_in(folder: &Path, name: &str, script: &str) -> Result<()> {
+    let file = folder.join(name);
+    fs::write(&file, format!("#!/bin/sh\n{script}\n"))?;
+    Ok(fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?)
+}
+
+/// Without the compiler's library for the chip a build would fail after minutes, with an error about `core`.
+#[test]
+fn a_missing_target_is_named_before_anything_is_built() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    // Names a folder for the target's library that does not exist.
+    stand_in(folder.path(), "rustc", "echo /nowhere/lib/rustlib/target/lib")?;
+    stand_in(folder.path(), "cargo", &format!("touch '{}/was-built'", folder.path().display()))?;
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH")?);
+    for (program, arguments, target) in [
+        (env!("CARGO_BIN_EXE_flash"), &["pico2", "--build-only"][..], "thumbv8m.main-none-eabihf"),
+        (env!("CARGO_BIN_EXE_frog"), &["--out", "frog.png"][..], "thumbv7m-none-eabi"),
+    ] {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder.path()).env("PATH", &path);
+        let output = command.env("CARGO", folder.path().join("cargo")).output()?;
+        let said = String::from_utf8(output.stderr)?;
+        ensure!(!output.status.success() && said.contains(&format!("\n    rustup target add {target}\n")), "{said}");
+        ensure!(!said.contains("building") && !folder.path().join("was-built").exists(), "it builds first: {said}");
+    }
+    Ok(())
+}
+
+/// What happens is said before it happens: the stand-in for cargo finds the message already there.
+#[test]
+fn a_build_is_announced_before_it_begins() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = |name| folder.path().join(name);
+    let script = format!(
+        "echo 'this is cargo' >&2; cp '{}' '{}'; pwd >'{}'; exit 101",
+        file("log").display(),
+        file("seen").display(),
+        file("place").display()
+    );
+    stand_in(folder.path(), "cargo", &script)?;
+    for (program, arguments, place, board) in [
+        (env!("CARGO_BIN_EXE_flash"), &["pico2", "--build-only"][..], "firmware/boards/pico2", "pico2"),
+        (env!("CARGO_BIN_EXE_frog"), &["--out", "frog.png"][..], "firmware/emulated", "lm3s6965evb"),
+    ] {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder.path()).env("CARGO", file("cargo"));
+        let status = command.stderr(fs::File::create(file("log"))?).status()?;
+        let (said, ran_in) = (fs::read_to_string(file("seen"))?, fs::read_to_string(file("place"))?);
+        let announced = format!("building the firmware for {board}; the first build takes a few minutes\n");
+        // Cargo's own output follows as it comes.
+        ensure!(!status.success() && said == format!("{announced}this is cargo\n"), "{said}");
+        ensure!(ran_in.trim_end().ends_with(place), "cargo runs in {ran_in}");
+    }
+    Ok(())
+}
+
+/// Whatever a person's cargo has to say stops nobody from flashing a good program.
+#[test]
+fn a_warning_of_cargo_stops_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cargo = folder.path().join("cargo");
+    let warning = "warning: `/home/somebody/.cargo/config` is deprecated in favor of `config.toml`";
+    fs::write(&cargo, format!("#!/bin/sh\necho '{warning}' >&2\nexec '{}' \"$@\"\n", env!("CARGO")))?;
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755))?;
+    let mut flash = Command::new(env!("CARGO_BIN_EXE_flash"));
+    let output = flash.args(["pico2", "--build-only"]).env("CARGO", &cargo).env_remove("FROG_MODEL").output()?;
+    let (said, shown) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    assert!(output.status.success(), "{said}{shown}");
+    assert!(shown.contains("building the firmware for pico2") && shown.contains(warning), "{shown}");
+    let bill = MemoryUsage::of(&build(PICO2, "pico2", None)?)?;
+    assert!(said.starts_with("pico2\n") && said.contains(&format!(" {} of ", bill.flash)), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_runner_has_all_the_time_that_people_want() -> Result<()> {
+    let output = Command::new(env!("CARGO_BIN_EXE_qemu")).arg("--help").output()?;
+    let said = String::from_utf8(output.stdout)?;
+    assert!(said.contains("Seconds that it may run; 0 for ever [default: 0]"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn what_the_commands_write_is_no_part_of_the_repository() -> Result<()> {
+    let ignored = fs::read_to_string(root()?.join(".gitignore"))?;
+    for file in ["preview.png", "frog.png", "grid.png", "data.png", "model.gen", "fast.gen"] {
+        let (_, kind) = file.split_once('.').context("a kind of file")?;
+        let lines = [format!("/{file}"), format!("/*.{kind}")];
+        assert!(ignored.lines().any(|line| lines.iter().any(|wanted| line == wanted)), "{file}");
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The log of a chip, through RTT: what becomes of its lines while nobody reads them, and of the last one.
+//!
+//! There is no debugger in QEMU that would read the log out of RAM. The program does it itself, now and then, and
+//! hands the bytes out through semihosting. `out_of_tree.rs` puts it in the place of the template's program.
+#![no_std]
+#![no_main]
+
+use core::ptr::{read_volatile, write_volatile};
+
+use cortex_m_rt::entry;
+use defmt::{Format, Formatter, info};
+use firmware_support::rtt;
+use semihosting::io::Write as _;
+
+/// What logs while it is logged: the firmware's handler has to tell of the panic that follows.
+struct Talker;
+
+impl Format for Talker {
+    fn format(&self, _: Formatter<'_>) {
+        info!("a line within another");
+    }
+}
+
+#[entry]
+fn main() -> ! {
+    info!("before there is a log");
+    let _commands = rtt::start();
+    info!("the log is there");
+    const WORDS: &str = "of words as long as they happen to be";
+    for i in 0..200 {
+        info!("line {=usize} {=str}", i, &WORDS[..i * 7 % WORDS.len()]);
+    }
+    read();
+    info!("somebody reads");
+    info!("too long: {=[u8]}", [7; 600]);
+    info!("and short again");
+    read();
+    info!("{}", Talker);
+    semihosting::process::exit(0)
+}
+
+/// An up channel in RTT's control block.
+#[repr(C)]
+struct Channel {
+    name: *const u8,
+    buffer: *const u8,
+    size: usize,
+    write: usize,
+    read: usize,
+    flags: usize,
+}
+
+/// RTT's control block.
+#[repr(C)]
+struct Control {
+    id: [u8; 16],
+    channels: [usize; 2],
+    log: Channel,
+}
+
+unsafe extern "C" {
+    static mut _SEGGER_RTT: Control;
+}
+
+/// Does what a debugger would do: takes what is in the buffer.
+fn read() {
+    let mut out = semihosting::io::stdout().expect("QEMU has one");
+    // SAFETY: `rtt::start` has set the control block up, and nothing else runs meanwhile.
+    unsafe {
+        let log = &raw mut _SEGGER_RTT.log;
+        let (buffer, size) = (read_volatile(&raw const (*log).buffer), read_volatile(&raw const (*log).size));
+        let (end, mut at) = (read_volatile(&raw const (*log).write), read_volatile(&raw const (*log).read));
+        while at != end {
+            out.write_all(&[read_volatile(buffer.add(at))]).expect("QEMU takes it");
+            at = (at + 1) % size;
+        }
+        write_volatile(&raw mut (*log).read, at);
+    }
+}
