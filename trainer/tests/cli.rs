@@ -730,7 +730,7 @@ fn best(folder: &Folder) -> (Checkpoint, Vec<u8>) {
 fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     let place = Place::new();
     let text = place.run_well(&[&MEASURED[..], &["--steps", "70"]].concat());
-    assert!(text.contains(guard::RULE) && text.contains("The lowest quality was "), "{text}");
+    assert!(text.contains(guard::RULE) && text.contains("The lowest score was "), "{text}");
     let folder = place.folder("001-tiny");
     let (rows, scores) = lines(&folder);
     let steps: Vec<_> = scores.iter().map(|m| m.step).collect();
@@ -754,7 +754,7 @@ fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     place.run_well(&["quantize", path.to_str().unwrap(), "-o", "again.gen"]);
     assert_eq!(fs::read(place.path().join("again.gen")).unwrap(), model);
     let report = fs::read_to_string(folder.file("report.html")).unwrap();
-    assert!(report.contains("<h2>Quality</h2>") && report.contains(guard::RULE));
+    assert!(report.contains("<h2>Quality score</h2>") && report.contains(guard::RULE));
 }
 
 #[cfg(unix)]

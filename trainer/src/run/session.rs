@@ -680,7 +680,7 @@ impl Session {
             });
             let Best { step, headline, lowest } = best;
             let words = format!(
-                "the snapshot of step {}, with quality {headline:.1}{more}: {}. The lowest quality was {lowest:.1}",
+                "the snapshot of step {}, with quality score {headline:.1}{more}: {}. The lowest score was {lowest:.1}",
                 HumanCount(step),
                 guard::RULE
             );
@@ -711,9 +711,9 @@ impl Session {
             title: &name,
             facts: &all,
             pictures: &[
-                ("real, what it learnt from", &reals_grid),
-                ("float, as trained", &float_grid),
-                ("int8, as the microcontroller draws them", &int8_grid),
+                ("real pictures that it was trained on", &reals_grid),
+                ("generated: float, as trained", &float_grid),
+                ("generated: int8, as the microcontroller draws them", &int8_grid),
             ],
             history: &self.history()?,
             losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
