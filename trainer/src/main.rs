@@ -18,7 +18,7 @@ use ndarray::{Array4, ArrayView4, Axis, s};
 use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
 use trainer::card::{Shipped, Words, describe};
-use trainer::config::{Config, MAX_STEPS, PRESETS, Range};
+use trainer::config::{self, Config, MAX_STEPS, PRESETS, Range};
 use trainer::cost::Core;
 use trainer::data::frogs::SIDES;
 use trainer::data::{self, Class, Dataset};
@@ -159,6 +159,9 @@ enum Command {
     Presets {
         /// Print this one
         name: Option<String>,
+        /// Print all keys of a recipe with their types, defaults and meaning, as Markdown
+        #[arg(long, conflicts_with = "name")]
+        keys: bool,
     },
     /// Draw pictures with a model
     #[command(after_help = "Examples:\n  trainer sample runs/001-pocket -n 16 --seed 100\n  \
@@ -336,7 +339,7 @@ struct ImportArgs {
     /// Layers without a bias in the file have none (bias=False)
     #[arg(long)]
     zero_bias: bool,
-    /// Range of its pictures, instead of the network's
+    /// Range of its pictures, symmetric or unit, instead of the network's
     #[arg(long)]
     range: Option<Range>,
     #[command(flatten)]
@@ -383,6 +386,10 @@ struct TrainArgs {
     /// A recipe of your own, in the form that `trainer presets NAME` prints
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Change a key of the recipe, as in batch=64 or generator.optimizer.lr=1e-4; may be given more than once.
+    /// `trainer presets --keys` lists all keys
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Training steps, instead of the recipe's
     #[arg(long, allow_negative_numbers = true, value_parser = steps)]
     steps: Option<u64>,
@@ -685,7 +692,11 @@ fn main() -> ExitCode {
         Command::Train(args) => with_threads(args.threads, || train(&args)),
         Command::Resume(args) => with_threads(args.threads, || resume(&args)),
         Command::Data(args) => show_data(&args),
-        Command::Presets { name } => presets(name.as_deref()),
+        Command::Presets { keys: true, .. } => {
+            print!("{}", config::keys_page());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Presets { name, .. } => presets(name.as_deref()),
         Command::Sample(args) => with_threads(None, || sample(&args)),
         Command::Walk(args) => with_threads(None, || walk(&args)),
         Command::Like(args) => with_threads(None, || like(&args)),
@@ -755,7 +766,7 @@ fn recipe(preset: &str, config: Option<&Path>) -> Result<Config> {
 }
 
 fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut config = recipe(&args.preset, args.config.as_deref())?;
+    let mut config = recipe(&args.preset, args.config.as_deref())?.with(&args.set)?;
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(minutes) = args.minutes {
@@ -763,7 +774,7 @@ fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     config.check()?;
     let data = load(&args.source, config.side()?)?;
-    let (config, advice) = config.settled(data.len());
+    let (config, advice) = config.resolve_for(data.len());
     if let Some(advice) = advice {
         warn!("{advice}");
     }

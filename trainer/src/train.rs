@@ -273,7 +273,7 @@ impl Trainer {
         let Self { config, state, generator, discriminator, changed, penalty, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         draws.check(batch, generator.input().len(), shape.len())?;
-        let factor = rate * learning_rate_factor(state.step, config.steps, config.decay_from);
+        let factor = rate * learning_rate_factor(state.step, config.steps, config.lr_decay_start);
         // The mean over both batches.
         let denominator = 2.0 * batch as f32;
         let real_is_positive = labels.real > labels.generated;
@@ -370,7 +370,7 @@ impl Trainer {
         config.generator.optimiser.step(factor, params, &turn.gradient, moments);
 
         // Early on the average would mostly hold the first weights.
-        let decay = config.ema.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
+        let decay = config.ema_decay.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
         optim::average(&mut state.average, &state.generator, decay);
         state.step += 1;
         clock.lap(Phase::GOptimiser);
@@ -458,10 +458,10 @@ pub fn to_float(pixel: u8, range: Range) -> f32 {
     }
 }
 
-/// 1 until `decay_from` of the steps are done, then falling to 0 at the end.
-pub fn learning_rate_factor(step: u64, steps: u64, decay_from: f32) -> f32 {
+/// 1 until `decay_start` of the steps are done, then falling to 0 at the end.
+pub fn learning_rate_factor(step: u64, steps: u64, decay_start: f32) -> f32 {
     let done = step as f64 / steps.max(1) as f64;
-    let from = f64::from(decay_from);
+    let from = f64::from(decay_start);
     if done < from || from >= 1.0 { 1.0 } else { ((1.0 - done) / (1.0 - from)).max(0.0) as f32 }
 }
 

@@ -54,7 +54,7 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
         ("preset", model.name.clone()),
         (HEADER_LAYOUT, name(layout)),
         (HEADER_DENSE, name(format.dense)),
-        ("range", name(model.range)),
+        ("range", model.range.to_string()),
     ];
     let metadata: HashMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Ok(safetensors::serialize(views, Some(metadata))?)

@@ -24,14 +24,14 @@ use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
 use super::report::Report;
 use crate::card::machine;
-use crate::config::{Config, MAX_STEPS, Quantise};
+use crate::config::{Config, MAX_STEPS, Quantise, finetune};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::quality::Scores;
 use crate::quantise::draw::{are_alike, draw};
 use crate::quantise::fold::{affordable, to_pixel};
-use crate::quantise::{FloatModel, QuantModel, finetune, noise, quantise, quantise_tuned_until, verify};
+use crate::quantise::{FloatModel, QuantModel, noise, quantise, quantise_tuned_until, verify};
 use crate::terminal::{self, quoted};
 use crate::train::{Draws, State, Trainer, latent_batch, learning_rate_factor};
 
@@ -268,7 +268,7 @@ impl Session {
         }
         // What was planned before is not known any more.
         let by_the_clock = self.data_ref.minutes.is_some() && config.depends_on_length();
-        let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.decay_from) < 1.0;
+        let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.lr_decay_start) < 1.0;
         // At its end a run measures once more, and may go back once more.
         let is_measured = |step: u64| config.every.measure.is_none_or(|every| step.is_multiple_of(every));
         let new_best = self.course.best.is_some_and(|best| best.step == done && !is_measured(done));
@@ -418,7 +418,7 @@ impl Session {
         };
         warn!(
             "step {step}: {alarm}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
-            good.state.step, self.course.rate, self.course.rollbacks, guard.rollbacks
+            good.state.step, self.course.rate, self.course.rollbacks, guard.max_rollbacks
         );
         self.trainer.state = State { step, ..good.state };
         self.trainer.set_rate(self.course.rate);
@@ -457,7 +457,7 @@ impl Session {
         }
         progress.measured(scores.headline, self.course.best);
         // Where it is no alarm, because no snapshot was better, a person has to know.
-        if is_kept && scores.diversity < self.trainer.config.guard.diversity && !self.alike {
+        if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.alike {
             self.alike = true;
             let alarm = Alarm::Alike(scores.diversity);
             warn!("step {step}: {alarm}. If that stays so: {}", alarm.advice());
@@ -680,7 +680,7 @@ impl Session {
             });
             let Best { step, headline, lowest } = best;
             let words = format!(
-                "the snapshot of step {}, with quality {headline:.1}{more}: {}. The lowest quality was {lowest:.1}",
+                "the snapshot of step {}, with quality score {headline:.1}{more}: {}. The lowest score was {lowest:.1}",
                 HumanCount(step),
                 guard::RULE
             );
@@ -692,7 +692,7 @@ impl Session {
             facts.push(("gone back", format!("{times}; learning rates times {rate}")));
         }
         let diversity = kept.map_or_else(|| spread(int8_pictures.view()) / spread(reals).max(1e-9), |s| s.diversity);
-        if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.diversity {
+        if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.min_diversity {
             let alarm = Alarm::Alike(diversity);
             let words = format!("{alarm}. If more steps do not help: {}", alarm.advice());
             warn!("{words}");
@@ -711,9 +711,9 @@ impl Session {
             title: &name,
             facts: &all,
             pictures: &[
-                ("real, what it learnt from", &reals_grid),
-                ("float, as trained", &float_grid),
-                ("int8, as the microcontroller draws them", &int8_grid),
+                ("real pictures that it was trained on", &reals_grid),
+                ("generated: float, as trained", &float_grid),
+                ("generated: int8, as the microcontroller draws them", &int8_grid),
             ],
             history: &self.history()?,
             losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
