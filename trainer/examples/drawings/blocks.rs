@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use gen_core::Model;
-use gen_core::tiling::DSP;
+use gen_core::plan::ARMV7EM;
 
 use super::svg::Svg;
 
@@ -14,10 +14,13 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
     let layers = model.layers();
     let index = layers.len() - 1;
     let g = &layers[index].geometry;
-    let (rows, taps, quads, words) = (g.y.max_taps(), g.x.taps(0), g.quads(), DSP.words);
+    let (rows, taps, quads, words) = (g.y.max_taps(), g.x.taps(0), g.quads(), ARMV7EM.words_per_quad);
     let count = g.x.positions(0);
-    ensure!(DSP.is_toeplitz(g) && g.x.phases() == 1 && words == 2, "the last layer is no convolution with stride 1");
-    let pixels = DSP.block(taps, count, count);
+    ensure!(
+        ARMV7EM.is_toeplitz(g) && g.x.phases() == 1 && words == 2,
+        "the last layer is no convolution with stride 1"
+    );
+    let pixels = ARMV7EM.block(taps, count, count);
     ensure!(
         rows <= 3 && taps <= 5 && quads <= 4 && pixels <= 8 && count <= 32 && count >= 2 * pixels,
         "the last layer is larger than the drawing has room for"

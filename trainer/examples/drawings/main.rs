@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use gen_core::Model;
-use gen_core::aligned::aligned;
+use gen_core::aligned;
 
 mod blocks;
 mod phases;

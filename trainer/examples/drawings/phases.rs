@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use gen_core::Model;
+use gen_core::plan::ARMV7EM;
 use gen_core::spec::Op;
-use gen_core::tiling::DSP;
 
 use super::svg::Svg;
 
@@ -17,7 +17,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
     ensure!(phases == 2 && taps == 2, "the drawing is of a 4x4 kernel with stride 2");
     let kernel = g.x.kernel;
     let count = g.x.positions(0);
-    let pixels = DSP.block(taps, count, count);
+    let pixels = ARMV7EM.block(taps, count, count);
 
     let mut svg = Svg::new(960, 330, "Phases of a transposed convolution");
     svg.text(

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use gen_core::Model;
+use gen_core::plan::ARMV7EM;
 use gen_core::spec::{Geometry, Op};
-use gen_core::tiling::DSP;
 
 use super::svg::{Svg, number};
 
@@ -51,7 +51,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
         "the drawing has room for 5 layers of 32 rows"
     );
     let rings = follow(&layers, ROW);
-    let memory = model.memory(&DSP);
+    let memory = model.workspace_plan(&ARMV7EM);
 
     let mut svg = Svg::new(960, 740, "Rings and staging");
     svg.text(
@@ -129,7 +129,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
     // A row on its way.
     let g = &layers[last];
     let window = g.y.window(ROW);
-    let pixels = DSP.block(g.x.taps(0), g.x.positions(0), g.x.positions(0));
+    let pixels = ARMV7EM.block(g.x.taps(0), g.x.positions(0), g.x.positions(0));
     let flow = 546.0;
     let boxes = [
         (
@@ -160,7 +160,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
 
     // The workspace.
     let bar = 656.0;
-    let total = memory.len();
+    let total = memory.bytes();
     svg.text(
         "head",
         [left, bar - 14.0],
