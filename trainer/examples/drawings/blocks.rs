@@ -16,7 +16,10 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
     let g = &layers[index].geometry;
     let (rows, taps, quads, words) = (g.y.max_taps(), g.x.taps(0), g.quads(), ARMV7EM.words_per_quad);
     let count = g.x.positions(0);
-    ensure!(ARMV7EM.is_toeplitz(g) && g.x.phases() == 1 && words == 2, "the last layer is no convolution with stride 1");
+    ensure!(
+        ARMV7EM.is_toeplitz(g) && g.x.phases() == 1 && words == 2,
+        "the last layer is no convolution with stride 1"
+    );
     let pixels = ARMV7EM.block(taps, count, count);
     ensure!(
         rows <= 3 && taps <= 5 && quads <= 4 && pixels <= 8 && count <= 32 && count >= 2 * pixels,
