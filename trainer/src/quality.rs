@@ -22,7 +22,6 @@ pub mod embedding;
 pub mod frechet;
 pub mod neighbours;
 pub mod ranks;
-pub mod sets;
 pub mod sheet;
 pub mod sliced;
 pub mod table;

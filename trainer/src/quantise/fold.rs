@@ -21,6 +21,9 @@ const MEASURED_BYTES: u64 = 1 << 30;
 /// Bytes that the maps of pictures may take which are drawn at the same time.
 const DRAWN_BYTES: usize = 1 << 28;
 
+/// Pictures that are drawn at the same time at most.
+const DRAWN_AT_MOST: usize = 250;
+
 /// Numbers of the latents used to measure, to calibrate and to compare: far from
 /// those that people ask for, and not the same for any two purposes.
 pub fn latents(first: u32, count: u32, len: usize) -> Array2<f32> {
@@ -169,8 +172,8 @@ impl FloatModel {
         output.into_shape_with_order(dim).expect("the output has the generator's shape")
     }
 
-    /// Pictures of latents, `[N, side, side, 3]`. They are drawn some at a time, so that all their maps
-    /// never take more than 256 MiB, or those of one picture.
+    /// Pictures of latents, `[N, side, side, 3]`. At most 250 are drawn at a time, and fewer where their
+    /// maps would take more than 256 MiB.
     pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
         let shape = self.layers.last().expect("a generator has layers").geometry.output;
         let mut pixels = Vec::with_capacity(latents.nrows() * shape.len());
@@ -184,7 +187,7 @@ impl FloatModel {
     /// Pictures whose maps [`DRAWN_BYTES`] have room for.
     fn drawn_at_once(&self) -> usize {
         let maps: usize = self.layers.iter().map(|layer| layer.geometry.output.len()).sum();
-        (DRAWN_BYTES / (maps * size_of::<f32>()).max(1)).max(1)
+        (DRAWN_BYTES / (maps * size_of::<f32>()).max(1)).clamp(1, DRAWN_AT_MOST)
     }
 }
 

@@ -1,13 +1,12 @@
 //! How good a generator's pictures are while it is trained.
 
 use anyhow::{Context as _, Result};
-use gen_core::Latent;
 
 use crate::data::Dataset;
-use crate::quality::sets::float_pictures;
+
 use crate::quality::{MIN_PICTURES, Reference, Scores};
 use crate::quantise::FloatModel;
-use crate::quantise::fold::affordable;
+use crate::quantise::fold::{affordable, latents};
 
 /// Pictures that are drawn for a measurement; fewer by a large generator, but not under [`FEWEST`].
 const MOST: u32 = 1000;
@@ -39,7 +38,6 @@ impl Meter {
     /// When they have another size than the real ones.
     pub fn measure(&self, model: &FloatModel) -> Result<Scores> {
         let count = affordable(model.macs(), MOST).max(FEWEST);
-        let latents = (FIRST..FIRST + count).map(|seed| Latent::from_seed(seed, model.latent));
-        self.0.score(float_pictures(model, latents).view())
+        self.0.score(model.pictures(latents(FIRST, count, model.latent).view()).view())
     }
 }

@@ -1,0 +1,82 @@
+//! How a model is packed: arguments of `quantize` and `import`, and what they print.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use gen_core::Form;
+use indicatif::HumanCount;
+
+use trainer::cost::Core;
+use trainer::inspect::CODE_FLASH;
+use trainer::quantise::QuantModel;
+use trainer::quantise::forms::{self, Wish};
+
+/// More flash for fewer instructions; the pictures are the same to the last bit.
+#[derive(Debug, Args)]
+pub(crate) struct PackingArgs {
+    /// Pack each layer for speed if that saves instructions on the processor of --core: more flash, and slower on
+    /// other processors; `inspect` shows how much [default: all layers small]
+    #[arg(long, conflicts_with_all = ["fast_layers", "flash"])]
+    fast: bool,
+    /// Pack these layers for speed, numbered as `inspect` does
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
+    fast_layers: Vec<usize>,
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("Pack for speed what fits a model file of \
+        so many bytes, as in 200K or 2M; a chip's flash has to hold the program too, for which {}K are reckoned",
+        CODE_FLASH / 1024))]
+    flash: Option<usize>,
+    /// Processor for which --fast and --flash save instructions; `cargo frog` is a Cortex-M3 [default: cortex-m4]
+    #[arg(long, value_enum, conflicts_with = "fast_layers")]
+    core: Option<CoreArg>,
+}
+
+/// The families of [`Core`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CoreArg {
+    /// Cortex-M4, M7, M33
+    CortexM4,
+    CortexM3,
+}
+
+/// A number of bytes such as 70000, 512K or 2M.
+fn bytes(text: &str) -> Result<usize, String> {
+    let (digits, shift) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 10),
+        None => text.strip_suffix(['m', 'M']).map_or((text, 0), |digits| (digits, 20)),
+    };
+    let size = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
+    size.ok_or_else(|| "a size is a number of bytes, such as 70000, 512K or 2M".into())
+}
+
+impl PackingArgs {
+    pub(crate) fn apply(&self, model: &mut QuantModel) -> Result<()> {
+        let wish = match (self.fast, self.flash) {
+            (true, _) => Wish::Fast,
+            (_, Some(size)) => Wish::Flash(size),
+            _ if !self.fast_layers.is_empty() => Wish::Layers(self.fast_layers.clone()),
+            _ => Wish::Small,
+        };
+        ensure!(
+            self.core.is_none() || matches!(wish, Wish::Fast | Wish::Flash(_)),
+            "--core says whose instructions count: it goes with --fast or --flash"
+        );
+        let core = match self.core {
+            None | Some(CoreArg::CortexM4) => Core::Dsp,
+            Some(CoreArg::CortexM3) => Core::Mla,
+        };
+        forms::choose(model, &wish, core)?;
+        if wish != Wish::Small && model.layers.iter().all(|layer| layer.form == Form::Direct) {
+            println!("no layer is packed for speed: none that fits gains on a {}", core.name());
+        }
+        Ok(())
+    }
+}
+
+/// Says where a model was written, and which of its layers are fast.
+pub(crate) fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
+    let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
+    let forms = if fast.is_empty() { String::new() } else { format!(", fast layers {}", fast.join(",")) };
+    println!("model: {} ({} bytes{forms})", path.display(), HumanCount(blob.len() as u64));
+}
