@@ -9,7 +9,6 @@
 //!   README.md      the card for people, written from card.toml
 //! ```
 
-pub mod machine;
 mod make;
 mod readme;
 
@@ -18,31 +17,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::Model;
 use gen_core::aligned::aligned;
-use gen_core::{Latent, Model};
-use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::Dataset;
-use crate::grid::grid;
+use crate::files::write_atomically;
+use crate::grid::{grid, png};
+use crate::machine::{self, program};
 use crate::quantise::QuantModel;
-use crate::quantise::draw::{draw, likeness};
-use crate::quantise::fold::affordable;
+use crate::quantise::compare::likeness;
+use crate::quantise::draw::first_pictures;
 use crate::quantise::forms::{self, Wish};
-use crate::run::checkpoint::write_atomically;
-use crate::run::folder::png;
 use crate::text;
 pub use make::{Words, describe};
 
 /// The oldest version whose models are the same bits as this one's. In 0.2.0 the calibration of int8
 /// ranges was corrected: it had looked at some channels only.
 const SAME_BITS_SINCE: [u32; 3] = [0, 2, 0];
-
-/// What writes cards and reports: name and version.
-pub fn program() -> String {
-    format!("trainer {}", env!("CARGO_PKG_VERSION"))
-}
 
 /// Pictures of `samples.png`, and in a row of it.
 const SAMPLES: u32 = 64;
@@ -236,9 +229,7 @@ impl Shipped {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let bytes = aligned(&self.blob);
         let model = Model::parse(&bytes).context("model.gen")?;
-        let latents: Vec<_> =
-            (0..affordable(model.macs(), SAMPLES)).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
-        let samples = png(&grid(draw(&model, &latents).view(), COLUMNS, 2, 2)?)?;
+        let samples = png(&grid(first_pictures(&model, SAMPLES).view(), COLUMNS, 2, 2)?)?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         write_atomically(&folder.join("model.gen"), &self.blob)?;
         write_atomically(&folder.join("samples.png"), &samples)?;
@@ -272,7 +263,7 @@ impl Shipped {
         let same = rebuilt.iter().zip(&self.blob).take_while(|(a, b)| a == b).count();
         let seen = match (Model::parse(&aligned(&self.blob)), Model::parse(&aligned(&rebuilt))) {
             (Ok(a), Ok(b)) if a.picture() == b.picture() => {
-                let close = likeness(samples(&a).view(), samples(&b).view());
+                let close = likeness(first_pictures(&a, SAMPLES).view(), first_pictures(&b, SAMPLES).view());
                 format!("their pictures, compared: {close}")
             }
             _ => "they draw pictures of other sizes".into(),
@@ -289,13 +280,6 @@ impl File {
     fn of(blob: &[u8], fast_layers: Vec<usize>) -> Self {
         Self { bytes: blob.len(), crc32: format!("{:08x}", crc32fast::hash(blob)), fast_layers }
     }
-}
-
-/// The first pictures of a model.
-fn samples(model: &Model<'_>) -> Array4<u8> {
-    let count = affordable(model.macs(), SAMPLES);
-    let latents: Vec<_> = (0..count).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
-    draw(model, &latents)
 }
 
 /// A model with these layers packed for speed; a run packs all of them small.

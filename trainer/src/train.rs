@@ -7,19 +7,22 @@
 //! and the step's number, so a run can be cut anywhere and continued bit for bit.
 
 use anyhow::{Result, ensure};
-use gen_core::latent::{self, Latent};
+use gen_core::Latent;
 use ndarray::{Array1, Array2, Array4, ArrayView1, Axis, s};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{self, Change};
-use crate::config::{Config, Range};
+use crate::config::Config;
+use crate::latents::latent_batch;
 use crate::nn::init::rng;
 use crate::nn::optim::{self, Moments};
 use crate::nn::penalty::Penalty;
 use crate::nn::{Network, Pass};
 use crate::phases::{Clock, Phase, Times};
+use crate::pixels::to_float;
+use crate::schedule::learning_rate_factor;
 
 /// What a random generator is for, so that no two purposes share numbers.
 #[derive(Debug, Clone, Copy)]
@@ -450,30 +453,6 @@ impl Draws {
     }
 }
 
-/// A pixel as the networks see it.
-pub fn to_float(pixel: u8, range: Range) -> f32 {
-    match range {
-        Range::Symmetric => f32::from(pixel) / 127.5 - 1.0,
-        Range::Unit => f32::from(pixel) / 255.0,
-    }
-}
-
-/// 1 until `decay_from` of the steps are done, then falling to 0 at the end.
-pub fn learning_rate_factor(step: u64, steps: u64, decay_from: f32) -> f32 {
-    let done = step as f64 / steps.max(1) as f64;
-    let from = f64::from(decay_from);
-    if done < from || from >= 1.0 { 1.0 } else { ((1.0 - done) / (1.0 - from)).max(0.0) as f32 }
-}
-
-/// Latents as a batch, `[N, len]`.
-pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2<f32> {
-    let mut values = Vec::new();
-    for latent in latents {
-        values.extend(latent.steps().iter().map(|&q| f32::from(q) * latent::SCALE));
-    }
-    Array2::from_shape_vec((values.len() / len, len), values).expect("every latent has the same length")
-}
-
 /// The order of the pictures in one pass over them.
 #[derive(Debug, Default)]
 struct Order {
@@ -639,13 +618,6 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, (0..50).collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn the_rate_falls_to_zero_at_the_end() {
-        let factors: Vec<_> = [0, 50, 75, 100].iter().map(|&s| learning_rate_factor(s, 100, 0.5)).collect();
-        assert_eq!(factors, [1.0, 1.0, 0.5, 0.0]);
-        assert_eq!(learning_rate_factor(100, 100, 1.0), 1.0);
     }
 
     #[test]

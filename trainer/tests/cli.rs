@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use trainer::config::{Config, Quantise};
 use trainer::data;
 use trainer::nn::init::Init;
-use trainer::quantise::fold::to_pixel;
+use trainer::pixels::to_pixel;
 use trainer::run::{Checkpoint, Folder, guard};
 use trainer::train::Trainer;
 
@@ -518,7 +518,7 @@ fn a_model_is_rebuilt_from_its_card_to_the_same_bits() {
     assert!(place.run_well(&[&rebuild[..], &["--resume", "runs/002-tiny"]].concat()).contains("same bits"));
 
     // Other bits: another seed. The card cannot know that it is not the machine.
-    let processor = trainer::card::machine::processor();
+    let processor = trainer::machine::processor();
     fs::write(file("card.toml"), card.replace("seed = 5", "seed = 6").replace(&processor, "an abacus")).unwrap();
     let text = fails(&rebuild);
     for part in ["will not be the same", "other bits: the models differ from byte", "trained on an abacus, this is "] {
@@ -993,7 +993,9 @@ fn helps_have_examples_and_one_figure_for_the_program_on_a_chip() {
         assert!(text.contains(&figure) && !text.contains("48K"), "{text}");
     }
     assert!(
-        place.run_well(&["inspect"]).contains(&format!("{} KB of flash for code", trainer::inspect::CODE_FLASH / 1024))
+        place
+            .run_well(&["inspect"])
+            .contains(&format!("{} KiB of flash for code", trainer::inspect::CODE_FLASH / 1024))
     );
 }
 
@@ -1148,7 +1150,7 @@ fn the_report_has_what_a_reader_asks_for() {
     };
     assert_eq!(row("seed"), "1,234");
     assert_eq!(row("by"), format!("trainer {}", env!("CARGO_PKG_VERSION")));
-    assert!(row("on").contains(&trainer::card::machine::processor()) && row("written").ends_with(" UTC"));
+    assert!(row("on").contains(&trainer::machine::processor()) && row("written").ends_with(" UTC"));
     for part in ["real, what it learnt from", "float, as trained", "int8, as the", "<details>", "0 is best"] {
         assert!(report.contains(part), "no {part}");
     }

@@ -14,8 +14,8 @@ use gen_core::aligned::aligned;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use trainer::config::{Config, Every, Player};
+use trainer::files::WRITING;
 use trainer::nn::optim::Optimiser;
-use trainer::run::checkpoint::WRITING;
 use trainer::run::metrics::{self, to_jsonl_all};
 use trainer::run::{Checkpoint, Folder};
 

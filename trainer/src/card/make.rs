@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::aligned::aligned;
 use gen_core::{Form, Model};
 
-use super::{Card, Data, File, Shipped, Training, machine};
+use super::{Card, Data, File, Shipped, Training};
 use crate::config::Config;
 use crate::data::{BUILTIN, Dataset};
+use crate::machine;
 use crate::quantise::{FloatModel, QuantModel, noise, quantise_tuned};
 use crate::run::folder::{BEST, DataRef, UNFINISHED};
 use crate::run::session::resume_with;
@@ -88,7 +89,7 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
     let card = Card {
         name: words.name,
         about: words.about,
-        program: super::program(),
+        program: machine::program(),
         data: Data { about, source, class: data_ref.class, count: data.len(), fingerprint: checkpoint.data },
         training: Training {
             minutes: tenths(checkpoint.seconds / 60.0),

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use indicatif::HumanCount;
 
 use super::source::reload;
 use trainer::card::{Words, describe};
+use trainer::numbers::grouped;
 use trainer::run::Folder;
 use trainer::terminal::{self, quoted};
 
@@ -62,7 +62,7 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
     );
     let shipped = describe(&args.run, words, reload)?;
     shipped.write(&out)?;
-    println!("model: {} ({} bytes)", out.join("model.gen").display(), HumanCount(shipped.blob.len() as u64));
+    println!("model: {} ({} bytes)", out.join("model.gen").display(), grouped(shipped.blob.len()));
     println!("card: {}", out.join("README.md").display());
     let data = match &shipped.card.data.source {
         Some(_) => String::new(),

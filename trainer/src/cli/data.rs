@@ -9,9 +9,9 @@ use clap::Args;
 use super::args::side;
 use super::source::SourceArgs;
 use trainer::data::contact_sheet;
+use trainer::files::write_atomically;
 use trainer::grid::png_name;
-use trainer::run::checkpoint::write_atomically;
-use trainer::run::folder;
+use trainer::grid::sheet_png;
 
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
@@ -30,7 +30,7 @@ pub(crate) fn data(args: &DataArgs) -> Result<ExitCode> {
     let data = args.source.load_silently(args.side)?;
     trainer::data::how_to_choose(&data);
     print!("{}", trainer::data::describe(&data));
-    write_atomically(&args.out, &folder::sheet(&contact_sheet(&data, 16, 10, 2)?)?)?;
+    write_atomically(&args.out, &sheet_png(&contact_sheet(&data, 16, 10, 2)?)?)?;
     println!("sheet: {}", args.out.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -12,13 +12,13 @@ use super::args::{MAX_PICTURES, seeds, side, threads, whole};
 use super::model_file::{SHIPPED, load_checkpoint, parse};
 use super::picture_set::Set;
 use super::source::SourceArgs;
+use trainer::files::write_atomically;
 use trainer::grid::png_name;
+use trainer::grid::sheet_png;
 use trainer::quality::ranks::{self, Ranks};
 use trainer::quality::table::Row;
 use trainer::quality::{self, Reference, copies, sheet};
 use trainer::quantise::draw::draw;
-use trainer::run::checkpoint::write_atomically;
-use trainer::run::folder;
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
@@ -98,7 +98,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
         if let (0, Some(out)) = (i, &args.sheet) {
             let (_, neighbours) = found.as_ref().context("--sheet: there are too few training pictures")?;
             let sheet = sheet::nearest(pictures.view(), data.pictures.view(), neighbours)?;
-            write_atomically(out, &folder::sheet(&sheet)?)?;
+            write_atomically(out, &sheet_png(&sheet)?)?;
         }
         let row = Row { name, scores, copies: found.map(|(copies, _)| copies) };
         if args.json {

@@ -7,9 +7,9 @@ use anyhow::Result;
 use clap::{ArgGroup, Args};
 
 use super::model_file::load_checkpoint;
+use trainer::files::write_atomically;
 use trainer::interchange::{Layout, to_onnx, to_safetensors};
 use trainer::quantise::FloatModel;
-use trainer::run::checkpoint::write_atomically;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("files").args(["safetensors", "onnx"]).required(true).multiple(true))]

@@ -9,13 +9,13 @@ use ndarray::{Array4, ArrayView4};
 
 use super::args::whole;
 use super::model_file::{load_checkpoint, parse, read_model};
+use trainer::files::write_atomically;
+use trainer::grid::sheet_png;
 use trainer::grid::{self, png_name};
+use trainer::latents::latent_batch;
 use trainer::quantise::FloatModel;
 use trainer::quantise::draw::draw;
-use trainer::run::checkpoint::write_atomically;
-use trainer::run::folder;
 use trainer::terminal::quoted;
-use trainer::train::latent_batch;
 
 /// What draws.
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ impl SheetArgs {
     ) -> Result<()> {
         let out = self.out.clone().unwrap_or_else(|| format!("{name}.png").into());
         let layout = grid::Layout { columns, pad: 2, scale: self.scale as usize, group };
-        write_atomically(&out, &folder::sheet(&layout.sheet(pictures)?)?)?;
+        write_atomically(&out, &sheet_png(&layout.sheet(pictures)?)?)?;
         println!("grid: {} ({what})", out.display());
         Ok(())
     }

@@ -5,23 +5,23 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{ArgGroup, Args};
+use gen_core::Model;
 use gen_core::aligned::aligned;
-use gen_core::{Latent, Model};
 
 use super::args::seeds;
 use super::packing::{PackingArgs, written};
 use super::recipe::recipe;
 use trainer::config::Range;
+use trainer::files::write_atomically;
 use trainer::interchange::{
     DenseOrder, Layout,
     import::{self as interchange, Check, Options},
 };
-use trainer::quantise::draw::{are_alike, draw, likeness};
-use trainer::quantise::fold::affordable;
-use trainer::quantise::{quantise, verify};
-use trainer::run::checkpoint::write_atomically;
+use trainer::quantise::{compare, quantise, verify};
 use trainer::tensors::Tensors;
-use trainer::train::latent_batch;
+
+/// Pictures that int8 and float are compared on.
+const COMPARED: u32 = 128;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("network").args(["preset", "config"]).required(true))]
@@ -95,12 +95,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<ExitCode> {
     let blob = quantised.to_blob()?;
     let bytes = aligned(&blob);
     let model = Model::parse(&bytes).context("the quantised model")?;
-    let count = affordable(model.macs(), 128);
-    let latents: Vec<_> = seeds(0, count)?.map(|seed| Latent::from_seed(seed, float.latent)).collect();
-    let int8 = draw(&model, &latents);
-    let close = likeness(float.pictures(latent_batch(latents.into_iter(), float.latent).view()).view(), int8.view());
-    let alike = if are_alike(int8.view()) { ", and all of them are the same one" } else { "" };
-    println!("int8 against float: {close} over {count} pictures{alike}");
+    println!("int8 against float: {}", compare::int8_with_float(float, &model, COMPARED));
     let proof = verify::verify(&model, seeds(0, 8)?)?;
     println!("{proof}");
     ensure!(proof.is_exact(), "the model is not exact");

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use indicatif::HumanCount;
 
 use super::model_file::{parse, read_model};
 use trainer::inspect;
+use trainer::numbers::grouped;
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
@@ -20,6 +20,6 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<ExitCode> {
     let path = args.model.as_deref();
     let blob = read_model(path)?;
     println!("{}", inspect::inspect(&parse(&blob, path)?));
-    println!("the file: {} bytes, CRC-32 {:08x}", HumanCount(blob.len() as u64), crc32fast::hash(&blob));
+    println!("the file: {} bytes, CRC-32 {:08x}", grouped(blob.len()), crc32fast::hash(&blob));
     Ok(ExitCode::SUCCESS)
 }

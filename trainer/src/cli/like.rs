@@ -8,7 +8,7 @@ use gen_core::Latent;
 
 use super::args::{pictures, seed, share};
 use super::generator::{GeneratorArgs, SheetArgs};
-use trainer::latents::{alike, in_256ths, others};
+use trainer::latents::{in_256ths, neighbour_seeds, variations};
 use trainer::terminal;
 
 #[derive(Debug, Args)]
@@ -33,10 +33,10 @@ pub(crate) struct LikeArgs {
 
 pub(crate) fn like(args: &LikeArgs) -> Result<ExitCode> {
     let distance = in_256ths(args.distance, "--distance")?;
-    let others = others(args.seed, args.toward, args.count as usize);
+    let others = neighbour_seeds(args.seed, args.toward, args.count as usize);
     let pictures = args.generator.draw(|len| {
         let itself = Latent::from_seed(args.seed, len);
-        [itself].into_iter().chain(alike(args.seed, &others, distance, len)).collect()
+        [itself].into_iter().chain(variations(args.seed, &others, distance, len)).collect()
     })?;
     let columns = ((others.len() + 1) as f64).sqrt().ceil() as usize;
     let seed = args.seed;

@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use gen_core::Form;
-use indicatif::HumanCount;
 
 use trainer::cost::Core;
 use trainer::inspect::CODE_FLASH;
+use trainer::numbers::grouped;
 use trainer::quantise::QuantModel;
 use trainer::quantise::forms::{self, Wish};
 
@@ -78,5 +78,5 @@ pub(crate) fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
     let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == Form::Winograd);
     let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
     let forms = if fast.is_empty() { String::new() } else { format!(", fast layers {}", fast.join(",")) };
-    println!("model: {} ({} bytes{forms})", path.display(), HumanCount(blob.len() as u64));
+    println!("model: {} ({} bytes{forms})", path.display(), grouped(blob.len()));
 }

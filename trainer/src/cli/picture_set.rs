@@ -10,11 +10,11 @@ use gen_core::{Latent, Model};
 use ndarray::Array4;
 
 use trainer::data::{self, Class};
+use trainer::latents::latent_batch;
 use trainer::quantise::FloatModel;
 use trainer::quantise::draw::draw;
 use trainer::run::Checkpoint;
 use trainer::text::Plain;
-use trainer::train::latent_batch;
 
 /// Pixels of a set, in bytes, that are kept in memory at most.
 const MAX_BYTES: usize = 4 << 30;
@@ -113,7 +113,7 @@ impl<'a> Set<'a> {
                 let bytes =
                     [height, width, channels].iter().try_fold(n, |product, &length| product.checked_mul(length));
                 let bytes = bytes.filter(|&bytes| bytes <= MAX_BYTES).with_context(|| {
-                    format!("{shown}: {n} pictures of {height}x{width} take more than {} GB", MAX_BYTES >> 30)
+                    format!("{shown}: {n} pictures of {height}x{width} take more than {} GiB", MAX_BYTES >> 30)
                 })?;
                 let mut pixels = Vec::new();
                 let unreadable = || format!("cannot read {shown}");

@@ -14,8 +14,8 @@ use super::args::whole;
 use super::model_file::{parse, read_model};
 use super::packing::{PackingArgs, written};
 use trainer::config::MAX_STEPS;
+use trainer::files::write_atomically;
 use trainer::quantise::{FloatModel, QuantModel, noise, quantise_tuned_until};
-use trainer::run::checkpoint::write_atomically;
 use trainer::run::{Checkpoint, interrupt};
 
 #[derive(Debug, Args)]

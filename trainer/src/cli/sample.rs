@@ -13,11 +13,11 @@ use super::args::{between, pictures, seed, seeds, share};
 use super::generator::{GeneratorArgs, SheetArgs};
 use super::source::SourceArgs;
 use trainer::data::Dataset;
+use trainer::files::write_atomically;
 use trainer::grid::grid;
+use trainer::grid::png;
 use trainer::latents::in_256ths;
-use trainer::nearest::{Neighbour, Summary, beside, nearest_few};
-use trainer::run::checkpoint::write_atomically;
-use trainer::run::folder::png;
+use trainer::nearest::{Neighbour, Summary, nearest_few, with_neighbours};
 
 /// Pictures that `sample --nearest` shows beside each sample.
 const NEIGHBOURS: usize = 3;
@@ -94,7 +94,7 @@ fn beside_nearest(args: &SampleArgs, path: &Path, seeds: RangeInclusive<u32>, pi
         println!("{seed}: {}", words.join(", "));
     }
     println!("{}", Summary::new(&lists, references));
-    let sheet = beside(pictures.view(), references, &lists);
+    let sheet = with_neighbours(pictures.view(), references, &lists);
     let group = lists.first().map_or(0, Vec::len) + 1;
     let what = format!("seeds {}, each in a frame, then the pictures nearest to it", between(&seeds));
     // Four samples in a row.

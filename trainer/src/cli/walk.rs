@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::{seed, seeds, whole};
 use super::generator::{GeneratorArgs, SheetArgs};
-use trainer::latents::way;
+use trainer::latents::interpolate;
 
 #[derive(Debug, Args)]
 pub(crate) struct WalkArgs {
@@ -47,7 +47,7 @@ pub(crate) fn walk(args: &WalkArgs) -> Result<ExitCode> {
             all.as_chunks().0.iter().map(|&[from, to]| (from, to)).collect()
         }
     };
-    let rows = |len| pairs.iter().flat_map(|&(from, to)| way(from, to, args.steps, len)).collect();
+    let rows = |len| pairs.iter().flat_map(|&(from, to)| interpolate(from, to, args.steps, len)).collect();
     let pictures = args.generator.draw(rows)?;
     for (row, (from, to)) in pairs.iter().enumerate() {
         println!("row {}: {from} to {to}", row + 1);

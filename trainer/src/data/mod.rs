@@ -19,7 +19,6 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
-use indicatif::HumanCount;
 use log::{info, warn};
 use md5::{Digest, Md5};
 use ndarray::{Array4, s};
@@ -28,6 +27,7 @@ use rayon::prelude::*;
 pub use cifar::{ClassFilter, UnknownClass};
 pub use folder::picture;
 
+use crate::numbers::grouped;
 use crate::quality;
 use crate::text::Plain;
 use cifar::CifarError;
@@ -237,7 +237,7 @@ pub fn announce(dataset: &Dataset) {
         const TOLD: usize = 3;
         let all =
             if dataset.skipped.len() > TOLD { "; `trainer data` lists all, a run in its skipped.txt" } else { "" };
-        warn!("data: {} skipped{all}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
+        warn!("data: {} skipped{all}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
     }
     how_to_choose(dataset);
 }
@@ -509,7 +509,7 @@ fn from_cifar(pictures: cifar::Pictures, filter: ClassFilter, path: &Path, reque
         ClassFilter::All => "pictures of all classes".into(),
         class => format!("{class} pictures"),
     };
-    dataset.name = format!("CIFAR-10, {} {what}, from {}", number(dataset.len()), Plain::path(path));
+    dataset.name = format!("CIFAR-10, {} {what}, from {}", grouped(dataset.len()), Plain::path(path));
     let counts = cifar::CLASSES.iter().zip(pictures.counts).filter(|(_, count)| *count > 0);
     dataset.groups = counts.map(|(name, count)| ((*name).to_owned(), count)).collect();
     Ok(dataset)
@@ -545,9 +545,9 @@ fn builtin(request: &Request) -> Result<Dataset> {
 fn check_memory(count: usize, side: usize, path: &Path) -> Result<()> {
     ensure!(
         (count as u64).saturating_mul((side * side * 3) as u64) <= MAX_BYTES,
-        "{}: {} pictures of {side}x{side} pixels take more than {} GB; use fewer or a smaller side",
+        "{}: {} pictures of {side}x{side} pixels take more than {} GiB; use fewer or a smaller side",
         Plain::path(path),
-        number(count),
+        grouped(count),
         MAX_BYTES >> 30
     );
     Ok(())
@@ -621,9 +621,9 @@ impl Dataset {
         if copies > 0 {
             remarks.push(format!(
                 "{} of the {} are exact copies of others; quality is measured against the {} distinct ones",
-                number(copies),
+                grouped(copies),
                 self.count_in_words("picture"),
-                number(self.len() - copies)
+                grouped(self.len() - copies)
             ));
         }
         let distinct = self.len() - copies;
@@ -640,11 +640,11 @@ impl Dataset {
         }
         let plain = self.plain();
         if plain > 0 {
-            remarks.push(format!("{} of one colour, without anything to see", number(plain)));
+            remarks.push(format!("{} of one colour, without anything to see", grouped(plain)));
         }
         if self.enlarged > 0 {
             let side = self.side();
-            remarks.push(format!("{} smaller than {side}x{side} pixels, and enlarged", number(self.enlarged)));
+            remarks.push(format!("{} smaller than {side}x{side} pixels, and enlarged", grouped(self.enlarged)));
         }
         remarks
     }
@@ -655,7 +655,7 @@ impl Dataset {
     }
 
     fn count_in_words(&self, what: &str) -> String {
-        format!("{} {what}{}", number(self.len()), if self.len() == 1 { "" } else { "s" })
+        format!("{} {what}{}", grouped(self.len()), if self.len() == 1 { "" } else { "s" })
     }
 
     /// Mean and standard deviation of red, green and blue, 0 to 255.
@@ -682,10 +682,10 @@ pub fn describe(dataset: &Dataset) -> String {
     let mut text = String::new();
     let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
     line(format!("source       {}", dataset.name));
-    line(format!("pictures     {} of {side}x{side} pixels, RGB", number(dataset.len()), side = dataset.side()));
+    line(format!("pictures     {} of {side}x{side} pixels, RGB", grouped(dataset.len()), side = dataset.side()));
     const MOST: usize = 20;
     for (index, (name, count)) in dataset.groups.iter().take(MOST).enumerate() {
-        line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, number(*count)));
+        line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, grouped(*count)));
     }
     if dataset.groups.len() > MOST {
         line(format!("{:<12} and {} more", "", dataset.groups.len() - MOST));
@@ -699,7 +699,7 @@ pub fn describe(dataset: &Dataset) -> String {
     if dataset.skipped.is_empty() {
         line("skipped      nothing".into());
     } else {
-        line(format!("skipped      {}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, usize::MAX)));
+        line(format!("skipped      {}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, usize::MAX)));
     }
     text
 }
@@ -718,14 +718,9 @@ fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) -> String {
     let more = texts.len().saturating_sub(most);
     let mut list: String = texts.take(most).map(|text| format!("\n  {text}")).collect();
     if more > 0 {
-        _ = write!(list, "\n  and {} more", number(more));
+        _ = write!(list, "\n  and {} more", grouped(more));
     }
     list
-}
-
-/// With commas between the thousands; a string, because `HumanCount` knows no width.
-fn number(n: usize) -> String {
-    HumanCount(n as u64).to_string()
 }
 
 /// `columns` x `rows` pictures, taken evenly from the whole set so that every class is likely to

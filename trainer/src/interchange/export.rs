@@ -9,8 +9,8 @@ use safetensors::tensor::TensorView;
 
 use super::layout::{Format, Layout, Mapping};
 use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
+use crate::latents::latents;
 use crate::quantise::FloatModel;
-use crate::quantise::fold::latents;
 
 /// Latents whose pictures prove that the file was read rightly.
 const CHECKED: u32 = 2;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NEIGHBOURHOOD, distinct, even_places};
 use crate::nearest::{Neighbour, nearest_few};
+use crate::numbers::median;
 
 /// The neighbour that the nearest one is compared with. More than the second: data
 /// sets hold pictures twice, and a copy of such a one has two that are very near.
@@ -75,7 +76,7 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
     let (of_pictures, of_reals) = (distances(&found), distances(&among));
     let copies = Copies {
         copied: (share - EXCEPTIONAL) / (1.0 - EXCEPTIONAL),
-        nearness: f64::from(median(of_pictures.clone())) / f64::from(median(of_reals)).max(1e-6),
+        nearness: median(of_pictures.iter().copied()) / median(of_reals).max(1e-6),
         nearest: of_pictures.iter().copied().fold(f32::INFINITY, f32::min),
     };
     Some((copies, found.into_iter().filter_map(|list| list.into_iter().next()).collect()))
@@ -85,11 +86,6 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
 fn ratio(list: &[Neighbour]) -> Option<f32> {
     let (first, last) = (list.first()?, list.last()?);
     Some(if last.distance > 0.0 { first.distance / last.distance } else { 1.0 })
-}
-
-fn median(mut values: Vec<f32>) -> f32 {
-    let middle = values.len() / 2;
-    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
 }
 
 #[cfg(test)]

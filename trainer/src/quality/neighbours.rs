@@ -6,6 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use crate::nn::gemm::gemm;
+use crate::numbers::median;
 
 /// Neighbours that a neighbourhood holds; fewer in a very small set.
 pub const K: usize = 5;
@@ -105,9 +106,7 @@ fn median_nearest(among: &ArrayView2<'_, f32>) -> f64 {
         let others = row.iter().enumerate().filter(|&(j, _)| j != i);
         f64::from(others.map(|(_, &square)| square).fold(f32::INFINITY, f32::min)).sqrt()
     };
-    let mut all: Vec<f64> = among.rows().into_iter().enumerate().map(nearest).collect();
-    let middle = all.len() / 2;
-    if all.is_empty() { 0.0 } else { *all.select_nth_unstable_by(middle, f64::total_cmp).1 }
+    median(among.rows().into_iter().enumerate().map(nearest))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn input_channel(row: usize, geometry: &Geometry) -> usize {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::quantise::fold::latents;
+    use crate::latents::latents;
     use crate::train::Trainer;
 
     #[test]

@@ -14,13 +14,13 @@ use log::info;
 use ndarray::{Array2, ArrayView2, Zip};
 
 use super::calibrate::calibrate;
-use super::fold::{FloatModel, affordable, latents};
+use super::fold::FloatModel;
 use super::model::QuantModel;
 use super::student::Student;
 use crate::config::Range;
+use crate::latents::{latent_batch, latents, sample_budget};
 use crate::nn::init;
 use crate::nn::optim::{Moments, Optimiser};
-use crate::train::latent_batch;
 
 /// Pictures in a step.
 const BATCH: usize = 32;
@@ -227,7 +227,7 @@ struct Exam {
 
 impl Exam {
     fn new(float: &FloatModel) -> Self {
-        let count = affordable(float.macs(), HELD_OUT);
+        let count = sample_budget(float.macs(), HELD_OUT);
         let batch = latents(0x5800_0000, count, float.latent);
         let expected = levels(float, batch.view()).mapv(|level| (level + 0.5).floor());
         Self { latents: batch / latent::SCALE, expected }

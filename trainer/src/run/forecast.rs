@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use indicatif::{FormattedDuration, HumanCount};
+use indicatif::FormattedDuration;
 
 use super::checkpoint::Checkpoint;
 use super::guard::Course;
@@ -13,6 +13,7 @@ use super::metrics::Pending;
 use super::session::sample_sheet;
 use crate::config::Config;
 use crate::data::Dataset;
+use crate::numbers::{grouped, megabytes};
 use crate::quantise::{FloatModel, quantise, quantise_tuned};
 use crate::train::Trainer;
 use crate::usage::peak_memory;
@@ -159,7 +160,6 @@ impl Forecast {
 
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let megabytes = |bytes: f64| format!("{:.1} MB", bytes / 1e6);
         let steps = self.config.steps;
         let [training, samples, checkpoints, measurements, tuning] = self.parts(steps).map(FormattedDuration);
         writeln!(
@@ -174,7 +174,7 @@ impl fmt::Display for Forecast {
             "expected total: {} for {} steps (training {training}, samples {samples}, checkpoints and exports \
              {checkpoints}, measurements {measurements}, fine-tuning {tuning})",
             FormattedDuration(self.total(steps)),
-            HumanCount(steps)
+            grouped(steps)
         )?;
         if let Some(share) = self.added(steps) {
             writeln!(f, "what is not training adds {:.1} %", share * 100.0)?;
@@ -182,9 +182,9 @@ impl fmt::Display for Forecast {
         if let Some(reason) = &self.not_exported {
             writeln!(f, "the model could not be exported yet; that and fine-tuning are left out: {reason}")?;
         }
-        writeln!(f, "peak memory: {}", self.peak_memory.map_or("unknown".into(), |bytes| megabytes(bytes as f64)))?;
-        writeln!(f, "pictures in memory: {}", megabytes(self.data_len as f64))?;
-        write!(f, "a checkpoint on disk: {}", megabytes(self.checkpoint_len as f64))
+        writeln!(f, "peak memory: {}", self.peak_memory.map_or("unknown".into(), megabytes))?;
+        writeln!(f, "pictures in memory: {}", megabytes(self.data_len))?;
+        write!(f, "a checkpoint on disk: {}", megabytes(self.checkpoint_len))
     }
 }
 

@@ -4,9 +4,9 @@ use anyhow::{Context as _, Result};
 
 use crate::data::Dataset;
 
+use crate::latents::{latents, sample_budget};
 use crate::quality::{MIN_PICTURES, Reference, Scores};
 use crate::quantise::FloatModel;
-use crate::quantise::fold::{affordable, latents};
 
 /// Pictures that are drawn for a measurement; fewer by a large generator, but not under [`FEWEST`].
 const MOST: u32 = 1000;
@@ -37,7 +37,7 @@ impl Meter {
     /// # Errors
     /// When they have another size than the real ones.
     pub fn measure(&self, model: &FloatModel) -> Result<Scores> {
-        let count = affordable(model.macs(), MOST).max(FEWEST);
+        let count = sample_budget(model.macs(), MOST).max(FEWEST);
         self.0.score(model.pictures(latents(FIRST, count, model.latent).view()).view())
     }
 }

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use indicatif::HumanCount;
 use log::warn;
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::loss::Loss;
+use crate::numbers::grouped;
 use crate::quality::Scores;
 use crate::train::Losses;
 
@@ -147,7 +147,7 @@ const GREY: RGBColor = RGBColor(120, 120, 120);
 
 /// A step with commas between thousands.
 fn step_label(step: &u64) -> String {
-    HumanCount(*step).to_string()
+    grouped(*step).to_string()
 }
 
 /// A number without digits that say nothing: `0.5`, `2`, `350`.

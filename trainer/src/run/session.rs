@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::Model;
 use gen_core::aligned::aligned;
-use gen_core::{Latent, Model};
 use image::RgbImage;
-use indicatif::HumanCount;
 use jiff::Timestamp;
 use log::warn;
 use ndarray::{Array4, ArrayView4, Axis, s};
@@ -23,17 +22,20 @@ use super::meter::Meter;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
 use super::report::Report;
-use crate::card::machine;
 use crate::config::{Config, MAX_STEPS, Quantise};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::inspect::inspect;
+use crate::latents::{latents, sample_budget};
+use crate::machine;
+use crate::numbers::grouped;
+use crate::pixels::to_pixel;
 use crate::quality::Scores;
-use crate::quantise::draw::{are_alike, draw};
-use crate::quantise::fold::{affordable, to_pixel};
+use crate::quantise::compare::{self, Comparison, are_alike};
 use crate::quantise::{FloatModel, QuantModel, finetune, noise, quantise, quantise_tuned_until, verify};
+use crate::schedule::learning_rate_factor;
 use crate::terminal::{self, quoted};
-use crate::train::{Draws, State, Trainer, latent_batch, learning_rate_factor};
+use crate::train::{Draws, State, Trainer};
 
 /// The best snapshot as a model, and what the run ends with.
 const BEST_MODEL: &str = "best.gen";
@@ -629,9 +631,8 @@ impl Session {
         }
         let bytes = aligned(&blob);
         let model = Model::parse(&bytes).context("the exported model")?;
-        let latents = latents(affordable(model.macs(), COMPARED), self.latent_len());
-        let int8_pictures = draw(&model, &latents);
-        let float_pictures = float.pictures(latent_batch(latents.into_iter(), self.latent_len()).view());
+        let Comparison { int8: int8_pictures, float: float_pictures } =
+            compare::int8_with_float(&float, &model, COMPARED);
         let proof = verify::verify(&model, 0..VERIFIED)?;
         let noise = noise::measure(&float, &model)?;
         let shown = s![..int8_pictures.dim().0.min(SAMPLES as usize), .., .., ..];
@@ -643,16 +644,15 @@ impl Session {
 
         let (step, seconds) = (self.trainer.state.step, self.seconds());
         let speed = step as f64 * self.trainer.config.batch as f64 / seconds.max(1e-9);
-        let count = |n: usize| HumanCount(n as u64);
         let mut facts = vec![
             ("data", self.data.name.clone()),
-            ("seed", HumanCount(seed).to_string()),
+            ("seed", grouped(seed).to_string()),
             (
                 "steps",
                 format!(
                     "{} of {}, {} real pictures in each",
-                    HumanCount(step),
-                    HumanCount(self.trainer.config.steps),
+                    grouped(step),
+                    grouped(self.trainer.config.steps),
                     self.trainer.config.batch
                 ),
             ),
@@ -661,10 +661,10 @@ impl Session {
                 format!(
                     "{:.1} minutes, {} real pictures a second, with samples, checkpoints and measurements",
                     seconds / 60.0,
-                    HumanCount(speed as u64)
+                    grouped(speed as u64)
                 ),
             ),
-            ("model", format!("{MODEL}, {} bytes, CRC-32 {:08x}", count(blob.len()), crc32fast::hash(&blob))),
+            ("model", format!("{MODEL}, {} bytes, CRC-32 {:08x}", grouped(blob.len()), crc32fast::hash(&blob))),
             ("int8 against float", format!("{} over {} pictures", noise.pictures, noise.latents)),
         ];
         let left_out = "left out, as the run was stopped; it is done when the run has been resumed to its end";
@@ -681,7 +681,7 @@ impl Session {
             let Best { step, headline, lowest } = best;
             let words = format!(
                 "the snapshot of step {}, with quality {headline:.1}{more}: {}. The lowest quality was {lowest:.1}",
-                HumanCount(step),
+                grouped(step),
                 guard::RULE
             );
             facts.push(("model.gen is", words));
@@ -703,9 +703,9 @@ impl Session {
             measured => metrics::plot_quality(measured, best.map(|best| best.step))?,
         };
         let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let machine = format!("{}, {} threads", machine::processor(), rayon::current_num_threads());
+        let on = format!("{}, {} threads", machine::processor(), rayon::current_num_threads());
         let now = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
-        let about = [("written", now), ("by", crate::card::program()), ("on", machine)];
+        let about = [("written", now), ("by", machine::program()), ("on", on)];
         let all: Vec<_> = facts.iter().cloned().chain(about).collect();
         let report = Report {
             title: &name,
@@ -775,10 +775,6 @@ impl Session {
             best => Ok((self.float_model()?, best)),
         }
     }
-
-    fn latent_len(&self) -> usize {
-        self.trainer.config.latent.into()
-    }
 }
 
 /// How to go on with a run, as it can be typed.
@@ -805,13 +801,9 @@ fn spread(pictures: ArrayView4<'_, u8>) -> f64 {
 /// A grid of the same latents every time, drawn by the generator as it is now.
 pub(super) fn sample_sheet(trainer: &Trainer) -> Result<RgbImage> {
     let model = FloatModel::fold(&trainer.config, &trainer.state.average)?;
-    let latents = latents(affordable(model.macs(), SAMPLES), model.latent);
-    let pictures = model.pictures(latent_batch(latents.into_iter(), model.latent).view());
+    let batch = latents(0, sample_budget(model.macs(), SAMPLES), model.latent);
+    let pictures = model.pictures(batch.view());
     grid(pictures.view(), COLUMNS, GAP, SCALE)
-}
-
-fn latents(count: u32, len: usize) -> Vec<Latent> {
-    (0..count).map(|seed| Latent::from_seed(seed, len)).collect()
 }
 
 #[cfg(test)]
