@@ -29,9 +29,9 @@ use crate::machine::{self, program};
 use crate::quantise::QuantModel;
 use crate::quantise::compare::likeness;
 use crate::quantise::draw::first_pictures;
-use crate::quantise::forms::{self, Wish};
+use crate::quantise::forms::{self, PackingPolicy};
 use crate::text;
-pub use make::{Words, describe};
+pub use make::{CardInput, describe};
 
 /// The oldest version whose models are the same bits as this one's. In 0.2.0 the calibration of int8
 /// ranges was corrected: it had looked at some channels only.
@@ -142,7 +142,7 @@ impl Card {
     }
 
     /// Whether the version that wrote the card is one whose models differ in the last bits from this one's, in words.
-    pub fn version_doubts(&self) -> Option<String> {
+    pub fn version_warning(&self) -> Option<String> {
         let version = self.program.strip_prefix("trainer ")?;
         let mut numbers = version.split('.').map(|number| number.parse::<u32>());
         let [Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))] = std::array::from_fn(|_| numbers.next()) else {
@@ -164,13 +164,13 @@ impl Card {
     ///
     /// # Errors
     /// When a step fails.
-    pub fn doubts(&self, data: &Dataset) -> Result<Option<String>> {
-        let all = [self.version_doubts(), self.machine_doubts(data)?];
+    pub fn reproducibility_warning(&self, data: &Dataset) -> Result<Option<String>> {
+        let all = [self.version_warning(), self.machine_warning(data)?];
         let all: Vec<_> = all.into_iter().flatten().collect();
         Ok((!all.is_empty()).then(|| all.join("; ")))
     }
 
-    fn machine_doubts(&self, data: &Dataset) -> Result<Option<String>> {
+    fn machine_warning(&self, data: &Dataset) -> Result<Option<String>> {
         if machine::first_steps(&self.config, &data.pictures)? == self.training.first_steps {
             return Ok(None);
         }
@@ -249,8 +249,8 @@ impl Shipped {
     ///
     /// # Errors
     /// When a bit differs: the message says where, how much that shows in pictures, and
-    /// with `doubts` why.
-    pub fn compare(&self, rebuilt: &[u8], doubts: Option<&str>) -> Result<()> {
+    /// with `warning` why.
+    pub fn compare(&self, rebuilt: &[u8], warning: Option<&str>) -> Result<()> {
         let rebuilt = repack(rebuilt, &self.card.model.fast_layers)?;
         if rebuilt == self.blob {
             return Ok(());
@@ -268,7 +268,7 @@ impl Shipped {
             }
             _ => "they draw pictures of other sizes".into(),
         };
-        let why = doubts.unwrap_or(
+        let why = warning.unwrap_or(
             "the first steps were the same, so another version of this program is the likely cause, or the card was \
              written for a run that was made longer with `resume --steps`",
         );
@@ -288,7 +288,7 @@ fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
         return Ok(blob.to_vec());
     }
     let mut model = QuantModel::from_model(&Model::parse(&aligned(blob)).context("the rebuilt model")?)?;
-    forms::choose(&mut model, &Wish::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
+    forms::choose(&mut model, &PackingPolicy::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
     Ok(model.to_blob()?)
 }
 
@@ -350,11 +350,11 @@ mod tests {
     #[test]
     fn says_why_a_rebuilt_model_would_differ() {
         let (Shipped { mut card, .. }, mut data) = example();
-        assert_eq!(card.doubts(&data).unwrap(), None);
+        assert_eq!(card.reproducibility_warning(&data).unwrap(), None);
         card.training.first_steps = "0".into();
-        assert!(card.doubts(&data).unwrap().unwrap().contains("the kind of processor is the same"));
+        assert!(card.reproducibility_warning(&data).unwrap().unwrap().contains("the kind of processor is the same"));
         card.training.processor = "an abacus".into();
-        assert!(card.doubts(&data).unwrap().unwrap().contains("trained on an abacus"));
+        assert!(card.reproducibility_warning(&data).unwrap().unwrap().contains("trained on an abacus"));
         card.check_data(&data).unwrap();
         data.pictures[[0, 0, 0, 0]] ^= 1;
         assert!(card.check_data(&data).unwrap_err().to_string().contains("other pictures"));
@@ -372,19 +372,19 @@ mod tests {
             (env!("CARGO_PKG_VERSION").into(), false),
         ] {
             card.program = format!("trainer {version}");
-            let doubts = card.doubts(&data).unwrap();
-            assert_eq!(doubts.is_some(), is_other, "{version}: {doubts:?}");
-            let text = doubts.unwrap_or_default();
+            let warning = card.reproducibility_warning(&data).unwrap();
+            assert_eq!(warning.is_some(), is_other, "{version}: {warning:?}");
+            let text = warning.unwrap_or_default();
             assert!(!is_other || text.contains(&format!("written by trainer {version}, this is trainer")), "{text}");
         }
         // What is no version is none.
         for program in ["", "trainer", "trainer x.y.z", "a test"] {
             card.program = program.into();
-            assert_eq!(card.version_doubts(), None, "{program}");
+            assert_eq!(card.version_warning(), None, "{program}");
         }
         // Of two reasons both are told.
         (card.program, card.training.first_steps) = ("trainer 0.1.0".into(), "0".into());
-        let text = card.doubts(&data).unwrap().unwrap();
+        let text = card.reproducibility_warning(&data).unwrap().unwrap();
         assert!(text.contains("last bits") && text.contains("the first steps give other bits"), "{text}");
     }
 

@@ -1,5 +1,5 @@
 //! The pictures of a set that are nearest to given ones, pixel by pixel: has a
-//! generator learnt what frogs look like, or has it learnt frogs by heart?
+//! generator learnt what frogs look like, or has it memorised frogs?
 //!
 //! The distance of two pictures is the root mean square difference of their values,
 //! 0 … 1 (black against white), to the reference as it is or mirrored left to right,

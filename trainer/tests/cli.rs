@@ -741,7 +741,7 @@ fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     // The last one that was not clearly worse than the lowest before it.
     let (mut lowest, mut kept) = (f64::INFINITY, 0);
     for measured in &scores {
-        let headline = measured.scores.headline;
+        let headline = measured.scores.quality_score;
         if headline <= 1.25 * lowest {
             kept = measured.step;
         }
@@ -792,7 +792,7 @@ fn a_run_that_diverges_goes_back_and_says_so() {
     assert!(text.contains("diverged") && text.contains("gone back"), "{text}");
     let checkpoint = place.folder("002-tiny").latest().unwrap();
     assert_eq!(checkpoint.state.step, 40);
-    assert!(checkpoint.course.rollbacks > 3 && checkpoint.course.rate < 0.01, "{:?}", checkpoint.course);
+    assert!(checkpoint.health.rollbacks > 3 && checkpoint.health.rate < 0.01, "{:?}", checkpoint.health);
 }
 
 #[test]
@@ -810,7 +810,8 @@ fn sets_of_pictures_are_measured_side_by_side() {
     }
     let eval = [&["eval"][..], &sets, &["--data", "pictures", "-n", "20"]].concat();
     let text = place.run_well(&[&eval[..], &["--sheet", "near.png"]].concat());
-    for expected in ["quality", "frechet", "recall", "coverage", "diversity", "copied", "drawn.npy", "step-000003.ckpt"]
+    for expected in
+        ["quality", "frechet", "recall", "coverage", "diversity", "memorised", "drawn.npy", "step-000003.ckpt"]
     {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
@@ -819,13 +820,16 @@ fn sets_of_pictures_are_measured_side_by_side() {
     let json = place.run(&[&eval[..], &["--json", "--threads", "1"]].concat());
     let rows: Vec<serde_json::Value> =
         String::from_utf8_lossy(&json.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let headline = |i: usize| rows[i]["scores"]["headline"].as_f64().unwrap();
+    let headline = |i: usize| rows[i]["scores"]["quality_score"].as_f64().unwrap();
     assert_eq!(rows.len(), 5);
     assert_eq!(rows[0]["scores"], rows[1]["scores"], "a model, and the array that it drew");
     assert_eq!(rows[0]["scores"], rows[2]["scores"], "a model, and the folder that it drew");
     // The training pictures themselves.
     assert!(headline(3) < 1e-3 && headline(4) > headline(3), "{rows:?}");
-    assert!(rows[3]["copies"]["copied"].as_f64().unwrap() > 0.9 && rows[3]["copies"]["nearest"] == 0.0, "{rows:?}");
+    assert!(
+        rows[3]["copies"]["memorised_fraction"].as_f64().unwrap() > 0.9 && rows[3]["copies"]["nearest"] == 0.0,
+        "{rows:?}"
+    );
 
     fs::create_dir(place.path().join("few")).unwrap();
     fs::copy(place.path().join("pictures-32/1.png"), place.path().join("few/1.png")).unwrap();

@@ -10,7 +10,7 @@ use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::quantise::QuantModel;
-use trainer::quantise::forms::{self, Wish};
+use trainer::quantise::forms::{self, PackingPolicy};
 use workspace_tests::count::{Count, FAST, INT8, Network, PORTABLE, Variant};
 use workspace_tests::firmware::{Board, MPS2_AN386, MPS2_AN500, MPS3_AN547};
 
@@ -63,7 +63,7 @@ pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
     };
     if variant.fast {
         let mut model = QuantModel::from_model(&Model::parse(&aligned(&blob))?)?;
-        forms::choose(&mut model, &Wish::Flash(FLASH), Core::Dsp)?;
+        forms::choose(&mut model, &PackingPolicy::Flash(FLASH), Core::Dsp)?;
         blob = model.to_blob()?;
     }
     Ok(Network { name, blob })

@@ -19,7 +19,7 @@ use crate::run::{Checkpoint, Folder};
 
 /// What only a person can say.
 #[derive(Debug, Clone, Default)]
-pub struct Words {
+pub struct CardInput {
     /// Name of the model.
     pub name: String,
     /// What it draws and what it is for.
@@ -36,7 +36,11 @@ pub struct Words {
 /// When the folder is no run, the run is not finished, its pictures have changed or
 /// nobody says where they come from, or when the run could not be rebuilt to the same
 /// bits because the clock had a say in it or its end was moved.
-pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>) -> Result<Shipped> {
+pub fn describe(
+    path: &Path,
+    input: CardInput,
+    load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
+) -> Result<Shipped> {
     let folder = Folder::open(path)?;
     let data_ref = folder.data_ref()?;
     let checkpoint = folder.latest()?;
@@ -72,7 +76,7 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
     }
     config.steps = step;
     let source = (data_ref.path == Path::new(BUILTIN)).then(|| PathBuf::from(BUILTIN));
-    let about = match (words.source, &source) {
+    let about = match (input.source, &source) {
         (Some(about), _) => about,
         (None, Some(_)) => data_ref.name.clone(),
         (None, None) => bail!(
@@ -85,10 +89,10 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
     let fast_layers = fast_layers(&blob).with_context(|| file.display().to_string())?;
     let data = load(&data_ref, &config)?;
     let mut scores = likeness_of(&folder, &blob)?;
-    scores.extend(words.scores);
+    scores.extend(input.scores);
     let card = Card {
-        name: words.name,
-        about: words.about,
+        name: input.name,
+        about: input.about,
         program: machine::program(),
         data: Data { about, source, class: data_ref.class, count: data.len(), fingerprint: checkpoint.data },
         training: Training {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use super::source::reload;
-use trainer::card::{Words, describe};
+use trainer::card::{CardInput, describe};
 use trainer::numbers::grouped;
 use trainer::run::Folder;
 use trainer::terminal::{self, quoted};
@@ -47,7 +47,7 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
         None => Path::new("models").join(Folder::open(&args.run)?.config()?.name),
     };
     let name = out.file_name().and_then(|name| name.to_str()).context("--out needs the name of a folder")?;
-    let words = Words {
+    let input = CardInput {
         name: name.to_owned(),
         about: args.about.clone(),
         source: args.source.clone(),
@@ -60,7 +60,7 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
          given before are lost)",
         out.display()
     );
-    let shipped = describe(&args.run, words, reload)?;
+    let shipped = describe(&args.run, input, reload)?;
     shipped.write(&out)?;
     println!("model: {} ({} bytes)", out.join("model.gen").display(), grouped(shipped.blob.len()));
     println!("card: {}", out.join("README.md").display());

@@ -10,7 +10,7 @@ use trainer::cost::Core;
 use trainer::inspect::CODE_FLASH;
 use trainer::numbers::grouped;
 use trainer::quantise::QuantModel;
-use trainer::quantise::forms::{self, Wish};
+use trainer::quantise::forms::{self, PackingPolicy};
 
 /// More flash for fewer instructions; the pictures are the same to the last bit.
 #[derive(Debug, Args)]
@@ -51,22 +51,22 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 impl PackingArgs {
     pub(crate) fn apply(&self, model: &mut QuantModel) -> Result<()> {
-        let wish = match (self.fast, self.flash) {
-            (true, _) => Wish::Fast,
-            (_, Some(size)) => Wish::Flash(size),
-            _ if !self.fast_layers.is_empty() => Wish::Layers(self.fast_layers.clone()),
-            _ => Wish::Small,
+        let policy = match (self.fast, self.flash) {
+            (true, _) => PackingPolicy::Fast,
+            (_, Some(size)) => PackingPolicy::Flash(size),
+            _ if !self.fast_layers.is_empty() => PackingPolicy::Layers(self.fast_layers.clone()),
+            _ => PackingPolicy::Small,
         };
         ensure!(
-            self.core.is_none() || matches!(wish, Wish::Fast | Wish::Flash(_)),
+            self.core.is_none() || matches!(policy, PackingPolicy::Fast | PackingPolicy::Flash(_)),
             "--core says whose instructions count: it goes with --fast or --flash"
         );
         let core = match self.core {
             None | Some(CoreArg::CortexM4) => Core::Dsp,
             Some(CoreArg::CortexM3) => Core::Mla,
         };
-        forms::choose(model, &wish, core)?;
-        if wish != Wish::Small && model.layers.iter().all(|layer| layer.form == Form::Direct) {
+        forms::choose(model, &policy, core)?;
+        if policy != PackingPolicy::Small && model.layers.iter().all(|layer| layer.form == Form::Direct) {
             println!("no layer is packed for speed: none that fits gains on a {}", core.name());
         }
         Ok(())

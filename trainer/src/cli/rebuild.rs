@@ -40,9 +40,9 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let path = args.data.clone().or(card.data.source.clone());
     let data = source::load(path, Class::noted(card.data.class.clone()), card.config.side()?)?;
     card.check_data(&data)?;
-    let doubts = card.doubts(&data)?;
-    if let Some(doubts) = &doubts {
-        warn!("the model will not be the same to the bit: {doubts}");
+    let warning = card.reproducibility_warning(&data)?;
+    if let Some(warning) = &warning {
+        warn!("the model will not be the same to the bit: {warning}");
     }
     interrupt::listen()?;
     let session = match &args.resume {
@@ -79,7 +79,7 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     }
     let path = run.file("model.gen");
     let rebuilt = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    shipped.compare(&rebuilt, doubts.as_deref()).with_context(|| path.display().to_string())?;
+    shipped.compare(&rebuilt, warning.as_deref()).with_context(|| path.display().to_string())?;
     println!("same bits: {} is {}", path.display(), args.model.join("model.gen").display());
     Ok(ExitCode::SUCCESS)
 }

@@ -45,7 +45,7 @@ pub const BUILTIN: &str = "builtin";
 pub const MIN_PICTURES: usize = 2;
 
 /// Fewer different pictures than this are warned of.
-const FEW: usize = 100;
+const SMALL_DATASET: usize = 100;
 
 /// Pixels of all pictures together, in bytes, that are kept in memory at most.
 const MAX_BYTES: u64 = 4 << 30;
@@ -633,7 +633,7 @@ impl Dataset {
                 quality::MIN_PICTURES
             ));
         }
-        if distinct < FEW {
+        if distinct < SMALL_DATASET {
             remarks.push(format!(
                 "distinct pictures: {distinct}. So few are memorised and nothing new is drawn; use at least a few hundred"
             ));
@@ -683,12 +683,12 @@ pub fn describe(dataset: &Dataset) -> String {
     let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
     line(format!("source       {}", dataset.name));
     line(format!("pictures     {} of {side}x{side} pixels, RGB", grouped(dataset.len()), side = dataset.side()));
-    const MOST: usize = 20;
-    for (index, (name, count)) in dataset.groups.iter().take(MOST).enumerate() {
+    const SHOWN_GROUPS: usize = 20;
+    for (index, (name, count)) in dataset.groups.iter().take(SHOWN_GROUPS).enumerate() {
         line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, grouped(*count)));
     }
-    if dataset.groups.len() > MOST {
-        line(format!("{:<12} and {} more", "", dataset.groups.len() - MOST));
+    if dataset.groups.len() > SHOWN_GROUPS {
+        line(format!("{:<12} and {} more", "", dataset.groups.len() - SHOWN_GROUPS));
     }
     let [red, green, blue] = dataset.colours().map(|(mean, spread)| format!("{mean:.0} ± {spread:.0}"));
     line(format!("colour       red {red}, green {green}, blue {blue} (mean ± standard deviation, 0 to 255)"));

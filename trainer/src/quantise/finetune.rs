@@ -28,9 +28,9 @@ const BATCH: usize = 32;
 /// which the result is measured. Fewer for a large generator.
 const HELD_OUT: u32 = 256;
 /// How often students are compared.
-const EXAMS: u64 = 12;
+const VALIDATIONS: u64 = 12;
 /// Most multiply-accumulates: about an hour of two cores.
-const MOST: u64 = 3600 << 34;
+const MAX_FINETUNE_MACS: u64 = 3600 << 34;
 /// Time between two lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -38,7 +38,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// [`student`](super::student); a third and three times as much give the same to 0.1 dB.
 const WEIGHTS: f32 = 0.006;
 const BIASES: f32 = 0.006;
-const GAINS: f32 = 1e-4;
+const LOG_SCALES: f32 = 1e-4;
 
 /// A model, and what fine-tuning did for it.
 #[derive(Debug, Clone)]
@@ -129,22 +129,22 @@ pub fn quantise_tuned_until(
     if steps == 0 {
         return Ok(Tuned { model: start, steps, asked: steps, psnr: None });
     }
-    let exam = Exam::new(float);
+    let validation = Validation::new(float);
     let mut best = start.clone();
     let mut student = Student::new(&equalised, start);
     // Not yet refreshed, it is the model that it was given.
-    let before = exam.psnr(&mut student);
+    let before = validation.psnr(&mut student);
     let mut most = before;
     let mut adam = Adam::new(&student);
     let started = Instant::now();
     let mut done = 0;
     for step in 0..steps {
-        student.refresh();
+        student.quantise_params();
         learn(float, &mut student, step)?;
         adam.step(&mut student, step, steps);
-        if (step + 1) * EXAMS / steps > step * EXAMS / steps {
-            student.refresh();
-            let psnr = exam.psnr(&mut student);
+        if (step + 1) * VALIDATIONS / steps > step * VALIDATIONS / steps {
+            student.quantise_params();
+            let psnr = validation.psnr(&mut student);
             // A model that cannot be packed is none.
             if psnr > most && student.integers.to_blob().is_ok() {
                 most = psnr;
@@ -166,13 +166,13 @@ pub fn quantise_tuned_until(
 /// With an estimate of the time, and how many steps are possible.
 pub fn check(macs: u64, steps: u64) -> Result<()> {
     let step = step_macs(macs);
-    let hours = step as f64 * steps as f64 / MOST as f64;
+    let hours = step as f64 * steps as f64 / MAX_FINETUNE_MACS as f64;
     ensure!(
-        step.saturating_mul(steps) <= MOST,
+        step.saturating_mul(steps) <= MAX_FINETUNE_MACS,
         "fine-tuning for {steps} steps would take about {hours:.1} hours of two cores with this generator ({:.1} GMAC \
          a picture); at most {} steps are allowed",
         macs as f64 / 1e9,
-        MOST / step
+        MAX_FINETUNE_MACS / step
     );
     Ok(())
 }
@@ -184,7 +184,7 @@ fn step_macs(macs: u64) -> u64 {
 
 /// About how long fine-tuning takes two cores; `macs` are those of one picture.
 pub fn estimate(macs: u64, steps: u64) -> Duration {
-    let seconds = step_macs(macs) as f64 * steps as f64 / (MOST as f64 / 3600.0);
+    let seconds = step_macs(macs) as f64 * steps as f64 / (MAX_FINETUNE_MACS as f64 / 3600.0);
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
@@ -203,7 +203,7 @@ fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
     });
     student.backward(steps.view(), d);
     let numbers = &student.gradients;
-    let all = numbers.weights.iter().chain(&numbers.biases).chain(&numbers.gains);
+    let all = numbers.weights.iter().chain(&numbers.biases).chain(&numbers.log_scales);
     ensure!(all.fold(0.0f32, |sum, g| sum + g.abs()).is_finite(), "fine-tuning: a gradient is not a number");
     Ok(())
 }
@@ -219,13 +219,13 @@ fn levels(float: &FloatModel, latents: ArrayView2<'_, f32>) -> Array2<f32> {
 }
 
 /// What students are compared on.
-struct Exam {
+struct Validation {
     latents: Array2<f32>,
     /// The teacher's pixels.
     expected: Array2<f32>,
 }
 
-impl Exam {
+impl Validation {
     fn new(float: &FloatModel) -> Self {
         let count = sample_budget(float.macs(), HELD_OUT);
         let batch = latents(0x5800_0000, count, float.latent);
@@ -254,9 +254,9 @@ impl Adam {
     fn new(student: &Student) -> Self {
         // Few steps: the second moments must forget sooner than in 1,000.
         let rule = |lr| Optimiser::Adam { lr, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
-        let rules = [rule(WEIGHTS), rule(BIASES), rule(GAINS)];
+        let rules = [rule(WEIGHTS), rule(BIASES), rule(LOG_SCALES)];
         let params = &student.params;
-        let lengths = [params.weights.len(), params.biases.len(), params.gains.len()];
+        let lengths = [params.weights.len(), params.biases.len(), params.log_scales.len()];
         Self { moments: std::array::from_fn(|i| rules[i].moments(lengths[i])), rules }
     }
 
@@ -266,7 +266,7 @@ impl Adam {
         let all = [
             (&mut params.weights, &gradients.weights),
             (&mut params.biases, &gradients.biases),
-            (&mut params.gains, &gradients.gains),
+            (&mut params.log_scales, &gradients.log_scales),
         ];
         for ((rule, moments), (params, gradients)) in self.rules.iter().zip(&mut self.moments).zip(all) {
             rule.step(factor, params, gradients, moments);

@@ -5,7 +5,7 @@
 //! | 0–3 | magic `RBCK` |
 //! | 4–7 | version, little-endian (as all numbers) |
 //! | 8–11 | length of the header |
-//! | 12– | [`Header`] in postcard; since version 2 a [`Course`] follows, since version 3 the [`Updates`], since version 4 the pending penalties |
+//! | 12– | [`Header`] in postcard; since version 2 a [`RunHealth`] follows, since version 3 the [`Updates`], since version 4 the pending penalties |
 //! | then | f32 of every list of [`State`], in the order of [`lists`] |
 //! | last 4 | CRC-32 of everything before |
 
@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::guard::Course;
+use super::guard::RunHealth;
 use super::metrics::Pending;
 use crate::config::Config;
 use crate::train::State;
@@ -42,7 +42,7 @@ pub struct Checkpoint {
     /// Fingerprint of the pictures.
     pub data: String,
     /// How the run has been going.
-    pub course: Course,
+    pub health: RunHealth,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl Checkpoint {
             data: self.data.clone(),
             lengths: std::array::from_fn(|i| lists[i].len() as u64),
         })?;
-        header.extend(postcard::to_stdvec(&self.course)?);
+        header.extend(postcard::to_stdvec(&self.health)?);
         let [generator, discriminator] = [&self.state.generator_moments, &self.state.discriminator_moments];
         let updates = Updates { generator: generator.updates, discriminator: discriminator.updates };
         header.extend(postcard::to_stdvec(&updates)?);
@@ -121,8 +121,8 @@ impl Checkpoint {
         let rest = &content[12..];
         let Some((header, mut numbers)) = rest.split_at_checked(header_len as usize) else { bail!("it is cut off") };
         let (header, rest): (Header, _) = postcard::take_from_bytes(header).context("its header is invalid")?;
-        let (course, rest): (Course, _) = match version {
-            1 => (Course::default(), rest),
+        let (health, rest): (RunHealth, _) = match version {
+            1 => (RunHealth::default(), rest),
             _ => postcard::take_from_bytes(rest).context("its header is invalid")?,
         };
         let (updates, rest): (Updates, _) = match version {
@@ -148,7 +148,7 @@ impl Checkpoint {
         ensure!(numbers.is_empty(), "it is longer than it says");
         // A time budget is divided by it.
         ensure!(header.seconds >= 0.0 && header.seconds.is_finite(), "it says that it took {} seconds", header.seconds);
-        Ok(Self { config, state, pending, seconds: header.seconds, data: header.data, course })
+        Ok(Self { config, state, pending, seconds: header.seconds, data: header.data, health })
     }
 
     /// Reads a file.
@@ -175,14 +175,14 @@ mod tests {
         config.discriminator.layers.drain(..3);
         (config.augment, config.few) = Default::default();
         let state = Trainer::new(config.clone()).unwrap().state;
-        let mut course = Course::default();
-        course.keep(7, 41.5);
+        let mut health = RunHealth::default();
+        health.keep(7, 41.5);
         let mut state = state;
         // After going back they differ from the steps.
         (state.step, state.generator_moments.updates, state.discriminator_moments.updates) = (9, 5, 4);
         let mut pending = Pending::default();
         pending.add(&Losses { d_loss: 0.5, penalty: Some(0.25), ..Losses::default() });
-        Checkpoint { config, state, pending, seconds: 1.5, data: "7".into(), course }
+        Checkpoint { config, state, pending, seconds: 1.5, data: "7".into(), health }
     }
 
     #[test]
@@ -217,10 +217,10 @@ mod tests {
         let penalty = length(postcard::to_stdvec(&checkpoint.pending.penalty));
         for version in [3, 2, 1] {
             if version == 1 {
-                checkpoint.course = Course::default();
+                checkpoint.health = RunHealth::default();
             }
-            let course = length(postcard::to_stdvec(&checkpoint.course));
-            let missing = penalty + [updates + course, updates, 0][version as usize - 1];
+            let health = length(postcard::to_stdvec(&checkpoint.health));
+            let missing = penalty + [updates + health, updates, 0][version as usize - 1];
             let mut bytes = checkpoint.encode().unwrap();
             let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
             let end = 12 + header as usize;

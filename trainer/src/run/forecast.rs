@@ -7,8 +7,8 @@ use anyhow::Result;
 use indicatif::FormattedDuration;
 
 use super::checkpoint::Checkpoint;
-use super::guard::Course;
-use super::meter::Meter;
+use super::evaluator::QualityEvaluator;
+use super::guard::RunHealth;
 use super::metrics::Pending;
 use super::session::sample_sheet;
 use crate::config::Config;
@@ -19,9 +19,9 @@ use crate::train::Trainer;
 use crate::usage::peak_memory;
 
 /// Steps that are measured, and the time after which no other one begins.
-const FEWEST: usize = 3;
-const MOST: usize = 50;
-const ENOUGH: Duration = Duration::from_secs(10);
+const MIN_STEPS: usize = 3;
+const MAX_STEPS: usize = 50;
+const MEASURING_TIME: Duration = Duration::from_secs(10);
 
 /// Longer than anybody waits; five of them are still a time.
 const FOREVER: Duration = Duration::new(u64::MAX / 8, 0);
@@ -67,7 +67,7 @@ impl Forecast {
         // The first one makes room for the maps.
         timed_step()?;
         let (started, mut steps) = (Instant::now(), Vec::new());
-        while steps.len() < FEWEST || (steps.len() < MOST && started.elapsed() < ENOUGH) {
+        while steps.len() < MIN_STEPS || (steps.len() < MAX_STEPS && started.elapsed() < MEASURING_TIME) {
             steps.push(timed_step()?);
         }
         steps.sort();
@@ -83,7 +83,7 @@ impl Forecast {
             pending: Pending::default(),
             seconds: 0.0,
             data: String::new(),
-            course: Course::default(),
+            health: RunHealth::default(),
         };
         let checkpoint_len = checkpoint.encode()?.len();
         // As in a run: weights that cannot be exported yet are no failure.
@@ -95,11 +95,11 @@ impl Forecast {
         let (mut preparation, mut measurement, mut tuning) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         if config.every.measure.is_some() {
             let started = Instant::now();
-            let meter = Meter::new(data)?;
+            let evaluator = QualityEvaluator::new(data)?;
             preparation = started.elapsed();
             let started = Instant::now();
-            if let Some(meter) = meter {
-                meter.measure(&fold()?)?;
+            if let Some(evaluator) = evaluator {
+                evaluator.measure(&fold()?)?;
                 measurement = started.elapsed();
             }
         }

@@ -218,7 +218,8 @@ pub fn plot_quality(measured: &[Measured], kept: Option<u64>) -> Result<String> 
     {
         let root = SVGBackend::with_string(&mut svg, (PLOT.0, 290)).into_drawing_area();
         root.fill(&WHITE)?;
-        let points: Vec<_> = measured.iter().map(|m| (m.step, m.scores.headline)).filter(|p| p.1.is_finite()).collect();
+        let points: Vec<_> =
+            measured.iter().map(|m| (m.step, m.scores.quality_score)).filter(|p| p.1.is_finite()).collect();
         let last = points.last().map_or(1, |p| p.0.max(1));
         // The first pictures are so far from real ones that nothing else could be seen.
         let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
@@ -269,7 +270,7 @@ mod tests {
     fn measured(step: u64) -> Measured {
         let scores = Scores {
             pictures: 9,
-            headline: 41.5,
+            quality_score: 41.5,
             frechet: 41.5,
             swd: vec![1.0, 2.5],
             precision: 0.5,
@@ -277,7 +278,7 @@ mod tests {
             density: 0.5,
             coverage: 0.5,
             diversity: 0.5,
-            apart: 0.5,
+            diversity_ratio: 0.5,
         };
         Measured { step, seconds: 1.0, scores }
     }

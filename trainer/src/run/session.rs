@@ -15,10 +15,10 @@ use log::warn;
 use ndarray::{Array4, ArrayView4, Axis, s};
 
 use super::checkpoint::Checkpoint;
+use super::evaluator::QualityEvaluator;
 use super::folder::{BEST, DataRef, Folder, UNFINISHED};
-use super::guard::{self, Alarm, Best, Course};
+use super::guard::{self, Best, RunHealth, TrainingAlert};
 use super::interrupt;
-use super::meter::Meter;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
 use super::report::Report;
@@ -35,7 +35,7 @@ use crate::quantise::compare::{self, Comparison, are_alike};
 use crate::quantise::{FloatModel, QuantModel, finetune, noise, quantise, quantise_tuned_until, verify};
 use crate::schedule::learning_rate_factor;
 use crate::terminal::{self, quoted};
-use crate::train::{Draws, State, Trainer};
+use crate::train::{State, StepInputs, Trainer};
 
 /// The best snapshot as a model, and what the run ends with.
 const BEST_MODEL: &str = "best.gen";
@@ -79,9 +79,9 @@ pub struct Session {
     rows: Vec<Row>,
     measured: Vec<Measured>,
     pending: Pending,
-    course: Course,
+    health: RunHealth,
     /// If `every.measure` asks for measurements, and there are enough distinct pictures.
-    meter: Option<Meter>,
+    evaluator: Option<QualityEvaluator>,
     /// Whether it was said that all pictures look alike.
     alike: bool,
     /// Seconds of earlier sessions.
@@ -100,9 +100,9 @@ impl Session {
     pub fn create(config: Config, data: Dataset, data_ref: DataRef, parent: &std::path::Path) -> Result<Self> {
         let side = config.side()?;
         let found = data.pictures.dim();
-        ensure!(found.1 == side && found.2 == side, "the preset draws {side}x{side} pictures, the data has others");
+        ensure!(found.1 == side && found.2 == side, "the preset inputs {side}x{side} pictures, the data has others");
         let trainer = Trainer::new(config)?;
-        let meter = trainer.config.every.measure.map(|_| Meter::new(&data)).transpose()?.flatten();
+        let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
         let mut session = Self {
@@ -114,8 +114,8 @@ impl Session {
             rows: Vec::new(),
             measured: Vec::new(),
             pending: Pending::default(),
-            course: Course::default(),
-            meter,
+            health: RunHealth::default(),
+            evaluator,
             alike: false,
             seconds_before: 0.0,
             started: Instant::now(),
@@ -207,13 +207,13 @@ impl Session {
         let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
         let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step)?;
         // In a step of going back there is none.
-        if checkpoint.course.rollbacks == 0 && (rows.len() as u64) < step / log_every {
+        if checkpoint.health.rollbacks == 0 && (rows.len() as u64) < step / log_every {
             warn!("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
         }
         folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
-        let meter = checkpoint.config.every.measure.map(|_| Meter::new(&data)).transpose()?.flatten();
+        let evaluator = checkpoint.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
-        trainer.set_rate(checkpoint.course.rate);
+        trainer.set_rate(checkpoint.health.rate);
         let mut session = Self {
             trainer,
             folder,
@@ -222,8 +222,8 @@ impl Session {
             rows,
             measured,
             pending: checkpoint.pending,
-            course: checkpoint.course,
-            meter,
+            health: checkpoint.health,
+            evaluator,
             alike: false,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
@@ -273,8 +273,8 @@ impl Session {
         let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.decay_from) < 1.0;
         // At its end a run measures once more, and may go back once more.
         let is_measured = |step: u64| config.every.measure.is_none_or(|every| step.is_multiple_of(every));
-        let new_best = self.course.best.is_some_and(|best| best.step == done && !is_measured(done));
-        let ended_otherwise = done >= config.steps && (new_best || self.course.rollbacks > 0);
+        let new_best = self.health.best.is_some_and(|best| best.step == done && !is_measured(done));
+        let ended_otherwise = done >= config.steps && (new_best || self.health.rollbacks > 0);
         by_the_clock || steps != config.steps && (has_slowed(config.steps) || has_slowed(steps) || ended_otherwise)
     }
 
@@ -294,19 +294,19 @@ impl Session {
             if interrupt::asked() {
                 break Outcome::Interrupted;
             }
-            let draws = self.trainer.draw(&self.data.pictures)?;
-            let losses = self.trainer.play(&draws)?;
+            let inputs = self.trainer.inputs(&self.data.pictures)?;
+            let losses = self.trainer.step_with(&inputs)?;
             let step = self.trainer.state.step;
             let due = |every: u64| step.is_multiple_of(every);
             // What is about to be written must be worth it.
             let is_looked_at = [every.log, every.checkpoint, every.sample].into_iter().chain(every.measure).any(due);
             let guard = self.trainer.config.guard;
-            let alarm = self.course.step(&losses, &guard);
-            let alarm = alarm.or_else(|| guard::weights(self.weights(), &guard).filter(|_| is_looked_at));
+            let alert = self.health.step(&losses, &guard);
+            let alert = alert.or_else(|| guard::weights(self.weights(), &guard).filter(|_| is_looked_at));
             self.plan();
-            if let Some(alarm) = alarm {
+            if let Some(alert) = alert {
                 // With its checkpoint the step is over: a run that is killed here goes on in the next one.
-                self.roll_back(alarm)?;
+                self.roll_back(alert)?;
                 continue;
             }
             self.pending.add(&losses);
@@ -317,20 +317,20 @@ impl Session {
                 self.sample()?;
             }
             if every.pair.is_some_and(due) {
-                self.pair(&draws)?;
+                self.pair(&inputs)?;
             }
             if every.measure.is_some_and(due)
                 && let Some(scores) = self.measure(&mut progress)?
-                && let Some(alarm) = self.course.measurement(&scores, &guard)
+                && let Some(alert) = self.health.measurement(&scores, &guard)
             {
-                self.roll_back(alarm)?;
+                self.roll_back(alert)?;
                 continue;
             }
             if due(every.checkpoint) {
                 self.save()?;
                 // The best snapshot has been exported already, and a generator that cannot be
                 // exported yet may be later on.
-                if self.course.best.is_none()
+                if self.health.best.is_none()
                     && let Err(error) = self.float_model().and_then(|float| self.export(&quantise(&float)?))
                 {
                     warn!("step {step}: not exported this time: {error:#}");
@@ -340,20 +340,20 @@ impl Session {
         };
         let step = self.trainer.state.step;
         // Nobody may have looked since.
-        if let Some(alarm) = guard::weights(self.weights(), &self.trainer.config.guard) {
+        if let Some(alert) = guard::weights(self.weights(), &self.trainer.config.guard) {
             // Going back is for the step that looks: with `resume` the run comes there.
             ensure!(
                 outcome == Outcome::Finished,
-                "step {step}: {alarm}; stopped without saving, the last checkpoint is from before. Go on with: {}",
+                "step {step}: {alert}; stopped without saving, the last checkpoint is from before. Go on with: {}",
                 self.resume_with("")
             );
-            self.roll_back(alarm)?;
+            self.roll_back(alert)?;
         }
         // Not when it was interrupted: it is to end as if it had not been.
         if outcome == Outcome::Finished
             && self.trainer.config.every.measure.is_some_and(|every| !step.is_multiple_of(every))
         {
-            // No score is an alarm any more: the best snapshot is what the run ends with.
+            // No score is an alert any more: the best snapshot is what the run ends with.
             progress.stage("measuring the pictures");
             self.measure(&mut progress)?;
         }
@@ -392,22 +392,22 @@ impl Session {
     /// Goes back to the weights of the best snapshot, or of the last checkpoint if there is
     /// none, with lower learning rates. The number of steps goes on, so no random number
     /// comes again; the checkpoint that is written makes `resume` go on from here.
-    fn roll_back(&mut self, alarm: Alarm) -> Result<()> {
+    fn roll_back(&mut self, alert: TrainingAlert) -> Result<()> {
         let (step, guard) = (self.trainer.state.step, self.trainer.config.guard);
-        let kept = match self.course.best {
+        let kept = match self.health.best {
             Some(best) => format!("; the best snapshot, of step {}, is in {BEST_MODEL} and {BEST}", best.step),
             None => String::new(),
         };
         ensure!(
-            self.course.roll_back(&guard),
-            "step {step}: {alarm}, and going back {} times with lower learning rates did not help: {}, and start \
+            self.health.roll_back(&guard),
+            "step {step}: {alert}, and going back {} times with lower learning rates did not help: {}, and start \
              again{kept}. The run is in {}",
-            self.course.rollbacks,
-            alarm.advice(),
+            self.health.rollbacks,
+            alert.advice(),
             self.folder.path().display()
         );
         let best = self
-            .course
+            .health
             .best
             .map(|best| self.best_checkpoint(best).inspect_err(|error| warn!("{error:#}; taking the last checkpoint")));
         let good = match best {
@@ -419,11 +419,11 @@ impl Session {
             }
         };
         warn!(
-            "step {step}: {alarm}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
-            good.state.step, self.course.rate, self.course.rollbacks, guard.rollbacks
+            "step {step}: {alert}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
+            good.state.step, self.health.rate, self.health.rollbacks, guard.rollbacks
         );
         self.trainer.state = State { step, ..good.state };
-        self.trainer.set_rate(self.course.rate);
+        self.trainer.set_rate(self.health.rate);
         self.pending = Pending::default();
         self.save()
     }
@@ -431,21 +431,21 @@ impl Session {
     /// Measures the pictures of the averaged generator, and keeps the snapshot if it is the best;
     /// the scores if it is not.
     fn measure(&mut self, progress: &mut Progress) -> Result<Option<Scores>> {
-        let Some(meter) = &self.meter else { return Ok(None) };
+        let Some(evaluator) = &self.evaluator else { return Ok(None) };
         let step = self.trainer.state.step;
         let float = self.float_model()?;
         let scores = match self.measured.last() {
             // Before the run was killed at its end.
             Some(last) if last.step == step => last.scores.clone(),
             _ => {
-                let measured = Measured { step, seconds: self.seconds(), scores: meter.measure(&float)? };
+                let measured = Measured { step, seconds: self.seconds(), scores: evaluator.measure(&float)? };
                 self.append(&measured)?;
                 let scores = measured.scores.clone();
                 self.measured.push(measured);
                 scores
             }
         };
-        let model = if self.course.is_best(&scores) {
+        let model = if self.health.is_best(&scores) {
             // What cannot be exported is no use, however good.
             let model = quantise(&float).and_then(|model| Ok(model.to_blob()?));
             model.inspect_err(|error| warn!("step {step}: not kept as the best: {error:#}")).ok()
@@ -454,15 +454,15 @@ impl Session {
         };
         let is_kept = model.is_some();
         if let Some(model) = model {
-            self.course.keep(step, scores.headline);
+            self.health.keep(step, scores.quality_score);
             self.keep_best(&model)?;
         }
-        progress.measured(scores.headline, self.course.best);
-        // Where it is no alarm, because no snapshot was better, a person has to know.
+        progress.measured(scores.quality_score, self.health.best);
+        // Where it is no alert, because no snapshot was better, a person has to know.
         if is_kept && scores.diversity < self.trainer.config.guard.diversity && !self.alike {
             self.alike = true;
-            let alarm = Alarm::Alike(scores.diversity);
-            warn!("step {step}: {alarm}. If that stays so: {}", alarm.advice());
+            let alert = TrainingAlert::Alike(scores.diversity);
+            warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
         }
         Ok((!is_kept).then_some(scores))
     }
@@ -499,7 +499,7 @@ impl Session {
 
     /// After a resume: is the best snapshot there that the checkpoint speaks of?
     fn find_best(&mut self) -> Result<()> {
-        let Some(best) = self.course.best else { return Ok(()) };
+        let Some(best) = self.health.best else { return Ok(()) };
         let is_model =
             |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&aligned(&bytes)).is_ok());
         if best.step == self.trainer.state.step {
@@ -514,7 +514,7 @@ impl Session {
             Ok(checkpoint) => checkpoint,
             Err(error) if !is_model(BEST_MODEL) => {
                 warn!("{error:#}, and {BEST_MODEL} is gone too: the best is sought anew");
-                self.course.best = None;
+                self.health.best = None;
                 return Ok(());
             }
             Err(error) => {
@@ -564,11 +564,11 @@ impl Session {
     }
 
     /// Writes the first generated and the first real picture that the discriminator has just seen.
-    fn pair(&self, draws: &Draws) -> Result<()> {
+    fn pair(&self, inputs: &StepInputs) -> Result<()> {
         let folder = self.folder.file("pairs");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let (side, range, step) = (self.data.side(), self.trainer.config.range, self.trainer.state.step);
-        for (name, batch) in [("generated", &self.trainer.trace().discriminator.images), ("real", &draws.real)] {
+        for (name, batch) in [("generated", &self.trainer.trace().discriminator.images), ("real", &inputs.real)] {
             let pixels = batch.row(0).iter().map(|&v| to_pixel(v, range)).collect();
             let picture = Array4::from_shape_vec((1, side, side, 3), pixels).context("a picture")?;
             self.folder.write_picture(&format!("pairs/{name}-{step:06}.png"), &grid(picture.view(), 1, 0, 1)?)?;
@@ -592,7 +592,7 @@ impl Session {
             pending: self.pending,
             seconds: self.seconds(),
             data: self.data_ref.fingerprint.clone(),
-            course: self.course,
+            health: self.health,
         };
         self.folder.save(&checkpoint)
     }
@@ -678,23 +678,23 @@ impl Session {
             let more = kept.map_or_else(String::new, |s| {
                 format!(" (recall {:.2}, coverage {:.2}, diversity {:.2})", s.recall, s.coverage, s.diversity)
             });
-            let Best { step, headline, lowest } = best;
+            let Best { step, quality_score, lowest } = best;
             let words = format!(
-                "the snapshot of step {}, with quality {headline:.1}{more}: {}. The lowest quality was {lowest:.1}",
+                "the snapshot of step {}, with quality {quality_score:.1}{more}: {}. The lowest quality was {lowest:.1}",
                 grouped(step),
                 guard::RULE
             );
             facts.push(("model.gen is", words));
         }
-        if self.course.rollbacks > 0 {
-            let Course { rollbacks, rate, .. } = self.course;
+        if self.health.rollbacks > 0 {
+            let RunHealth { rollbacks, rate, .. } = self.health;
             let times = if rollbacks == 1 { "once".into() } else { format!("{rollbacks} times") };
             facts.push(("gone back", format!("{times}; learning rates times {rate}")));
         }
         let diversity = kept.map_or_else(|| spread(int8_pictures.view()) / spread(reals).max(1e-9), |s| s.diversity);
         if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.diversity {
-            let alarm = Alarm::Alike(diversity);
-            let words = format!("{alarm}. If more steps do not help: {}", alarm.advice());
+            let alert = TrainingAlert::Alike(diversity);
+            let words = format!("{alert}. If more steps do not help: {}", alert.advice());
             warn!("{words}");
             facts.push(("pictures", words));
         }
@@ -713,7 +713,7 @@ impl Session {
             pictures: &[
                 ("real, what it learnt from", &reals_grid),
                 ("float, as trained", &float_grid),
-                ("int8, as the microcontroller draws them", &int8_grid),
+                ("int8, as the microcontroller inputs them", &int8_grid),
             ],
             history: &self.history()?,
             losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
@@ -764,7 +764,7 @@ impl Session {
 
     /// The generator that the run ends with: of the best snapshot if there is one.
     fn best_model(&self) -> Result<(FloatModel, Option<Best>)> {
-        match self.course.best {
+        match self.health.best {
             Some(best) if best.step != self.trainer.state.step => match self.best_checkpoint(best) {
                 Ok(checkpoint) => Ok((FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?, Some(best))),
                 Err(error) => {
