@@ -132,7 +132,7 @@ fn is_one(value: &f32) -> bool {
 }
 
 /// What pixels 0 … 255 become for the networks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Range {
     /// −1 … 1, the range of tanh.

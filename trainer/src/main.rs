@@ -31,7 +31,7 @@ use cli::walk::{WalkArgs, walk};
 ///
 /// Without a command it trains: `trainer` is `trainer train`.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = cli::train::EXAMPLES)]
+#[command(version, bin_name = cli::name_in_usage(), args_conflicts_with_subcommands = true, after_help = cli::as_typed(cli::train::EXAMPLES))]
 struct Cli {
     #[command(flatten)]
     verbosity: Verbosity,
@@ -44,58 +44,58 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a generator, export it, write a report (the default)
-    #[command(after_help = cli::train::EXAMPLES)]
+    #[command(after_help = cli::as_typed(cli::train::EXAMPLES))]
     Train(TrainArgs),
     /// Go on with a run, bit for bit as if it had not stopped
-    #[command(after_help = "Example:\n  trainer resume runs/001-pocket --steps 30000")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer resume runs/001-pocket --steps 30000"))]
     Resume(ResumeArgs),
     /// Show what a data source holds, and write a sheet of its pictures
-    #[command(after_help = "Example:\n  trainer data --data ~/pictures/mushrooms --out mushrooms.png")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer data --data ~/pictures/mushrooms --out mushrooms.png"))]
     Data(DataArgs),
     /// List the presets, or print one as TOML
     Presets(PresetsArgs),
     /// Draw pictures with a model
-    #[command(after_help = "Examples:\n  trainer sample runs/001-pocket -n 16 --seed 100\n  \
+    #[command(after_help = cli::as_typed("Examples:\n  trainer sample runs/001-pocket -n 16 --seed 100\n  \
         trainer sample runs/001-pocket --nearest ~/pictures/mushrooms\n  \
-        trainer sample --float runs/001-pocket/best.ckpt")]
+        trainer sample --float runs/001-pocket/best.ckpt"))]
     Sample(SampleArgs),
     /// Draw what lies between pictures, a row for each pair
-    #[command(after_help = "Example:\n  trainer walk runs/001-pocket --from 3 --to 8 --through 5,9")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer walk runs/001-pocket --from 3 --to 8 --through 5,9"))]
     Walk(WalkArgs),
     /// Draw a picture and more like it
-    #[command(after_help = "Example:\n  trainer like runs/001-pocket --seed 4 --distance 0.3 -n 24")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer like runs/001-pocket --seed 4 --distance 0.3 -n 24"))]
     Like(LikeArgs),
     /// Turn a checkpoint into a model for the device; or pack a model again, faster or smaller
     #[command(
         visible_alias = "quantise",
-        after_help = "Examples:\n  \
+        after_help = cli::as_typed("Examples:\n  \
         trainer quantize runs/001-pocket/checkpoints/step-020000.ckpt --tune 300 -o model.gen\n  \
-        trainer quantize runs/001-pocket --flash 200K -o fits.gen"
+        trainer quantize runs/001-pocket --flash 200K -o fits.gen")
     )]
     Quantize(QuantizeArgs),
     /// Make a finished run a model to ship: a folder with the model and a card that says where it comes from
-    #[command(after_help = "Example:\n  trainer card runs/001-pocket --about \"Mushrooms for a badge\" \
-        --source \"my photographs\" --out models/mushrooms")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer card runs/001-pocket --about \"Mushrooms for a badge\" \
+        --source \"my photographs\" --out models/mushrooms"))]
     Card(CardArgs),
     /// Train a shipped model again from its card, and compare bit by bit
-    #[command(after_help = "Example:\n  trainer rebuild models/mushrooms --data ~/pictures/mushrooms")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer rebuild models/mushrooms --data ~/pictures/mushrooms"))]
     Rebuild(RebuildArgs),
     /// Turn a generator that was trained in Keras or PyTorch into a model for the device
     Import(ImportArgs),
     /// Write a checkpoint's float generator for other programs
     Export(ExportArgs),
     /// Show a model's layers, its memory bill, and the boards that it fits
-    #[command(after_help = "Example:\n  trainer inspect runs/001-pocket")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer inspect runs/001-pocket"))]
     Inspect(InspectArgs),
     /// Prove that a model's integers equal its float simulation, bit for bit
     Verify(VerifyArgs),
     /// Measure how far a model's pictures are from real ones
     #[command(
-        after_help = "Example:\n  trainer eval runs/001-pocket/model.gen runs/002-pocket/model.gen --data ~/pictures/mushrooms"
+        after_help = cli::as_typed("Example:\n  trainer eval runs/001-pocket/model.gen runs/002-pocket/model.gen --data ~/pictures/mushrooms")
     )]
     Eval(EvalArgs),
     /// Measure training steps: time of each part, memory, cores used; or each layer
-    #[command(after_help = "Example:\n  trainer bench --config mine.toml --batch 64 --threads 4")]
+    #[command(after_help = cli::as_typed("Example:\n  trainer bench --config mine.toml --batch 64 --threads 4"))]
     Bench(BenchArgs),
     /// For developers: compare a training step of the tutorial with what Keras computed
     Parity(ParityArgs),

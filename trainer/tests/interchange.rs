@@ -798,7 +798,7 @@ fn the_program_imports_and_exports() {
         pending: Pending::default(),
         seconds: 0.0,
         data: "0".into(),
-        course: Default::default(),
+        health: Default::default(),
     };
     fs::write(folder.path().join("a.ckpt"), checkpoint.encode().unwrap()).unwrap();
     let (good, text) = run(&["export", "a.ckpt"]);

@@ -14,7 +14,7 @@ use crate::data::{BUILTIN, Dataset};
 use crate::machine;
 use crate::quantise::{FloatModel, QuantModel, noise, quantise_tuned};
 use crate::run::folder::{BEST, DataRef, UNFINISHED};
-use crate::run::session::resume_with;
+use crate::run::session::resume_command;
 use crate::run::{Checkpoint, Folder};
 
 /// What only a person can say.
@@ -47,11 +47,11 @@ pub fn describe(
     // What is in force at the end may have been adapted on the way; a rebuilt run begins as this one began.
     let mut config = folder.config()?;
     let (step, steps) = (checkpoint.state.step, checkpoint.config.steps);
-    ensure!(step >= steps, "the run is not finished: step {step} of {steps}. Go on with: {}", resume_with(path, ""));
+    ensure!(step >= steps, "the run is not finished: step {step} of {steps}. Go on with: {}", resume_command(path, ""));
     ensure!(
         !folder.file(UNFINISHED).exists(),
         "the run is not finished: it was stopped while it was fine-tuned. Go on with: {}",
-        resume_with(path, "")
+        resume_command(path, "")
     );
     let mut edited = checkpoint.config.differences(&config);
     edited.retain(|key| key != "steps");

@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use log::LevelFilter;
 
-use trainer::config::MAX_STEPS;
+use trainer::config::{MAX_STEPS, Range};
 use trainer::data::frogs::SIDES;
+use trainer::interchange::{DenseOrder, Layout};
 
 /// Most pictures at a time: all of them are held in memory.
 pub(crate) const MAX_PICTURES: u64 = 100_000;
@@ -50,6 +52,29 @@ pub(crate) fn pictures(text: &str) -> Result<u32, String> {
 
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
     whole(text, 1..=1024)
+}
+
+/// One of these names, with what each means for `--help`.
+fn one_of<const N: usize>(names: [(&'static str, &'static str); N]) -> PossibleValuesParser {
+    PossibleValuesParser::new(names.map(|(name, help)| PossibleValue::new(name).help(help)))
+}
+
+pub(crate) fn layout() -> impl TypedValueParser<Value = Layout> {
+    one_of([
+        ("hwio", "Keras, TensorFlow: height, width, in, out; pictures NHWC"),
+        ("oihw", "PyTorch, ONNX: out, in, height, width; pictures NCHW"),
+    ])
+    .try_map(|name| name.parse::<Layout>())
+}
+
+pub(crate) fn dense_order() -> impl TypedValueParser<Value = DenseOrder> {
+    one_of([("hwc", "Height, width, channel: reshaped to NHWC"), ("chw", "Channel, height, width: reshaped to NCHW")])
+        .try_map(|name| name.parse::<DenseOrder>())
+}
+
+pub(crate) fn range() -> impl TypedValueParser<Value = Range> {
+    one_of([("symmetric", "-1 to 1, the range of tanh"), ("unit", "0 to 1, the range of a sigmoid")])
+        .map(|name| if name == "unit" { Range::Unit } else { Range::Symmetric })
 }
 
 /// How much is logged on standard error; results on standard output stay.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{ArgGroup, Args};
 
+use super::args::layout;
 use super::model_file::load_checkpoint;
 use trainer::files::write_atomically;
 use trainer::interchange::{Layout, to_onnx, to_safetensors};
@@ -20,7 +21,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FILE")]
     safetensors: Option<PathBuf>,
     /// Order of the axes in it: hwio for Keras, oihw for PyTorch
-    #[arg(long, default_value = "oihw", requires = "safetensors")]
+    #[arg(long, default_value = "oihw", requires = "safetensors", value_parser = layout())]
     layout: Layout,
     /// Write the whole generator, NCHW
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use gen_core::Model;
 use gen_core::aligned::aligned;
 
-use super::args::seeds;
+use super::args::{dense_order, layout, range, seeds};
 use super::packing::{PackingArgs, written};
 use super::recipe::recipe;
 use trainer::config::Range;
@@ -36,10 +36,10 @@ pub(crate) struct ImportArgs {
     config: Option<PathBuf>,
     /// Order of the axes in the file: hwio from Keras, oihw from PyTorch [default: what its header says, else the
     /// only one that all shapes fit]
-    #[arg(long)]
+    #[arg(long, value_parser = layout())]
     layout: Option<Layout>,
     /// Order of a dense layer's outputs [default: what its header says, else hwc with hwio, chw with oihw]
-    #[arg(long)]
+    #[arg(long, value_parser = dense_order())]
     dense: Option<DenseOrder>,
     /// Only arrays whose names begin so are the generator's, as in "generator."
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -54,7 +54,7 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     zero_bias: bool,
     /// Range of its pictures, instead of the network's
-    #[arg(long)]
+    #[arg(long, value_parser = range())]
     range: Option<Range>,
     #[command(flatten)]
     packing: PackingArgs,

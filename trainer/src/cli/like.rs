@@ -42,12 +42,14 @@ pub(crate) fn like(args: &LikeArgs) -> Result<ExitCode> {
     let seed = args.seed;
     let what = format!("seed {seed}, then {seed} on its way to each of {}, row by row", in_words(&others));
     args.sheet.write(pictures.view(), columns, 0, "like", &what)?;
-    println!(
-        "one of them again: {} like{} --seed {seed} --distance {} --toward OTHER -n 1",
-        terminal::program(),
-        args.generator.as_typed(),
-        args.distance
-    );
+    if let Some(first) = others.first() {
+        println!(
+            "one of them again: {} like{} --seed {seed} --distance {} --toward {first} -n 1 --out one.png",
+            terminal::program(),
+            args.generator.as_typed(),
+            args.distance
+        );
+    }
     println!("on the device: Latent::from_seed({seed}, len).toward(&Latent::from_seed(OTHER, len), {distance})");
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,8 @@
 
 use std::io::{Error, ErrorKind};
 
+use trainer::terminal;
+
 // Unlike those of the standard library these do not panic when nobody reads standard output
 // (`trainer inspect | head -1`) or the disk is full.
 macro_rules! print {
@@ -48,4 +50,14 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// Examples of commands as they have to be typed here: with what starts this program in place of `trainer`.
+pub(crate) fn as_typed(examples: &str) -> String {
+    examples.replace("trainer ", &format!("{} ", terminal::program()))
+}
+
+/// The name of the program in lines of usage.
+pub(crate) fn name_in_usage() -> &'static str {
+    if terminal::is_started_by_cargo() { "cargo trainer" } else { env!("CARGO_PKG_NAME") }
 }

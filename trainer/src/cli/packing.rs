@@ -15,19 +15,20 @@ use trainer::quantise::forms::{self, PackingPolicy};
 /// More flash for fewer instructions; the pictures are the same to the last bit.
 #[derive(Debug, Args)]
 pub(crate) struct PackingArgs {
-    /// Pack each layer for speed if that saves instructions on the processor of --core: more flash, and slower on
-    /// other processors; `inspect` shows how much [default: all layers small]
-    #[arg(long, conflicts_with_all = ["fast_layers", "flash"])]
-    fast: bool,
-    /// Pack these layers for speed, numbered as `inspect` does
-    #[arg(long, value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
-    fast_layers: Vec<usize>,
-    #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("Pack for speed what fits a model file of \
-        so many bytes, as in 200K or 2M; a chip's flash has to hold the program too, for which {}K are reckoned",
+    /// Store weights transformed by Winograd's method in each layer where that saves instructions on the processor of
+    /// --core: more flash, fewer multiplications, the same pictures; `inspect` shows how much [default: no layer]
+    #[arg(long, alias = "fast", conflicts_with_all = ["winograd_layers", "flash"])]
+    winograd: bool,
+    /// The same for these layers only, numbered as in the output of `inspect`
+    #[arg(long, alias = "fast-layers", value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
+    winograd_layers: Vec<usize>,
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("The same for the layers that save \
+        most within a model file of this many bytes, such as 200K or 2M; a chip's flash has to hold the program too, for \
+        which {}K are reckoned",
         CODE_FLASH / 1024))]
     flash: Option<usize>,
-    /// Processor for which --fast and --flash save instructions; `cargo frog` is a Cortex-M3 [default: cortex-m4]
-    #[arg(long, value_enum, conflicts_with = "fast_layers")]
+    /// Processor on which --winograd and --flash save instructions; that of `cargo frog` is a Cortex-M3 [default: cortex-m4]
+    #[arg(long, value_enum, conflicts_with = "winograd_layers")]
     core: Option<CoreArg>,
 }
 
@@ -51,15 +52,15 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 impl PackingArgs {
     pub(crate) fn apply(&self, model: &mut QuantModel) -> Result<()> {
-        let policy = match (self.fast, self.flash) {
+        let policy = match (self.winograd, self.flash) {
             (true, _) => PackingPolicy::Fast,
             (_, Some(size)) => PackingPolicy::Flash(size),
-            _ if !self.fast_layers.is_empty() => PackingPolicy::Layers(self.fast_layers.clone()),
+            _ if !self.winograd_layers.is_empty() => PackingPolicy::Layers(self.winograd_layers.clone()),
             _ => PackingPolicy::Small,
         };
         ensure!(
             self.core.is_none() || matches!(policy, PackingPolicy::Fast | PackingPolicy::Flash(_)),
-            "--core says whose instructions count: it goes with --fast or --flash"
+            "--core selects the processor whose instructions count: give it with --winograd or --flash"
         );
         let core = match self.core {
             None | Some(CoreArg::CortexM4) => Core::Dsp,

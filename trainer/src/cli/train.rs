@@ -13,7 +13,6 @@ use super::source::SourceArgs;
 use trainer::run::folder::DataRef;
 use trainer::run::session::Outcome;
 use trainer::run::{Forecast, Session, interrupt};
-use trainer::terminal::{self, quoted};
 
 /// Shown below the help of `trainer` and of `trainer train`.
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -86,7 +85,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
 pub(crate) fn finish(mut session: Session) -> Result<ExitCode> {
     let path = session.folder().path().to_owned();
     info!("run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
-    let again = format!("{} resume {}", terminal::program(), quoted(&path));
+    let again = session.resume_command();
     let (outcome, facts) = session.run().inspect_err(|error| {
         if error.chain().any(|cause| cause.is::<std::io::Error>()) {
             warn!("nothing up to the last checkpoint is lost; go on with: {again}");

@@ -29,6 +29,7 @@ pub use folder::picture;
 
 use crate::numbers::grouped;
 use crate::quality;
+use crate::terminal::{self, quoted};
 use crate::text::Plain;
 use cifar::CifarError;
 
@@ -236,7 +237,7 @@ pub fn announce(dataset: &Dataset) {
     if !dataset.skipped.is_empty() {
         const TOLD: usize = 3;
         let all =
-            if dataset.skipped.len() > TOLD { "; `trainer data` lists all, a run in its skipped.txt" } else { "" };
+            if dataset.skipped.len() > TOLD { "; the command `data` lists all, a run in its skipped.txt" } else { "" };
         warn!("data: {} skipped{all}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
     }
     how_to_choose(dataset);
@@ -474,7 +475,8 @@ fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
     // A record begins with a label and any pixels, so it may look like something else.
     if !(is_bin && length > 0 && length.is_multiple_of(cifar::RECORD as u64)) {
         if let Some(kind) = kinds::kind(&start, path) {
-            bail!("{shown} is {}; {}", kind.name, kind.advice);
+            let advice = kind.advice.replace("{trainer}", &terminal::program()).replace("{path}", &quoted(path));
+            bail!("{shown} is {}; {advice}", kind.name);
         }
         ensure!(
             image::guess_format(&start).is_err(),

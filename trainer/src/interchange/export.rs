@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
-use clap::ValueEnum;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::layout::{Format, Layout, Mapping};
 use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
+use crate::config::Range;
 use crate::latents::latents;
 use crate::quantise::FloatModel;
 
@@ -52,9 +52,9 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
     let views: Vec<_> = views.collect::<Result<_>>()?;
     let metadata = [
         ("preset", model.name.clone()),
-        (HEADER_LAYOUT, name(layout)),
-        (HEADER_DENSE, name(format.dense)),
-        ("range", name(model.range)),
+        (HEADER_LAYOUT, layout.to_string()),
+        (HEADER_DENSE, format.dense.to_string()),
+        ("range", range_name(model.range).to_owned()),
     ];
     let metadata: HashMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Ok(safetensors::serialize(views, Some(metadata))?)
@@ -65,7 +65,10 @@ pub(super) fn bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
     values.into_iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// The value as the command line spells it.
-pub(super) fn name(value: impl ValueEnum) -> String {
-    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+/// A range as recipes and headers spell it.
+pub(super) fn range_name(range: Range) -> &'static str {
+    match range {
+        Range::Symmetric => "symmetric",
+        Range::Unit => "unit",
+    }
 }
