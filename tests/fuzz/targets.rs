@@ -183,10 +183,10 @@ fn config(bytes: &[u8]) -> bool {
         return false;
     };
     assert_eq!(Config::from_toml(&config.to_toml()).expect("it was accepted"), config);
-    let (settled, _) = config.settled(100);
-    settled.networks().expect("it was accepted");
-    if is_small(&settled) {
-        Trainer::new(settled).expect("it was accepted");
+    let (resolved, _) = config.resolve_for(100);
+    resolved.networks().expect("it was accepted");
+    if is_small(&resolved) {
+        Trainer::new(resolved).expect("it was accepted");
     }
     true
 }

@@ -2,33 +2,12 @@
 //! generated pictures undergo the same random changes, and the generator's gradient
 //! flows back through them, so it does not learn to draw the changes.
 
-use std::fmt;
-
-use anyhow::{Result, ensure};
 use gen_core::Shape;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro128PlusPlus;
-use serde::{Deserialize, Serialize};
 
-/// Which changes; none by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Augment {
-    /// Mirror left and right, every second time.
-    #[serde(default)]
-    pub flip: bool,
-    /// Shift by up to this many pixels in both directions; 0 (the middle of the
-    /// range in −1 … 1) moves in.
-    #[serde(default)]
-    pub translate: u16,
-    /// Side of a square that is set to 0, its centre anywhere in the picture.
-    #[serde(default)]
-    pub cutout: u16,
-    /// Change brightness by up to ±0.5, saturation by 0 … 2 times, contrast by 0.5 … 1.5 times.
-    #[serde(default)]
-    pub colour: bool,
-}
+use crate::config::Augment;
 
 /// What happens to one picture: where every pixel comes from. Nothing, by default.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -53,30 +32,7 @@ struct Colour {
     contrast: f32,
 }
 
-impl fmt::Display for Augment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        parts.extend(self.flip.then(|| "flip".to_owned()));
-        parts.extend((self.translate > 0).then(|| format!("shift by up to {}", self.translate)));
-        parts.extend((self.cutout > 0).then(|| format!("cutout {0}x{0}", self.cutout)));
-        parts.extend(self.colour.then(|| "colours".to_owned()));
-        f.write_str(if parts.is_empty() { "not at all" } else { "" })?;
-        f.write_str(&parts.join(", "))
-    }
-}
-
 impl Augment {
-    /// # Errors
-    /// When a number is too large to leave much of a picture of this shape.
-    pub fn check(&self, picture: Shape) -> Result<()> {
-        let side = picture.height.min(picture.width);
-        ensure!(
-            self.translate < side && self.cutout < side,
-            "`translate` and `cutout` must be under {side} pixels, the side of the pictures"
-        );
-        Ok(())
-    }
-
     /// Draws the change of one picture.
     pub fn draw(&self, shape: Shape, rng: &mut Xoshiro128PlusPlus) -> Change {
         let mut shift = || match i32::from(self.translate) {

@@ -249,7 +249,7 @@ impl Shipped {
     ///
     /// # Errors
     /// When a bit differs: the message says where, how much that shows in pictures, and
-    /// with `warning` why.
+    /// `warning`, if there is one, why.
     pub fn compare(&self, rebuilt: &[u8], warning: Option<&str>) -> Result<()> {
         let rebuilt = repack(rebuilt, &self.card.model.fast_layers)?;
         if rebuilt == self.blob {

@@ -1,10 +1,10 @@
 //! How the learning rates change over a run.
 
-/// What the learning rates are multiplied by in a step: 1 until the share `decay_from` of the steps is done, then
+/// What the learning rates are multiplied by in a step: 1 until the share `decay_start` of the steps is done, then
 /// falling linearly to 0 at the end.
-pub fn learning_rate_factor(step: u64, steps: u64, decay_from: f32) -> f32 {
+pub fn learning_rate_factor(step: u64, steps: u64, decay_start: f32) -> f32 {
     let done = step as f64 / steps.max(1) as f64;
-    let from = f64::from(decay_from);
+    let from = f64::from(decay_start);
     if done < from || from >= 1.0 { 1.0 } else { ((1.0 - done) / (1.0 - from)).max(0.0) as f32 }
 }
 

@@ -1,7 +1,7 @@
 //! The adversarial training step (Goodfellow et al. 2014; DCGAN, Radford et al.
 //! 2015, arXiv:1511.06434), and the state it changes.
 //!
-//! One step: the generator inputs a batch; the discriminator learns to tell it from
+//! One step: the generator draws a batch; the discriminator learns to tell it from
 //! a batch of real pictures; the generator learns to be taken for real by the
 //! discriminator as it is now. All randomness of a step is a function of the seed
 //! and the step's number, so a run can be cut anywhere and continued bit for bit.
@@ -238,7 +238,7 @@ impl Trainer {
         self.step_with(&inputs)
     }
 
-    /// StepInputs what the next step needs: a function of the seed and the step's number.
+    /// Draws the inputs of the next step, a function of the seed and the step's number.
     ///
     /// # Errors
     /// When the pictures are not of the generator's size, or there are none.
@@ -280,7 +280,7 @@ impl Trainer {
         let Self { config, state, generator, discriminator, changed, penalty, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         inputs.check(batch, generator.input().len(), shape.len())?;
-        let factor = rate * learning_rate_factor(state.step, config.steps, config.decay_from);
+        let factor = rate * learning_rate_factor(state.step, config.steps, config.lr_decay_start);
         // The mean over both batches.
         let denominator = 2.0 * batch as f32;
         let real_is_positive = labels.real > labels.generated;
@@ -377,7 +377,7 @@ impl Trainer {
         config.generator.optimiser.step(factor, params, &turn.gradient, moments);
 
         // Early on the average would mostly hold the first weights.
-        let decay = config.ema.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
+        let decay = config.ema_decay.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
         optim::average(&mut state.average, &state.generator, decay);
         state.step += 1;
         clock.lap(Phase::GOptimiser);
@@ -424,7 +424,7 @@ impl Trainer {
         let (n, h, w, c) = pictures.dim();
         ensure!(
             n > 0 && (h, w, c) == (shape.height as usize, shape.width as usize, shape.channels as usize),
-            "the generator inputs {shape} pictures, the data holds {n} of {h}x{w}x{c}"
+            "the generator draws {shape} pictures, the data holds {n} of {h}x{w}x{c}"
         );
         let n = n as u64;
         let first = self.state.step * self.config.batch as u64;

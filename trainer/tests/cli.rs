@@ -561,8 +561,8 @@ fn only_what_can_be_rebuilt_gets_a_card() {
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     // The clock decided where the learning rate was on its way down.
-    for (name, decay_from) in [("falling.toml", 0.5), ("late.toml", 0.7), ("level.toml", 1.0)] {
-        fs::write(place.path().join(name), Config { decay_from, ..tiny() }.to_toml()).unwrap();
+    for (name, lr_decay_start) in [("falling.toml", 0.5), ("late.toml", 0.7), ("level.toml", 1.0)] {
+        fs::write(place.path().join(name), Config { lr_decay_start, ..tiny() }.to_toml()).unwrap();
     }
     place.run_well(&["--config", "falling.toml", "--data", "pictures", "--minutes", "0.005"]);
     let (done, text) = card("runs/001-tiny");
@@ -679,8 +679,8 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
 #[test]
 fn few_pictures_are_changed_more_strongly_and_the_run_says_and_keeps_that() {
     let place = Place::new();
-    let few = Config::preset("pocket").unwrap().few.unwrap();
-    fs::write(place.path().join("tiny.toml"), Config { few: Some(few), ..tiny() }.to_toml()).unwrap();
+    let few = Config::preset("pocket").unwrap().small_dataset.unwrap();
+    fs::write(place.path().join("tiny.toml"), Config { small_dataset: Some(few), ..tiny() }.to_toml()).unwrap();
     let output = place
         .command(&["--config", "tiny.toml", "--data", "pictures", "--steps", "2"])
         .output()
@@ -690,7 +690,7 @@ fn few_pictures_are_changed_more_strongly_and_the_run_says_and_keeps_that() {
     assert!(said.contains("20 pictures are few") && said.contains("colours"), "{said}");
     let config = fs::read_to_string(place.path().join("runs/001-tiny/config.toml")).unwrap();
     let config = Config::from_toml(&config).unwrap();
-    assert_eq!((config.augment, config.few), (few.augment, None));
+    assert_eq!((config.augment, config.small_dataset), (few.augment, None));
 }
 
 #[test]
@@ -735,7 +735,7 @@ fn best(folder: &Folder) -> (Checkpoint, Vec<u8>) {
 fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     let place = Place::new();
     let text = place.run_well(&[&MEASURED[..], &["--steps", "70"]].concat());
-    assert!(text.contains(guard::RULE) && text.contains("The lowest quality was "), "{text}");
+    assert!(text.contains(guard::RULE) && text.contains("The lowest score was "), "{text}");
     let folder = place.folder("001-tiny");
     let (rows, scores) = lines(&folder);
     let steps: Vec<_> = scores.iter().map(|m| m.step).collect();
@@ -759,7 +759,7 @@ fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     place.run_well(&["quantize", path.to_str().unwrap(), "-o", "again.gen"]);
     assert_eq!(fs::read(place.path().join("again.gen")).unwrap(), model);
     let report = fs::read_to_string(folder.file("report.html")).unwrap();
-    assert!(report.contains("<h2>Quality</h2>") && report.contains(guard::RULE));
+    assert!(report.contains("<h2>Quality score</h2>") && report.contains(guard::RULE));
 }
 
 #[cfg(unix)]
@@ -1094,11 +1094,11 @@ fn a_recipe_that_was_edited_is_ignored_and_that_is_said() {
     let edited = Config { batch: 5, ..folder.config().unwrap() };
     fs::write(folder.file("config.toml"), edited.to_toml().replacen("lr = 0.0002", "lr = 0.5", 1)).unwrap();
     let text = place.run_well(&["resume", "runs/001-tiny"]);
-    assert!(text.contains("batch, generator.optimiser.lr are ignored") && text.contains("--config"), "{text}");
+    assert!(text.contains("batch, generator.optimizer.lr are ignored") && text.contains("--config"), "{text}");
     assert_eq!(folder.latest().unwrap().config, Config { steps: 9, ..before });
     let output = place.run(&["card", "runs/001-tiny", "--about", "x", "--source", "y"]);
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && text.contains("batch, generator.optimiser.lr differ"), "{text}");
+    assert!(!output.status.success() && text.contains("batch, generator.optimizer.lr differ"), "{text}");
 }
 
 #[test]
@@ -1147,7 +1147,7 @@ fn a_run_whose_pictures_are_all_alike_says_so_at_its_end() {
     let place = Place::new();
     // No step changes anything, and nobody is content with the diversity of an untrained generator.
     for (name, mut config) in [("tiny.toml", tiny()), ("measured.toml", measured())] {
-        config.guard.diversity = 0.9;
+        config.guard.min_diversity = 0.9;
         config.init = Init::Normal(1e-5);
         fs::write(place.path().join(name), config.to_toml().replace("lr = 0.0002", "lr = 1e-12")).unwrap();
     }

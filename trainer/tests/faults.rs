@@ -13,7 +13,7 @@ use gen_core::Model;
 use gen_core::aligned::aligned;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro128PlusPlus;
-use trainer::config::{Config, Every, Player};
+use trainer::config::{Config, Every, NetworkConfig};
 use trainer::files::WRITING;
 use trainer::nn::optim::Optimiser;
 use trainer::run::metrics::{self, to_jsonl_all};
@@ -687,7 +687,7 @@ fn with_trouble(place: &Place, name: &str, trouble: impl FnOnce(&mut Checkpoint)
     checkpoint.state.step = 27;
     checkpoint.config.steps = 36;
     // What a few steps draw is all alike anyway.
-    checkpoint.config.guard.diversity = 0.0;
+    checkpoint.config.guard.min_diversity = 0.0;
     checkpoint.health.best.as_mut().expect("it was measured").lowest = 1e-9;
     trouble(&mut checkpoint);
     folder.save(&checkpoint).unwrap();
@@ -702,8 +702,8 @@ fn best(folder: &Folder) -> [Vec<u8>; 2] {
     ["best.ckpt", "best.gen"].map(|name| fs::read(folder.file(name)).unwrap())
 }
 
-fn set_rate(player: &mut Player, rate: f32) {
-    let (Optimiser::Adam { lr, .. } | Optimiser::RmsProp { lr, .. }) = &mut player.optimiser;
+fn set_rate(network: &mut NetworkConfig, rate: f32) {
+    let (Optimiser::Adam { lr, .. } | Optimiser::RmsProp { lr, .. }) = &mut network.optimiser;
     *lr = rate;
 }
 
@@ -720,7 +720,7 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
             (c.state.average[0], c.config.steps, c.config.every.log) = (1e9, 29, 50);
         }),
         ("all pictures look alike (diversity 0.00", |c| {
-            c.config.guard.diversity = 0.15;
+            c.config.guard.min_diversity = 0.15;
             // Nothing but the last biases, and that for good: every picture is white.
             set_rate(&mut c.config.generator, 1e-9);
             for weights in [&mut c.state.generator, &mut c.state.average] {
@@ -732,7 +732,7 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
         ("times as far from real ones as the best were, 1 times in a row", |c| c.config.guard.patience = 1),
         // The generator stands still: the discriminator need only learn what it draws.
         ("the discriminator was not wrong once in 5 steps", |c| {
-            (c.config.guard.winning, c.config.guard.rate, c.config.steps) = (5, 1e-9, 300);
+            (c.config.guard.max_winning_steps, c.config.guard.lr_factor, c.config.steps) = (5, 1e-9, 300);
             c.config.every = Every { sample: 100, checkpoint: 100, measure: None, ..c.config.every };
             set_rate(&mut c.config.generator, 1e-9);
             set_rate(&mut c.config.discriminator, 0.002);
@@ -751,7 +751,7 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
         assert!(fs::read(folder.file("model.gen")).unwrap() == kept[1], "{words}: not what the run ends with");
         let last = silent(|| folder.latest()).unwrap();
         assert_eq!(last.state.step, last.config.steps, "{words}");
-        assert_eq!(last.health.rate, last.config.guard.rate.powi(last.health.rollbacks as i32), "{words}");
+        assert_eq!(last.health.rate, last.config.guard.lr_factor.powi(last.health.rollbacks as i32), "{words}");
         assert!(last.state.average.iter().all(|w| w.abs() < 1000.0), "{words}");
     }
 }

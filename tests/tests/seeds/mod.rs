@@ -95,7 +95,7 @@ const METRICS: &str = r#"{"step":7,"seconds":0.5,"pictures_per_second":448.0,"lo
 fn small() -> Config {
     let mut config = targets::importable();
     config.discriminator.layers.drain(..3);
-    (config.augment, config.few, config.batch) = (Default::default(), None, 2);
+    (config.augment, config.small_dataset, config.batch) = (Default::default(), None, 2);
     config
 }
 

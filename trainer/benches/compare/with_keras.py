@@ -44,14 +44,14 @@ class Net:
     def __init__(self, config, variant, threads):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-        if "augment" in config or config["ema"] or not config["fresh_latents"]:
+        if "augment" in config or config["ema_decay"] or not config["fresh_latents"]:
             raise NotImplementedError("augmentation, averages of weights, latents used twice")
         calls = variant == "calls"
         self.draws, labels = Draws(config), config["labels"]
         self.generator = network((config["latent"],), config["generator"], False)
         self.discriminator = network((32, 32, 3), config["discriminator"], calls)
-        self.g_optimiser = optimiser(config["generator"]["optimiser"])
-        self.d_optimiser = optimiser(config["discriminator"]["optimiser"])
+        self.g_optimiser = optimiser(config["generator"]["optimizer"])
+        self.d_optimiser = optimiser(config["discriminator"]["optimizer"])
         self.real_label = np.full(config["batch"], labels["real"], np.float32)
         self.step = self.step_by_calls if calls else self.step_by_functions
         if calls:

@@ -94,8 +94,8 @@ class Net:
         self.config, self.draws, self.bf16 = config, Draws(config), variant == "bf16"
         self.generator = network((config["latent"], 1, 1), config["generator"])
         self.discriminator = network((3, 32, 32), config["discriminator"])
-        self.g_optimiser = Optimiser(config["generator"]["optimiser"], self.generator.parameters())
-        self.d_optimiser = Optimiser(config["discriminator"]["optimiser"], self.discriminator.parameters())
+        self.g_optimiser = Optimiser(config["generator"]["optimizer"], self.generator.parameters())
+        self.d_optimiser = Optimiser(config["discriminator"]["optimizer"], self.discriminator.parameters())
         self.augment = Augment(config.get("augment", {}))
         # Normalisation sees generated and real pictures apart, as DCGAN has it; else one pass does.
         self.apart = any(layer.get("batch_norm") for layer in config["discriminator"]["layers"])
@@ -133,8 +133,8 @@ class Net:
         self.discriminator.requires_grad_(True)
         self.g_optimiser.step()
 
-        if config["ema"]:
-            decay = min(config["ema"], (1 + self.steps) / (10 + self.steps))
+        if config["ema_decay"]:
+            decay = min(config["ema_decay"], (1 + self.steps) / (10 + self.steps))
             torch._foreach_lerp_(self.average, [p.detach() for p in self.generator.parameters()], 1 - decay)
         self.steps += 1
         return d_loss.item(), g_loss.item()

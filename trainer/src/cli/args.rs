@@ -74,7 +74,7 @@ pub(crate) fn dense_order() -> impl TypedValueParser<Value = DenseOrder> {
 
 pub(crate) fn range() -> impl TypedValueParser<Value = Range> {
     one_of([("symmetric", "-1 to 1, the range of tanh"), ("unit", "0 to 1, the range of a sigmoid")])
-        .map(|name| if name == "unit" { Range::Unit } else { Range::Symmetric })
+        .try_map(|name| name.parse::<Range>())
 }
 
 /// How much is logged on standard error; results on standard output stay.

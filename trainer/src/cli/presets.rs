@@ -5,15 +5,22 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use trainer::config::{Config, PRESETS};
+use trainer::config::{self, Config, PRESETS};
 
 #[derive(Debug, Args)]
 pub(crate) struct PresetsArgs {
     /// Print this one
     name: Option<String>,
+    /// Print all keys of a recipe with their types, defaults and meaning, as Markdown
+    #[arg(long, conflicts_with = "name")]
+    keys: bool,
 }
 
 pub(crate) fn presets(args: &PresetsArgs) -> Result<ExitCode> {
+    if args.keys {
+        print!("{}", config::keys_page());
+        return Ok(ExitCode::SUCCESS);
+    }
     match args.name.as_deref() {
         Some(name) => {
             Config::preset(name)?;

@@ -30,6 +30,10 @@ pub(crate) struct TrainArgs {
     /// A recipe of your own, in the form that `trainer presets NAME` prints
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Change a key of the recipe, as in batch=64 or generator.optimizer.lr=1e-4; may be given more than once.
+    /// `trainer presets --keys` lists all keys
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// Training steps, instead of the recipe's
     #[arg(long, allow_negative_numbers = true, value_parser = steps)]
     pub(crate) steps: Option<u64>,
@@ -53,7 +57,7 @@ pub(crate) struct TrainArgs {
 }
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut config = recipe(&args.preset, args.config.as_deref())?;
+    let mut config = recipe(&args.preset, args.config.as_deref())?.with(&args.set)?;
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(minutes) = args.minutes {
@@ -61,7 +65,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     config.check()?;
     let data = args.source.load(config.side()?)?;
-    let (config, advice) = config.settled(data.len());
+    let (config, advice) = config.resolve_for(data.len());
     if let Some(advice) = advice {
         warn!("{advice}");
     }

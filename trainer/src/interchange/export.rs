@@ -8,7 +8,6 @@ use safetensors::tensor::TensorView;
 
 use super::layout::{Format, Layout, Mapping};
 use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
-use crate::config::Range;
 use crate::latents::latents;
 use crate::quantise::FloatModel;
 
@@ -54,7 +53,7 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
         ("preset", model.name.clone()),
         (HEADER_LAYOUT, layout.to_string()),
         (HEADER_DENSE, format.dense.to_string()),
-        ("range", range_name(model.range).to_owned()),
+        ("range", model.range.to_string()),
     ];
     let metadata: HashMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Ok(safetensors::serialize(views, Some(metadata))?)
@@ -63,12 +62,4 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
 /// The format's bytes: little-endian, in the order of the axes.
 pub(super) fn bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
     values.into_iter().flat_map(|v| v.to_le_bytes()).collect()
-}
-
-/// A range as recipes and headers spell it.
-pub(super) fn range_name(range: Range) -> &'static str {
-    match range {
-        Range::Symmetric => "symmetric",
-        Range::Unit => "unit",
-    }
 }

@@ -7,7 +7,7 @@
 use gen_core::spec::{Activation, Axis, Geometry, LayerSpec, Op, Shape};
 use prost::Message;
 
-use super::export::{bytes, range_name};
+use super::export::bytes;
 use super::layout::{Layout, Mapping};
 use crate::quantise::FloatModel;
 
@@ -77,7 +77,7 @@ pub fn to_onnx(model: &FloatModel) -> Vec<u8> {
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
         opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
-        metadata_props: vec![StringEntry { key: "range".into(), value: range_name(model.range).to_owned() }],
+        metadata_props: vec![StringEntry { key: "range".into(), value: model.range.to_string() }],
     };
     file.encode_to_vec()
 }

@@ -18,19 +18,16 @@ use super::fold::FloatModel;
 use super::model::QuantModel;
 use super::student::Student;
 use crate::config::Range;
+use crate::config::finetune::{BATCH, check};
 use crate::latents::{latent_batch, latents, sample_budget};
 use crate::nn::init;
 use crate::nn::optim::{Moments, Optimiser};
 
-/// Pictures in a step.
-const BATCH: usize = 32;
 /// Latents on which students are compared: never those of training, and not those on
 /// which the result is measured. Fewer for a large generator.
 const HELD_OUT: u32 = 256;
 /// How often students are compared.
 const VALIDATIONS: u64 = 12;
-/// Most multiply-accumulates: about an hour of two cores.
-const MAX_FINETUNE_MACS: u64 = 3600 << 34;
 /// Time between two lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -158,34 +155,6 @@ pub fn quantise_tuned_until(
         }
     }
     Ok(Tuned { model: best, steps: done, asked: steps, psnr: Some([before, most]) })
-}
-
-/// Refuses what would take more than about an hour; `macs` are those of one picture.
-///
-/// # Errors
-/// With an estimate of the time, and how many steps are possible.
-pub fn check(macs: u64, steps: u64) -> Result<()> {
-    let step = step_macs(macs);
-    let hours = step as f64 * steps as f64 / MAX_FINETUNE_MACS as f64;
-    ensure!(
-        step.saturating_mul(steps) <= MAX_FINETUNE_MACS,
-        "fine-tuning for {steps} steps would take about {hours:.1} hours of two cores with this generator ({:.1} GMAC \
-         a picture); at most {} steps are allowed",
-        macs as f64 / 1e9,
-        MAX_FINETUNE_MACS / step
-    );
-    Ok(())
-}
-
-/// Multiply-accumulates of a step: the teacher, the student, and both gradients.
-fn step_macs(macs: u64) -> u64 {
-    macs.saturating_mul(4 * BATCH as u64).max(1)
-}
-
-/// About how long fine-tuning takes two cores; `macs` are those of one picture.
-pub fn estimate(macs: u64, steps: u64) -> Duration {
-    let seconds = step_macs(macs) as f64 * steps as f64 / (MAX_FINETUNE_MACS as f64 / 3600.0);
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// One batch: sets the student's gradients.
@@ -322,22 +291,5 @@ mod tests {
         assert!(after >= before && stopped.model.to_blob().is_ok(), "{before} {after}");
         let whole = quantise_tuned(&float, 36).unwrap();
         assert!(!whole.is_stopped() && whole.psnr.unwrap()[1] >= after);
-    }
-
-    #[test]
-    fn the_estimate_grows_with_steps_and_generator() {
-        let seconds = |macs, steps| estimate(macs, steps).as_secs_f64();
-        assert_eq!(seconds(2_720_000, 0), 0.0);
-        assert!((seconds(1 << 27, 1) - 1.0).abs() < 1e-9);
-        assert!((seconds(1 << 27, 60) - 60.0).abs() < 1e-6);
-    }
-
-    #[test]
-    fn hours_are_refused_with_an_estimate() {
-        check(2_720_000, 100_000).unwrap();
-        let text = check(3_900_000_000, 300).unwrap_err().to_string();
-        assert!(text.contains("2.4 hours") && text.contains("at most 123 steps"), "{text}");
-        check(3_900_000_000, 123).unwrap();
-        check(u64::MAX, 0).unwrap();
     }
 }

@@ -63,7 +63,7 @@ impl FloatModel {
     /// Mean and variance are measured on a fixed batch of 1,024 latents, or as many as 1 GiB has room
     /// for: running averages from the training would belong to other weights than the averaged ones.
     /// They are those of latents as wide as in training; the folded generator then takes
-    /// each latent for one that is [`spread`](Config::spread) times as wide.
+    /// each latent for one that is [`latent_scale`](Config::latent_scale) times as wide.
     ///
     /// # Errors
     /// When the parameters do not belong to the configuration or are not finite.
@@ -104,7 +104,7 @@ impl FloatModel {
         });
         let mut parameters: Vec<_> = parameters.collect();
         if let Some((weights, _)) = parameters.first_mut() {
-            *weights *= config.spread;
+            *weights *= config.latent_scale;
         }
         Self::new(config, parameters)
     }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn folding_changes_nothing_but_rounding() {
-        let config = Config { spread: 1.0, ..Config::preset("pocket").unwrap() };
+        let config = Config { latent_scale: 1.0, ..Config::preset("pocket").unwrap() };
         let mut params = Trainer::new(config.clone()).unwrap().state.generator;
         // Away from the first values, where every beta is 0.
         for (i, p) in params.iter_mut().enumerate() {
@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_wider_spread_is_wider_latents() {
-        let plain = Config { spread: 1.0, ..Config::preset("pocket").unwrap() };
-        let wider = Config { spread: 1.25, ..plain.clone() };
+        let plain = Config { latent_scale: 1.0, ..Config::preset("pocket").unwrap() };
+        let wider = Config { latent_scale: 1.25, ..plain.clone() };
         let params = Trainer::new(plain.clone()).unwrap().state.generator;
         let batch = latents(0, 8, plain.latent.into());
         let draw = |config, batch: &Array2<f32>| FloatModel::fold(config, &params).unwrap().outputs(batch.view());

@@ -10,11 +10,10 @@
 //! |---|---|---|
 //! | weight `w` | steps of the weight | `round(w)`, −127 … 127 |
 //! | bias `b`, one for each of [`QuantLayer::biases`] | steps of the output | `round(b / m)` steps of the accumulator |
-//! | gain `g`, one an output channel | logarithm | multiplier `m = m₀ · e^g` |
+//! | log scale `g`, one an output channel | logarithm | multiplier `m = m₀ · e^g` |
 //!
-//! with `n = m · (Σ w · q) + b`. A multiplier is the scale of its channel's weights, and,
-//! as nothing else says how large a step of a channel is, together with the next layer's
-//! also the scale of its activations: log_scales learn both (Esser et al. 2020, arXiv:1902.08153,
+//! with `n = m · (Σ w · q) + b`. A multiplier is the scale of its channel's weights and, together with those of the
+//! next layer, also the scale of its activations. So the log scales learn both (Esser et al. 2020, arXiv:1902.08153,
 //! learn them one by one).
 
 use gen_core::fixed::Requant;
@@ -28,7 +27,7 @@ use super::model::{QuantLayer, QuantModel};
 use crate::nn::linear::{Kernels, Linear};
 use crate::nn::{activation, lane_len};
 
-/// StudentParams of a kind for each layer, as one vector: parameters, or their gradients.
+/// The student's parameters, or their gradients: of each kind one vector over all layers.
 #[derive(Debug, Clone, Default)]
 pub struct StudentParams {
     /// Of weights, in the order of [`QuantLayer::weights`].
@@ -55,7 +54,7 @@ pub struct Student {
 
 #[derive(Debug)]
 struct Layer {
-    /// Where its numbers begin: weights, biases, log_scales.
+    /// Where its weights, biases and log scales begin.
     start: [usize; 3],
     /// Multipliers at a gain of 0, in steps of the output for one of the accumulator.
     multipliers: Vec<f64>,
@@ -179,7 +178,7 @@ fn through_pixels(activation: Activation, n: ArrayView2<'_, f32>, mut d: ArrayVi
     });
 }
 
-/// Gradients of a layer's biases and log_scales.
+/// Gradients of a layer's biases and log scales.
 struct Sums {
     biases: Vec<f64>,
     log_scales: Vec<f64>,

@@ -173,7 +173,7 @@ mod tests {
         config.generator.layers[0].activation = crate::config::ActivationName::Tanh;
         config.generator.layers[0].batch_norm = false;
         config.discriminator.layers.drain(..3);
-        (config.augment, config.few) = Default::default();
+        (config.augment, config.small_dataset) = Default::default();
         let state = Trainer::new(config.clone()).unwrap().state;
         let mut health = RunHealth::default();
         health.keep(7, 41.5);

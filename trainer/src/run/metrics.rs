@@ -150,8 +150,11 @@ fn step_label(step: &u64) -> String {
     grouped(*step).to_string()
 }
 
-/// A number without digits that say nothing: `0.5`, `2`, `350`.
+/// A number without needless digits: `0.5`, `2`, `350`, `8,000`.
 fn short(value: &f64) -> String {
+    if *value >= 1000.0 {
+        return grouped(value.round() as u64).to_string();
+    }
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".into() } else { text.into() }
@@ -209,7 +212,7 @@ pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
     Ok(svg)
 }
 
-/// Draws the quality over the steps as SVG; `kept` is the step of the snapshot that is kept.
+/// Draws the quality score over the steps as SVG; `kept` is the step of the snapshot that is kept.
 ///
 /// # Errors
 /// When drawing fails.
@@ -235,7 +238,7 @@ pub fn plot_quality(measured: &[Measured], kept: Option<u64>) -> Result<String> 
         chart
             .configure_mesh()
             .x_desc("step")
-            .y_desc("quality (0 is best)")
+            .y_desc("quality score (0 is best)")
             .label_style(LABELS)
             .x_label_formatter(&step_label)
             .y_label_formatter(&short)
@@ -368,7 +371,7 @@ mod tests {
         assert!(svg.contains("3,000") || svg.contains("2,000") || svg.contains("1,000"), "{svg}");
         assert!(!plot(&[row(10)], Loss::Relativistic).unwrap().contains("nats"));
         assert!(plot(&[row(10)], Loss::Bce).unwrap().contains("cross-entropy (nats)"));
-        for (value, text) in [(350.0, "350"), (0.5, "0.5"), (-0.0, "0"), (-2.25, "-2.25")] {
+        for (value, text) in [(350.0, "350"), (0.5, "0.5"), (-0.0, "0"), (-2.25, "-2.25"), (8000.0, "8,000")] {
             assert_eq!(short(&value), text);
         }
     }

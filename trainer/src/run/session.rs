@@ -21,12 +21,12 @@ use super::guard::{self, RunHealth};
 use super::interrupt;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
-use crate::config::{Config, MAX_STEPS};
+use crate::config::{Config, MAX_STEPS, finetune};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::latents::{latents, sample_budget};
 use crate::pixels::to_pixel;
-use crate::quantise::{FloatModel, finetune, quantise};
+use crate::quantise::{FloatModel, quantise};
 use crate::terminal;
 use crate::train::{State, StepInputs, Trainer};
 
@@ -95,7 +95,7 @@ impl Session {
     pub fn create(config: Config, data: Dataset, data_ref: DataRef, parent: &std::path::Path) -> Result<Self> {
         let side = config.side()?;
         let found = data.pictures.dim();
-        ensure!(found.1 == side && found.2 == side, "the preset inputs {side}x{side} pictures, the data has others");
+        ensure!(found.1 == side && found.2 == side, "the recipe draws {side}x{side} pictures, the data has others");
         let trainer = Trainer::new(config)?;
         let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;

@@ -23,7 +23,7 @@ pub fn tiny() -> Config {
     config.every.sample = 25;
     config.every.checkpoint = 10;
     config.every.measure = None;
-    (config.few, config.quantise) = Default::default();
+    (config.small_dataset, config.quantise) = Default::default();
     for layer in &mut config.generator.layers[..4] {
         layer.channels = 6;
     }

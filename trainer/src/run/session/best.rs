@@ -49,7 +49,7 @@ impl Session {
         }
         progress.measured(scores.quality_score, self.health.best);
         // Where it is no alert, because no snapshot was better, a person has to know.
-        if is_kept && scores.diversity < self.trainer.config.guard.diversity && !self.alike {
+        if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.alike {
             self.alike = true;
             let alert = TrainingAlert::Alike(scores.diversity);
             warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
@@ -88,7 +88,7 @@ impl Session {
         };
         warn!(
             "step {step}: {alert}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
-            good.state.step, self.health.rate, self.health.rollbacks, guard.rollbacks
+            good.state.step, self.health.rate, self.health.rollbacks, guard.max_rollbacks
         );
         self.trainer.state = State { step, ..good.state };
         self.trainer.set_rate(self.health.rate);

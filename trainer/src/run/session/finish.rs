@@ -102,7 +102,7 @@ impl Session {
             });
             let Best { step, quality_score, lowest } = best;
             let words = format!(
-                "the snapshot of step {}, with quality {quality_score:.1}{more}: {}. The lowest quality was {lowest:.1}",
+                "the snapshot of step {}, with quality score {quality_score:.1}{more}: {}. The lowest score was {lowest:.1}",
                 grouped(step),
                 guard::RULE
             );
@@ -114,7 +114,7 @@ impl Session {
             facts.push(("gone back", format!("{times}; learning rates times {rate}")));
         }
         let diversity = kept.map_or_else(|| spread(int8_pictures.view()) / spread(reals).max(1e-9), |s| s.diversity);
-        if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.diversity {
+        if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.min_diversity {
             let alert = TrainingAlert::Alike(diversity);
             let words = format!("{alert}. If more steps do not help: {}", alert.advice());
             warn!("{words}");
@@ -133,9 +133,9 @@ impl Session {
             title: &name,
             facts: &all,
             pictures: &[
-                ("real, what it learnt from", &reals_grid),
-                ("float, as trained", &float_grid),
-                ("int8, as the microcontroller inputs them", &int8_grid),
+                ("real pictures that it was trained on", &reals_grid),
+                ("generated: float, as trained", &float_grid),
+                ("generated: int8, as the microcontroller draws them", &int8_grid),
             ],
             history: &self.history()?,
             losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,

@@ -134,7 +134,7 @@ impl Session {
         }
         // What was planned before is not known any more.
         let by_the_clock = self.data_ref.minutes.is_some() && config.depends_on_length();
-        let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.decay_from) < 1.0;
+        let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.lr_decay_start) < 1.0;
         // At its end a run measures once more, and may go back once more.
         let is_measured = |step: u64| config.every.measure.is_none_or(|every| step.is_multiple_of(every));
         let new_best = self.health.best.is_some_and(|best| best.step == done && !is_measured(done));

@@ -1,4 +1,4 @@
-//! A run on one page, which needs no other file.
+//! The report of a run: one page of HTML, which needs no other file. `style.css` makes it fit phones and dark screens.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
 use indicatif::HumanCount;
 
-use super::folder::png;
-use super::guard;
+use crate::run::folder::png;
+use crate::run::guard;
 
 /// What the page shows.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Report<'a> {
     pub history: &'a [(u64, RgbImage)],
     /// The losses, as SVG.
     pub losses: &'a str,
-    /// The quality over time, as SVG; empty if it was not measured.
+    /// The quality score over time, as SVG; empty if it was not measured.
     pub quality: &'a str,
     /// Tables in plain text: heading and text.
     pub tables: &'a [(&'a str, String)],
@@ -31,17 +31,12 @@ pub struct Report<'a> {
     pub config: &'a str,
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
-h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%}td{padding:.15rem 1rem .15rem 0;vertical-align:top}\
-td:first-child{white-space:nowrap}.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:1rem}\
-figure{margin:0}figcaption{color:#555}img{image-rendering:pixelated;width:100%}.strip{max-width:100%;width:auto}\
-pre{background:#f4f4f2;padding:1rem;overflow-x:auto;\
-font-size:max(7px,min(13px,calc((min(100vw,64rem) - 6rem)/(var(--columns)*.61))))}\
-svg{max-width:100%;height:auto}summary{cursor:pointer}";
+const STYLE: &str = include_str!("style.css");
 
-/// What the number says by which snapshots are compared.
-const SCALE: &str = "Quality is a distance to real pictures: 0 is best. Two sets of real frogs have about 7; over 100 nothing is \
-right yet. Recall and coverage go from 0 to 1, which is best; diversity is 1 where pictures differ as much as real ones.";
+/// What the quality score means.
+const SCALE: &str = "The quality score is a distance to the real pictures: 0 is best. Two sets of real frogs are about 7 apart; \
+above 100 the pictures show nothing yet. Recall and coverage go from 0 to 1, which is best; a diversity of 1 means that the \
+pictures differ from each other as much as the real ones.";
 
 impl Report<'_> {
     /// The page.
@@ -51,24 +46,36 @@ impl Report<'_> {
     pub fn html(&self) -> anyhow::Result<String> {
         let mut page = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title><style>{STYLE}</style><h1>{0}</h1>",
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{0}</title><style>\n{STYLE}</style>\
+             <h1>{0}</h1>",
             escape(self.title)
         );
-        page.push_str("<table>");
+        page.push_str("<table class=\"facts\">");
         for (label, value) in self.facts {
             write!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(label), escape(value))?;
         }
         page.push_str("</table><h2>Pictures</h2><div class=\"pictures\">");
         for (caption, picture) in self.pictures {
-            write!(page, "<figure>{}<figcaption>{}</figcaption></figure>", img(picture, "")?, escape(caption))?;
+            write!(
+                page,
+                "<figure>{}<figcaption>{}</figcaption></figure>",
+                img(picture, caption, "")?,
+                escape(caption)
+            )?;
         }
-        page.push_str("</div><h2>The same latents over time</h2><table>");
+        page.push_str("</div><h2>The same latents over time</h2><table class=\"history\">");
         for (step, strip) in self.history {
-            write!(page, "<tr><td>step {}</td><td>{}</td></tr>", HumanCount(*step), img(strip, " class=\"strip\"")?)?;
+            let step = format!("step {}", HumanCount(*step));
+            write!(page, "<tr><td>{step}</td><td>{}</td></tr>", img(strip, &step, " class=\"strip\"")?)?;
         }
         write!(page, "</table><h2>Losses</h2>{}", self.losses)?;
         if !self.quality.is_empty() {
-            write!(page, "<h2>Quality</h2><p>{SCALE} The run ends with {}.</p>{}", escape(guard::RULE), self.quality)?;
+            write!(
+                page,
+                "<h2>Quality score</h2><p>{SCALE} The run ends with {}.</p>{}",
+                escape(guard::RULE),
+                self.quality
+            )?;
         }
         for (heading, text) in self.tables {
             write!(page, "<h2>{}</h2>{}", escape(heading), pre(text))?;
@@ -82,14 +89,16 @@ impl Report<'_> {
     }
 }
 
-/// Text in columns, small enough for its longest line.
+/// Text in columns; the style sheet makes it small enough for its longest line.
 fn pre(text: &str) -> String {
     let columns = text.lines().map(|line| line.chars().count()).max().unwrap_or(0).max(1);
     format!("<pre style=\"--columns:{columns}\">{}</pre>", escape(text))
 }
 
-fn img(picture: &RgbImage, attributes: &str) -> anyhow::Result<String> {
-    Ok(format!("<img alt=\"\"{attributes} src=\"data:image/png;base64,{}\">", STANDARD.encode(png(picture)?)))
+/// The picture itself; `alt` says what it shows.
+fn img(picture: &RgbImage, alt: &str, attributes: &str) -> anyhow::Result<String> {
+    let alt = escape(alt);
+    Ok(format!("<img alt=\"{alt}\"{attributes} src=\"data:image/png;base64,{}\">", STANDARD.encode(png(picture)?)))
 }
 
 fn escape(text: &str) -> String {
@@ -120,8 +129,11 @@ mod tests {
             "a &amp; b",
             "data:image/png;base64,",
             "step 1,500",
+            "alt=\"int8\"",
+            "<table class=\"facts\">",
+            "prefers-color-scheme: dark",
             "<svg>",
-            "<h2>Quality</h2><p>Quality is a distance to real pictures: 0 is best",
+            "<h2>Quality score</h2><p>The quality score is a distance to the real pictures: 0 is best",
             "not clearly worse than the lowest",
             "<details><summary>config.toml</summary><pre",
             "--columns:5",

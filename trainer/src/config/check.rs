@@ -1,0 +1,119 @@
+//! Checks of a recipe that its types do not express.
+
+use anyhow::{Context as _, Result, ensure};
+use gen_core::Activation;
+use gen_core::spec::{self, MAX_LAYERS, Shape};
+
+use super::{ActivationName, Config, Every, Labels, Penalty, Range, finetune};
+use crate::nn::Network;
+use crate::nn::init::Init;
+use crate::nn::loss::Loss;
+
+/// Longest run.
+pub const MAX_STEPS: u64 = 1_000_000_000;
+
+/// Most memory in bytes that training may need, 1 TiB: more than any computer that this program is for. A process that
+/// allocates more would be killed without a message.
+const MAX_MEMORY: u64 = 1 << 40;
+
+/// Most values in a map of a batch: the fast convolutions keep positions in maps as `u32`.
+const MAX_MAP_LEN: u64 = u32::MAX as u64;
+
+impl Config {
+    /// Checks what the types do not say.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in words.
+    pub fn check(&self) -> Result<()> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        ensure!(
+            !self.name.is_empty() && self.name.len() <= 32 && self.name.chars().all(is_name),
+            "name: 1 to 32 letters, digits, '-', '_' or '.', not \"{}\"",
+            self.name
+        );
+        ensure!((2..=4096).contains(&self.batch), "batch: 2 to 4096 pictures, not {}", self.batch);
+        ensure!((1..=MAX_STEPS).contains(&self.steps), "steps: 1 to {MAX_STEPS}, not {}", self.steps);
+        ensure!((0.0..1.0).contains(&self.ema_decay), "ema_decay: 0 or more and under 1, not {}", self.ema_decay);
+        ensure!((0.0..=1.0).contains(&self.lr_decay_start), "lr_decay_start: 0 to 1, not {}", self.lr_decay_start);
+        ensure!((0.5..=2.0).contains(&self.latent_scale), "latent_scale: 0.5 to 2, not {}", self.latent_scale);
+        let Every { log, sample, checkpoint, pair, measure } = self.every;
+        ensure!(log > 0 && sample > 0 && checkpoint > 0, "every: each at least 1");
+        ensure!(pair != Some(0) && measure != Some(0), "every: each at least 1");
+        self.guard.check()?;
+        for (name, network) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
+            network.optimiser.check().with_context(|| format!("{name}: optimizer"))?;
+        }
+        if let Init::Normal(deviation) = self.init {
+            ensure!((0.0..=10.0).contains(&deviation), "init: a deviation from 0 to 10, not {deviation}");
+        }
+        let Labels { real, generated, noise } = self.labels;
+        let is_label = |l: f32| (-10.0..=10.0).contains(&l);
+        ensure!([real, generated, noise].into_iter().all(is_label), "labels: each from -10 to 10");
+        ensure!(real != generated, "labels: `real` and `generated` must differ");
+        ensure!(
+            self.loss == Loss::Bce || self.labels == Labels::default(),
+            "labels: they belong to loss = \"bce\"; leave them out"
+        );
+        if let Some(Penalty { real, generated, every }) = self.penalty {
+            let is_weight = |w: f32| (0.0..=1e6).contains(&w);
+            ensure!(is_weight(real) && is_weight(generated), "penalty: weights from 0 to 1e6");
+            ensure!(every > 0, "penalty: `every` is at least 1");
+        }
+
+        let blocks = self.generator.blocks().context("generator")?;
+        ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");
+        let generator = Network::new(Shape::latent(self.latent), &blocks).context("generator")?;
+        let picture = spec::check(self.latent, &self.generator.specs()?).context("generator")?;
+        ensure!(picture.height == picture.width, "generator: pictures are square, not {picture}");
+        self.augment.check(picture).context("augment")?;
+        if let Some(small) = self.small_dataset {
+            small.augment.check(picture).context("small_dataset: augment")?;
+        }
+        // The device must turn the same outputs into pixels as the float generator was trained to draw.
+        let output = generator.blocks().last().map(|b| b.spec().layer.activation);
+        ensure!(
+            output == Some(Activation::Tanh) || (self.range == Range::Unit && output == Some(Activation::Sigmoid)),
+            "range: \"symmetric\" goes with a generator that ends in tanh, \"unit\" with one that ends in sigmoid or tanh"
+        );
+        ensure!(
+            generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
+            "generator: dropout is for the discriminator"
+        );
+        let macs = generator.blocks().iter().map(|b| b.geometry().macs()).sum();
+        finetune::check(macs, self.quantise.tune).context("quantize: tune")?;
+        let networks = self.networks()?;
+        let needed = memory(&networks.0, self.batch) + memory(&networks.1, 2 * self.batch);
+        ensure!(
+            needed <= MAX_MEMORY,
+            "training would take about {} GB of memory, and {} are the most: fewer channels or a smaller batch",
+            needed >> 30,
+            MAX_MEMORY >> 30
+        );
+        for (name, network, pictures) in
+            [("generator", &networks.0, self.batch), ("discriminator", &networks.1, self.batch)]
+        {
+            let maps = network.blocks().iter().flat_map(|block| [block.geometry().input, block.geometry().output]);
+            let largest = maps.map(|map| map.len() as u64 * pictures as u64).max().unwrap_or(0);
+            ensure!(
+                largest <= MAX_MAP_LEN,
+                "{name}: a map of {pictures} pictures has {largest} values, and {MAX_MAP_LEN} are the most: fewer \
+                 channels or a smaller batch"
+            );
+        }
+        let output = networks.1.output();
+        ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
+        let last = self.discriminator.layers.last().map(|l| l.activation);
+        ensure!(
+            last == Some(ActivationName::Linear),
+            "discriminator: the last layer is linear (the loss has the sigmoid in it)"
+        );
+        Ok(())
+    }
+}
+
+/// About as many bytes as training a network takes: weights, their gradient, average and two moments,
+/// and the maps of a batch with their gradients.
+fn memory(network: &Network, batch: usize) -> u64 {
+    let maps: u64 = network.blocks().iter().map(|block| block.geometry().output.len() as u64).sum();
+    20 * network.parameter_count() as u64 + 8 * maps * batch as u64
+}

@@ -1,0 +1,299 @@
+//! A run's recipe: networks, losses, optimisers, augmentation, guard rails.
+//!
+//! A recipe is a TOML file. Presets are recipes that are compiled into the program; a user's own file has the same
+//! form, and `--set` changes single keys of either. docs/recipe-keys.md lists all keys; docs/recipes.md says what else
+//! decides the result ("What is fixed").
+//!
+//! This module has settings and their checks only, no behaviour: what trains, quantises and watches imports it, and it
+//! imports the networks' layers and gen-core.
+//!
+//! | file | contents |
+//! |---|---|
+//! | [`mod@keys`], `foreign` | all keys with type, default and meaning: for the page, and for `--set` |
+//! | [`mod@set`] | `--set KEY=VALUE` |
+//! | [`presets`] | the recipes that come with the program |
+//! | `network`, `objective`, `augment`, `schedule`, [`guard`](mod@guard), [`finetune`] | the tables of a recipe |
+//! | `check` | what the types do not say |
+
+mod augment;
+mod check;
+pub mod finetune;
+mod foreign;
+mod guard;
+pub mod keys;
+mod network;
+mod objective;
+pub mod presets;
+mod schedule;
+pub mod set;
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result};
+use gen_core::Shape;
+
+use self::keys::{Setting as _, recipe};
+use crate::nn::Network;
+use crate::nn::init::Init;
+use crate::nn::linear::Kernels;
+use crate::nn::loss::Loss;
+
+pub use self::augment::{Augment, SmallDataset};
+pub use self::check::MAX_STEPS;
+pub use self::finetune::Quantise;
+pub use self::guard::Guard;
+pub use self::network::{ActivationName, Layer, NetworkConfig, OpName};
+pub use self::objective::{Labels, Penalty};
+pub use self::presets::PRESETS;
+pub use self::schedule::Every;
+pub use self::set::set;
+
+recipe! {
+    /// Together with the pictures it decides the result of a run.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Config {
+        /// Name of the recipe: 1 to 32 letters, digits, `-`, `_` or `.`. Part of the run folder's name.
+        pub name: String,
+        /// What the recipe is for, in a line.
+        pub about: String,
+        /// All random numbers of the run follow from it. The same seed, recipe and pictures give the same model to the last
+        /// bit.
+        pub seed: u64,
+        /// Training steps, 1 to 1,000,000,000. A step updates the discriminator once and the generator once.
+        pub steps: u64,
+        /// Pictures in a batch, 2 to 4096. A step sees as many real pictures and as many generated ones.
+        pub batch: usize,
+        /// Length of the latent vector, the generator's input, 1 to 128.
+        pub latent: u16,
+        /// What the pixel values 0 to 255 become for the networks.
+        ///
+        /// Default: `"symmetric"`.
+        #[serde(default)]
+        pub range: Range,
+        /// How weights are initialised. Biases begin at 0.
+        pub init: Init,
+        /// Decay of the exponential moving average (EMA) of the generator's weights, 0 or more and under 1. Pictures,
+        /// measurements and the exported model use the average. With 0 they use the weights themselves.
+        #[serde(alias = "ema")]
+        pub ema_decay: f32,
+        /// The learning rates are constant up to this share of the steps and then fall linearly to 0; 1 for constant
+        /// rates, 0 to fall from the first step on.
+        ///
+        /// Default: `1.0`.
+        #[serde(default = "one", alias = "decay_from")]
+        pub lr_decay_start: f32,
+        /// The finished generator multiplies its latent by this, 0.5 to 2. Above 1 is the opposite of truncation: more varied
+        /// pictures, which the moving average needs because it draws more alike than the weights it averages
+        /// (docs/recipes.md, "Wider latents"). Costs nothing: it is folded into the first layer's weights.
+        ///
+        /// Default: `1.0`.
+        #[serde(default = "one", skip_serializing_if = "is_one", alias = "spread")]
+        pub latent_scale: f32,
+        /// Whether the pictures are shuffled anew for every pass over them.
+        pub shuffle: bool,
+        /// Whether the generator's update draws new latents (`true`) or uses the pictures that the discriminator has just
+        /// seen (`false`), which saves a forward pass.
+        pub fresh_latents: bool,
+        /// How convolutions are computed in training. The finished generator is always drawn and fine-tuned with `fast`.
+        ///
+        /// Default: `"fast"`.
+        #[serde(default)]
+        pub kernels: Kernels,
+        /// Steps between samples, checkpoints and so on.
+        pub every: Every,
+        /// When a run is in trouble, and how often it goes back.
+        ///
+        /// Default: `{}`.
+        #[serde(default, skip_serializing_if = "Guard::is_default")]
+        pub guard: Guard,
+        /// The loss of both networks.
+        ///
+        /// Default: `"bce"`.
+        #[serde(default)]
+        pub loss: Loss,
+        /// Targets of the discriminator with `loss = "bce"`.
+        ///
+        /// Default: `{ real = 1.0, generated = 0.0 }`.
+        #[serde(default)]
+        pub labels: Labels,
+        /// Gradient penalty (R1, R2) of the discriminator.
+        ///
+        /// Default: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub penalty: Option<Penalty>,
+        /// Random changes of the pictures that the discriminator sees.
+        ///
+        /// Default: `{}`.
+        #[serde(default)]
+        pub augment: Augment,
+        /// What to do differently with a small data set.
+        ///
+        /// Default: none.
+        #[serde(default, skip_serializing_if = "Option::is_none", alias = "few")]
+        pub small_dataset: Option<SmallDataset>,
+        /// How the trained generator is quantised to int8.
+        ///
+        /// Default: `{}`.
+        #[serde(default, skip_serializing_if = "Quantise::is_default", rename = "quantize", alias = "quantise")]
+        pub quantise: Quantise,
+        /// Latent to picture.
+        pub generator: NetworkConfig,
+        /// Picture to logit.
+        pub discriminator: NetworkConfig,
+    }
+}
+
+recipe! {
+    /// What the pixel values 0 to 255 become for the networks.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Range {
+        /// −1 to 1, the range of tanh.
+        #[default]
+        Symmetric,
+        /// 0 to 1, the range of a sigmoid. With a tanh, as in the Keras tutorial, half of the range is unused, and values
+        /// below 0 are drawn black.
+        Unit,
+    }
+}
+
+/// The page docs/recipe-keys.md: all keys of a recipe.
+pub fn keys_page() -> String {
+    keys::page(&Config::kind())
+}
+
+impl Range {
+    /// As TOML and the command line spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Symmetric => "symmetric",
+            Self::Unit => "unit",
+        }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = [Self::Symmetric, Self::Unit].into_iter().find(|range| range.name() == text);
+        found.ok_or_else(|| "it has to be symmetric or unit".into())
+    }
+}
+
+impl Config {
+    /// Reads and checks a TOML file's text.
+    ///
+    /// # Errors
+    /// With the line, or the layer, that is wrong.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The text that [`from_toml`](Self::from_toml) reads.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration has no type that TOML lacks")
+    }
+
+    /// The same with the channels of all hidden layers divided, for trials that should not take long.
+    #[must_use]
+    pub fn narrowed(mut self, divisor: u16) -> Self {
+        for network in [&mut self.generator, &mut self.discriminator] {
+            let hidden = network.layers.len().saturating_sub(1);
+            network.layers[..hidden].iter_mut().for_each(|layer| layer.channels = (layer.channels / divisor).max(1));
+        }
+        self
+    }
+
+    /// Keys whose values differ from those of `other`, as `generator.optimizer.lr`, in alphabetical order.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let table = |config: &Self| config.to_toml().parse::<toml::Table>().map(toml::Value::Table);
+        let (Ok(ours), Ok(theirs)) = (table(self), table(other)) else { return Vec::new() };
+        let mut keys = Vec::new();
+        differing("", Some(&ours), Some(&theirs), &mut keys);
+        keys
+    }
+
+    /// Whether steps depend on how many there will be: such a run, if its length was planned anew
+    /// or changed on the way, cannot be repeated. Everything that looks at `steps` belongs here.
+    pub fn depends_on_length(&self) -> bool {
+        self.lr_decay_start < 1.0
+    }
+
+    /// The recipe for a data set of so many pictures, with nothing left to decide, and what was changed in words.
+    #[must_use]
+    pub fn resolve_for(mut self, pictures: usize) -> (Self, Option<String>) {
+        let small = self.small_dataset.take().filter(|small| pictures < small.below);
+        let words = small.map(|small| {
+            self.augment = small.augment;
+            format!(
+                "{pictures} pictures are few: they are changed more strongly ({}), so that the discriminator does not \
+                 memorise them; with {} or more this is not needed (`small_dataset` in the recipe)",
+                small.augment, small.below
+            )
+        });
+        (self, words)
+    }
+
+    /// The generator and the discriminator.
+    ///
+    /// # Errors
+    /// The layer that does not fit.
+    pub fn networks(&self) -> Result<(Network, Network)> {
+        let generator = Network::new(Shape::latent(self.latent), &self.generator.blocks()?).context("generator")?;
+        let discriminator = Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
+        Ok((generator.with_kernels(self.kernels), discriminator.with_kernels(self.kernels)))
+    }
+
+    /// Height and width of the pictures in pixels.
+    ///
+    /// # Errors
+    /// As [`networks`](Self::networks).
+    pub fn side(&self) -> Result<usize> {
+        Ok(self.networks()?.0.output().height.into())
+    }
+}
+
+/// Adds the keys below `key` whose values differ.
+fn differing(key: &str, a: Option<&toml::Value>, b: Option<&toml::Value>, keys: &mut Vec<String>) {
+    use toml::Value;
+    match (a, b) {
+        (Some(Value::Table(a)), Some(Value::Table(b))) => {
+            let all: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for name in all {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                differing(&key, a.get(name), b.get(name), keys);
+            }
+        }
+        (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            for i in 0..a.len().max(b.len()) {
+                differing(&format!("{key}[{i}]"), a.get(i), b.get(i), keys);
+            }
+        }
+        (a, b) if a != b => keys.push(key.to_owned()),
+        _ => {}
+    }
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn is_one(value: &f32) -> bool {
+    *value == 1.0
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! The recipes that come with the program.
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Config;
+
+/// Name and text of every preset.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("pocket", include_str!("../../presets/pocket.toml")),
+    ("pocket-tiny", include_str!("../../presets/pocket-tiny.toml")),
+    ("pocket-large", include_str!("../../presets/pocket-large.toml")),
+    ("tutorial", include_str!("../../presets/tutorial.toml")),
+    ("reference-pocket", include_str!("../../presets/reference-pocket.toml")),
+];
+
+impl Config {
+    /// A preset by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name; the message lists them.
+    pub fn preset(name: &str) -> Result<Self> {
+        let Some((_, text)) = PRESETS.iter().find(|(n, _)| *n == name) else {
+            let names: Vec<_> = PRESETS.iter().map(|(n, _)| *n).collect();
+            bail!("there is no preset \"{name}\"; there are: {}", names.join(", "));
+        };
+        Self::from_toml(text).with_context(|| format!("preset {name}"))
+    }
+}
