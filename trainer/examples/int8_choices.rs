@@ -13,11 +13,12 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use gen_core::{Latent, Model};
+use trainer::latents::latent_batch;
 use trainer::quantise::calibrate::{Choices, calibrate_with};
-use trainer::quantise::draw::{draw, likeness};
+use trainer::quantise::compare::likeness;
+use trainer::quantise::draw::draw;
 use trainer::quantise::{FloatModel, QuantModel, quantise_tuned};
 use trainer::run::Checkpoint;
-use trainer::train::latent_batch;
 
 #[derive(Debug, Parser)]
 struct Args {

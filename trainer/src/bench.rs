@@ -33,7 +33,7 @@ use count::Count;
 const PICTURES: usize = 512;
 
 /// Steps that are measured at least, so that there is a median.
-const FEWEST: u64 = 3;
+const MIN_STEPS: u64 = 3;
 
 /// What a worker says when it can be stepped.
 const READY: &str = "ready";
@@ -157,7 +157,7 @@ impl Measurement {
             let (started, mut steps) = (Instant::now(), Vec::new());
             while match limit {
                 Limit::Steps(count) => (steps.len() as u64) < count,
-                Limit::Time(time) => (steps.len() as u64) < FEWEST || started.elapsed() < time,
+                Limit::Time(time) => (steps.len() as u64) < MIN_STEPS || started.elapsed() < time,
             } {
                 ask.write_all(b"\n").context("the worker ended early")?;
                 steps.push(serde_json::from_str(&answer()?).context("the worker's step")?);

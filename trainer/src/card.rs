@@ -9,7 +9,6 @@
 //!   README.md      the card for people, written from card.toml
 //! ```
 
-pub mod machine;
 mod make;
 mod readme;
 
@@ -18,31 +17,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::Model;
 use gen_core::aligned;
-use gen_core::{Latent, Model};
-use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::Dataset;
-use crate::grid::grid;
+use crate::files::write_atomically;
+use crate::grid::{grid, png};
+use crate::machine::{self, program};
 use crate::quantise::QuantModel;
-use crate::quantise::draw::{draw, likeness};
-use crate::quantise::fold::affordable;
-use crate::quantise::forms::{self, Wish};
-use crate::run::checkpoint::write_atomically;
-use crate::run::folder::png;
+use crate::quantise::compare::likeness;
+use crate::quantise::draw::first_pictures;
+use crate::quantise::forms::{self, PackingPolicy};
 use crate::text;
-pub use make::{Words, describe};
+pub use make::{CardInput, describe};
 
 /// The oldest version whose models are the same bits as this one's. In 0.2.0 the calibration of int8
 /// ranges was corrected: it had looked at some channels only.
 const SAME_BITS_SINCE: [u32; 3] = [0, 2, 0];
-
-/// What writes cards and reports: name and version.
-pub fn program() -> String {
-    format!("trainer {}", env!("CARGO_PKG_VERSION"))
-}
 
 /// Pictures of `samples.png`, and in a row of it.
 const SAMPLES: u32 = 64;
@@ -149,7 +142,7 @@ impl Card {
     }
 
     /// Whether the version that wrote the card is one whose models differ in the last bits from this one's, in words.
-    pub fn version_doubts(&self) -> Option<String> {
+    pub fn version_warning(&self) -> Option<String> {
         let version = self.program.strip_prefix("trainer ")?;
         let mut numbers = version.split('.').map(|number| number.parse::<u32>());
         let [Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))] = std::array::from_fn(|_| numbers.next()) else {
@@ -171,13 +164,13 @@ impl Card {
     ///
     /// # Errors
     /// When a step fails.
-    pub fn doubts(&self, data: &Dataset) -> Result<Option<String>> {
-        let all = [self.version_doubts(), self.machine_doubts(data)?];
+    pub fn reproducibility_warning(&self, data: &Dataset) -> Result<Option<String>> {
+        let all = [self.version_warning(), self.machine_warning(data)?];
         let all: Vec<_> = all.into_iter().flatten().collect();
         Ok((!all.is_empty()).then(|| all.join("; ")))
     }
 
-    fn machine_doubts(&self, data: &Dataset) -> Result<Option<String>> {
+    fn machine_warning(&self, data: &Dataset) -> Result<Option<String>> {
         if machine::first_steps(&self.config, &data.pictures)? == self.training.first_steps {
             return Ok(None);
         }
@@ -236,9 +229,7 @@ impl Shipped {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let bytes = aligned(&self.blob);
         let model = Model::parse(&bytes).context("model.gen")?;
-        let latents: Vec<_> =
-            (0..affordable(model.macs(), SAMPLES)).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
-        let samples = png(&grid(draw(&model, &latents).view(), COLUMNS, 2, 2)?)?;
+        let samples = png(&grid(first_pictures(&model, SAMPLES).view(), COLUMNS, 2, 2)?)?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         write_atomically(&folder.join("model.gen"), &self.blob)?;
         write_atomically(&folder.join("samples.png"), &samples)?;
@@ -258,8 +249,8 @@ impl Shipped {
     ///
     /// # Errors
     /// When a bit differs: the message says where, how much that shows in pictures, and
-    /// with `doubts` why.
-    pub fn compare(&self, rebuilt: &[u8], doubts: Option<&str>) -> Result<()> {
+    /// `warning`, if there is one, why.
+    pub fn compare(&self, rebuilt: &[u8], warning: Option<&str>) -> Result<()> {
         let rebuilt = repack(rebuilt, &self.card.model.fast_layers)?;
         if rebuilt == self.blob {
             return Ok(());
@@ -272,12 +263,12 @@ impl Shipped {
         let same = rebuilt.iter().zip(&self.blob).take_while(|(a, b)| a == b).count();
         let seen = match (Model::parse(&aligned(&self.blob)), Model::parse(&aligned(&rebuilt))) {
             (Ok(a), Ok(b)) if a.output_shape() == b.output_shape() => {
-                let close = likeness(samples(&a).view(), samples(&b).view());
+                let close = likeness(first_pictures(&a, SAMPLES).view(), first_pictures(&b, SAMPLES).view());
                 format!("their pictures, compared: {close}")
             }
             _ => "they draw pictures of other sizes".into(),
         };
-        let why = doubts.unwrap_or(
+        let why = warning.unwrap_or(
             "the first steps were the same, so another version of this program is the likely cause, or the card was \
              written for a run that was made longer with `resume --steps`",
         );
@@ -291,20 +282,13 @@ impl File {
     }
 }
 
-/// The first pictures of a model.
-fn samples(model: &Model<'_>) -> Array4<u8> {
-    let count = affordable(model.macs(), SAMPLES);
-    let latents: Vec<_> = (0..count).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
-    draw(model, &latents)
-}
-
 /// A model with these layers packed for speed; a run packs all of them small.
 fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
     if fast_layers.is_empty() {
         return Ok(blob.to_vec());
     }
     let mut model = QuantModel::from_model(&Model::parse(&aligned(blob)).context("the rebuilt model")?)?;
-    forms::choose(&mut model, &Wish::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
+    forms::choose(&mut model, &PackingPolicy::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
     Ok(model.to_blob()?)
 }
 
@@ -366,11 +350,11 @@ mod tests {
     #[test]
     fn says_why_a_rebuilt_model_would_differ() {
         let (Shipped { mut card, .. }, mut data) = example();
-        assert_eq!(card.doubts(&data).unwrap(), None);
+        assert_eq!(card.reproducibility_warning(&data).unwrap(), None);
         card.training.first_steps = "0".into();
-        assert!(card.doubts(&data).unwrap().unwrap().contains("the kind of processor is the same"));
+        assert!(card.reproducibility_warning(&data).unwrap().unwrap().contains("the kind of processor is the same"));
         card.training.processor = "an abacus".into();
-        assert!(card.doubts(&data).unwrap().unwrap().contains("trained on an abacus"));
+        assert!(card.reproducibility_warning(&data).unwrap().unwrap().contains("trained on an abacus"));
         card.check_data(&data).unwrap();
         data.pictures[[0, 0, 0, 0]] ^= 1;
         assert!(card.check_data(&data).unwrap_err().to_string().contains("other pictures"));
@@ -388,19 +372,19 @@ mod tests {
             (env!("CARGO_PKG_VERSION").into(), false),
         ] {
             card.program = format!("trainer {version}");
-            let doubts = card.doubts(&data).unwrap();
-            assert_eq!(doubts.is_some(), is_other, "{version}: {doubts:?}");
-            let text = doubts.unwrap_or_default();
+            let warning = card.reproducibility_warning(&data).unwrap();
+            assert_eq!(warning.is_some(), is_other, "{version}: {warning:?}");
+            let text = warning.unwrap_or_default();
             assert!(!is_other || text.contains(&format!("written by trainer {version}, this is trainer")), "{text}");
         }
         // What is no version is none.
         for program in ["", "trainer", "trainer x.y.z", "a test"] {
             card.program = program.into();
-            assert_eq!(card.version_doubts(), None, "{program}");
+            assert_eq!(card.version_warning(), None, "{program}");
         }
         // Of two reasons both are told.
         (card.program, card.training.first_steps) = ("trainer 0.1.0".into(), "0".into());
-        let text = card.doubts(&data).unwrap().unwrap();
+        let text = card.reproducibility_warning(&data).unwrap().unwrap();
         assert!(text.contains("last bits") && text.contains("the first steps give other bits"), "{text}");
     }
 

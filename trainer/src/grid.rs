@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use image::{Rgb, RgbImage};
 use log::warn;
 use ndarray::ArrayView4;
@@ -122,6 +122,24 @@ impl Layout {
     fn apart(&self) -> usize {
         if self.group == 0 { 0 } else { self.pad.saturating_mul(4) }
     }
+}
+
+/// The bytes of a PNG file.
+///
+/// # Errors
+/// When encoding fails.
+pub fn png(picture: &RgbImage) -> Result<Vec<u8>> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).context("cannot encode a PNG")?;
+    Ok(bytes.into_inner())
+}
+
+/// The bytes of a PNG file that is marked as a sheet, so that no data set takes it for a picture.
+///
+/// # Errors
+/// When encoding fails.
+pub fn sheet_png(picture: &RgbImage) -> Result<Vec<u8>> {
+    Ok(marked(&png(picture)?))
 }
 
 /// The PNG file of a sheet with the remark that it is one, which [`is_sheet`] finds again; `png` is the same file

@@ -5,11 +5,11 @@ use std::fmt;
 use gen_core::plan::WorkspacePlan;
 use gen_core::spec::{Activation, Op, Padding, WeightTransform};
 use gen_core::{Engine, Model, Shape};
-use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::boards::{self, Board};
 use crate::cost::CORES;
+use crate::numbers::grouped;
 
 /// Flash that everything but the model is allowed: code, fonts, drivers. `firmware/build-support` keeps as much.
 pub const CODE_FLASH: usize = 120 * 1024;
@@ -207,28 +207,28 @@ impl fmt::Display for Inspection {
                 l.op,
                 l.activation,
                 l.output.to_string(),
-                grouped(l.parameters as u64),
+                grouped(l.parameters),
                 grouped(l.macs),
-                grouped(l.weights as u64),
+                grouped(l.weights),
                 l.ring_rows,
-                grouped(l.ring as u64),
+                grouped(l.ring),
             )?;
         }
         writeln!(f)?;
-        writeln!(f, "parameters {:>14}", grouped(self.parameters as u64))?;
+        writeln!(f, "parameters {:>14}", grouped(self.parameters))?;
         writeln!(f, "MAC        {:>14}  for one picture", grouped(self.macs))?;
-        writeln!(f, "flash      {:>14}  bytes: the model file", grouped(self.flash as u64))?;
+        writeln!(f, "flash      {:>14}  bytes: the model file", grouped(self.flash))?;
         for (core, memory) in CORES.iter().zip(&self.workspaces) {
             writeln!(
                 f,
                 "RAM        {:>14}  bytes of workspace on a {} (staging {}, rows {})",
-                grouped(memory.bytes() as u64),
+                grouped(memory.bytes()),
                 core.name(),
                 grouped((memory.staging * size_of::<u32>()) as u64),
-                grouped((memory.rings + memory.row) as u64),
+                grouped(memory.rings + memory.row),
             )?;
         }
-        writeln!(f, "           {:>14}  for Model and Engine (on this machine)", grouped(self.structs as u64))?;
+        writeln!(f, "           {:>14}  for Model and Engine (on this machine)", grouped(self.structs))?;
         writeln!(f)?;
         self.forms(f)?;
         writeln!(f)?;
@@ -248,7 +248,7 @@ impl fmt::Display for Inspection {
         }
         write!(
             f,
-            "allowed beside the model: {} KB of flash for code, {} KB of RAM for stack and drivers",
+            "allowed beside the model: {} KiB of flash for code, {} KiB of RAM for stack and drivers",
             CODE_FLASH / 1024,
             CODE_RAM / 1024
         )
@@ -273,7 +273,7 @@ impl Inspection {
             "M3, instr.",
             "fast"
         )?;
-        let or_none = |n: Option<u64>| n.map_or("-".to_owned(), grouped);
+        let or_none = |n: Option<u64>| n.map_or("-".to_owned(), |n| grouped(n).to_string());
         for (i, l) in self.layers.iter().enumerate() {
             let (direct, fast) = (l.forms[0], l.fast());
             writeln!(
@@ -281,9 +281,9 @@ impl Inspection {
                 "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
                 format!("{i} {}", l.op),
                 if l.form == WeightTransform::None { "small" } else { "fast" },
-                grouped(direct.flash as u64),
+                grouped(direct.flash),
                 or_none(fast.map(|f| f.flash as u64)),
-                grouped(direct.staging[0] as u64),
+                grouped(direct.staging[0]),
                 or_none(fast.map(|f| f.staging[0] as u64)),
                 grouped(direct.instructions[0]),
                 or_none(fast.map(|f| f.instructions[0])),
@@ -322,22 +322,9 @@ impl Inspection {
     }
 }
 
-/// A number with commas between thousands; a string, because `HumanCount` knows no width.
-fn grouped(n: u64) -> String {
-    HumanCount(n).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (6_264_579, "6,264,579")];
-        for (n, text) in cases {
-            assert_eq!(grouped(n), text);
-        }
-    }
 
     #[test]
     fn operations_have_short_names() {

@@ -1,9 +1,36 @@
-//! What to do with latents besides counting them: less variety, ways from one picture
-//! to another, more like this one. The arithmetic is gen-core's, so a device that is
-//! told the same numbers draws the same pictures.
+//! Latents: as a batch for a network, and ways from one picture to another.
+//!
+//! The arithmetic of truncation and interpolation is gen-core's, so a device that is given the same numbers draws
+//! the same pictures.
 
 use anyhow::{Result, ensure};
 use gen_core::Latent;
+use ndarray::Array2;
+
+/// Latents as a batch, `[N, len]`.
+pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2<f32> {
+    let mut values = Vec::new();
+    for latent in latents {
+        values.extend(latent.steps().iter().map(|&q| f32::from(q) * Latent::SCALE));
+    }
+    Array2::from_shape_vec((values.len() / len, len), values).expect("every latent has the same length")
+}
+
+/// The latents of `count` pictures from number `first` on, `[count, len]`.
+///
+/// Each purpose (measuring, calibrating, comparing) has a `first` of its own, far from the numbers that people ask
+/// for, so that no two purposes share latents.
+pub fn latents(first: u32, count: u32, len: usize) -> Array2<f32> {
+    latent_batch((first..first + count).map(|seed| Latent::from_seed(seed, len)), len)
+}
+
+/// How many pictures to draw for a comparison or measurement that wants `most`: fewer with a large generator, so that
+/// drawing takes about a second on two cores, but never fewer than 8. `macs` are the multiply-accumulates of a picture.
+pub fn sample_budget(macs: u64, most: u32) -> u32 {
+    // About a second of two cores.
+    let count = (1 << 34) / macs.max(1);
+    u32::try_from(count).unwrap_or(u32::MAX).clamp(8.min(most), most)
+}
 
 /// A share of 0 … 1 in the 256ths that [`Latent::truncated`] and [`Latent::toward`] take.
 ///
@@ -16,21 +43,21 @@ pub fn in_256ths(share: f64, what: &str) -> Result<u16> {
 
 /// The latents of a way from picture `from` to picture `to`, in `steps` equal steps of
 /// angle, both ends included; a single step shows `from` alone.
-pub fn way(from: u32, to: u32, steps: u16, len: usize) -> Vec<Latent> {
+pub fn interpolate(from: u32, to: u32, steps: u16, len: usize) -> Vec<Latent> {
     let (from, to) = (Latent::from_seed(from, len), Latent::from_seed(to, len));
     let last = u32::from(steps).saturating_sub(1).max(1);
     let at = |step: u16| ((u32::from(step) * 512 + last) / (2 * last)) as u16;
     (0..steps).map(|step| from.toward(&to, at(step))).collect()
 }
 
-/// Numbers of the pictures towards which [`alike`] goes: those from `first` on, without `seed` itself.
-pub fn others(seed: u32, first: u32, count: usize) -> Vec<u32> {
+/// Numbers of the pictures towards which [`variations`] goes: those from `first` on, without `seed` itself.
+pub fn neighbour_seeds(seed: u32, first: u32, count: usize) -> Vec<u32> {
     (first..=u32::MAX).filter(|&other| other != seed).take(count).collect()
 }
 
 /// Latents near that of picture `seed`: `distance` / 256 of the way to each of `others`,
 /// which, being independent of it, lie in all directions.
-pub fn alike(seed: u32, others: &[u32], distance: u16, len: usize) -> Vec<Latent> {
+pub fn variations(seed: u32, others: &[u32], distance: u16, len: usize) -> Vec<Latent> {
     let latent = Latent::from_seed(seed, len);
     others.iter().map(|&other| latent.toward(&Latent::from_seed(other, len), distance)).collect()
 }
@@ -53,22 +80,22 @@ mod tests {
     fn a_way_begins_and_ends_at_its_pictures() {
         let (a, b) = (Latent::from_seed(3, 32), Latent::from_seed(8, 32));
         let five = [a.clone(), a.toward(&b, 64), a.toward(&b, 128), a.toward(&b, 192), b.clone()];
-        assert_eq!(way(3, 8, 5, 32), five);
-        assert_eq!(way(3, 8, 2, 32), [a.clone(), b]);
-        assert_eq!((way(3, 8, 1, 32), way(3, 8, 0, 32)), (vec![a], vec![]));
+        assert_eq!(interpolate(3, 8, 5, 32), five);
+        assert_eq!(interpolate(3, 8, 2, 32), [a.clone(), b]);
+        assert_eq!((interpolate(3, 8, 1, 32), interpolate(3, 8, 0, 32)), (vec![a], vec![]));
     }
 
     #[test]
     fn what_is_alike_is_near_and_never_the_picture_itself() {
-        assert_eq!(others(2, 1, 3), [1, 3, 4]);
-        assert_eq!(others(9, u32::MAX, 3), [u32::MAX], "there are no more");
+        assert_eq!(neighbour_seeds(2, 1, 3), [1, 3, 4]);
+        assert_eq!(neighbour_seeds(9, u32::MAX, 3), [u32::MAX], "there are no more");
         let latent = Latent::from_seed(2, 64);
         let squared = |other: &Latent| -> i32 {
             let differences = latent.steps().iter().zip(other.steps()).map(|(&a, &b)| i32::from(a) - i32::from(b));
             differences.map(|d| d * d).sum()
         };
-        let others = others(2, 0, 20);
-        let of = |distance| alike(2, &others, distance, 64).iter().map(squared).max();
+        let others = neighbour_seeds(2, 0, 20);
+        let of = |distance| variations(2, &others, distance, 64).iter().map(squared).max();
         assert_eq!(of(0), Some(0));
         assert!(of(30) < of(80) && of(80) < of(256));
     }

@@ -1,5 +1,5 @@
 //! The pictures of a set that are nearest to given ones, pixel by pixel: has a
-//! generator learnt what frogs look like, or has it learnt frogs by heart?
+//! generator learnt what frogs look like, or has it memorised frogs?
 //!
 //! The distance of two pictures is the root mean square difference of their values,
 //! 0 … 1 (black against white), to the reference as it is or mirrored left to right,
@@ -22,6 +22,7 @@ use ndarray::{Array2, Array4, ArrayView2, ArrayView3, ArrayView4, Axis, s};
 use rayon::prelude::*;
 
 use crate::nn::gemm::gemm;
+use crate::numbers::median;
 
 /// Products of two integers of at most 2⁸ whose sum f32 holds exactly, up to 2²⁴.
 const EXACT: usize = 256;
@@ -70,11 +71,11 @@ pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>,
     let mut all = Vec::with_capacity(pictures.dim().0);
     // As floats a set takes four times its memory and more, so there is a part of each at a time.
     for some in pictures.axis_chunks_iter(Axis(0), part(values, PICTURES)) {
-        let some = Halves::new(some);
+        let some = EvenOdd::new(some);
         let mut lists = vec![Vec::new(); some.squares.len()];
         let length = part(values, REFERENCES);
         for (i, others) in references.axis_chunks_iter(Axis(0), length).enumerate() {
-            let others = Halves::new(others);
+            let others = EvenOdd::new(others);
             // Small chunks too if all threads have one then: the sums are exact, whatever the order.
             let size = lists.len().div_ceil(rayon::current_num_threads()).clamp(1, PICTURES);
             let chunks = lists.par_chunks_mut(size).enumerate();
@@ -105,7 +106,11 @@ impl fmt::Display for Neighbour {
 ///
 /// # Panics
 /// As [`nearest`], or when a list names a reference that is not there.
-pub fn beside(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>, lists: &[Vec<Neighbour>]) -> Array4<u8> {
+pub fn with_neighbours(
+    pictures: ArrayView4<'_, u8>,
+    references: ArrayView4<'_, u8>,
+    lists: &[Vec<Neighbour>],
+) -> Array4<u8> {
     let (_, height, width, channels) = pictures.dim();
     let group = lists.first().map_or(0, Vec::len) + 1;
     let mut sheet = Array4::zeros((lists.len() * group, height, width, channels));
@@ -145,7 +150,7 @@ impl Summary {
         let distances = lists.iter().filter_map(|list| list.first().map(|found| found.distance));
         let closest = distances.clone().enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
         let usual = among.iter().filter_map(|list| list.get(1).map(|found| found.distance));
-        Self { closest, median: median(distances.collect()), usual: median(usual.collect()) }
+        Self { closest, median: median(distances) as f32, usual: median(usual) as f32 }
     }
 }
 
@@ -158,12 +163,6 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The middle one, or the upper of two; 0 of none.
-fn median(mut values: Vec<f32>) -> f32 {
-    values.sort_by(f32::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
 /// A [`Neighbour`] before the root is taken: the squared distance is an integer.
 #[derive(Clone, Copy)]
 struct Found {
@@ -174,7 +173,7 @@ struct Found {
 
 /// Looks for the nearest references of as many pictures as there are `lists`, from `first` on; `references` are those
 /// from number `offset` on.
-fn few(pictures: &Halves, first: usize, references: &Halves, offset: usize, count: usize, lists: &mut [Vec<Found>]) {
+fn few(pictures: &EvenOdd, first: usize, references: &EvenOdd, offset: usize, count: usize, lists: &mut [Vec<Found>]) {
     let here = first..first + lists.len();
     for start in (0..references.squares.len()).step_by(REFERENCES) {
         let there = start..references.squares.len().min(start + REFERENCES);
@@ -216,7 +215,7 @@ fn exact_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> 
 }
 
 /// Pictures as sums and differences of the values that mirroring exchanges.
-struct Halves {
+struct EvenOdd {
     /// `[N, sums]`; a middle column, which stays where it is, counts twice, so that
     /// products of it are doubled as all others are.
     even: Array2<f32>,
@@ -226,7 +225,7 @@ struct Halves {
     squares: Vec<f64>,
 }
 
-impl Halves {
+impl EvenOdd {
     fn new(pictures: ArrayView4<'_, u8>) -> Self {
         let (count, height, width, channels) = pictures.dim();
         let pairs = height * (width / 2) * channels;
@@ -241,7 +240,7 @@ impl Halves {
     }
 }
 
-/// Fills a row of each of [`Halves`]; the picture's sum of squares.
+/// Fills a row of each of [`EvenOdd`]; the picture's sum of squares.
 fn split<'a>(
     picture: ArrayView3<'_, u8>,
     mut even: impl Iterator<Item = &'a mut f32>,
@@ -351,7 +350,7 @@ mod tests {
         let references = pictures(7, (4, 6, 5, 3));
         let mirrored = references.slice(s![1..2, .., ..;-1, ..]);
         let lists = nearest_few(mirrored, references.view(), 2);
-        let sheet = beside(mirrored, references.view(), &lists);
+        let sheet = with_neighbours(mirrored, references.view(), &lists);
         assert_eq!(sheet.dim(), (3, 6, 5, 3));
         assert_eq!(sheet.index_axis(Axis(0), 0), sheet.index_axis(Axis(0), 1), "a copy, though mirrored");
         let mut second = references.index_axis(Axis(0), lists[0][1].index);

@@ -12,7 +12,7 @@
 //! | `step1.npz` | of the first step: pictures, logits, gradients, new weights; the losses of all steps |
 //!
 //! Widths, kernels, latent, batch and number of steps are read from the arrays. What
-//! is compared went through [`Trainer::play`], the step that every run takes.
+//! is compared went through [`Trainer::step_with`], the step that every run takes.
 //!
 //! # Tolerances
 //! Keras's numbers are float64's, ours float32's.
@@ -57,7 +57,7 @@ use crate::nn::init::rng;
 use crate::nn::optim::Optimiser;
 use crate::nn::{Dropout, Network};
 use crate::tensors::Tensors;
-use crate::train::{Draws, Losses, State, Sweep, Trace, Trainer};
+use crate::train::{ForwardPass, Losses, State, StepInputs, Trace, Trainer};
 
 mod kinks;
 
@@ -81,7 +81,7 @@ const RELATIVE: f64 = 1e-5;
 const ABSOLUTE: f64 = 1e-6;
 /// Share and number of a player's weights that may be off by more than [`ABSOLUTE`].
 const SHARE: f64 = 3e-4;
-const FEW: usize = 3;
+const ALLOWED_EXCEPTIONS: usize = 3;
 /// The last bit of a gradient's largest value, in parts of [`RELATIVE`].
 const LAST_BIT: f64 = 0.01;
 /// For the losses of the first steps; later ones say nothing in float32.
@@ -243,9 +243,9 @@ impl Golden {
             let stored = player.flat(&self.step, "grad.")?;
             let off = |played: &Played| player.off(&stored, player.gradient(played.trainer.trace()));
             let mut off_best = off(&best);
-            let mut near: Vec<_> = best.near.iter().copied().filter(|unit| player.learns_from(unit.sweep)).collect();
+            let mut near: Vec<_> = best.near.iter().copied().filter(|unit| player.learns_from(unit.pass)).collect();
             near.sort_by(|a, b| a.size.total_cmp(&b.size));
-            for unit in near.into_iter().take(kinks::MOST) {
+            for unit in near.into_iter().take(kinks::MAX_UNITS) {
                 if off_best.iter().all(|off| *off <= 1.0) {
                     break;
                 }
@@ -266,9 +266,9 @@ impl Golden {
     fn play_first(&self, state: &State, sides: &[Unit]) -> Result<Played> {
         let mut trainer = Trainer::with_state(self.config.clone(), state.clone())?;
         let mut near = Vec::new();
-        let losses = self.play(&mut trainer, 0, |sweep, network| {
-            near.extend(kinks::near(sweep, network));
-            kinks::flip(sweep, network, sides);
+        let losses = self.play(&mut trainer, 0, |pass, network| {
+            near.extend(kinks::near(pass, network));
+            kinks::flip(pass, network, sides);
         })?;
         Ok(Played { trainer, losses, near })
     }
@@ -279,9 +279,9 @@ impl Golden {
     }
 
     /// Step `t` of the trainer with the stored random numbers.
-    fn play(&self, trainer: &mut Trainer, t: usize, watch: impl FnMut(Sweep, &mut Network)) -> Result<Losses> {
+    fn play(&self, trainer: &mut Trainer, t: usize, watch: impl FnMut(ForwardPass, &mut Network)) -> Result<Losses> {
         let noise = self.inputs.get("label_noise")?.index_axis(Axis(0), t);
-        let draws = Draws {
+        let inputs = StepInputs {
             real: trainer.real_batch(&self.frogs)?,
             latents: self.latents("z1", t)?,
             fresh_latents: Some(self.latents("z2", t)?),
@@ -290,7 +290,7 @@ impl Golden {
             changes: [(); 3].map(|()| vec![Change::default(); self.config.batch]),
             dropout: [0; 3],
         };
-        trainer.play_watched(&draws, watch)
+        trainer.step_observed(&inputs, watch)
     }
 
     fn latents(&self, name: &str, t: usize) -> Result<Array2<f32>> {
@@ -521,8 +521,8 @@ impl Side {
     }
 
     /// Whether the player's gradient goes through the units of this pass.
-    fn learns_from(&self, sweep: Sweep) -> bool {
-        matches!(sweep, Sweep::Drawn | Sweep::Judged) == (self.letter == "g")
+    fn learns_from(&self, pass: ForwardPass) -> bool {
+        matches!(pass, ForwardPass::G | ForwardPass::DOfG) == (self.letter == "g")
     }
 
     fn gradient<'a>(&self, trace: &'a Trace) -> &'a [f32] {
@@ -592,7 +592,7 @@ impl Side {
         let far = |(a, b): &(&f32, &f32)| (f64::from(**a) - f64::from(**b)).abs() > ABSOLUTE;
         let count = ours.iter().zip(&stored).filter(far).count();
         let movable = step(LAST_BIT).iter().zip(&step(-LAST_BIT)).filter(far).count();
-        let most = FEW.max((SHARE * stored.len() as f64) as usize).max(movable);
+        let most = ALLOWED_EXCEPTIONS.max((SHARE * stored.len() as f64) as usize).max(movable);
         report.checks.push(Check {
             group: "weights, whole step",
             tensor: format!("after.{}.*", self.letter),
@@ -631,8 +631,8 @@ enum Tolerance {
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layer = match self.sweep {
-            Sweep::Drawn => format!("g.{}", GENERATOR_MAPS[self.layer]),
+        let layer = match self.pass {
+            ForwardPass::G => format!("g.{}", GENERATOR_MAPS[self.layer]),
             _ => format!("d.{}", DISCRIMINATOR_MAPS[self.layer]),
         };
         write!(f, "a value of {layer}, {:.1e} of its largest", self.size)
@@ -763,8 +763,8 @@ mod tests {
         *bias = 0.0;
         let mut input = 0.0;
         let mut trainer = Trainer::with_state(golden.config.clone(), state(&golden)).unwrap();
-        let see = |sweep, network: &mut Network| {
-            if sweep == Sweep::Drawn {
+        let see = |pass, network: &mut Network| {
+            if pass == ForwardPass::G {
                 let y = network.activation(3)[[0, 0]];
                 input = f64::from(if y > 0.0 { y } else { y / 0.3 });
             }
@@ -774,7 +774,7 @@ mod tests {
 
         let state = state(&golden);
         let first = golden.play_first(&state, &[]).unwrap();
-        let mut near = first.near.iter().filter(|unit| unit.sweep == Sweep::Drawn && unit.layer == 3);
+        let mut near = first.near.iter().filter(|unit| unit.pass == ForwardPass::G && unit.layer == 3);
         let unit = *near.next().expect("the value is nearly 0");
         let other = golden.play_first(&state, &[unit]).unwrap();
         let [ours, theirs] = [&first, &other].map(|played| g.gradient(played.trainer.trace()).to_vec());

@@ -10,7 +10,7 @@
 //! | [`frechet`] | statistics of texture and colour in a fixed random network, [`embedding`] | Heusel et al. 2017, arXiv:1706.08500, with random features |
 //! | [`sliced`] | patches on every level of a Laplacian pyramid | Karras et al. 2018, arXiv:1710.10196 |
 //! | [`neighbours`] | precision, recall, density, coverage, diversity in the same network | Naeem et al. 2020, arXiv:2002.09797 |
-//! | [`copies`] | pictures that were learnt by heart | |
+//! | [`copies`] | memorised training pictures | |
 //!
 //! Everything is a function of the two sets: nothing depends on the clock, the number
 //! of threads, or what was measured before. Exact copies among the real pictures count
@@ -22,7 +22,6 @@ pub mod embedding;
 pub mod frechet;
 pub mod neighbours;
 pub mod ranks;
-pub mod sets;
 pub mod sheet;
 pub mod sliced;
 pub mod table;
@@ -66,7 +65,8 @@ pub struct Scores {
     pub pictures: usize,
     /// What snapshots are chosen by, 0 or more, lower is better: `100 (1 - m)` with the geometric mean `m` of
     /// precision, recall and coverage; where that is 100, the Fréchet distance is added.
-    pub headline: f64,
+    #[serde(alias = "headline")]
+    pub quality_score: f64,
     /// Fréchet distance in the random network, 0 or more, lower is better.
     pub frechet: f64,
     /// Sliced Wasserstein distance times 1000 on each level of the pyramid, finest first; lower is better.
@@ -84,7 +84,8 @@ pub struct Scores {
     pub diversity: f64,
     /// Median distance of a picture to the one most like it in its set, over that of
     /// real ones: low when few pictures come back with small changes.
-    pub apart: f64,
+    #[serde(alias = "apart")]
+    pub diversity_ratio: f64,
 }
 
 /// The one number that snapshots are chosen by, lower is better: `100 (1 - m)` with the geometric
@@ -94,7 +95,7 @@ pub struct Scores {
 /// Of all scores tried it ranks sets most as a trained network does. The Fréchet distance alone
 /// rises in long runs whose pictures get better: it minds a small common shift of brightness or
 /// contrast more than anything else; `docs/quality.md` has the figures.
-fn headline(near: &neighbours::Figures, frechet: f64) -> f64 {
+fn quality_score(near: &neighbours::Figures, frechet: f64) -> f64 {
     let mean = (near.precision * near.recall * near.coverage).cbrt();
     100.0 * (1.0 - mean) + if mean > 0.0 { 0.0 } else { frechet }
 }
@@ -148,7 +149,7 @@ impl Reference {
         let near = self.neighbours.compare(evenly_rows(&features, NEIGHBOURHOOD).view());
         Ok(Scores {
             pictures: n,
-            headline: headline(&near, frechet),
+            quality_score: quality_score(&near, frechet),
             frechet,
             swd,
             precision: near.precision,
@@ -156,7 +157,7 @@ impl Reference {
             density: near.density,
             coverage: near.coverage,
             diversity: (moments.spread() / self.moments.spread().max(f64::MIN_POSITIVE)).sqrt(),
-            apart: near.apart,
+            diversity_ratio: near.diversity_ratio,
         })
     }
 }
@@ -241,10 +242,10 @@ mod tests {
     fn the_same_pictures_are_at_no_distance() {
         let real = blobs(1, 60, 16);
         let scores = Reference::new(real.view()).unwrap().score(real.view()).unwrap();
-        assert!(scores.frechet < 1e-6 && scores.headline < 1e-6, "{scores:?}");
+        assert!(scores.frechet < 1e-6 && scores.quality_score < 1e-6, "{scores:?}");
         assert!(scores.swd.iter().all(|&d| d == 0.0), "{scores:?}");
         assert_eq!((scores.precision, scores.recall, scores.coverage), (1.0, 1.0, 1.0), "{scores:?}");
-        assert!((scores.diversity - 1.0).abs() < 1e-9 && (scores.apart - 1.0).abs() < 1e-6, "{scores:?}");
+        assert!((scores.diversity - 1.0).abs() < 1e-9 && (scores.diversity_ratio - 1.0).abs() < 1e-6, "{scores:?}");
     }
 
     #[test]
@@ -257,25 +258,28 @@ mod tests {
         for (name, bad) in [("noise", noisy(&good, 30)), ("blur", blurred(&good))] {
             let scores = score(&bad);
             assert!(
-                scores.headline > 1.1 * clean.headline && scores.frechet > 1.5 * clean.frechet,
+                scores.quality_score > 1.1 * clean.quality_score && scores.frechet > 1.5 * clean.frechet,
                 "{name}: {scores:?}\n{clean:?}"
             );
             assert!(scores.swd[0] > 1.3 * clean.swd[0], "{name}: {scores:?}\n{clean:?}");
         }
         // A little is less than much.
-        assert!(score(&noisy(&good, 8)).headline < score(&noisy(&good, 30)).headline);
+        assert!(score(&noisy(&good, 8)).quality_score < score(&noisy(&good, 30)).quality_score);
 
         let one = Array4::from_shape_fn(good.dim(), |(_, y, x, c)| good[[0, y, x, c]]);
         let collapsed = score(&one);
         assert!(collapsed.diversity < 0.1 && collapsed.recall < 0.05 && collapsed.coverage < 0.2, "{collapsed:?}");
-        assert!(collapsed.headline > 80.0 && collapsed.headline > 1.5 * clean.headline, "{collapsed:?}\n{clean:?}");
+        assert!(
+            collapsed.quality_score > 80.0 && collapsed.quality_score > 1.5 * clean.quality_score,
+            "{collapsed:?}\n{clean:?}"
+        );
         // Noise is diversity of a kind, but not much.
         let collapsed = score(&noisy(&one, 2));
         assert!(collapsed.diversity < 0.3 && collapsed.recall < 0.05 && collapsed.coverage < 0.2, "{collapsed:?}");
 
         let few = Array4::from_shape_fn(good.dim(), |(n, y, x, c)| good[[n % 20, y, x, c]]);
         let repeated = score(&noisy(&few, 1));
-        assert!(repeated.diversity > 0.6 && repeated.apart < 0.4, "{repeated:?}");
+        assert!(repeated.diversity > 0.6 && repeated.diversity_ratio < 0.4, "{repeated:?}");
         assert!(repeated.recall < clean.recall && repeated.coverage < clean.coverage, "{repeated:?}");
     }
 
@@ -295,7 +299,7 @@ mod tests {
         let error = Reference::new(few.view()).unwrap_err().to_string();
         assert!(error.contains("of 14 real pictures 7 are distinct, and 8 is the least"), "{error}");
         let eight = Array4::from_shape_fn((24, 16, 16, 3), |(n, y, x, c)| real[[n % 8, y, x, c]]);
-        assert!(score(eight.view()).apart.is_finite());
+        assert!(score(eight.view()).diversity_ratio.is_finite());
     }
 
     #[test]

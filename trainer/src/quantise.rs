@@ -11,6 +11,7 @@
 
 pub mod batched;
 pub mod calibrate;
+pub mod compare;
 pub mod draw;
 pub mod equalise;
 pub mod finetune;

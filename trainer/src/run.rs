@@ -15,11 +15,11 @@
 //! ```
 
 pub mod checkpoint;
+pub mod evaluator;
 pub mod folder;
 pub mod forecast;
 pub mod guard;
 pub mod interrupt;
-pub mod meter;
 pub mod metrics;
 pub mod progress;
 pub mod report;

@@ -21,6 +21,8 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use zip::ZipArchive;
 
+use crate::terminal;
+
 /// Largest file that is read, and most that a compressed one may unpack to: the
 /// `tutorial` generator takes 25 MB.
 const MAX_FILE: u64 = 1 << 30;
@@ -170,10 +172,13 @@ fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
         [0x80, 2..=5, ..] => {
             bail!("it is a pickle, as older versions of PyTorch wrote it; {PYTORCH} makes a .safetensors of it")
         }
-        [b'R', b'B', b'G', b'N', ..] => bail!("it is a model of Ribbit already: `trainer inspect` shows it"),
+        [b'R', b'B', b'G', b'N', ..] => {
+            bail!("it is a model of Ribbit already: `{} inspect` shows it", terminal::program())
+        }
         [b'R', b'B', b'C', b'K', ..] => {
             bail!(
-                "it is a checkpoint of Ribbit: `trainer quantize` makes a model of it, `trainer export` a .safetensors"
+                "it is a checkpoint of Ribbit: `{0} quantize` makes a model of it, `{0} export` a .safetensors",
+                terminal::program()
             )
         }
         [_, _, _, _, b'T', b'F', b'L', b'3', ..] => {
@@ -411,7 +416,7 @@ mod tests {
             ("lfs.safetensors", lfs, "git lfs pull"),
             ("lfs.npz", lfs, "git lfs pull"),
             ("page.safetensors", b"\n<!DOCTYPE html><html>", "a web page"),
-            ("step.ckpt", b"RBCK\x01", "trainer quantize"),
+            ("step.ckpt", b"RBCK\x01", " quantize` makes a model"),
             ("model.safetensors", b"RBGN\x02", "a model of Ribbit already"),
             ("g.tflite", b"\x1c\0\0\0TFL3", "a .tflite"),
             ("a.npy", b"\x93NUMPY\x01\0", "numpy.savez"),

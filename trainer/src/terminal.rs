@@ -99,8 +99,18 @@ pub fn check_printed() -> Result<()> {
     }
 }
 
-/// The program as it was started, to be typed in front of a command.
+/// Whether cargo started the program: `cargo trainer`, `cargo run`.
+pub fn is_started_by_cargo() -> bool {
+    // Cargo sets the path of its own program for what it runs.
+    std::env::var_os("CARGO").is_some_and(|cargo| !cargo.is_empty())
+}
+
+/// What to type in front of a command: `cargo trainer` if cargo started the program, otherwise the program's path as
+/// it was typed.
 pub fn program() -> String {
+    if is_started_by_cargo() {
+        return "cargo trainer".into();
+    }
     let name = std::env::args_os().next().filter(|name| !name.is_empty());
     name.map_or_else(|| env!("CARGO_CRATE_NAME").into(), |name| quoted(Path::new(&name)))
 }

@@ -14,12 +14,15 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{self, Change};
-use crate::config::{Config, Range};
+use crate::config::Config;
+use crate::latents::latent_batch;
 use crate::nn::init::rng;
 use crate::nn::optim::{self, Moments};
 use crate::nn::penalty::Penalty;
 use crate::nn::{Dropout, Network};
 use crate::phases::{Clock, Phase, Times};
+use crate::pixels::to_float;
+use crate::schedule::learning_rate_factor;
 
 /// What a random generator is for, so that no two purposes share numbers.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +53,7 @@ impl Stream {
     }
 }
 
-/// All that a step changes: with the configuration and the data, all of a run.
+/// Everything that a step changes. Configuration, data and this state determine the rest of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
     /// Steps done.
@@ -67,7 +70,7 @@ pub struct State {
     pub discriminator_moments: Moments,
 }
 
-/// What a step tells.
+/// Losses of a step, and how the discriminator judged the pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Losses {
     /// Mean loss of the discriminator over both batches, without the penalty: for the cross-entropy in nats.
@@ -86,9 +89,9 @@ pub struct Losses {
     pub penalty: Option<f64>,
 }
 
-/// All that a step is given: pictures, and every number that it would have drawn.
+/// The inputs of a step: real pictures and all random numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Draws {
+pub struct StepInputs {
     /// Real pictures in the range of the networks; `[N, H·W·C]`.
     pub real: Array2<f32>,
     /// Latents of the pictures that the discriminator is shown; `[N, latent]`.
@@ -106,20 +109,20 @@ pub struct Draws {
     pub dropout: [u64; 3],
 }
 
-/// What the last step computed on its way: the discriminator's turn, then the generator's.
+/// Intermediate results of the last step: of the discriminator's update, then of the generator's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
-    /// With logits of the generated pictures, then of the real ones.
-    pub discriminator: Turn,
-    /// With logits by the discriminator as its own turn left it.
-    pub generator: Turn,
+    /// Its logits are those of the generated pictures, then of the real ones.
+    pub discriminator: NetworkTrace,
+    /// Its logits come from the discriminator after its update.
+    pub generator: NetworkTrace,
     /// Gradient of the generator's loss with respect to its pictures; `[N, H·W·C]`.
     pub d_images: Array2<f32>,
 }
 
-/// What one of the two players saw and learnt in a step.
+/// Pictures, logits and gradient of one network's update.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Turn {
+pub struct NetworkTrace {
     /// The generated pictures; `[N, H·W·C]`.
     pub images: Array2<f32>,
     /// What the discriminator said.
@@ -128,17 +131,17 @@ pub struct Turn {
     pub gradient: Vec<f32>,
 }
 
-/// The four passes of a step that a gradient follows back.
+/// The four forward passes of a step that have a backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sweep {
-    /// The discriminator on generated pictures, in its own turn.
-    Generated,
+pub enum ForwardPass {
+    /// The discriminator on generated pictures, in the discriminator's update.
+    DFake,
     /// The discriminator on real pictures.
-    Real,
-    /// The generator, for its own turn.
-    Drawn,
-    /// The discriminator on what the generator drew for its own turn.
-    Judged,
+    DReal,
+    /// The generator, in its own update.
+    G,
+    /// The discriminator on the generator's pictures, in the generator's update: D(G(z)).
+    DOfG,
 }
 
 /// Two networks, their state, and scratch memory.
@@ -201,7 +204,7 @@ impl Trainer {
         }
         let batch = config.batch;
         let map = Array2::zeros((batch, generator.output().len()));
-        let turn = |logits: usize, network: &Network| Turn {
+        let turn = |logits: usize, network: &Network| NetworkTrace {
             images: map.clone(),
             logits: Array1::zeros(logits),
             gradient: vec![0.0; network.parameter_count()],
@@ -231,19 +234,19 @@ impl Trainer {
     /// # Errors
     /// When the pictures are not of the generator's size, or there are none.
     pub fn step(&mut self, pictures: &Array4<u8>) -> Result<Losses> {
-        let draws = self.draw(pictures)?;
-        self.play(&draws)
+        let inputs = self.inputs(pictures)?;
+        self.step_with(&inputs)
     }
 
-    /// Draws what the next step needs: a function of the seed and the step's number.
+    /// Draws the inputs of the next step, a function of the seed and the step's number.
     ///
     /// # Errors
     /// When the pictures are not of the generator's size, or there are none.
-    pub fn draw(&mut self, pictures: &Array4<u8>) -> Result<Draws> {
+    pub fn inputs(&mut self, pictures: &Array4<u8>) -> Result<StepInputs> {
         self.clock.start();
         let real = self.real_batch(pictures)?;
         let mut labels = self.rng(Stream::Labels);
-        let draws = Draws {
+        let inputs = StepInputs {
             real,
             latents: self.latents(Stream::Latents),
             fresh_latents: self.config.fresh_latents.then(|| self.latents(Stream::FreshLatents)),
@@ -252,27 +255,31 @@ impl Trainer {
             dropout: [0, 1, 2].map(|pass| self.rng(Stream::Dropout(pass)).next_u64()),
         };
         self.clock.lap(Phase::Data);
-        Ok(draws)
+        Ok(inputs)
     }
 
-    /// A step with these draws.
+    /// Performs a step with these inputs.
     ///
     /// # Errors
-    /// When the draws are not of the configuration's sizes.
-    pub fn play(&mut self, draws: &Draws) -> Result<Losses> {
-        self.play_watched(draws, |_, _| {})
+    /// When the inputs do not have the configuration's sizes.
+    pub fn step_with(&mut self, inputs: &StepInputs) -> Result<Losses> {
+        self.step_observed(inputs, |_, _| {})
     }
 
-    /// The same, and `watch` is shown the network after each pass that a gradient
-    /// will follow back. All arithmetic of a step stands here.
+    /// The same, and `observe` is given the network after each forward pass that has a
+    /// backward pass. This function contains all arithmetic of a step.
     ///
     /// # Errors
-    /// When the draws are not of the configuration's sizes.
-    pub fn play_watched(&mut self, draws: &Draws, mut watch: impl FnMut(Sweep, &mut Network)) -> Result<Losses> {
+    /// When the inputs do not have the configuration's sizes.
+    pub fn step_observed(
+        &mut self,
+        inputs: &StepInputs,
+        mut observe: impl FnMut(ForwardPass, &mut Network),
+    ) -> Result<Losses> {
         let rate = self.rate;
         let Self { config, state, generator, discriminator, changed, penalty, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
-        draws.check(batch, generator.input().len(), shape.len())?;
+        inputs.check(batch, generator.input().len(), shape.len())?;
         let factor = rate * learning_rate_factor(state.step, config.steps, config.lr_decay_start);
         // The mean over both batches.
         let denominator = 2.0 * batch as f32;
@@ -289,27 +296,27 @@ impl Trainer {
         // is the mean over both.
         clock.start();
         let turn = &mut trace.discriminator;
-        turn.images.assign(&generator.forward(&state.generator, draws.latents.view(), Dropout::Off));
+        turn.images.assign(&generator.forward(&state.generator, inputs.latents.view(), Dropout::Off));
         clock.lap(Phase::GForward);
         turn.gradient.fill(0.0);
         let halves = [s![..batch], s![batch..]];
         if config.loss.compares() {
-            augment::forward(&draws.changes[1], shape, draws.real.view(), changed.view_mut());
-            let logits = discriminator.forward(&state.discriminator, changed.view(), Dropout::Seed(draws.dropout[1]));
+            augment::forward(&inputs.changes[1], shape, inputs.real.view(), changed.view_mut());
+            let logits = discriminator.forward(&state.discriminator, changed.view(), Dropout::Seed(inputs.dropout[1]));
             turn.logits.slice_mut(halves[1]).assign(&logits.column(0));
             clock.lap(Phase::DForward);
         }
-        let batches = [(turn.images.view(), labels.generated), (draws.real.view(), labels.real)];
+        let batches = [(turn.images.view(), labels.generated), (inputs.real.view(), labels.real)];
         let mut results = [(0.0, 0.0); 2];
         let mut penalty_value = None;
         for (i, (images, label)) in batches.into_iter().enumerate() {
-            let (half, other, pass) = (halves[i], halves[1 - i], Dropout::Seed(draws.dropout[i]));
-            let targets = draws.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
-            augment::forward(&draws.changes[i], shape, images, changed.view_mut());
+            let (half, other, pass) = (halves[i], halves[1 - i], Dropout::Seed(inputs.dropout[i]));
+            let targets = inputs.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
+            augment::forward(&inputs.changes[i], shape, images, changed.view_mut());
             let logits = discriminator.forward(&state.discriminator, changed.view(), pass);
             turn.logits.slice_mut(half).assign(&logits.column(0));
             clock.lap(Phase::DForward);
-            watch([Sweep::Generated, Sweep::Real][i], discriminator);
+            observe([ForwardPass::DFake, ForwardPass::DReal][i], discriminator);
             let (logits, others) = (turn.logits.slice(half), turn.logits.slice(other));
             let d_logits = discriminator.d_output().index_axis_move(Axis(1), 0);
             let loss = config.loss.of_discriminator(logits, others, targets.view(), i == 1, denominator, d_logits);
@@ -342,17 +349,17 @@ impl Trainer {
         // Generator, through the discriminator, which stands still.
         let seen = &trace.discriminator.images;
         let turn = &mut trace.generator;
-        match &draws.fresh_latents {
+        match &inputs.fresh_latents {
             Some(latents) => turn.images.assign(&generator.forward(&state.generator, latents.view(), Dropout::Off)),
             None => turn.images.assign(seen),
         }
         clock.lap(Phase::GForwardAgain);
-        watch(Sweep::Drawn, generator);
-        let (changes, pass) = (&draws.changes[2], Dropout::Seed(draws.dropout[2]));
+        observe(ForwardPass::G, generator);
+        let (changes, pass) = (&inputs.changes[2], Dropout::Seed(inputs.dropout[2]));
         augment::forward(changes, shape, turn.images.view(), changed.view_mut());
         turn.logits.assign(&discriminator.forward(&state.discriminator, changed.view(), pass).column(0));
         clock.lap(Phase::DForwardAgain);
-        watch(Sweep::Judged, discriminator);
+        observe(ForwardPass::DOfG, discriminator);
         let targets = Array1::from_elem(batch, labels.real);
         // What a real picture is compared with stands since the discriminator's turn.
         let others = trace.discriminator.logits.slice(halves[1]);
@@ -431,7 +438,7 @@ impl Trainer {
     }
 }
 
-impl Draws {
+impl StepInputs {
     /// Checks the sizes for `n` pictures of `values` numbers and latents of `latent`.
     fn check(&self, n: usize, latent: usize, values: usize) -> Result<()> {
         let fresh = self.fresh_latents.as_ref().map_or((n, latent), Array2::dim);
@@ -448,30 +455,6 @@ impl Draws {
         ensure!(self.changes.iter().all(|c| c.len() == n), "changes: the configuration needs three times {n}");
         Ok(())
     }
-}
-
-/// A pixel as the networks see it.
-pub fn to_float(pixel: u8, range: Range) -> f32 {
-    match range {
-        Range::Symmetric => f32::from(pixel) / 127.5 - 1.0,
-        Range::Unit => f32::from(pixel) / 255.0,
-    }
-}
-
-/// 1 until `decay_start` of the steps are done, then falling to 0 at the end.
-pub fn learning_rate_factor(step: u64, steps: u64, decay_start: f32) -> f32 {
-    let done = step as f64 / steps.max(1) as f64;
-    let from = f64::from(decay_start);
-    if done < from || from >= 1.0 { 1.0 } else { ((1.0 - done) / (1.0 - from)).max(0.0) as f32 }
-}
-
-/// Latents as a batch, `[N, len]`.
-pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2<f32> {
-    let mut values = Vec::new();
-    for latent in latents {
-        values.extend(latent.steps().iter().map(|&q| f32::from(q) * Latent::SCALE));
-    }
-    Array2::from_shape_vec((values.len() / len, len), values).expect("every latent has the same length")
 }
 
 /// The order of the pictures in one pass over them.
@@ -639,13 +622,6 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, (0..50).collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn the_rate_falls_to_zero_at_the_end() {
-        let factors: Vec<_> = [0, 50, 75, 100].iter().map(|&s| learning_rate_factor(s, 100, 0.5)).collect();
-        assert_eq!(factors, [1.0, 1.0, 0.5, 0.0]);
-        assert_eq!(learning_rate_factor(100, 100, 1.0), 1.0);
     }
 
     #[test]

@@ -11,10 +11,14 @@ use gen_core::aligned;
 use gen_core::{Model, ParseError};
 use trainer::card::Shipped;
 use trainer::inspect::inspect;
-use trainer::quality::sets;
 use trainer::quantise::QuantModel;
 
 mod nets;
+// What `trainer eval` reads models with.
+#[path = "../src/cli/picture_set.rs"]
+mod picture_set;
+
+use picture_set::Set;
 
 /// Puts whatever asks for no alignment at an odd address.
 struct Odd;
@@ -65,8 +69,8 @@ fn every_reader_of_models_brings_their_bytes_to_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gen");
     fs::write(&path, &blob).unwrap();
-    assert_eq!(sets::Set::open(&path).unwrap().side(), Some(32));
-    assert_eq!(sets::load(&path, 2, 32).unwrap().dim(), (2, 32, 32, 3));
+    assert_eq!(Set::open(&path).unwrap().side(), Some(32));
+    assert_eq!(Set::open(&path).unwrap().load(2, 32).unwrap().dim(), (2, 32, 32, 3));
 
     let shipped = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();
     assert!(shipped.readme(Path::new("models/pocket-drawn")).unwrap().contains("32x32"));

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use trainer::config::{Config, Quantise};
 use trainer::data;
 use trainer::nn::init::Init;
-use trainer::quantise::fold::to_pixel;
+use trainer::pixels::to_pixel;
 use trainer::run::{Checkpoint, Folder, guard};
 use trainer::train::Trainer;
 
@@ -98,7 +98,7 @@ fn a_model_can_be_packed_for_speed_and_draws_the_same() {
     };
     let small = pictures(SHIPPED);
 
-    let text = place.run_well(&["quantize", SHIPPED, "--fast", "-o", "fast.gen"]);
+    let text = place.run_well(&["quantize", SHIPPED, "--winograd", "-o", "fast.gen"]);
     assert!(text.contains("fast layers 1,2,3"), "{text}");
     assert_eq!(pictures("fast.gen"), small);
     assert!(place.run_well(&["verify", "fast.gen", "-n", "3"]).contains("values are equal"));
@@ -106,12 +106,17 @@ fn a_model_can_be_packed_for_speed_and_draws_the_same() {
     assert!(text.lines().any(|l| l.contains("1 transposed 4x4 x2") && l.contains("fast")), "{text}");
 
     // Some of the layers, chosen by hand or by what fits.
-    let text = place.run_well(&["quantize", SHIPPED, "--fast-layers", "3,2", "-o", "some.gen"]);
+    let text = place.run_well(&["quantize", SHIPPED, "--winograd-layers", "3,2", "-o", "some.gen"]);
     assert!(text.contains("fast layers 2,3"), "{text}");
     assert_eq!(pictures("some.gen"), small);
     let text = place.run_well(&["quantize", "fast.gen", "--flash", "130K", "-o", "fits.gen"]);
     assert!(text.contains("fast layers") && size("fits.gen") <= 130 * 1024, "{text}");
     assert_eq!(pictures("fits.gen"), small);
+
+    // The names that the options had before.
+    place.run_well(&["quantise", SHIPPED, "--fast-layers", "3,2", "-o", "old.gen"]);
+    let read = |name: &str| fs::read(place.path().join(name)).unwrap();
+    assert_eq!(read("old.gen"), read("some.gen"));
 
     // A Cortex-M3 has better kernels for the small form.
     let text = place.run_well(&["quantize", SHIPPED, "--fast", "--core", "cortex-m3", "-o", "m3.gen"]);
@@ -518,7 +523,7 @@ fn a_model_is_rebuilt_from_its_card_to_the_same_bits() {
     assert!(place.run_well(&[&rebuild[..], &["--resume", "runs/002-tiny"]].concat()).contains("same bits"));
 
     // Other bits: another seed. The card cannot know that it is not the machine.
-    let processor = trainer::card::machine::processor();
+    let processor = trainer::machine::processor();
     fs::write(file("card.toml"), card.replace("seed = 5", "seed = 6").replace(&processor, "an abacus")).unwrap();
     let text = fails(&rebuild);
     for part in ["will not be the same", "other bits: the models differ from byte", "trained on an abacus, this is "] {
@@ -629,9 +634,9 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["quantize", SHIPPED, "--flash", "64Q"], "512K"),
         (&["quantize", SHIPPED, "--fast-layers", "5"], "they are 0 to 4"),
         (&["quantize", SHIPPED, "--fast-layers", "0"], "layer 0 has no fast form"),
-        (&["quantize", SHIPPED, "--fast", "--flash", "1M"], "--fast"),
+        (&["quantize", SHIPPED, "--fast", "--flash", "1M"], "--winograd"),
         (&["quantize", SHIPPED, "--tune", "100"], "--tune needs the float generator"),
-        (&["quantize", SHIPPED, "--core", "cortex-m3"], "goes with --fast or --flash"),
+        (&["quantize", SHIPPED, "--core", "cortex-m3"], "with --winograd or --flash"),
         (&["presets", "pond"], "pocket"),
         (&["parity", "empty"], "weights_init.npz"),
         (&["bench", "--preset", "pond"], "pocket"),
@@ -741,7 +746,7 @@ fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     // The last one that was not clearly worse than the lowest before it.
     let (mut lowest, mut kept) = (f64::INFINITY, 0);
     for measured in &scores {
-        let headline = measured.scores.headline;
+        let headline = measured.scores.quality_score;
         if headline <= 1.25 * lowest {
             kept = measured.step;
         }
@@ -792,7 +797,7 @@ fn a_run_that_diverges_goes_back_and_says_so() {
     assert!(text.contains("diverged") && text.contains("gone back"), "{text}");
     let checkpoint = place.folder("002-tiny").latest().unwrap();
     assert_eq!(checkpoint.state.step, 40);
-    assert!(checkpoint.course.rollbacks > 3 && checkpoint.course.rate < 0.01, "{:?}", checkpoint.course);
+    assert!(checkpoint.health.rollbacks > 3 && checkpoint.health.rate < 0.01, "{:?}", checkpoint.health);
 }
 
 #[test]
@@ -810,7 +815,8 @@ fn sets_of_pictures_are_measured_side_by_side() {
     }
     let eval = [&["eval"][..], &sets, &["--data", "pictures", "-n", "20"]].concat();
     let text = place.run_well(&[&eval[..], &["--sheet", "near.png"]].concat());
-    for expected in ["quality", "frechet", "recall", "coverage", "diversity", "copied", "drawn.npy", "step-000003.ckpt"]
+    for expected in
+        ["quality", "frechet", "recall", "coverage", "diversity", "memorised", "drawn.npy", "step-000003.ckpt"]
     {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
@@ -819,13 +825,16 @@ fn sets_of_pictures_are_measured_side_by_side() {
     let json = place.run(&[&eval[..], &["--json", "--threads", "1"]].concat());
     let rows: Vec<serde_json::Value> =
         String::from_utf8_lossy(&json.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let headline = |i: usize| rows[i]["scores"]["headline"].as_f64().unwrap();
+    let headline = |i: usize| rows[i]["scores"]["quality_score"].as_f64().unwrap();
     assert_eq!(rows.len(), 5);
     assert_eq!(rows[0]["scores"], rows[1]["scores"], "a model, and the array that it drew");
     assert_eq!(rows[0]["scores"], rows[2]["scores"], "a model, and the folder that it drew");
     // The training pictures themselves.
     assert!(headline(3) < 1e-3 && headline(4) > headline(3), "{rows:?}");
-    assert!(rows[3]["copies"]["copied"].as_f64().unwrap() > 0.9 && rows[3]["copies"]["nearest"] == 0.0, "{rows:?}");
+    assert!(
+        rows[3]["copies"]["memorised_fraction"].as_f64().unwrap() > 0.9 && rows[3]["copies"]["nearest"] == 0.0,
+        "{rows:?}"
+    );
 
     fs::create_dir(place.path().join("few")).unwrap();
     fs::copy(place.path().join("pictures-32/1.png"), place.path().join("few/1.png")).unwrap();
@@ -914,6 +923,82 @@ fn a_run_folder_stands_for_its_model_and_a_checkpoint_says_what_it_is() {
     assert!(place.path().join("model.gen").is_file());
 }
 
+/// The commands that a text tells its reader to type: from `cargo trainer` to the end of the sentence or the quotation.
+fn hints(text: &str) -> Vec<String> {
+    let rest = text.split("cargo trainer").skip(1);
+    let ends = |rest: &str| rest.find(['\n', '`']).into_iter().chain(rest.find(". ")).chain(rest.find(".)")).min();
+    rest.map(|rest| format!("cargo trainer{}", &rest[..ends(rest).unwrap_or(rest.len())])).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_printed_to_be_typed_works_when_it_is_pasted() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    // A `cargo` that starts this program, as the alias in `.cargo/config.toml` does.
+    let cargo = place.path().join("bin/cargo");
+    fs::create_dir(place.path().join("bin")).unwrap();
+    fs::write(&cargo, format!("#!/bin/sh\nshift\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_trainer"))).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", cargo.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let command = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.env("CARGO", &cargo).env("PATH", &path);
+        command
+    };
+    let said = |arguments: &[&str]| {
+        let output = command(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let mut seen = 0;
+    let mut paste_all = |text: &str| {
+        for hint in hints(text) {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &hint]).current_dir(place.path()).stdin(Stdio::null());
+            shell.env("CARGO", &cargo).env("PATH", &path).env("RIBBIT_OFFLINE", "1");
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{hint}: {output:?}");
+            seen += 1;
+        }
+    };
+    // A run in a folder with a space in its name that is interrupted, and what each message about it offers.
+    let run = ["--out", "my runs"];
+    let mut child = command(&[&with(&["--steps", "1000000"])[..], &run].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !place.path().join("my runs/001-tiny/metrics.jsonl").is_file() {
+        assert!(child.try_wait().unwrap().is_none(), "the run is over");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let interrupted = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(hints(&interrupted), ["cargo trainer resume 'my runs/001-tiny'"], "{interrupted}");
+    // Its steps would take hours: as many as it has done, and some.
+    let step = place.folder_in("my runs", "001-tiny").latest().unwrap().state.step;
+    place.run_well(&["resume", "my runs/001-tiny", "--steps", &(step + 5).to_string()]);
+    paste_all(&interrupted);
+    // A checkpoint that is taken for a model, a card, a picture and more like it.
+    let best = place.folder_in("my runs", "001-tiny").checkpoints().unwrap().pop().unwrap();
+    paste_all(&said(&["inspect", best.to_str().unwrap()]));
+    let source = ["--source", "bands", "--out", "models/my bands"];
+    place.run_well(&with(&["--steps", "4", "--out", "my runs"]));
+    paste_all(&said(&[&["card", "my runs/002-tiny", "--about", "a test"][..], &source].concat()));
+    paste_all(&said(&["like", "--seed", "4", "-n", "2"]));
+    paste_all(&said(&["--data", "models/my bands/model.gen"]));
+    assert!(seen >= 5, "{seen}");
+    // Without cargo it is the program itself.
+    let text = place.run_well(&["like", "--seed", "4", "-n", "2"]);
+    assert!(
+        text.contains(&format!("{} like --seed 4", env!("CARGO_BIN_EXE_trainer"))) && hints(&text).is_empty(),
+        "{text}"
+    );
+    assert!(said(&["sample", "--help"]).contains("Usage: cargo trainer sample"));
+    assert!(said(&["sample", "--help"]).contains("  cargo trainer sample runs/001-pocket -n 16"));
+}
+
 #[test]
 fn the_crc_is_that_of_the_file_everywhere() {
     let place = Place::new();
@@ -993,7 +1078,9 @@ fn helps_have_examples_and_one_figure_for_the_program_on_a_chip() {
         assert!(text.contains(&figure) && !text.contains("48K"), "{text}");
     }
     assert!(
-        place.run_well(&["inspect"]).contains(&format!("{} KB of flash for code", trainer::inspect::CODE_FLASH / 1024))
+        place
+            .run_well(&["inspect"])
+            .contains(&format!("{} KiB of flash for code", trainer::inspect::CODE_FLASH / 1024))
     );
 }
 
@@ -1148,7 +1235,7 @@ fn the_report_has_what_a_reader_asks_for() {
     };
     assert_eq!(row("seed"), "1,234");
     assert_eq!(row("by"), format!("trainer {}", env!("CARGO_PKG_VERSION")));
-    assert!(row("on").contains(&trainer::card::machine::processor()) && row("written").ends_with(" UTC"));
+    assert!(row("on").contains(&trainer::machine::processor()) && row("written").ends_with(" UTC"));
     for part in ["real, what it learnt from", "float, as trained", "int8, as the", "<details>", "0 is best"] {
         assert!(report.contains(part), "no {part}");
     }

@@ -289,7 +289,7 @@ fn a_good_archive_outlives_what_cannot_be_done_with_it() {
     let error = |request: &Request| format!("{:#}", data::load_from(request, &sources).unwrap_err());
     // More than 4 GB of pixels.
     let large = error(&Request { side: 512, ..Request::default() });
-    assert!(large.contains("take more than 4 GB"), "{large}");
+    assert!(large.contains("take more than 4 GiB"), "{large}");
     let class = |name: &str| Request { class: Class::Asked(name.into()), ..Request::default() };
     assert!(error(&class("newt")).contains("unknown class"), "{}", error(&class("newt")));
     assert!(error(&class("ship")).contains("no picture of the class ship"), "{}", error(&class("ship")));

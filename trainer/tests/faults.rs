@@ -14,8 +14,8 @@ use gen_core::aligned;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use trainer::config::{Config, Every, NetworkConfig};
+use trainer::files::WRITING;
 use trainer::nn::optim::Optimiser;
-use trainer::run::checkpoint::WRITING;
 use trainer::run::metrics::{self, to_jsonl_all};
 use trainer::run::{Checkpoint, Folder};
 
@@ -563,7 +563,7 @@ fn damaged_files_of_the_best_snapshot_are_written_anew() {
     place.run_well(&MEASURED);
     let folder = place.folder("001-tiny");
     let mut last = Checkpoint::load(&folder.checkpoint(30)).unwrap();
-    let best = last.course.best.as_mut().unwrap();
+    let best = last.health.best.as_mut().unwrap();
     (best.step, best.lowest) = (25, 1e-9);
     fs::copy(folder.checkpoint(25), folder.file("best.ckpt")).unwrap();
     fs::write(folder.checkpoint(30), last.encode().unwrap()).unwrap();
@@ -688,7 +688,7 @@ fn with_trouble(place: &Place, name: &str, trouble: impl FnOnce(&mut Checkpoint)
     checkpoint.config.steps = 36;
     // What a few steps draw is all alike anyway.
     checkpoint.config.guard.min_diversity = 0.0;
-    checkpoint.course.best.as_mut().expect("it was measured").lowest = 1e-9;
+    checkpoint.health.best.as_mut().expect("it was measured").lowest = 1e-9;
     trouble(&mut checkpoint);
     folder.save(&checkpoint).unwrap();
     folder
@@ -751,7 +751,7 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
         assert!(fs::read(folder.file("model.gen")).unwrap() == kept[1], "{words}: not what the run ends with");
         let last = silent(|| folder.latest()).unwrap();
         assert_eq!(last.state.step, last.config.steps, "{words}");
-        assert_eq!(last.course.rate, last.config.guard.lr_factor.powi(last.course.rollbacks as i32), "{words}");
+        assert_eq!(last.health.rate, last.config.guard.lr_factor.powi(last.health.rollbacks as i32), "{words}");
         assert!(last.state.average.iter().all(|w| w.abs() < 1000.0), "{words}");
     }
 }

@@ -14,8 +14,9 @@ use rten_tensor::{AsView as _, Layout as _};
 use trainer::config::{Config, Layer, PRESETS, Range};
 use trainer::interchange::import::{Evidence, Options, TOLERANCE, half_tolerance, import};
 use trainer::interchange::{DenseOrder, Format, Layout, to_onnx, to_safetensors};
-use trainer::quantise::draw::{draw, likeness};
-use trainer::quantise::fold::latents;
+use trainer::latents::latents;
+use trainer::quantise::compare::likeness;
+use trainer::quantise::draw::draw;
 use trainer::quantise::{FloatModel, quantise, verify::verify};
 use trainer::run::Checkpoint;
 use trainer::run::metrics::Pending;
@@ -378,7 +379,7 @@ fn saturated_last_layers_are_imported() {
             assert!(verify(&device, 0..4).unwrap().is_exact());
             let latents: Vec<_> = (0..64).map(|seed| gen_core::Latent::from_seed(seed, model.latent)).collect();
             let int8 = draw(&device, &latents);
-            (model.pictures(trainer::train::latent_batch(latents.into_iter(), model.latent).view()), int8)
+            (model.pictures(trainer::latents::latent_batch(latents.into_iter(), model.latent).view()), int8)
         };
         let psnr = |factor: f32| {
             let (float, int8) = pictures(factor);
@@ -797,7 +798,7 @@ fn the_program_imports_and_exports() {
         pending: Pending::default(),
         seconds: 0.0,
         data: "0".into(),
-        course: Default::default(),
+        health: Default::default(),
     };
     fs::write(folder.path().join("a.ckpt"), checkpoint.encode().unwrap()).unwrap();
     let (good, text) = run(&["export", "a.ckpt"]);

@@ -12,7 +12,7 @@ use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::quantise::QuantModel;
-use trainer::quantise::forms::{self, Wish};
+use trainer::quantise::forms::{self, PackingPolicy};
 
 /// A model file with these layers.
 pub fn random(name: &str, latent: u16, layers: &[LayerSpec]) -> Result<Vec<u8>> {
@@ -63,7 +63,7 @@ pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
     };
     if variant.fast {
         let mut model = QuantModel::from_model(&Model::parse(&aligned(&blob))?)?;
-        forms::choose(&mut model, &Wish::Flash(FLASH), Core::Dsp)?;
+        forms::choose(&mut model, &PackingPolicy::Flash(FLASH), Core::Dsp)?;
         blob = model.to_blob()?;
     }
     Ok(Network { name, blob })

@@ -13,7 +13,7 @@ use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::data::cifar::RECORD;
 use trainer::quantise::QuantModel;
-use trainer::quantise::forms::{self, Wish};
+use trainer::quantise::forms::{self, PackingPolicy};
 use trainer::run::checkpoint::Checkpoint;
 use trainer::train::Trainer;
 
@@ -27,7 +27,7 @@ pub fn write(folder: &Path) -> Result<()> {
     };
     write("model", "good.gen", &models::tiny()?)?;
     let mut winograd = QuantModel::from_model(&Model::parse(&aligned(models::tiny()?))?)?;
-    forms::choose(&mut winograd, &Wish::Layers(vec![1, 2, 3]), Core::Dsp)?;
+    forms::choose(&mut winograd, &PackingPolicy::Layers(vec![1, 2, 3]), Core::Dsp)?;
     write("model", "good-winograd.gen", &winograd.to_blob()?)?;
 
     write("cifar", "good.bin", &records())?;
@@ -74,7 +74,7 @@ pub fn write(folder: &Path) -> Result<()> {
         pending: Default::default(),
         seconds: 0.5,
         data: "7".into(),
-        course: Default::default(),
+        health: Default::default(),
     };
     write("checkpoint", "good.ckpt", &checkpoint.encode()?)?;
     write("config", "good.toml", config.to_toml().as_bytes())?;

@@ -25,7 +25,7 @@ use crate::nn::linear::{Kernels, Linear, Task};
 const SIDES: [usize; 3] = [1024, 1536, 2048];
 
 /// Rounds that are measured at least, so that there is a median.
-const FEWEST: usize = 3;
+const MIN_ROUNDS: usize = 3;
 
 /// A short call is repeated until this time has passed, and what comes out is the mean.
 const TURN: Duration = Duration::from_millis(2);
@@ -187,7 +187,7 @@ impl Limits {
         }
         let (mut squares, mut peak) = (SIDES.map(Square::new), (0, 0.0));
         let (started, mut rounds) = (Instant::now(), 0);
-        while rounds < FEWEST || started.elapsed() < time {
+        while rounds < MIN_ROUNDS || started.elapsed() < time {
             let rows = networks.iter_mut().flat_map(|(_, _, rows)| rows.chunks_exact_mut(Task::ALL.len()));
             for (i, (rows, layer)) in rows.zip(&mut layers).enumerate() {
                 for row in rows {
@@ -280,7 +280,7 @@ mod tests {
         assert!(limits.peak.1 > 0.0);
         let all = limits.networks.iter().flat_map(|(_, _, rows)| rows);
         for Row { seconds, flop, .. } in all {
-            assert!(seconds.len() == FEWEST && seconds.is_sorted() && seconds[0] > 0.0);
+            assert!(seconds.len() == MIN_ROUNDS && seconds.is_sorted() && seconds[0] > 0.0);
             assert!(flop[0] > 0 && flop[1] > 0);
         }
     }

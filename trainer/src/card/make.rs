@@ -8,17 +8,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::aligned;
 use gen_core::{Model, WeightTransform};
 
-use super::{Card, Data, File, Shipped, Training, machine};
+use super::{Card, Data, File, Shipped, Training};
 use crate::config::Config;
 use crate::data::{BUILTIN, Dataset};
+use crate::machine;
 use crate::quantise::{FloatModel, QuantModel, noise, quantise_tuned};
 use crate::run::folder::{BEST, DataRef, UNFINISHED};
-use crate::run::session::resume_with;
+use crate::run::session::resume_command;
 use crate::run::{Checkpoint, Folder};
 
 /// What only a person can say.
 #[derive(Debug, Clone, Default)]
-pub struct Words {
+pub struct CardInput {
     /// Name of the model.
     pub name: String,
     /// What it draws and what it is for.
@@ -35,18 +36,22 @@ pub struct Words {
 /// When the folder is no run, the run is not finished, its pictures have changed or
 /// nobody says where they come from, or when the run could not be rebuilt to the same
 /// bits because the clock had a say in it or its end was moved.
-pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>) -> Result<Shipped> {
+pub fn describe(
+    path: &Path,
+    input: CardInput,
+    load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
+) -> Result<Shipped> {
     let folder = Folder::open(path)?;
     let data_ref = folder.data_ref()?;
     let checkpoint = folder.latest()?;
     // What is in force at the end may have been adapted on the way; a rebuilt run begins as this one began.
     let mut config = folder.config()?;
     let (step, steps) = (checkpoint.state.step, checkpoint.config.steps);
-    ensure!(step >= steps, "the run is not finished: step {step} of {steps}. Go on with: {}", resume_with(path, ""));
+    ensure!(step >= steps, "the run is not finished: step {step} of {steps}. Go on with: {}", resume_command(path, ""));
     ensure!(
         !folder.file(UNFINISHED).exists(),
         "the run is not finished: it was stopped while it was fine-tuned. Go on with: {}",
-        resume_with(path, "")
+        resume_command(path, "")
     );
     let mut edited = checkpoint.config.differences(&config);
     edited.retain(|key| key != "steps");
@@ -71,7 +76,7 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
     }
     config.steps = step;
     let source = (data_ref.path == Path::new(BUILTIN)).then(|| PathBuf::from(BUILTIN));
-    let about = match (words.source, &source) {
+    let about = match (input.source, &source) {
         (Some(about), _) => about,
         (None, Some(_)) => data_ref.name.clone(),
         (None, None) => bail!(
@@ -84,11 +89,11 @@ pub fn describe(path: &Path, words: Words, load: impl FnOnce(&DataRef, &Config) 
     let fast_layers = fast_layers(&blob).with_context(|| file.display().to_string())?;
     let data = load(&data_ref, &config)?;
     let mut scores = likeness_of(&folder, &blob)?;
-    scores.extend(words.scores);
+    scores.extend(input.scores);
     let card = Card {
-        name: words.name,
-        about: words.about,
-        program: super::program(),
+        name: input.name,
+        about: input.about,
+        program: machine::program(),
         data: Data { about, source, class: data_ref.class, count: data.len(), fingerprint: checkpoint.data },
         training: Training {
             minutes: tenths(checkpoint.seconds / 60.0),

@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use gen_core::Model;
-use indicatif::HumanCount;
 
 use super::Card;
+use crate::numbers::grouped;
 use crate::terminal::quoted;
 
 impl Card {
     /// The text of `README.md` in this folder, from the card and the model that belongs to it.
     pub(super) fn readme(&self, model: &Model<'_>, folder: &Path) -> String {
         let Self { name, about, program, data, training, model: file, scores, config } = self;
-        let count = |n: usize| HumanCount(n as u64).to_string();
         let mut rows = vec![
             (
                 "network".to_owned(),
@@ -21,20 +20,20 @@ impl Card {
                     config.name,
                     model.latent_len(),
                     config.generator.layers.len(),
-                    HumanCount(model.macs()),
+                    grouped(model.macs()),
                     model.output_shape()
                 ),
             ),
-            ("file".into(), format!("`model.gen`, {} bytes, CRC-32 {}", count(file.bytes), file.crc32)),
+            ("file".into(), format!("`model.gen`, {} bytes, CRC-32 {}", grouped(file.bytes), file.crc32)),
             (
                 "trained on".into(),
-                format!("{} ({} pictures, fingerprint {})", data.about, count(data.count), data.fingerprint),
+                format!("{} ({} pictures, fingerprint {})", data.about, grouped(data.count), data.fingerprint),
             ),
             (
                 "training".into(),
                 format!(
                     "{} steps of {} pictures, seed {}, {} minutes on {}",
-                    HumanCount(config.steps),
+                    grouped(config.steps),
                     config.batch,
                     config.seed,
                     training.minutes,

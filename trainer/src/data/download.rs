@@ -11,6 +11,7 @@ use md5::{Digest, Md5};
 use thiserror::Error;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use crate::numbers::megabytes;
 use crate::terminal;
 
 /// Someone without a network should not be kept waiting.
@@ -269,10 +270,6 @@ fn request(agent: &ureq::Agent, url: &str, part: &mut Part) -> Result<(), Stop> 
         return Err(DownloadError::Cut { url: url.into(), got: part.length }.into());
     }
     Ok(())
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 /// A bar on a terminal, a line for every tenth (or 20 MB, if the length is unknown) elsewhere.

@@ -235,7 +235,7 @@ fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -
             let mut file = reader.into_inner();
             file.by_ref().take(MAX_ALLOC + 1).read_to_end(&mut bytes).map_err(unreadable)?;
             if bytes.len() as u64 > MAX_ALLOC {
-                return Err(format!("too large: a file of more than {} MB", MAX_ALLOC >> 20));
+                return Err(format!("too large: a file of more than {} MiB", MAX_ALLOC >> 20));
             }
             let whole = jpeg::check(&bytes);
             if let Ok(Some(end)) = whole {
@@ -278,7 +278,7 @@ fn decode_with(
         "make it smaller first, with ImageMagick for example: magick FILE -resize 2000x2000 SMALL.png";
     let explain = |error: ImageError| match error {
         ImageError::Limits(_) => {
-            format!("too large: more than {MAX_SIDE} pixels a side, or {} MB; {SMALLER}", MAX_ALLOC >> 20)
+            format!("too large: more than {MAX_SIDE} pixels a side, or {} MiB; {SMALLER}", MAX_ALLOC >> 20)
         }
         ImageError::Unsupported(error) => format!("a kind of picture that cannot be read: {error}"),
         error => format!("corrupt: {error}"),
@@ -297,7 +297,7 @@ fn decode_with(
     let bytes = decoder.total_bytes();
     if bytes > MAX_ALLOC {
         return Err(format!(
-            "too large: {width}x{height} take {} MB, and {} MB is the most; {SMALLER}",
+            "too large: {width}x{height} take {} MiB, and {} MiB is the most; {SMALLER}",
             bytes >> 20,
             MAX_ALLOC >> 20
         ));

@@ -114,13 +114,8 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         (0, b"ARROW1", "an Arrow file", "save its pictures as files into one folder and give that"),
         (0, b"MATLAB 5.0", "a Matlab file (CIFAR-10 in its Matlab version is such)", BINARY),
         (0, b"SQLite format 3", "a database", "save its pictures as files into one folder and give that"),
-        (0, b"RBGN", "a model of this program", "it draws pictures: trainer sample MODEL --pngs FOLDER"),
-        (
-            0,
-            b"RBCK",
-            "a checkpoint of this program",
-            "it draws pictures: trainer sample --float CHECKPOINT --pngs FOLDER",
-        ),
+        (0, b"RBGN", "a model of this program", "it draws pictures: {trainer} sample {path} --pngs drawn"),
+        (0, b"RBCK", "a checkpoint of this program", "it draws pictures: {trainer} sample --float {path} --pngs drawn"),
         (
             0,
             b"version https://git-lfs",

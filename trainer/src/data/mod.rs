@@ -19,7 +19,6 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
-use indicatif::HumanCount;
 use log::{info, warn};
 use md5::{Digest, Md5};
 use ndarray::{Array4, s};
@@ -28,7 +27,9 @@ use rayon::prelude::*;
 pub use cifar::{ClassFilter, UnknownClass};
 pub use folder::picture;
 
+use crate::numbers::grouped;
 use crate::quality;
+use crate::terminal::{self, quoted};
 use crate::text::Plain;
 use cifar::CifarError;
 
@@ -45,7 +46,7 @@ pub const BUILTIN: &str = "builtin";
 pub const MIN_PICTURES: usize = 2;
 
 /// Fewer different pictures than this are warned of.
-const FEW: usize = 100;
+const SMALL_DATASET: usize = 100;
 
 /// Pixels of all pictures together, in bytes, that are kept in memory at most.
 const MAX_BYTES: u64 = 4 << 30;
@@ -236,8 +237,8 @@ pub fn announce(dataset: &Dataset) {
     if !dataset.skipped.is_empty() {
         const TOLD: usize = 3;
         let all =
-            if dataset.skipped.len() > TOLD { "; `trainer data` lists all, a run in its skipped.txt" } else { "" };
-        warn!("data: {} skipped{all}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
+            if dataset.skipped.len() > TOLD { "; the command `data` lists all, a run in its skipped.txt" } else { "" };
+        warn!("data: {} skipped{all}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
     }
     how_to_choose(dataset);
 }
@@ -474,7 +475,8 @@ fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
     // A record begins with a label and any pixels, so it may look like something else.
     if !(is_bin && length > 0 && length.is_multiple_of(cifar::RECORD as u64)) {
         if let Some(kind) = kinds::kind(&start, path) {
-            bail!("{shown} is {}; {}", kind.name, kind.advice);
+            let advice = kind.advice.replace("{trainer}", &terminal::program()).replace("{path}", &quoted(path));
+            bail!("{shown} is {}; {advice}", kind.name);
         }
         ensure!(
             image::guess_format(&start).is_err(),
@@ -509,7 +511,7 @@ fn from_cifar(pictures: cifar::Pictures, filter: ClassFilter, path: &Path, reque
         ClassFilter::All => "pictures of all classes".into(),
         class => format!("{class} pictures"),
     };
-    dataset.name = format!("CIFAR-10, {} {what}, from {}", number(dataset.len()), Plain::path(path));
+    dataset.name = format!("CIFAR-10, {} {what}, from {}", grouped(dataset.len()), Plain::path(path));
     let counts = cifar::CLASSES.iter().zip(pictures.counts).filter(|(_, count)| *count > 0);
     dataset.groups = counts.map(|(name, count)| ((*name).to_owned(), count)).collect();
     Ok(dataset)
@@ -545,9 +547,9 @@ fn builtin(request: &Request) -> Result<Dataset> {
 fn check_memory(count: usize, side: usize, path: &Path) -> Result<()> {
     ensure!(
         (count as u64).saturating_mul((side * side * 3) as u64) <= MAX_BYTES,
-        "{}: {} pictures of {side}x{side} pixels take more than {} GB; use fewer or a smaller side",
+        "{}: {} pictures of {side}x{side} pixels take more than {} GiB; use fewer or a smaller side",
         Plain::path(path),
-        number(count),
+        grouped(count),
         MAX_BYTES >> 30
     );
     Ok(())
@@ -621,9 +623,9 @@ impl Dataset {
         if copies > 0 {
             remarks.push(format!(
                 "{} of the {} are exact copies of others; quality is measured against the {} distinct ones",
-                number(copies),
+                grouped(copies),
                 self.count_in_words("picture"),
-                number(self.len() - copies)
+                grouped(self.len() - copies)
             ));
         }
         let distinct = self.len() - copies;
@@ -633,18 +635,18 @@ impl Dataset {
                 quality::MIN_PICTURES
             ));
         }
-        if distinct < FEW {
+        if distinct < SMALL_DATASET {
             remarks.push(format!(
                 "distinct pictures: {distinct}. So few are memorised and nothing new is drawn; use at least a few hundred"
             ));
         }
         let plain = self.plain();
         if plain > 0 {
-            remarks.push(format!("{} of one colour, without anything to see", number(plain)));
+            remarks.push(format!("{} of one colour, without anything to see", grouped(plain)));
         }
         if self.enlarged > 0 {
             let side = self.side();
-            remarks.push(format!("{} smaller than {side}x{side} pixels, and enlarged", number(self.enlarged)));
+            remarks.push(format!("{} smaller than {side}x{side} pixels, and enlarged", grouped(self.enlarged)));
         }
         remarks
     }
@@ -655,7 +657,7 @@ impl Dataset {
     }
 
     fn count_in_words(&self, what: &str) -> String {
-        format!("{} {what}{}", number(self.len()), if self.len() == 1 { "" } else { "s" })
+        format!("{} {what}{}", grouped(self.len()), if self.len() == 1 { "" } else { "s" })
     }
 
     /// Mean and standard deviation of red, green and blue, 0 to 255.
@@ -682,13 +684,13 @@ pub fn describe(dataset: &Dataset) -> String {
     let mut text = String::new();
     let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
     line(format!("source       {}", dataset.name));
-    line(format!("pictures     {} of {side}x{side} pixels, RGB", number(dataset.len()), side = dataset.side()));
-    const MOST: usize = 20;
-    for (index, (name, count)) in dataset.groups.iter().take(MOST).enumerate() {
-        line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, number(*count)));
+    line(format!("pictures     {} of {side}x{side} pixels, RGB", grouped(dataset.len()), side = dataset.side()));
+    const SHOWN_GROUPS: usize = 20;
+    for (index, (name, count)) in dataset.groups.iter().take(SHOWN_GROUPS).enumerate() {
+        line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, grouped(*count)));
     }
-    if dataset.groups.len() > MOST {
-        line(format!("{:<12} and {} more", "", dataset.groups.len() - MOST));
+    if dataset.groups.len() > SHOWN_GROUPS {
+        line(format!("{:<12} and {} more", "", dataset.groups.len() - SHOWN_GROUPS));
     }
     let [red, green, blue] = dataset.colours().map(|(mean, spread)| format!("{mean:.0} ± {spread:.0}"));
     line(format!("colour       red {red}, green {green}, blue {blue} (mean ± standard deviation, 0 to 255)"));
@@ -699,7 +701,7 @@ pub fn describe(dataset: &Dataset) -> String {
     if dataset.skipped.is_empty() {
         line("skipped      nothing".into());
     } else {
-        line(format!("skipped      {}{}", number(dataset.skipped.len()), reasons(&dataset.skipped, usize::MAX)));
+        line(format!("skipped      {}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, usize::MAX)));
     }
     text
 }
@@ -718,14 +720,9 @@ fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) -> String {
     let more = texts.len().saturating_sub(most);
     let mut list: String = texts.take(most).map(|text| format!("\n  {text}")).collect();
     if more > 0 {
-        _ = write!(list, "\n  and {} more", number(more));
+        _ = write!(list, "\n  and {} more", grouped(more));
     }
     list
-}
-
-/// With commas between the thousands; a string, because `HumanCount` knows no width.
-fn number(n: usize) -> String {
-    HumanCount(n as u64).to_string()
 }
 
 /// `columns` x `rows` pictures, taken evenly from the whole set so that every class is likely to

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
-use clap::ValueEnum;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::layout::{Format, Layout, Mapping};
 use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
+use crate::latents::latents;
 use crate::quantise::FloatModel;
-use crate::quantise::fold::latents;
 
 /// Latents whose pictures prove that the file was read rightly.
 const CHECKED: u32 = 2;
@@ -52,8 +51,8 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
     let views: Vec<_> = views.collect::<Result<_>>()?;
     let metadata = [
         ("preset", model.name.clone()),
-        (HEADER_LAYOUT, name(layout)),
-        (HEADER_DENSE, name(format.dense)),
+        (HEADER_LAYOUT, layout.to_string()),
+        (HEADER_DENSE, format.dense.to_string()),
         ("range", model.range.to_string()),
     ];
     let metadata: HashMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -63,9 +62,4 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
 /// The format's bytes: little-endian, in the order of the axes.
 pub(super) fn bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
     values.into_iter().flat_map(|v| v.to_le_bytes()).collect()
-}
-
-/// The value as the command line spells it.
-pub(super) fn name(value: impl ValueEnum) -> String {
-    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
 }

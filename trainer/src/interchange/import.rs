@@ -8,13 +8,12 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use anyhow::{Result, anyhow, bail, ensure};
-use clap::ValueEnum;
 use gen_core::spec::Op;
 use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
 
-use super::export::name;
 use super::layout::{DenseOrder, Format, Layout, Mapping};
 use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
 use crate::config::{Config, Range};
@@ -140,12 +139,12 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
     };
     let dense = match options.dense {
         Some(dense) => Some(dense),
-        None => said(tensors, HEADER_DENSE)?,
+        None => said(tensors, HEADER_DENSE, &DenseOrder::NAMES)?,
     };
     let in_layout = |layout| Format { layout, dense: dense.unwrap_or(Format::from(layout).dense) };
     let told = match options.layout {
         Some(layout) => Some((layout, Evidence::Told)),
-        None => said(tensors, HEADER_LAYOUT)?.map(|layout| (layout, Evidence::Header)),
+        None => said(tensors, HEADER_LAYOUT, &Layout::NAMES)?.map(|layout| (layout, Evidence::Header)),
     };
     let (layout, evidence) = match told {
         Some(told) => told,
@@ -159,14 +158,14 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
             Layout::Oihw => Layout::Hwio,
         };
         let fits = read(in_layout(other))?.2.is_empty();
-        let hint = if fits { format!("\nEverything fits with the layout {}.", name(other)) } else { String::new() };
+        let hint = if fits { format!("\nEverything fits with the layout {}.", other) } else { String::new() };
         bail!(
             "{} does not fit the generator \"{}\" (layout {}{}, dense {}):\n  {}{hint}",
             tensors.source,
             config.name,
-            name(layout),
+            layout,
             if evidence == Evidence::Header { " as its header says" } else { "" },
-            name(format.dense),
+            format.dense,
             problems.join("\n  ")
         );
     }
@@ -198,11 +197,10 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
     Ok(Imported { model, format, evidence, normalisations, check })
 }
 
-/// What the header of the file says under this name.
-fn said<T: ValueEnum>(tensors: &Tensors, key: &str) -> Result<Option<T>> {
+/// What the header of the file says under this name, one of `known`.
+fn said<T: FromStr>(tensors: &Tensors, key: &str, known: &[&str]) -> Result<Option<T>> {
     let read = |value: &String| {
-        T::from_str(value, false).map_err(|_| {
-            let known: Vec<_> = T::value_variants().iter().map(|v| name(v.clone())).collect();
+        value.parse().map_err(|_| {
             anyhow!(
                 "{}: its header says {key} \"{value}\", which is none of {}; say which it is with --{key}",
                 tensors.source,
@@ -224,7 +222,7 @@ fn only_one(tensors: &Tensors, config: &Config, problems: impl Fn(Layout) -> Res
             // The list of the closer one; both where none is.
             let fewest = hwio.len().min(oihw.len());
             let lists: Vec<_> = (read.iter().filter(|(_, problems)| problems.len() == fewest))
-                .map(|(layout, problems)| format!("with --layout {}:\n  {}", name(*layout), problems.join("\n  ")))
+                .map(|(layout, problems)| format!("with --layout {layout}:\n  {}", problems.join("\n  ")))
                 .collect();
             bail!(
                 "{} does not fit the generator \"{}\" in any layout, and its header names none. What does not \

@@ -10,15 +10,13 @@
 //! transposed convolution.
 
 use std::fmt;
+use std::str::FromStr;
 
-use clap::ValueEnum;
 use gen_core::spec::{Geometry, Op, Shape};
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::export::name;
-
 /// Order of the axes of kernels and pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// Keras, TensorFlow: height, width, in, out; pictures NHWC
     Hwio,
@@ -27,13 +25,70 @@ pub enum Layout {
 }
 
 /// Order in which a dense layer counts the values of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenseOrder {
     /// Height, width, channel: reshaped to NHWC
     Hwc,
     /// Channel, height, width: reshaped to NCHW
     Chw,
 }
+
+impl Layout {
+    /// Both, as [`FromStr`] reads them.
+    pub const NAMES: [&str; 2] = ["hwio", "oihw"];
+}
+
+impl FromStr for Layout {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "hwio" => Ok(Self::Hwio),
+            "oihw" => Ok(Self::Oihw),
+            _ => Err(UnknownName(Self::NAMES)),
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hwio => "hwio",
+            Self::Oihw => "oihw",
+        })
+    }
+}
+
+impl DenseOrder {
+    /// Both, as [`FromStr`] reads them.
+    pub const NAMES: [&str; 2] = ["hwc", "chw"];
+}
+
+impl FromStr for DenseOrder {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "hwc" => Ok(Self::Hwc),
+            "chw" => Ok(Self::Chw),
+            _ => Err(UnknownName(Self::NAMES)),
+        }
+    }
+}
+
+impl fmt::Display for DenseOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hwc => "hwc",
+            Self::Chw => "chw",
+        })
+    }
+}
+
+/// A name that is none of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it has to be one of {}", .0.join(", "))]
+pub struct UnknownName([&'static str; 2]);
 
 /// How a file keeps its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +112,7 @@ impl From<Layout> for Format {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, dense {}", name(self.layout), name(self.dense))
+        write!(f, "{}, dense {}", self.layout, self.dense)
     }
 }
 

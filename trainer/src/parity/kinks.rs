@@ -13,19 +13,19 @@
 use gen_core::Activation;
 
 use crate::nn::Network;
-use crate::train::Sweep;
+use crate::train::ForwardPass;
 
 /// How near 0 a unit must be, in shares of its map's largest value: twice what
 /// float32 was seen to be off by.
 const NEAR: f32 = 2e-6;
 /// Most units that are tried for a player.
-pub const MOST: usize = 200;
+pub const MAX_UNITS: usize = 200;
 
 /// One value that came out of a leaky ReLU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
     /// The pass it came out of.
-    pub sweep: Sweep,
+    pub pass: ForwardPass,
     /// Index of its layer.
     pub layer: usize,
     /// Where it is in the layer's output.
@@ -35,7 +35,7 @@ pub struct Unit {
 }
 
 /// The units of a pass that are nearly 0.
-pub fn near(sweep: Sweep, network: &Network) -> Vec<Unit> {
+pub fn near(pass: ForwardPass, network: &Network) -> Vec<Unit> {
     let mut units = Vec::new();
     for (layer, block) in network.blocks().iter().enumerate() {
         let Activation::LeakyRelu(slope) = block.spec().layer.activation else { continue };
@@ -44,7 +44,7 @@ pub fn near(sweep: Sweep, network: &Network) -> Vec<Unit> {
         for ((picture, value), &y) in map.indexed_iter() {
             let size = if y > 0.0 { y } else { -y / slope } / largest;
             if size < NEAR {
-                units.push(Unit { sweep, layer, at: [picture, value], size });
+                units.push(Unit { pass, layer, at: [picture, value], size });
             }
         }
     }
@@ -52,8 +52,8 @@ pub fn near(sweep: Sweep, network: &Network) -> Vec<Unit> {
 }
 
 /// Puts those of the units that came out of this pass on the other side of 0.
-pub fn flip(sweep: Sweep, network: &mut Network, units: &[Unit]) {
-    for unit in units.iter().filter(|unit| unit.sweep == sweep) {
+pub fn flip(pass: ForwardPass, network: &mut Network, units: &[Unit]) {
+    for unit in units.iter().filter(|unit| unit.pass == pass) {
         let y = &mut network.activation_mut(unit.layer)[unit.at];
         *y = if *y > 0.0 { -f32::MIN_POSITIVE } else { f32::MIN_POSITIVE };
     }

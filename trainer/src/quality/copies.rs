@@ -1,4 +1,4 @@
-//! Were pictures learnt by heart?
+//! Did the generator memorise training pictures?
 //!
 //! A copy is nearer to one training picture than to any other, by far. A picture that
 //! merely has little detail is near to many. So what counts is the distance to the
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NEIGHBOURHOOD, distinct, even_places};
 use crate::nearest::{Neighbour, nearest_few};
+use crate::numbers::median;
 
 /// The neighbour that the nearest one is compared with. More than the second: data
 /// sets hold pictures twice, and a copy of such a one has two that are very near.
@@ -25,10 +26,12 @@ const NORMAL: usize = 500;
 pub struct Copies {
     /// About the share of the pictures that are copied: 0 nothing, 1 everything. Up to
     /// 0.1 either way is noise.
-    pub copied: f64,
+    #[serde(alias = "copied")]
+    pub memorised_fraction: f64,
     /// Median distance to the nearest training picture, over that between real ones.
     /// Pictures with little detail have less than 1, noise has more.
-    pub nearness: f64,
+    #[serde(alias = "nearness")]
+    pub nn_distance_ratio: f64,
     /// Smallest distance of any picture to a training picture: root mean square
     /// difference per value, 0 … 1. 0 is the same picture, or its mirror image.
     pub nearest: f32,
@@ -74,8 +77,8 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
         |lists: &[Vec<Neighbour>]| lists.iter().filter_map(|l| Some(l.first()?.distance)).collect::<Vec<_>>();
     let (of_pictures, of_reals) = (distances(&found), distances(&among));
     let copies = Copies {
-        copied: (share - EXCEPTIONAL) / (1.0 - EXCEPTIONAL),
-        nearness: f64::from(median(of_pictures.clone())) / f64::from(median(of_reals)).max(1e-6),
+        memorised_fraction: (share - EXCEPTIONAL) / (1.0 - EXCEPTIONAL),
+        nn_distance_ratio: median(of_pictures.iter().copied()) / median(of_reals).max(1e-6),
         nearest: of_pictures.iter().copied().fold(f32::INFINITY, f32::min),
     };
     Some((copies, found.into_iter().filter_map(|list| list.into_iter().next()).collect()))
@@ -85,11 +88,6 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
 fn ratio(list: &[Neighbour]) -> Option<f32> {
     let (first, last) = (list.first()?, list.last()?);
     Some(if last.distance > 0.0 { first.distance / last.distance } else { 1.0 })
-}
-
-fn median(mut values: Vec<f32>) -> f32 {
-    let middle = values.len() / 2;
-    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
 }
 
 #[cfg(test)]
@@ -103,17 +101,17 @@ mod tests {
     fn copies_are_found_and_others_are_not() {
         let training = blobs(1, 400, 16);
         let (fresh, neighbours) = find(blobs(2, 300, 16).view(), training.view()).unwrap();
-        assert!(fresh.copied.abs() < 0.12 && (fresh.nearness - 1.0).abs() < 0.2, "{fresh:?}");
+        assert!(fresh.memorised_fraction.abs() < 0.12 && (fresh.nn_distance_ratio - 1.0).abs() < 0.2, "{fresh:?}");
         assert_eq!(neighbours.len(), 300);
 
         // Mirrored and slightly changed.
         let copied = training.slice(s![..100, .., ..;-1, ..]).mapv(|v| v.saturating_add(2));
         let (all, neighbours) = find(copied.view(), training.view()).unwrap();
-        assert!(all.copied > 0.95 && all.nearest < 0.02 && all.nearness < 0.3, "{all:?}");
+        assert!(all.memorised_fraction > 0.95 && all.nearest < 0.02 && all.nn_distance_ratio < 0.3, "{all:?}");
         assert!(neighbours.iter().enumerate().all(|(i, n)| n.index == i && n.mirrored));
         let half = concatenate![Axis(0), copied, blobs(2, 100, 16)];
         let (half, _) = find(half.view(), training.view()).unwrap();
-        assert!((half.copied - 0.5).abs() < 0.1, "{half:?}");
+        assert!((half.memorised_fraction - 0.5).abs() < 0.1, "{half:?}");
     }
 
     #[test]
@@ -134,7 +132,7 @@ mod tests {
         let mean = |n: usize, c: usize| others.slice(s![n, .., .., c]).mapv(u32::from).sum() / 256;
         let plain = Array4::from_shape_fn((200, 16, 16, 3), |(n, _, _, c)| mean(n, c) as u8);
         let (plain, _) = find(plain.view(), training.view()).unwrap();
-        assert!(plain.copied < 0.2, "{plain:?}");
+        assert!(plain.memorised_fraction < 0.2, "{plain:?}");
     }
 
     #[test]

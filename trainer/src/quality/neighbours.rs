@@ -6,6 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use crate::nn::gemm::gemm;
+use crate::numbers::median;
 
 /// Neighbours that a neighbourhood holds; fewer in a very small set.
 pub const K: usize = 5;
@@ -30,7 +31,7 @@ pub struct Figures {
     /// Share of the real neighbourhoods that hold another vector.
     pub coverage: f64,
     /// Median distance to the nearest in the same set, over that of as many real vectors.
-    pub apart: f64,
+    pub diversity_ratio: f64,
 }
 
 impl Neighbours {
@@ -73,7 +74,7 @@ impl Neighbours {
             recall: share(recalled, n),
             density: share(inside, m) / k as f64,
             coverage: share(covered, n),
-            apart: apart / real_apart.max(1e-6),
+            diversity_ratio: apart / real_apart.max(1e-6),
         }
     }
 }
@@ -105,9 +106,7 @@ fn median_nearest(among: &ArrayView2<'_, f32>) -> f64 {
         let others = row.iter().enumerate().filter(|&(j, _)| j != i);
         f64::from(others.map(|(_, &square)| square).fold(f32::INFINITY, f32::min)).sqrt()
     };
-    let mut all: Vec<f64> = among.rows().into_iter().enumerate().map(nearest).collect();
-    let middle = all.len() / 2;
-    if all.is_empty() { 0.0 } else { *all.select_nth_unstable_by(middle, f64::total_cmp).1 }
+    median(among.rows().into_iter().enumerate().map(nearest))
 }
 
 #[cfg(test)]
@@ -126,11 +125,11 @@ mod tests {
         let real = Neighbours::new(cloud(400, 0.0, 1.0, 1));
         let alike = real.compare(cloud(400, 0.0, 1.0, 2).view());
         assert!(alike.precision > 0.85 && alike.recall > 0.85 && alike.coverage > 0.9, "{alike:?}");
-        assert!((alike.density - 1.0).abs() < 0.15 && (alike.apart - 1.0).abs() < 0.1, "{alike:?}");
+        assert!((alike.density - 1.0).abs() < 0.15 && (alike.diversity_ratio - 1.0).abs() < 0.1, "{alike:?}");
         // All right, but little of it.
         let narrow = real.compare(cloud(400, 0.0, 0.3, 3).view());
         assert!(narrow.precision > 0.95 && narrow.recall < 0.2 && narrow.coverage < 0.3, "{narrow:?}");
-        assert!(narrow.apart < 0.4, "{narrow:?}");
+        assert!(narrow.diversity_ratio < 0.4, "{narrow:?}");
         let far = real.compare(cloud(400, 9.0, 1.0, 4).view());
         assert_eq!((far.precision, far.recall, far.density, far.coverage), (0.0, 0.0, 0.0, 0.0));
         // Wide ones reach everything, but not the other way round.
@@ -142,6 +141,9 @@ mod tests {
     fn very_small_sets_have_smaller_neighbourhoods() {
         let real = Neighbours::new(cloud(3, 0.0, 1.0, 1));
         let figures = real.compare(cloud(2, 0.0, 1.0, 2).view());
-        assert!([figures.precision, figures.recall, figures.apart].iter().all(|v| v.is_finite()), "{figures:?}");
+        assert!(
+            [figures.precision, figures.recall, figures.diversity_ratio].iter().all(|v| v.is_finite()),
+            "{figures:?}"
+        );
     }
 }

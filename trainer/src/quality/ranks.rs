@@ -9,7 +9,7 @@ use super::Scores;
 use super::table::Row;
 
 /// Fewest sets that have an order worth comparing.
-const FEWEST: usize = 3;
+const MIN_SETS: usize = 3;
 
 /// Spearman's rank correlation of every score with another measure, over some sets.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,14 +25,14 @@ pub struct Ranks {
 type Score = fn(&Scores) -> f64;
 
 const SCORES: [(&str, Score); 8] = [
-    ("headline", |s| s.headline),
+    ("quality_score", |s| s.quality_score),
     ("frechet", |s| s.frechet),
     ("swd, finest", |s| s.swd.first().copied().unwrap_or(f64::NAN)),
     ("precision", |s| s.precision),
     ("recall", |s| s.recall),
     ("coverage", |s| s.coverage),
     ("diversity", |s| s.diversity),
-    ("apart", |s| s.apart),
+    ("diversity_ratio", |s| s.diversity_ratio),
 ];
 
 /// Reads lines of JSON such as `{"samples": "a.npy", "fdrich_test": 41.5}`: the number called `by` of each set.
@@ -60,8 +60,8 @@ impl Ranks {
         let file = |row: &Row| row.name.rsplit('/').next().unwrap_or_default().to_owned();
         let known: Vec<_> = rows.iter().filter_map(|row| Some((&row.scores, *others.get(&file(row))?))).collect();
         ensure!(
-            known.len() >= FEWEST,
-            "only {} of the sets have a number in the other measure's file, by their file names; {FEWEST} are needed",
+            known.len() >= MIN_SETS,
+            "only {} of the sets have a number in the other measure's file, by their file names; {MIN_SETS} are needed",
             known.len()
         );
         let other: Vec<f64> = known.iter().map(|(_, other)| *other).collect();

@@ -27,7 +27,7 @@ const DIRECTIONS: usize = 128;
 /// Points at which the two distributions along a direction are compared.
 const POINTS: usize = 1024;
 /// Pictures of a set that are looked at.
-const MOST: usize = 2000;
+const MAX_PICTURES: usize = 2000;
 const SEED: u64 = 0x0000_511C_ED5E;
 
 /// The real pictures' patches.
@@ -73,7 +73,7 @@ impl Sliced {
 
 /// The patches of every level, `[patches, (y, x, channel)]`.
 fn patches(pictures: ArrayView4<'_, u8>) -> Vec<Array2<f32>> {
-    let pictures = evenly(pictures, MOST);
+    let pictures = evenly(pictures, MAX_PICTURES);
     let (n, side, ..) = pictures.dim();
     let sides: Vec<usize> =
         std::iter::successors(Some(side), |side| Some(side.div_ceil(2)).filter(|&half| half >= LEAST_SIDE)).collect();

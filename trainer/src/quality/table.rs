@@ -14,7 +14,7 @@ pub struct Row {
     pub name: String,
     /// How it compares with the real pictures.
     pub scores: Scores,
-    /// What was learnt by heart, if there are enough training pictures to tell.
+    /// What was memorised, if there are enough training pictures to tell.
     pub copies: Option<Copies>,
 }
 
@@ -24,9 +24,10 @@ pub struct Table(pub Vec<Row>);
 
 /// What the columns mean, for below the table.
 pub const LEGEND: &str = "\
-quality, frechet, swd: distances, 0 is best (swd on each level, finest first); real frogs have a quality of 7. precision, recall, density,
-coverage: higher is better. diversity, apart: 1 is like real pictures. copied: share learnt by heart, up to 0.1 is
-noise. nearest: distance of the picture that is most like a training picture, 0 is the same";
+quality score, frechet, swd: distances, 0 is best (swd on each level, finest first); real frogs have a quality score of
+7. precision, recall, density, coverage: higher is better. diversity (of all pictures), div. ratio (distance of each
+picture to the one most like it): 1 is like real pictures. memorised: fraction of the pictures that are copies of training
+pictures, up to 0.1 is noise. nearest: smallest distance of a picture to a training picture, 0 is the same";
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,18 +36,22 @@ impl fmt::Display for Table {
         let swd = 6 * levels.max(1);
         write!(
             f,
-            "{:width$}  pictures   quality  frechet  {:>swd$}  precision  recall  density",
+            "{:width$}  pictures  quality score  frechet  {:>swd$}  precision  recall  density",
             "pictures of", "swd"
         )?;
-        write!(f, "  coverage  diversity  apart  copied  nearest")?;
+        write!(f, "  coverage  diversity  div. ratio  memorised  nearest")?;
         for Row { name, scores: s, copies } in &self.0 {
             let levels: String = s.swd.iter().map(|d| format!("{d:>6.0}")).collect();
-            write!(f, "\n{name:width$}  {:>8}  {:>8.2}  {:>7.2}  {levels:>swd$}", s.pictures, s.headline, s.frechet)?;
+            write!(
+                f,
+                "\n{name:width$}  {:>8}  {:>13.2}  {:>7.2}  {levels:>swd$}",
+                s.pictures, s.quality_score, s.frechet
+            )?;
             write!(f, "  {:>9.3}  {:>6.3}  {:>7.3}  {:>8.3}", s.precision, s.recall, s.density, s.coverage)?;
-            write!(f, "  {:>9.3}  {:>5.3}", s.diversity, s.apart)?;
+            write!(f, "  {:>9.3}  {:>10.3}", s.diversity, s.diversity_ratio)?;
             match copies {
-                Some(copies) => write!(f, "  {:>6.2}  {:>7.3}", copies.copied, copies.nearest)?,
-                None => write!(f, "  {:>6}  {:>7}", "?", "?")?,
+                Some(copies) => write!(f, "  {:>9.2}  {:>7.3}", copies.memorised_fraction, copies.nearest)?,
+                None => write!(f, "  {:>9}  {:>7}", "?", "?")?,
             }
         }
         Ok(())

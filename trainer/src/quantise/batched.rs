@@ -82,25 +82,25 @@ impl Batched {
 
 /// What a sum of products becomes: numbers of one output channel, in f64.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
+pub(super) struct Requantiser {
     pub positive: f64,
     pub negative: f64,
     /// Least and greatest step that is kept.
-    pub ends: (f64, f64),
+    pub clamp: (f64, f64),
 }
 
-impl Rule {
+impl Requantiser {
     /// One for each output channel.
     pub fn of(layer: &QuantLayer, is_last: bool) -> Vec<Self> {
         let zero = f64::from(layer.zero_point);
-        let ends = if is_last { (f64::NEG_INFINITY, f64::INFINITY) } else { (-128.0 - zero, 127.0 - zero) };
+        let clamp = if is_last { (f64::NEG_INFINITY, f64::INFINITY) } else { (-128.0 - zero, 127.0 - zero) };
         let unit = 2f64.powi(-32);
-        let rule = |r: &quant::Multiplier| Self {
+        let requantiser = |r: &quant::Multiplier| Self {
             positive: f64::from(r.positive) * unit,
             negative: f64::from(r.negative) * unit,
-            ends,
+            clamp,
         };
-        layer.requants.iter().map(rule).collect()
+        layer.requants.iter().map(requantiser).collect()
     }
 
     /// Steps by which one step of the accumulator moves the output.
@@ -110,19 +110,19 @@ impl Rule {
 }
 
 fn requantise(layer: &QuantLayer, is_last: bool, sums: ArrayView2<'_, f32>, mut steps: ArrayViewMut2<'_, f32>) {
-    let rules = Rule::of(layer, is_last);
+    let requantisers = Requantiser::of(layer, is_last);
     let biases: Vec<f64> = layer.biases.iter().map(|&b| f64::from(b)).collect();
     let lane = lane_len(sums.nrows());
     let lanes = steps.axis_chunks_iter_mut(Axis(0), lane).into_par_iter().zip(sums.axis_chunks_iter(Axis(0), lane));
     lanes.for_each(|(mut steps, sums)| {
         for (mut steps, sums) in steps.rows_mut().into_iter().zip(sums.rows()) {
             // Both repeat over the output in its own order.
-            let numbers = rules.iter().cycle().zip(biases.iter().cycle());
-            for ((step, &sum), (rule, bias)) in steps.iter_mut().zip(sums).zip(numbers) {
+            let numbers = requantisers.iter().cycle().zip(biases.iter().cycle());
+            for ((step, &sum), (requantiser, bias)) in steps.iter_mut().zip(sums).zip(numbers) {
                 let acc = f64::from(sum) + bias;
                 // Exact, see `gen_core::quant`: the product stays below 2⁵².
-                let n = (acc * rule.slope(acc) + 0.5).floor();
-                *step = n.clamp(rule.ends.0, rule.ends.1) as f32;
+                let n = (acc * requantiser.slope(acc) + 0.5).floor();
+                *step = n.clamp(requantiser.clamp.0, requantiser.clamp.1) as f32;
             }
         }
     });

@@ -19,8 +19,9 @@ use gen_core::spec::{Activation, WeightTransform};
 use ndarray::{Array2, ArrayView2};
 
 use super::equalise::{POWER, equalise};
-use super::fold::{FloatLayer, FloatModel, affordable, latents};
+use super::fold::{FloatLayer, FloatModel};
 use super::model::{QuantLayer, QuantModel};
+use crate::latents::{latents, sample_budget};
 
 /// Latents on which the ranges are measured; fewer for a large generator.
 const CALIBRATED: u32 = 512;
@@ -66,7 +67,7 @@ impl Default for Choices {
 /// # Errors
 /// As [`quantise`].
 pub fn calibrate_with(mut model: FloatModel, choices: Choices) -> Result<(FloatModel, QuantModel)> {
-    let count = affordable(model.macs(), CALIBRATED);
+    let count = sample_budget(model.macs(), CALIBRATED);
     let latents = latents(0x5000_0000, count, model.latent);
     let mut maps = model.activations(latents.view());
     for (i, map) in maps.iter_mut().enumerate() {

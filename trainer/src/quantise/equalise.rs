@@ -21,7 +21,7 @@ use crate::nn::activation;
 pub const POWER: f32 = 0.625;
 
 /// Largest factor: a channel that would need more is all but dead.
-const MOST: f32 = 64.0;
+const MAX_CHANNEL_SCALE: f32 = 64.0;
 
 /// Equalises the channels that layer `i` writes and the next layer reads, and scales
 /// `map`, the outputs of layer `i`, `[N, values]`, with them. The last layer, whose
@@ -39,7 +39,7 @@ pub fn equalise(model: &mut FloatModel, i: usize, map: &mut Array2<f32>, power: 
         }
     }
     let furthest = reach.iter().copied().fold(0f32, f32::max);
-    let factor = |&r: &f32| if r > 0.0 { (furthest / r).powf(power).min(MOST) } else { 1.0 };
+    let factor = |&r: &f32| if r > 0.0 { (furthest / r).powf(power).min(MAX_CHANNEL_SCALE) } else { 1.0 };
     let factors: Vec<f32> = reach.iter().map(factor).collect();
 
     // In every layout the output channel varies fastest along a row.
@@ -63,7 +63,7 @@ fn input_channel(row: usize, geometry: &Geometry) -> usize {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::quantise::fold::latents;
+    use crate::latents::latents;
     use crate::train::Trainer;
 
     #[test]

@@ -14,20 +14,20 @@ use log::info;
 use ndarray::{Array2, ArrayView2, Zip};
 
 use super::calibrate::calibrate;
-use super::fold::{FloatModel, affordable, latents};
+use super::fold::FloatModel;
 use super::model::QuantModel;
 use super::student::Student;
 use crate::config::Range;
 use crate::config::finetune::{BATCH, check};
+use crate::latents::{latent_batch, latents, sample_budget};
 use crate::nn::init;
 use crate::nn::optim::{Moments, Optimiser};
-use crate::train::latent_batch;
 
 /// Latents on which students are compared: never those of training, and not those on
 /// which the result is measured. Fewer for a large generator.
 const HELD_OUT: u32 = 256;
 /// How often students are compared.
-const EXAMS: u64 = 12;
+const VALIDATIONS: u64 = 12;
 /// Time between two lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -35,7 +35,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// [`student`](super::student); a third and three times as much give the same to 0.1 dB.
 const WEIGHTS: f32 = 0.006;
 const BIASES: f32 = 0.006;
-const GAINS: f32 = 1e-4;
+const LOG_SCALES: f32 = 1e-4;
 
 /// A model, and what fine-tuning did for it.
 #[derive(Debug, Clone)]
@@ -126,22 +126,22 @@ pub fn quantise_tuned_until(
     if steps == 0 {
         return Ok(Tuned { model: start, steps, asked: steps, psnr: None });
     }
-    let exam = Exam::new(float);
+    let validation = Validation::new(float);
     let mut best = start.clone();
     let mut student = Student::new(&equalised, start);
     // Not yet refreshed, it is the model that it was given.
-    let before = exam.psnr(&mut student);
+    let before = validation.psnr(&mut student);
     let mut most = before;
     let mut adam = Adam::new(&student);
     let started = Instant::now();
     let mut done = 0;
     for step in 0..steps {
-        student.refresh();
+        student.quantise_params();
         learn(float, &mut student, step)?;
         adam.step(&mut student, step, steps);
-        if (step + 1) * EXAMS / steps > step * EXAMS / steps {
-            student.refresh();
-            let psnr = exam.psnr(&mut student);
+        if (step + 1) * VALIDATIONS / steps > step * VALIDATIONS / steps {
+            student.quantise_params();
+            let psnr = validation.psnr(&mut student);
             // A model that cannot be packed is none.
             if psnr > most && student.integers.to_blob().is_ok() {
                 most = psnr;
@@ -172,7 +172,7 @@ fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
     });
     student.backward(steps.view(), d);
     let numbers = &student.gradients;
-    let all = numbers.weights.iter().chain(&numbers.biases).chain(&numbers.gains);
+    let all = numbers.weights.iter().chain(&numbers.biases).chain(&numbers.log_scales);
     ensure!(all.fold(0.0f32, |sum, g| sum + g.abs()).is_finite(), "fine-tuning: a gradient is not a number");
     Ok(())
 }
@@ -188,15 +188,15 @@ fn levels(float: &FloatModel, latents: ArrayView2<'_, f32>) -> Array2<f32> {
 }
 
 /// What students are compared on.
-struct Exam {
+struct Validation {
     latents: Array2<f32>,
     /// The teacher's pixels.
     expected: Array2<f32>,
 }
 
-impl Exam {
+impl Validation {
     fn new(float: &FloatModel) -> Self {
-        let count = affordable(float.macs(), HELD_OUT);
+        let count = sample_budget(float.macs(), HELD_OUT);
         let batch = latents(0x5800_0000, count, float.latent);
         let expected = levels(float, batch.view()).mapv(|level| (level + 0.5).floor());
         Self { latents: batch / Latent::SCALE, expected }
@@ -223,9 +223,9 @@ impl Adam {
     fn new(student: &Student) -> Self {
         // Few steps: the second moments must forget sooner than in 1,000.
         let rule = |lr| Optimiser::Adam { lr, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
-        let rules = [rule(WEIGHTS), rule(BIASES), rule(GAINS)];
+        let rules = [rule(WEIGHTS), rule(BIASES), rule(LOG_SCALES)];
         let params = &student.params;
-        let lengths = [params.weights.len(), params.biases.len(), params.gains.len()];
+        let lengths = [params.weights.len(), params.biases.len(), params.log_scales.len()];
         Self { moments: std::array::from_fn(|i| rules[i].moments(lengths[i])), rules }
     }
 
@@ -235,7 +235,7 @@ impl Adam {
         let all = [
             (&mut params.weights, &gradients.weights),
             (&mut params.biases, &gradients.biases),
-            (&mut params.gains, &gradients.gains),
+            (&mut params.log_scales, &gradients.log_scales),
         ];
         for ((rule, moments), (params, gradients)) in self.rules.iter().zip(&mut self.moments).zip(all) {
             rule.step(factor, params, gradients, moments);

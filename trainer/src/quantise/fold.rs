@@ -1,15 +1,15 @@
 //! A generator for use: batch normalisation folded into weights and biases.
 
 use anyhow::{Result, ensure};
-use gen_core::Latent;
 use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 
 use crate::config::{Config, Range};
+use crate::latents::latents;
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::linear::{Kernels, Linear, weight_dim};
 use crate::nn::{Dropout, Network};
-use crate::train::latent_batch;
+use crate::pixels::to_pixel;
 
 /// Latents over which the statistics of normalised layers are measured, at the most and at the least.
 const MEASURED: u32 = 1024;
@@ -21,19 +21,8 @@ const MEASURED_BYTES: u64 = 1 << 30;
 /// Bytes that the maps of pictures may take which are drawn at the same time.
 const DRAWN_BYTES: usize = 1 << 28;
 
-/// Numbers of the latents used to measure, to calibrate and to compare: far from
-/// those that people ask for, and not the same for any two purposes.
-pub fn latents(first: u32, count: u32, len: usize) -> Array2<f32> {
-    latent_batch((first..first + count).map(|seed| Latent::from_seed(seed, len)), len)
-}
-
-/// How many pictures a generator of this size should draw for a purpose that would
-/// like `most`: large ones are too slow for that, and 8 still say something.
-pub fn affordable(macs: u64, most: u32) -> u32 {
-    // About a second of two cores.
-    let count = (1 << 34) / macs.max(1);
-    u32::try_from(count).unwrap_or(u32::MAX).clamp(8.min(most), most)
-}
+/// Pictures that are drawn at the same time at most.
+const DRAWN_AT_MOST: usize = 250;
 
 /// Latents over which this generator's statistics are measured.
 fn measured(network: &Network) -> u32 {
@@ -169,8 +158,8 @@ impl FloatModel {
         output.into_shape_with_order(dim).expect("the output has the generator's shape")
     }
 
-    /// Pictures of latents, `[N, side, side, 3]`. They are drawn some at a time, so that all their maps
-    /// never take more than 256 MiB, or those of one picture.
+    /// Pictures of latents, `[N, side, side, 3]`. At most 250 are drawn at a time, and fewer where their
+    /// maps would take more than 256 MiB.
     pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
         let shape = self.layers.last().expect("a generator has layers").geometry.output;
         let mut pixels = Vec::with_capacity(latents.nrows() * shape.len());
@@ -184,7 +173,7 @@ impl FloatModel {
     /// Pictures whose maps [`DRAWN_BYTES`] have room for.
     fn drawn_at_once(&self) -> usize {
         let maps: usize = self.layers.iter().map(|layer| layer.geometry.output.len()).sum();
-        (DRAWN_BYTES / (maps * size_of::<f32>()).max(1)).max(1)
+        (DRAWN_BYTES / (maps * size_of::<f32>()).max(1)).clamp(1, DRAWN_AT_MOST)
     }
 }
 
@@ -199,22 +188,14 @@ impl FloatLayer {
     }
 }
 
-/// A network's value as a pixel; values outside the range are clamped.
-pub fn to_pixel(value: f32, range: Range) -> u8 {
-    let scaled = match range {
-        Range::Symmetric => (value + 1.0) * 127.5,
-        Range::Unit => value * 255.0,
-    };
-    (scaled + 0.5).clamp(0.0, 255.0) as u8
-}
-
 #[cfg(test)]
 mod tests {
-    use gen_core::Model;
     use gen_core::aligned;
+    use gen_core::{Latent, Model};
 
     use super::*;
-    use crate::quantise::draw::{draw, likeness};
+    use crate::quantise::compare::likeness;
+    use crate::quantise::draw::draw;
     use crate::quantise::{quantise, verify};
     use crate::train::Trainer;
 

@@ -9,7 +9,7 @@ use crate::cost::Core;
 
 /// What a user asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Wish {
+pub enum PackingPolicy {
     /// The smallest file.
     #[default]
     Small,
@@ -26,7 +26,7 @@ pub enum Wish {
 /// # Errors
 /// When a named layer does not exist or has no fast form, or when even the smallest
 /// file is larger than allowed.
-pub fn choose(model: &mut QuantModel, wish: &Wish, core: Core) -> Result<()> {
+pub fn choose(model: &mut QuantModel, policy: &PackingPolicy, core: Core) -> Result<()> {
     let count = model.layers.len();
     for layer in &mut model.layers {
         layer.form = WeightTransform::None;
@@ -34,10 +34,10 @@ pub fn choose(model: &mut QuantModel, wish: &Wish, core: Core) -> Result<()> {
     let gains: Vec<_> = (0..count)
         .map(|i| model.has_form(i, WeightTransform::Winograd).then(|| gain(&model.layers[i], core)))
         .collect();
-    let fast: Vec<bool> = match wish {
-        Wish::Small => vec![false; count],
-        Wish::Fast => gains.iter().map(|g| g.is_some_and(|g| g.instructions > 0)).collect(),
-        Wish::Layers(layers) => {
+    let fast: Vec<bool> = match policy {
+        PackingPolicy::Small => vec![false; count],
+        PackingPolicy::Fast => gains.iter().map(|g| g.is_some_and(|g| g.instructions > 0)).collect(),
+        PackingPolicy::Layers(layers) => {
             for &layer in layers {
                 ensure!(layer < count, "there is no layer {layer}: they are 0 to {}", count - 1);
                 ensure!(
@@ -52,7 +52,7 @@ pub fn choose(model: &mut QuantModel, wish: &Wish, core: Core) -> Result<()> {
             }
             (0..count).map(|layer| layers.contains(&layer)).collect()
         }
-        Wish::Flash(budget) => {
+        PackingPolicy::Flash(budget) => {
             let small = model.to_blob()?.len();
             ensure!(
                 small <= *budget,

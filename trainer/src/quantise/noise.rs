@@ -14,9 +14,11 @@ use gen_core::{Engine, Latent, Model, Shape};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::draw::{Likeness, are_alike, likeness};
-use super::fold::{FloatModel, affordable, latents, to_pixel};
+use super::compare::{Likeness, are_alike, likeness};
+use super::fold::FloatModel;
 use crate::config::Range;
+use crate::latents::{latents, sample_budget};
+use crate::pixels::to_pixel;
 
 /// Latents that are compared; fewer for a large generator.
 const COMPARED: u32 = 128;
@@ -54,7 +56,7 @@ pub struct LayerNoise {
 /// When the two do not have the same layers.
 pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
     // Each layer of the float generator is computed twice.
-    let count = affordable(2 * float.macs(), COMPARED);
+    let count = sample_budget(2 * float.macs(), COMPARED);
     let shapes = || model.layers().iter().map(|l| l.geometry);
     ensure!(
         float.latent == model.latent_len() && shapes().eq(float.layers.iter().map(|l| l.geometry)),

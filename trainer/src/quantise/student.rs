@@ -10,11 +10,10 @@
 //! |---|---|---|
 //! | weight `w` | steps of the weight | `round(w)`, −127 … 127 |
 //! | bias `b`, one for each of [`QuantLayer::biases`] | steps of the output | `round(b / m)` steps of the accumulator |
-//! | gain `g`, one an output channel | logarithm | multiplier `m = m₀ · e^g` |
+//! | log scale `g`, one an output channel | logarithm | multiplier `m = m₀ · e^g` |
 //!
-//! with `n = m · (Σ w · q) + b`. A multiplier is the scale of its channel's weights, and,
-//! as nothing else says how large a step of a channel is, together with the next layer's
-//! also the scale of its activations: gains learn both (Esser et al. 2020, arXiv:1902.08153,
+//! with `n = m · (Σ w · q) + b`. A multiplier is the scale of its channel's weights and, together with those of the
+//! next layer, also the scale of its activations. So the log scales learn both (Esser et al. 2020, arXiv:1902.08153,
 //! learn them one by one).
 
 use gen_core::quant::Multiplier;
@@ -22,32 +21,32 @@ use gen_core::spec::Activation;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use super::batched::{Batched, Maps, Rule};
+use super::batched::{Batched, Maps, Requantiser};
 use super::fold::FloatModel;
 use super::model::{QuantLayer, QuantModel};
 use crate::nn::linear::{Kernels, Linear};
 use crate::nn::{activation, lane_len};
 
-/// Numbers of a kind for each layer, as one vector: parameters, or their gradients.
+/// The student's parameters, or their gradients: of each kind one vector over all layers.
 #[derive(Debug, Clone, Default)]
-pub struct Numbers {
+pub struct StudentParams {
     /// Of weights, in the order of [`QuantLayer::weights`].
     pub weights: Vec<f32>,
     /// Of biases.
     pub biases: Vec<f32>,
     /// Of the multipliers' logarithms.
-    pub gains: Vec<f32>,
+    pub log_scales: Vec<f32>,
 }
 
 /// A quantised generator in training.
 #[derive(Debug)]
 pub struct Student {
-    /// What the parameters stand for since the last [`refresh`](Self::refresh).
+    /// What the parameters stand for since the last [`quantise_params`](Self::quantise_params).
     pub integers: QuantModel,
     /// What is trained.
-    pub params: Numbers,
+    pub params: StudentParams,
     /// The gradients of the last [`backward`](Self::backward).
-    pub gradients: Numbers,
+    pub gradients: StudentParams,
     layers: Vec<Layer>,
     batched: Batched,
     maps: Vec<Maps>,
@@ -55,7 +54,7 @@ pub struct Student {
 
 #[derive(Debug)]
 struct Layer {
-    /// Where its numbers begin: weights, biases, gains.
+    /// Where its weights, biases and log scales begin.
     start: [usize; 3],
     /// Multipliers at a gain of 0, in steps of the output for one of the accumulator.
     multipliers: Vec<f64>,
@@ -70,10 +69,10 @@ impl Student {
     /// A student that begins as `model`, which was made from `float`. Weights begin at
     /// their values before rounding.
     pub fn new(float: &FloatModel, model: QuantModel) -> Self {
-        let mut params = Numbers::default();
+        let mut params = StudentParams::default();
         let mut layers = Vec::new();
         for (layer, exact) in model.layers.iter().zip(&float.layers) {
-            let start = [params.weights.len(), params.biases.len(), params.gains.len()];
+            let start = [params.weights.len(), params.biases.len(), params.log_scales.len()];
             let multipliers: Vec<f64> = layer.requants.iter().map(|r| f64::from(r.positive) / UNIT).collect();
             let channels = multipliers.len();
             // Steps of a channel's weights in one unit: least squares of the integers by the exact ones.
@@ -91,25 +90,25 @@ impl Student {
             }
             let biases = layer.biases.iter().enumerate().map(|(i, &b)| f64::from(b) * multipliers[i % channels]);
             params.biases.extend(biases.map(|b| b as f32));
-            params.gains.resize(start[2] + channels, 0.0);
+            params.log_scales.resize(start[2] + channels, 0.0);
             let slope = activation::slope(layer.spec.activation).map_or(1.0, f64::from);
             let backward = Linear::new(&layer.spec, layer.geometry, Kernels::default());
             layers.push(Layer { start, multipliers, slope, backward });
         }
-        let gradients = Numbers {
+        let gradients = StudentParams {
             weights: vec![0.0; params.weights.len()],
             biases: vec![0.0; params.biases.len()],
-            gains: vec![0.0; params.gains.len()],
+            log_scales: vec![0.0; params.log_scales.len()],
         };
         let (batched, maps) = (Batched::new(&model), vec![Maps::default(); model.layers.len()]);
         Self { integers: model, params, gradients, layers, batched, maps }
     }
 
     /// Rounds the parameters to the integers that they stand for.
-    pub fn refresh(&mut self) {
+    pub fn quantise_params(&mut self) {
         let params = &mut self.params;
         for (to, layer) in self.integers.layers.iter_mut().zip(&self.layers) {
-            let [weights, biases, gains] = layer.start;
+            let [weights, biases, log_scales] = layer.start;
             let weights = params.weights[weights..].iter_mut();
             for (to, w) in to.weights.iter_mut().zip(weights) {
                 // One that has left the range would not find back in reasonable time.
@@ -117,7 +116,7 @@ impl Student {
                 *to = w.round() as i8;
             }
             for (i, to) in to.requants.iter_mut().enumerate() {
-                let m = layer.multipliers[i] * f64::from(params.gains[gains + i]).exp() * UNIT;
+                let m = layer.multipliers[i] * f64::from(params.log_scales[log_scales + i]).exp() * UNIT;
                 // Saturates; what is too large is refused when the model is packed.
                 *to = Multiplier { positive: m.round() as i32, negative: (m * layer.slope).round() as i32 };
             }
@@ -152,10 +151,10 @@ impl Student {
         self.gradients.weights.fill(0.0);
         for i in (0..=last).rev() {
             let (layer, integers) = (&mut self.layers[i], &self.integers.layers[i]);
-            let [weights, biases, gains] = layer.start;
+            let [weights, biases, log_scales] = layer.start;
             let sums = through_requantisation(integers, i == last, self.maps[i].sums.view(), d.view_mut());
             to_f32(&sums.biases, &mut self.gradients.biases[biases..]);
-            to_f32(&sums.gains, &mut self.gradients.gains[gains..]);
+            to_f32(&sums.log_scales, &mut self.gradients.log_scales[log_scales..]);
             let values: Vec<f32> = integers.weights.iter().map(|&w| f32::from(w)).collect();
             let input = if i == 0 { latents } else { self.maps[i - 1].steps.view() };
             let mut dx = Array2::zeros(if i == 0 { (0, 0) } else { input.dim() });
@@ -179,10 +178,10 @@ fn through_pixels(activation: Activation, n: ArrayView2<'_, f32>, mut d: ArrayVi
     });
 }
 
-/// Gradients of a layer's biases and gains.
+/// Gradients of a layer's biases and log scales.
 struct Sums {
     biases: Vec<f64>,
-    gains: Vec<f64>,
+    log_scales: Vec<f64>,
 }
 
 /// Turns `d`, with respect to the steps of a layer's output, into that with respect to
@@ -193,38 +192,38 @@ fn through_requantisation(
     sums: ArrayView2<'_, f32>,
     mut d: ArrayViewMut2<'_, f32>,
 ) -> Sums {
-    let rules = Rule::of(layer, is_last);
-    let (channels, biases) = (rules.len(), layer.biases.len());
+    let requantisers = Requantiser::of(layer, is_last);
+    let (channels, biases) = (requantisers.len(), layer.biases.len());
     let lane = lane_len(sums.nrows());
     let lanes = d.axis_chunks_iter_mut(Axis(0), lane).into_par_iter().zip(sums.axis_chunks_iter(Axis(0), lane));
     let parts = lanes.map(|(mut d, sums)| {
-        let mut part = Sums { biases: vec![0.0; biases], gains: vec![0.0; channels] };
+        let mut part = Sums { biases: vec![0.0; biases], log_scales: vec![0.0; channels] };
         for (mut d, sums) in d.rows_mut().into_iter().zip(sums.rows()) {
             for (i, (d, &sum)) in d.iter_mut().zip(sums).enumerate() {
                 let (channel, bias) = (i % channels, i % biases);
-                let rule = &rules[channel];
+                let requantiser = &requantisers[channel];
                 let sum = f64::from(sum);
                 let acc = sum + f64::from(layer.biases[bias]);
-                let slope = rule.slope(acc);
+                let slope = requantiser.slope(acc);
                 let n = (acc * slope + 0.5).floor();
-                if n < rule.ends.0 || n > rule.ends.1 || slope == 0.0 {
+                if n < requantiser.clamp.0 || n > requantiser.clamp.1 || slope == 0.0 {
                     *d = 0.0;
                     continue;
                 }
                 let d_acc = f64::from(*d) * slope;
                 // n = (slope / positive) · (m · sum + b), and m's derivative by its logarithm is m.
-                part.biases[bias] += d_acc / rule.positive;
-                part.gains[channel] += d_acc * sum;
+                part.biases[bias] += d_acc / requantiser.positive;
+                part.log_scales[channel] += d_acc * sum;
                 *d = d_acc as f32;
             }
         }
         part
     });
     let parts: Vec<Sums> = parts.collect();
-    let mut total = Sums { biases: vec![0.0; biases], gains: vec![0.0; channels] };
+    let mut total = Sums { biases: vec![0.0; biases], log_scales: vec![0.0; channels] };
     for part in parts {
         total.biases.iter_mut().zip(part.biases).for_each(|(t, p)| *t += p);
-        total.gains.iter_mut().zip(part.gains).for_each(|(t, p)| *t += p);
+        total.log_scales.iter_mut().zip(part.log_scales).for_each(|(t, p)| *t += p);
     }
     total
 }
@@ -259,7 +258,7 @@ mod tests {
     fn it_begins_as_the_model_that_it_is_given() {
         let mut student = student();
         let model = student.integers.clone();
-        student.refresh();
+        student.quantise_params();
         for (ours, given) in student.integers.layers.iter().zip(&model.layers) {
             assert_eq!(ours.weights, given.weights);
             assert_eq!(ours.requants, given.requants);
@@ -277,9 +276,9 @@ mod tests {
         for (i, w) in student.params.weights.iter_mut().enumerate() {
             *w += ((i * 7919) % 7) as f32 - 3.0;
         }
-        student.params.gains.iter_mut().enumerate().for_each(|(i, g)| *g = 0.01 * (i % 5) as f32);
+        student.params.log_scales.iter_mut().enumerate().for_each(|(i, g)| *g = 0.01 * (i % 5) as f32);
         student.params.biases.iter_mut().enumerate().for_each(|(i, b)| *b += (i % 3) as f32);
-        student.refresh();
+        student.quantise_params();
         let simulation = Simulation::new(&student.integers).unwrap();
         student.integers.to_blob().unwrap();
         student.forward(batch(0..4, 32).view());
@@ -304,11 +303,11 @@ mod tests {
     #[test]
     fn gradients_point_the_way_that_the_pictures_go() {
         let mut student = student();
-        student.refresh();
+        student.quantise_params();
         let latents = batch(0..512, 32);
         // The loss is the sum of all arguments of the tanh, which every parameter moves smoothly.
         let loss = |student: &mut Student| -> f64 {
-            student.refresh();
+            student.quantise_params();
             student.forward(latents.view()).iter().map(|&n| f64::from(n)).sum()
         };
         let before = loss(&mut student);
@@ -321,12 +320,13 @@ mod tests {
         assert!(before.is_finite());
         for layer in 0..student.layers.len() {
             let [_, bias, gain] = student.layers[layer].start;
-            for (name, step, expected) in [("bias", 2.0, gradients.biases[bias]), ("gain", 0.05, gradients.gains[gain])]
+            for (name, step, expected) in
+                [("bias", 2.0, gradients.biases[bias]), ("gain", 0.05, gradients.log_scales[gain])]
             {
                 let mut moved = |by: f32| {
                     let place = match name {
                         "bias" => &mut student.params.biases[bias],
-                        _ => &mut student.params.gains[gain],
+                        _ => &mut student.params.log_scales[gain],
                     };
                     *place += by;
                     loss(&mut student)

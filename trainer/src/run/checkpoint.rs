@@ -5,18 +5,17 @@
 //! | 0–3 | magic `RBCK` |
 //! | 4–7 | version, little-endian (as all numbers) |
 //! | 8–11 | length of the header |
-//! | 12– | [`Header`] in postcard; since version 2 a [`Course`] follows, since version 3 the [`Updates`], since version 4 the pending penalties |
+//! | 12– | [`Header`] in postcard; since version 2 a [`RunHealth`] follows, since version 3 the [`Updates`], since version 4 the pending penalties |
 //! | then | f32 of every list of [`State`], in the order of [`lists`] |
 //! | last 4 | CRC-32 of everything before |
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::guard::Course;
+use super::guard::RunHealth;
 use super::metrics::Pending;
 use crate::config::Config;
 use crate::train::State;
@@ -43,7 +42,7 @@ pub struct Checkpoint {
     /// Fingerprint of the pictures.
     pub data: String,
     /// How the run has been going.
-    pub course: Course,
+    pub health: RunHealth,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,7 +88,7 @@ impl Checkpoint {
             data: self.data.clone(),
             lengths: std::array::from_fn(|i| lists[i].len() as u64),
         })?;
-        header.extend(postcard::to_stdvec(&self.course)?);
+        header.extend(postcard::to_stdvec(&self.health)?);
         let [generator, discriminator] = [&self.state.generator_moments, &self.state.discriminator_moments];
         let updates = Updates { generator: generator.updates, discriminator: discriminator.updates };
         header.extend(postcard::to_stdvec(&updates)?);
@@ -122,8 +121,8 @@ impl Checkpoint {
         let rest = &content[12..];
         let Some((header, mut numbers)) = rest.split_at_checked(header_len as usize) else { bail!("it is cut off") };
         let (header, rest): (Header, _) = postcard::take_from_bytes(header).context("its header is invalid")?;
-        let (course, rest): (Course, _) = match version {
-            1 => (Course::default(), rest),
+        let (health, rest): (RunHealth, _) = match version {
+            1 => (RunHealth::default(), rest),
             _ => postcard::take_from_bytes(rest).context("its header is invalid")?,
         };
         let (updates, rest): (Updates, _) = match version {
@@ -149,7 +148,7 @@ impl Checkpoint {
         ensure!(numbers.is_empty(), "it is longer than it says");
         // A time budget is divided by it.
         ensure!(header.seconds >= 0.0 && header.seconds.is_finite(), "it says that it took {} seconds", header.seconds);
-        Ok(Self { config, state, pending, seconds: header.seconds, data: header.data, course })
+        Ok(Self { config, state, pending, seconds: header.seconds, data: header.data, health })
     }
 
     /// Reads a file.
@@ -159,48 +158,6 @@ impl Checkpoint {
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
         Self::decode(&bytes).with_context(|| format!("{} is no usable checkpoint", path.display()))
-    }
-}
-
-/// How the names of files begin that are not whole yet.
-pub const WRITING: &str = ".writing-";
-
-/// Writes a file so that, whatever happens, either the old or the new content is
-/// found under its name.
-///
-/// # Errors
-/// When the folder cannot be written to or the disk is full; the old file is still there.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(WRITING);
-        // As the user's umask wants it, and with an error that does not speak of the temporary file.
-        let mut file = builder.make_in(folder, |path| File::options().write(true).create_new(true).open(path))?;
-        // Tells `remove_abandoned` that somebody is at it. Not every file system has locks.
-        let _ = file.as_file().try_lock();
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // The name, too, must survive a power cut. Not every system can open a folder.
-        if let Ok(folder) = File::open(folder) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Removes what [`write_atomically`] left in a folder when its process was killed, and nothing
-/// that another process is writing at this moment.
-pub fn remove_abandoned(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries.filter(|e| e.file_name().as_encoded_bytes().starts_with(WRITING.as_bytes())) {
-        // The lock of a process that is gone is free.
-        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            // It is in nobody's way.
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 
@@ -218,14 +175,14 @@ mod tests {
         config.discriminator.layers.drain(..3);
         (config.augment, config.small_dataset) = Default::default();
         let state = Trainer::new(config.clone()).unwrap().state;
-        let mut course = Course::default();
-        course.keep(7, 41.5);
+        let mut health = RunHealth::default();
+        health.keep(7, 41.5);
         let mut state = state;
         // After going back they differ from the steps.
         (state.step, state.generator_moments.updates, state.discriminator_moments.updates) = (9, 5, 4);
         let mut pending = Pending::default();
         pending.add(&Losses { d_loss: 0.5, penalty: Some(0.25), ..Losses::default() });
-        Checkpoint { config, state, pending, seconds: 1.5, data: "7".into(), course }
+        Checkpoint { config, state, pending, seconds: 1.5, data: "7".into(), health }
     }
 
     #[test]
@@ -260,10 +217,10 @@ mod tests {
         let penalty = length(postcard::to_stdvec(&checkpoint.pending.penalty));
         for version in [3, 2, 1] {
             if version == 1 {
-                checkpoint.course = Course::default();
+                checkpoint.health = RunHealth::default();
             }
-            let course = length(postcard::to_stdvec(&checkpoint.course));
-            let missing = penalty + [updates + course, updates, 0][version as usize - 1];
+            let health = length(postcard::to_stdvec(&checkpoint.health));
+            let missing = penalty + [updates + health, updates, 0][version as usize - 1];
             let mut bytes = checkpoint.encode().unwrap();
             let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
             let end = 12 + header as usize;
@@ -291,35 +248,5 @@ mod tests {
             let bytes = Checkpoint { seconds, ..example() }.encode().unwrap();
             assert!(Checkpoint::decode(&bytes).unwrap_err().to_string().contains("seconds"), "{seconds}");
         }
-    }
-
-    #[test]
-    fn what_a_killed_process_was_writing_is_removed_and_what_a_living_one_writes_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let [abandoned, at_work, other] = [".writing-a", ".writing-b", "c"].map(|name| folder.path().join(name));
-        for path in [&abandoned, &at_work, &other] {
-            fs::write(path, "half").unwrap();
-        }
-        let lock = File::open(&at_work).unwrap();
-        lock.try_lock().unwrap();
-        remove_abandoned(folder.path());
-        assert_eq!([&abandoned, &at_work, &other].map(|path| path.exists()), [false, true, true]);
-        drop(lock);
-        remove_abandoned(folder.path());
-        assert!(!at_work.exists());
-        remove_abandoned(&folder.path().join("missing"));
-    }
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
-        write_atomically(&path, b"old").unwrap();
-        let error = write_atomically(&folder.path().join("missing/a"), b"new").unwrap_err();
-        let text = format!("{error:#}");
-        assert!(text.contains("missing/a: No such file") && !text.contains(WRITING), "{text}");
-        write_atomically(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 }

@@ -7,9 +7,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use log::warn;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{Checkpoint, remove_abandoned, write_atomically};
+use super::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::grid;
+use crate::files::{remove_abandoned, write_atomically};
+pub(super) use crate::grid::png;
+use crate::grid::sheet_png;
 use crate::text::{self, Plain};
 
 /// Checkpoints that are kept; older ones are removed.
@@ -156,7 +158,7 @@ impl Folder {
     /// # Errors
     /// When it cannot be written.
     pub fn write_picture(&self, name: &str, picture: &image::RgbImage) -> Result<()> {
-        self.write(name, &sheet(picture)?)
+        self.write(name, &sheet_png(picture)?)
     }
 
     /// Writes a checkpoint and removes the oldest ones.
@@ -248,24 +250,6 @@ impl Folder {
             ),
         }
     }
-}
-
-/// The bytes of a PNG file.
-///
-/// # Errors
-/// When encoding fails.
-pub fn png(picture: &image::RgbImage) -> Result<Vec<u8>> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).context("cannot encode a PNG")?;
-    Ok(bytes.into_inner())
-}
-
-/// The bytes of a PNG file that says of itself that it is a sheet: no data set takes it for a picture.
-///
-/// # Errors
-/// When encoding fails.
-pub fn sheet(picture: &image::RgbImage) -> Result<Vec<u8>> {
-    Ok(grid::marked(&png(picture)?))
 }
 
 #[cfg(test)]

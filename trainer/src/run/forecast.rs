@@ -4,23 +4,24 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use indicatif::{FormattedDuration, HumanCount};
+use indicatif::FormattedDuration;
 
 use super::checkpoint::Checkpoint;
-use super::guard::Course;
-use super::meter::Meter;
+use super::evaluator::QualityEvaluator;
+use super::guard::RunHealth;
 use super::metrics::Pending;
 use super::session::sample_sheet;
 use crate::config::Config;
 use crate::data::Dataset;
+use crate::numbers::{grouped, megabytes};
 use crate::quantise::{FloatModel, quantise, quantise_tuned};
 use crate::train::Trainer;
 use crate::usage::peak_memory;
 
 /// Steps that are measured, and the time after which no other one begins.
-const FEWEST: usize = 3;
-const MOST: usize = 50;
-const ENOUGH: Duration = Duration::from_secs(10);
+const MIN_STEPS: usize = 3;
+const MAX_STEPS: usize = 50;
+const MEASURING_TIME: Duration = Duration::from_secs(10);
 
 /// Longer than anybody waits; five of them are still a time.
 const FOREVER: Duration = Duration::new(u64::MAX / 8, 0);
@@ -66,7 +67,7 @@ impl Forecast {
         // The first one makes room for the maps.
         timed_step()?;
         let (started, mut steps) = (Instant::now(), Vec::new());
-        while steps.len() < FEWEST || (steps.len() < MOST && started.elapsed() < ENOUGH) {
+        while steps.len() < MIN_STEPS || (steps.len() < MAX_STEPS && started.elapsed() < MEASURING_TIME) {
             steps.push(timed_step()?);
         }
         steps.sort();
@@ -82,7 +83,7 @@ impl Forecast {
             pending: Pending::default(),
             seconds: 0.0,
             data: String::new(),
-            course: Course::default(),
+            health: RunHealth::default(),
         };
         let checkpoint_len = checkpoint.encode()?.len();
         // As in a run: weights that cannot be exported yet are no failure.
@@ -94,11 +95,11 @@ impl Forecast {
         let (mut preparation, mut measurement, mut tuning) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         if config.every.measure.is_some() {
             let started = Instant::now();
-            let meter = Meter::new(data)?;
+            let evaluator = QualityEvaluator::new(data)?;
             preparation = started.elapsed();
             let started = Instant::now();
-            if let Some(meter) = meter {
-                meter.measure(&fold()?)?;
+            if let Some(evaluator) = evaluator {
+                evaluator.measure(&fold()?)?;
                 measurement = started.elapsed();
             }
         }
@@ -159,7 +160,6 @@ impl Forecast {
 
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let megabytes = |bytes: f64| format!("{:.1} MB", bytes / 1e6);
         let steps = self.config.steps;
         let [training, samples, checkpoints, measurements, tuning] = self.parts(steps).map(FormattedDuration);
         writeln!(
@@ -174,7 +174,7 @@ impl fmt::Display for Forecast {
             "expected total: {} for {} steps (training {training}, samples {samples}, checkpoints and exports \
              {checkpoints}, measurements {measurements}, fine-tuning {tuning})",
             FormattedDuration(self.total(steps)),
-            HumanCount(steps)
+            grouped(steps)
         )?;
         if let Some(share) = self.added(steps) {
             writeln!(f, "what is not training adds {:.1} %", share * 100.0)?;
@@ -182,9 +182,9 @@ impl fmt::Display for Forecast {
         if let Some(reason) = &self.not_exported {
             writeln!(f, "the model could not be exported yet; that and fine-tuning are left out: {reason}")?;
         }
-        writeln!(f, "peak memory: {}", self.peak_memory.map_or("unknown".into(), |bytes| megabytes(bytes as f64)))?;
-        writeln!(f, "pictures in memory: {}", megabytes(self.data_len as f64))?;
-        write!(f, "a checkpoint on disk: {}", megabytes(self.checkpoint_len as f64))
+        writeln!(f, "peak memory: {}", self.peak_memory.map_or("unknown".into(), megabytes))?;
+        writeln!(f, "pictures in memory: {}", megabytes(self.data_len))?;
+        write!(f, "a checkpoint on disk: {}", megabytes(self.checkpoint_len))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong in a run, and when it is time to go back.
 //!
-//! Nothing here trains or writes: [`Course`] takes note of losses and scores and says
+//! Nothing here trains or writes: [`RunHealth`] takes note of losses and scores and says
 //! what it makes of them. The session then goes back to the weights of its best (or
 //! last) snapshot with smaller learning rates. The number of steps goes on, and with it
 //! every random number, which is a function of it: the same mistake is not made twice.
@@ -27,21 +27,21 @@ pub struct Best {
     /// Steps done by then.
     pub step: u64,
     /// Its quality; 0 is best.
-    pub headline: f64,
+    pub quality_score: f64,
     /// The lowest quality so far.
     pub lowest: f64,
 }
 
 impl fmt::Display for Best {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { step, headline, lowest } = self;
-        write!(f, "kept: {headline:.1} of step {step}, lowest: {lowest:.1}")
+        let Self { step, quality_score, lowest } = self;
+        write!(f, "kept: {quality_score:.1} of step {step}, lowest: {lowest:.1}")
     }
 }
 
 /// How a run has been going: with the state, what a checkpoint has to remember.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Course {
+pub struct RunHealth {
     /// What the learning rates are multiplied with: 1 until the first rollback.
     pub rate: f32,
     /// How often the run went back.
@@ -54,7 +54,7 @@ pub struct Course {
     worse: u32,
 }
 
-impl Default for Course {
+impl Default for RunHealth {
     fn default() -> Self {
         Self { rate: 1.0, rollbacks: 0, best: None, winning: 0, worse: 0 }
     }
@@ -62,7 +62,7 @@ impl Default for Course {
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Alarm {
+pub enum TrainingAlert {
     /// A loss is not a number, or this large.
     Loss(f64),
     /// A weight is not a number, or this large.
@@ -75,7 +75,7 @@ pub enum Alarm {
     Winning(u64),
 }
 
-impl Alarm {
+impl TrainingAlert {
     /// What to change if going back does not help.
     pub fn advice(&self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ impl Alarm {
     }
 }
 
-impl fmt::Display for Alarm {
+impl fmt::Display for TrainingAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loss(loss) if loss.is_finite() => write!(f, "training diverged, a loss is {loss:.3e}"),
@@ -111,41 +111,41 @@ impl fmt::Display for Alarm {
     }
 }
 
-impl Course {
+impl RunHealth {
     /// Takes note of a step.
-    pub fn step(&mut self, losses: &Losses, guard: &Guard) -> Option<Alarm> {
+    pub fn step(&mut self, losses: &Losses, guard: &Guard) -> Option<TrainingAlert> {
         for loss in [losses.d_loss, losses.g_loss] {
             if !loss.is_finite() || loss.abs() > guard.max_loss {
-                return Some(Alarm::Loss(loss));
+                return Some(TrainingAlert::Loss(loss));
             }
         }
         let is_winning = losses.d_real > 0.99 && losses.d_fake < 0.01;
         self.winning = if is_winning { self.winning + 1 } else { 0 };
         // Without measurements there is no telling whether the pictures suffer.
-        (self.best.is_some() && self.winning >= guard.max_winning_steps).then_some(Alarm::Winning(self.winning))
+        (self.best.is_some() && self.winning >= guard.max_winning_steps).then_some(TrainingAlert::Winning(self.winning))
     }
 
     /// Whether a snapshot with these scores is as good as any so far.
     pub fn is_best(&self, scores: &Scores) -> bool {
-        scores.headline.is_finite() && self.best.is_none_or(|best| scores.headline <= AS_GOOD * best.lowest)
+        scores.quality_score.is_finite() && self.best.is_none_or(|best| scores.quality_score <= AS_GOOD * best.lowest)
     }
 
     /// Takes note of the best snapshot.
-    pub fn keep(&mut self, step: u64, headline: f64) {
-        let lowest = self.best.map_or(headline, |best| best.lowest.min(headline));
-        (self.best, self.winning, self.worse) = (Some(Best { step, headline, lowest }), 0, 0);
+    pub fn keep(&mut self, step: u64, quality_score: f64) {
+        let lowest = self.best.map_or(quality_score, |best| best.lowest.min(quality_score));
+        (self.best, self.winning, self.worse) = (Some(Best { step, quality_score, lowest }), 0, 0);
     }
 
     /// Takes note of scores that are not the best. A first snapshot whose pictures are all
     /// alike is no reason to go back: nothing is better yet.
-    pub fn measurement(&mut self, scores: &Scores, guard: &Guard) -> Option<Alarm> {
+    pub fn measurement(&mut self, scores: &Scores, guard: &Guard) -> Option<TrainingAlert> {
         let best = self.best?;
         if scores.diversity < guard.min_diversity {
-            return Some(Alarm::Alike(scores.diversity));
+            return Some(TrainingAlert::Alike(scores.diversity));
         }
-        let times = scores.headline / best.lowest.max(f64::MIN_POSITIVE);
+        let times = scores.quality_score / best.lowest.max(f64::MIN_POSITIVE);
         self.worse = if times > guard.max_score_ratio { self.worse + 1 } else { 0 };
-        (self.worse >= guard.patience).then_some(Alarm::Worse(times, self.worse))
+        (self.worse >= guard.patience).then_some(TrainingAlert::Worse(times, self.worse))
     }
 
     /// Takes note of going back. `false` when that was done as often as is allowed.
@@ -162,27 +162,27 @@ impl Course {
 }
 
 /// The weight that is not finite or larger than allowed, if there is one.
-pub fn weights<'a>(lists: impl IntoIterator<Item = &'a Vec<f32>>, guard: &Guard) -> Option<Alarm> {
+pub fn weights<'a>(lists: impl IntoIterator<Item = &'a Vec<f32>>, guard: &Guard) -> Option<TrainingAlert> {
     let is_wrong = |w: &&f32| !w.is_finite() || w.abs() > guard.max_weight;
-    lists.into_iter().flatten().find(is_wrong).map(|&w| Alarm::Weight(w))
+    lists.into_iter().flatten().find(is_wrong).map(|&w| TrainingAlert::Weight(w))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scores(headline: f64, diversity: f64) -> Scores {
+    fn scores(quality_score: f64, diversity: f64) -> Scores {
         Scores {
             pictures: 1000,
-            headline,
-            frechet: headline,
+            quality_score,
+            frechet: quality_score,
             swd: vec![],
             precision: 0.5,
             recall: 0.5,
             density: 0.5,
             coverage: 0.5,
             diversity,
-            apart: 0.5,
+            diversity_ratio: 0.5,
         }
     }
 
@@ -192,62 +192,62 @@ mod tests {
 
     #[test]
     fn divergence_is_noticed_at_once() {
-        let (mut course, guard) = (Course::default(), Guard::default());
-        assert_eq!(course.step(&losses(0.7, 0.8, 0.2), &guard), None);
-        assert!(matches!(course.step(&losses(f64::NAN, 0.8, 0.2), &guard), Some(Alarm::Loss(_))));
-        assert_eq!(course.step(&losses(-5000.0, 0.8, 0.2), &guard), Some(Alarm::Loss(-5000.0)));
+        let (mut health, guard) = (RunHealth::default(), Guard::default());
+        assert_eq!(health.step(&losses(0.7, 0.8, 0.2), &guard), None);
+        assert!(matches!(health.step(&losses(f64::NAN, 0.8, 0.2), &guard), Some(TrainingAlert::Loss(_))));
+        assert_eq!(health.step(&losses(-5000.0, 0.8, 0.2), &guard), Some(TrainingAlert::Loss(-5000.0)));
         assert_eq!(weights([&vec![1.0, -2.0]], &guard), None);
-        assert_eq!(weights([&vec![1.0], &vec![-2e6]], &guard), Some(Alarm::Weight(-2e6)));
-        assert!(matches!(weights([&vec![f32::NAN]], &guard), Some(Alarm::Weight(_))));
+        assert_eq!(weights([&vec![1.0], &vec![-2e6]], &guard), Some(TrainingAlert::Weight(-2e6)));
+        assert!(matches!(weights([&vec![f32::NAN]], &guard), Some(TrainingAlert::Weight(_))));
     }
 
     #[test]
     fn pictures_that_are_all_alike_are_a_collapse_once_they_were_not() {
-        let (mut course, guard) = (Course::default(), Guard::default());
-        assert_eq!(course.measurement(&scores(90.0, 0.0), &guard), None, "an untrained generator");
-        assert!(course.is_best(&scores(50.0, 0.9)));
-        course.keep(100, 50.0);
-        assert!(course.is_best(&scores(60.0, 0.9)), "what is later and as good");
-        assert!(!course.is_best(&scores(63.0, 0.9)), "what is clearly worse");
-        let mut later = course;
+        let (mut health, guard) = (RunHealth::default(), Guard::default());
+        assert_eq!(health.measurement(&scores(90.0, 0.0), &guard), None, "an untrained generator");
+        assert!(health.is_best(&scores(50.0, 0.9)));
+        health.keep(100, 50.0);
+        assert!(health.is_best(&scores(60.0, 0.9)), "what is later and as good");
+        assert!(!health.is_best(&scores(63.0, 0.9)), "what is clearly worse");
+        let mut later = health;
         later.keep(200, 60.0);
-        assert_eq!(later.best, Some(Best { step: 200, headline: 60.0, lowest: 50.0 }));
+        assert_eq!(later.best, Some(Best { step: 200, quality_score: 60.0, lowest: 50.0 }));
         assert!(!later.is_best(&scores(63.0, 0.9)), "it does not creep");
-        assert!(!course.is_best(&scores(f64::NAN, 0.9)));
-        assert_eq!(course.measurement(&scores(70.0, 0.8), &guard), None);
-        assert_eq!(course.measurement(&scores(70.0, 0.1), &guard), Some(Alarm::Alike(0.1)));
+        assert!(!health.is_best(&scores(f64::NAN, 0.9)));
+        assert_eq!(health.measurement(&scores(70.0, 0.8), &guard), None);
+        assert_eq!(health.measurement(&scores(70.0, 0.1), &guard), Some(TrainingAlert::Alike(0.1)));
     }
 
     #[test]
     fn far_worse_for_long_is_a_collapse_too() {
-        let (mut course, guard) = (Course::default(), Guard { patience: 3, ..Guard::default() });
-        course.keep(100, 10.0);
+        let (mut health, guard) = (RunHealth::default(), Guard { patience: 3, ..Guard::default() });
+        health.keep(100, 10.0);
         let bad = scores(30.0, 0.9);
-        assert_eq!(course.measurement(&bad, &guard), None);
-        assert_eq!(course.measurement(&bad, &guard), None);
-        assert_eq!(course.measurement(&scores(12.0, 0.9), &guard), None, "it recovered");
-        assert_eq!(course.measurement(&bad, &guard), None);
-        assert_eq!(course.measurement(&bad, &guard), None);
-        assert_eq!(course.measurement(&bad, &guard), Some(Alarm::Worse(3.0, 3)));
+        assert_eq!(health.measurement(&bad, &guard), None);
+        assert_eq!(health.measurement(&bad, &guard), None);
+        assert_eq!(health.measurement(&scores(12.0, 0.9), &guard), None, "it recovered");
+        assert_eq!(health.measurement(&bad, &guard), None);
+        assert_eq!(health.measurement(&bad, &guard), None);
+        assert_eq!(health.measurement(&bad, &guard), Some(TrainingAlert::Worse(3.0, 3)));
     }
 
     #[test]
     fn a_discriminator_that_always_wins_is_noticed_where_quality_is_measured() {
-        let (mut course, guard) = (Course::default(), Guard { max_winning_steps: 10, ..Guard::default() });
+        let (mut health, guard) = (RunHealth::default(), Guard { max_winning_steps: 10, ..Guard::default() });
         let won = losses(0.0, 1.0, 0.0);
-        assert!((0..50).all(|_| course.step(&won, &guard).is_none()));
-        course.keep(50, 10.0);
-        assert!((0..9).all(|_| course.step(&won, &guard).is_none()));
-        assert_eq!(course.step(&losses(0.1, 0.9, 0.1), &guard), None);
-        assert!((0..9).all(|_| course.step(&won, &guard).is_none()));
-        assert_eq!(course.step(&won, &guard), Some(Alarm::Winning(10)));
+        assert!((0..50).all(|_| health.step(&won, &guard).is_none()));
+        health.keep(50, 10.0);
+        assert!((0..9).all(|_| health.step(&won, &guard).is_none()));
+        assert_eq!(health.step(&losses(0.1, 0.9, 0.1), &guard), None);
+        assert!((0..9).all(|_| health.step(&won, &guard).is_none()));
+        assert_eq!(health.step(&won, &guard), Some(TrainingAlert::Winning(10)));
     }
 
     #[test]
     fn going_back_halves_the_rate_and_ends_some_time() {
-        let (mut course, guard) = (Course::default(), Guard { max_rollbacks: 2, ..Guard::default() });
-        assert!(course.roll_back(&guard) && course.roll_back(&guard) && !course.roll_back(&guard));
-        assert_eq!((course.rate, course.rollbacks), (0.25, 2));
+        let (mut health, guard) = (RunHealth::default(), Guard { max_rollbacks: 2, ..Guard::default() });
+        assert!(health.roll_back(&guard) && health.roll_back(&guard) && !health.roll_back(&guard));
+        assert_eq!((health.rate, health.rollbacks), (0.25, 2));
     }
 
     #[test]

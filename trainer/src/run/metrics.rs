@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use indicatif::HumanCount;
 use log::warn;
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::loss::Loss;
+use crate::numbers::grouped;
 use crate::quality::Scores;
 use crate::train::Losses;
 
@@ -147,13 +147,13 @@ const GREY: RGBColor = RGBColor(120, 120, 120);
 
 /// A step with commas between thousands.
 fn step_label(step: &u64) -> String {
-    HumanCount(*step).to_string()
+    grouped(*step).to_string()
 }
 
 /// A number without needless digits: `0.5`, `2`, `350`, `8,000`.
 fn short(value: &f64) -> String {
     if *value >= 1000.0 {
-        return HumanCount(value.round() as u64).to_string();
+        return grouped(value.round() as u64).to_string();
     }
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -216,7 +216,8 @@ pub fn plot_quality(measured: &[Measured], kept: Option<u64>) -> Result<String> 
     {
         let root = SVGBackend::with_string(&mut svg, (PLOT.0, 290)).into_drawing_area();
         root.fill(&WHITE)?;
-        let points: Vec<_> = measured.iter().map(|m| (m.step, m.scores.headline)).filter(|p| p.1.is_finite()).collect();
+        let points: Vec<_> =
+            measured.iter().map(|m| (m.step, m.scores.quality_score)).filter(|p| p.1.is_finite()).collect();
         let last = points.last().map_or(1, |p| p.0.max(1));
         // The first pictures are so far from real ones that nothing else could be seen.
         let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
@@ -267,7 +268,7 @@ mod tests {
     fn measured(step: u64) -> Measured {
         let scores = Scores {
             pictures: 9,
-            headline: 41.5,
+            quality_score: 41.5,
             frechet: 41.5,
             swd: vec![1.0, 2.5],
             precision: 0.5,
@@ -275,7 +276,7 @@ mod tests {
             density: 0.5,
             coverage: 0.5,
             diversity: 0.5,
-            apart: 0.5,
+            diversity_ratio: 0.5,
         };
         Measured { step, seconds: 1.0, scores }
     }

@@ -3,11 +3,12 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use log::{Level, info};
 
 use super::guard::Best;
 use super::metrics::Row;
+use crate::numbers::grouped;
 use crate::quantise::finetune;
 use crate::terminal;
 use crate::train::Losses;
@@ -60,7 +61,7 @@ impl Progress {
             self.last_line = Some(Instant::now());
             let done = (row.step - self.first).max(1) as f64;
             let left = self.started.elapsed().div_f64(done).mul_f64(steps.saturating_sub(row.step) as f64);
-            info!("step {}/{}  {message}  {} left", row.step, HumanCount(steps), HumanDuration(left));
+            info!("step {}/{}  {message}  {} left", row.step, grouped(steps), HumanDuration(left));
         }
     }
 

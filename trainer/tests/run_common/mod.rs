@@ -84,6 +84,8 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        // Not as if cargo had started it.
+        command.env_remove("CARGO");
         command.env_remove("CIFAR10_DIR").env("RIBBIT_OFFLINE", "1").env("RIBBIT_CACHE", self.path().join("cache"));
         command
     }
@@ -100,7 +102,11 @@ impl Place {
     }
 
     pub fn folder(&self, name: &str) -> Folder {
-        Folder::open(&self.path().join("runs").join(name)).unwrap()
+        self.folder_in("runs", name)
+    }
+
+    pub fn folder_in(&self, runs: &str, name: &str) -> Folder {
+        Folder::open(&self.path().join(runs).join(name)).unwrap()
     }
 }
 

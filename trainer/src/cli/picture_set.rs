@@ -9,12 +9,12 @@ use gen_core::{AlignedBytes, aligned};
 use gen_core::{Latent, Model};
 use ndarray::Array4;
 
-use crate::data::{self, Class};
-use crate::quantise::FloatModel;
-use crate::quantise::draw::draw;
-use crate::run::Checkpoint;
-use crate::text::Plain;
-use crate::train::latent_batch;
+use trainer::data::{self, Class};
+use trainer::latents::latent_batch;
+use trainer::quantise::FloatModel;
+use trainer::quantise::draw::draw;
+use trainer::run::Checkpoint;
+use trainer::text::Plain;
 
 /// Pixels of a set, in bytes, that are kept in memory at most.
 const MAX_BYTES: usize = 4 << 30;
@@ -24,7 +24,7 @@ const MAX_HEADER: usize = 1 << 16;
 
 /// A set of pictures to measure, before any picture is read or drawn.
 #[derive(Debug)]
-pub struct Set<'a> {
+pub(crate) struct Set<'a> {
     path: &'a Path,
     kind: Kind,
 }
@@ -48,7 +48,7 @@ impl<'a> Set<'a> {
     ///
     /// # Errors
     /// When there is nothing of that kind, or it cannot be read; with the path.
-    pub fn open(path: &'a Path) -> Result<Self> {
+    pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let shown = Plain::path(path);
         let unreadable = || format!("cannot read {shown}");
         let meta = fs::metadata(path).with_context(unreadable)?;
@@ -80,7 +80,7 @@ impl<'a> Set<'a> {
     }
 
     /// The side of its pictures, in pixels, if that is known before they are read: not of a folder.
-    pub fn side(&self) -> Option<usize> {
+    pub(crate) fn side(&self) -> Option<usize> {
         match &self.kind {
             Kind::Folder => None,
             Kind::Model(bytes) => Some(Model::parse(bytes).ok()?.output_shape().height.into()),
@@ -94,7 +94,7 @@ impl<'a> Set<'a> {
     ///
     /// # Errors
     /// When it cannot be read, or has no pictures of that size.
-    pub fn load(self, count: usize, side: usize) -> Result<Array4<u8>> {
+    pub(crate) fn load(self, count: usize, side: usize) -> Result<Array4<u8>> {
         let shown = Plain::path(self.path);
         let latents = |len: usize| (0..count).map(move |seed| Latent::from_seed(seed as u32, len));
         match self.kind {
@@ -106,14 +106,14 @@ impl<'a> Set<'a> {
             Kind::Checkpoint(checkpoint) => {
                 let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)
                     .with_context(|| shown.to_string())?;
-                Ok(float_pictures(&model, latents(model.latent)))
+                Ok(model.pictures(latent_batch(latents(model.latent), model.latent).view()))
             }
             Kind::Npy([all, height, width, channels], file) => {
                 let n = all.min(count);
                 let bytes =
                     [height, width, channels].iter().try_fold(n, |product, &length| product.checked_mul(length));
                 let bytes = bytes.filter(|&bytes| bytes <= MAX_BYTES).with_context(|| {
-                    format!("{shown}: {n} pictures of {height}x{width} take more than {} GB", MAX_BYTES >> 30)
+                    format!("{shown}: {n} pictures of {height}x{width} take more than {} GiB", MAX_BYTES >> 30)
                 })?;
                 let mut pixels = Vec::new();
                 let unreadable = || format!("cannot read {shown}");
@@ -123,14 +123,6 @@ impl<'a> Set<'a> {
             }
         }
     }
-}
-
-/// As [`Set::open`] and [`Set::load`].
-///
-/// # Errors
-/// As those.
-pub fn load(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
-    Set::open(path)?.load(count, side)
 }
 
 /// Reads the header of NumPy's format (numpy.lib.format, versions 1 to 3) of an array of pictures.
@@ -170,21 +162,6 @@ fn npy(mut file: File) -> Result<([usize; 4], File)> {
     }
 }
 
-/// The pictures of these latents, drawn in floats, a few at a time: `[N, side, side, 3]`.
-pub fn float_pictures(model: &FloatModel, latents: impl Iterator<Item = Latent>) -> Array4<u8> {
-    // All activations of a batch are held in memory at once.
-    const BATCH: usize = 250;
-    let all: Vec<Latent> = latents.collect();
-    let mut pictures = Vec::new();
-    let mut dim = (0, 0, 0, 3);
-    for batch in all.chunks(BATCH) {
-        let drawn = model.pictures(latent_batch(batch.iter().cloned(), model.latent).view());
-        dim = (dim.0 + drawn.dim().0, drawn.dim().1, drawn.dim().2, drawn.dim().3);
-        pictures.extend(drawn);
-    }
-    Array4::from_shape_vec(dim, pictures).unwrap_or_default()
-}
-
 fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
     let request = data::Request {
         path: Some(path.to_owned()),
@@ -202,6 +179,10 @@ fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn load(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
+        Set::open(path)?.load(count, side)
+    }
 
     #[test]
     fn arrays_are_read_as_far_as_they_are_wanted() {

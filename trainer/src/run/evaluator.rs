@@ -1,25 +1,24 @@
 //! How good a generator's pictures are while it is trained.
 
 use anyhow::{Context as _, Result};
-use gen_core::Latent;
 
 use crate::data::Dataset;
-use crate::quality::sets::float_pictures;
+
+use crate::latents::{latents, sample_budget};
 use crate::quality::{MIN_PICTURES, Reference, Scores};
 use crate::quantise::FloatModel;
-use crate::quantise::fold::affordable;
 
-/// Pictures that are drawn for a measurement; fewer by a large generator, but not under [`FEWEST`].
-const MOST: u32 = 1000;
-const FEWEST: u32 = 200;
+/// Pictures that are drawn for a measurement; fewer by a large generator, but not under [`MIN_PICTURES_DRAWN`].
+const MAX_PICTURES: u32 = 1000;
+const MIN_PICTURES_DRAWN: u32 = 200;
 /// Number of the first latent: not those that people ask for, nor those of another purpose.
 const FIRST: u32 = 0x6800_0000;
 
 /// The real pictures, prepared.
 #[derive(Debug)]
-pub struct Meter(Reference);
+pub struct QualityEvaluator(Reference);
 
-impl Meter {
+impl QualityEvaluator {
     /// Prepares the pictures of a run: some seconds for thousands of them. `None` when too few are distinct to
     /// be compared with: then the run goes without.
     ///
@@ -38,8 +37,7 @@ impl Meter {
     /// # Errors
     /// When they have another size than the real ones.
     pub fn measure(&self, model: &FloatModel) -> Result<Scores> {
-        let count = affordable(model.macs(), MOST).max(FEWEST);
-        let latents = (FIRST..FIRST + count).map(|seed| Latent::from_seed(seed, model.latent));
-        self.0.score(float_pictures(model, latents).view())
+        let count = sample_budget(model.macs(), MAX_PICTURES).max(MIN_PICTURES_DRAWN);
+        self.0.score(model.pictures(latents(FIRST, count, model.latent).view()).view())
     }
 }

@@ -1,4 +1,4 @@
-//! What decides the last bits of training besides recipe and pictures.
+//! The machine and the version of this program: what decides the last bits of training besides recipe and pictures.
 //!
 //! Sums of f32 depend on their order. That does not depend on the number of threads,
 //! but it does on the width of vector instructions, on whether they fuse multiplication
@@ -14,6 +14,11 @@ use pulp::Arch;
 
 use crate::config::Config;
 use crate::train::Trainer;
+
+/// Name and version of this program, as cards and reports name it.
+pub fn program() -> String {
+    format!("trainer {}", env!("CARGO_PKG_VERSION"))
+}
 
 /// Steps that are enough for every operation to have had its effect on the weights.
 const STEPS: usize = 2;

@@ -1,0 +1,124 @@
+//! `trainer eval`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use gen_core::Latent;
+use ndarray::s;
+
+use super::args::{MAX_PICTURES, seeds, side, threads, whole};
+use super::model_file::{SHIPPED, load_checkpoint, parse};
+use super::picture_set::Set;
+use super::source::SourceArgs;
+use trainer::files::write_atomically;
+use trainer::grid::png_name;
+use trainer::grid::sheet_png;
+use trainer::quality::ranks::{self, Ranks};
+use trainer::quality::table::Row;
+use trainer::quality::{self, Reference, copies, sheet};
+use trainer::quantise::draw::draw;
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// What to measure, each a row: models; checkpoints, whose generator then draws in floats; folders of pictures;
+    /// .npy files [N, side, side, 3] of uint8. The model in the firmware if none is given
+    pub(crate) sets: Vec<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// A checkpoint, to be measured in floats; may be given more than once
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) float: Vec<PathBuf>,
+    /// Pictures of each set, at most; sets of different sizes do not compare
+    #[arg(short = 'n', long, default_value_t = 2000, allow_negative_numbers = true,
+        value_parser = |t: &str| whole::<u32>(t, quality::MIN_PICTURES as u64..=MAX_PICTURES))]
+    pub(crate) count: u32,
+    /// Height and width of pictures, when no model says it [default: 32]
+    #[arg(long, allow_negative_numbers = true, value_parser = side)]
+    pub(crate) side: Option<usize>,
+    /// Print one line of JSON a set, instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Compare the order of the sets with another measure's: lines of JSON with "samples" (a set's file name) and a number
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(crate) ranks: Option<PathBuf>,
+    /// Name of that number
+    #[arg(long, default_value = "fdrich_test", value_name = "NAME", requires = "ranks")]
+    pub(crate) by: String,
+    /// Write the 16 pictures of the first set that are nearest to a training picture, each above that one
+    #[arg(long, value_name = "PNG", value_parser = png_name)]
+    pub(crate) sheet: Option<PathBuf>,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
+    let count = args.count as usize;
+    let mut sets: Vec<_> =
+        args.sets.iter().chain(&args.float).map(|path| (path.display().to_string(), path.as_path())).collect();
+    for path in &args.float {
+        load_checkpoint(path)?;
+    }
+    // Each is opened once: the first ones for their side, the others when it is their turn.
+    let mut opened: Vec<Option<Set<'_>>> = sets.iter().map(|_| None).collect();
+    let mut side = args.side;
+    for (place, &(_, path)) in opened.iter_mut().zip(&sets) {
+        if side.is_none() {
+            side = place.insert(Set::open(path)?).side();
+        }
+    }
+    let side = side.unwrap_or(32);
+    let shipped = if sets.is_empty() {
+        let model = parse(SHIPPED, None)?;
+        let latents: Vec<_> = seeds(0, args.count)?.map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+        sets.push(("the shipped model".into(), Path::new("")));
+        Some(draw(&model, &latents))
+    } else {
+        None
+    };
+    let data = args.source.load(side)?;
+    let reference = Reference::new(data.pictures.view())?;
+    let mut rows = Vec::new();
+    for (i, (name, path)) in sets.into_iter().enumerate() {
+        let pictures = match &shipped {
+            Some(pictures) => pictures.clone(),
+            // The same folder: as it was read for the real pictures, so that nothing is between them.
+            None if path.is_dir() && std::path::absolute(path).is_ok_and(|path| path == data.origin) => {
+                data.pictures.slice(s![..count.min(data.len()), .., .., ..]).to_owned()
+            }
+            None => match opened.get_mut(i).and_then(Option::take) {
+                Some(set) => set.load(count, side)?,
+                None => Set::open(path)?.load(count, side)?,
+            },
+        };
+        let scores = reference.score(pictures.view()).with_context(|| name.clone())?;
+        let found = copies::find(pictures.view(), data.pictures.view());
+        if let (0, Some(out)) = (i, &args.sheet) {
+            let (_, neighbours) = found.as_ref().context("--sheet: there are too few training pictures")?;
+            let sheet = sheet::nearest(pictures.view(), data.pictures.view(), neighbours)?;
+            write_atomically(out, &sheet_png(&sheet)?)?;
+        }
+        let row = Row { name, scores, copies: found.map(|(copies, _)| copies) };
+        if args.json {
+            println!("{}", serde_json::to_string(&row)?);
+        }
+        rows.push(row);
+    }
+    if !args.json {
+        let ranks = args.ranks.as_ref().map(|path| -> Result<Ranks> {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let others = ranks::parse(&text, &args.by).with_context(|| path.display().to_string())?;
+            Ranks::of(&rows, &others, &args.by)
+        });
+        println!("{}\n\n{}", quality::table::Table(rows), quality::table::LEGEND);
+        if let Some(ranks) = ranks {
+            println!("\n{}", ranks?);
+        }
+        if let Some(out) = &args.sheet {
+            println!("sheet: {}", out.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,84 @@
+//! Which generator draws, and where its sheet goes: arguments of `sample`, `walk` and `like`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use gen_core::Latent;
+use ndarray::{Array4, ArrayView4};
+
+use super::args::whole;
+use super::model_file::{load_checkpoint, parse, read_model};
+use trainer::files::write_atomically;
+use trainer::grid::sheet_png;
+use trainer::grid::{self, png_name};
+use trainer::latents::latent_batch;
+use trainer::quantise::FloatModel;
+use trainer::quantise::draw::draw;
+use trainer::terminal::quoted;
+
+/// What draws.
+#[derive(Debug, Args)]
+pub(crate) struct GeneratorArgs {
+    /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
+    model: Option<PathBuf>,
+    /// Draw with the float generator of this checkpoint instead
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "model")]
+    float: Option<PathBuf>,
+}
+
+impl GeneratorArgs {
+    /// The arguments again.
+    pub(crate) fn as_typed(&self) -> String {
+        match (&self.model, &self.float) {
+            (_, Some(path)) => format!(" --float {}", quoted(path)),
+            (Some(path), None) => format!(" {}", quoted(path)),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The pictures of the latents that are returned for the length of a latent.
+    pub(crate) fn draw(&self, latents: impl FnOnce(usize) -> Vec<Latent>) -> Result<Array4<u8>> {
+        Ok(match &self.float {
+            Some(path) => {
+                let checkpoint = load_checkpoint(path)?;
+                let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
+                model.pictures(latent_batch(latents(model.latent).into_iter(), model.latent).view())
+            }
+            None => {
+                let blob = read_model(self.model.as_deref())?;
+                let model = parse(&blob, self.model.as_deref())?;
+                draw(&model, &latents(model.latent_len()))
+            }
+        })
+    }
+}
+
+/// Where a grid goes.
+#[derive(Debug, Args)]
+pub(crate) struct SheetArgs {
+    /// Where to write the grid of all pictures [default: the name of the command, as in sample.png]
+    #[arg(long, value_name = "PNG", value_parser = png_name)]
+    out: Option<PathBuf>,
+    /// Enlargement of the grid
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true, value_parser = |t: &str| whole::<u32>(t, 1..=16))]
+    scale: u32,
+}
+
+impl SheetArgs {
+    /// Writes the grid, and says what is on it.
+    pub(crate) fn write(
+        &self,
+        pictures: ArrayView4<'_, u8>,
+        columns: usize,
+        group: usize,
+        name: &str,
+        what: &str,
+    ) -> Result<()> {
+        let out = self.out.clone().unwrap_or_else(|| format!("{name}.png").into());
+        let layout = grid::Layout { columns, pad: 2, scale: self.scale as usize, group };
+        write_atomically(&out, &sheet_png(&layout.sheet(pictures)?)?)?;
+        println!("grid: {} ({what})", out.display());
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! The commands, one file each; a command's function has its name.
+
+use std::io::{Error, ErrorKind};
+
+use trainer::terminal;
+
+// Unlike those of the standard library these do not panic when nobody reads standard output
+// (`trainer inspect | head -1`) or the disk is full.
+macro_rules! print {
+    ($($text:tt)*) => { trainer::terminal::print(format_args!($($text)*)) };
+}
+macro_rules! println {
+    ($($text:tt)*) => { trainer::terminal::print(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+pub(crate) mod args;
+pub(crate) mod bench;
+pub(crate) mod card;
+pub(crate) mod data;
+pub(crate) mod eval;
+pub(crate) mod export;
+mod generator;
+pub(crate) mod import;
+pub(crate) mod inspect;
+pub(crate) mod like;
+mod model_file;
+mod packing;
+pub(crate) mod parity;
+mod picture_set;
+pub(crate) mod presets;
+pub(crate) mod quantize;
+pub(crate) mod rebuild;
+mod recipe;
+pub(crate) mod resume;
+pub(crate) mod sample;
+mod source;
+pub(crate) mod train;
+pub(crate) mod verify;
+pub(crate) mod walk;
+
+/// What to do when the system refuses to write or read a file.
+pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    Some(match error.chain().find_map(|cause| cause.downcast_ref::<Error>())?.kind() {
+        ErrorKind::StorageFull => "The disk is full: make room, or choose a folder on another disk.",
+        ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "You may not write as much there: make room, or choose another folder."
+        }
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "That is not allowed there: change the permissions, or choose another folder."
+        }
+        _ => return None,
+    })
+}
+
+/// Examples of commands as they have to be typed here: with what starts this program in place of `trainer`.
+pub(crate) fn as_typed(examples: &str) -> String {
+    examples.replace("trainer ", &format!("{} ", terminal::program()))
+}
+
+/// The name of the program in lines of usage.
+pub(crate) fn name_in_usage() -> &'static str {
+    if terminal::is_started_by_cargo() { "cargo trainer" } else { env!("CARGO_PKG_NAME") }
+}

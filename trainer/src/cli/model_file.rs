@@ -1,0 +1,60 @@
+//! Models and checkpoints, opened with messages that name the fix.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use gen_core::{AlignedBytes, aligned};
+use gen_core::{Model, include_aligned};
+
+use trainer::run::{Checkpoint, Folder, checkpoint};
+use trainer::terminal::{self, quoted};
+
+/// The generator that the firmware ships with.
+pub(crate) const SHIPPED: &[u8] = include_aligned!("../../../models/pocket-drawn/model.gen");
+
+/// The bytes of a model: of a file, or of the `model.gen` in a folder.
+pub(crate) fn read_model(path: Option<&Path>) -> Result<AlignedBytes<'static>> {
+    let Some(path) = path else { return Ok(aligned(SHIPPED)) };
+    let file = if path.is_dir() { path.join("model.gen") } else { path.to_owned() };
+    ensure!(
+        file == path || file.is_file(),
+        "{} is a folder without a model.gen: give a model, or a run that has written its first checkpoint",
+        path.display()
+    );
+    let bytes = std::fs::read(&file).with_context(|| format!("cannot read the model {}", file.display()))?;
+    Ok(aligned(bytes))
+}
+
+/// A checkpoint, with a word on what to give instead if it is something else.
+pub(crate) fn load_checkpoint(path: &Path) -> Result<Checkpoint> {
+    if path.is_dir() {
+        let best = Some(path.join("best.ckpt")).filter(|best| best.is_file());
+        let last = || Folder::open(path).ok()?.checkpoints().ok()?.pop();
+        match best.or_else(last) {
+            Some(checkpoint) => {
+                bail!("{} is a folder: give one of its checkpoints, such as {}", path.display(), quoted(&checkpoint))
+            }
+            None => bail!(
+                "{} is a folder, and has no checkpoints: give a file such as runs/001-pocket/best.ckpt",
+                path.display()
+            ),
+        }
+    }
+    Checkpoint::load(path)
+}
+
+pub(crate) fn parse<'a>(blob: &'a [u8], path: Option<&Path>) -> Result<Model<'a>> {
+    let name = || path.map_or_else(|| "the shipped model".to_owned(), |p| p.display().to_string());
+    if let Some(path) = path {
+        ensure!(
+            !blob.starts_with(&checkpoint::MAGIC),
+            "{} is a checkpoint, not a model. Make a model of it with: {} quantize {} -o model.gen. (To draw with its \
+             float generator: sample, walk and like take --float {})",
+            path.display(),
+            terminal::program(),
+            quoted(path),
+            quoted(path)
+        );
+    }
+    Model::parse(blob).with_context(name)
+}

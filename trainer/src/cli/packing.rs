@@ -1,0 +1,83 @@
+//! How a model is packed: arguments of `quantize` and `import`, and what they print.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use gen_core::WeightTransform;
+
+use trainer::cost::Core;
+use trainer::inspect::CODE_FLASH;
+use trainer::numbers::grouped;
+use trainer::quantise::QuantModel;
+use trainer::quantise::forms::{self, PackingPolicy};
+
+/// More flash for fewer instructions; the pictures are the same to the last bit.
+#[derive(Debug, Args)]
+pub(crate) struct PackingArgs {
+    /// Store weights transformed by Winograd's method in each layer where that saves instructions on the processor of
+    /// --core: more flash, fewer multiplications, the same pictures; `inspect` shows how much [default: no layer]
+    #[arg(long, alias = "fast", conflicts_with_all = ["winograd_layers", "flash"])]
+    winograd: bool,
+    /// The same for these layers only, numbered as in the output of `inspect`
+    #[arg(long, alias = "fast-layers", value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
+    winograd_layers: Vec<usize>,
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("The same for the layers that save \
+        most within a model file of this many bytes, such as 200K or 2M; a chip's flash has to hold the program too, for \
+        which {}K are reckoned",
+        CODE_FLASH / 1024))]
+    flash: Option<usize>,
+    /// Processor on which --winograd and --flash save instructions; that of `cargo frog` is a Cortex-M3 [default: cortex-m4]
+    #[arg(long, value_enum, conflicts_with = "winograd_layers")]
+    core: Option<CoreArg>,
+}
+
+/// The families of [`Core`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CoreArg {
+    /// Cortex-M4, M7, M33
+    CortexM4,
+    CortexM3,
+}
+
+/// A number of bytes such as 70000, 512K or 2M.
+fn bytes(text: &str) -> Result<usize, String> {
+    let (digits, shift) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 10),
+        None => text.strip_suffix(['m', 'M']).map_or((text, 0), |digits| (digits, 20)),
+    };
+    let size = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
+    size.ok_or_else(|| "a size is a number of bytes, such as 70000, 512K or 2M".into())
+}
+
+impl PackingArgs {
+    pub(crate) fn apply(&self, model: &mut QuantModel) -> Result<()> {
+        let policy = match (self.winograd, self.flash) {
+            (true, _) => PackingPolicy::Fast,
+            (_, Some(size)) => PackingPolicy::Flash(size),
+            _ if !self.winograd_layers.is_empty() => PackingPolicy::Layers(self.winograd_layers.clone()),
+            _ => PackingPolicy::Small,
+        };
+        ensure!(
+            self.core.is_none() || matches!(policy, PackingPolicy::Fast | PackingPolicy::Flash(_)),
+            "--core selects the processor whose instructions count: give it with --winograd or --flash"
+        );
+        let core = match self.core {
+            None | Some(CoreArg::CortexM4) => Core::Dsp,
+            Some(CoreArg::CortexM3) => Core::Mla,
+        };
+        forms::choose(model, &policy, core)?;
+        if policy != PackingPolicy::Small && model.layers.iter().all(|layer| layer.form == WeightTransform::None) {
+            println!("no layer is packed for speed: none that fits gains on a {}", core.name());
+        }
+        Ok(())
+    }
+}
+
+/// Says where a model was written, and which of its layers are fast.
+pub(crate) fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
+    let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
+    let forms = if fast.is_empty() { String::new() } else { format!(", fast layers {}", fast.join(",")) };
+    println!("model: {} ({} bytes{forms})", path.display(), grouped(blob.len()));
+}

@@ -1,0 +1,46 @@
+//! `trainer presets`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use trainer::config::{self, Config, PRESETS};
+
+#[derive(Debug, Args)]
+pub(crate) struct PresetsArgs {
+    /// Print this one
+    name: Option<String>,
+    /// Print all keys of a recipe with their types, defaults and meaning, as Markdown
+    #[arg(long, conflicts_with = "name")]
+    keys: bool,
+}
+
+pub(crate) fn presets(args: &PresetsArgs) -> Result<ExitCode> {
+    if args.keys {
+        print!("{}", config::keys_page());
+        return Ok(ExitCode::SUCCESS);
+    }
+    match args.name.as_deref() {
+        Some(name) => {
+            Config::preset(name)?;
+            let text = PRESETS.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
+            print!("{text}");
+        }
+        None => {
+            for (name, _) in PRESETS {
+                let config = Config::preset(name)?;
+                let (generator, discriminator) = config.networks()?;
+                println!("{name}\n    {}", config.about);
+                println!(
+                    "    generator {} parameters, discriminator {}, {} steps of {} pictures",
+                    generator.parameter_count(),
+                    discriminator.parameter_count(),
+                    config.steps,
+                    config.batch
+                );
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

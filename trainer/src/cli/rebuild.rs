@@ -1,0 +1,85 @@
+//! `trainer rebuild`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use log::warn;
+
+use super::args::threads;
+use super::source;
+use super::train::finish;
+use trainer::card::Shipped;
+use trainer::data::Class;
+use trainer::run::folder::DataRef;
+use trainer::run::{Folder, Session, interrupt};
+use trainer::terminal::{self, quoted};
+
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    /// A folder such as models/frog
+    pub(crate) model: PathBuf,
+    /// Where the pictures are [default: as the card says; else CIFAR-10, looked for as in training]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Go on with this run, which an earlier `rebuild` began, instead of a new one
+    #[arg(long, value_name = "RUN")]
+    pub(crate) resume: Option<PathBuf>,
+    /// Folder in which the run's own folder is made
+    #[arg(long, default_value = "runs", value_name = "FOLDER", conflicts_with = "resume")]
+    pub(crate) out: PathBuf,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
+    let shipped = Shipped::open(&args.model)?;
+    let card = &shipped.card;
+    let path = args.data.clone().or(card.data.source.clone());
+    let data = source::load(path, Class::noted(card.data.class.clone()), card.config.side()?)?;
+    card.check_data(&data)?;
+    let warning = card.reproducibility_warning(&data)?;
+    if let Some(warning) = &warning {
+        warn!("the model will not be the same to the bit: {warning}");
+    }
+    interrupt::listen()?;
+    let session = match &args.resume {
+        Some(run) => {
+            let folder = Folder::open(run)?;
+            // If config.toml is damaged, what resuming will write anew.
+            let config = folder.config().or_else(|_| folder.latest().map(|checkpoint| checkpoint.config))?;
+            ensure!(config == card.config, "{} follows another recipe than the card", run.display());
+            Session::resume(run, |_, _| Ok(data))?
+        }
+        None => {
+            let data_ref = DataRef {
+                name: data.name.clone(),
+                path: data.origin.clone(),
+                class: data.class.map(|class| class.to_string()),
+                fingerprint: card.data.fingerprint.clone(),
+                minutes: None,
+                end_moved: None,
+            };
+            Session::create(card.config.clone(), data, data_ref, &args.out)?
+        }
+    };
+    let run = session.folder().clone();
+    let code = finish(session)?;
+    if code != ExitCode::SUCCESS {
+        let data = args.data.as_ref().map_or_else(String::new, |data| format!(" --data {}", quoted(data)));
+        println!(
+            "and compare with: {} rebuild {}{data} --resume {}",
+            terminal::program(),
+            quoted(&args.model),
+            quoted(run.path())
+        );
+        return Ok(code);
+    }
+    let path = run.file("model.gen");
+    let rebuilt = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    shipped.compare(&rebuilt, warning.as_deref()).with_context(|| path.display().to_string())?;
+    println!("same bits: {} is {}", path.display(), args.model.join("model.gen").display());
+    Ok(ExitCode::SUCCESS)
+}

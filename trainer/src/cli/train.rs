@@ -1,0 +1,108 @@
+//! `trainer train`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use log::{info, warn};
+
+use super::args::{number, steps, threads, whole};
+use super::recipe::recipe;
+use super::source::SourceArgs;
+use trainer::run::folder::DataRef;
+use trainer::run::session::Outcome;
+use trainer::run::{Forecast, Session, interrupt};
+
+/// Shown below the help of `trainer` and of `trainer train`.
+pub(crate) const EXAMPLES: &str = "Examples:
+  trainer --data ~/pictures/mushrooms --minutes 30
+  trainer --data builtin --steps 200
+  trainer presets pocket > mine.toml; trainer --config mine.toml --data ~/pictures/mushrooms --dry-run";
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Networks and recipe; see `trainer presets`
+    #[arg(long, default_value = "pocket", value_name = "NAME", conflicts_with = "config")]
+    pub(crate) preset: String,
+    /// A recipe of your own, in the form that `trainer presets NAME` prints
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Change a key of the recipe, as in batch=64 or generator.optimizer.lr=1e-4; may be given more than once.
+    /// `trainer presets --keys` lists all keys
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Training steps, instead of the recipe's
+    #[arg(long, allow_negative_numbers = true, value_parser = steps)]
+    pub(crate) steps: Option<u64>,
+    /// Time for training and fine-tuning (its share is an estimate), instead of a number of steps; how many fit
+    /// depends on the machine, so the result does too
+    #[arg(long, conflicts_with = "steps", allow_negative_numbers = true, value_parser = |t: &str| number(t, 0.0..=525_600.0))]
+    pub(crate) minutes: Option<f64>,
+    /// Where all randomness comes from, instead of the recipe's
+    #[arg(long, allow_negative_numbers = true, value_parser = |t: &str| whole::<u64>(t, 0..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
+    /// Folder in which the run's own folder is made
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+    /// Train nothing: measure a few steps, a checkpoint, a measurement and fine-tuning, and say how long the whole
+    /// run would take and how much memory; writes nothing
+    #[arg(long, conflicts_with = "minutes")]
+    pub(crate) dry_run: bool,
+}
+
+pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
+    let mut config = recipe(&args.preset, args.config.as_deref())?.with(&args.set)?;
+    config.steps = args.steps.unwrap_or(config.steps);
+    config.seed = args.seed.unwrap_or(config.seed);
+    if let Some(minutes) = args.minutes {
+        ensure!(minutes > 0.0, "--minutes must be over 0");
+    }
+    config.check()?;
+    let data = args.source.load(config.side()?)?;
+    let (config, advice) = config.resolve_for(data.len());
+    if let Some(advice) = advice {
+        warn!("{advice}");
+    }
+    if args.dry_run {
+        println!("{}", Forecast::measure(config, &data)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let data_ref = DataRef {
+        name: data.name.clone(),
+        path: data.origin.clone(),
+        class: data.class.map(|class| class.to_string()),
+        fingerprint: data.fingerprint(),
+        minutes: args.minutes,
+        end_moved: None,
+    };
+    interrupt::listen()?;
+    let session = Session::create(config, data, data_ref, &args.out)?;
+    finish(session)
+}
+
+pub(crate) fn finish(mut session: Session) -> Result<ExitCode> {
+    let path = session.folder().path().to_owned();
+    info!("run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
+    let again = session.resume_command();
+    let (outcome, facts) = session.run().inspect_err(|error| {
+        if error.chain().any(|cause| cause.is::<std::io::Error>()) {
+            warn!("nothing up to the last checkpoint is lost; go on with: {again}");
+        }
+    })?;
+    println!("{facts}");
+    println!("report: {}", path.join("report.html").display());
+    println!("pictures: {}", path.join("samples.png").display());
+    Ok(match outcome {
+        Outcome::Finished => ExitCode::SUCCESS,
+        Outcome::Interrupted => {
+            println!("go on with: {again}");
+            ExitCode::from(interrupt::EXIT_CODE as u8)
+        }
+    })
+}

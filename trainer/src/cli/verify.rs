@@ -1,0 +1,32 @@
+//! `trainer verify`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use super::args::{pictures, seed, seeds};
+use super::model_file::{parse, read_model};
+use trainer::quantise;
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
+    model: Option<PathBuf>,
+    /// How many latents to try
+    #[arg(short = 'n', long, default_value_t = 16, allow_negative_numbers = true, value_parser = pictures)]
+    count: u32,
+    /// Number of the first one
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
+    seed: u32,
+}
+
+pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
+    let path = args.model.as_deref();
+    let blob = read_model(path)?;
+    let report = quantise::verify(&parse(&blob, path)?, seeds(args.seed, args.count)?)?;
+    println!("{report}");
+    ensure!(report.is_exact(), "the model is not exact");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,57 @@
+//! `trainer walk`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::args::{seed, seeds, whole};
+use super::generator::{GeneratorArgs, SheetArgs};
+use trainer::latents::interpolate;
+
+#[derive(Debug, Args)]
+pub(crate) struct WalkArgs {
+    #[command(flatten)]
+    generator: GeneratorArgs,
+    /// Number of the picture to begin with
+    #[arg(long, value_name = "SEED", requires = "to", allow_negative_numbers = true, value_parser = seed)]
+    from: Option<u32>,
+    /// Number of the picture to end with
+    #[arg(long, value_name = "SEED", requires = "from", allow_negative_numbers = true, value_parser = seed)]
+    to: Option<u32>,
+    /// Numbers of pictures to pass on the way, each of which begins another row
+    #[arg(long, value_delimiter = ',', value_name = "SEEDS", requires = "from", value_parser = seed)]
+    through: Vec<u32>,
+    /// Without --from: how many pairs of pictures to take
+    #[arg(long, default_value_t = 8, conflicts_with = "from", allow_negative_numbers = true,
+        value_parser = |t: &str| whole::<u32>(t, 1..=256))]
+    rows: u32,
+    /// Without --from: number of the first picture; the others follow
+    #[arg(long, default_value_t = 0, conflicts_with = "from", allow_negative_numbers = true, value_parser = seed)]
+    seed: u32,
+    /// Pictures in a row, with both ends
+    #[arg(long, default_value_t = 10, allow_negative_numbers = true, value_parser = |t: &str| whole::<u16>(t, 2..=256))]
+    steps: u16,
+    #[command(flatten)]
+    sheet: SheetArgs,
+}
+
+pub(crate) fn walk(args: &WalkArgs) -> Result<ExitCode> {
+    let pairs: Vec<(u32, u32)> = match (args.from, args.to) {
+        (Some(from), Some(to)) => {
+            let stops: Vec<_> = [from].into_iter().chain(args.through.iter().copied()).chain([to]).collect();
+            stops.iter().copied().zip(stops.iter().copied().skip(1)).collect()
+        }
+        _ => {
+            let all: Vec<_> = seeds(args.seed, 2 * args.rows)?.collect();
+            all.as_chunks().0.iter().map(|&[from, to]| (from, to)).collect()
+        }
+    };
+    let rows = |len| pairs.iter().flat_map(|&(from, to)| interpolate(from, to, args.steps, len)).collect();
+    let pictures = args.generator.draw(rows)?;
+    for (row, (from, to)) in pairs.iter().enumerate() {
+        println!("row {}: {from} to {to}", row + 1);
+    }
+    args.sheet.write(pictures.view(), args.steps.into(), 0, "walk", "a row for each pair, both ends included")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,84 @@
+//! Files that are written whole or not at all.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+/// Beginning of the names of temporary files.
+pub const WRITING: &str = ".writing-";
+
+/// Writes a file atomically: after a crash or a power cut the path has either the old content or the new one.
+///
+/// The bytes go to a temporary file beside it, which is synchronised and renamed.
+///
+/// # Errors
+/// When the folder cannot be written to or the disk is full; the old file is still there.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(WRITING);
+        // As the user's umask wants it, and with an error that does not speak of the temporary file.
+        let mut file = builder.make_in(folder, |path| File::options().write(true).create_new(true).open(path))?;
+        // Tells `remove_abandoned` that somebody is at it. Not every file system has locks.
+        let _ = file.as_file().try_lock();
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        // The name, too, must survive a power cut. Not every system can open a folder.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes the temporary files that a killed process left in a folder, but none that a running process is writing.
+pub fn remove_abandoned(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|e| e.file_name().as_encoded_bytes().starts_with(WRITING.as_bytes())) {
+        // The lock of a process that is gone is free.
+        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            // It is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_was_writing_is_removed_and_what_a_living_one_writes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let [abandoned, at_work, other] = [".writing-a", ".writing-b", "c"].map(|name| folder.path().join(name));
+        for path in [&abandoned, &at_work, &other] {
+            fs::write(path, "half").unwrap();
+        }
+        let lock = File::open(&at_work).unwrap();
+        lock.try_lock().unwrap();
+        remove_abandoned(folder.path());
+        assert_eq!([&abandoned, &at_work, &other].map(|path| path.exists()), [false, true, true]);
+        drop(lock);
+        remove_abandoned(folder.path());
+        assert!(!at_work.exists());
+        remove_abandoned(&folder.path().join("missing"));
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomically(&path, b"old").unwrap();
+        let error = write_atomically(&folder.path().join("missing/a"), b"new").unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("missing/a: No such file") && !text.contains(WRITING), "{text}");
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+}

@@ -1,0 +1,178 @@
+//! The best snapshot of a run: measuring, keeping, and going back to it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use gen_core::Model;
+use gen_core::aligned;
+use log::warn;
+
+use super::{BEST_MODEL, MODEL, Session};
+use crate::quality::Scores;
+use crate::quantise::{FloatModel, quantise};
+use crate::run::checkpoint::Checkpoint;
+use crate::run::folder::BEST;
+use crate::run::guard::{Best, TrainingAlert};
+use crate::run::metrics::{Measured, Pending};
+use crate::run::progress::Progress;
+use crate::train::State;
+
+impl Session {
+    /// Measures the pictures of the averaged generator, and keeps the snapshot if it is the best;
+    /// the scores if it is not.
+    pub(super) fn measure(&mut self, progress: &mut Progress) -> Result<Option<Scores>> {
+        let Some(evaluator) = &self.evaluator else { return Ok(None) };
+        let step = self.trainer.state.step;
+        let float = self.float_model()?;
+        let scores = match self.measured.last() {
+            // Before the run was killed at its end.
+            Some(last) if last.step == step => last.scores.clone(),
+            _ => {
+                let measured = Measured { step, seconds: self.seconds(), scores: evaluator.measure(&float)? };
+                self.append(&measured)?;
+                let scores = measured.scores.clone();
+                self.measured.push(measured);
+                scores
+            }
+        };
+        let model = if self.health.is_best(&scores) {
+            // What cannot be exported is no use, however good.
+            let model = quantise(&float).and_then(|model| Ok(model.to_blob()?));
+            model.inspect_err(|error| warn!("step {step}: not kept as the best: {error:#}")).ok()
+        } else {
+            None
+        };
+        let is_kept = model.is_some();
+        if let Some(model) = model {
+            self.health.keep(step, scores.quality_score);
+            self.keep_best(&model)?;
+        }
+        progress.measured(scores.quality_score, self.health.best);
+        // Where it is no alert, because no snapshot was better, a person has to know.
+        if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.alike {
+            self.alike = true;
+            let alert = TrainingAlert::Alike(scores.diversity);
+            warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
+        }
+        Ok((!is_kept).then_some(scores))
+    }
+
+    /// Goes back to the weights of the best snapshot, or of the last checkpoint if there is
+    /// none, with lower learning rates. The number of steps goes on, so no random number
+    /// comes again; the checkpoint that is written makes `resume` go on from here.
+    pub(super) fn roll_back(&mut self, alert: TrainingAlert) -> Result<()> {
+        let (step, guard) = (self.trainer.state.step, self.trainer.config.guard);
+        let kept = match self.health.best {
+            Some(best) => format!("; the best snapshot, of step {}, is in {BEST_MODEL} and {BEST}", best.step),
+            None => String::new(),
+        };
+        ensure!(
+            self.health.roll_back(&guard),
+            "step {step}: {alert}, and going back {} times with lower learning rates did not help: {}, and start \
+             again{kept}. The run is in {}",
+            self.health.rollbacks,
+            alert.advice(),
+            self.folder.path().display()
+        );
+        let best = self
+            .health
+            .best
+            .map(|best| self.best_checkpoint(best).inspect_err(|error| warn!("{error:#}; taking the last checkpoint")));
+        let good = match best {
+            Some(Ok(best)) => best,
+            // Not one that Ctrl-C left: a run ends as if it had not been stopped.
+            _ => {
+                let every = self.trainer.config.every.checkpoint;
+                self.folder.latest_of(|step| step.is_multiple_of(every)).or_else(|_| self.folder.latest())?
+            }
+        };
+        warn!(
+            "step {step}: {alert}: going back to the weights of step {}, learning rates times {} ({} of {} times)",
+            good.state.step, self.health.rate, self.health.rollbacks, guard.max_rollbacks
+        );
+        self.trainer.state = State { step, ..good.state };
+        self.trainer.set_rate(self.health.rate);
+        self.pending = Pending::default();
+        self.save()
+    }
+
+    /// Writes the present snapshot as the best. The checkpoint comes first: a run that is
+    /// killed in between goes on from it, and never from before a best that it cannot know.
+    pub(super) fn keep_best(&self, model: &[u8]) -> Result<()> {
+        let path = self.save_checked()?;
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.write_best(&bytes, model)
+    }
+
+    pub(super) fn write_best(&self, checkpoint: &[u8], model: &[u8]) -> Result<()> {
+        self.folder.write(BEST, checkpoint)?;
+        self.folder.write(BEST_MODEL, model)?;
+        self.folder.write(MODEL, model)
+    }
+
+    /// The best snapshot: from its own file, or from the checkpoint that it was copied from.
+    pub(super) fn best_checkpoint(&self, best: Best) -> Result<Checkpoint> {
+        let load = |path: PathBuf| {
+            let checkpoint = Checkpoint::load(&path)?;
+            let step = checkpoint.state.step;
+            ensure!(
+                step == best.step,
+                "{} is of step {step}; the best snapshot is of step {}",
+                path.display(),
+                best.step
+            );
+            Ok(checkpoint)
+        };
+        load(self.folder.file(BEST)).or_else(|error| load(self.folder.checkpoint(best.step)).map_err(|_| error))
+    }
+
+    /// After a resume: is the best snapshot there that the checkpoint speaks of?
+    pub(super) fn find_best(&mut self) -> Result<()> {
+        let Some(best) = self.health.best else { return Ok(()) };
+        let is_model =
+            |name| std::fs::read(self.folder.file(name)).is_ok_and(|bytes| Model::parse(&aligned(&bytes)).is_ok());
+        if best.step == self.trainer.state.step {
+            let model = quantise(&self.float_model()?)?.to_blob()?;
+            let is_kept = Checkpoint::load(&self.folder.file(BEST)).is_ok_and(|kept| kept.state.step == best.step)
+                && std::fs::read(self.folder.file(BEST_MODEL)).is_ok_and(|kept| kept == model)
+                && is_model(MODEL);
+            // It may have been killed before all files were written. If not, a finished run's fine-tuned model stays.
+            return if is_kept { Ok(()) } else { self.keep_best(&model) };
+        }
+        let checkpoint = match self.best_checkpoint(best) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) if !is_model(BEST_MODEL) => {
+                warn!("{error:#}, and {BEST_MODEL} is gone too: the best is sought anew");
+                self.health.best = None;
+                return Ok(());
+            }
+            Err(error) => {
+                warn!(
+                    "{error:#}; {BEST_MODEL} stays until a snapshot is as good, and should the run go back, it does \
+                     to its last checkpoint"
+                );
+                return Ok(());
+            }
+        };
+        if Checkpoint::load(&self.folder.file(BEST)).is_err() || !is_model(BEST_MODEL) || !is_model(MODEL) {
+            warn!("{BEST}, {BEST_MODEL} or {MODEL} is damaged: all are written anew from step {}", best.step);
+            let model = quantise(&FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?)?.to_blob()?;
+            self.write_best(&checkpoint.encode()?, &model)?;
+        }
+        Ok(())
+    }
+
+    /// The generator that the run ends with: of the best snapshot if there is one.
+    pub(super) fn best_model(&self) -> Result<(FloatModel, Option<Best>)> {
+        match self.health.best {
+            Some(best) if best.step != self.trainer.state.step => match self.best_checkpoint(best) {
+                Ok(checkpoint) => Ok((FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?, Some(best))),
+                Err(error) => {
+                    warn!("{error:#}; {MODEL} is of the last step, {BEST_MODEL} of the best snapshot");
+                    Ok((self.float_model()?, None))
+                }
+            },
+            best => Ok((self.float_model()?, best)),
+        }
+    }
+}

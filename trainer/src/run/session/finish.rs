@@ -1,0 +1,190 @@
+//! The end of a run: fine-tuning, export, proof and report.
+
+use std::ops::ControlFlow;
+
+use anyhow::{Context as _, Result, ensure};
+use gen_core::Model;
+use gen_core::aligned;
+use image::RgbImage;
+use jiff::Timestamp;
+use log::warn;
+use ndarray::{ArrayView4, Axis, s};
+
+use super::{COLUMNS, COMPARED, GAP, HISTORY, MODEL, Outcome, SAMPLES, SCALE, Session, VERIFIED};
+use crate::config::{Config, Quantise};
+use crate::grid::grid;
+use crate::inspect::inspect;
+use crate::machine;
+use crate::numbers::grouped;
+use crate::quantise::compare::{self, Comparison, are_alike};
+use crate::quantise::{QuantModel, noise, quantise_tuned_until, verify};
+use crate::run::folder::UNFINISHED;
+use crate::run::guard::{self, Best, RunHealth, TrainingAlert};
+use crate::run::interrupt;
+use crate::run::metrics;
+use crate::run::progress::Progress;
+use crate::run::report::Report;
+
+impl Session {
+    /// Fine-tunes, exports, proves, compares, and writes the report. A run that was interrupted is not fine-tuned:
+    /// `resume` does that when all steps are done.
+    pub(super) fn finish(&self, outcome: Outcome, progress: &mut Progress) -> Result<(Outcome, String)> {
+        let (float, best) = self.best_model()?;
+        let Config { quantise: Quantise { tune }, seed, .. } = self.trainer.config;
+        let is_tuned = outcome == Outcome::Finished;
+        if is_tuned && tune > 0 {
+            progress.stage("fine-tuning the integers");
+        }
+        let tuned = quantise_tuned_until(&float, if is_tuned { tune } else { 0 }, &mut |step| {
+            progress.tuned(step);
+            if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let outcome = if tuned.is_stopped() { Outcome::Interrupted } else { outcome };
+        progress.stage("exporting, and writing the report");
+        // In this order: a finished run must not look unfinished, but may be finished twice.
+        let unfinished = self.folder.file(UNFINISHED);
+        if outcome == Outcome::Interrupted {
+            let text = format!("This run was stopped before its end. Go on with:\n{}\n", self.resume_command());
+            self.folder.write(UNFINISHED, text.as_bytes())?;
+        }
+        let blob = self.export(&tuned.model)?;
+        if outcome == Outcome::Finished && unfinished.exists() {
+            std::fs::remove_file(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+        }
+        let bytes = aligned(&blob);
+        let model = Model::parse(&bytes).context("the exported model")?;
+        let Comparison { int8: int8_pictures, float: float_pictures } =
+            compare::int8_with_float(&float, &model, COMPARED);
+        let proof = verify::verify(&model, 0..VERIFIED)?;
+        let noise = noise::measure(&float, &model)?;
+        let shown = s![..int8_pictures.dim().0.min(SAMPLES as usize), .., .., ..];
+        let reals = self.data.pictures.slice(s![..self.data.len().min(SAMPLES as usize), .., .., ..]);
+        let sheet = |pictures| grid(pictures, COLUMNS, GAP, SCALE);
+        let int8_grid = sheet(int8_pictures.slice(shown))?;
+        let (reals_grid, float_grid) = (sheet(reals)?, sheet(float_pictures.slice(shown))?);
+        self.folder.write_picture("samples.png", &int8_grid)?;
+
+        let (step, seconds) = (self.trainer.state.step, self.seconds());
+        let speed = step as f64 * self.trainer.config.batch as f64 / seconds.max(1e-9);
+        let mut facts = vec![
+            ("data", self.data.name.clone()),
+            ("seed", grouped(seed).to_string()),
+            (
+                "steps",
+                format!(
+                    "{} of {}, {} real pictures in each",
+                    grouped(step),
+                    grouped(self.trainer.config.steps),
+                    self.trainer.config.batch
+                ),
+            ),
+            (
+                "time",
+                format!(
+                    "{:.1} minutes, {} real pictures a second, with samples, checkpoints and measurements",
+                    seconds / 60.0,
+                    grouped(speed as u64)
+                ),
+            ),
+            ("model", format!("{MODEL}, {} bytes, CRC-32 {:08x}", grouped(blob.len()), crc32fast::hash(&blob))),
+            ("int8 against float", format!("{} over {} pictures", noise.pictures, noise.latents)),
+        ];
+        let left_out = "left out, as the run was stopped; it is done when the run has been resumed to its end";
+        match tuned.summary() {
+            Some(summary) => facts.push(("fine-tuning", summary)),
+            None if tune > 0 => facts.push(("fine-tuning", left_out.into())),
+            None => {}
+        }
+        let kept = best.and_then(|best| Some(&self.measured.iter().find(|m| m.step == best.step)?.scores));
+        if let Some(best) = best {
+            let more = kept.map_or_else(String::new, |s| {
+                format!(" (recall {:.2}, coverage {:.2}, diversity {:.2})", s.recall, s.coverage, s.diversity)
+            });
+            let Best { step, quality_score, lowest } = best;
+            let words = format!(
+                "the snapshot of step {}, with quality score {quality_score:.1}{more}: {}. The lowest score was {lowest:.1}",
+                grouped(step),
+                guard::RULE
+            );
+            facts.push(("model.gen is", words));
+        }
+        if self.health.rollbacks > 0 {
+            let RunHealth { rollbacks, rate, .. } = self.health;
+            let times = if rollbacks == 1 { "once".into() } else { format!("{rollbacks} times") };
+            facts.push(("gone back", format!("{times}; learning rates times {rate}")));
+        }
+        let diversity = kept.map_or_else(|| spread(int8_pictures.view()) / spread(reals).max(1e-9), |s| s.diversity);
+        if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.min_diversity {
+            let alert = TrainingAlert::Alike(diversity);
+            let words = format!("{alert}. If more steps do not help: {}", alert.advice());
+            warn!("{words}");
+            facts.push(("pictures", words));
+        }
+        let quality = match self.measured.as_slice() {
+            [] => String::new(),
+            measured => metrics::plot_quality(measured, best.map(|best| best.step))?,
+        };
+        let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let on = format!("{}, {} threads", machine::processor(), rayon::current_num_threads());
+        let now = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let about = [("written", now), ("by", machine::program()), ("on", on)];
+        let all: Vec<_> = facts.iter().cloned().chain(about).collect();
+        let report = Report {
+            title: &name,
+            facts: &all,
+            pictures: &[
+                ("real pictures that it was trained on", &reals_grid),
+                ("generated: float, as trained", &float_grid),
+                ("generated: int8, as the microcontroller draws them", &int8_grid),
+            ],
+            history: &self.history()?,
+            losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
+            quality: &quality,
+            tables: &[
+                ("Memory bill", inspect(&model).to_string()),
+                ("What int8 loses, layer by layer", noise.to_string()),
+                ("Proof: float simulation = integer engine", proof.to_string()),
+            ],
+            config: &self.trainer.config.to_toml(),
+        };
+        self.folder.write("report.html", report.html()?.as_bytes())?;
+        ensure!(proof.is_exact(), "the exported model is not exact:\n{proof}");
+        let words: Vec<_> = facts.iter().map(|(label, value)| format!("{label}: {value}")).collect();
+        Ok((outcome, words.join("\n")))
+    }
+
+    /// Packs a quantised generator and writes `model.gen`.
+    pub(super) fn export(&self, quantised: &QuantModel) -> Result<Vec<u8>> {
+        let blob = quantised.to_blob()?;
+        self.folder.write(MODEL, &blob)?;
+        Ok(blob)
+    }
+
+    /// The first row of a few samples over time, read back from their files: those of
+    /// earlier sessions are there too.
+    pub(super) fn history(&self) -> Result<Vec<(u64, RgbImage)>> {
+        let mut steps = self.folder.steps("samples", "png")?;
+        // A run that was killed may have drawn more than it had saved.
+        steps.retain(|&(step, _)| step <= self.trainer.state.step);
+        let stride = steps.len().div_ceil(HISTORY).max(1);
+        let last = steps.len().saturating_sub(1);
+        let chosen = steps.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
+        let row = |path: &std::path::Path| -> Result<RgbImage> {
+            let sheet = image::open(path).with_context(|| format!("cannot read {}", path.display()))?.to_rgb8();
+            let height = self.data.side() as u32 * SCALE as u32 + 2 * GAP as u32;
+            Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height).to_image())
+        };
+        // They are only looked at: a damaged one must not keep a run from ending.
+        let whole = chosen.filter_map(|(_, (step, path))| {
+            let row = row(&path).inspect_err(|error| warn!("{error:#}: the report leaves it out"));
+            Some((step, row.ok()?))
+        });
+        Ok(whole.collect())
+    }
+}
+
+/// Root mean square distance of the values of pictures, `[N, height, width, 3]`, to their mean picture.
+fn spread(pictures: ArrayView4<'_, u8>) -> f64 {
+    let pictures = pictures.mapv(f64::from);
+    pictures.var_axis(Axis(0), 0.0).mean().unwrap_or_default().sqrt()
+}

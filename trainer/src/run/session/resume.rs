@@ -1,0 +1,154 @@
+//! Resuming a run, and changing where it ends.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use log::warn;
+
+use super::{LOG, PICTURES, Session};
+use crate::config::Config;
+use crate::data::{Dataset, manifest};
+use crate::run::evaluator::QualityEvaluator;
+use crate::run::folder::{DataRef, Folder};
+use crate::run::metrics;
+use crate::schedule::learning_rate_factor;
+use crate::terminal::{self, quoted};
+use crate::train::Trainer;
+
+impl Session {
+    /// Goes on with a run at its last whole checkpoint. `load` fetches the pictures
+    /// that the run was started with.
+    ///
+    /// # Errors
+    /// When there is no such run, another process is at work in it, there is no whole checkpoint, or the
+    /// pictures have changed.
+    pub fn resume(path: &Path, load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>) -> Result<Self> {
+        let folder = Folder::open(path)?;
+        let lock = folder.take()?;
+        terminal::log_to(&folder.file(LOG))?;
+        let checkpoint = folder.latest()?;
+        let mut data_ref = folder.data_ref()?;
+        let data = load(&data_ref, &checkpoint.config).with_context(|| {
+            format!(
+                "the pictures of the run; if they have moved, say where they are: {}",
+                resume_command(path, " --data PATH")
+            )
+        })?;
+        if data.fingerprint() != checkpoint.data {
+            ensure!(
+                !data_ref.fingerprint.is_empty(),
+                "these are not the pictures that the run was started with: {}. Look at `path` and `class` in \
+                 {}/data.toml, which was written anew",
+                data.name,
+                path.display()
+            );
+            // Without it there is less to say.
+            let before = std::fs::read_to_string(folder.file(PICTURES)).unwrap_or_default();
+            bail!(
+                "the pictures are not those that the run was started with ({}): results would not be the same. Put \
+                 them back as they were, and resume again; or start a new run for the new pictures{}",
+                data_ref.name,
+                manifest::changes(&before, &data)
+            );
+        }
+        // They may have moved.
+        if data_ref.fingerprint != checkpoint.data || data_ref.path != data.origin {
+            (data_ref.name, data_ref.path) = (data.name.clone(), data.origin.clone());
+            data_ref.fingerprint = checkpoint.data.clone();
+            folder.write("data.toml", toml::to_string(&data_ref)?.as_bytes())?;
+        }
+        match folder.config() {
+            Ok(config) => {
+                let mut edited = checkpoint.config.differences(&config);
+                // The clock moves them.
+                edited.retain(|key| key != "steps" || data_ref.minutes.is_none());
+                if !edited.is_empty() {
+                    warn!(
+                        "config.toml is not the recipe that the run was started with: {} {} ignored. To train with it, \
+                         start a new run with --config {}; for more steps, give --steps",
+                        edited.join(", "),
+                        if edited.len() == 1 { "is" } else { "are" },
+                        quoted(&folder.file("config.toml"))
+                    );
+                }
+            }
+            Err(error) => {
+                warn!("{error:#}; it is written anew from the checkpoint");
+                folder.write("config.toml", checkpoint.config.to_toml().as_bytes())?;
+            }
+        }
+        let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
+        let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step)?;
+        // In a step of going back there is none.
+        if checkpoint.health.rollbacks == 0 && (rows.len() as u64) < step / log_every {
+            warn!("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
+        }
+        folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
+        let evaluator = checkpoint.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
+        let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
+        trainer.set_rate(checkpoint.health.rate);
+        let mut session = Self {
+            trainer,
+            folder,
+            data,
+            data_ref,
+            rows,
+            measured,
+            pending: checkpoint.pending,
+            health: checkpoint.health,
+            evaluator,
+            alike: false,
+            seconds_before: checkpoint.seconds,
+            started: Instant::now(),
+            _lock: lock,
+        };
+        session.find_best()?;
+        Ok(session)
+    }
+
+    /// Changes the number of steps to do; a time budget no longer counts.
+    ///
+    /// # Errors
+    /// When as many are done already, or the folder cannot be written to.
+    pub fn set_steps(&mut self, steps: u64) -> Result<()> {
+        let done = self.trainer.state.step;
+        ensure!(steps > done, "--steps {steps}: the run has done {done} steps already; give a larger number");
+        if self.has_felt_its_end(steps) {
+            self.data_ref.end_moved = Some(done);
+        }
+        self.data_ref.minutes = None;
+        self.trainer.config.steps = steps;
+        self.trainer.config.check()?;
+        self.folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
+        self.folder.write("data.toml", toml::to_string(&self.data_ref)?.as_bytes())?;
+        // So that it still holds if this process does not come to the next checkpoint.
+        self.save()
+    }
+
+    /// Whether what the run has done would have been something else, had it been started for so many steps.
+    pub(super) fn has_felt_its_end(&self, steps: u64) -> bool {
+        let (config, done) = (&self.trainer.config, self.trainer.state.step);
+        if done == 0 {
+            return false;
+        }
+        // What was planned before is not known any more.
+        let by_the_clock = self.data_ref.minutes.is_some() && config.depends_on_length();
+        let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.lr_decay_start) < 1.0;
+        // At its end a run measures once more, and may go back once more.
+        let is_measured = |step: u64| config.every.measure.is_none_or(|every| step.is_multiple_of(every));
+        let new_best = self.health.best.is_some_and(|best| best.step == done && !is_measured(done));
+        let ended_otherwise = done >= config.steps && (new_best || self.health.rollbacks > 0);
+        by_the_clock || steps != config.steps && (has_slowed(config.steps) || has_slowed(steps) || ended_otherwise)
+    }
+
+    /// The command that resumes this run, as it can be typed.
+    pub fn resume_command(&self) -> String {
+        resume_command(self.folder.path(), "")
+    }
+}
+
+/// The command that resumes a run, as it can be typed, with `more` arguments.
+pub(crate) fn resume_command(run: &Path, more: &str) -> String {
+    format!("{} resume {}{more}", terminal::program(), quoted(run))
+}
