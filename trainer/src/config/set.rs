@@ -173,6 +173,7 @@ fn parse(kind: &Kind, text: &str) -> Option<Value> {
         let text = unquoted();
         words.iter().any(|word| word.name == text).then_some(Value::String(text))
     };
+    let table = || toml().filter(Value::is_table).and_then(|value| normal(kind, &value));
     match kind {
         Kind::Bool => toml().filter(Value::is_bool),
         Kind::Whole => toml().filter(|value| value.as_integer().is_some_and(|number| number >= 0)),
@@ -187,8 +188,8 @@ fn parse(kind: &Kind, text: &str) -> Option<Value> {
             let values = values.iter().map(|value| normal(inner, value)).collect::<Option<_>>()?;
             Some(Value::Array(values))
         }
-        Kind::Table(_) | Kind::Rules(_) => toml().and_then(|value| normal(kind, &value)),
-        Kind::WordsOr(words, _) => word(words).or_else(|| toml().and_then(|value| normal(kind, &value))),
+        Kind::Table(_) | Kind::Rules(_) => table(),
+        Kind::WordsOr(words, _) => word(words).or_else(table),
     }
 }
 

@@ -146,7 +146,7 @@ augment = { color = true }
         ("optimizer", "optimiser"),
     ];
     // All of them, so that a new alias without a line here fails.
-    assert_eq!(spellings.len(), keys_page().split_once("## Earlier spellings").unwrap().1.matches("\n| `").count() - 1);
+    assert_eq!(spellings.len(), keys_page().split_once("## Earlier spellings").unwrap().1.matches("\n| `").count());
     let mut rest: toml::Table = Config::preset("pocket").unwrap().to_toml().parse().unwrap();
     for key in ["ema_decay", "lr_decay_start", "latent_scale", "guard", "quantize", "small_dataset"] {
         rest.remove(key);
@@ -171,6 +171,10 @@ augment = { color = true }
     assert_eq!(written, expected.to_toml());
     for (now, before) in spellings {
         assert!(written.contains(now), "{now}");
+        // The recipe itself has a key of that name.
+        if before == "loss" {
+            continue;
+        }
         assert!(!written.contains(&format!("\n{before} = ")) && !written.contains(&format!("{before}]")), "{before}");
     }
 }
@@ -275,12 +279,15 @@ fn serde_knows_exactly_the_keys_that_are_documented() {
 fn defaults_are_what_is_documented() {
     let full = full();
     each_table(&Config::kind(), &full, &mut Vec::new(), &mut |table, path| {
+        let is_dense = at(&mut full.clone(), path).get("op").and_then(toml::Value::as_str) == Some("dense");
         for key in &table.keys {
             let place = format!("{}.{}", path.join("."), key.name);
             let mut without = full.clone();
             at(&mut without, path).as_table_mut().unwrap().remove(&key.name);
             match key.default.as_deref() {
                 None => assert!(read(&without).is_err(), "{place} is documented as required, and is not"),
+                // The edges of a dense layer are no setting, so these may not be given at all.
+                Some(_) if is_dense && ["stride", "padding"].contains(&key.name.as_str()) => {}
                 Some(default) => {
                     let left_out = read(&without).unwrap_or_else(|e| panic!("{place} is documented as optional: {e}"));
                     if default != "none" {
@@ -372,7 +379,7 @@ fn single_keys_are_set() {
     assert_eq!(with(&["name=\"mine\""]).name, "mine");
     assert_eq!(with(&["name=007"]).name, "007");
     assert_eq!(with(&["ema=0"]).ema_decay, 0.0, "an earlier spelling, and a number without a point");
-    assert_eq!(with(&["shuffle=false"]).shuffle, false);
+    assert!(!with(&["shuffle=false"]).shuffle);
     assert_eq!(with(&["every.pair=7"]).every.pair, Some(7));
     assert_eq!(with(&["every.measure=none"]).every.measure, None);
     assert_eq!(with(&["few=none"]).small_dataset, None);
