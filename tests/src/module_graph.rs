@@ -163,7 +163,10 @@ impl Graph {
 }
 
 /// The files of a shortest circle through `start`, which comes first.
-fn shortest_circle<'a>(edges: &BTreeMap<&'a Path, BTreeMap<&'a Path, String>>, start: &'a Path) -> Option<Vec<&'a Path>> {
+fn shortest_circle<'a>(
+    edges: &BTreeMap<&'a Path, BTreeMap<&'a Path, String>>,
+    start: &'a Path,
+) -> Option<Vec<&'a Path>> {
     let mut before = BTreeMap::new();
     let mut waiting = VecDeque::from([start]);
     while let Some(file) = waiting.pop_front() {
@@ -240,7 +243,8 @@ impl Visit<'_> for Reader {
         let text = macro_.tokens.to_string();
         let words: Vec<&str> = text.split_whitespace().collect();
         for (i, &word) in words.iter().enumerate() {
-            let is_start = ["crate", "self", "super"].contains(&word) && (i == 0 || !["::", "$"].contains(&words[i - 1]));
+            let is_start =
+                ["crate", "self", "super"].contains(&word) && (i == 0 || !["::", "$"].contains(&words[i - 1]));
             if is_start && words.get(i + 1) == Some(&"::") {
                 let path = words[i..].chunks(2).take_while(|pair| pair[0].starts_with(char::is_alphabetic));
                 let mut segments: Vec<String> = Vec::new();

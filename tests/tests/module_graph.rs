@@ -29,7 +29,8 @@ fn no_modules_use_each_other() -> Result<()> {
     let output = cargo.args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(root()?).output()?;
     ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     let packages = serde_json::from_slice::<Metadata>(&output.stdout)?.packages;
-    let roots: Vec<_> = packages.into_iter().flat_map(|package| package.targets).map(|target| target.src_path).collect();
+    let roots: Vec<_> =
+        packages.into_iter().flat_map(|package| package.targets).map(|target| target.src_path).collect();
     let (mut files, mut problems) = (0, Vec::new());
     for root in roots {
         match check(&root).with_context(|| root.display().to_string()) {

@@ -12,6 +12,9 @@
 #![deny(unsafe_code)] // `chip` alone touches registers
 #![warn(missing_docs)]
 
+#[cfg(test)]
+extern crate std;
+
 #[cfg(all(target_os = "none", feature = "board"))]
 mod chip;
 pub mod ssd0323;
