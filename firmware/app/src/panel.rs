@@ -12,7 +12,7 @@ use mipidsi::interface::{Interface, InterfacePixelFormat};
 use mipidsi::models::Model;
 use mipidsi::options::{ColorInversion, ColorOrder, Orientation, Rotation};
 
-/// The chip behind the visible_size.
+/// The controller of a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Controller {
     /// Sitronix ST7789: 240x320 pixels.
@@ -28,7 +28,7 @@ pub enum Controller {
 pub struct Panel {
     /// Name, as in `board.toml`.
     pub name: &'static str,
-    /// The chip behind the visible_size.
+    /// The controller of a panel.
     pub controller: Controller,
     /// Visible columns and rows, as the controller counts them: before any rotation.
     pub visible_size: (u16, u16),
@@ -38,7 +38,7 @@ pub struct Panel {
     pub orientation: Orientation,
     /// IPS panels show the inverse of what they are told, and have to be told to invert.
     pub inversion: ColorInversion,
-    /// Which of red and blue comes first on the visible_size.
+    /// Which of red and blue comes first.
     pub order: ColorOrder,
 }
 
