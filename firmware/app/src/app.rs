@@ -2,18 +2,17 @@
 //!
 //! ```text
 //! mode      by itself                              tap            long           held
-//! single    stands                                 a new one      previous mode  earlier ones,
-//! morph     stands, then turns into a new one      a new one                     one after
-//! gallery   a grid of numbers that follow          a new grid                    the other
-//! slides    stands, then a new one                 a new one
+//! single    stays                                  a new one      previous mode  earlier ones,
+//! morph     stays, then turns into a new one       a new one                     one after
+//! gallery   a grid of consecutive numbers          a new grid                    the other
+//! slides    stays, then a new one                  a new one
 //! ```
 //! One [`step`](App::step) draws one picture at the most. Time, button, noise and typed words come
-//! in through [`Platform`], so what is drawn is a function of what the board reports: a faster chip
-//! draws more pictures on the way from one to the next, and otherwise the same ones.
+//! in through [`Platform`], so the pictures are a function of what the board reports: a faster chip
+//! draws more intermediate pictures in a morph, and otherwise the same ones.
 //!
-//! A display that fails changes none of this. Until it can be cleared again, which every step tries
-//! that finds nothing more urgent, pictures are generated for the log alone; then the one that is
-//! due is drawn.
+//! A display that fails changes none of this. Every step with nothing more urgent to do tries to clear it. Until
+//! that succeeds, pictures are generated for the log only; then the current one is drawn.
 
 use core::fmt;
 
@@ -29,7 +28,7 @@ use crate::platform::{Command, Platform};
 use crate::settings::{Mode, Settings};
 use crate::view::{FrameObserver, Label, View};
 
-/// How long the way from one picture to the next is, in microseconds.
+/// Duration of a morph, in microseconds.
 const WAY_US: u64 = 3_000_000;
 /// How many pictures the app can go back to.
 const HISTORY: usize = 32;
@@ -37,7 +36,7 @@ const HISTORY: usize = 32;
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A picture stands on the display, or in the grid.
+    /// A picture was drawn, alone or as a part of the grid.
     Drawn {
         /// Its number.
         seed: u32,
@@ -59,16 +58,16 @@ pub enum Event {
         /// Microseconds that the engine took.
         us: u32,
     },
-    /// A word was typed that says nothing to the app.
+    /// A command was typed that the app does not know.
     Unknown(Command),
 }
 
 /// The display failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed<E> {
-    /// What the step did nevertheless.
+    /// What the step has done anyway.
     pub event: Option<Event>,
-    /// What the display said.
+    /// The error of the display.
     pub error: E,
 }
 
@@ -95,7 +94,7 @@ impl fmt::Display for StartError {
 
 impl core::error::Error for StartError {}
 
-/// There can be no app. What it was to have is given back, so that the display can say why.
+/// The app cannot start. Display and board are given back, so that the reason can be shown.
 pub struct Refused<'a, D, I> {
     /// The reason.
     pub error: StartError,
@@ -115,15 +114,15 @@ impl<D, I> fmt::Debug for Refused<'_, D, I> {
 enum State {
     /// Nothing was shown yet.
     Start,
-    /// The picture, or the grid, is complete.
+    /// The picture or the grid is complete.
     Standing { since_us: u64 },
-    /// On the way to another picture.
+    /// In a morph to another picture.
     Morphing { to: u32, since_us: u64, t: u16 },
-    /// So many pictures of the grid are there.
+    /// So many pictures of the grid are drawn.
     FillingGrid { tiles: u32 },
 }
 
-/// The numbers of earlier pictures, and how far one has gone back.
+/// The numbers of earlier pictures, and how far back the user has gone.
 #[derive(Debug, Default)]
 struct History {
     numbers: Deque<u32, HISTORY>,
@@ -156,11 +155,11 @@ pub struct App<'a, D: DrawTarget, I> {
     settings: Settings,
     latent_len: usize,
     state: State,
-    /// Whether the display is to be cleared: nothing was shown yet, the mode has changed, or it failed.
+    /// Whether the display has to be cleared: nothing was shown yet, the mode has changed, or the display has failed.
     needs_redraw: bool,
     /// How the display failed in this step.
     error: Option<D::Error>,
-    /// Number of the picture that stands, or of the first in the grid.
+    /// Number of the current picture, or of the first in the grid.
     number: u32,
     /// The number after which counting goes on.
     last: u32,
@@ -223,10 +222,10 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         self.view.layout().grid.len()
     }
 
-    /// Does what is to be done now; `None` if that is nothing.
+    /// Does the next thing that is due; `None` if nothing is.
     ///
     /// # Errors
-    /// [`Failed`], with what was done nevertheless.
+    /// [`Failed`], with what the step has done anyway.
     pub fn step(&mut self) -> Result<Option<Event>, Failed<D::Error>> {
         let event = self.poll();
         match self.error.take() {
@@ -264,7 +263,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         })
     }
 
-    /// Clears the display if that is to be done: whether it was to be done, and could be.
+    /// Clears the display if it has to be cleared; returns whether it was.
     fn clear(&mut self) -> bool {
         let needed_redraw = self.needs_redraw;
         if needed_redraw {
@@ -275,7 +274,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         needed_redraw && !self.needs_redraw
     }
 
-    /// Takes down how the display did.
+    /// Remembers an error of the display.
     fn record_display_error(&mut self, result: Result<(), D::Error>) {
         if let Err(e) = result {
             self.needs_redraw = true;
@@ -283,7 +282,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
     }
 
-    /// A number that was not shown before: noise, or the one after the last.
+    /// A new number: random, or without a source of entropy the one after the last.
     fn new_number(&mut self) -> u32 {
         self.platform.entropy().unwrap_or(self.last.wrapping_add(1))
     }
@@ -322,7 +321,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
     }
 
-    /// What happens by itself.
+    /// What happens without the user.
     fn advance(&mut self) -> Option<Event> {
         let now = self.platform.now_us();
         let idle_us = u64::from(self.settings.idle_ms) * 1000;
@@ -419,7 +418,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     }
 }
 
-/// Measures the engine and not the display, and looks at the button meanwhile.
+/// Measures the time of the engine without the display, and reads the button in between.
 struct Stopwatch<'a, I> {
     platform: &'a mut I,
     gestures: &'a mut Gestures,
@@ -462,14 +461,14 @@ mod tests {
     use crate::TEST_MODEL;
     use crate::{picture, view};
 
-    /// A board that is played from outside.
+    /// A platform that a test controls.
     #[derive(Debug, Default)]
     struct FakePlatform {
         us: Cell<u64>,
         down: Cell<bool>,
         entropy: RefCell<VecDeque<u32>>,
         words: RefCell<VecDeque<&'static str>>,
-        /// How long a row of a picture takes, in microseconds.
+        /// Microseconds that a row of a picture takes.
         row_us: u64,
     }
 

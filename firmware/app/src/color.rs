@@ -1,9 +1,8 @@
-//! A pixel in few shades.
+//! From RGB to the colours of a display.
 //!
 //! Dithering is ordered: which of two neighbouring shades a pixel gets depends on
-//! its colour and its place alone. Rows can stream, and a morph does not shimmer as
-//! it would with error diffusion; with 16 greys on 64 x 64 pixels the two looked
-//! equally good on photographs.
+//! its colour and its position only. Rows can therefore be streamed, and a morph does not flicker as with error
+//! diffusion. With 16 greys on 64x64 pixels, photographs looked equally good with both.
 
 use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Rgb565};
 use embedded_graphics::prelude::*;
@@ -15,7 +14,7 @@ pub trait FromRgb: PixelColor {
     /// Text.
     const TEXT: Self;
 
-    /// The shade of a pixel (red, green, blue) at column `x` and row `y` of the display.
+    /// The colour of a pixel (red, green, blue) at column `x` and row `y`, counted from the picture's top left corner.
     fn from_rgb(rgb: [u8; 3], x: u32, y: u32) -> Self;
 }
 

@@ -1,5 +1,5 @@
-//! Where things stand on a display of any size: the picture, as large as it goes by whole
-//! factors; text beside or below it, if there is room; and a grid of many pictures.
+//! The layout of a display of any size: the picture, enlarged by the largest whole factor that fits; text beside
+//! or below it, if there is room; and a grid of many pictures.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use gen_core::Shape;
 
 /// Pixels between the picture and text beside it, and at the most between text and the edges of the display.
 const GAP: u32 = 4;
-/// Fewest pictures across and down that make a grid worth the name.
+/// A grid has at least so many pictures across and down, if they fit.
 const GRID: u32 = 3;
 
 /// The picture is larger than the display.
@@ -62,7 +62,7 @@ pub struct TextBox {
     pub columns: usize,
     /// Their size.
     pub font: FontSize,
-    /// Whether text stands at the right of it.
+    /// Whether text is aligned to the right.
     pub right: bool,
 }
 
@@ -76,18 +76,18 @@ impl TextBox {
     }
 }
 
-/// Room for what is said about a picture.
+/// Room for the text about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
-    /// Says what the number is.
+    /// The word before the number.
     pub caption: Option<TextBox>,
     /// The picture's number, 10 digits at the most.
     pub number: TextBox,
     /// The number of the picture that it turns into.
     pub next: TextBox,
-    /// What the app does.
+    /// The mode of the app.
     pub mode: TextBox,
-    /// How long the picture took.
+    /// The time that the picture took.
     pub time: TextBox,
 }
 
@@ -128,7 +128,7 @@ impl Grid {
     /// Fills an area with pictures of this size in the middle of it.
     fn fill(area: Size, one: Size, scale: u32, covers_text: bool) -> Self {
         let (columns, rows) = (area.width / one.width, area.height / one.height);
-        // What is left over goes between the pictures, and around all of them.
+        // Spare pixels go between the pictures and around them.
         let between = |whole: u32, n: u32, size: u32| size + ((whole - n * size) / (n + 1)).min(GAP);
         let pitch = Size::new(between(area.width, columns, one.width), between(area.height, rows, one.height));
         let around = |whole: u32, n: u32, pitch: u32, size: u32| ((whole - (n - 1) * pitch - size) / 2) as i32;
@@ -138,7 +138,7 @@ impl Grid {
     }
 }
 
-/// Where everything stands, seen from the display's top left corner.
+/// The places of picture, text and grid, from the display's top left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// How many times as large as the model draws it a picture is.

@@ -1,8 +1,8 @@
-//! Colour panels: what a controller has to be told about the glass that it drives.
+//! Colour panels: what a driver has to know about the panel behind a controller.
 //!
-//! One controller serves panels of many makers, which differ in how much of its memory
-//! they show and from where, which way they scan, and the order of the colours. Which is
-//! which is found with the [test card](crate::testcard).
+//! One controller drives panels of many makers. They differ in how much of its memory they show and from where,
+//! in the direction of scanning, and in the order of the colours. The [test card](crate::testcard) shows which of
+//! these is wrong.
 
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::Size;
@@ -12,7 +12,7 @@ use mipidsi::interface::{Interface, InterfacePixelFormat};
 use mipidsi::models::Model;
 use mipidsi::options::{ColorInversion, ColorOrder, Orientation, Rotation};
 
-/// The chip behind the visible_size.
+/// The controller of a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Controller {
     /// Sitronix ST7789: 240x320 pixels.
@@ -26,19 +26,19 @@ pub enum Controller {
 /// A panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Panel {
-    /// What it is called here.
+    /// Name, as in `board.toml`.
     pub name: &'static str,
-    /// The chip behind the visible_size.
+    /// The controller of a panel.
     pub controller: Controller,
-    /// Pixels across and down, as the controller counts them: before it is turned.
+    /// Visible columns and rows, as the controller counts them: before any rotation.
     pub visible_size: (u16, u16),
-    /// Column and row of the controller's memory that the first of them shows.
+    /// Column and row of the controller's memory that the first visible pixel shows.
     pub offset: (u16, u16),
-    /// How pictures are turned, and whether the glass scans the other way round.
+    /// Rotation of pictures, and whether the panel is mirrored.
     pub orientation: Orientation,
     /// IPS panels show the inverse of what they are told, and have to be told to invert.
     pub inversion: ColorInversion,
-    /// Which of red and blue comes first on the visible_size.
+    /// Which of red and blue comes first.
     pub order: ColorOrder,
 }
 
@@ -89,7 +89,7 @@ pub const MODULE_1_8: Panel = Panel {
 pub const ALL: [Panel; 5] = [PICO_LCD_1_3, PICO_DISPLAY, DISC1, SHIELD_2_8, MODULE_1_8];
 
 impl Panel {
-    /// Pixels across and down, as pictures stand on it.
+    /// Width and height of the display, after rotation.
     pub const fn size(&self) -> Size {
         let (width, height) = (self.visible_size.0 as u32, self.visible_size.1 as u32);
         if self.orientation.rotation.is_horizontal() { Size::new(width, height) } else { Size::new(height, width) }

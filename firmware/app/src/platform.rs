@@ -1,41 +1,39 @@
-//! What a board has beside its display: a clock, a button, and perhaps noise and a keyboard.
+//! What a board has besides its display: a clock, a button, and perhaps entropy and typed commands.
 
 use heapless::String;
 
-/// A word that somebody typed for the app, such as `seed=42`.
+/// A command for the app that somebody typed, such as `seed=42`.
 pub type Command = String<24>;
 
 /// A board, as the app sees it.
 ///
-/// The app looks at the button between any two rows of a picture, so a level is enough:
-/// a press is only lost if it is shorter than a row takes. With the models here that is a few milliseconds; with one of
-/// several megabytes it can be longer than a tap, which takes some 100, and [`was_tapped`](Self::was_tapped) helps.
+/// The app reads the button between any two rows of a picture, so a level is enough: a press is only lost if it is
+/// shorter than a row takes. With the models here, a row takes a few milliseconds. With a model of several megabytes it
+/// can take longer than a tap (about 100 ms); then implement [`was_tapped`](Self::was_tapped).
 pub trait Platform {
-    /// Microseconds since any moment. Never goes back. With a clock that stands still while a picture is drawn, the
-    /// display shows no time.
+    /// Microseconds since any fixed moment. Never decreases. If the clock does not advance while a picture is drawn,
+    /// the display shows no time.
     fn now_us(&mut self) -> u64;
 
-    /// Whether the button is held down at this moment, bounces and all.
+    /// Whether the button is down at this moment. It need not be debounced.
     fn is_down(&mut self) -> bool;
 
-    /// Whether the button was pressed and let go since the last call: for chips that remember.
+    /// Whether the button was pressed and released since the last call, for chips that can remember it.
     fn was_tapped(&mut self) -> bool {
         false
     }
 
-    /// Noise, for the number of a new picture; `None` if the chip has no source of it, and
-    /// the app counts instead.
+    /// A random number for a new picture. `None` if the chip has no source of entropy: the app then counts.
     fn entropy(&mut self) -> Option<u32> {
         None
     }
 
-    /// The next word that was typed, if there is a keyboard somewhere.
+    /// The next command that was typed, if any.
     fn command(&mut self) -> Option<Command> {
         None
     }
 
-    /// Lets a moment pass, 10 ms at the most, as nothing is to be done. Where an interrupt comes by then in any case
-    /// a board can sleep until it; elsewhere it counts the time.
+    /// Waits for at most 10 ms, because nothing is due. A board may sleep if an interrupt wakes it in that time.
     fn wait(&mut self) {}
 }
 

@@ -1,14 +1,13 @@
-//! What can be chosen without building again: words such as `seed=42 mode=gallery`.
+//! Settings that can be changed without a new build: words such as `seed=42 mode=gallery`.
 //!
-//! A board takes them from wherever it can: under QEMU they are the semihosting
-//! command line, so that one binary serves people and tests; with a debugger they are typed.
+//! Under QEMU they come from the semihosting command line. On a chip they are typed at the debugger's terminal.
 
 use core::fmt;
 
 /// What the app does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// One picture, until the button asks for another.
+    /// One picture, until the button is pressed.
     Single,
     /// One picture turns into the next.
     Morph,
@@ -49,14 +48,14 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What was chosen.
+/// The settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Number of the first picture, or of the only one.
     pub seed: Option<u32>,
-    /// Milliseconds until something happens by itself; 0 for never.
+    /// Milliseconds until the next picture in the modes that change by themselves; 0 for never.
     pub idle_ms: u32,
-    /// What the app does at first.
+    /// The mode at the start.
     pub mode: Mode,
 }
 
@@ -66,7 +65,7 @@ impl Default for Settings {
     }
 }
 
-/// A word is no setting.
+/// A word that is no setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadSetting;
 
@@ -79,7 +78,7 @@ impl fmt::Display for BadSetting {
 impl core::error::Error for BadSetting {}
 
 impl Settings {
-    /// Number of the first picture where there is no noise to choose it.
+    /// Number of the first picture on a chip without entropy.
     pub fn first_seed(&self) -> u32 {
         self.seed.unwrap_or(42)
     }

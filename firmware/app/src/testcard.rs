@@ -1,6 +1,7 @@
-//! A picture that shows what is wrong with a display: shown while the button is held at the start.
+//! A picture that shows which fact in the description of a panel is wrong. It is shown while the button is held at
+//! the start.
 //!
-//! | one sees | and changes in the panel's description |
+//! | you see | field to change in the panel's description |
 //! |---|---|
 //! | a side of the white frame missing, or noise beside it | `offset`, `visible_size` |
 //! | a white ground and black letters | `inversion` |

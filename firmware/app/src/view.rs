@@ -1,4 +1,4 @@
-//! A display with a picture on it: draws what [`layout`](crate::layout) has a place for.
+//! Draws pictures and text on a display, in the places that [`layout`](crate::layout) has for them.
 
 use core::fmt::{self, Write as _};
 
@@ -25,34 +25,34 @@ const LINES: usize = 8;
 /// Longest message, in bytes; more is cut.
 const MESSAGE: usize = 160;
 
-/// Looks on while a picture is drawn, row by row.
+/// Is told about every row while a picture is drawn.
 pub trait FrameObserver {
-    /// The engine has made a row.
+    /// The engine has generated a row.
     fn row_rendered(&mut self);
-    /// What it completes stands on the display.
+    /// The lines that the row completes are on the display.
     fn row_drawn(&mut self);
 }
 
-/// Nobody looks.
+/// Ignores all rows.
 impl FrameObserver for () {
     fn row_rendered(&mut self) {}
     fn row_drawn(&mut self) {}
 }
 
-/// What is said about a picture.
+/// The text about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
     /// Its number.
     pub number: u32,
     /// The number of the picture that it turns into.
     pub next: Option<u32>,
-    /// What the app does.
+    /// The mode of the app.
     pub mode: Mode,
-    /// How long the engine took, in microseconds; 0 if that is not known.
+    /// Microseconds that the engine took; 0 if unknown.
     pub us: u32,
 }
 
-/// A display, and where things stand on it.
+/// A display and its layout.
 #[derive(Debug)]
 pub struct View<'d, D> {
     display: &'d mut D,
@@ -80,7 +80,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         self.display
     }
 
-    /// Where things stand.
+    /// The layout.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -97,8 +97,8 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         }
     }
 
-    /// Draws a picture row by row as it is generated; returns its checksum, and what the display
-    /// says to it: the picture is generated, and watched, in any case.
+    /// Draws a picture row by row while it is generated. Returns its checksum and the result of the display: even if
+    /// the display fails, the picture is generated and the observer is called.
     pub fn picture(
         &mut self,
         engine: &mut Engine<'_, '_>,
@@ -145,7 +145,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         (checksum, result)
     }
 
-    /// Writes what is to be said about a picture, where there is room.
+    /// Writes the text about a picture, where there is room.
     ///
     /// # Errors
     /// Those of the display.
@@ -185,7 +185,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     }
 }
 
-/// A time for people, of at most 8 letters; the nearest of those that can be said.
+/// A time for people, in at most 8 letters, rounded to the nearest.
 struct Duration(u32);
 
 impl fmt::Display for Duration {
@@ -198,7 +198,7 @@ impl fmt::Display for Duration {
     }
 }
 
-/// Fills the display with a message, broken between words: for what cannot be put right.
+/// Fills the display with a message, broken between words.
 ///
 /// # Errors
 /// Those of the display.
@@ -215,7 +215,7 @@ pub fn message<D: DrawTarget<Color: FromRgb>>(display: &mut D, message: impl fmt
     Ok(())
 }
 
-/// Takes what fits of a text, where `heapless::String` would take nothing of a piece too long.
+/// Keeps as much of a text as fits. `heapless::String` itself keeps nothing of a piece that is too long.
 struct Truncating<const N: usize>(String<N>);
 
 impl<const N: usize> fmt::Write for Truncating<N> {
