@@ -37,7 +37,7 @@
 //! | `weights.rs`, `tiles.rs` | weights and tiles at the points |
 //! | `memory.rs` | memory that is kept between calls |
 //! | `domain.rs` | trait of the transforms |
-//! | `points.rs`, `transform.rs` | Winograd's transforms |
+//! | `winograd.rs`, `points.rs`, `transform.rs` | Winograd's transforms |
 //! | `fourier.rs` | Fourier's transforms |
 //! | `panel.rs` | the products |
 
@@ -58,6 +58,7 @@ mod points;
 mod tiles;
 mod transform;
 mod weights;
+mod winograd;
 
 pub use forward::Epilogue;
 pub use geometry::{Correlation, Side};

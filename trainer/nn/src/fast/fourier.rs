@@ -13,7 +13,7 @@
 
 use pulp::Simd;
 
-use super::domain::{Load, Store};
+use super::domain::{Domain, Load, Store};
 
 /// Side of a tile.
 pub const SIDE: usize = 12;
@@ -211,6 +211,85 @@ pub fn from_points<S: Simd, const N: usize>(simd: S, y: &impl Load<S>, to: &mut 
 #[inline(always)]
 fn complex_at<S: Simd>(y: &impl Load<S>, point: usize) -> Complex<S::f32s> {
     (y.load(REAL + 2 * point), y.load(REAL + 2 * point + 1))
+}
+
+/// The Fourier transform of 12×12 inputs: 8×8 outputs of a 5x5 kernel.
+///
+/// A correlation is the product with conjugated weights. The factor 1/144 that the
+/// way back lacks is given to the weights, or to their gradient: they are fewest.
+#[derive(Debug)]
+pub struct Fourier;
+
+impl Domain<8, 5, SIDE> for Fourier {
+    const REAL: usize = REAL;
+
+    #[inline(always)]
+    fn input<S: Simd>(simd: S, x: &impl Load<S>, to: &mut impl Store<S>) {
+        to_points::<S, 12>(simd, x, to);
+    }
+
+    #[inline(always)]
+    fn weights<S: Simd>(simd: S, w: &impl Load<S>, to: &mut impl Store<S>) {
+        to_points::<S, 5>(simd, &Scaled { simd, values: w }, &mut Conjugated { simd, to });
+    }
+
+    #[inline(always)]
+    fn output<S: Simd>(simd: S, y: &impl Load<S>, to: &mut impl Store<S>) {
+        from_points::<S, 8>(simd, y, to);
+    }
+
+    #[inline(always)]
+    fn d_output<S: Simd>(simd: S, dy: &impl Load<S>, to: &mut impl Store<S>) {
+        to_points::<S, 8>(simd, dy, &mut Conjugated { simd, to });
+    }
+
+    #[inline(always)]
+    fn d_weights<S: Simd>(simd: S, dw: &impl Load<S>, to: &mut impl Store<S>) {
+        from_points::<S, 5>(simd, dw, &mut Scaled { simd, values: to });
+    }
+}
+
+/// Values over 144.
+struct Scaled<S, V> {
+    simd: S,
+    values: V,
+}
+
+impl<S: Simd, L: Load<S>> Load<S> for Scaled<S, &L> {
+    #[inline(always)]
+    fn load(&self, at: usize) -> S::f32s {
+        self.simd.mul_f32s(self.simd.splat_f32s(1.0 / 144.0), self.values.load(at))
+    }
+}
+
+impl<S: Simd, W: Store<S>> Store<S> for Scaled<S, &mut W> {
+    #[inline(always)]
+    fn store(&mut self, at: usize, value: S::f32s) {
+        self.values.store(at, self.simd.mul_f32s(self.simd.splat_f32s(1.0 / 144.0), value));
+    }
+
+    #[inline(always)]
+    fn store_complex(&mut self, _: usize, _: S::f32s, _: S::f32s) {
+        unreachable!("taps are real");
+    }
+}
+
+struct Conjugated<'a, S, W> {
+    simd: S,
+    to: &'a mut W,
+}
+
+impl<S: Simd, W: Store<S>> Store<S> for Conjugated<'_, S, W> {
+    #[inline(always)]
+    fn store(&mut self, at: usize, value: S::f32s) {
+        self.to.store(at, value);
+    }
+
+    #[inline(always)]
+    fn store_complex(&mut self, point: usize, re: S::f32s, im: S::f32s) {
+        // Not `neg`, which pulp calls as a function.
+        self.to.store_complex(point, re, self.simd.sub_f32s(self.simd.splat_f32s(0.0), im));
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use pulp::Arch;
 
-use super::domain::{Fourier, Winograd};
 use super::forward::Epilogue;
-use super::fourier::SIDE;
+use super::fourier::{Fourier, SIDE};
 use super::geometry::Correlation;
 use super::memory::{Scratch, TransformedWeights};
+use super::winograd::Winograd;
 
 /// A correlation as it is computed: in one or in parts, each with its weights.
 #[derive(Debug)]
