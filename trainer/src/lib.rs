@@ -6,23 +6,27 @@
 //! data::Dataset -> train::Trainer -> run::Checkpoint -> quantise::FloatModel -> quantise::QuantModel -> blob
 //! ```
 //!
-//! | module | what stands there |
+//! | module | contents |
 //! |---|---|
-//! | [`config`] | presets: networks and recipes as data |
-//! | [`data`] | pictures: CIFAR-10, folders, drawn frogs |
+//! | [`config`] | networks and recipes as data, the presets |
+//! | [`data`] | training pictures: CIFAR-10, folders, drawn frogs |
 //! | [`nn`] | layers with their gradients, optimisers |
-//! | [`augment`], [`mod@train`] | one step of the game |
-//! | [`quantise`] | folding, calibration, packing, the proof |
-//! | [`latents`] | ways between pictures, more like this one |
-//! | [`nearest`] | the training pictures that are nearest to generated ones |
+//! | [`augment`], [`schedule`], [`mod@train`] | augmentation, learning rates, one training step |
+//! | [`quantise`] | folding, calibration, fine-tuning, packing, comparison with float, proof |
+//! | [`latents`], [`pixels`] | latents as batches, interpolation and variations; pixels as floats and back |
+//! | [`nearest`] | the training pictures nearest to generated ones |
 //! | [`quality`] | how far generated pictures are from real ones |
-//! | [`phases`], [`usage`], [`bench`] | how fast that is |
+//! | [`phases`], [`usage`], [`bench`] | speed and memory of training steps |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
-//! | [`card`] | shipped models: where they come from, and how to make them again |
-//! | [`parity`] | the step of the tutorial against Keras |
+//! | [`card`] | shipped models: their origin, and rebuilding them |
+//! | [`machine`] | processor and version, which decide the last bits of training |
+//! | [`parity`] | a training step of the tutorial against Keras |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
-//! | [`interchange`] | generators from and for Keras, PyTorch and ONNX |
-//! | [`inspect`], [`grid`], [`text`] | tables, pictures and text for people |
+//! | [`interchange`] | import and export of generators: Keras, PyTorch, ONNX |
+//! | [`inspect`], [`grid`], [`numbers`], [`text`], [`terminal`] | tables, sheets of pictures, numbers, text and messages for people |
+//! | [`files`] | files that are written whole or not at all |
+//!
+//! Modules import only from modules that stand below them; `cli/` of the program is above all.
 
 pub mod augment;
 pub mod bench;

@@ -48,7 +48,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{Op, Shape};
-use ndarray::{Array1, Array2, Array4, ArrayD, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Array4, ArrayView2, Axis};
 use rand::RngExt as _;
 
 use crate::augment::Change;
@@ -60,8 +60,11 @@ use crate::tensors::Tensors;
 use crate::train::{ForwardPass, Losses, State, StepInputs, Trace, Trainer};
 
 mod kinks;
+mod report;
 
 use kinks::Unit;
+use report::{ABSOLUTE, RELATIVE, Tolerance, largest, worst};
+pub use report::{Check, Report};
 
 /// Names of the generator's layers, first to last, and of the discriminator's.
 const GENERATOR: [&str; 6] = ["dense", "conv1", "convt", "conv2", "conv3", "conv4"];
@@ -75,10 +78,6 @@ const DISCRIMINATOR_MAPS: [&str; 5] = ["conv1", "conv2", "conv3", "conv4", "logi
 /// One of a step's losses.
 type Loss = fn(&Losses) -> f64;
 
-/// For activations and gradients, of the tensor's largest value.
-const RELATIVE: f64 = 1e-5;
-/// For weights.
-const ABSOLUTE: f64 = 1e-6;
 /// Share and number of a player's weights that may be off by more than [`ABSOLUTE`].
 const SHARE: f64 = 3e-4;
 const ALLOWED_EXCEPTIONS: usize = 3;
@@ -90,39 +89,6 @@ const LOSSES: [f64; 3] = [1e-6, 1e-5, 1e-4];
 /// difference that this makes is allowed.
 const NUDGES: u64 = 8;
 const MARGIN: f64 = 3.0;
-
-/// All comparisons with a golden set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// The network that was read from the arrays, in words.
-    pub network: String,
-    /// Units that are 0 but for rounding and were put on Keras's side, in words.
-    pub sides: Vec<String>,
-    /// Where rounding had to be measured: how far the last bit of the first weights moves
-    /// gradients, in shares of their tensor's largest value.
-    pub last_bits: Option<f64>,
-    /// In the order of a step.
-    pub checks: Vec<Check>,
-}
-
-/// One comparison.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Check {
-    /// What kind of numbers they are.
-    pub group: &'static str,
-    /// Name of the array.
-    pub tensor: String,
-    /// Its shape in the golden set.
-    pub shape: Vec<usize>,
-    /// Largest magnitude in the golden set.
-    pub largest: f64,
-    /// Largest difference.
-    pub worst: f64,
-    /// What is allowed, in words.
-    pub tolerance: String,
-    /// Whether it is kept.
-    pub ok: bool,
-}
 
 /// Compares with the golden set in `folder`.
 ///
@@ -621,14 +587,6 @@ impl Side {
     }
 }
 
-/// How much a value may be off.
-#[derive(Debug, Clone, Copy)]
-enum Tolerance {
-    Relative,
-    Logit,
-    Absolute,
-}
-
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layer = match self.pass {
@@ -639,108 +597,12 @@ impl fmt::Display for Unit {
     }
 }
 
-impl Report {
-    /// Whether every comparison is within its tolerance.
-    pub fn is_ok(&self) -> bool {
-        self.out().next().is_none()
-    }
-
-    /// The comparisons that are not.
-    pub fn out(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|c| !c.ok)
-    }
-
-    fn compare<'a>(
-        &mut self,
-        group: &'static str,
-        name: &str,
-        stored: &ArrayD<f64>,
-        ours: impl IntoIterator<Item = &'a f32>,
-        tolerance: Tolerance,
-    ) {
-        let values: Vec<_> = stored.iter().map(|&v| v as f32).collect();
-        let ours: Vec<_> = ours.into_iter().copied().collect();
-        self.add(group, name.to_owned(), stored.shape().to_vec(), &values, &ours, tolerance);
-    }
-
-    fn add(
-        &mut self,
-        group: &'static str,
-        tensor: String,
-        shape: Vec<usize>,
-        stored: &[f32],
-        ours: &[f32],
-        tolerance: Tolerance,
-    ) {
-        let (largest, worst) = (largest(stored), worst(ours, stored));
-        let (allowed, tolerance) = match tolerance {
-            Tolerance::Relative => (RELATIVE * largest, format!("{RELATIVE:e} of the largest")),
-            Tolerance::Logit => (RELATIVE * largest.max(1.0), format!("{:.1e}", RELATIVE * largest.max(1.0))),
-            Tolerance::Absolute => (ABSOLUTE, format!("{ABSOLUTE:e}")),
-        };
-        self.checks.push(Check { group, tensor, shape, largest, worst, tolerance, ok: worst <= allowed });
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.network)?;
-        for side in &self.sides {
-            writeln!(f, "0 but for rounding, put on the other side of it: {side}")?;
-        }
-        let mut group = "";
-        for c in &self.checks {
-            if c.group != group {
-                group = c.group;
-                writeln!(
-                    f,
-                    "\n{group:<22} {:>14} {:>9} {:>9} {:>9}  tolerance",
-                    "shape", "largest", "worst", "relative"
-                )?;
-            }
-            let shape: Vec<_> = c.shape.iter().map(ToString::to_string).collect();
-            let relative = if c.worst == 0.0 { 0.0 } else { c.worst / c.largest };
-            let (tensor, shape, verdict) = (&c.tensor, shape.join("x"), if c.ok { "ok" } else { "OUT" });
-            let (largest, worst, tolerance) = (c.largest, c.worst, &c.tolerance);
-            writeln!(
-                f,
-                "{tensor:<22} {shape:>14} {largest:>9.2e} {worst:>9.1e} {relative:>9.1e}  {tolerance:<19}  {verdict}"
-            )?;
-        }
-        if let Some(last_bits) = self.last_bits.filter(|_| !self.is_ok()) {
-            writeln!(
-                f,
-                "\nthe last bit of the first weights alone moves gradients by {last_bits:.1e} of their largest"
-            )?;
-            if last_bits > RELATIVE {
-                writeln!(f, "float32 cannot come nearer to this set: weights less large would magnify rounding less")?;
-            }
-        }
-        let out: Vec<_> = self.out().map(|c| format!("{} ({})", c.tensor, c.group)).collect();
-        if out.is_empty() {
-            write!(f, "\nall {} comparisons are within tolerance", self.checks.len())
-        } else {
-            write!(f, "\n{} of {} comparisons are out of tolerance: {}", out.len(), self.checks.len(), out.join(", "))
-        }
-    }
-}
-
 fn dims(shape: Shape) -> [usize; 3] {
     [shape.height.into(), shape.width.into(), shape.channels.into()]
 }
 
 fn squares(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum()
-}
-
-fn largest(values: &[f32]) -> f64 {
-    values.iter().fold(0.0, |largest, &v| f64::from(v).abs().max(largest))
-}
-
-/// The largest difference; not a number if there is any that is none.
-fn worst(a: &[f32], b: &[f32]) -> f64 {
-    let difference = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs();
-    a.iter().zip(b).map(difference).fold(0.0, |worst, d| if d <= worst { worst } else { d })
 }
 
 #[cfg(test)]

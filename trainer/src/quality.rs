@@ -1,11 +1,10 @@
-//! How far a set of generated pictures is from the real ones, without a pretrained
-//! network: light enough to be taken during training, where it selects the snapshot
-//! that is kept.
+//! How far a set of generated pictures is from the real ones, measured without a pretrained network. Measuring is cheap
+//! enough to be repeated during training, where the quality score selects the snapshot that is kept.
 //!
-//! A [`Reference`] is prepared once from real pictures; [`Reference::score`] then says
-//! of any other set, in [`Scores`]:
+//! A [`Reference`] is prepared once from the real pictures. [`Reference::score`] then compares any other set with them
+//! and returns [`Scores`]:
 //!
-//! | | what it sees | from |
+//! | module | measures | from |
 //! |---|---|---|
 //! | [`frechet`] | statistics of texture and colour in a fixed random network, [`embedding`] | Heusel et al. 2017, arXiv:1706.08500, with random features |
 //! | [`sliced`] | patches on every level of a Laplacian pyramid | Karras et al. 2018, arXiv:1710.10196 |
@@ -47,7 +46,7 @@ pub const MOST_REFERENCES: usize = 5000;
 /// of a set can so be compared between sets.
 pub const NEIGHBOURHOOD: usize = 1000;
 
-/// What is known of the real pictures.
+/// The real pictures, prepared for comparisons.
 #[derive(Debug)]
 pub struct Reference {
     side: usize,
@@ -63,7 +62,7 @@ pub struct Scores {
     /// Pictures in the set. Compare scores of sets of one size only: a smaller one
     /// looks farther away.
     pub pictures: usize,
-    /// What snapshots are chosen by, 0 or more, lower is better: `100 (1 - m)` with the geometric mean `m` of
+    /// The score that snapshots are selected by, 0 or more, lower is better: `100 (1 - m)` with the geometric mean `m` of
     /// precision, recall and coverage; where that is 100, the Fréchet distance is added.
     #[serde(alias = "headline")]
     pub quality_score: f64,
@@ -71,19 +70,19 @@ pub struct Scores {
     pub frechet: f64,
     /// Sliced Wasserstein distance times 1000 on each level of the pyramid, finest first; lower is better.
     pub swd: Vec<f64>,
-    /// Share of the pictures that lie among real ones, 0 … 1.
+    /// Fraction of the pictures that lie in the neighbourhood of a real one, 0 … 1.
     pub precision: f64,
-    /// Share of the real pictures that lie among them, 0 … 1.
+    /// Fraction of the real pictures that lie in the neighbourhood of one of them, 0 … 1.
     pub recall: f64,
-    /// As precision, but counting among how many; 1 is like real ones.
+    /// Number of real neighbourhoods that a picture lies in, relative to real pictures, whose density is 1.
     pub density: f64,
-    /// Share of the real pictures with one of them close by, 0 … 1: hard to cheat.
+    /// Fraction of the real pictures whose neighbourhood contains one of them, 0 … 1.
     pub coverage: f64,
-    /// Root mean square distance of two of the pictures, over that of two real ones:
-    /// 1 is as diverse as they are, 0 is one picture again and again.
+    /// Root mean square distance between two of the pictures, divided by that between two real ones. 1: as diverse as
+    /// the real pictures; 0: always the same picture.
     pub diversity: f64,
-    /// Median distance of a picture to the one most like it in its set, over that of
-    /// real ones: low when few pictures come back with small changes.
+    /// Median distance of a picture to the most similar one of its own set, divided by the same for real pictures. Low
+    /// when a few pictures are repeated with small changes.
     #[serde(alias = "apart")]
     pub diversity_ratio: f64,
 }

@@ -1,4 +1,4 @@
-//! What people read: results on standard output, everything else through the crate `log`.
+//! Output for people: results on standard output, everything else through the crate `log`.
 //!
 //! Log messages go to standard error and, while a run is at work, to the file `log.txt` in its folder.
 //! What names from outside hold that would steer a terminal is shown, not obeyed ([`text::shown`]).
@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
@@ -17,6 +18,9 @@ use jiff::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::text;
+
+/// Time between two lines of progress.
+const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Lines that are kept for a file that is not open yet.
 const MAX_EARLY_LINES: usize = 1000;
@@ -75,6 +79,31 @@ pub fn shows(level: Level) -> bool {
 /// Keeps messages above `bar` on the terminal, or no bar any more.
 pub fn show_bar(bar: Option<ProgressBar>) {
     TERMINAL.state().bar = bar;
+}
+
+/// Tells when the next line of progress is due: every five seconds.
+#[derive(Debug)]
+pub struct LineTimer(Option<Instant>);
+
+impl LineTimer {
+    /// The first line is due five seconds from now.
+    pub fn started() -> Self {
+        Self(Some(Instant::now()))
+    }
+
+    /// The first line is due at once.
+    pub fn due() -> Self {
+        Self(None)
+    }
+
+    /// Whether a line is due; if so, the next one is due in five seconds.
+    pub fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|last| last.elapsed() >= LINE_EVERY);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 /// Prints a result to standard output. An error is kept for [`check_printed`]; that nobody reads any
@@ -146,7 +175,7 @@ impl Log for Terminal {
         let (level, message) = (record.level(), text::shown(&message));
         if level <= state.shown {
             let line = Line(level, &message);
-            // Nothing can be done for somebody who does not listen.
+            // A closed standard error is no reason to stop.
             let write = || _ = writeln!(io::stderr(), "{line}");
             match &state.bar {
                 Some(bar) => bar.suspend(write),

@@ -17,7 +17,7 @@ use crate::run::folder::{BEST, DataRef, UNFINISHED};
 use crate::run::session::resume_command;
 use crate::run::{Checkpoint, Folder};
 
-/// What only a person can say.
+/// The part of a card that only a person can give.
 #[derive(Debug, Clone, Default)]
 pub struct CardInput {
     /// Name of the model.

@@ -50,16 +50,16 @@ impl Card {
         let rows: String = rows.iter().map(|(name, value)| format!("| {} | {} |\n", cell(name), cell(value))).collect();
         let (folder, file) = (quoted(folder), quoted(&folder.join("model.gen")));
         let (rebuild, hint) = match &data.source {
-            Some(_) => (format!("trainer rebuild {folder}"), ""),
+            Some(_) => (format!("cargo trainer rebuild {folder}"), ""),
             None => (
-                format!("trainer rebuild {folder} --data PATH"),
+                format!("cargo trainer rebuild {folder} --data PATH"),
                 " `PATH` is where the pictures are; without it CIFAR-10 is looked for as in training.",
             ),
         };
         format!(
             "# {name}\n\n{about}\n\n![Pictures from number 0 on](samples.png)\n\n| | |\n|---|---|\n{rows}\n\
              ```sh\n\
-             trainer sample {file}      # draw with it\n\
+             cargo trainer sample {file}      # draw with it\n\
              {rebuild}    # train it again, and compare bit by bit\n\
              ```\n\n\
              Bits are the same on the same kind of processor (vector instructions and caches), with any number of threads.{hint} The recipe is in \

@@ -4,6 +4,7 @@
 //! [`Dataset`]: bytes, RGB, `[N, side, side, 3]`, always in the same order.
 
 pub mod cifar;
+mod describe;
 pub mod download;
 mod folder;
 pub mod frogs;
@@ -12,7 +13,6 @@ mod kinds;
 pub mod manifest;
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -21,10 +21,12 @@ use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
 use log::{info, warn};
 use md5::{Digest, Md5};
-use ndarray::{Array4, s};
+use ndarray::Array4;
 use rayon::prelude::*;
 
 pub use cifar::{ClassFilter, UnknownClass};
+pub use describe::{announce, contact_sheet, describe, how_to_choose};
+use describe::{listed, reasons};
 pub use folder::picture;
 
 use crate::numbers::grouped;
@@ -45,15 +47,8 @@ pub const BUILTIN: &str = "builtin";
 /// Fewer pictures than this are refused: there would be nothing to tell apart.
 pub const MIN_PICTURES: usize = 2;
 
-/// Fewer different pictures than this are warned of.
-const SMALL_DATASET: usize = 100;
-
 /// Pixels of all pictures together, in bytes, that are kept in memory at most.
 const MAX_BYTES: u64 = 4 << 30;
-
-/// How to choose, for the log of somebody who has not.
-const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures, or CIFAR-10 in its binary form: \
-     folder, .bin or .tar.gz), --data builtin (drawn frogs), or the environment variable CIFAR10_DIR";
 
 /// Something that was found but not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,28 +221,6 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
     );
     dataset.chosen = request.path.is_some() || sources.cifar10_dir.is_some();
     Ok(dataset)
-}
-
-/// Tells which data set was taken, what is odd about it, what was skipped, and how to choose another if nobody has.
-pub fn announce(dataset: &Dataset) {
-    info!("data: {}", dataset.name);
-    for remark in dataset.remarks() {
-        warn!("data: {remark}");
-    }
-    if !dataset.skipped.is_empty() {
-        const TOLD: usize = 3;
-        let all =
-            if dataset.skipped.len() > TOLD { "; the command `data` lists all, a run in its skipped.txt" } else { "" };
-        warn!("data: {} skipped{all}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
-    }
-    how_to_choose(dataset);
-}
-
-/// Tells how to choose another data set, if nobody has chosen this one.
-pub fn how_to_choose(dataset: &Dataset) {
-    if !dataset.chosen {
-        info!("{HOW_TO_CHOOSE}");
-    }
 }
 
 /// Cache, download, drawn frogs.
@@ -607,50 +580,6 @@ impl Dataset {
         quality::distinct(self.pictures.view()).len()
     }
 
-    /// How many pictures have one colour only.
-    fn plain(&self) -> usize {
-        let is_plain = |picture: ndarray::ArrayView3<'_, u8>| {
-            let first = picture.slice(s![0, 0, ..]);
-            picture.rows().into_iter().all(|pixel| pixel == first)
-        };
-        self.pictures.outer_iter().filter(|picture| is_plain(*picture)).count()
-    }
-
-    /// What is odd about the pictures, a line for each.
-    fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        let copies = self.len() - self.distinct();
-        if copies > 0 {
-            remarks.push(format!(
-                "{} of the {} are exact copies of others; quality is measured against the {} distinct ones",
-                grouped(copies),
-                self.count_in_words("picture"),
-                grouped(self.len() - copies)
-            ));
-        }
-        let distinct = self.len() - copies;
-        if distinct < quality::MIN_PICTURES {
-            remarks.push(format!(
-                "quality is not measured: that takes {} distinct pictures, and there are {distinct}",
-                quality::MIN_PICTURES
-            ));
-        }
-        if distinct < SMALL_DATASET {
-            remarks.push(format!(
-                "distinct pictures: {distinct}. So few are memorised and nothing new is drawn; use at least a few hundred"
-            ));
-        }
-        let plain = self.plain();
-        if plain > 0 {
-            remarks.push(format!("{} of one colour, without anything to see", grouped(plain)));
-        }
-        if self.enlarged > 0 {
-            let side = self.side();
-            remarks.push(format!("{} smaller than {side}x{side} pixels, and enlarged", grouped(self.enlarged)));
-        }
-        remarks
-    }
-
     /// Everything that was skipped, with its reason, a line for each.
     pub fn skipped_list(&self) -> String {
         self.skipped.iter().map(|skipped| format!("{skipped}\n")).collect()
@@ -659,84 +588,4 @@ impl Dataset {
     fn count_in_words(&self, what: &str) -> String {
         format!("{} {what}{}", grouped(self.len()), if self.len() == 1 { "" } else { "s" })
     }
-
-    /// Mean and standard deviation of red, green and blue, 0 to 255.
-    fn colours(&self) -> [(f64, f64); 3] {
-        // Sums of bytes and of their squares stay exact in 64 bits.
-        let mut sums = [(0_u64, 0_u64); 3];
-        for pixel in self.pictures.rows() {
-            for (sum, &value) in sums.iter_mut().zip(pixel) {
-                sum.0 += u64::from(value);
-                sum.1 += u64::from(value).pow(2);
-            }
-        }
-        let n = (self.pictures.len() / 3).max(1) as f64;
-        sums.map(|(sum, squares)| {
-            let mean = sum as f64 / n;
-            (mean, (squares as f64 / n - mean * mean).max(0.0).sqrt())
-        })
-    }
-}
-
-/// What a data set holds, in a few lines: source, number and size, classes or folders, colours, what is odd,
-/// and everything that was skipped, with the reasons.
-pub fn describe(dataset: &Dataset) -> String {
-    let mut text = String::new();
-    let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
-    line(format!("source       {}", dataset.name));
-    line(format!("pictures     {} of {side}x{side} pixels, RGB", grouped(dataset.len()), side = dataset.side()));
-    const SHOWN_GROUPS: usize = 20;
-    for (index, (name, count)) in dataset.groups.iter().take(SHOWN_GROUPS).enumerate() {
-        line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, grouped(*count)));
-    }
-    if dataset.groups.len() > SHOWN_GROUPS {
-        line(format!("{:<12} and {} more", "", dataset.groups.len() - SHOWN_GROUPS));
-    }
-    let [red, green, blue] = dataset.colours().map(|(mean, spread)| format!("{mean:.0} ± {spread:.0}"));
-    line(format!("colour       red {red}, green {green}, blue {blue} (mean ± standard deviation, 0 to 255)"));
-    for remark in dataset.remarks() {
-        line(format!("note         {remark}"));
-    }
-    line(format!("fingerprint  {}", dataset.fingerprint()));
-    if dataset.skipped.is_empty() {
-        line("skipped      nothing".into());
-    } else {
-        line(format!("skipped      {}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, usize::MAX)));
-    }
-    text
-}
-
-/// The first `most` of what was skipped, each on a line of its own, after a colon; nothing for
-/// nothing.
-fn reasons(skipped: &[Skipped], most: usize) -> String {
-    if skipped.is_empty() {
-        return String::new();
-    }
-    ":".to_owned() + &listed(skipped.iter().map(ToString::to_string), most)
-}
-
-/// The first `most` texts, each on a line of its own, and how many more there are.
-fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) -> String {
-    let more = texts.len().saturating_sub(most);
-    let mut list: String = texts.take(most).map(|text| format!("\n  {text}")).collect();
-    if more > 0 {
-        _ = write!(list, "\n  and {} more", grouped(more));
-    }
-    list
-}
-
-/// `columns` x `rows` pictures, taken evenly from the whole set so that every class is likely to
-/// show, each pixel drawn as a block of `scale` x `scale`.
-///
-/// # Errors
-/// When the sheet would be too large.
-pub fn contact_sheet(dataset: &Dataset, columns: usize, rows: usize, scale: usize) -> Result<RgbImage> {
-    let shown = columns.saturating_mul(rows).min(dataset.len());
-    let mut pictures = Array4::zeros((shown, dataset.side(), dataset.side(), 3));
-    for (index, mut place) in pictures.outer_iter_mut().enumerate() {
-        // Even steps: index * len / shown, without overflow for any set that fits in memory.
-        let from = (index as u128 * dataset.len() as u128 / shown as u128) as usize;
-        place.assign(&dataset.pictures.slice(s![from, .., .., ..]));
-    }
-    crate::grid::grid(pictures.view(), columns, 2, scale)
 }

@@ -1,10 +1,9 @@
 //! Did the generator memorise training pictures?
 //!
-//! A copy is nearer to one training picture than to any other, by far. A picture that
-//! merely has little detail is near to many. So what counts is the distance to the
-//! nearest training picture over that to the [`COMPARED`]-th nearest, and what is
-//! normal is read off the training pictures themselves, each compared with all others.
-//! No picture has to be held out from the training for that.
+//! A memorised picture is much nearer to one training picture than to all others, while a picture with little detail is
+//! near to many. The test statistic is therefore the distance to the nearest training picture divided by the distance to
+//! the [`COMPARED`]-th nearest. Its usual values come from the training pictures themselves, each compared with all
+//! others, so that no picture has to be held out.
 
 use ndarray::{ArrayView4, Axis};
 use serde::{Deserialize, Serialize};
@@ -16,16 +15,16 @@ use crate::numbers::median;
 /// The neighbour that the nearest one is compared with. More than the second: data
 /// sets hold pictures twice, and a copy of such a one has two that are very near.
 const COMPARED: usize = 5;
-/// Share of the real pictures that count as nearer to one other than is normal.
+/// Fraction of the real pictures that count as unusually near to another one.
 const EXCEPTIONAL: f64 = 0.05;
-/// Real pictures from which it is learnt what is normal.
+/// Real pictures that the usual values are estimated from.
 const NORMAL: usize = 500;
 
 /// What [`find`] found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Copies {
-    /// About the share of the pictures that are copied: 0 nothing, 1 everything. Up to
-    /// 0.1 either way is noise.
+    /// Estimated fraction of the pictures that are copies of training pictures: 0 none, 1 all. Up to 0.1 either way is
+    /// noise.
     #[serde(alias = "copied")]
     pub memorised_fraction: f64,
     /// Median distance to the nearest training picture, over that between real ones.

@@ -80,12 +80,12 @@ impl Batched {
     }
 }
 
-/// What a sum of products becomes: numbers of one output channel, in f64.
+/// Requantisation of one output channel, in f64.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Requantiser {
     pub positive: f64,
     pub negative: f64,
-    /// Least and greatest step that is kept.
+    /// Smallest and largest step of the output.
     pub clamp: (f64, f64),
 }
 

@@ -22,14 +22,13 @@ use crate::config::finetune::{BATCH, check};
 use crate::latents::{latent_batch, latents, sample_budget};
 use crate::nn::init;
 use crate::nn::optim::{Moments, Optimiser};
+use crate::terminal::LineTimer;
 
 /// Latents on which students are compared: never those of training, and not those on
 /// which the result is measured. Fewer for a large generator.
 const HELD_OUT: u32 = 256;
-/// How often students are compared.
+/// How often the student is validated.
 const VALIDATIONS: u64 = 12;
-/// Time between two lines of progress.
-const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// The learning rates fall from these to 0 along half a cosine. In units of
 /// [`student`](super::student); a third and three times as much give the same to 0.1 dB.
@@ -101,10 +100,9 @@ impl std::fmt::Display for Progress {
 /// When a layer's numbers cannot be brought to integers, or when the steps would take
 /// longer than [`check`] allows.
 pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
-    let mut last_line = Instant::now();
+    let mut timer = LineTimer::started();
     quantise_tuned_until(float, steps, &mut |progress| {
-        if last_line.elapsed() >= LINE_EVERY {
-            last_line = Instant::now();
+        if timer.is_due() {
             info!("{progress}");
         }
         ControlFlow::Continue(())
@@ -187,7 +185,7 @@ fn levels(float: &FloatModel, latents: ArrayView2<'_, f32>) -> Array2<f32> {
     output
 }
 
-/// What students are compared on.
+/// Held-out latents, and the teacher's pictures of them.
 struct Validation {
     latents: Array2<f32>,
     /// The teacher's pixels.

@@ -1,4 +1,4 @@
-//! Which layers are packed for speed: flash against instructions.
+//! Chooses which layers store Winograd-transformed weights: more flash, fewer instructions.
 
 use anyhow::{Result, ensure};
 use gen_core::format::ALIGNMENT;
@@ -7,7 +7,7 @@ use gen_core::spec::WeightTransform;
 use super::model::{QuantLayer, QuantModel};
 use crate::cost::Core;
 
-/// What a user asks for.
+/// How to choose the layers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum PackingPolicy {
     /// The smallest file.

@@ -1,4 +1,4 @@
-//! How good a generator's pictures are while it is trained.
+//! The quality of a generator's pictures during training.
 
 use anyhow::{Context as _, Result};
 
@@ -14,7 +14,7 @@ const MIN_PICTURES_DRAWN: u32 = 200;
 /// Number of the first latent: not those that people ask for, nor those of another purpose.
 const FIRST: u32 = 0x6800_0000;
 
-/// The real pictures, prepared.
+/// Scores snapshots of a run against its training pictures.
 #[derive(Debug)]
 pub struct QualityEvaluator(Reference);
 

@@ -85,7 +85,7 @@ impl Folder {
     /// A folder that a run was started in.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not a run folder.
     pub fn open(path: &Path) -> Result<Self> {
         ensure!(path.exists(), "there is no run folder {}", path.display());
         ensure!(path.join("checkpoints").is_dir(), "{} is no run folder: it lacks checkpoints/", path.display());

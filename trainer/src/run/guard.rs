@@ -1,9 +1,8 @@
-//! What can go wrong in a run, and when it is time to go back.
+//! Detects divergence and collapse of a run.
 //!
-//! Nothing here trains or writes: [`RunHealth`] takes note of losses and scores and says
-//! what it makes of them. The session then goes back to the weights of its best (or
-//! last) snapshot with smaller learning rates. The number of steps goes on, and with it
-//! every random number, which is a function of it: the same mistake is not made twice.
+//! [`RunHealth`] records losses and scores, and returns a [`TrainingAlert`] when a limit of [`Guard`] is crossed. The
+//! session then restores the weights of the best (or last) snapshot and lowers the learning rates. The step counter
+//! continues, and with it the random numbers, so that the same steps are not repeated.
 
 use std::fmt;
 
@@ -26,9 +25,9 @@ pub const RULE: &str = "the last one that is not clearly worse than the lowest (
 pub struct Best {
     /// Steps done by then.
     pub step: u64,
-    /// Its quality; 0 is best.
+    /// Its quality score; 0 is best.
     pub quality_score: f64,
-    /// The lowest quality so far.
+    /// The lowest quality score so far.
     pub lowest: f64,
 }
 
@@ -39,7 +38,7 @@ impl fmt::Display for Best {
     }
 }
 
-/// How a run has been going: with the state, what a checkpoint has to remember.
+/// The health of a run so far; part of its checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RunHealth {
     /// What the learning rates are multiplied with: 1 until the first rollback.
@@ -60,7 +59,7 @@ impl Default for RunHealth {
     }
 }
 
-/// What is wrong.
+/// Why a run has to go back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TrainingAlert {
     /// A loss is not a number, or this large.
@@ -112,7 +111,7 @@ impl fmt::Display for TrainingAlert {
 }
 
 impl RunHealth {
-    /// Takes note of a step.
+    /// Records the losses of a step.
     pub fn step(&mut self, losses: &Losses, guard: &Guard) -> Option<TrainingAlert> {
         for loss in [losses.d_loss, losses.g_loss] {
             if !loss.is_finite() || loss.abs() > guard.max_loss {
@@ -130,14 +129,14 @@ impl RunHealth {
         scores.quality_score.is_finite() && self.best.is_none_or(|best| scores.quality_score <= AS_GOOD * best.lowest)
     }
 
-    /// Takes note of the best snapshot.
+    /// Records the best snapshot.
     pub fn keep(&mut self, step: u64, quality_score: f64) {
         let lowest = self.best.map_or(quality_score, |best| best.lowest.min(quality_score));
         (self.best, self.winning, self.worse) = (Some(Best { step, quality_score, lowest }), 0, 0);
     }
 
-    /// Takes note of scores that are not the best. A first snapshot whose pictures are all
-    /// alike is no reason to go back: nothing is better yet.
+    /// Records scores of a snapshot that is not kept. No alert before a first snapshot has been kept: there is nothing to
+    /// go back to.
     pub fn measurement(&mut self, scores: &Scores, guard: &Guard) -> Option<TrainingAlert> {
         let best = self.best?;
         if scores.diversity < guard.min_diversity {
@@ -148,7 +147,7 @@ impl RunHealth {
         (self.worse >= guard.patience).then_some(TrainingAlert::Worse(times, self.worse))
     }
 
-    /// Takes note of going back. `false` when that was done as often as is allowed.
+    /// Records a roll-back. `false` when the allowed number of roll-backs is used up.
     #[must_use]
     pub fn roll_back(&mut self, guard: &Guard) -> bool {
         if self.rollbacks >= guard.max_rollbacks {

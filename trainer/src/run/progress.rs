@@ -10,11 +10,8 @@ use super::guard::Best;
 use super::metrics::Row;
 use crate::numbers::grouped;
 use crate::quantise::finetune;
-use crate::terminal;
+use crate::terminal::{self, LineTimer};
 use crate::train::Losses;
-
-/// Time between two lines when there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows the progress of a run.
 #[derive(Debug)]
@@ -22,7 +19,7 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     started: Instant,
     first: u64,
-    last_line: Option<Instant>,
+    timer: LineTimer,
     quality: String,
 }
 
@@ -39,7 +36,7 @@ impl Progress {
             terminal::show_bar(Some(bar.clone()));
             bar
         });
-        Self { bar, started: Instant::now(), first: step, last_line: None, quality: String::new() }
+        Self { bar, started: Instant::now(), first: step, timer: LineTimer::due(), quality: String::new() }
     }
 
     /// After every step; `steps` may change when there is a time budget.
@@ -57,8 +54,7 @@ impl Progress {
         let message = format!("D {d_loss:.3}  G {g_loss:.3}{}  {speed:.0} pictures/s", self.quality);
         if let Some(bar) = &self.bar {
             bar.set_message(message);
-        } else if self.last_line.is_none_or(|t| t.elapsed() >= LINE_EVERY) {
-            self.last_line = Some(Instant::now());
+        } else if self.timer.is_due() {
             let done = (row.step - self.first).max(1) as f64;
             let left = self.started.elapsed().div_f64(done).mul_f64(steps.saturating_sub(row.step) as f64);
             info!("step {}/{}  {message}  {} left", row.step, grouped(steps), HumanDuration(left));
@@ -70,7 +66,7 @@ impl Progress {
         let kept = kept.map_or_else(String::new, |kept| format!(" ({kept})"));
         self.quality = format!("  quality {quality:.1}{kept}");
         // Measurements are rare: the next line is to show it.
-        self.last_line = None;
+        self.timer = LineTimer::due();
     }
 
     /// When something begins that is no training, as `measuring the pictures`.
@@ -83,15 +79,14 @@ impl Progress {
             }
             None => info!("{what}"),
         }
-        self.last_line = Some(Instant::now());
+        self.timer = LineTimer::started();
     }
 
     /// After every step of fine-tuning.
     pub fn tuned(&mut self, progress: &finetune::Progress) {
         match &self.bar {
             Some(bar) => bar.set_message(progress.to_string()),
-            None if self.last_line.is_none_or(|t| t.elapsed() >= LINE_EVERY) => {
-                self.last_line = Some(Instant::now());
+            None if self.timer.is_due() => {
                 info!("{progress}");
             }
             None => {}

@@ -1,4 +1,4 @@
-//! The loop of a run: steps, and what is written when.
+//! A run in progress: the training loop, and the files that are written during it.
 
 mod best;
 mod finish;
@@ -115,7 +115,7 @@ impl Session {
             seconds_before: 0.0,
             started: Instant::now(),
         };
-        // What is half made is no run, and would only be in the way.
+        // Remove a partially created run folder.
         session.begin(&data_text).inspect_err(|_| _ = std::fs::remove_dir_all(session.folder.path()))?;
         Ok(session)
     }
@@ -168,7 +168,7 @@ impl Session {
             let losses = self.trainer.step_with(&inputs)?;
             let step = self.trainer.state.step;
             let due = |every: u64| step.is_multiple_of(every);
-            // What is about to be written must be worth it.
+            // Check for non-finite weights before anything is saved.
             let is_looked_at = [every.log, every.checkpoint, every.sample].into_iter().chain(every.measure).any(due);
             let guard = self.trainer.config.guard;
             let alert = self.health.step(&losses, &guard);
@@ -209,7 +209,7 @@ impl Session {
             progress.step(step, self.trainer.config.steps);
         };
         let step = self.trainer.state.step;
-        // Nobody may have looked since.
+        // The weights may not have been checked since the last save.
         if let Some(alert) = guard::weights(self.weights(), &self.trainer.config.guard) {
             // Going back is for the step that looks: with `resume` the run comes there.
             ensure!(

@@ -36,7 +36,7 @@ impl Session {
             }
         };
         let model = if self.health.is_best(&scores) {
-            // What cannot be exported is no use, however good.
+            // A snapshot that cannot be exported is not kept, however good.
             let model = quantise(&float).and_then(|model| Ok(model.to_blob()?));
             model.inspect_err(|error| warn!("step {step}: not kept as the best: {error:#}")).ok()
         } else {
@@ -48,7 +48,7 @@ impl Session {
             self.keep_best(&model)?;
         }
         progress.measured(scores.quality_score, self.health.best);
-        // Where it is no alert, because no snapshot was better, a person has to know.
+        // Without an earlier snapshot this is no alert, but the user has to know.
         if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.alike {
             self.alike = true;
             let alert = TrainingAlert::Alike(scores.diversity);

@@ -174,7 +174,7 @@ impl Session {
             let height = self.data.side() as u32 * SCALE as u32 + 2 * GAP as u32;
             Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height).to_image())
         };
-        // They are only looked at: a damaged one must not keep a run from ending.
+        // A damaged sample must not keep the run from ending.
         let whole = chosen.filter_map(|(_, (step, path))| {
             let row = row(&path).inspect_err(|error| warn!("{error:#}: the report leaves it out"));
             Some((step, row.ok()?))
