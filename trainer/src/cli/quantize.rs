@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -17,6 +16,7 @@ use trainer::config::MAX_STEPS;
 use trainer::files::write_atomically;
 use trainer::quantise::{FloatModel, QuantModel, noise, quantise_tuned_until};
 use trainer::run::{Checkpoint, interrupt};
+use trainer::terminal::LineTimer;
 
 #[derive(Debug, Args)]
 pub(crate) struct QuantizeArgs {
@@ -63,10 +63,9 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<ExitCode> {
         if steps > 0 {
             interrupt::listen()?;
         }
-        let mut last_line = Instant::now();
+        let mut timer = LineTimer::started();
         let tuned = quantise_tuned_until(float, steps, &mut |progress| {
-            if last_line.elapsed() >= Duration::from_secs(5) {
-                last_line = Instant::now();
+            if timer.is_due() {
                 info!("{progress}");
             }
             if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
