@@ -32,7 +32,8 @@
 //! # Alignment
 //!
 //! The address of a model is a multiple of 4, on every machine. [`include_aligned!`] places a model in the program
-//! accordingly. `aligned` (feature `alloc`) does it for a `Vec<u8>`; a linker script aligns a section by itself.
+//! accordingly, and `aligned` (feature `alloc`) does it for a `Vec<u8>`. For a model in a section of its own, the linker
+//! script sets the alignment.
 //!
 //! # Memory
 //!

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gen_core::plan::WorkspacePlan;
-use gen_core::spec::{Activation, Op, Padding, WeightTransform};
+use gen_core::spec::WeightTransform;
 use gen_core::{Engine, Model, Shape};
 use serde::Serialize;
 
@@ -109,8 +109,8 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
             let words = g.bias_count() + 2 * usize::from(g.output.channels);
             let forms = [WeightTransform::None, WeightTransform::Winograd].into_iter().filter(|&form| g.allows(form));
             LayerRow {
-                op: op_name(layer.spec.op),
-                activation: activation_name(layer.spec.activation),
+                op: layer.spec.op.to_string(),
+                activation: layer.spec.activation.to_string(),
                 output: g.output,
                 parameters: g.parameter_count(),
                 macs: g.macs(),
@@ -164,30 +164,6 @@ impl LayerRow {
     /// What it would cost in its fast form, if it has one.
     fn fast(&self) -> Option<FormRow> {
         self.forms.iter().copied().find(|f| f.form == WeightTransform::Winograd)
-    }
-}
-
-/// `conv 5x5`, `conv 4x4 /2 valid`, `transposed 4x4 x2`: stride 1 and padding
-/// "same" go without saying.
-fn op_name(op: Op) -> String {
-    let (name, sign, kernel, stride, padding) = match op {
-        Op::Dense { .. } => return "dense".into(),
-        Op::Conv { kernel, stride, padding, .. } => ("conv", '/', kernel, stride, padding),
-        Op::ConvTranspose { kernel, stride, padding, .. } => ("transposed", 'x', kernel, stride, padding),
-    };
-    let stride = if stride == 1 { String::new() } else { format!(" {sign}{stride}") };
-    let padding = if padding == Padding::Valid { " valid" } else { "" };
-    format!("{name} {kernel}x{kernel}{stride}{padding}")
-}
-
-fn activation_name(activation: Activation) -> String {
-    match activation {
-        Activation::Linear => "linear".into(),
-        Activation::Relu => "relu".into(),
-        Activation::LeakyRelu(slope) => format!("leaky {slope}"),
-        Activation::Tanh => "tanh".into(),
-        Activation::Sigmoid => "sigmoid".into(),
-        Activation::TanhUnit => "tanh ≥ 0".into(),
     }
 }
 
@@ -319,19 +295,5 @@ impl Inspection {
             )?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operations_have_short_names() {
-        let conv = |kernel, stride, padding| op_name(Op::Conv { channels: 8, kernel, stride, padding });
-        assert_eq!(conv(5, 1, Padding::Same), "conv 5x5");
-        assert_eq!(conv(4, 2, Padding::Valid), "conv 4x4 /2 valid");
-        let transposed = Op::ConvTranspose { channels: 8, kernel: 4, stride: 2, padding: Padding::Same };
-        assert_eq!(op_name(transposed), "transposed 4x4 x2");
     }
 }

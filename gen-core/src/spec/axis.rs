@@ -5,16 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::error::SpecError;
 use crate::no_panic::nonzero;
 
-/// How far a kernel may hang over the edge; the names and the arithmetic are
-/// TensorFlow's (and so Keras's).
+/// Whether a kernel may extend over the edge. Names and arithmetic are those of TensorFlow and Keras.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[serde(rename_all = "snake_case")]
 pub enum Padding {
     /// Convolution: output is `⌈input / stride⌉`; transposed: `input · stride`.
-    /// An odd amount of padding puts the larger half behind.
+    /// If the padding is odd, the larger half is at the end.
     Same,
-    /// Only whole windows: output is `(input − kernel) / stride + 1`; transposed:
+    /// Windows lie within the input: output is `(input − kernel) / stride + 1`; transposed:
     /// `(input − 1) · stride + kernel`.
     Valid,
 }
@@ -27,7 +26,7 @@ pub(super) enum AxisKind {
     ConvTranspose,
 }
 
-/// How the output positions of one axis read the input positions of that axis.
+/// One axis of a layer: which input positions each output position reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Axis {
@@ -40,18 +39,19 @@ pub struct Axis {
     pub kernel: u16,
     /// Stride (1 for dense).
     pub stride: u16,
-    /// Output (transposed) or input (convolution) positions cut off or added in front.
+    /// Padding at the start: input positions that are added (convolution), or output positions that are cut off
+    /// (transposed).
     pub pad: u16,
 }
 
 /// The run of input positions that one output position reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Which set of weights applies.
+    /// The phase, which selects the weights.
     pub phase: usize,
-    /// First input position; negative, or past the end, where it hangs over the edge.
+    /// The first input position. It is negative where the window begins before the edge.
     pub start: isize,
-    /// How many.
+    /// The number of input positions.
     pub taps: usize,
 }
 
@@ -107,7 +107,7 @@ impl Axis {
         }
     }
 
-    /// Most taps of any phase. Phase 0 has them.
+    /// The largest number of taps of any phase, which phase 0 has.
     pub const fn max_taps(&self) -> usize {
         self.taps(0)
     }
@@ -125,7 +125,7 @@ impl Axis {
         }
     }
 
-    /// What output position `o` reads.
+    /// The window of output position `o`.
     pub const fn window(&self, o: usize) -> Window {
         match self.kind {
             AxisKind::Dense => Window { phase: o, start: 0, taps: self.input as usize },
@@ -144,7 +144,7 @@ impl Axis {
     }
 
     /// For tap `t` of a phase's window, the index along the layer's own kernel
-    /// (`K[a]` above). Dense layers have no kernel: the tap is the input position.
+    /// (`K[a]` in the [module](super)). Dense layers have no kernel: the result is the input position.
     pub const fn kernel_index(&self, phase: usize, t: usize) -> usize {
         match self.kind {
             AxisKind::Dense | AxisKind::Conv => t,
@@ -152,8 +152,8 @@ impl Axis {
         }
     }
 
-    /// Input positions from the window of one output position to that of the next one
-    /// in the same phase; 0 for dense layers, where all see the same.
+    /// Distance between the windows of two neighbouring output positions of the same phase, in input positions; 0
+    /// for dense layers, where all windows are the same.
     pub const fn step(&self) -> usize {
         match self.kind {
             AxisKind::Dense => 0,

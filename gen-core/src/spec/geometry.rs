@@ -4,7 +4,7 @@ use super::axis::{Axis, AxisKind};
 use super::shape::Shape;
 use crate::no_panic::nonzero;
 
-/// A layer with its input known: both axes and all that follows from them.
+/// The shapes of a layer, and the counts and sizes that follow from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Geometry {
@@ -12,19 +12,19 @@ pub struct Geometry {
     pub input: Shape,
     /// Shape of the output.
     pub output: Shape,
-    /// Rows.
+    /// The vertical axis: rows.
     pub y: Axis,
-    /// Pixels in a row.
+    /// The horizontal axis: pixels in a row.
     pub x: Axis,
 }
 
 impl Geometry {
-    /// Weight sets: one for each pair of row phase and pixel phase.
+    /// Number of phases: one for each pair of a row phase and a column phase. Each has its own weights.
     pub const fn phases(&self) -> usize {
         self.y.phases() * self.x.phases()
     }
 
-    /// Index of a weight set.
+    /// Index of the phase of a row phase and a column phase.
     pub const fn phase(&self, y: usize, x: usize) -> usize {
         y * self.x.phases() + x
     }
@@ -41,16 +41,14 @@ impl Geometry {
         taps * self.input.channels as usize * self.output.channels as usize
     }
 
-    /// Biases in the blob: one for each phase and output channel.
-    ///
-    /// The zero point of the input is folded into them, and the sum of weights it
-    /// multiplies differs between phases.
+    /// Biases in the model file: one for each phase and output channel. The zero point of the input is folded into
+    /// them, multiplied with the sum of the weights, which differs between phases.
     pub const fn bias_count(&self) -> usize {
         self.phases() * self.output.channels as usize
     }
 
-    /// Trainable values of the float layer: weights, and one bias a channel (a
-    /// dense layer: one for each output).
+    /// Trainable values of the float layer: weights, and one bias for each output channel (for each output of a
+    /// dense layer).
     pub const fn parameter_count(&self) -> usize {
         let biases = match self.y.kind {
             AxisKind::Dense => self.output.len(),
@@ -59,7 +57,7 @@ impl Geometry {
         self.weight_count() + biases
     }
 
-    /// Multiply-accumulates for one picture, taps over the edge counted too.
+    /// Multiply-accumulate operations for one picture, including those of taps over the edge.
     pub const fn macs(&self) -> u64 {
         let positions = match self.y.kind {
             AxisKind::Dense => 1,
@@ -69,13 +67,13 @@ impl Geometry {
         positions * self.weight_count() as u64
     }
 
-    /// Input rows that must be at hand at once.
+    /// Input rows that an output row needs: the rows of the ring buffer.
     pub const fn ring_rows(&self) -> usize {
         let taps = self.y.max_taps();
         nonzero(if taps < self.input.height as usize { taps } else { self.input.height as usize })
     }
 
-    /// Bytes of those rows.
+    /// Bytes of the ring buffer.
     pub const fn ring_len(&self) -> usize {
         self.ring_rows() * self.input.row_len()
     }

@@ -37,7 +37,7 @@ impl LayerSpec {
     /// Applies the layer to an input of this shape.
     ///
     /// # Errors
-    /// The first rule of [`SpecError`] that the layer breaks by itself.
+    /// The first rule of [`SpecError`] that the layer breaks, apart from its place in a network.
     pub const fn geometry(&self, input: Shape) -> Result<Geometry, SpecError> {
         // NaN is in no range.
         if matches!(self.activation, Activation::LeakyRelu(slope) if !(slope >= 0.0 && slope <= 1.0)) {

@@ -1,8 +1,7 @@
 //! Layers and shapes: everything that follows from a layer list alone.
 //!
-//! All three operations are one thing to the engine. Along each axis an output
-//! position `o` reads a run of consecutive input positions, its [`Window`], with
-//! weights that depend only on the position's *phase*:
+//! The engine treats all three operations alike. Along each axis an output position `o` reads a run of consecutive
+//! input positions, its [`Window`], with weights that depend only on the *phase* of the position:
 //!
 //! | operation | phases | phase of `o` | taps | first input |
 //! |---|---|---|---|---|
@@ -10,8 +9,8 @@
 //! | transposed convolution | `s` | `r = (o + pad) mod s` | `⌈(k − r)/s⌉` | `⌊(o + pad)/s⌋ − taps + 1` |
 //! | dense, seen as one window over the whole input | output length | `o` | input length | 0 |
 //!
-//! The second row is the gather form of a transposed convolution: no zeros are
-//! stuffed between inputs and nothing is scattered. Output `o` collects
+//! The second row is the gather form of a transposed convolution, without zeros between inputs and without
+//! scattered writes. Output `o` collects
 //! `in[i]·K[a]` with `o = s·i + a − pad`; so `a = r + s·j` and
 //! `i = ⌊(o + pad)/s⌋ − j` for `j = 0 … taps−1`.
 

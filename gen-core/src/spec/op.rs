@@ -264,3 +264,50 @@ impl fmt::Display for Activation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn operations_and_activations_have_short_names() {
+        let conv = |kernel, stride, padding| Op::Conv { channels: 8, kernel, stride, padding }.to_string();
+        assert_eq!(conv(5, 1, Padding::Same), "conv 5x5");
+        assert_eq!(conv(4, 2, Padding::Valid), "conv 4x4 /2 valid");
+        let transposed = Op::ConvTranspose { channels: 8, kernel: 4, stride: 2, padding: Padding::Same };
+        assert_eq!(transposed.to_string(), "transposed 4x4 x2");
+        assert_eq!(Op::Dense { out: Shape::new(1, 1, 8) }.to_string(), "dense");
+        assert_eq!(Activation::LeakyRelu(0.3).to_string(), "leaky 0.3");
+        assert_eq!(Activation::TanhUnit.to_string(), "tanh ≥ 0");
+    }
+
+    #[test]
+    fn weights_and_biases_are_those_of_the_geometry() {
+        let input = Shape::new(5, 6, 3);
+        for op in [
+            Op::Dense { out: Shape::new(2, 3, 4) },
+            Op::Conv { channels: 7, kernel: 3, stride: 2, padding: Padding::Same },
+            Op::ConvTranspose { channels: 7, kernel: 4, stride: 2, padding: Padding::Valid },
+        ] {
+            let g = op.geometry(input).unwrap();
+            let [rows, columns] = op.weight_matrix(input);
+            assert_eq!(rows * columns, g.weight_count(), "{op}");
+            assert_eq!(op.bias_count(), g.parameter_count() - g.weight_count(), "{op}");
+            assert_eq!(op.channels(), g.output.channels, "{op}");
+            assert_eq!(u16::from(op.stride()), g.x.stride, "{op}");
+            assert_eq!(u16::from(op.kernel().unwrap_or(1)), g.y.kernel, "{op}");
+        }
+    }
+
+    #[test]
+    fn an_activation_makes_pixels_or_is_a_pair_of_lines() {
+        use Activation::*;
+        for activation in [Linear, Relu, LeakyRelu(0.3), Tanh, Sigmoid, TanhUnit] {
+            assert_eq!(activation.negative_slope().is_none(), activation.is_output(), "{activation}");
+            assert_eq!(activation.argument_step().is_some(), activation.is_output(), "{activation}");
+        }
+        assert_eq!([Linear, Relu, LeakyRelu(0.3)].map(Activation::negative_slope), [Some(1.0), Some(0.0), Some(0.3)]);
+    }
+}

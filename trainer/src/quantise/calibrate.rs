@@ -14,8 +14,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use gen_core::Latent;
-use gen_core::quant::{Multiplier, TANH_STEPS, TANH_UNIT_STEPS};
-use gen_core::spec::{Activation, WeightTransform};
+use gen_core::quant::Multiplier;
+use gen_core::spec::WeightTransform;
 use ndarray::{Array2, ArrayView2};
 
 use super::equalise::{POWER, equalise};
@@ -234,19 +234,13 @@ fn quantise_layer(
         *most += f64::from(*b) / u;
     }
 
-    let (scale, zero_point, slope) = match layer.spec.activation {
+    let activation = layer.spec.activation;
+    let (scale, zero_point, slope) = match activation.argument_step() {
         // In steps of the argument of `gen_core::quant::pixel`.
-        Activation::Tanh => (1.0 / TANH_STEPS as f32, 0, 1.0),
-        Activation::TanhUnit => (1.0 / TANH_UNIT_STEPS as f32, 0, 1.0),
-        // σ(x) is read from the same table at x/2.
-        Activation::Sigmoid => (2.0 / TANH_STEPS as f32, 0, 1.0),
-        activation => {
+        Some(step) => (step, 0, 1.0),
+        None => {
             let (scale, zero_point) = range(map, narrowest);
-            let slope = match activation {
-                Activation::Relu => 0.0,
-                Activation::LeakyRelu(slope) => f64::from(slope),
-                _ => 1.0,
-            };
+            let slope = activation.negative_slope().map_or(1.0, f64::from);
             // The two bounds of `gen_core::quant`: multipliers below a half, and
             // accumulator times multiplier below 2^52. Only a layer that is all but
             // dead comes near; coarser steps lose nothing there.

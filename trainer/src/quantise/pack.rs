@@ -117,14 +117,6 @@ impl From<SpecError> for QuantError {
     }
 }
 
-/// Length of [`QuantLayer::biases`].
-pub(super) fn bias_len(spec: &LayerSpec, g: &Geometry) -> usize {
-    match spec.op {
-        Op::Dense { .. } => g.output.len(),
-        Op::Conv { .. } | Op::ConvTranspose { .. } => usize::from(g.output.channels),
-    }
-}
-
 /// A weight as the blob sees it.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -172,10 +164,7 @@ fn for_each_weight(g: &Geometry, mut f: impl FnMut(Place)) {
 /// Where the bias of `filter = phase · channels + channel` stands in
 /// [`QuantLayer::biases`]. A phase of a dense layer is one output pixel.
 fn bias_index(spec: &LayerSpec, filter: usize, channels: usize) -> usize {
-    match spec.op {
-        Op::Dense { .. } => filter,
-        Op::Conv { .. } | Op::ConvTranspose { .. } => filter % channels,
-    }
+    if spec.op.is_dense() { filter } else { filter % channels }
 }
 
 impl QuantModel {
@@ -203,7 +192,7 @@ impl QuantModel {
             let lengths = [
                 ("rows of weights", layer.weights.nrows(), rows),
                 ("columns of weights", layer.weights.ncols(), columns),
-                ("biases", layer.biases.len(), bias_len(&layer.spec, &g)),
+                ("biases", layer.biases.len(), layer.spec.op.bias_count()),
                 ("multipliers", layer.requants.len(), usize::from(g.output.channels)),
             ];
             for (what, found, expected) in lengths {
@@ -324,7 +313,7 @@ impl QuantModel {
                 weights[place.natural(&spec, &g)] = weight;
                 unfolded[place.filter(&g)] += input_zero_point * i64::from(weight);
             });
-            let mut biases = vec![None; bias_len(&spec, &g)];
+            let mut biases = vec![None; spec.op.bias_count()];
             for (filter, &value) in unfolded.iter().enumerate() {
                 let error = QuantError::Biases { layer: i, channel: filter % channels };
                 let value = i32::try_from(value).map_err(|_| error.clone())?;

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::model::{QuantLayer, QuantModel};
-use super::pack::{QuantError, bias_len};
+use super::pack::QuantError;
 use crate::nn::linear::weight_dim;
 
 impl QuantModel {
@@ -30,7 +30,7 @@ impl QuantModel {
             let weights = Array2::from_shape_simple_fn(weight_dim(spec.op, &geometry), || rng.random_range(-127..=127));
             let deviation = input_rms * (127.0 * 128.0 / 3.0 * typical_fan_in(&spec, input)).sqrt();
             let bias = (deviation / 2.0) as i32;
-            let biases = (0..bias_len(&spec, &geometry)).map(|_| rng.random_range(-bias..=bias)).collect();
+            let biases = (0..spec.op.bias_count()).map(|_| rng.random_range(-bias..=bias)).collect();
 
             // Where 0 lies, steps of one deviation, slope below 0, root mean square after.
             let (zero_point, steps, slope, rms) = match spec.activation {

@@ -1,6 +1,7 @@
 //! Cortex-M4, M7 and M33: two products with one instruction (`SMLAD`).
 //!
-//! The kernels are in assembly, in `armv7em.s` and `armv7em_winograd.s`. How they work, and what bounds their speed, is explained there.
+//! The kernels are in assembly, in `armv7em.s` and `armv7em_winograd.s`. How they work, and what bounds their speed,
+//! is explained there.
 
 #![allow(unsafe_code, reason = "assembly")]
 

@@ -175,7 +175,7 @@ macro_rules! arm_kernels {
         $type:ident, $name:literal, $layout:expr,
         toeplitz: { $(($taps:literal, $pixels:literal): $toeplitz:ident,)* },
         $(pack: { $(($pack_taps:literal, $pack_pixels:literal): $pack:ident,)* },)?
-        // I32LeSlice in a plane, and those that column 1 begins after, for (taps, pixels).
+        // For (taps, pixels): words of a plane, and the word of it at which column 1 begins.
         plane: $plane:expr,
         dot: $dot:ident,
         stage: $stage:ident,
@@ -220,7 +220,8 @@ macro_rules! arm_kernels {
                 let (words, plane) = (staged.as_mut_ptr(), pixels + taps);
                 match staged.len().saturating_sub(KernelLayout::OVERREAD_WORDS).checked_div(plane) {
                     None | Some(0) => refuse(),
-                    // SAFETY: the kernel reads this many planes from the start of the list, and writes no more than it has read.
+                    // SAFETY: the kernel reads this many planes from the start of the list, and writes no more than
+                    // it has read.
                     Some(planes) => unsafe { kernel(words, words, planes, plane * size_of::<u32>()) },
                 }
             })?

@@ -12,7 +12,7 @@ use crate::plan::MAX_BLOCK_PIXELS;
 /// The processor has the level.
 #[inline(always)]
 pub(super) unsafe fn dot<L: Level>(job: CheckedArgs<'_>) {
-    /// Channels at once: as many chains of additions.
+    /// Channels that are computed together, so that their additions do not wait for each other.
     const CHANNELS: usize = 4;
     let KernelArgs { staged, filters, biases, mut output } = job.args;
     let (lanes, words) = (L::Widest::LANES, 2 * job.quads);

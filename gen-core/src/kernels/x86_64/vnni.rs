@@ -1,9 +1,10 @@
 //! AVX-512 with VNNI: products of four int8, with weights in the order of the model file.
 //!
 //! `vpdpbusd` multiplies unsigned with signed bytes and does not saturate. One instruction loads four weights,
-//! broadcasts, multiplies and adds them. Pixels are [packed](crate::kernels::interface::Kernels::pack) to unsigned bytes by adding 128. The
-//! excess, 128 times the sum of a channel's weights, is subtracted from the initial value of the accumulators.
-//! Modulo 2³² this is exact. Winograd products have int16 factors and use `vpdpwssd`, as does the dot product.
+//! broadcasts, multiplies and adds them. Pixels are packed to unsigned bytes by adding 128:
+//! [`Kernels::pack`](crate::kernels::interface::Kernels::pack). The excess, 128 times the sum of a channel's weights, is
+//! subtracted from the initial value of the accumulators. Modulo 2³² this is exact. Winograd products have int16
+//! factors and use `vpdpwssd`, as does the dot product.
 
 use core::arch::x86_64::*;
 
