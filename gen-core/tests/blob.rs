@@ -1,12 +1,8 @@
 //! The format byte for byte, and everything that may be wrong with a file.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use common::exercise::exercise;
-use common::{build, build_in_forms, tiny};
 use gen_core::aligned;
 use gen_core::format::{ADDRESS_ALIGNMENT, ALIGNMENT, Header, LayerHeader, PREAMBLE, VERSION, seal};
 use gen_core::spec::{MAX_CHANNELS, MAX_LATENT, MAX_LAYERS, MAX_SIDE, MAX_TAPS, MAX_WEIGHTS};
@@ -16,6 +12,9 @@ use gen_core::{
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
+
+use crate::common::exercise::exercise;
+use crate::common::{build, build_in_forms, tiny};
 
 fn tiny_blob() -> Vec<u8> {
     build("tiny", 5, &tiny(), 1)

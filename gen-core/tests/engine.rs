@@ -1,15 +1,14 @@
 //! The engine from outside: workspace, reuse, and pictures that never change.
 
-mod common;
-
 use std::path::Path;
 
-use common::{build, build_in_forms, draw, fast_forms, picture, tiny};
 use gen_core::aligned;
 use gen_core::conformance::Buffers;
 use gen_core::kernels::{Destination, KernelArgs};
 use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, PORTABLE, X86_64};
 use gen_core::{Activation, Aligned, Engine, Latent, Model, Shape, WorkspaceTooSmall, include_aligned};
+
+use crate::common::{build, build_in_forms, draw, fast_forms, picture, tiny};
 
 #[test]
 fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {

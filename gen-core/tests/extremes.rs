@@ -5,14 +5,13 @@
 //! with overflow checks. The kernels of other processors see the same extremes in
 //! `gen_core::conformance`.
 
-mod common;
-
 use std::hint::black_box;
 
-use common::naive::{Naive, Order};
-use common::{Numbers, assemble, draw_with, fast_forms, geometries, random_layers};
 use gen_core::aligned;
 use gen_core::kernels::portable::Portable;
+
+use crate::common::naive::{Naive, Order};
+use crate::common::{Numbers, assemble, draw_with, fast_forms, geometries, random_layers};
 #[cfg(target_arch = "x86_64")]
 use gen_core::kernels::x86_64::{AVX2, AVX512, SSE2, UpTo};
 use gen_core::spec::{Activation, Geometry, LayerSpec, Op, Padding, Shape, WeightTransform};

@@ -1,12 +1,8 @@
 //! Kernels against the definition: one by one, then whole networks.
 
-mod common;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use common::naive::{Naive, Order};
-use common::{build_in_forms, draw_with, fast_forms, random_layers};
 use gen_core::aligned;
 use gen_core::conformance::{Buffers, Count, check};
 use gen_core::kernels::portable::Portable;
@@ -19,6 +15,9 @@ use gen_core::spec::WeightTransform;
 use gen_core::{Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
+
+use crate::common::naive::{Naive, Order};
+use crate::common::{build_in_forms, draw_with, fast_forms, random_layers};
 
 /// Checks kernels one by one.
 fn conforms<K: Kernels>() {

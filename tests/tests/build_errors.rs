@@ -1,14 +1,13 @@
 //! A model that cannot work is refused while building, in words.
 
-mod models;
-
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use firmware_tools::boards::{Board, LM3S6965EVB, MICROBIT_V2, MPS2_AN386, MPS2_AN505, PICO2, STM32F429I_DISC1};
 use firmware_tools::build::{build, build_with, root};
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
-use models::random;
+
+use crate::models::random;
 
 /// What building the product with this model says.
 fn refusal(blob: &[u8]) -> Result<String> {

@@ -4,8 +4,6 @@
 //! [`physical_panel`] says what each panel is like as a thing, from its maker's pages and drivers. The
 //! firmware's `panel.rs` says what it is told about it: here the two meet.
 
-mod models;
-
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -23,6 +21,8 @@ use firmware_tools::replay::{Drawn, Replay};
 use firmware_tools::screen::Screen;
 use gen_core::Model;
 use gen_core::aligned;
+
+use crate::models;
 
 /// What a panel is like.
 fn physical_panel(panel: &Panel) -> PhysicalPanel {

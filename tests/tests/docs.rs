@@ -8,12 +8,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use pages::{Page, pages, root};
-
-#[path = "../../trainer/examples/drawings/main.rs"]
-mod drawings;
-#[path = "pages/mod.rs"]
-mod pages;
+use crate::drawings;
+use crate::pages::{Page, pages, root};
 
 /// What is wrong with a link of the page at `from`; `pages` have the headings.
 fn broken(root: &Path, pages: &BTreeMap<PathBuf, Page>, from: &Path, target: &str) -> Result<Option<String>> {

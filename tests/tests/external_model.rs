@@ -1,8 +1,6 @@
 //! A model in the memory beside the program: found where the board has it, refused when
 //! it is not the right one.
 
-mod models;
-
 use std::path::Path;
 
 use anyhow::Result;
@@ -11,6 +9,8 @@ use firmware_tools::boards::{HEADLESS_BOARDS, LM3S6965EVB, MPS2_AN386};
 use firmware_tools::build::{build, build_external};
 use firmware_tools::pictures::{on_board, on_host};
 use firmware_tools::qemu::{LIMIT, Options};
+
+use crate::models;
 
 fn options(model: Option<&Path>) -> Options {
     Options { external_model: model.map(Path::to_owned), limit: Some(LIMIT), ..Options::default() }

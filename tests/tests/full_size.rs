@@ -3,14 +3,14 @@
 //! a flash chip, and all that moves fits 256 KB of RAM. Its instructions have budgets as
 //! those of the small networks in `instructions.rs`; they are counted here, so that it runs once.
 
-mod models;
-
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN500};
 use firmware_tools::count::count;
 use workspace_tests::budget::check_instructions;
+
+use crate::models;
 
 /// RAM that the engine may take: workspace, structs, stack.
 const RAM: usize = 256 * 1024;

@@ -10,10 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-mod models;
-mod seeds;
-#[path = "../fuzz/targets.rs"]
-mod targets;
+use crate::seeds;
+use crate::targets;
 
 /// Mutants of every seed.
 const MUTANTS: usize = 1000;
@@ -44,7 +42,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Xoshiro256PlusPlus) {
     }
 }
 
-/// `UPDATE_SEEDS=1 cargo test --workspace --test fuzz` writes the good seeds anew. Mutants are the same every
+/// `UPDATE_SEEDS=1 cargo test --workspace --test workspace fuzz::` writes the good seeds anew. Mutants are the same every
 /// time, so one that ends the whole test is found by counting.
 #[test]
 fn no_bytes_from_outside_do_harm() -> Result<()> {

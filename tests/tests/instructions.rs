@@ -1,14 +1,14 @@
 //! A picture takes no more instructions than last time, on any core: every layer has its
 //! budget. The full-size network's is checked where it is drawn, in `full_size.rs`.
 
-mod models;
-
 use anyhow::Result;
 use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547};
 use firmware_tools::build::build;
 use firmware_tools::count::count;
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use workspace_tests::budget::{check_instructions, instructions_known};
+
+use crate::models;
 
 /// Counts the small networks, and reports what all of them are off their budgets.
 fn check(board: Board) -> Result<()> {

@@ -237,7 +237,7 @@ fn sealed() -> Result<Vec<Vec<u8>>> {
     Ok(models.into_values().collect())
 }
 
-/// `FLIPS=200 cargo test --workspace --test oled damaged` tries more bits.
+/// `FLIPS=200 cargo test --workspace --test workspace a_damaged_model` tries more bits.
 #[test]
 fn a_damaged_model_is_named_on_the_display() -> Result<()> {
     let flips = env::var("FLIPS").map_or(Ok(8), |n| n.parse()).context("FLIPS is a number")?;

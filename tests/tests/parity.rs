@@ -1,7 +1,5 @@
 //! Host, Cortex-M3, M4, M7, M33 and M55 draw the same pictures, byte for byte, however gen-core was built.
 
-mod models;
-
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +11,8 @@ use firmware_tools::pictures::{on_board, on_host};
 use firmware_tools::qemu::{LIMIT, Options};
 use workspace_tests::golden;
 
+use crate::models;
+
 fn options(settings: &[&str]) -> Options {
     let settings = settings.iter().map(|&word| word.to_owned()).collect();
     Options { settings, limit: Some(LIMIT), ..Options::default() }
@@ -22,7 +22,7 @@ fn options(settings: &[&str]) -> Options {
 const BUILDS: [(&str, &str, &str); 3] =
     [("debug", "dev", ""), ("release", "release", ""), ("release, native CPU", "release", "-Ctarget-cpu=native")];
 
-/// A row of the table that `cargo test --workspace --test parity -- --nocapture everywhere` prints.
+/// A row of the table that `cargo test --workspace --test workspace everywhere -- --nocapture` prints.
 fn print(machine: &str, build: &str, lines: &[String]) {
     println!("| {machine} | {build} | {} | {:08x} |", lines.len(), crc32fast::hash(lines.join("\n").as_bytes()));
 }

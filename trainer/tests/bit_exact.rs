@@ -1,8 +1,6 @@
 //! The float simulation and the integer engine agree on every activation of every
 //! layer, and packing loses nothing.
 
-mod nets;
-
 use gen_core::aligned;
 use gen_core::kernels::Native;
 use gen_core::kernels::portable::Portable;
@@ -14,6 +12,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use trainer::quantise::verify::{self, Report};
 use trainer::quantise::{QuantError, QuantLayer, QuantModel, Simulation};
+
+use crate::nets;
 
 /// Packs, unpacks, compares, with weights in every form and with both kinds of kernels;
 /// panics with the report when anything differs.

@@ -10,10 +10,7 @@ use trainer::pixels::to_pixel;
 use trainer::run::{Checkpoint, Folder, guard};
 use trainer::train::Trainer;
 
-mod logged;
-mod run_common;
-
-use run_common::{MEASURED, Place, lines, measured, result, tiny, with};
+use crate::run_common::{MEASURED, Place, lines, measured, result, tiny, with};
 
 #[test]
 fn a_run_leaves_all_that_it_promises() {

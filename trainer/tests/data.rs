@@ -1,17 +1,15 @@
 //! Sources on disk: CIFAR-10 in its forms, folders of pictures, and what is wrong with either.
 
-mod data_common;
-mod logged;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use data_common::{records, tar_gz};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
-use logged::logged;
 use tempfile::TempDir;
 use trainer::data::cifar::{CLASSES, RECORD};
 use trainer::data::{self, Class, ClassFilter, Dataset, Request, Sources};
+
+use crate::data_common::{records, tar_gz};
+use crate::logged::logged;
 
 fn request(path: &Path) -> Request {
     Request { path: Some(path.to_owned()), ..Request::default() }

@@ -1,14 +1,13 @@
 //! The parsers of CIFAR-10, on any bytes.
 
-mod data_common;
-
 use std::io::{self, Read};
 
-use data_common::{records, tar_gz};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use trainer::data::ClassFilter;
 use trainer::data::cifar::{CifarError, RECORD, read_archive, read_batch};
+
+use crate::data_common::{records, tar_gz};
 
 const PLANE: usize = 32 * 32;
 

@@ -1,8 +1,5 @@
 //! The download, against a small HTTP server of its own.
 
-mod data_common;
-mod logged;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use data_common::{records, tar_gz};
-use logged::logged;
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 use trainer::data::download::{DownloadError, fetch, part_of};
 use trainer::data::{self, Class, Request, Sources};
+
+use crate::data_common::{records, tar_gz};
+use crate::logged::logged;
 
 /// How the server answers one request.
 #[derive(Clone, Copy)]

@@ -8,10 +8,7 @@ use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 use trainer::data::{self, Class, Dataset, Request};
 
-mod logged;
-mod run_common;
-
-use run_common::{MEASURED, Place, TINY, lines, with};
+use crate::run_common::{MEASURED, Place, TINY, lines, with};
 
 /// A picture that no other `i` has.
 fn scene(i: u32) -> RgbImage {

@@ -6,8 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-#[path = "../../tests/tests/pages/mod.rs"]
-mod pages;
+use crate::pages;
 
 /// What `trainer ARGUMENTS --help` prints.
 fn help(arguments: &[&str]) -> Result<String> {

@@ -19,11 +19,8 @@ use trainer::nn::optim::Optimiser;
 use trainer::run::metrics::{self, to_jsonl_all};
 use trainer::run::{Checkpoint, Folder};
 
-mod logged;
-mod run_common;
-
-use logged::{logged, silent};
-use run_common::{MEASURED, Place, measured, with};
+use crate::logged::{logged, silent};
+use crate::run_common::{MEASURED, Place, measured, with};
 
 /// Every file of a folder and of those in it.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -225,7 +222,7 @@ mod kills {
         }
     }
 
-    /// `KILLS=200 cargo test --workspace --test faults kills` for more of them.
+    /// `KILLS=200 cargo test --workspace --test trainer faults::kills` for more of them.
     #[test]
     fn a_run_survives_kills_at_any_moment() {
         let kills: usize = std::env::var("KILLS").map_or(12, |text| text.parse().expect("KILLS is a number"));

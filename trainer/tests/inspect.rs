@@ -1,11 +1,11 @@
 //! The bill of the known networks.
 
-mod nets;
-
 use gen_core::Model;
 use gen_core::aligned;
 use trainer::inspect::inspect;
 use trainer::quantise::QuantModel;
+
+use crate::nets;
 
 #[test]
 fn the_reference_pocket_costs_what_is_published() {

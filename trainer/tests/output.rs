@@ -3,10 +3,7 @@
 use std::fs::{self, File};
 use std::process::{Output, Stdio};
 
-mod logged;
-mod run_common;
-
-use run_common::{Place, result, with};
+use crate::run_common::{Place, result, with};
 
 /// A standard output or error that takes nothing.
 fn closed() -> Stdio {

@@ -1,0 +1,11 @@
+//! One program for all tests of the crate's interface: it is compiled and linked once.
+//! `cargo test --workspace --test gen-core kernels::` runs the tests of one file.
+
+mod common;
+
+mod blob;
+mod engine;
+mod extremes;
+mod geometry;
+mod kernels;
+mod latent;

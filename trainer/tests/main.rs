@@ -1,0 +1,27 @@
+//! One program for all tests of the trainer that need no program of their own: it is compiled and linked once.
+//! `cargo test --workspace --test trainer cli::` runs the tests of one file.
+
+// Shared by several files.
+mod data_common;
+mod logged;
+mod nets;
+#[path = "../../tests/tests/pages/mod.rs"]
+mod pages;
+mod run_common;
+
+mod bit_exact;
+mod cli;
+mod data;
+mod data_cifar;
+mod data_download;
+mod data_folders;
+mod data_frogs;
+mod data_pictures;
+mod data_tls;
+mod docs;
+mod faults;
+mod inspect;
+mod interchange;
+mod models;
+mod output;
+mod parity;
