@@ -31,7 +31,7 @@ impl<B: FnMut() -> bool, N: FnMut() -> u32> Platform for EmbassyPlatform<B, N> {
     }
 
     fn command(&mut self) -> Option<Command> {
-        self.commands.next()
+        self.commands.read()
     }
 
     fn wait(&mut self) {

@@ -145,7 +145,7 @@ pub struct Commands {
 
 impl Commands {
     /// The next word, once white space or the end of its line has come too. Never waits.
-    pub fn command(&mut self) -> Option<Command> {
+    pub fn read(&mut self) -> Option<Command> {
         let mut letter = [0];
         while self.channel.read(&mut letter) == 1 {
             match self.tokenizer.take(letter[0]) {
