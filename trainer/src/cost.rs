@@ -145,7 +145,7 @@ impl Core {
     /// Instructions to requantise and store one value.
     fn output(self, spec: &LayerSpec) -> u64 {
         match (self, spec.activation) {
-            (_, Activation::Tanh | Activation::TanhUnit | Activation::Sigmoid) => 54,
+            (_, activation) if activation.is_output() => 54,
             (Self::Dsp, Activation::LeakyRelu(_)) => 6,
             (Self::Dsp, _) => 4,
             (Self::Mla, Activation::LeakyRelu(_)) => 8,

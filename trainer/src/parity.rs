@@ -452,7 +452,7 @@ impl Side {
                 name: format!("{letter}.{name}.kernel"),
                 shape,
                 place: block.weights(),
-                is_transposed: matches!(block.spec().layer.op, Op::ConvTranspose { .. }),
+                is_transposed: block.spec().layer.op.is_transposed(),
             });
             parameters.push(Parameter {
                 name: format!("{letter}.{name}.bias"),

@@ -8,16 +8,6 @@ use rayon::prelude::*;
 use super::channels::Channels;
 use super::lane_len;
 
-/// What negative inputs are multiplied by, if that is all that the activation does.
-pub fn slope(activation: Activation) -> Option<f32> {
-    match activation {
-        Activation::Linear => Some(1.0),
-        Activation::Relu => Some(0.0),
-        Activation::LeakyRelu(slope) => Some(slope),
-        Activation::Tanh | Activation::Sigmoid | Activation::TanhUnit => None,
-    }
-}
-
 /// Replaces `x` by the activation of `x`.
 pub fn forward(activation: Activation, x: ArrayViewMut2<'_, f32>) {
     match activation {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use gen_core::LayerSpec;
-use gen_core::spec::{Geometry, Op, Shape, SpecError};
+use gen_core::spec::{Geometry, Shape, SpecError};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
@@ -59,8 +59,7 @@ impl Block {
         let linear = Linear::new(&spec.layer, geometry, Kernels::default());
         let channels = geometry.output.channels as usize;
         let weights = start..start + geometry.weight_count();
-        let is_dense = matches!(spec.layer.op, Op::Dense { .. });
-        let shifts = if is_dense && !spec.batch_norm { geometry.output.len() } else { channels };
+        let shifts = if spec.batch_norm { channels } else { spec.layer.op.bias_count() };
         let shift = weights.end..weights.end + shifts;
         let gamma = shift.end..shift.end + if spec.batch_norm { channels } else { 0 };
         let norm = spec.batch_norm.then(|| BatchNorm::new(channels));
@@ -135,7 +134,7 @@ impl Block {
         match &mut self.norm {
             Some(norm) => {
                 self.linear.forward(weights, x, y.view_mut(), Epilogue::Store);
-                let slope = activation::slope(activation);
+                let slope = activation.negative_slope();
                 norm.forward(&params[self.gamma.clone()], shift, slope.unwrap_or(1.0), y.view_mut());
                 if slope.is_none() {
                     activation::forward(activation, y);

@@ -285,7 +285,7 @@ impl Linear {
         mut y: ArrayViewMut2<'_, f32>,
     ) {
         // What is done while the outputs are at hand saves a pass over them.
-        let slope = activation::slope(activation);
+        let slope = activation.negative_slope();
         self.forward(weights, x, y.view_mut(), Epilogue::BiasLeaky { bias, slope: slope.unwrap_or(1.0) });
         if slope.is_none() {
             activation::forward(activation, y);
@@ -401,11 +401,8 @@ impl Linear {
 
 /// Rows and columns of the weight matrix of a layer.
 pub fn weight_dim(op: Op, g: &Geometry) -> (usize, usize) {
-    match op {
-        Op::Dense { .. } => (g.input.len(), g.output.len()),
-        Op::Conv { .. } => (g.weight_count() / g.output.channels as usize, g.output.channels.into()),
-        Op::ConvTranspose { .. } => (g.input.channels.into(), g.weight_count() / g.input.channels as usize),
-    }
+    let [rows, columns] = op.weight_matrix(g.input);
+    (rows, columns)
 }
 
 /// Adds every lane's share in a fixed order, whatever thread made it.

@@ -11,7 +11,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Result, anyhow, bail, ensure};
-use gen_core::spec::Op;
 use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
 
 use super::layout::{DenseOrder, Format, Layout, Mapping};
@@ -518,7 +517,7 @@ impl Reader<'_> {
     fn norm(&mut self, norm: &Group<'_>, block: &Block, owner: &str) -> Option<(Vec<f64>, Vec<f64>)> {
         let geometry = block.geometry();
         let per_output = Mapping::outputs(geometry, self.format);
-        let is_dense = matches!(block.spec().layer.op, Op::Dense { .. });
+        let is_dense = block.spec().layer.op.is_dense();
         let is_flat = is_dense && norm.arrays.values().any(|named| named.array.shape() == per_output.shape());
         let mapping = if is_flat { per_output } else { Mapping::channels(geometry) };
         let owner = format!("the batch normalisation of {owner}");

@@ -9,7 +9,6 @@ use gen_core::spec::Geometry;
 use ndarray::{Array2, Axis};
 
 use super::fold::FloatModel;
-use crate::nn::activation;
 
 /// How far channels are brought together: with `reach` the largest magnitude of a
 /// channel, `reach^(1 − POWER)` is left of it. The `power` of [`equalise`], unless something else is asked for.
@@ -28,7 +27,7 @@ const MAX_CHANNEL_SCALE: f32 = 64.0;
 /// outputs nobody reads, is left alone.
 pub fn equalise(model: &mut FloatModel, i: usize, map: &mut Array2<f32>, power: f32) {
     let [writer, reader, ..] = &mut model.layers[i..] else { return };
-    if activation::slope(writer.spec.activation).is_none() {
+    if writer.spec.activation.negative_slope().is_none() {
         return;
     }
     let channels = usize::from(writer.geometry.output.channels);

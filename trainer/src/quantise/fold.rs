@@ -1,7 +1,7 @@
 //! A generator for use: batch normalisation folded into weights and biases.
 
 use anyhow::{Result, ensure};
-use gen_core::spec::{Activation, Geometry, LayerSpec, Op};
+use gen_core::spec::{Activation, Geometry, LayerSpec};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 
 use crate::config::{Config, Range};
@@ -97,7 +97,7 @@ impl FloatModel {
                     biases[c] -= mean[c] * scale[c];
                 }
             }
-            if matches!(op, Op::Dense { .. }) {
+            if op.is_dense() {
                 biases = (0..geometry.output.len()).map(|i| biases[i % biases.len()]).collect();
             }
             (weights, biases)

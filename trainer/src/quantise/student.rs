@@ -24,8 +24,8 @@ use rayon::prelude::*;
 use super::batched::{Batched, Maps, Requantiser};
 use super::fold::FloatModel;
 use super::model::{QuantLayer, QuantModel};
+use crate::nn::lane_len;
 use crate::nn::linear::{Kernels, Linear};
-use crate::nn::{activation, lane_len};
 
 /// The student's parameters, or their gradients: of each kind one vector over all layers.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +91,7 @@ impl Student {
             let biases = layer.biases.iter().enumerate().map(|(i, &b)| f64::from(b) * multipliers[i % channels]);
             params.biases.extend(biases.map(|b| b as f32));
             params.log_scales.resize(start[2] + channels, 0.0);
-            let slope = activation::slope(layer.spec.activation).map_or(1.0, f64::from);
+            let slope = layer.spec.activation.negative_slope().map_or(1.0, f64::from);
             let backward = Linear::new(&layer.spec, layer.geometry, Kernels::default());
             layers.push(Layer { start, multipliers, slope, backward });
         }
