@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use firmware_build::ROOM_FOR_CODE;
-use firmware_tools::boards::{EMULATED_BOARDS, HARDWARE_BOARDS, MICROBIT_V2};
+use firmware_tools::boards::{EMULATED_BOARDS, HARDWARE_BOARDS, MICROBIT_V2, PICO2, STM32F429I_DISC1};
 use firmware_tools::build::{build, build_with};
 use firmware_tools::elf::{MemoryUsage, Table, check};
 use firmware_tools::model::{BLOB, MODEL_LEN};
@@ -55,8 +55,7 @@ fn shares_are_rounded_to_the_nearest() {
 
 #[test]
 fn so_can_a_board_with_another_display() -> Result<()> {
-    let pico2 = HARDWARE_BOARDS[0];
-    check(&build_with(pico2, "pico2", None, &["pico-display"])?, &pico2)
+    check(&build_with(PICO2, "pico2", None, &["pico-display"])?, &PICO2)
 }
 
 #[test]
@@ -66,7 +65,7 @@ fn emulated_boards_can_start() -> Result<()> {
 
 #[test]
 fn what_cannot_start_is_noticed() -> Result<()> {
-    let [pico2, f429, ..] = HARDWARE_BOARDS;
+    let (pico2, f429) = (PICO2, STM32F429I_DISC1);
     let program = build(pico2, "pico2", None)?;
     let refusal = |board| check(&program, &board).err().map_or("nothing".to_owned(), |e| format!("{e:#}"));
     // The program of another chip, and a chip that is too small.

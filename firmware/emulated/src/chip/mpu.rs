@@ -1,7 +1,5 @@
 //! The addresses below the stack.
 
-use firmware_support::stack;
-
 /// Makes accesses below the stack fault: a Cortex-M33 or M55 has a register for this, which the run time has set
 /// (feature `set-msplim` of cortex-m-rt).
 #[cfg(any(feature = "mps2-an505", feature = "mps3-an547"))]
@@ -13,7 +11,7 @@ pub(super) fn guard_stack() {}
 pub(super) fn guard_stack() {
     const SIZE: usize = 64 * 1024;
     const SIZE_FIELD: u32 = SIZE.ilog2() - 1;
-    let base = (stack::bottom() - SIZE) as u32;
+    let base = (firmware_support::stack::bottom() - SIZE) as u32;
     // SAFETY: region 0 forbids addresses where the program has nothing. Elsewhere the default map stays in force.
     unsafe {
         let mpu = &*cortex_m::peripheral::MPU::PTR;
