@@ -12,21 +12,21 @@
 //! | [`data`] | training pictures: CIFAR-10, folders, drawn frogs |
 //! | [`nn`] | layers with their gradients, optimisers |
 //! | [`augment`], [`schedule`], [`mod@train`] | augmentation, learning rates, one training step |
-//! | [`quantise`] | folding, calibration, fine-tuning, packing, comparison with float, proof |
+//! | [`quantise`] | folding, calibration, fine-tuning, packing, comparison with float, verification |
 //! | [`latents`], [`pixels`] | latents as batches, interpolation and variations; pixels as floats and back |
 //! | [`nearest`] | the training pictures nearest to generated ones |
 //! | [`quality`] | how far generated pictures are from real ones |
 //! | [`phases`], [`usage`], [`bench`] | speed and memory of training steps |
 //! | [`run`] | the folder of a run: checkpoints, samples, report |
 //! | [`card`] | shipped models: their origin, and rebuilding them |
-//! | [`machine`] | processor and version, which decide the last bits of training |
+//! | [`machine`] | processor and program version, on which the last bits of a training result depend |
 //! | [`parity`] | a training step of the tutorial against Keras |
 //! | [`tensors`] | named arrays in `.npz` and `.safetensors` files |
 //! | [`interchange`] | import and export of generators: Keras, PyTorch, ONNX |
 //! | [`inspect`], [`grid`], [`numbers`], [`text`], [`terminal`] | tables, sheets of pictures, numbers, text and messages for people |
-//! | [`files`] | files that are written whole or not at all |
+//! | [`files`] | atomic writes of files |
 //!
-//! Modules import only from modules that stand below them; `cli/` of the program is above all.
+//! Modules import only from modules of a lower layer; the program's `cli/` is the top layer.
 
 pub mod augment;
 pub mod bench;

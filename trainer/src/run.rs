@@ -1,17 +1,17 @@
-//! A run: a numbered folder, the loop that fills it, and what is in it.
+//! A run: a numbered folder, the training loop that writes to it, and the formats of its files.
 //!
 //! ```text
 //! runs/007-pocket/
-//!   config.toml              all that decides the result; a `--config` for another run
-//!   data.toml                which pictures, and their fingerprint
-//!   pictures.txt             each of them, if they are files: to name those that have changed
+//!   config.toml              the recipe; `--config` starts another run with it
+//!   data.toml                source and fingerprint of the pictures
+//!   pictures.txt             list of the picture files, if they are files: to name those that have changed
 //!   metrics.jsonl            one line of losses every few steps
 //!   losses.svg  reals.png  samples/step-NNNNNN.png
 //!   pairs/{generated,real}-NNNNNN.png    if `every.pair` asks for them
 //!   checkpoints/step-NNNNNN.ckpt    full state: `trainer resume` continues bit for bit
 //!   best.gen  best.ckpt      the best snapshot, if `every.measure` asks for measurements
 //!   model.gen                the quantised generator: of the best snapshot, else of the last
-//!   report.html              all of it on a page
+//!   report.html              summary on one page
 //! ```
 
 pub mod checkpoint;

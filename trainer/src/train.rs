@@ -1,10 +1,11 @@
 //! The adversarial training step (Goodfellow et al. 2014; DCGAN, Radford et al.
-//! 2015, arXiv:1511.06434), and the state it changes.
+//! 2015, arXiv:1511.06434), and the state that it changes.
 //!
-//! One step: the generator draws a batch; the discriminator learns to tell it from
-//! a batch of real pictures; the generator learns to be taken for real by the
-//! discriminator as it is now. All randomness of a step is a function of the seed
-//! and the step's number, so a run can be cut anywhere and continued bit for bit.
+//! A step has three parts. The generator draws a batch of pictures. The discriminator
+//! is updated to tell these from a batch of real pictures. The generator is updated so
+//! that the updated discriminator classifies its pictures as real. All random numbers of
+//! a step depend only on the seed and the step's number, so a run can be stopped after
+//! any step and resumed with bit-identical results.
 
 use anyhow::{Result, ensure};
 use gen_core::Latent;
@@ -24,7 +25,7 @@ use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
 use crate::schedule::learning_rate_factor;
 
-/// What a random generator is for, so that no two purposes share numbers.
+/// Streams of random numbers. Each purpose has its own, so that no two share numbers.
 #[derive(Debug, Clone, Copy)]
 enum Stream {
     GeneratorInit,
@@ -33,7 +34,8 @@ enum Stream {
     FreshLatents,
     Labels,
     Shuffle,
-    /// Of the real pictures, the generated ones, and those of the generator's step.
+    /// Augmentation in the discriminator's pass 0, 1 or 2: on the generated pictures, on the real pictures, in the
+    /// generator's update.
     Augment(u64),
     Dropout(u64),
 }
@@ -53,38 +55,39 @@ impl Stream {
     }
 }
 
-/// Everything that a step changes. Configuration, data and this state determine the rest of a run.
+/// Everything that a step changes. The configuration, the pictures and this state determine all later steps of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
     /// Steps done.
     pub step: u64,
     /// The generator's parameters.
     pub generator: Vec<f32>,
-    /// Their exponential moving average.
+    /// Exponential moving average of the generator's parameters.
     pub average: Vec<f32>,
     /// The discriminator's parameters.
     pub discriminator: Vec<f32>,
-    /// Of the generator's optimiser.
+    /// Moments of the generator's optimiser.
     pub generator_moments: Moments,
-    /// Of the discriminator's optimiser.
+    /// Moments of the discriminator's optimiser.
     pub discriminator_moments: Moments,
 }
 
-/// Losses of a step, and how the discriminator judged the pictures.
+/// Losses of a step, and how the discriminator classified the pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Losses {
-    /// Mean loss of the discriminator over both batches, without the penalty: for the cross-entropy in nats.
+    /// Mean loss of the discriminator over both batches, without the penalty. In nats if the loss is cross-entropy.
     pub d_loss: f64,
-    /// Loss of the generator, which is below 0 at times for `hinge`.
+    /// Loss of the generator. With `hinge` it can be negative.
     pub g_loss: f64,
-    /// Share of real pictures that the discriminator took for real: whose logits are on the real side of 0,
-    /// or for a loss that compares, over the mean logit of the generated pictures.
+    /// Share of real pictures that the discriminator classified as real, 0 to 1. A picture counts as real if its
+    /// logit is on the real side of 0; with a relativistic loss, if it is above the mean logit of the generated
+    /// pictures.
     pub d_real: f64,
-    /// Share of generated pictures that the discriminator took for real: likewise, compared with the mean
-    /// logit of the real pictures.
+    /// Share of generated pictures that the discriminator classified as real, 0 to 1. With a relativistic loss the
+    /// logit is compared with the mean logit of the real pictures.
     pub d_fake: f64,
-    /// The gradient penalty, `weight / 2 * mean |dD/dx|^2`, of real and generated pictures together, as it would
-    /// be with `every = 1`; none in a step without one.
+    /// The gradient penalty `weight / 2 * mean |dD/dx|^2`, summed over real and generated pictures, not multiplied
+    /// by `every`. `None` in a step without a penalty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub penalty: Option<f64>,
 }
@@ -92,29 +95,29 @@ pub struct Losses {
 /// The inputs of a step: real pictures and all random numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepInputs {
-    /// Real pictures in the range of the networks; `[N, H·W·C]`.
+    /// Real pictures with values in the recipe's `range`; `[N, H·W·C]`.
     pub real: Array2<f32>,
     /// Latents of the pictures that the discriminator is shown; `[N, latent]`.
     pub latents: Array2<f32>,
-    /// Latents of the generator's turn; without them it uses the pictures that the
-    /// discriminator has just seen.
+    /// Latents of the generator's update; `[N, latent]`. `None`: the generator's update uses the pictures
+    /// that the discriminator has just seen.
     pub fresh_latents: Option<Array2<f32>>,
-    /// 0 … 1 for every target of the discriminator: of the generated pictures, then
-    /// of the real ones; `[2 N]`.
+    /// Random numbers from 0 to 1, one for each target of the discriminator: first the generated
+    /// pictures, then the real ones; `[2 N]`.
     pub label_noise: Array1<f32>,
-    /// What the discriminator's passes change in every picture: the generated ones,
-    /// the real ones, those of the generator's turn.
+    /// Augmentation of every picture in the three passes through the discriminator: generated pictures,
+    /// real pictures, and the generated pictures of the generator's update. `N` changes each.
     pub changes: [Vec<Change>; 3],
     /// Seeds of the dropout in the same three passes.
     pub dropout: [u64; 3],
 }
 
-/// Intermediate results of the last step: of the discriminator's update, then of the generator's.
+/// Intermediate results of the last step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
-    /// Its logits are those of the generated pictures, then of the real ones.
+    /// The discriminator's update. Its logits are first those of the generated pictures, then those of the real ones.
     pub discriminator: NetworkTrace,
-    /// Its logits come from the discriminator after its update.
+    /// The generator's update. Its logits come from the updated discriminator.
     pub generator: NetworkTrace,
     /// Gradient of the generator's loss with respect to its pictures; `[N, H·W·C]`.
     pub d_images: Array2<f32>,
@@ -125,9 +128,9 @@ pub struct Trace {
 pub struct NetworkTrace {
     /// The generated pictures; `[N, H·W·C]`.
     pub images: Array2<f32>,
-    /// What the discriminator said.
+    /// Output of the discriminator; `[N]`, or `[2 N]` in its own update.
     pub logits: Array1<f32>,
-    /// Gradient of the player's loss with respect to its parameters.
+    /// Gradient of the network's loss with respect to its parameters.
     pub gradient: Vec<f32>,
 }
 
@@ -136,7 +139,7 @@ pub struct NetworkTrace {
 pub enum ForwardPass {
     /// The discriminator on generated pictures, in the discriminator's update.
     DFake,
-    /// The discriminator on real pictures.
+    /// The discriminator on real pictures, in the discriminator's update.
     DReal,
     /// The generator, in its own update.
     G,
@@ -144,12 +147,12 @@ pub enum ForwardPass {
     DOfG,
 }
 
-/// Two networks, their state, and scratch memory.
+/// The two networks, their state, and scratch memory.
 #[derive(Debug)]
 pub struct Trainer {
-    /// What is trained, and how.
+    /// The recipe.
     pub config: Config,
-    /// What has been learnt.
+    /// Parameters, optimiser moments and number of steps.
     pub state: State,
     generator: Network,
     discriminator: Network,
@@ -162,10 +165,10 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Networks with first weights.
+    /// A trainer with newly initialised weights.
     ///
     /// # Errors
-    /// When the configuration makes no networks.
+    /// When the configuration is invalid.
     pub fn new(config: Config) -> Result<Self> {
         config.check()?;
         let (generator, discriminator) = config.networks()?;
@@ -181,10 +184,10 @@ impl Trainer {
         Self::with_state(config, state)
     }
 
-    /// Networks in a state that was saved.
+    /// A trainer that continues from a saved state.
     ///
     /// # Errors
-    /// When the state belongs to another configuration.
+    /// When a list in the state does not have the length that the configuration needs.
     pub fn with_state(config: Config, state: State) -> Result<Self> {
         let (generator, discriminator) = config.networks()?;
         let (of_generator, of_discriminator) = (generator.parameter_count(), discriminator.parameter_count());
@@ -228,20 +231,20 @@ impl Trainer {
         })
     }
 
-    /// One step of the discriminator and one of the generator on `pictures`,
-    /// `[N, side, side, 3]`.
+    /// Updates the discriminator once and the generator once. `pictures` is the whole data set,
+    /// `[N, side, side, 3]`; the step takes its batch from it.
     ///
     /// # Errors
-    /// When the pictures are not of the generator's size, or there are none.
+    /// When the pictures do not have the size of the generator's output, or there are none.
     pub fn step(&mut self, pictures: &Array4<u8>) -> Result<Losses> {
         let inputs = self.inputs(pictures)?;
         self.step_with(&inputs)
     }
 
-    /// Draws the inputs of the next step, a function of the seed and the step's number.
+    /// Draws the inputs of the next step. They depend only on the recipe, the pictures and the step's number.
     ///
     /// # Errors
-    /// When the pictures are not of the generator's size, or there are none.
+    /// When the pictures do not have the size of the generator's output, or there are none.
     pub fn inputs(&mut self, pictures: &Array4<u8>) -> Result<StepInputs> {
         self.clock.start();
         let real = self.real_batch(pictures)?;
@@ -266,8 +269,8 @@ impl Trainer {
         self.step_observed(inputs, |_, _| {})
     }
 
-    /// The same, and `observe` is given the network after each forward pass that has a
-    /// backward pass. This function contains all arithmetic of a step.
+    /// Like [`step_with`](Self::step_with), and calls `observe` with the network after each forward pass that
+    /// has a backward pass. This function contains all arithmetic of a step.
     ///
     /// # Errors
     /// When the inputs do not have the configuration's sizes.
@@ -281,10 +284,10 @@ impl Trainer {
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         inputs.check(batch, generator.input().len(), shape.len())?;
         let factor = rate * learning_rate_factor(state.step, config.steps, config.lr_decay_start);
-        // The mean over both batches.
+        // The loss is the mean over both batches.
         let denominator = 2.0 * batch as f32;
         let real_is_positive = labels.real > labels.generated;
-        // Where only differences of logits count, no logit says anything by its sign.
+        // A relativistic loss depends on differences of logits only, so the sign of one logit has no meaning.
         let middle = |others: ArrayView1<'_, f32>| {
             if config.loss.compares() { others.mean().unwrap_or_default() } else { 0.0 }
         };
@@ -292,8 +295,8 @@ impl Trainer {
             logits.iter().filter(|&&l| (l > middle) == real_is_positive).count() as f64 / logits.len() as f64
         };
 
-        // Discriminator. Each batch is normalised by itself, as DCGAN does; the loss
-        // is the mean over both.
+        // The discriminator's update. Batch normalisation treats the two batches separately, as in DCGAN;
+        // the loss is the mean over both.
         clock.start();
         let turn = &mut trace.discriminator;
         turn.images.assign(&generator.forward(&state.generator, inputs.latents.view(), Dropout::Off));
@@ -325,7 +328,7 @@ impl Trainer {
             if let Some(weights) = config.penalty.filter(|p| state.step.is_multiple_of(p.every)) {
                 let weight = [weights.generated, weights.real][i] * weights.every as f32;
                 if weight > 0.0 {
-                    // Half, as the losses are the mean of two instead of their sum.
+                    // Halved, because the loss is the mean over both batches instead of the sum of their means.
                     let squares = penalty.add(
                         discriminator,
                         &state.discriminator,
@@ -346,7 +349,7 @@ impl Trainer {
         config.discriminator.optimiser.step(factor, params, &turn.gradient, moments);
         clock.lap(Phase::DOptimiser);
 
-        // Generator, through the discriminator, which stands still.
+        // The generator's update. The gradient passes through the discriminator, whose parameters do not change.
         let seen = &trace.discriminator.images;
         let turn = &mut trace.generator;
         match &inputs.fresh_latents {
@@ -361,7 +364,7 @@ impl Trainer {
         clock.lap(Phase::DForwardAgain);
         observe(ForwardPass::DOfG, discriminator);
         let targets = Array1::from_elem(batch, labels.real);
-        // What a real picture is compared with stands since the discriminator's turn.
+        // A relativistic loss compares with the logits of the real pictures from the discriminator's update.
         let others = trace.discriminator.logits.slice(halves[1]);
         let d_logits = discriminator.d_output().index_axis_move(Axis(1), 0);
         let g_loss = config.loss.of_generator(turn.logits.view(), others, targets.view(), batch as f32, d_logits);
@@ -376,7 +379,7 @@ impl Trainer {
         let (params, moments) = (&mut state.generator, &mut state.generator_moments);
         config.generator.optimiser.step(factor, params, &turn.gradient, moments);
 
-        // Early on the average would mostly hold the first weights.
+        // A smaller decay in the first steps: otherwise the average would consist mostly of the initial weights.
         let decay = config.ema_decay.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
         optim::average(&mut state.average, &state.generator, decay);
         state.step += 1;
@@ -384,17 +387,17 @@ impl Trainer {
         Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake, penalty: penalty_value })
     }
 
-    /// Multiplies the learning rates of both players, 1 until this is called.
+    /// Sets the factor of both networks' learning rates. It is 1 until this is called.
     pub fn set_rate(&mut self, rate: f32) {
         self.rate = rate;
     }
 
-    /// What the last step computed on its way; zeros before the first.
+    /// Intermediate results of the last step; all zero before the first.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// Time of the steps since this was last called, or since the first.
+    /// Time spent in each phase of the steps since the previous call, or since the first step.
     pub fn take_times(&mut self) -> Times {
         self.clock.take()
     }
@@ -415,10 +418,10 @@ impl Trainer {
         (0..self.config.batch).map(|_| self.config.augment.draw(shape, &mut rng)).collect()
     }
 
-    /// The next pictures in order, in the range of the networks; `[N, H·W·C]`.
+    /// The real pictures of the next step, with values in the recipe's `range`; `[N, H·W·C]`.
     ///
     /// # Errors
-    /// When the pictures are not of the generator's size, or there are none.
+    /// When the pictures do not have the size of the generator's output, or there are none.
     pub fn real_batch(&mut self, pictures: &Array4<u8>) -> Result<Array2<f32>> {
         let shape = self.generator.output();
         let (n, h, w, c) = pictures.dim();
@@ -439,7 +442,7 @@ impl Trainer {
 }
 
 impl StepInputs {
-    /// Checks the sizes for `n` pictures of `values` numbers and latents of `latent`.
+    /// Checks the sizes: `n` pictures of `values` numbers each, latents of `latent` numbers.
     fn check(&self, n: usize, latent: usize, values: usize) -> Result<()> {
         let fresh = self.fresh_latents.as_ref().map_or((n, latent), Array2::dim);
         let maps = [
@@ -457,16 +460,16 @@ impl StepInputs {
     }
 }
 
-/// The order of the pictures in one pass over them.
+/// The shuffled order of the pictures in one epoch (one pass over the data set).
 #[derive(Debug, Default)]
 struct Order {
-    /// The seed, pass and number of pictures that `indices` are for.
+    /// The seed, epoch and number of pictures for which `indices` was computed.
     key: Option<(u64, u64, u64)>,
     indices: Vec<u64>,
 }
 
 impl Order {
-    /// Picture number `i` of a pass over `n`.
+    /// Index of the picture at position `i` of epoch `pass` over `n` pictures.
     fn index(&mut self, seed: u64, pass: u64, n: u64, i: u64) -> u64 {
         if self.key != Some((seed, pass, n)) {
             self.indices = (0..n).collect();
@@ -516,7 +519,7 @@ mod tests {
     #[test]
     fn fast_and_direct_kernels_take_the_same_first_step() {
         let reference = Config { batch: 8, ..Config::preset("reference-pocket").unwrap() };
-        // Its 5x5 convolutions go by way of Fourier transforms.
+        // Its 5x5 convolutions are computed with Fourier transforms.
         let tutorial = Config { batch: 6, ..Config::preset("tutorial").unwrap().narrowed(8) };
         for config in [reference, tutorial] {
             let data = pictures(10);
@@ -525,14 +528,14 @@ mod tests {
             let (f, d) = (fast.step(&data).unwrap(), direct.step(&data).unwrap());
             let close = |a: f64, b: f64| (a - b).abs() < 1e-5;
             assert!(close(f.d_loss, d.d_loss) && close(f.g_loss, d.g_loss), "{}: {f:?} {d:?}", config.name);
-            // Otherwise they are the same kernels, and this proves nothing.
+            // If the traces were equal, both would have used the same kernels and the test would prove nothing.
             assert_ne!(fast.trace, direct.trace, "{}", config.name);
         }
     }
 
     #[test]
     fn updates_are_no_larger_after_going_back() {
-        // To the state before the first step, as a run goes back that has no later checkpoint yet.
+        // Goes back to the state before the first step, as a run does that has no later checkpoint yet.
         let config = Config { batch: 4, ..Config::preset("pocket").unwrap() };
         let lr = |optimiser: optim::Optimiser| match optimiser {
             optim::Optimiser::Adam { lr, .. } => lr,
@@ -549,7 +552,7 @@ mod tests {
                 (&before.generator, &after.generator, lr(config.generator.optimiser)),
                 (&before.discriminator, &after.discriminator, lr(config.discriminator.optimiser)),
             ] {
-                // Adam's first update is the learning rate, for every parameter with a gradient.
+                // Adam's first update is as large as the learning rate, for every parameter with a gradient.
                 let largest = before.iter().zip(after).fold(0f32, |most, (b, a)| most.max((a - b).abs()));
                 assert!((0.9 * lr..1.01 * lr).contains(&largest), "step {step}: {largest}, and the rate is {lr}");
             }
@@ -568,7 +571,7 @@ mod tests {
         let state = trainer.state;
         let shares = |drift: f32| {
             let mut state = state.clone();
-            // The bias of the logit.
+            // The last parameter is the bias of the logit.
             *state.discriminator.last_mut().unwrap() += drift;
             let losses = Trainer::with_state(config.clone(), state).unwrap().step(&data).unwrap();
             (losses.d_real, losses.d_fake)
@@ -594,7 +597,7 @@ mod tests {
         let [Some(both), None] = of(1.0, 1.0) else { panic!("every second step") };
         assert!(real > 0.0 && generated > 0.0);
         assert!((both - real - generated).abs() < 1e-9 * both, "{both} {real} {generated}");
-        // The weight is in it, and how often it comes is not.
+        // The reported value includes the weight, but not the factor `every`.
         assert_eq!(of(4.0, 0.0)[0], Some(4.0 * real));
         let none = Trainer::new(Config { batch: 4, ..Config::preset("pocket").unwrap() }).unwrap().step(&pictures(10));
         assert_eq!(none.unwrap().penalty, None);
@@ -626,7 +629,7 @@ mod tests {
 
     #[test]
     fn the_discriminator_learns_when_it_can() {
-        // Without changes to the pictures, a constant grey is told from noise at once.
+        // Without augmentation, a constant grey is quickly told apart from noise.
         let config = Config { batch: 16, augment: Default::default(), ..Config::preset("pocket").unwrap() };
         let data = Array4::from_elem((4, 32, 32, 3), 200);
         let mut trainer = Trainer::new(config).unwrap();

@@ -1,5 +1,5 @@
-//! Settings of augmentation: random changes of the pictures that the discriminator sees. What they do is in
-//! [`crate::augment`].
+//! Settings of augmentation: random changes of the pictures that the discriminator sees. The changes themselves are
+//! in [`crate::augment`].
 
 use std::fmt;
 

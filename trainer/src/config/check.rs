@@ -8,21 +8,21 @@ use super::{ActivationName, Config, Every, Labels, Penalty, Range, finetune};
 use crate::nn::Network;
 use crate::nn::init::Init;
 
-/// Longest run.
+/// Maximum number of steps of a run.
 pub const MAX_STEPS: u64 = 1_000_000_000;
 
-/// Most memory in bytes that training may need, 1 TiB: more than any computer that this program is for. A process that
-/// allocates more would be killed without a message.
+/// Limit of the memory that training may need in bytes, 1 TiB: more than a computer has that this program is for. A
+/// process that allocates more would be killed without a message.
 const MAX_MEMORY: u64 = 1 << 40;
 
-/// Most values in a map of a batch: the fast convolutions keep positions in maps as `u32`.
+/// Maximum number of values in a batch's feature map: the fast convolutions store positions in it as `u32`.
 const MAX_MAP_LEN: u64 = u32::MAX as u64;
 
 impl Config {
-    /// Checks what the types do not say.
+    /// Checks the recipe as a whole: names, ranges, layers that fit each other, memory.
     ///
     /// # Errors
-    /// The first thing that is wrong, in words.
+    /// When something is wrong; the message describes the first problem.
     pub fn check(&self) -> Result<()> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         ensure!(
@@ -68,7 +68,7 @@ impl Config {
         if let Some(small) = self.small_dataset {
             small.augment.check(picture).context("small_dataset: augment")?;
         }
-        // The device must turn the same outputs into pixels as the float generator was trained to draw.
+        // The device's conversion of outputs to pixels must be the one that the float generator was trained with.
         let output = generator.blocks().last().map(|b| b.spec().layer.activation);
         ensure!(
             output == Some(Activation::Tanh) || (self.range == Range::Unit && output == Some(Activation::Sigmoid)),
@@ -110,8 +110,8 @@ impl Config {
     }
 }
 
-/// About as many bytes as training a network takes: weights, their gradient, average and two moments,
-/// and the maps of a batch with their gradients.
+/// Estimated memory in bytes of training a network: weights, their gradient, average and two moments,
+/// and the feature maps of a batch with their gradients.
 fn memory(network: &Network, batch: usize) -> u64 {
     let maps: u64 = network.blocks().iter().map(|block| block.geometry().output.len() as u64).sum();
     20 * network.parameter_count() as u64 + 8 * maps * batch as u64

@@ -1,4 +1,4 @@
-//! Settings of fine-tuning the quantised generator, and what it costs. It is done in
+//! Settings of fine-tuning the quantised generator, and its computing time. The fine-tuning itself is in
 //! [`crate::quantise::finetune`].
 
 use std::time::Duration;
@@ -29,13 +29,14 @@ impl Quantise {
 
 /// Pictures in a step of fine-tuning.
 pub const BATCH: usize = 32;
-/// Most multiply-accumulates that fine-tuning may take: about an hour of two cores.
+/// Limit of fine-tuning in multiply-accumulates: about an hour on two cores.
 const MAX_MACS: u64 = 3600 << 34;
 
-/// Refuses what would take more than about an hour; `macs` are those of one picture.
+/// Refuses fine-tuning that would take more than about an hour. `macs` is the number of multiply-accumulates of
+/// the generator for one picture.
 ///
 /// # Errors
-/// With an estimate of the time, and how many steps are possible.
+/// When it would take longer; the message has the estimated time and the possible number of steps.
 pub fn check(macs: u64, steps: u64) -> Result<()> {
     let step = step_macs(macs);
     let hours = step as f64 * steps as f64 / MAX_MACS as f64;
@@ -49,13 +50,13 @@ pub fn check(macs: u64, steps: u64) -> Result<()> {
     Ok(())
 }
 
-/// About how long fine-tuning takes on two cores; `macs` are those of one picture.
+/// Estimated time of fine-tuning on two cores. `macs` is the number of multiply-accumulates for one picture.
 pub fn estimate(macs: u64, steps: u64) -> Duration {
     let seconds = step_macs(macs) as f64 * steps as f64 / (MAX_MACS as f64 / 3600.0);
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// Multiply-accumulates of a step: the teacher, the student, and both gradients.
+/// Multiply-accumulates of a step: the teacher's and the student's forward pass, and the student's two gradients.
 fn step_macs(macs: u64) -> u64 {
     macs.saturating_mul(4 * BATCH as u64).max(1)
 }

@@ -1,5 +1,5 @@
-//! Settings whose types are declared by the networks' crate or by gen-core, which know nothing of recipes.
-//! A test compares what is written here with what serde accepts.
+//! Descriptions of settings whose types are declared in `nn` or gen-core, which do not depend on recipes.
+//! A test compares these descriptions with what serde accepts.
 
 use gen_core::Padding;
 

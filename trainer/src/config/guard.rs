@@ -1,4 +1,4 @@
-//! Settings of the guard rails: when a run is in trouble, and what is done. The run itself watches them in
+//! Settings of the guard rails: when a run counts as failing, and how it recovers. They are applied in
 //! [`crate::run::guard`].
 
 use anyhow::{Result, ensure};
@@ -75,10 +75,10 @@ impl Guard {
         *self == Self::default()
     }
 
-    /// Checks what the types do not say.
+    /// Checks the ranges of the values.
     ///
     /// # Errors
-    /// The first value that is out of its range.
+    /// When a value is out of its range; the message names the first.
     pub fn check(&self) -> Result<()> {
         let Self { max_loss, max_weight, min_diversity, max_score_ratio, lr_factor, .. } = *self;
         ensure!(max_loss > 0.0, "guard: `max_loss` must be over 0, not {max_loss}");

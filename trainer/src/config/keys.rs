@@ -1,15 +1,15 @@
-//! The keys of a recipe, as their declarations document them.
+//! The keys of a recipe with type, default and meaning, taken from the documentation of their declarations.
 //!
 //! [`recipe!`] declares the structs and enums of a recipe. It makes them ordinary Rust types with serde's derives, and
 //! it also keeps their documentation, so that the program knows every key with its type, default and meaning. Three
-//! things are made from that: the page docs/recipe-keys.md, the check of `--set`, and the hint at the nearest key.
+//! features use this: the page docs/recipe-keys.md, the check of `--set`, and the suggestion of the most similar key.
 //!
 //! The documentation of a field ends with a paragraph `Default: VALUE.` (TOML in backticks, or `none`) if the key may
-//! be left out. A test compares these values with what serde does.
+//! be left out. A test compares these values with serde's defaults.
 
 use std::fmt::Write as _;
 
-/// What a key may be set to.
+/// The type of a key's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// `true` or `false`.
@@ -26,7 +26,7 @@ pub enum Kind {
     List(Box<Kind>),
     /// A table with these keys.
     Table(Table),
-    /// A table whose key `rule` says which of these it is.
+    /// A table whose key `rule` selects one of these variants.
     Rules(Vec<Table>),
     /// One of a few strings, or a table with one of these keys.
     WordsOr(Vec<Word>, Table),
@@ -42,7 +42,7 @@ pub struct Word {
 /// The keys of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Name of the Rust type. Of a [`Kind::Rules`], the value of `rule`.
+    /// Name of the Rust type. In a [`Kind::Rules`], the value of `rule`.
     pub name: &'static str,
     /// What the table is for.
     pub about: String,
@@ -53,10 +53,10 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     pub name: String,
-    /// Earlier spellings, which are still read.
+    /// Earlier spellings, which are still accepted.
     pub old: Vec<String>,
     pub kind: Kind,
-    /// Value as TOML if the key is left out; `none` if it then has no effect. `None` if it may not be left out.
+    /// Default value as TOML; `none` if the key has no effect when it is left out. `None` if the key is required.
     pub default: Option<String>,
     /// Meaning, in Markdown.
     pub about: String,
@@ -64,15 +64,15 @@ pub struct Key {
 
 /// A type that a key may have.
 pub trait Setting {
-    /// What TOML may say.
+    /// The values that TOML may contain for this type.
     fn kind() -> Kind;
 }
 
-/// An attribute of a declaration: what [`recipe!`] keeps of it.
+/// An attribute of a declaration, reduced to what [`recipe!`] needs.
 #[derive(Debug, Clone, Copy)]
 pub enum Attribute {
     Doc(&'static str),
-    /// What is between the brackets of `serde(...)`.
+    /// The text between the brackets of `serde(...)`.
     Serde(&'static str),
     Other,
 }
@@ -129,7 +129,7 @@ macro_rules! recipe {
     };
 }
 
-/// One attribute as an [`Attribute`].
+/// Turns one attribute of a declaration into an [`Attribute`].
 macro_rules! attribute {
     (doc = $text:literal) => { $crate::config::keys::Attribute::Doc($text) };
     (serde($($inner:tt)*)) => { $crate::config::keys::Attribute::Serde(stringify!($($inner)*)) };
@@ -139,7 +139,7 @@ macro_rules! attribute {
 pub(super) use {attribute, recipe};
 
 impl Key {
-    /// A key from the declaration of its field.
+    /// Describes a key from the declaration of its field.
     pub fn new(field: &str, attributes: &[Attribute], kind: Kind) -> Self {
         let serde = attributes.iter().filter_map(|attribute| match attribute {
             Attribute::Serde(text) => Some(*text),
@@ -160,23 +160,23 @@ impl Key {
         Self { name, old: strings("alias"), kind, default, about }
     }
 
-    /// A key of a type that is not declared with [`recipe!`].
+    /// Describes a key of a type that is not declared with [`recipe!`].
     pub fn plain(name: &str, kind: Kind, about: &str) -> Self {
         Self { name: name.into(), old: Vec::new(), kind, default: None, about: about.into() }
     }
 
-    /// Whether this is its name, or was.
+    /// Whether `name` is the key's name or an earlier spelling.
     pub fn is_named(&self, name: &str) -> bool {
         self.name == name || self.old.iter().any(|old| old == name)
     }
 }
 
-/// ``"`1.0`."`` is `"1.0"`.
+/// Removes backticks and the final full stop: ``"`1.0`."`` becomes `"1.0"`.
 fn unquoted(text: &str) -> String {
     text.trim().trim_end_matches('.').trim_matches('`').to_owned()
 }
 
-/// The documentation in these attributes: paragraphs, each on a line.
+/// The documentation in these attributes, one paragraph a line.
 pub fn about(attributes: &[Attribute]) -> String {
     let mut text = String::new();
     for attribute in attributes {
@@ -193,7 +193,7 @@ pub fn about(attributes: &[Attribute]) -> String {
     text
 }
 
-/// `ConvTranspose` is `conv_transpose`.
+/// Converts a name to snake case: `ConvTranspose` becomes `conv_transpose`.
 pub fn snake_case(name: &str) -> String {
     let mut text = String::new();
     for c in name.chars() {
@@ -206,7 +206,7 @@ pub fn snake_case(name: &str) -> String {
 }
 
 impl Kind {
-    /// In words, as in "it has to be ...".
+    /// Describes the type in words that complete the sentence "it has to be ...".
     pub fn words(&self) -> String {
         let names = |words: &[Word]| words.iter().map(|word| word.name.as_str()).collect::<Vec<_>>().join(", ");
         match self {
@@ -264,7 +264,7 @@ impl<T: Setting, const N: usize> Setting for [T; N] {
     }
 }
 
-/// Docs of the page, above the tables.
+/// The page's text above the tables.
 const HEAD: &str = "\
 # Keys of a recipe
 
@@ -295,8 +295,8 @@ pub fn page(recipe: &Kind) -> String {
     page
 }
 
-/// Writes the tables that a value below `path` may hold. `done` has the types that have been written, with the
-/// place of the first one.
+/// Writes the tables that a value below `path` may contain. `done` lists the types that have been written, each with
+/// the path where it was first found.
 fn section(
     kind: &Kind,
     path: &str,
@@ -381,7 +381,7 @@ fn rows(keys: &[Key], page: &mut String) {
     }
 }
 
-/// Text in a cell of a table.
+/// Escapes text for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.trim().replace('\n', " ").replace('|', "\\|")
 }

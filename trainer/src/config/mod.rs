@@ -1,11 +1,11 @@
 //! A run's recipe: networks, losses, optimisers, augmentation, guard rails.
 //!
 //! A recipe is a TOML file. Presets are recipes that are compiled into the program; a user's own file has the same
-//! form, and `--set` changes single keys of either. docs/recipe-keys.md lists all keys; docs/recipes.md says what else
-//! decides the result ("What is fixed").
+//! format, and `--set` changes single keys of either. docs/recipe-keys.md lists all keys; docs/recipes.md ("What is
+//! fixed") lists what else affects the result.
 //!
-//! This module has settings and their checks only, no behaviour: what trains, quantises and watches imports it, and it
-//! imports the networks' layers and gen-core.
+//! This module contains settings and their checks, no behaviour. Training, quantisation and runs import it; it
+//! imports only the network layers (`nn`) and gen-core.
 //!
 //! | file | contents |
 //! |---|---|
@@ -13,7 +13,7 @@
 //! | [`mod@set`] | `--set KEY=VALUE` |
 //! | [`presets`] | the recipes that come with the program |
 //! | `network`, `objective`, `augment`, `schedule`, [`guard`](mod@guard), [`finetune`] | the tables of a recipe |
-//! | `check` | what the types do not say |
+//! | `check` | checks that the types do not express |
 
 mod augment;
 mod check;
@@ -163,7 +163,7 @@ pub fn keys_page() -> String {
 }
 
 impl Range {
-    /// As TOML and the command line spell it.
+    /// The name in TOML and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Symmetric => "symmetric",
@@ -188,22 +188,22 @@ impl FromStr for Range {
 }
 
 impl Config {
-    /// Reads and checks a TOML file's text.
+    /// Parses and checks the text of a TOML file.
     ///
     /// # Errors
-    /// With the line, or the layer, that is wrong.
+    /// When the text is not a valid recipe; the message names the line or the layer.
     pub fn from_toml(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
         config.check()?;
         Ok(config)
     }
 
-    /// The text that [`from_toml`](Self::from_toml) reads.
+    /// The recipe as TOML, which [`from_toml`](Self::from_toml) reads.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration has no type that TOML lacks")
     }
 
-    /// The same with the channels of all hidden layers divided, for trials that should not take long.
+    /// The recipe with the channels of all hidden layers divided by `divisor`, for short trials.
     #[must_use]
     pub fn narrowed(mut self, divisor: u16) -> Self {
         for network in [&mut self.generator, &mut self.discriminator] {
@@ -213,7 +213,7 @@ impl Config {
         self
     }
 
-    /// Keys whose values differ from those of `other`, as `generator.optimizer.lr`, in alphabetical order.
+    /// Keys whose values differ from those of `other`, such as `generator.optimizer.lr`, in alphabetical order.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let table = |config: &Self| config.to_toml().parse::<toml::Table>().map(toml::Value::Table);
         let (Ok(ours), Ok(theirs)) = (table(self), table(other)) else { return Vec::new() };
@@ -222,13 +222,14 @@ impl Config {
         keys
     }
 
-    /// Whether steps depend on how many there will be: such a run, if its length was planned anew
-    /// or changed on the way, cannot be repeated. Everything that looks at `steps` belongs here.
+    /// Whether a step's result depends on the total number of steps. If the length of such a run changes
+    /// while it trains, the run cannot be repeated. Any new use of `steps` in training must be added here.
     pub fn depends_on_length(&self) -> bool {
         self.lr_decay_start < 1.0
     }
 
-    /// The recipe for a data set of so many pictures, with nothing left to decide, and what was changed in words.
+    /// The recipe for a data set of this many pictures: `small_dataset` is applied or dropped. The text says what was
+    /// changed; `None` if nothing was.
     #[must_use]
     pub fn resolve_for(mut self, pictures: usize) -> (Self, Option<String>) {
         let small = self.small_dataset.take().filter(|small| pictures < small.below);
@@ -243,10 +244,10 @@ impl Config {
         (self, words)
     }
 
-    /// The generator and the discriminator.
+    /// Builds the generator and the discriminator.
     ///
     /// # Errors
-    /// The layer that does not fit.
+    /// When a layer does not fit its input; the message names it.
     pub fn networks(&self) -> Result<(Network, Network)> {
         let generator = Network::new(Shape::latent(self.latent), &self.generator.blocks()?).context("generator")?;
         let discriminator = Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
@@ -256,13 +257,13 @@ impl Config {
     /// Height and width of the pictures in pixels.
     ///
     /// # Errors
-    /// As [`networks`](Self::networks).
+    /// The errors of [`networks`](Self::networks).
     pub fn side(&self) -> Result<usize> {
         Ok(self.networks()?.0.output().height.into())
     }
 }
 
-/// Adds the keys below `key` whose values differ.
+/// Appends to `keys` the keys below `key` whose values differ.
 fn differing(key: &str, a: Option<&toml::Value>, b: Option<&toml::Value>, keys: &mut Vec<String>) {
     use toml::Value;
     match (a, b) {

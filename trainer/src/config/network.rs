@@ -1,4 +1,4 @@
-//! The two networks and how they learn.
+//! The two networks: layers and optimisers.
 
 use std::fmt;
 
@@ -105,10 +105,10 @@ recipe! {
 }
 
 impl NetworkConfig {
-    /// The layers as the networks take them.
+    /// The layers in the form that [`Network`](crate::nn::Network) is built from.
     ///
     /// # Errors
-    /// The layer whose keys do not fit its operation.
+    /// When the keys of a layer do not fit its operation; the message names the layer.
     pub fn blocks(&self) -> Result<Vec<BlockSpec>> {
         let block = |(i, layer): (usize, &Layer)| layer.block().with_context(|| format!("layer {i} ({})", layer.op));
         self.layers.iter().enumerate().map(block).collect()
@@ -117,7 +117,7 @@ impl NetworkConfig {
     /// The layers for inference: without batch normalisation and dropout.
     ///
     /// # Errors
-    /// As [`blocks`](Self::blocks).
+    /// The errors of [`blocks`](Self::blocks).
     pub fn specs(&self) -> Result<Vec<LayerSpec>> {
         Ok(self.blocks()?.iter().map(|b| b.layer).collect())
     }

@@ -14,10 +14,10 @@ pub const PRESETS: &[(&str, &str)] = &[
 ];
 
 impl Config {
-    /// A preset by its name.
+    /// The preset with this name.
     ///
     /// # Errors
-    /// When there is none of that name; the message lists them.
+    /// When there is none; the message lists all names.
     pub fn preset(name: &str) -> Result<Self> {
         let Some((_, text)) = PRESETS.iter().find(|(n, _)| *n == name) else {
             let names: Vec<_> = PRESETS.iter().map(|(n, _)| *n).collect();

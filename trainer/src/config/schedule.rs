@@ -1,4 +1,4 @@
-//! What a run does every few steps.
+//! Intervals of a run: how often it logs, samples, saves and measures.
 
 use super::keys::recipe;
 

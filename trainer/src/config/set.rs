@@ -1,4 +1,4 @@
-//! `--set KEY=VALUE`: changes of single keys of a recipe.
+//! `--set KEY=VALUE`: changes single keys of a recipe.
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use toml::Value;
@@ -6,7 +6,7 @@ use toml::Value;
 use super::Config;
 use super::keys::{Key, Kind, Setting as _, Table};
 
-/// A step on the way to a key.
+/// One part of a key's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step<'a> {
     Key(&'a str),
@@ -14,10 +14,10 @@ enum Step<'a> {
 }
 
 impl Config {
-    /// The recipe with these settings, each `KEY=VALUE`, in their order.
+    /// The recipe with these settings, each `KEY=VALUE`, applied in order.
     ///
     /// # Errors
-    /// The setting whose key or value is wrong, and why; or why the recipe that results is wrong.
+    /// When a key or a value is wrong, or the resulting recipe is invalid; the message says which and why.
     pub fn with<S: AsRef<str>>(self, settings: &[S]) -> Result<Self> {
         if settings.is_empty() {
             return Ok(self);
@@ -39,10 +39,12 @@ impl Config {
 /// `augment={ flip = true }`. A dot leads into a table, `[0]` or `.0` into a list; strings need no quotes; `none` removes an
 /// optional key. Earlier spellings of keys are accepted.
 ///
-/// The recipe has to be as [`Config::to_toml`] writes it: under an earlier spelling a key is not found.
+/// The table has to use the keys' present spelling, as [`Config::to_toml`] writes them: keys in an earlier
+/// spelling are not found.
 ///
 /// # Errors
-/// When there is no such key, with the nearest one; when the value is of the wrong type, with what is expected.
+/// When there is no such key (the message names the most similar one), or when the value has the wrong type (the
+/// message says what is expected).
 pub fn set(recipe: &mut toml::Table, setting: &str) -> Result<()> {
     let fail = || format!("--set {setting}");
     let (path, text) =
@@ -56,7 +58,7 @@ pub fn set(recipe: &mut toml::Table, setting: &str) -> Result<()> {
     done.with_context(fail)
 }
 
-/// Splits `generator.layers[0].channels`.
+/// Splits a path such as `generator.layers[0].channels` into its parts.
 fn steps(path: &str) -> Result<Vec<Step<'_>>> {
     let mut steps = Vec::new();
     for part in path.split('.') {
@@ -73,7 +75,8 @@ fn steps(path: &str) -> Result<Vec<Step<'_>>> {
     Ok(steps)
 }
 
-/// Sets what `steps` lead to from `value`, which `path` has led to. `is_optional` says whether that may be left out.
+/// Sets the value at `steps`, starting from `value`, which is at `path`. `is_optional` says whether `value` itself
+/// may be left out of the recipe.
 fn set_at(
     value: &mut Value,
     kind: &Kind,
@@ -107,7 +110,7 @@ fn set_at(
             let Some(key) = table.keys.iter().find(|key| key.is_named(name)) else {
                 bail!(unknown(&table, name, path));
             };
-            // Also what could not have keys until now, as a word or nothing at all.
+            // A value that had no keys before, such as a string or an unset key, becomes a table.
             if !value.is_table() {
                 *value = Value::Table(toml::Table::new());
             }
@@ -129,7 +132,7 @@ fn set_at(
     }
 }
 
-/// What a key holds that is not set, before something in it is set.
+/// The initial value of an unset key, before a key inside of it is set.
 fn empty(kind: &Kind) -> Value {
     match kind {
         Kind::Table(_) => Value::Table(toml::Table::new()),
@@ -137,7 +140,7 @@ fn empty(kind: &Kind) -> Value {
     }
 }
 
-/// The keys that a table of this kind with this value has.
+/// The keys that a table of this kind may have. For a [`Kind::Rules`] this depends on `value`.
 fn keys(kind: &Kind, value: &Value) -> Option<Table> {
     match kind {
         Kind::Table(table) | Kind::WordsOr(_, table) => Some(table.clone()),
@@ -149,7 +152,7 @@ fn keys(kind: &Kind, value: &Value) -> Option<Table> {
     }
 }
 
-/// Says that a key is unknown, and which is nearest to it.
+/// Message for an unknown key, with the most similar known one.
 fn unknown(table: &Table, name: &str, path: &str) -> String {
     let names = table.keys.iter().flat_map(|key| [&key.name].into_iter().chain(&key.old).map(move |name| (name, key)));
     let nearest = names.min_by_key(|(known, _)| strsim::damerau_levenshtein(known, name));
@@ -162,7 +165,7 @@ fn unknown(table: &Table, name: &str, path: &str) -> String {
     }
 }
 
-/// Reads a value of this kind; nothing if it is of another one.
+/// Parses a value of this kind. `None` if the text is not of this kind.
 fn parse(kind: &Kind, text: &str) -> Option<Value> {
     let toml = || format!("value = {text}").parse::<toml::Table>().ok()?.remove("value");
     let unquoted = || match toml() {

@@ -88,7 +88,7 @@ fn mistakes_are_named_with_their_place() {
     large.discriminator.layers.splice(3..3, [halves.clone(), halves]);
     let error = format!("{:#}", large.check().unwrap_err());
     assert!(error.contains("GB of memory"), "{error}");
-    // Labels that would be ignored.
+    // `hinge` ignores labels, so a recipe with both is refused.
     let hinge = good.replacen("loss = \"bce\"", "loss = \"hinge\"", 1);
     assert!(Config::from_toml(&hinge).is_ok());
     let error = format!("{:#}", Config::from_toml(&hinge.replacen("real = 1.0", "real = 0.9", 1)).unwrap_err());
@@ -145,7 +145,7 @@ augment = { color = true }
         ("color", "colour"),
         ("optimizer", "optimiser"),
     ];
-    // All of them, so that a new alias without a line here fails.
+    // The list above must be complete: a new alias without a line in it fails here.
     assert_eq!(spellings.len(), keys_page().split_once("## Earlier spellings").unwrap().1.matches("\n| `").count());
     let mut rest: toml::Table = Config::preset("pocket").unwrap().to_toml().parse().unwrap();
     for key in ["ema_decay", "lr_decay_start", "latent_scale", "guard", "quantize", "small_dataset"] {
@@ -179,7 +179,7 @@ augment = { color = true }
     }
 }
 
-/// A recipe in which every table is there, with both optimisers.
+/// A recipe that contains every table, and both optimisers.
 fn full() -> toml::Value {
     let mut config = Config::preset("pocket").unwrap();
     let tutorial = Config::preset("tutorial").unwrap();
@@ -189,7 +189,7 @@ fn full() -> toml::Value {
     toml::Value::Table(config.to_toml().parse().unwrap())
 }
 
-/// Calls `f` with every table of a recipe: its keys, where it is, and a way to it in a copy of the recipe.
+/// Calls `f` with every table of a recipe: its keys, its path, and a function that finds it in a copy of the recipe.
 fn each_table(
     kind: &keys::Kind,
     value: &toml::Value,
@@ -242,7 +242,7 @@ fn serde_knows_exactly_the_keys_that_are_documented() {
     for (table, path) in &tables {
         let place = format!("{} ({})", path.join("."), table.name);
         assert!(table.keys.iter().all(|key| !key.about.is_empty()), "{place}: a key without documentation");
-        // What serde expects, from its own message; it names earlier spellings too.
+        // Serde's error message lists the keys that it expects, earlier spellings included.
         let mut wrong = full.clone();
         at(&mut wrong, path).as_table_mut().unwrap().insert("no_such_key".into(), 1.into());
         let error = read(&wrong).unwrap_err().to_string();
@@ -286,7 +286,7 @@ fn defaults_are_what_is_documented() {
             at(&mut without, path).as_table_mut().unwrap().remove(&key.name);
             match key.default.as_deref() {
                 None => assert!(read(&without).is_err(), "{place} is documented as required, and is not"),
-                // The edges of a dense layer are no setting, so these may not be given at all.
+                // A dense layer has neither stride nor padding, so these keys are refused there.
                 Some(_) if is_dense && ["stride", "padding"].contains(&key.name.as_str()) => {}
                 Some(default) => {
                     let left_out = read(&without).unwrap_or_else(|e| panic!("{place} is documented as optional: {e}"));
@@ -302,7 +302,7 @@ fn defaults_are_what_is_documented() {
     });
 }
 
-/// All of a recipe, with the layers as the networks take them, so that `stride = 1` equals none.
+/// A recipe and the layers made from it. Comparing the layers makes `stride = 1` equal to no `stride`.
 fn networks_of(config: &Config) -> (Config, Vec<crate::nn::BlockSpec>) {
     let mut rest = config.clone();
     let mut blocks = rest.generator.blocks().unwrap();
@@ -408,7 +408,7 @@ fn single_keys_are_set() {
     assert!(rates.contains("lr = 0.0001") && rates.contains("lr = 0.0004"), "{rates}");
     let rule = "generator.optimizer={ rule = \"rms_prop\", lr = 1e-3, rho = 0.9, epsilon = 1e-7, clip = 0, decay = 0 }";
     assert!(with(&[rule]).to_toml().contains("rms_prop"));
-    // A whole list.
+    // Sets a whole list at once.
     let larger = ["generator.layers[0].size=[8, 8]", "generator.layers[1].stride=1"];
     assert_eq!(with(&larger).generator.layers[0].size, Some([8, 8]));
 }

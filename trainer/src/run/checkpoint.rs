@@ -1,12 +1,12 @@
-//! Everything a run needs to continue bit for bit, in one file.
+//! Checkpoints: one file with everything that a run needs to resume bit for bit.
 //!
 //! | bytes | content |
 //! |---|---|
 //! | 0–3 | magic `RBCK` |
-//! | 4–7 | version, little-endian (as all numbers) |
+//! | 4–7 | version; all numbers are little-endian |
 //! | 8–11 | length of the header |
 //! | 12– | [`Header`] in postcard; since version 2 a [`RunHealth`] follows, since version 3 the [`Updates`], since version 4 the pending penalties |
-//! | then | f32 of every list of [`State`], in the order of [`lists`] |
+//! | then | the lists of [`State`] as f32, in the order of [`lists`] |
 //! | last 4 | CRC-32 of everything before |
 
 use std::fs;
@@ -23,17 +23,17 @@ use crate::train::State;
 /// The first bytes of a checkpoint.
 pub const MAGIC: [u8; 4] = *b"RBCK";
 const VERSION: u32 = 4;
-/// The oldest that is read.
+/// Oldest version that can be read.
 const OLDEST: u32 = 1;
-/// Lists of numbers in a [`State`].
+/// Number of lists in a [`State`].
 const LISTS: usize = 7;
 
-/// A moment of a run.
+/// The complete state of a run after some step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// The configuration in force.
+    /// The recipe of the run.
     pub config: Config,
-    /// What has been learnt.
+    /// Parameters, optimiser moments and number of steps.
     pub state: State,
     /// Losses since the last line of the metrics.
     pub pending: Pending,
@@ -41,7 +41,7 @@ pub struct Checkpoint {
     pub seconds: f64,
     /// Fingerprint of the pictures.
     pub data: String,
-    /// How the run has been going.
+    /// The guard rails' record of the run.
     pub health: RunHealth,
 }
 
@@ -55,8 +55,8 @@ struct Header {
     lengths: [u64; LISTS],
 }
 
-/// How many updates the optimisers' moments were taken over. In a run that went back these are fewer
-/// than its steps.
+/// Number of updates that each optimiser's moments include. After a roll-back they are fewer than the steps
+/// of the run.
 #[derive(Debug, Serialize, Deserialize)]
 struct Updates {
     generator: u64,
@@ -76,7 +76,7 @@ fn lists(state: &mut State) -> [&mut Vec<f32>; LISTS] {
 }
 
 impl Checkpoint {
-    /// The bytes of the file.
+    /// Encodes the checkpoint as the bytes of a file.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut state = self.state.clone();
         let lists = lists(&mut state);
@@ -104,10 +104,10 @@ impl Checkpoint {
         Ok(bytes)
     }
 
-    /// Reads the bytes of a file.
+    /// Decodes the bytes of a file.
     ///
     /// # Errors
-    /// When they are not a checkpoint, are damaged, or of another version.
+    /// When they are not a checkpoint, are damaged, or have an unknown version.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         ensure!(bytes.starts_with(&MAGIC), "not a checkpoint (it does not begin with RBCK)");
         let Some((content, crc)) = bytes.split_last_chunk::<4>() else { bail!("it is cut off") };
@@ -126,7 +126,7 @@ impl Checkpoint {
             _ => postcard::take_from_bytes(rest).context("its header is invalid")?,
         };
         let (updates, rest): (Updates, _) = match version {
-            // Which took the number of steps for it.
+            // These versions used the number of steps as the number of updates.
             1 | 2 => (Updates { generator: header.step, discriminator: header.step }, rest),
             _ => postcard::take_from_bytes(rest).context("its header is invalid")?,
         };
@@ -146,15 +146,15 @@ impl Checkpoint {
             numbers = rest;
         }
         ensure!(numbers.is_empty(), "it is longer than it says");
-        // A time budget is divided by it.
+        // The planning of a time budget divides by it.
         ensure!(header.seconds >= 0.0 && header.seconds.is_finite(), "it says that it took {} seconds", header.seconds);
         Ok(Self { config, state, pending, seconds: header.seconds, data: header.data, health })
     }
 
-    /// Reads a file.
+    /// Reads a checkpoint from a file.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode), and when the file cannot be read; with its path.
+    /// The errors of [`decode`](Self::decode), and when the file cannot be read. The message has the path.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
         Self::decode(&bytes).with_context(|| format!("{} is no usable checkpoint", path.display()))
@@ -178,7 +178,7 @@ mod tests {
         let mut health = RunHealth::default();
         health.keep(7, 41.5);
         let mut state = state;
-        // After going back they differ from the steps.
+        // After a roll-back the numbers of updates differ from the number of steps.
         (state.step, state.generator_moments.updates, state.discriminator_moments.updates) = (9, 5, 4);
         let mut pending = Pending::default();
         pending.add(&Losses { d_loss: 0.5, penalty: Some(0.25), ..Losses::default() });
@@ -209,7 +209,7 @@ mod tests {
         let mut checkpoint = example();
         let step = 9;
         checkpoint.state.step = step;
-        // As older versions took it.
+        // Older versions used the number of steps as the number of updates.
         (checkpoint.state.generator_moments.updates, checkpoint.state.discriminator_moments.updates) = (step, step);
         let length = |bytes: Result<Vec<u8>, _>| bytes.unwrap().len();
         let updates = length(postcard::to_stdvec(&Updates { generator: step, discriminator: step }));

@@ -1,4 +1,4 @@
-//! The quality of a generator's pictures during training.
+//! Measures the quality of a generator's pictures during training.
 
 use anyhow::{Context as _, Result};
 
@@ -8,10 +8,10 @@ use crate::latents::{latents, sample_budget};
 use crate::quality::{MIN_PICTURES, Reference, Scores};
 use crate::quantise::FloatModel;
 
-/// Pictures that are drawn for a measurement; fewer by a large generator, but not under [`MIN_PICTURES_DRAWN`].
+/// Pictures that are drawn for a measurement. A large generator draws fewer, but at least [`MIN_PICTURES_DRAWN`].
 const MAX_PICTURES: u32 = 1000;
 const MIN_PICTURES_DRAWN: u32 = 200;
-/// Number of the first latent: not those that people ask for, nor those of another purpose.
+/// Seed of the first latent. The range is used for nothing else, and is far from the seeds that users type.
 const FIRST: u32 = 0x6800_0000;
 
 /// Scores snapshots of a run against its training pictures.
@@ -19,11 +19,11 @@ const FIRST: u32 = 0x6800_0000;
 pub struct QualityEvaluator(Reference);
 
 impl QualityEvaluator {
-    /// Prepares the pictures of a run: some seconds for thousands of them. `None` when too few are distinct to
-    /// be compared with: then the run goes without.
+    /// Prepares the training pictures for comparison, which takes some seconds for thousands of them. `None` if fewer
+    /// than [`MIN_PICTURES`] of them are distinct: the run then does without measurements.
     ///
     /// # Errors
-    /// When they are too small.
+    /// When the pictures are too small.
     pub fn new(data: &Dataset) -> Result<Option<Self>> {
         if data.distinct() < MIN_PICTURES {
             return Ok(None);
@@ -32,10 +32,10 @@ impl QualityEvaluator {
         Ok(Some(Self(reference.context("every.measure: leave it out, or give other pictures")?)))
     }
 
-    /// Measures a generator by its pictures of the same latents every time.
+    /// Scores a generator by the pictures that it draws from a fixed list of latents.
     ///
     /// # Errors
-    /// When they have another size than the real ones.
+    /// When these pictures do not have the size of the real ones.
     pub fn measure(&self, model: &FloatModel) -> Result<Scores> {
         let count = sample_budget(model.macs(), MAX_PICTURES).max(MIN_PICTURES_DRAWN);
         self.0.score(model.pictures(latents(FIRST, count, model.latent).view()).view())

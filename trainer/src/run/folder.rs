@@ -1,4 +1,4 @@
-//! The folder of a run.
+//! The folder of a run: its files, its lock, and its checkpoints.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -14,35 +14,35 @@ pub(super) use crate::grid::png;
 use crate::grid::sheet_png;
 use crate::text::{self, Plain};
 
-/// Checkpoints that are kept; older ones are removed.
+/// Number of checkpoints that are kept; older ones are removed.
 const KEPT: usize = 3;
 
-/// The best snapshot, as a checkpoint.
+/// File name of the checkpoint of the best snapshot.
 pub const BEST: &str = "best.ckpt";
 
-/// Is there while a run has been stopped before its end, fine-tuning included.
+/// File name of a note that exists while a run is stopped before its end. Fine-tuning is part of the run.
 pub const UNFINISHED: &str = "unfinished.txt";
 
-/// Which pictures a run learns from: enough to load them again. The path alone will do, should a
-/// person have to write it down anew.
+/// The training pictures of a run, with enough information to load them again. If a user has to write this file
+/// by hand, the path alone is enough.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataRef {
-    /// In words.
+    /// Description for people.
     #[serde(default)]
     pub name: String,
-    /// What `--data` would have to say to get them again.
+    /// The argument of `--data` that loads the pictures.
     pub path: PathBuf,
-    /// Of CIFAR-10, which class; frogs if nothing is written. Other pictures have none.
+    /// Class of CIFAR-10; frogs if the key is missing. Other data sets have no class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// Fingerprint of the pictures.
     #[serde(default)]
     pub fingerprint: String,
-    /// What `--minutes` said.
+    /// Time budget of `--minutes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
-    /// Step at which `resume --steps` moved the end after steps had been taken that would have been
-    /// others with the new end in sight: such a run cannot be repeated.
+    /// Step at which `resume --steps` changed the length of the run, if earlier steps would have had another result
+    /// with the new length. Such a run cannot be repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_moved: Option<u64>,
 }
@@ -52,7 +52,7 @@ pub struct DataRef {
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes the next free `NNN-name` in `parent`. Never an existing one.
+    /// Creates the folder `NNN-name` in `parent` with the next free number. Never uses an existing folder.
     ///
     /// # Errors
     /// When `parent` cannot be written to.
@@ -82,23 +82,23 @@ impl Folder {
         }
     }
 
-    /// A folder that a run was started in.
+    /// Opens the folder of an existing run.
     ///
     /// # Errors
-    /// When it is not a run folder.
+    /// When `path` is not a run folder.
     pub fn open(path: &Path) -> Result<Self> {
         ensure!(path.exists(), "there is no run folder {}", path.display());
         ensure!(path.join("checkpoints").is_dir(), "{} is no run folder: it lacks checkpoints/", path.display());
         Ok(Self(path.to_owned()))
     }
 
-    /// Takes the folder for this process, for as long as what is returned lives, and clears away
-    /// what a killed one left half written.
+    /// Locks the folder for this process until the returned file is dropped, and removes temporary files that a
+    /// killed process left. `None` if the system has no such locks.
     ///
     /// # Errors
-    /// When another process has it.
+    /// When another process has locked the folder.
     pub fn take(&self) -> Result<Option<File>> {
-        // Neither every system can open a folder nor every file system has locks.
+        // Not every system can open a folder, and not every file system has locks.
         let lock = File::open(&self.0).ok();
         if let Some(Err(TryLockError::WouldBlock)) = lock.as_ref().map(File::try_lock) {
             bail!("another trainer is at work in {}: let it finish, or stop it with Ctrl-C", self.0.display());
@@ -109,7 +109,7 @@ impl Folder {
         Ok(lock)
     }
 
-    /// Which pictures its run learns from.
+    /// Reads `data.toml`: the training pictures of the run.
     ///
     /// # Errors
     /// When `data.toml` is missing or damaged.
@@ -126,7 +126,7 @@ impl Folder {
         })
     }
 
-    /// The configuration that its run was started with.
+    /// Reads `config.toml`: the recipe that the run was started with.
     ///
     /// # Errors
     /// When `config.toml` is missing or damaged.
@@ -135,17 +135,17 @@ impl Folder {
         Config::from_toml(&text::read(&path)?).with_context(|| Plain::path(&path).to_string())
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// A file in it.
+    /// Path of a file in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// Writes a file in it, whole or not at all.
+    /// Writes a file in the folder atomically.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -153,7 +153,7 @@ impl Folder {
         write_atomically(&self.file(name), bytes)
     }
 
-    /// Writes a sheet in it as PNG.
+    /// Writes a sheet of pictures in the folder as PNG.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -164,27 +164,27 @@ impl Folder {
     /// Writes a checkpoint and removes the oldest ones.
     ///
     /// # Errors
-    /// When it cannot be written; the earlier ones are still there.
+    /// When it cannot be written. The earlier checkpoints are then kept.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let path = self.checkpoint(checkpoint.state.step);
         write_atomically(&path, &checkpoint.encode()?)?;
         let mut all = self.steps("checkpoints", "ckpt")?;
-        // Of a later step there may be some that are damaged, until the run has come so far again.
+        // Damaged checkpoints of later steps may remain until the run reaches these steps again.
         all.retain(|(step, _)| *step <= checkpoint.state.step);
         all.truncate(all.len().saturating_sub(KEPT));
         for (_, old) in all {
-            // One too many does no harm.
+            // If this fails, one checkpoint too many is kept, which does no harm.
             let _ = fs::remove_file(old);
         }
         Ok(path)
     }
 
-    /// Where the checkpoint of a step is, if it is kept.
+    /// Path of a step's checkpoint, whether it exists or not.
     pub fn checkpoint(&self, step: u64) -> PathBuf {
         self.file(&format!("checkpoints/step-{step:06}.ckpt"))
     }
 
-    /// Its checkpoints, oldest first.
+    /// Paths of the checkpoints, oldest first.
     ///
     /// # Errors
     /// When the folder cannot be listed.
@@ -192,7 +192,7 @@ impl Folder {
         Ok(self.steps("checkpoints", "ckpt")?.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// The files `step-NNNNNN.extension` in a folder of it, by their number.
+    /// The files `step-NNNNNN.extension` in a subfolder, each with its step, in the order of the steps.
     ///
     /// # Errors
     /// When the folder cannot be listed.
@@ -210,8 +210,8 @@ impl Folder {
         Ok(all)
     }
 
-    /// The newest checkpoint that is whole; damaged ones are logged. Never from before the
-    /// best snapshot, of which such a checkpoint cannot know.
+    /// The newest undamaged checkpoint; damaged ones are logged. Checkpoints from before the best snapshot are not
+    /// considered, because they do not record it.
     ///
     /// # Errors
     /// When there is none.
@@ -219,7 +219,7 @@ impl Folder {
         self.latest_of(|_| true)
     }
 
-    /// The same among the checkpoints of some steps.
+    /// Like [`latest`](Self::latest), among the checkpoints whose step satisfies `is_one`.
     ///
     /// # Errors
     /// When there is none.

@@ -1,4 +1,4 @@
-//! What a run would take, from a few of its steps: `trainer train --dry-run`.
+//! Predicts time and memory of a run from a few of its steps: `trainer train --dry-run`.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -18,45 +18,45 @@ use crate::quantise::{FloatModel, quantise, quantise_tuned};
 use crate::train::Trainer;
 use crate::usage::peak_memory;
 
-/// Steps that are measured, and the time after which no other one begins.
+/// Minimum and maximum number of steps that are measured, and the time after which no further step begins.
 const MIN_STEPS: usize = 3;
 const MAX_STEPS: usize = 50;
 const MEASURING_TIME: Duration = Duration::from_secs(10);
 
-/// Longer than anybody waits; five of them are still a time.
+/// Stands for a time that is too long to represent. The sum of five is still a valid `Duration`.
 const FOREVER: Duration = Duration::new(u64::MAX / 8, 0);
 
-/// What a run would take. Times without the disk's.
+/// Predicted time and memory of a run. The times do not include writing to the disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
-    /// Of every step that was measured, shortest first; never empty.
+    /// Times of the measured steps, shortest first; never empty.
     steps: Vec<Duration>,
-    /// A sample sheet.
+    /// Time of a sample sheet.
     sample: Duration,
-    /// A checkpoint, with the export of the model that goes with it.
+    /// Time of a checkpoint, including the export of its model.
     checkpoint: Duration,
-    /// A measurement of the pictures, and preparing the real ones for it; nothing if the recipe asks for none.
+    /// Time of a quality measurement, and of preparing the real pictures; 0 if the recipe has no `every.measure`.
     measurement: Duration,
     preparation: Duration,
-    /// Fine-tuning of the integers at the end.
+    /// Time of fine-tuning the quantised generator at the end.
     tuning: Duration,
-    /// Why there was no export, if there was none.
+    /// Why the model could not be exported; `None` if it could.
     not_exported: Option<String>,
-    /// Bytes of a checkpoint.
+    /// Size of a checkpoint in bytes.
     checkpoint_len: usize,
-    /// Bytes of all pictures.
+    /// Size of all training pictures in bytes.
     data_len: usize,
-    /// Bytes of the most memory that the program held, where the system tells.
+    /// Peak memory of the program in bytes; `None` if the system does not report it.
     peak_memory: Option<u64>,
     config: Config,
 }
 
 impl Forecast {
-    /// Takes a few steps, draws a sample, makes a checkpoint and a model, measures and fine-tunes once. Writes
-    /// nothing.
+    /// Times a few training steps, a sample sheet, a checkpoint with its export, a quality measurement and a step of
+    /// fine-tuning. Writes no files.
     ///
     /// # Errors
-    /// When the configuration is wrong or the pictures do not fit it.
+    /// When the recipe is invalid or the pictures do not fit it.
     pub fn measure(config: Config, data: &Dataset) -> Result<Self> {
         let mut trainer = Trainer::new(config.clone())?;
         let mut timed_step = || -> Result<Duration> {
@@ -64,7 +64,7 @@ impl Forecast {
             trainer.step(&data.pictures)?;
             Ok(started.elapsed())
         };
-        // The first one makes room for the maps.
+        // The first step is not timed: it also allocates the feature maps.
         timed_step()?;
         let (started, mut steps) = (Instant::now(), Vec::new());
         while steps.len() < MIN_STEPS || (steps.len() < MAX_STEPS && started.elapsed() < MEASURING_TIME) {
@@ -86,7 +86,7 @@ impl Forecast {
             health: RunHealth::default(),
         };
         let checkpoint_len = checkpoint.encode()?.len();
-        // As in a run: weights that cannot be exported yet are no failure.
+        // Weights of the first steps may not be exportable yet. As in a run, that is not an error.
         let fold = || FloatModel::fold(&config, &trainer.state.average);
         let export = || -> Result<_> { Ok(quantise(&fold()?)?.to_blob()?) };
         let not_exported = export().err().map(|error| format!("{error:#}"));
@@ -123,29 +123,29 @@ impl Forecast {
         })
     }
 
-    /// Seconds of a step: the median of those measured.
+    /// Time of a training step: the median of those measured.
     pub fn step(&self) -> Duration {
         self.steps[self.steps.len() / 2]
     }
 
-    /// Time of a run of this many steps, with all that goes with it.
+    /// Time of a run of this many steps: training, samples, checkpoints, measurements and fine-tuning.
     pub fn total(&self, steps: u64) -> Duration {
         self.parts(steps).into_iter().sum()
     }
 
-    /// By how much samples, checkpoints, exports, measurements and fine-tuning make a run of this many
-    /// steps longer, as a share of the time that the steps take; `None` if there are none.
+    /// Time of samples, checkpoints, exports, measurements and fine-tuning of a run of this many steps, divided
+    /// by the time of the training steps. `None` without steps.
     pub fn added(&self, steps: u64) -> Option<f64> {
         let [steps, others @ ..] = self.parts(steps);
         (!steps.is_zero()).then(|| others.into_iter().sum::<Duration>().as_secs_f64() / steps.as_secs_f64())
     }
 
-    /// Steps; samples; checkpoints with exports; measurements; fine-tuning.
+    /// Time of the steps, the samples, the checkpoints with exports, the measurements, and fine-tuning.
     fn parts(&self, steps: u64) -> [Duration; 5] {
         let every = self.config.every;
-        // A measurement at the end too.
+        // A run also measures at its end.
         let measurements = every.measure.map_or(0, |every| steps.div_ceil(every));
-        // One sample and one checkpoint before the first step.
+        // A run also writes a sample and a checkpoint before the first step.
         let times = |what: Duration, count: u64| Duration::try_from_secs_f64(what.as_secs_f64() * count as f64);
         [
             times(self.step(), steps),

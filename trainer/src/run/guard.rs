@@ -12,20 +12,20 @@ use crate::config::Guard;
 use crate::quality::Scores;
 use crate::train::Losses;
 
-/// A quality that is so many times the lowest one is not clearly worse. Within a run differences under a
-/// quarter say little, and what is later is better then: more was seen, the average is longer, the
-/// learning rates are lower (`docs/quality.md` has an example).
+/// A quality score up to this many times the lowest one does not count as clearly worse. Differences of less than a
+/// quarter within a run are mostly noise, and of two similar snapshots the later one is better: it has seen more
+/// pictures, averages more steps, and had lower learning rates (`docs/quality.md` has an example).
 pub const AS_GOOD: f64 = 1.25;
 
-/// The rule by which the snapshot is kept that a run ends with, in words.
+/// Describes which snapshot is kept as the best.
 pub const RULE: &str = "the last one that is not clearly worse than the lowest (at most 1.25 times as high)";
 
 /// The snapshot that is kept: the last one that is not clearly worse than the lowest score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Steps done by then.
+    /// Steps done when the snapshot was taken.
     pub step: u64,
-    /// Its quality score; 0 is best.
+    /// Quality score of the snapshot; 0 is best.
     pub quality_score: f64,
     /// The lowest quality score so far.
     pub lowest: f64,
@@ -41,15 +41,15 @@ impl fmt::Display for Best {
 /// The health of a run so far; part of its checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RunHealth {
-    /// What the learning rates are multiplied with: 1 until the first rollback.
+    /// Factor of the learning rates: 1 until the first roll-back.
     pub rate: f32,
-    /// How often the run went back.
+    /// Number of roll-backs so far.
     pub rollbacks: u32,
-    /// The snapshot that is kept.
+    /// The best snapshot so far.
     pub best: Option<Best>,
-    /// Steps in a row in which the discriminator was never wrong.
+    /// Consecutive steps in which the discriminator made no mistake.
     winning: u64,
-    /// Measurements in a row that were far worse than the best.
+    /// Consecutive measurements that were far worse than the best.
     worse: u32,
 }
 
@@ -62,20 +62,20 @@ impl Default for RunHealth {
 /// Why a run has to go back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TrainingAlert {
-    /// A loss is not a number, or this large.
+    /// A loss has this value: not finite, or beyond `max_loss`.
     Loss(f64),
-    /// A weight is not a number, or this large.
+    /// A weight has this value: not finite, or beyond `max_weight`.
     Weight(f32),
-    /// All pictures look alike: the diversity.
+    /// All pictures look alike: the diversity has this value, below `min_diversity`.
     Alike(f64),
-    /// So many times worse than the best, for so many measurements.
+    /// The quality score is this many times the lowest one, and has been too high for this many measurements.
     Worse(f64, u32),
-    /// The discriminator has not been wrong for so many steps.
+    /// The discriminator has made no mistake for this many steps.
     Winning(u64),
 }
 
 impl TrainingAlert {
-    /// What to change if going back does not help.
+    /// What the user can change if roll-backs do not help.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Loss(_) | Self::Weight(_) => "lower `lr` of both optimisers in a --config file, to a tenth",
@@ -111,7 +111,7 @@ impl fmt::Display for TrainingAlert {
 }
 
 impl RunHealth {
-    /// Records the losses of a step.
+    /// Records the losses of a step; an alert if a limit is crossed.
     pub fn step(&mut self, losses: &Losses, guard: &Guard) -> Option<TrainingAlert> {
         for loss in [losses.d_loss, losses.g_loss] {
             if !loss.is_finite() || loss.abs() > guard.max_loss {
@@ -120,11 +120,12 @@ impl RunHealth {
         }
         let is_winning = losses.d_real > 0.99 && losses.d_fake < 0.01;
         self.winning = if is_winning { self.winning + 1 } else { 0 };
-        // Without measurements there is no telling whether the pictures suffer.
+        // Without measurements it is unknown whether the pictures get worse, so this is no reason for an alert.
         (self.best.is_some() && self.winning >= guard.max_winning_steps).then_some(TrainingAlert::Winning(self.winning))
     }
 
-    /// Whether a snapshot with these scores is as good as any so far.
+    /// Whether a snapshot with these scores is to be kept as the best: its quality score is at most [`AS_GOOD`] times
+    /// the lowest one.
     pub fn is_best(&self, scores: &Scores) -> bool {
         scores.quality_score.is_finite() && self.best.is_none_or(|best| scores.quality_score <= AS_GOOD * best.lowest)
     }
@@ -135,8 +136,8 @@ impl RunHealth {
         (self.best, self.winning, self.worse) = (Some(Best { step, quality_score, lowest }), 0, 0);
     }
 
-    /// Records scores of a snapshot that is not kept. No alert before a first snapshot has been kept: there is nothing to
-    /// go back to.
+    /// Records the scores of a snapshot that is not kept; an alert if a limit is crossed. There is no alert before a
+    /// first snapshot has been kept, because there is nothing to go back to.
     pub fn measurement(&mut self, scores: &Scores, guard: &Guard) -> Option<TrainingAlert> {
         let best = self.best?;
         if scores.diversity < guard.min_diversity {
@@ -160,7 +161,7 @@ impl RunHealth {
     }
 }
 
-/// The weight that is not finite or larger than allowed, if there is one.
+/// An alert for the first weight that is not finite or is larger than allowed.
 pub fn weights<'a>(lists: impl IntoIterator<Item = &'a Vec<f32>>, guard: &Guard) -> Option<TrainingAlert> {
     let is_wrong = |w: &&f32| !w.is_finite() || w.abs() > guard.max_weight;
     lists.into_iter().flatten().find(is_wrong).map(|&w| TrainingAlert::Weight(w))

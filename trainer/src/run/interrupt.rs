@@ -1,19 +1,19 @@
-//! Ctrl-C: the first asks for an orderly stop, the second quits at once.
+//! Ctrl-C: the first one requests an orderly stop, the second one ends the program at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use log::warn;
 
-/// Exit code of a program that was interrupted, as shells know it.
+/// The usual exit code of a program that was interrupted: 128 + SIGINT.
 pub const EXIT_CODE: i32 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Starts listening. Once in a program.
+/// Installs the handler of Ctrl-C. Call it only once in a program.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses the handler.
 pub fn listen() -> Result<()> {
     let handler = || {
         if ASKED.swap(true, Ordering::SeqCst) {
@@ -24,7 +24,7 @@ pub fn listen() -> Result<()> {
     ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")
 }
 
-/// Whether a stop was asked for.
+/// Whether Ctrl-C was pressed.
 pub fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }

@@ -1,4 +1,4 @@
-//! Losses over time: lines of `metrics.jsonl`, and their picture.
+//! Losses and scores over time: the lines of `metrics.jsonl`, and plots of them.
 
 use std::fs;
 use std::path::Path;
@@ -20,22 +20,21 @@ pub struct Row {
     pub step: u64,
     /// Seconds of training so far.
     pub seconds: f64,
-    /// Real pictures seen a second, over all of the run.
+    /// Real pictures per second, averaged over the whole run.
     pub pictures_per_second: f64,
-    /// Losses, and what the discriminator took for real. An object of its own: flattened
-    /// numbers cannot be read back once any crate in the build asks serde_json for
-    /// arbitrary precision.
+    /// Mean losses, and the shares that the discriminator classified as real. A nested object, because flattened
+    /// numbers cannot be read back if any crate in the build enables serde_json's `arbitrary_precision`.
     pub losses: Losses,
 }
 
-/// The other kind of line of `metrics.jsonl`: how good the pictures were.
+/// The other kind of line of `metrics.jsonl`: the quality of the pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Steps done.
     pub step: u64,
     /// Seconds of training so far.
     pub seconds: f64,
-    /// How the pictures compare with real ones.
+    /// Comparison of the generated pictures with the real ones.
     pub scores: Scores,
 }
 
@@ -47,13 +46,13 @@ pub struct Pending {
     g_loss: f64,
     d_real: f64,
     d_fake: f64,
-    /// Sum of the penalties, and how many. Older checkpoints have none, so they are written apart.
+    /// Sum and number of the penalties. Older checkpoints have none, so they are stored separately.
     #[serde(skip)]
     pub(super) penalty: (f64, u32),
 }
 
 impl Pending {
-    /// Adds a step.
+    /// Adds the losses of a step.
     pub fn add(&mut self, losses: &Losses) {
         self.count += 1;
         self.d_loss += losses.d_loss;
@@ -65,7 +64,8 @@ impl Pending {
         }
     }
 
-    /// Means of what was added, of the penalty over the steps that had one; starts anew. `None` when nothing was.
+    /// Returns the mean losses of the added steps and resets the sums. The penalty is averaged over the steps that had
+    /// one. `None` if no step was added.
     pub fn take(&mut self) -> Option<Losses> {
         let Self { count, d_loss, g_loss, d_real, d_fake, penalty: (penalty, penalties) } = std::mem::take(self);
         let n = f64::from(count);
@@ -80,11 +80,11 @@ impl Pending {
     }
 }
 
-/// Reads the lines of both kinds up to `step`. The last one may have been cut off by a crash; others
-/// that cannot be read are logged.
+/// Reads the lines of both kinds up to `step`. The last line may be incomplete after a crash; other
+/// unreadable lines are logged. Without a file both lists are empty.
 ///
 /// # Errors
-/// When the file is there but cannot be read.
+/// When the file exists but cannot be read.
 pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
     if !path.exists() {
         return Ok((Vec::new(), Vec::new()));
@@ -97,7 +97,7 @@ pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
     Ok((rows, measured))
 }
 
-/// The lines of both kinds up to `step`, and how many whole lines are neither.
+/// Parses the lines of both kinds up to `step`, and counts the complete lines that are neither.
 pub fn parse(text: &str, step: u64) -> (Vec<Row>, Vec<Measured>, usize) {
     let (mut rows, mut measured, mut damaged) = (Vec::new(), Vec::new(), 0);
     for line in text.split_inclusive('\n') {
@@ -114,7 +114,7 @@ pub fn parse(text: &str, step: u64) -> (Vec<Row>, Vec<Measured>, usize) {
     (rows, measured, damaged)
 }
 
-/// Lines of `metrics.jsonl`.
+/// Encodes lines of one kind for `metrics.jsonl`.
 pub fn to_jsonl<T: Serialize>(lines: &[T]) -> String {
     let line = |line| serde_json::to_string(line).expect("numbers always have a JSON form") + "\n";
     lines.iter().map(line).collect()
@@ -134,10 +134,10 @@ pub fn to_jsonl_all(rows: &[Row], measured: &[Measured]) -> String {
     text
 }
 
-/// Size of a plot in pixels, and the sizes of its text.
+/// Width and height of a plot in pixels, and the font of its labels.
 const PLOT: (u32, u32) = (900, 360);
 const LABELS: (&str, u32) = ("sans-serif", 16);
-/// Room for the numbers at the axes.
+/// Space for the numbers at the axes, in pixels.
 const LEFT: u32 = 64;
 const BELOW: u32 = 44;
 
@@ -145,12 +145,12 @@ const GREEN: RGBColor = RGBColor(34, 139, 34);
 const BLUE: RGBColor = RGBColor(70, 90, 200);
 const GREY: RGBColor = RGBColor(120, 120, 120);
 
-/// A step with commas between thousands.
+/// Formats a step with commas between thousands.
 fn step_label(step: &u64) -> String {
     grouped(*step).to_string()
 }
 
-/// A number without needless digits: `0.5`, `2`, `350`, `8,000`.
+/// Formats a number without needless digits: `0.5`, `2`, `350`, `8,000`.
 fn short(value: &f64) -> String {
     if *value >= 1000.0 {
         return grouped(value.round() as u64).to_string();
@@ -160,7 +160,7 @@ fn short(value: &f64) -> String {
     if text == "-0" { "0".into() } else { text.into() }
 }
 
-/// Draws the losses of a run with this rule over the steps as SVG.
+/// Draws the losses over the steps as SVG. `loss` is the recipe's loss function, which determines the axis.
 ///
 /// # Errors
 /// When drawing fails.
@@ -174,7 +174,7 @@ pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
         let (lowest, highest) = all.fold((0.0, 1.0), |(low, high): (f64, f64), l| (low.min(l), high.max(l)));
         let margin = 0.05 * (highest - lowest);
         let lowest = if lowest < 0.0 { lowest - margin } else { 0.0 };
-        // Above the curves, where it hides none.
+        // The legend is above the curves, where it hides none of them.
         let (head, body) = root.split_vertically(30);
         let mut chart = ChartBuilder::on(&body)
             .margin(12)
@@ -207,7 +207,7 @@ pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
     Ok(svg)
 }
 
-/// Draws the quality score over the steps as SVG; `kept` is the step of the snapshot that is kept.
+/// Draws the quality score over the steps as SVG; `kept` is the step of the best snapshot.
 ///
 /// # Errors
 /// When drawing fails.
@@ -219,7 +219,7 @@ pub fn plot_quality(measured: &[Measured], kept: Option<u64>) -> Result<String> 
         let points: Vec<_> =
             measured.iter().map(|m| (m.step, m.scores.quality_score)).filter(|p| p.1.is_finite()).collect();
         let last = points.last().map_or(1, |p| p.0.max(1));
-        // The first pictures are so far from real ones that nothing else could be seen.
+        // The scores of the first pictures are so high that the scale would hide all differences between later ones.
         let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
         sorted.sort_by(f64::total_cmp);
         let highest = sorted.get(sorted.len() * 9 / 10).map_or(1.0, |h| h.max(1e-6)) * 1.2;
@@ -345,7 +345,7 @@ mod tests {
         }
     }
 
-    /// Heights at which a curve has its points; 0 is the upper end.
+    /// Vertical positions of a curve's points in pixels; 0 is the upper edge.
     fn heights(svg: &str) -> Vec<f64> {
         let lines = svg.lines().filter(|line| line.contains("<polyline") && line.contains("stroke-width=\"2\""));
         let points = lines.filter_map(|line| line.split("points=\"").nth(1)?.split('"').next());

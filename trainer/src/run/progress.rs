@@ -1,4 +1,4 @@
-//! What a person sees while a run goes on: a bar on a terminal, lines elsewhere.
+//! Progress of a run for the user: a bar on a terminal, lines of text elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -24,13 +24,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins at `step` of `steps`.
+    /// Starts the display at `step` of `steps`.
     pub fn new(step: u64, steps: u64) -> Self {
         let bar = (std::io::stderr().is_terminal() && terminal::shows(Level::Info)).then(|| {
-            // The message is cut to the width of the terminal: a bar of two lines leaves traces when it moves.
+            // The message is cut to the width of the terminal: a bar of two lines is not erased completely.
             let template = "{bar:10.green/black} {pos}/{len} · {eta} left · {wide_msg}";
             let style = ProgressStyle::with_template(template).expect("the template is valid");
-            // Steps done in an earlier session say nothing about the speed of this one.
+            // The speed of this session is estimated without the steps of earlier ones.
             let bar = ProgressBar::new(steps).with_style(style).with_position(step);
             bar.reset_eta();
             terminal::show_bar(Some(bar.clone()));
@@ -39,7 +39,7 @@ impl Progress {
         Self { bar, started: Instant::now(), first: step, timer: LineTimer::due(), quality: String::new() }
     }
 
-    /// After every step; `steps` may change when there is a time budget.
+    /// Call after every step. `steps` may change if there is a time budget.
     pub fn step(&self, step: u64, steps: u64) {
         if let Some(bar) = &self.bar {
             bar.set_length(steps);
@@ -47,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// After every line of the metrics.
+    /// Call after every line of the metrics.
     pub fn row(&mut self, row: &Row, steps: u64) {
         let Losses { d_loss, g_loss, .. } = row.losses;
         let speed = row.pictures_per_second;
@@ -61,15 +61,15 @@ impl Progress {
         }
     }
 
-    /// After every measurement: the quality, and the snapshot that is kept.
+    /// Call after every measurement, with the quality score and the best snapshot.
     pub fn measured(&mut self, quality: f64, kept: Option<Best>) {
         let kept = kept.map_or_else(String::new, |kept| format!(" ({kept})"));
         self.quality = format!("  quality {quality:.1}{kept}");
-        // Measurements are rare: the next line is to show it.
+        // Measurements are rare, so the next line of the log is written without waiting.
         self.timer = LineTimer::due();
     }
 
-    /// When something begins that is no training, as `measuring the pictures`.
+    /// Call when something other than training begins, such as `measuring the pictures`.
     pub fn stage(&mut self, what: &str) {
         match &self.bar {
             Some(bar) => {
@@ -82,7 +82,7 @@ impl Progress {
         self.timer = LineTimer::started();
     }
 
-    /// After every step of fine-tuning.
+    /// Call after every step of fine-tuning.
     pub fn tuned(&mut self, progress: &finetune::Progress) {
         match &self.bar {
             Some(bar) => bar.set_message(progress.to_string()),
@@ -95,7 +95,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Takes the bar away, also when the run ends with an error.
+    /// Removes the bar, also when the run ends with an error.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             terminal::show_bar(None);

@@ -32,27 +32,27 @@ use crate::train::{State, StepInputs, Trainer};
 
 pub(crate) use resume::resume_command;
 
-/// The best snapshot as a model, and what the run ends with.
+/// File names of the best snapshot's model and of the run's final model.
 const BEST_MODEL: &str = "best.gen";
 const MODEL: &str = "model.gen";
-/// Every log message since the run was started, of all sessions.
+/// File with all log messages of the run, over all sessions.
 const LOG: &str = "log.txt";
-/// Which pictures there were, one by one.
+/// File that lists all pictures of the run.
 const PICTURES: &str = "pictures.txt";
-/// Which files were no use, and why.
+/// File that lists the skipped files with the reasons.
 const SKIPPED: &str = "skipped.txt";
 
-/// Pictures in a sample, and in a row of it. Like the numbers below, fewer for a large generator.
+/// Pictures in a sample sheet, and in a row of it. A large generator draws fewer, here and in the numbers below.
 const SAMPLES: u32 = 64;
 const COLUMNS: usize = 8;
-/// Pixels between them, and how much they are enlarged.
+/// Pixels between the pictures, and their enlargement.
 const GAP: usize = 2;
 const SCALE: usize = 2;
-/// Latents on which the exported model is compared with the float one.
+/// Number of latents on which the exported model is compared with the float model.
 const COMPARED: u32 = 128;
-/// Latents on which the exported model is proven to be exact at the end of a run.
+/// Number of latents on which the exported model is verified to be exact at the end of a run.
 const VERIFIED: u32 = 8;
-/// Samples that the report shows over time.
+/// Number of sample sheets over time that the report shows.
 const HISTORY: usize = 8;
 
 /// How a run ended.
@@ -60,11 +60,11 @@ const HISTORY: usize = 8;
 pub enum Outcome {
     /// All steps are done.
     Finished,
-    /// Ctrl-C: everything is saved, `resume` goes on.
+    /// The user pressed Ctrl-C. Everything is saved, and `resume` continues the run.
     Interrupted,
 }
 
-/// A run at work.
+/// A run in progress.
 #[derive(Debug)]
 pub struct Session {
     folder: Folder,
@@ -75,11 +75,11 @@ pub struct Session {
     measured: Vec<Measured>,
     pending: Pending,
     health: RunHealth,
-    /// If `every.measure` asks for measurements, and there are enough distinct pictures.
+    /// Present if the recipe has `every.measure` and there are enough distinct pictures.
     evaluator: Option<QualityEvaluator>,
-    /// Whether it was said that all pictures look alike.
+    /// Whether the user has been warned that all pictures look alike.
     alike: bool,
-    /// Seconds of earlier sessions.
+    /// Training time of earlier sessions in seconds.
     seconds_before: f64,
     started: Instant,
     /// Keeps other processes out of the folder.
@@ -87,11 +87,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a run in a folder of its own.
+    /// Starts a run in a new folder.
     ///
     /// # Errors
-    /// When the configuration is wrong, the pictures do not fit it, or the folder
-    /// cannot be written to. In the first two cases no folder is made.
+    /// When the recipe is invalid, the pictures do not fit it, or the folder cannot be written to. In the
+    /// first two cases no folder is created.
     pub fn create(config: Config, data: Dataset, data_ref: DataRef, parent: &std::path::Path) -> Result<Self> {
         let side = config.side()?;
         let found = data.pictures.dim();
@@ -120,7 +120,8 @@ impl Session {
         Ok(session)
     }
 
-    /// Writes what there is before the first step. The checkpoint is last: with it, all is there.
+    /// Writes the files that exist before the first step. The checkpoint comes last, so that a folder with a
+    /// checkpoint is complete.
     fn begin(&mut self, data_text: &str) -> Result<()> {
         let (folder, data) = (&self.folder, &self.data);
         terminal::log_to(&folder.file(LOG))?;
@@ -138,18 +139,18 @@ impl Session {
         self.save()
     }
 
-    /// Its folder.
+    /// The folder of the run.
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 
-    /// Steps done, and steps to do.
+    /// Number of steps done, and total number of steps.
     pub fn steps(&self) -> (u64, u64) {
         (self.trainer.state.step, self.trainer.config.steps)
     }
 
-    /// Trains, fine-tunes, exports and writes the report; the facts of the model in words. Ctrl-C ends
-    /// training and fine-tuning.
+    /// Trains, fine-tunes, exports and writes the report. Returns how the run ended and a description of the
+    /// model. Ctrl-C ends training and fine-tuning.
     ///
     /// # Errors
     /// When training diverged, a file cannot be written, or a step fails.
@@ -175,7 +176,7 @@ impl Session {
             let alert = alert.or_else(|| guard::weights(self.weights(), &guard).filter(|_| is_looked_at));
             self.plan();
             if let Some(alert) = alert {
-                // With its checkpoint the step is over: a run that is killed here goes on in the next one.
+                // A roll-back writes a checkpoint of this step, so a run that is killed here resumes at the next step.
                 self.roll_back(alert)?;
                 continue;
             }
@@ -198,8 +199,8 @@ impl Session {
             }
             if due(every.checkpoint) {
                 self.save()?;
-                // The best snapshot has been exported already, and a generator that cannot be
-                // exported yet may be later on.
+                // If there is a best snapshot, it has already been exported. A generator that cannot be exported yet
+                // may become exportable later.
                 if self.health.best.is_none()
                     && let Err(error) = self.float_model().and_then(|float| self.export(&quantise(&float)?))
                 {
@@ -211,7 +212,7 @@ impl Session {
         let step = self.trainer.state.step;
         // The weights may not have been checked since the last save.
         if let Some(alert) = guard::weights(self.weights(), &self.trainer.config.guard) {
-            // Going back is for the step that looks: with `resume` the run comes there.
+            // Only the steps that check the weights roll back; a resumed run gets to the next of them.
             ensure!(
                 outcome == Outcome::Finished,
                 "step {step}: {alert}; stopped without saving, the last checkpoint is from before. Go on with: {}",
@@ -219,17 +220,17 @@ impl Session {
             );
             self.roll_back(alert)?;
         }
-        // Not when it was interrupted: it is to end as if it had not been.
+        // An interrupted run is not measured here: its final result must not depend on the interruption.
         if outcome == Outcome::Finished
             && self.trainer.config.every.measure.is_some_and(|every| !step.is_multiple_of(every))
         {
-            // No score is an alert any more: the best snapshot is what the run ends with.
+            // Alerts are ignored at the end, because the run ends with the best snapshot in any case.
             progress.stage("measuring the pictures");
             self.measure(&mut progress)?;
         }
         progress.stage("saving");
         self.save()?;
-        // Perhaps once more: in a step of going back there was none.
+        // This step may have no sample yet, if the run rolled back in it.
         self.sample()?;
         self.finish(outcome, &mut progress)
     }
@@ -238,7 +239,7 @@ impl Session {
         self.seconds_before + self.started.elapsed().as_secs_f64()
     }
 
-    /// With a time budget: as many steps as fit, if they go on as fast as they did.
+    /// If there is a time budget, sets the number of steps to what fits into it at the present speed.
     fn plan(&mut self) {
         if let Some(minutes) = self.data_ref.minutes {
             let tuning = self.tuning_time().as_secs_f64();
@@ -246,20 +247,20 @@ impl Session {
         }
     }
 
-    /// About how long fine-tuning takes at the end.
+    /// Estimated time of fine-tuning at the end.
     fn tuning_time(&self) -> Duration {
         let geometries = self.trainer.config.networks().map(|(generator, _)| generator);
         let macs = geometries.map_or(0, |g| g.blocks().iter().map(|block| block.geometry().macs()).sum());
         finetune::estimate(macs, self.trainer.config.quantise.tune)
     }
 
-    /// Everything that is learnt.
+    /// All trained parameters: generator, average, discriminator.
     fn weights(&self) -> [&Vec<f32>; 3] {
         let State { generator, average, discriminator, .. } = &self.trainer.state;
         [generator, average, discriminator]
     }
 
-    /// Appends a line to the metrics.
+    /// Appends a line to `metrics.jsonl`.
     fn append<T: serde::Serialize>(&self, line: &T) -> Result<()> {
         let path = self.folder.file("metrics.jsonl");
         let text = metrics::to_jsonl(std::slice::from_ref(line));
@@ -267,7 +268,7 @@ impl Session {
         append().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Writes a line of the metrics.
+    /// Writes the mean losses since the last line as a line of `metrics.jsonl`.
     fn log(&mut self, progress: &mut Progress) -> Result<()> {
         let Some(losses) = self.pending.take() else { return Ok(()) };
         let (step, seconds) = (self.trainer.state.step, self.seconds());
@@ -279,7 +280,7 @@ impl Session {
         Ok(())
     }
 
-    /// Writes a grid of the same latents every time, and the losses.
+    /// Writes a sample sheet, drawn from the same latents every time, and the plot of the losses.
     fn sample(&mut self) -> Result<()> {
         let step = self.trainer.state.step;
         self.folder.write_picture(&format!("samples/step-{step:06}.png"), &sample_sheet(&self.trainer)?)?;
@@ -328,17 +329,17 @@ impl Session {
     }
 }
 
-/// Steps that fit into a time budget after `step` of them took so many seconds; fine-tuning at the end takes
-/// `tuning` seconds.
+/// Total number of steps that fit into a budget of `minutes`, if the first `step` steps took `seconds` and
+/// fine-tuning at the end takes `tuning` seconds.
 fn planned(minutes: f64, tuning: f64, step: u64, seconds: f64) -> u64 {
-    // Half of the time is for training whatever else there is.
+    // At least half of the budget is for training, however long fine-tuning takes.
     let budget = (minutes * 60.0 - tuning).max(minutes * 30.0);
     let left = (budget - seconds).max(0.0);
     let more = (left / seconds.max(1e-9) * step as f64) as u64;
     step.saturating_add(more).min(MAX_STEPS)
 }
 
-/// A grid of the same latents every time, drawn by the generator as it is now.
+/// A sample sheet: the present averaged generator's pictures of the same latents every time.
 pub(super) fn sample_sheet(trainer: &Trainer) -> Result<RgbImage> {
     let model = FloatModel::fold(&trainer.config, &trainer.state.average)?;
     let batch = latents(0, sample_budget(model.macs(), SAMPLES), model.latent);

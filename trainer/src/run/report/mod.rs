@@ -1,4 +1,4 @@
-//! The report of a run: one page of HTML, which needs no other file. `style.css` makes it fit phones and dark screens.
+//! The report of a run: one self-contained HTML page. `style.css` adapts it to phones and dark mode.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use indicatif::HumanCount;
 use crate::run::folder::png;
 use crate::run::guard;
 
-/// What the page shows.
+/// Contents of the page.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// Name of the run's folder.
@@ -21,25 +21,25 @@ pub struct Report<'a> {
     pub pictures: &'a [(&'a str, &'a RgbImage)],
     /// Samples over time: step, and a strip of the same latents.
     pub history: &'a [(u64, RgbImage)],
-    /// The losses, as SVG.
+    /// Plot of the losses, as SVG.
     pub losses: &'a str,
-    /// The quality score over time, as SVG; empty if it was not measured.
+    /// Plot of the quality score, as SVG; empty if it was not measured.
     pub quality: &'a str,
     /// Tables in plain text: heading and text.
     pub tables: &'a [(&'a str, String)],
-    /// The configuration, as TOML.
+    /// The recipe, as TOML.
     pub config: &'a str,
 }
 
 const STYLE: &str = include_str!("style.css");
 
-/// What the quality score means.
+/// Explains the quality score to the reader of the page.
 const SCALE: &str = "The quality score is a distance to the real pictures: 0 is best. Two sets of real frogs are about 7 apart; \
 above 100 the pictures show nothing yet. Recall and coverage go from 0 to 1, which is best; a diversity of 1 means that the \
 pictures differ from each other as much as the real ones.";
 
 impl Report<'_> {
-    /// The page.
+    /// Renders the page.
     ///
     /// # Errors
     /// When a picture cannot be encoded.
@@ -89,13 +89,13 @@ impl Report<'_> {
     }
 }
 
-/// Text in columns; the style sheet makes it small enough for its longest line.
+/// Preformatted text. The style sheet chooses a font size at which the longest line fits.
 fn pre(text: &str) -> String {
     let columns = text.lines().map(|line| line.chars().count()).max().unwrap_or(0).max(1);
     format!("<pre style=\"--columns:{columns}\">{}</pre>", escape(text))
 }
 
-/// The picture itself; `alt` says what it shows.
+/// An `<img>` element with the picture embedded as PNG; `alt` describes the picture.
 fn img(picture: &RgbImage, alt: &str, attributes: &str) -> anyhow::Result<String> {
     let alt = escape(alt);
     Ok(format!("<img alt=\"{alt}\"{attributes} src=\"data:image/png;base64,{}\">", STANDARD.encode(png(picture)?)))

@@ -1,4 +1,4 @@
-//! The best snapshot of a run: measuring, keeping, and going back to it.
+//! The best snapshot of a run: measuring snapshots, keeping the best, and rolling back to it.
 
 use std::path::PathBuf;
 
@@ -18,14 +18,14 @@ use crate::run::progress::Progress;
 use crate::train::State;
 
 impl Session {
-    /// Measures the pictures of the averaged generator, and keeps the snapshot if it is the best;
+    /// Measures the pictures of the averaged generator. Keeps the snapshot if it is the best, and returns
     /// the scores if it is not.
     pub(super) fn measure(&mut self, progress: &mut Progress) -> Result<Option<Scores>> {
         let Some(evaluator) = &self.evaluator else { return Ok(None) };
         let step = self.trainer.state.step;
         let float = self.float_model()?;
         let scores = match self.measured.last() {
-            // Before the run was killed at its end.
+            // This step was measured before the run was killed at its end.
             Some(last) if last.step == step => last.scores.clone(),
             _ => {
                 let measured = Measured { step, seconds: self.seconds(), scores: evaluator.measure(&float)? };
@@ -36,7 +36,7 @@ impl Session {
             }
         };
         let model = if self.health.is_best(&scores) {
-            // A snapshot that cannot be exported is not kept, however good.
+            // A snapshot that cannot be exported is not kept, whatever its score.
             let model = quantise(&float).and_then(|model| Ok(model.to_blob()?));
             model.inspect_err(|error| warn!("step {step}: not kept as the best: {error:#}")).ok()
         } else {
@@ -48,7 +48,7 @@ impl Session {
             self.keep_best(&model)?;
         }
         progress.measured(scores.quality_score, self.health.best);
-        // Without an earlier snapshot this is no alert, but the user has to know.
+        // A kept snapshot raises no alert, but the user has to know that the pictures look alike.
         if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.alike {
             self.alike = true;
             let alert = TrainingAlert::Alike(scores.diversity);
@@ -57,9 +57,9 @@ impl Session {
         Ok((!is_kept).then_some(scores))
     }
 
-    /// Goes back to the weights of the best snapshot, or of the last checkpoint if there is
-    /// none, with lower learning rates. The number of steps goes on, so no random number
-    /// comes again; the checkpoint that is written makes `resume` go on from here.
+    /// Restores the weights of the best snapshot, or of the last checkpoint if there is none, and lowers the
+    /// learning rates. The step counter continues, so no random numbers are used twice. A checkpoint is
+    /// written, from which `resume` continues.
     pub(super) fn roll_back(&mut self, alert: TrainingAlert) -> Result<()> {
         let (step, guard) = (self.trainer.state.step, self.trainer.config.guard);
         let kept = match self.health.best {
@@ -80,7 +80,7 @@ impl Session {
             .map(|best| self.best_checkpoint(best).inspect_err(|error| warn!("{error:#}; taking the last checkpoint")));
         let good = match best {
             Some(Ok(best)) => best,
-            // Not one that Ctrl-C left: a run ends as if it had not been stopped.
+            // A checkpoint that was written on Ctrl-C is not used: the result must not depend on interruptions.
             _ => {
                 let every = self.trainer.config.every.checkpoint;
                 self.folder.latest_of(|step| step.is_multiple_of(every)).or_else(|_| self.folder.latest())?
@@ -96,8 +96,8 @@ impl Session {
         self.save()
     }
 
-    /// Writes the present snapshot as the best. The checkpoint comes first: a run that is
-    /// killed in between goes on from it, and never from before a best that it cannot know.
+    /// Writes the present snapshot as the best. The run's checkpoint is written first: a run that is killed in
+    /// between then resumes from a checkpoint that records this best snapshot.
     pub(super) fn keep_best(&self, model: &[u8]) -> Result<()> {
         let path = self.save_checked()?;
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -110,7 +110,7 @@ impl Session {
         self.folder.write(MODEL, model)
     }
 
-    /// The best snapshot: from its own file, or from the checkpoint that it was copied from.
+    /// Loads the best snapshot from its own file, or from the checkpoint that it is a copy of.
     pub(super) fn best_checkpoint(&self, best: Best) -> Result<Checkpoint> {
         let load = |path: PathBuf| {
             let checkpoint = Checkpoint::load(&path)?;
@@ -126,7 +126,8 @@ impl Session {
         load(self.folder.file(BEST)).or_else(|error| load(self.folder.checkpoint(best.step)).map_err(|_| error))
     }
 
-    /// After a resume: is the best snapshot there that the checkpoint speaks of?
+    /// Checks after a resume that the files of the best snapshot which the checkpoint records exist, and restores
+    /// them if possible.
     pub(super) fn find_best(&mut self) -> Result<()> {
         let Some(best) = self.health.best else { return Ok(()) };
         let is_model =
@@ -136,7 +137,8 @@ impl Session {
             let is_kept = Checkpoint::load(&self.folder.file(BEST)).is_ok_and(|kept| kept.state.step == best.step)
                 && std::fs::read(self.folder.file(BEST_MODEL)).is_ok_and(|kept| kept == model)
                 && is_model(MODEL);
-            // It may have been killed before all files were written. If not, a finished run's fine-tuned model stays.
+            // The run may have been killed before all files were written; then they are written now. Otherwise nothing
+            // is written, so that the fine-tuned model of a finished run is kept.
             return if is_kept { Ok(()) } else { self.keep_best(&model) };
         }
         let checkpoint = match self.best_checkpoint(best) {
@@ -162,7 +164,7 @@ impl Session {
         Ok(())
     }
 
-    /// The generator that the run ends with: of the best snapshot if there is one.
+    /// The generator that the run ends with: the best snapshot's if there is one, otherwise the present one.
     pub(super) fn best_model(&self) -> Result<(FloatModel, Option<Best>)> {
         match self.health.best {
             Some(best) if best.step != self.trainer.state.step => match self.best_checkpoint(best) {

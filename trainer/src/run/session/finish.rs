@@ -1,4 +1,4 @@
-//! The end of a run: fine-tuning, export, proof and report.
+//! The end of a run: fine-tuning, export, verification and report.
 
 use std::ops::ControlFlow;
 
@@ -26,7 +26,7 @@ use crate::run::progress::Progress;
 use crate::run::report::Report;
 
 impl Session {
-    /// Fine-tunes, exports, proves, compares, and writes the report. A run that was interrupted is not fine-tuned:
+    /// Fine-tunes, exports, verifies, compares with float, and writes the report. An interrupted run is not fine-tuned:
     /// `resume` does that when all steps are done.
     pub(super) fn finish(&self, outcome: Outcome, progress: &mut Progress) -> Result<(Outcome, String)> {
         let (float, best) = self.best_model()?;
@@ -41,7 +41,7 @@ impl Session {
         })?;
         let outcome = if tuned.is_stopped() { Outcome::Interrupted } else { outcome };
         progress.stage("exporting, and writing the report");
-        // In this order: a finished run must not look unfinished, but may be finished twice.
+        // The order matters: a run must not look finished before it is. Finishing a run twice does no harm.
         let unfinished = self.folder.file(UNFINISHED);
         if outcome == Outcome::Interrupted {
             let text = format!("This run was stopped before its end. Go on with:\n{}\n", self.resume_command());
@@ -160,11 +160,11 @@ impl Session {
         Ok(blob)
     }
 
-    /// The first row of a few samples over time, read back from their files: those of
-    /// earlier sessions are there too.
+    /// The first row of a few sample sheets over time, each with its step. They are read from their files, so
+    /// earlier sessions are included.
     pub(super) fn history(&self) -> Result<Vec<(u64, RgbImage)>> {
         let mut steps = self.folder.steps("samples", "png")?;
-        // A run that was killed may have drawn more than it had saved.
+        // A killed run may have written samples of steps after its last checkpoint.
         steps.retain(|&(step, _)| step <= self.trainer.state.step);
         let stride = steps.len().div_ceil(HISTORY).max(1);
         let last = steps.len().saturating_sub(1);
@@ -183,7 +183,7 @@ impl Session {
     }
 }
 
-/// Root mean square distance of the values of pictures, `[N, height, width, 3]`, to their mean picture.
+/// Root mean square difference between pictures, `[N, height, width, 3]`, and their mean picture, in pixel values.
 fn spread(pictures: ArrayView4<'_, u8>) -> f64 {
     let pictures = pictures.mapv(f64::from);
     pictures.var_axis(Axis(0), 0.0).mean().unwrap_or_default().sqrt()

@@ -1,4 +1,4 @@
-//! Resuming a run, and changing where it ends.
+//! Resuming a run, and changing its number of steps.
 
 use std::path::Path;
 use std::time::Instant;
@@ -17,11 +17,11 @@ use crate::terminal::{self, quoted};
 use crate::train::Trainer;
 
 impl Session {
-    /// Goes on with a run at its last whole checkpoint. `load` fetches the pictures
-    /// that the run was started with.
+    /// Continues a run from its last undamaged checkpoint. `load` loads the pictures that the run was
+    /// started with.
     ///
     /// # Errors
-    /// When there is no such run, another process is at work in it, there is no whole checkpoint, or the
+    /// When there is no such run, another process has locked it, there is no undamaged checkpoint, or the
     /// pictures have changed.
     pub fn resume(path: &Path, load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>) -> Result<Self> {
         let folder = Folder::open(path)?;
@@ -43,7 +43,7 @@ impl Session {
                 data.name,
                 path.display()
             );
-            // Without it there is less to say.
+            // If the list is missing, the message does not name the changed pictures.
             let before = std::fs::read_to_string(folder.file(PICTURES)).unwrap_or_default();
             bail!(
                 "the pictures are not those that the run was started with ({}): results would not be the same. Put \
@@ -52,7 +52,7 @@ impl Session {
                 manifest::changes(&before, &data)
             );
         }
-        // They may have moved.
+        // The pictures may have been moved.
         if data_ref.fingerprint != checkpoint.data || data_ref.path != data.origin {
             (data_ref.name, data_ref.path) = (data.name.clone(), data.origin.clone());
             data_ref.fingerprint = checkpoint.data.clone();
@@ -61,7 +61,7 @@ impl Session {
         match folder.config() {
             Ok(config) => {
                 let mut edited = checkpoint.config.differences(&config);
-                // The clock moves them.
+                // A time budget changes the number of steps.
                 edited.retain(|key| key != "steps" || data_ref.minutes.is_none());
                 if !edited.is_empty() {
                     warn!(
@@ -80,7 +80,7 @@ impl Session {
         }
         let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
         let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step)?;
-        // In a step of going back there is none.
+        // A step with a roll-back writes no line, so this check is only possible without roll-backs.
         if checkpoint.health.rollbacks == 0 && (rows.len() as u64) < step / log_every {
             warn!("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
         }
@@ -107,10 +107,10 @@ impl Session {
         Ok(session)
     }
 
-    /// Changes the number of steps to do; a time budget no longer counts.
+    /// Changes the total number of steps, and drops the time budget if there is one.
     ///
     /// # Errors
-    /// When as many are done already, or the folder cannot be written to.
+    /// When this many steps have already been done, or the folder cannot be written to.
     pub fn set_steps(&mut self, steps: u64) -> Result<()> {
         let done = self.trainer.state.step;
         ensure!(steps > done, "--steps {steps}: the run has done {done} steps already; give a larger number");
@@ -122,33 +122,33 @@ impl Session {
         self.trainer.config.check()?;
         self.folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
         self.folder.write("data.toml", toml::to_string(&self.data_ref)?.as_bytes())?;
-        // So that it still holds if this process does not come to the next checkpoint.
+        // The new number is saved now, in case this process ends before the next checkpoint.
         self.save()
     }
 
-    /// Whether what the run has done would have been something else, had it been started for so many steps.
+    /// Whether the steps done so far would have had another result if the run had been started with `steps` steps.
     pub(super) fn has_felt_its_end(&self, steps: u64) -> bool {
         let (config, done) = (&self.trainer.config, self.trainer.state.step);
         if done == 0 {
             return false;
         }
-        // What was planned before is not known any more.
+        // With a time budget the length that was planned at earlier steps is no longer known.
         let by_the_clock = self.data_ref.minutes.is_some() && config.depends_on_length();
         let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.lr_decay_start) < 1.0;
-        // At its end a run measures once more, and may go back once more.
+        // A run measures at its end, in addition to its regular measurements, and may roll back there.
         let is_measured = |step: u64| config.every.measure.is_none_or(|every| step.is_multiple_of(every));
         let new_best = self.health.best.is_some_and(|best| best.step == done && !is_measured(done));
         let ended_otherwise = done >= config.steps && (new_best || self.health.rollbacks > 0);
         by_the_clock || steps != config.steps && (has_slowed(config.steps) || has_slowed(steps) || ended_otherwise)
     }
 
-    /// The command that resumes this run, as it can be typed.
+    /// The command line that resumes this run.
     pub fn resume_command(&self) -> String {
         resume_command(self.folder.path(), "")
     }
 }
 
-/// The command that resumes a run, as it can be typed, with `more` arguments.
+/// The command line that resumes a run, followed by `more` arguments.
 pub(crate) fn resume_command(run: &Path, more: &str) -> String {
     format!("{} resume {}{more}", terminal::program(), quoted(run))
 }
