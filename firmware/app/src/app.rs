@@ -1,18 +1,18 @@
-//! Which picture is shown when.
+//! The app: decides which picture is shown at which time.
 //!
 //! ```text
-//! mode      by itself                              tap            long           held
-//! single    stays                                  a new one      previous mode  earlier ones,
-//! morph     stays, then turns into a new one       a new one                     one after
-//! gallery   a grid of consecutive numbers          a new grid                    the other
-//! slides    stays, then a new one                  a new one
+//! mode      without a press                        tap            long press     button held
+//! single    the picture stays                      new picture    previous mode  earlier pictures,
+//! morph     stays, then turns into a new picture   new picture                   one a second
+//! gallery   a grid of consecutive numbers          new grid
+//! slides    stays, then a new picture              new picture
 //! ```
-//! One [`step`](App::step) draws one picture at the most. Time, button, noise and typed words come
-//! in through [`Platform`], so the pictures are a function of what the board reports: a faster chip
-//! draws more intermediate pictures in a morph, and otherwise the same ones.
+//! One [`step`](App::step) draws at most one picture. Time, button, entropy and typed commands come from the
+//! [`Platform`], and the pictures depend on nothing else. A faster chip draws more intermediate pictures in a morph,
+//! but otherwise the same pictures.
 //!
-//! A display that fails changes none of this. Every step with nothing more urgent to do tries to clear it. Until
-//! that succeeds, pictures are generated for the log only; then the current one is drawn.
+//! The app continues when the display fails. Each step that has nothing more urgent to do tries to clear the display.
+//! Until that succeeds, pictures are generated only for the log; then the current picture is drawn.
 
 use core::fmt;
 
@@ -30,7 +30,7 @@ use crate::view::{FrameObserver, Label, View};
 
 /// Duration of a morph, in microseconds.
 const WAY_US: u64 = 3_000_000;
-/// How many pictures the app can go back to.
+/// Number of earlier pictures that the user can go back to.
 const HISTORY: usize = 32;
 
 /// What a step did.
@@ -38,24 +38,24 @@ const HISTORY: usize = 32;
 pub enum Event {
     /// A picture was drawn, alone or as a part of the grid.
     Drawn {
-        /// Its number.
+        /// Number of the picture.
         seed: u32,
         /// Checksum of the picture.
         crc: u32,
-        /// Microseconds that the engine took.
+        /// Microseconds that the engine took, without the display.
         us: u32,
     },
-    /// A picture between two others.
+    /// An intermediate picture of a morph was drawn.
     Morph {
-        /// Number of the picture that it comes from.
+        /// Number of the picture that the morph starts from.
         from: u32,
-        /// Number of the picture that it goes to.
+        /// Number of the picture that the morph ends with.
         to: u32,
-        /// How far, of 256.
+        /// Progress of the morph, 1 to 255 of 256.
         t: u16,
         /// Checksum of the picture.
         crc: u32,
-        /// Microseconds that the engine took.
+        /// Microseconds that the engine took, without the display.
         us: u32,
     },
     /// A command was typed that the app does not know.
@@ -65,20 +65,20 @@ pub enum Event {
 /// The display failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed<E> {
-    /// What the step has done anyway.
+    /// What the step did in spite of the error.
     pub event: Option<Event>,
     /// The error of the display.
     pub error: E,
 }
 
-/// Why there can be no app.
+/// The reason why the app cannot start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartError {
-    /// There is no model in the chip's memory, or a damaged one.
+    /// The model in the chip's memory is missing or damaged.
     Model(ParseError),
-    /// The engine has too little memory.
+    /// The workspace is too small for the model.
     Workspace(WorkspaceTooSmall),
-    /// The pictures do not fit the display.
+    /// The display is too small for the model's pictures.
     Display(DisplayTooSmall),
 }
 
@@ -94,13 +94,13 @@ impl fmt::Display for StartError {
 
 impl core::error::Error for StartError {}
 
-/// The app cannot start. Display and board are given back, so that the reason can be shown.
+/// The app cannot start. Returns the display and the platform, so that the caller can show the reason.
 pub struct Refused<'a, D, I> {
     /// The reason.
     pub error: StartError,
     /// The display.
     pub display: &'a mut D,
-    /// The board.
+    /// The platform.
     pub platform: I,
 }
 
@@ -112,17 +112,17 @@ impl<D, I> fmt::Debug for Refused<'_, D, I> {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Nothing was shown yet.
+    /// No picture was drawn yet.
     Start,
     /// The picture or the grid is complete.
     Standing { since_us: u64 },
-    /// In a morph to another picture.
+    /// A morph to picture `to` is in progress.
     Morphing { to: u32, since_us: u64, t: u16 },
-    /// So many pictures of the grid are drawn.
+    /// The first `tiles` pictures of the grid are drawn.
     FillingGrid { tiles: u32 },
 }
 
-/// The numbers of earlier pictures, and how far back the user has gone.
+/// The numbers of the last pictures, newest first, and how many steps back the user has gone.
 #[derive(Debug, Default)]
 struct History {
     numbers: Deque<u32, HISTORY>,
@@ -138,14 +138,14 @@ impl History {
         self.back = 0;
     }
 
-    /// The one before; after the oldest comes the latest again.
+    /// Goes one picture back; after the oldest comes the latest again. `None` if the history is empty.
     fn earlier(&mut self) -> Option<u32> {
         self.back = (self.back + 1) % self.numbers.len().max(1);
         self.numbers.iter().nth(self.back).copied()
     }
 }
 
-/// The program: a display, a board, and pictures.
+/// The app, which draws pictures of a model on a display.
 #[derive(Debug)]
 pub struct App<'a, D: DrawTarget, I> {
     engine: Engine<'a, 'a>,
@@ -155,22 +155,22 @@ pub struct App<'a, D: DrawTarget, I> {
     settings: Settings,
     latent_len: usize,
     state: State,
-    /// Whether the display has to be cleared: nothing was shown yet, the mode has changed, or the display has failed.
+    /// Whether the display has to be cleared: at the start, after a change of the mode, and after a display error.
     needs_redraw: bool,
-    /// How the display failed in this step.
+    /// The display error of this step, if any.
     error: Option<D::Error>,
-    /// Number of the current picture, or of the first in the grid.
+    /// Number of the current picture, or of the first picture of the grid.
     number: u32,
-    /// The number after which counting goes on.
+    /// The latest number used. Without entropy, the next new number is this plus 1.
     last: u32,
     history: History,
 }
 
 impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
-    /// Puts everything together; draws nothing yet.
+    /// Creates the app; draws nothing yet. `workspace` needs at least [`Model::workspace_len`] bytes.
     ///
     /// # Errors
-    /// [`Refused`], with a [`StartError`]: the workspace or the display is too small for the model.
+    /// [`Refused`], with a [`StartError`], if the workspace or the display is too small for the model.
     pub fn new(
         model: &'a Model<'a>,
         workspace: &'a mut [i8],
@@ -207,25 +207,25 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         self.view.display()
     }
 
-    /// The board.
+    /// The platform.
     pub fn platform(&mut self) -> &mut I {
         &mut self.platform
     }
 
-    /// What the app does.
+    /// The current mode.
     pub fn mode(&self) -> Mode {
         self.settings.mode
     }
 
-    /// How many pictures a gallery has.
+    /// Number of pictures in the grid of the gallery mode, at least 1.
     pub fn grid(&self) -> u32 {
         self.view.layout().grid.len()
     }
 
-    /// Does the next thing that is due; `None` if nothing is.
+    /// Does what is due next: handles a command or a gesture, or draws at most one picture. `None` if nothing is due.
     ///
     /// # Errors
-    /// [`Failed`], with what the step has done anyway.
+    /// [`Failed`] if the display failed; it contains what the step did in spite of that. Call `step` again to go on.
     pub fn step(&mut self) -> Result<Option<Event>, Failed<D::Error>> {
         let event = self.poll();
         match self.error.take() {
@@ -248,10 +248,10 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
         let is_empty = self.clear();
         if is_empty && let State::FillingGrid { .. } = self.state {
-            return Some(self.show(self.number)); // the grid begins anew
+            return Some(self.show(self.number)); // starts the grid again
         }
-        // What is due comes first, and drawing again does not put it off: a display that takes less than
-        // a picture must not stop what happens by itself.
+        // Timed actions come first, and a redraw must not restart their idle time: otherwise a display that
+        // fails during every picture would stop the morph and the slides.
         self.advance().or_else(|| {
             let event = is_empty.then(|| (self.state, self.show(self.number)));
             event.map(|(before, event)| {
@@ -263,7 +263,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         })
     }
 
-    /// Clears the display if it has to be cleared; returns whether it was.
+    /// Clears the display if that is needed. Returns whether it has been cleared.
     fn clear(&mut self) -> bool {
         let needed_redraw = self.needs_redraw;
         if needed_redraw {
@@ -274,7 +274,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         needed_redraw && !self.needs_redraw
     }
 
-    /// Remembers an error of the display.
+    /// Stores a display error for the end of this step, and requests a redraw.
     fn record_display_error(&mut self, result: Result<(), D::Error>) {
         if let Err(e) = result {
             self.needs_redraw = true;
@@ -282,7 +282,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
     }
 
-    /// A new number: random, or without a source of entropy the one after the last.
+    /// A number for a new picture: random, or without entropy the latest number plus 1.
     fn new_number(&mut self) -> u32 {
         self.platform.entropy().unwrap_or(self.last.wrapping_add(1))
     }
@@ -303,7 +303,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
 
     fn handle_gesture(&mut self, gesture: Gesture) -> Event {
         match (gesture, self.state) {
-            // Straight to where the way leads: no number is left out.
+            // Jumps to the end of the morph, so that no number is skipped.
             (Gesture::Tap, State::Morphing { to, .. }) => self.show_new(to),
             (Gesture::Tap, _) => {
                 let number = self.new_number();
@@ -321,7 +321,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
     }
 
-    /// What happens without the user.
+    /// Does what is due without a press: the next tile, the next picture of a morph, or a new picture after idle time.
     fn advance(&mut self) -> Option<Event> {
         let now = self.platform.now_us();
         let idle_us = u64::from(self.settings.idle_ms) * 1000;
@@ -348,7 +348,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
     }
 
-    /// Shows a picture, or a grid that begins with it, that one may want to go back to.
+    /// Shows a picture, or a grid that begins with it, and adds it to the history.
     fn show_new(&mut self, number: u32) -> Event {
         self.history.add(number);
         self.show(number)
@@ -391,8 +391,9 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         Event::Drawn { seed, crc, us }
     }
 
-    /// Draws a picture, perhaps as one of a grid, and what is to be said about it; returns its
-    /// checksum and the microseconds that the engine took.
+    /// Draws a picture and its label. The picture goes to tile `tile` of the grid, or without `tile` to the place of a
+    /// single picture. `next` is the number at the end of the morph. Returns the picture's checksum and the microseconds
+    /// that the engine took.
     fn draw(&mut self, latent: &Latent, tile: Option<u32>, next: Option<u32>) -> (u32, u32) {
         let mut observer = Stopwatch::start(&mut self.platform, &mut self.gestures);
         if self.needs_redraw {
@@ -418,12 +419,12 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     }
 }
 
-/// Measures the time of the engine without the display, and reads the button in between.
+/// Measures the time of the engine without the display, and reads the button after each row.
 struct Stopwatch<'a, I> {
     platform: &'a mut I,
     gestures: &'a mut Gestures,
     since: u64,
-    /// What the engine took so far, in microseconds.
+    /// Microseconds that the engine took so far.
     us: u32,
 }
 
@@ -474,7 +475,7 @@ mod tests {
 
     impl Platform for &FakePlatform {
         fn now_us(&mut self) -> u64 {
-            self.us.set(self.us.get() + self.row_us / 3); // read three times a row
+            self.us.set(self.us.get() + self.row_us / 3); // the app reads the clock three times for each row
             self.us.get()
         }
         fn is_down(&mut self) -> bool {
@@ -494,7 +495,7 @@ mod tests {
         display
     }
 
-    /// Has somebody play with an app that begins with picture 7.
+    /// Runs `play` with an app that begins with picture 7.
     fn play(
         hand: &FakePlatform,
         settings: Settings,
@@ -507,7 +508,7 @@ mod tests {
         play(&mut App::new(&model, &mut workspace, &mut display, hand, settings).expect("it fits"));
     }
 
-    /// What happens in the next `ms`, looking every 50.
+    /// The events of the next `ms` milliseconds, with a step every 50 ms.
     fn wait(app: &mut App<'_, MockDisplay<Gray4>, &FakePlatform>, hand: &FakePlatform, ms: u64) -> Vec<Event> {
         let mut events = Vec::new();
         for _ in 0..ms / 50 {
@@ -526,7 +527,7 @@ mod tests {
         events
     }
 
-    /// Checksum of the picture on the way from one to another.
+    /// Checksum of an intermediate picture of a morph.
     fn crc(from: u32, to: u32, t: u16) -> u32 {
         let model = Model::parse(TEST_MODEL).expect("it is whole");
         let mut workspace = vec![0; model.workspace_len()];
@@ -559,7 +560,7 @@ mod tests {
             assert_eq!(wait(app, &hand, 100), [drawn(7)]);
             assert_eq!(press(app, &hand, 100), [drawn(100)]);
             assert_eq!(press(app, &hand, 100), [drawn(5)]);
-            assert_eq!(press(app, &hand, 100), [drawn(6)]); // no noise any more
+            assert_eq!(press(app, &hand, 100), [drawn(6)]); // no entropy left
         });
     }
 
@@ -579,10 +580,10 @@ mod tests {
             wait(app, &hand, 100);
             press(app, &hand, 100);
             press(app, &hand, 100);
-            // Shown so far: 7, 100, 5.
+            // The history is now 7, 100, 5.
             assert_eq!(press(app, &hand, 4200), [drawn(100), drawn(7), drawn(5)]);
             assert_eq!(press(app, &hand, 2200), [drawn(100)]);
-            assert_eq!(press(app, &hand, 100), [drawn(101)]); // goes on counting from where it stands
+            assert_eq!(press(app, &hand, 100), [drawn(101)]); // continues counting from the latest number
         });
     }
 
@@ -606,7 +607,7 @@ mod tests {
             let way = wait(app, &hand, 3100);
             let (last, between) = way.split_last().expect("something happened");
             assert_eq!(*last, drawn(8));
-            // Looked at every 50 ms, 3 s are 60 pictures; the first comes at once, and the last stands.
+            // With a step every 50 ms, 3 s are 60 pictures; the first comes at once, and the last one stays.
             assert_eq!(between.len(), 60);
             let mut before = 0;
             for event in between {
@@ -630,7 +631,7 @@ mod tests {
                 Event::Drawn { us, .. } | Event::Morph { us, .. } => Some(us),
                 Event::Unknown(_) => None,
             });
-            // 32 rows, of which the engine is told a third: the rest is said to be the display's.
+            // The clock is read three times for each of the 32 rows; one third of the time counts for the engine.
             assert!(times.into_iter().all(|&us| us == 320_000), "{events:?}");
         });
     }
@@ -643,7 +644,7 @@ mod tests {
             let events = press(app, &hand, 100);
             assert_eq!(events.iter().filter(|event| matches!(event, Event::Drawn { .. })).count(), 1);
             assert!(events.contains(&drawn(8)), "{events:?}");
-            assert_eq!(wait(app, &hand, 800), []); // the idle time starts again
+            assert_eq!(wait(app, &hand, 800), []); // the idle time starts again from 0
         });
     }
 
@@ -663,7 +664,7 @@ mod tests {
             assert_eq!(wait(app, &hand, 1000), []);
             press(app, &hand, 100);
             assert_eq!(wait(app, &hand, 1000).last(), Some(&drawn(14)));
-            assert_eq!(press(app, &hand, 2500), [7, 8, 9, 10].map(drawn)); // the grid before
+            assert_eq!(press(app, &hand, 2500), [7, 8, 9, 10].map(drawn)); // the previous grid
         });
     }
 
@@ -718,8 +719,8 @@ mod tests {
         });
     }
 
-    /// A display that fails while it is unplugged, at every `shaky`-th call unless that is 0, and once more: at
-    /// call `fails`, if there are so many.
+    /// A display that fails while it is unplugged, at every `shaky`-th call (unless `shaky` is 0), and at call number
+    /// `fails`.
     struct Flaky<'a> {
         calls: usize,
         fails: usize,
@@ -754,7 +755,7 @@ mod tests {
 
     #[test]
     fn a_display_may_fail_at_any_moment() {
-        // Two pictures, then a grid; at the end all is as if nothing had happened.
+        // Two pictures, then a grid. At the end the display must look as if it had never failed.
         let run = |fails: usize| {
             let model = Model::parse(TEST_MODEL).expect("it is whole");
             let mut workspace = vec![0; model.workspace_len()];
@@ -791,7 +792,7 @@ mod tests {
 
     #[test]
     fn without_a_display_all_goes_on() {
-        /// What happens, how often the display fails, and what stands there at the end.
+        /// The events, the number of display errors, and the display's contents at the end.
         fn run(unplugged: bool) -> (Vec<Event>, usize, Vec<Gray4>) {
             let unplugged = Cell::new(unplugged);
             let model = Model::parse(TEST_MODEL).expect("it is whole");
@@ -811,7 +812,7 @@ mod tests {
                     }));
                 }
             };
-            // A tap, a word that is none, and a long press, in all modes; the last leads to single.
+            // A tap, an unknown command and a long press, in all modes; the last long press leads to single.
             for mode in ["mode=slides", "mode=gallery", "mode=single", "mode=morph"] {
                 hand.words.borrow_mut().extend([mode, "frog"]);
                 for (down, up) in [(2, 50), (14, 50)] {
@@ -887,7 +888,7 @@ mod tests {
         let mut workspace = vec![0; model.workspace_len()];
         let hand = FakePlatform::default();
         let mut whole = display::<Gray4>();
-        whole.set_allow_out_of_bounds_drawing(true); // the message is longer than it is high
+        whole.set_allow_out_of_bounds_drawing(true); // the message has more lines than the display
         let refused = App::new(&model, &mut [], &mut whole, &hand, STILL).expect_err("there is no workspace");
         view::message(refused.display, refused.error).expect("it is the display");
         assert!(whole.affected_area().size.height > 20, "{:?}", whole.affected_area());

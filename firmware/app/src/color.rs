@@ -1,20 +1,21 @@
-//! From RGB to the colours of a display.
+//! Conversion from 8-bit RGB to the colours of a display.
 //!
-//! Dithering is ordered: which of two neighbouring shades a pixel gets depends on
-//! its colour and its position only. Rows can therefore be streamed, and a morph does not flicker as with error
-//! diffusion. With 16 greys on 64x64 pixels, photographs looked equally good with both.
+//! Dithering is ordered: a pixel gets one of the two nearest shades, depending only on its colour and its position.
+//! Rows can therefore be streamed, and a morph does not flicker as it would with error diffusion. With 16 greys on
+//! 64x64 pixels, photographs looked equally good with both methods.
 
 use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Rgb565};
 use embedded_graphics::prelude::*;
 
-/// Colours that a picture can be drawn in.
+/// Colours that pictures and text can be drawn in.
 pub trait FromRgb: PixelColor {
-    /// Behind picture and text.
+    /// The background of pictures and text.
     const BACKGROUND: Self;
-    /// Text.
+    /// The colour of text.
     const TEXT: Self;
 
-    /// The colour of a pixel (red, green, blue) at column `x` and row `y`, counted from the picture's top left corner.
+    /// Converts a pixel (red, green, blue, each 0 to 255) at column `x` and row `y` of the picture; dithers if the
+    /// display has fewer shades.
     fn from_rgb(rgb: [u8; 3], x: u32, y: u32) -> Self;
 }
 
@@ -45,12 +46,12 @@ impl FromRgb for Rgb565 {
     }
 }
 
-/// Luma by ITU-R BT.601, in 1/256.
+/// Luma by ITU-R BT.601, with coefficients in 1/256.
 const fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((77 * r as u32 + 150 * g as u32 + 29 * b as u32 + 128) >> 8) as u8
 }
 
-/// Stretches the middle greys by 11/8: what is in front and what is behind it are often of much the same brightness.
+/// Raises the contrast of the middle greys by 11/8, because foreground and background often have a similar brightness.
 const fn contrast(v: u8) -> u8 {
     let stretched = 128 + (v as i32 - 128) * 11 / 8;
     if stretched < 0 {
@@ -62,7 +63,7 @@ const fn contrast(v: u8) -> u8 {
     }
 }
 
-/// Order in which the pixels of an 8 x 8 tile turn brighter (Bayer).
+/// Bayer matrix: the order in which the pixels of an 8 x 8 tile get brighter.
 const ORDER: [[u8; 8]; 8] = {
     let mut order = [[0; 8]; 8];
     let mut i = 0;
@@ -80,10 +81,9 @@ const ORDER: [[u8; 8]; 8] = {
     order
 };
 
-/// One of the shades 0 … `top` for a value 0 … 255. Averaged over a tile it is
-/// `value · top / 255`.
+/// Quantises a value of 0 … 255 to a shade of 0 … `top`. The average over a tile is `value · top / 255`.
 const fn dither(value: u8, top: u8, x: u32, y: u32) -> u8 {
-    let threshold = 2 * ORDER[y as usize % 8][x as usize % 8] as u32 + 1; // 1 … 127, in 1/128
+    let threshold = 2 * ORDER[y as usize % 8][x as usize % 8] as u32 + 1; // 1 … 127, in units of 1/128
     ((value as u32 * top as u32 * 128 + threshold * 255) / (255 * 128)) as u8
 }
 

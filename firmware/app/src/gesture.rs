@@ -1,4 +1,4 @@
-//! One button, three gestures.
+//! Recognises three gestures of one button.
 //!
 //! ```text
 //! down -- up before 0.6 s ------> Tap
@@ -10,52 +10,52 @@ use heapless::Deque;
 
 use crate::platform::Platform;
 
-/// What was done with the button.
+/// A gesture of the button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gesture {
-    /// Pressed and let go.
+    /// A press of less than 0.6 s.
     Tap,
-    /// Pressed for longer.
+    /// A press of 0.6 s to 2 s.
     Long,
-    /// Still held down; comes again while it is.
+    /// The button has been held for 2 s. Reported again every second until it is released.
     Held,
 }
 
-/// From here a press is long, in microseconds.
+/// Shortest duration of a long press, in microseconds.
 const LONG_US: u64 = 600_000;
-/// From here it is held …
+/// Duration after which the button counts as held, in microseconds.
 const HELD_US: u64 = 2_000_000;
-/// … and again after each of these.
+/// Interval at which [`Gesture::Held`] is repeated, in microseconds.
 const AGAIN_US: u64 = 1_000_000;
-/// Contacts bounce for less than this.
+/// Longest time that contacts bounce, in microseconds.
 const BOUNCE_US: u64 = 10_000;
 
-/// Recognises gestures from looks at the button, which may come at any times.
+/// Recognises gestures from readings of the button, which may come at irregular times.
 #[derive(Debug, Default)]
 pub struct Gestures {
-    /// Since when it is down, bounces aside.
+    /// The time since which the debounced button is down; `None` while it is up.
     down_since: Option<u64>,
-    /// Since when the contact says otherwise.
+    /// The time since which the contact differs from the debounced state.
     other_since: Option<u64>,
     last_look: u64,
-    /// How often the press that is going on was reported as held.
+    /// How often the current press was reported as held.
     held: u64,
     waiting: Deque<Gesture, 4>,
 }
 
 impl Gestures {
-    /// Looks at the button.
+    /// Reads clock and button. Call it often, for example between two rows of a picture.
     pub fn look(&mut self, platform: &mut impl Platform) {
         let (now, contact) = (platform.now_us(), platform.is_down());
         let was_tapped = platform.was_tapped();
-        // Nobody saw what was between two looks far apart: what is seen now counts at once.
+        // After a longer time without a reading, the contact no longer bounces: the new state counts at once.
         let unseen = now - self.last_look.min(now) >= BOUNCE_US;
         self.last_look = now;
 
         if contact == self.down_since.is_some() {
             self.other_since = None;
             if was_tapped && !contact {
-                self.report(Gesture::Tap); // came and went between two looks
+                self.report(Gesture::Tap); // the whole press was between two readings
             }
         } else {
             let since = *self.other_since.get_or_insert(now);
@@ -72,7 +72,7 @@ impl Gestures {
         }
     }
 
-    /// The button has changed at `now`.
+    /// Handles a change of the debounced button at time `now`.
     fn turn(&mut self, now: u64) {
         self.other_since = None;
         match self.down_since.take() {
@@ -84,11 +84,11 @@ impl Gestures {
     }
 
     fn report(&mut self, gesture: Gesture) {
-        // Whoever taps more often than pictures can be drawn loses a tap, not an old one's meaning.
+        // If the queue is full, the new gesture is dropped and the older ones are kept.
         let _ = self.waiting.push_back(gesture);
     }
 
-    /// The oldest gesture that nobody has taken yet.
+    /// Takes the oldest gesture from the queue, which holds at most four.
     pub fn take(&mut self) -> Option<Gesture> {
         self.waiting.pop_front()
     }
@@ -101,7 +101,7 @@ mod tests {
     use super::Gesture::{Held, Long, Tap};
     use super::*;
 
-    /// A button at a time.
+    /// The button at one moment.
     struct Look {
         ms: u64,
         down: bool,
@@ -120,8 +120,8 @@ mod tests {
         }
     }
 
-    /// Gestures, with the time of the look that told them. `down` are the spans in which the
-    /// contact is closed; there is a look every `every` ms.
+    /// The recognised gestures, each with the time in ms of the reading that completed it. The contact is closed during
+    /// the spans `down`, and read every `every` ms.
     fn gestures(every: u64, until: u64, down: &[(u64, u64)]) -> Vec<(u64, Gesture)> {
         let mut gestures = Gestures::default();
         let mut found = Vec::new();
@@ -161,7 +161,7 @@ mod tests {
         gestures.look(&mut Look { ms: 0, down: false, tapped: false });
         gestures.look(&mut Look { ms: 1, down: false, tapped: true });
         assert_eq!(gestures.take(), Some(Tap));
-        // A press that was seen is not counted again when the chip remembers its end.
+        // A press that a reading has seen is not counted again when the chip reports it too.
         gestures.look(&mut Look { ms: 50, down: true, tapped: false });
         gestures.look(&mut Look { ms: 100, down: false, tapped: true });
         assert_eq!((gestures.take(), gestures.take()), (Some(Tap), None));

@@ -1,5 +1,5 @@
-//! The layout of a display of any size: the picture, enlarged by the largest whole factor that fits; text beside
-//! or below it, if there is room; and a grid of many pictures.
+//! The layout of a display of any size: one picture, enlarged by the largest integer factor that fits; text beside or
+//! below the picture, if there is room; and a grid of pictures for the gallery mode.
 
 use core::fmt;
 
@@ -7,15 +7,15 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use gen_core::Shape;
 
-/// Pixels between the picture and text beside it, and at the most between text and the edges of the display.
+/// Pixels between the picture and the text beside it; also the largest margin between text and the display's edges.
 const GAP: u32 = 4;
-/// A grid has at least so many pictures across and down, if they fit.
+/// Smallest number of pictures in a row and in a column of the grid, if they fit.
 const GRID: u32 = 3;
 
 /// The picture is larger than the display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DisplayTooSmall {
-    /// Shape of the picture.
+    /// Shape of the picture, in pixels.
     pub picture: Shape,
     /// Size of the display, in pixels.
     pub display: Size,
@@ -31,7 +31,7 @@ impl fmt::Display for DisplayTooSmall {
 
 impl core::error::Error for DisplayTooSmall {}
 
-/// The size of letters.
+/// The size of characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FontSize {
     /// 6x10 pixels.
@@ -43,7 +43,7 @@ pub enum FontSize {
 }
 
 impl FontSize {
-    /// Size of a letter, in pixels.
+    /// Width and height of a character, in pixels.
     pub const fn letter(self) -> Size {
         match self {
             Self::Small => Size::new(6, 10),
@@ -53,16 +53,16 @@ impl FontSize {
     }
 }
 
-/// Room for a piece of text.
+/// The place of one line of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextBox {
-    /// Its top left corner.
+    /// Top left corner, in pixels from the display's top left corner.
     pub at: Point,
-    /// Letters in it.
+    /// Width in characters.
     pub columns: usize,
-    /// Their size.
+    /// Size of the characters.
     pub font: FontSize,
-    /// Whether text is aligned to the right.
+    /// Whether the text is aligned to the right.
     pub right: bool,
 }
 
@@ -76,14 +76,14 @@ impl TextBox {
     }
 }
 
-/// Room for the text about a picture.
+/// The places of the text about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
-    /// The word before the number.
+    /// The word above the number, if there is room.
     pub caption: Option<TextBox>,
-    /// The picture's number, 10 digits at the most.
+    /// The picture's number, at most 10 digits.
     pub number: TextBox,
-    /// The number of the picture that it turns into.
+    /// The number of the picture that a morph ends with.
     pub next: TextBox,
     /// The mode of the app.
     pub mode: TextBox,
@@ -94,41 +94,41 @@ pub struct Text {
 /// A grid of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
-    /// Top left corner of the first.
+    /// Top left corner of the first picture, in pixels.
     pub origin: Point,
-    /// How many times as large as the model draws them.
+    /// Factor by which pictures are enlarged, at least 1.
     pub scale: u32,
     /// Pictures in a row.
     pub columns: u32,
-    /// Rows.
+    /// Rows of pictures.
     pub rows: u32,
-    /// From one to the next, in pixels.
+    /// Distance between the corners of neighbouring pictures, in pixels.
     pub pitch: Size,
-    /// Whether it leaves no room for text.
+    /// Whether the grid covers the places of the text, so that no text can be shown.
     pub covers_text: bool,
 }
 
 impl Grid {
-    /// The top left corner of picture `i`.
+    /// The top left corner of picture `i`, counted row by row from 0, in pixels.
     pub fn place(&self, i: u32) -> Point {
         let (x, y) = (i % self.columns * self.pitch.width, i / self.columns * self.pitch.height);
         self.origin + Point::new(x as i32, y as i32)
     }
 
-    /// How many pictures.
+    /// Number of pictures.
     pub fn len(&self) -> u32 {
         self.columns * self.rows
     }
 
-    /// Whether there is none; there always is one.
+    /// Whether the grid has no pictures. Never true, because a layout has at least one.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fills an area with pictures of this size in the middle of it.
+    /// Fills `area` with as many pictures of size `one` as fit, centred.
     fn fill(area: Size, one: Size, scale: u32, covers_text: bool) -> Self {
         let (columns, rows) = (area.width / one.width, area.height / one.height);
-        // Spare pixels go between the pictures and around them.
+        // Pixels that are left over are distributed between the pictures and around them.
         let between = |whole: u32, n: u32, size: u32| size + ((whole - n * size) / (n + 1)).min(GAP);
         let pitch = Size::new(between(area.width, columns, one.width), between(area.height, rows, one.height));
         let around = |whole: u32, n: u32, pitch: u32, size: u32| ((whole - (n - 1) * pitch - size) / 2) as i32;
@@ -138,31 +138,31 @@ impl Grid {
     }
 }
 
-/// The places of picture, text and grid, from the display's top left corner.
+/// The places of the picture, the text and the grid, in pixels from the display's top left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// How many times as large as the model draws it a picture is.
+    /// Factor by which a single picture is enlarged, at least 1.
     pub scale: u32,
-    /// A single picture.
+    /// The place of a single picture.
     pub picture: Rectangle,
-    /// Text about it, if there is room.
+    /// The text about the picture, if there is room.
     pub text: Option<Text>,
-    /// Many pictures.
+    /// The grid of the gallery mode.
     pub grid: Grid,
 }
 
 impl Layout {
-    /// Lays out pictures of this shape.
+    /// Lays out a display of size `display` for pictures of shape `picture`.
     ///
     /// # Errors
-    /// [`DisplayTooSmall`]
+    /// [`DisplayTooSmall`] if the picture does not fit without enlarging.
     pub fn new(display: Size, picture: Shape) -> Result<Self, DisplayTooSmall> {
         let one = Size::new(picture.width.into(), picture.height.into());
         let largest = largest(display, one, 1);
         if largest == 0 {
             return Err(DisplayTooSmall { picture, display });
         }
-        // A little smaller is worth it, if that makes room for text.
+        // From a factor of 4, one less is acceptable if that makes room for text.
         let scales = [largest, if largest >= 4 { largest - 1 } else { largest }];
         let with_text = scales.into_iter().find_map(|scale| Some((scale, Placed::new(display, one * scale)?)));
         let (scale, placed) = match with_text {
@@ -170,7 +170,7 @@ impl Layout {
             None => (largest, None),
         };
         let size = one * scale;
-        // The area that text leaves, and the part of it for a single picture.
+        // The area without the text; a single picture is centred in it.
         let area = placed.map_or(display, |placed| placed.leaves);
         let top_left = Point::new((area.width - size.width) as i32 / 2, (area.height - size.height) as i32 / 2);
         Ok(Self {
@@ -192,12 +192,12 @@ impl Layout {
     }
 }
 
-/// The largest factor that leaves room for `n` pictures across and down.
+/// The largest factor by which `n` pictures in each direction can be enlarged; 0 if they do not fit.
 fn largest(area: Size, one: Size, n: u32) -> u32 {
     (area.width / (one.width * n)).min(area.height / (one.height * n))
 }
 
-/// Text, and the area that it leaves for pictures: from the display's top left corner.
+/// The places of the text, and the size of the area left for pictures, which begins at the display's top left corner.
 #[derive(Clone, Copy)]
 struct Placed {
     text: Text,
@@ -205,7 +205,7 @@ struct Placed {
 }
 
 impl Placed {
-    /// Finds room for text beside or below a picture of this size.
+    /// Places text beside or below a picture of size `picture`; `None` if there is no room.
     fn new(display: Size, picture: Size) -> Option<Self> {
         let (beside, below) = (display.width - picture.width, display.height - picture.height);
         if beside >= GAP + 10 * 6 && display.height >= 64 {
@@ -234,10 +234,10 @@ impl Placed {
         Self { text, leaves: Size::new(width, display.height) }
     }
 
-    /// Number and time above, mode and next below: 20 letters.
+    /// Number and time in the first line, next number and mode in the second: 20 characters.
     fn in_two_lines(display: Size, below: u32, font: FontSize) -> Self {
         let Size { width, height } = font.letter();
-        // What is left over keeps the text off the edges.
+        // Pixels that are left over become margins.
         let side = ((display.width - 20 * width) / 2).min(GAP);
         let under = ((below - 2 * height) / 2).min(GAP);
         let right = |columns: u32| display.width - side - columns * width;
@@ -252,11 +252,11 @@ impl Placed {
         Self { text, leaves: Size::new(display.width, first) }
     }
 
-    /// Number, next, mode, time: 37 letters, and room for three more.
+    /// Number, next number, mode and time in one line: 37 characters, and the width of three more for gaps.
     fn in_one_line(display: Size, below: u32) -> Self {
         let y = display.height - below + (below - 13).div_ceil(2);
         let font = FontSize::Bold;
-        // That room goes between them, and to both sides.
+        // The remaining width is distributed between the fields and to both sides.
         let left = display.width - 37 * 6;
         let side = ((left - 3 * GAP) / 2).min(GAP);
         let between = ((left - 2 * side) / 3).min(6);
@@ -320,9 +320,9 @@ mod tests {
 
     #[test]
     fn boards_have_large_pictures_and_text() {
-        // Display; times that the picture is enlarged; the grid.
+        // Size of the display; factor of a single picture; columns and rows of the grid.
         let cases = [
-            ((128, 64), 2, (4, 2)),  // OLED: a grid takes all of it
+            ((128, 64), 2, (4, 2)),  // OLED: the grid covers the whole display
             ((240, 240), 7, (3, 3)), // Pico-LCD-1.3
             ((240, 135), 4, (4, 4)), // Pico Display
             ((240, 320), 7, (3, 4)), // STM32F429 Discovery
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn text_keeps_off_the_edges() {
-        // Display; pixels at the sides, and below.
+        // Size of the display; free pixels at the sides and below.
         for ((width, height), side, under) in [((240, 240), 3, 1), ((240, 320), 4, 4), ((128, 160), 4, 3)] {
             let Some(Text { number, next, mode, time, .. }) = layout(width, height).text else { panic!("no text") };
             let right = |field: TextBox| field.at.x + (field.columns as u32 * field.font.letter().width) as i32;

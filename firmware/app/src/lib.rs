@@ -1,21 +1,21 @@
-//! Draws a new picture at every press of a button.
+//! The firmware's app: draws a new picture at every press of a button.
 //!
-//! The app knows neither chip, display nor model, and is tested on the host. A board gives it a
+//! The library depends on no chip, no display and no model, and is tested on the host. A board passes it a
 //! [`DrawTarget`](embedded_graphics::draw_target::DrawTarget), a [`Platform`](platform::Platform) and a model.
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`app`] | which picture is shown when: modes, numbers, history |
-//! | [`platform`] | what a board has besides its display: clock, button, entropy, typed commands |
-//! | [`gesture`] | one button, three gestures |
+//! | [`app`] | decides which picture is shown at which time: modes, numbers, history |
+//! | [`platform`] | trait for the clock, button, entropy and typed commands of a board |
+//! | [`gesture`] | recognises tap, long press and hold of one button |
 //! | [`view`] | draws pictures and text on a display |
-//! | [`layout`] | where pictures and text go, on a display of any size |
-//! | [`upscale`] | enlarges a picture while its rows arrive |
-//! | [`color`] | from RGB to the colours of a display: luma, contrast, dithering |
-//! | [`testcard`] | a picture that shows what is wrong with the description of a display |
-//! | [`panel`] | descriptions of colour panels: size, offset, orientation, inversion, order of colours |
+//! | [`layout`] | places of pictures and text on a display of any size |
+//! | [`upscale`] | bilinear enlargement of a picture, row by row |
+//! | [`color`] | conversion from RGB to the colours of a display: luma, contrast, dithering |
+//! | [`testcard`] | test card that shows errors in the description of a panel |
+//! | [`panel`] | descriptions of colour panels: size, offset, orientation, inversion, colour order |
 //! | [`picture`] | the checksum of a picture, and the seeds that are tested on every chip |
-//! | [`settings`] | first number, idle time, mode |
+//! | [`settings`] | number of the first picture, idle time, mode |
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -1,8 +1,8 @@
-//! Colour panels: what a driver has to know about the panel behind a controller.
+//! Descriptions of colour panels, for the drivers of their controllers.
 //!
-//! One controller drives panels of many makers. They differ in how much of its memory they show and from where,
-//! in the direction of scanning, and in the order of the colours. The [test card](crate::testcard) shows which of
-//! these is wrong.
+//! One type of controller drives panels of many manufacturers. The panels differ in which part of the controller's
+//! memory they show, in the direction of scanning, and in the colour order. The [test card](crate::testcard) shows which
+//! field of a description is wrong.
 
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::Size;
@@ -12,7 +12,7 @@ use mipidsi::interface::{Interface, InterfacePixelFormat};
 use mipidsi::models::Model;
 use mipidsi::options::{ColorInversion, ColorOrder, Orientation, Rotation};
 
-/// The controller of a panel.
+/// A display controller, with the size of its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Controller {
     /// Sitronix ST7789: 240x320 pixels.
@@ -23,22 +23,22 @@ pub enum Controller {
     St7735s,
 }
 
-/// A panel.
+/// The description of a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Panel {
     /// Name, as in `board.toml`.
     pub name: &'static str,
-    /// The controller of a panel.
+    /// The controller.
     pub controller: Controller,
-    /// Visible columns and rows, as the controller counts them: before any rotation.
+    /// Visible columns and rows, before rotation.
     pub visible_size: (u16, u16),
-    /// Column and row of the controller's memory that the first visible pixel shows.
+    /// Column and row in the controller's memory of the first visible pixel, before rotation.
     pub offset: (u16, u16),
-    /// Rotation of pictures, and whether the panel is mirrored.
+    /// Rotation and mirroring of the pictures.
     pub orientation: Orientation,
-    /// IPS panels show the inverse of what they are told, and have to be told to invert.
+    /// Whether the controller has to invert colours, as most IPS panels require.
     pub inversion: ColorInversion,
-    /// Which of red and blue comes first.
+    /// Colour order of the subpixels: RGB or BGR.
     pub order: ColorOrder,
 }
 
@@ -57,8 +57,8 @@ pub const PICO_LCD_1_3: Panel = Panel {
 pub const PICO_DISPLAY: Panel =
     Panel { name: "pico-display", visible_size: (135, 240), offset: (52, 40), ..PICO_LCD_1_3 };
 
-/// ILI9341 of the STM32F429 Discovery, 240x320, upright. Panels with this controller scan
-/// their columns from the other side than its memory counts them.
+/// Display of the STM32F429 Discovery: ILI9341, 240x320, portrait. Panels with this controller scan the columns from
+/// the opposite side to that of its memory, hence the flip.
 pub const DISC1: Panel = Panel {
     name: "disc1",
     controller: Controller::Ili9341,
@@ -69,12 +69,12 @@ pub const DISC1: Panel = Panel {
     order: ColorOrder::Bgr,
 };
 
-/// Adafruit's 2.8 inch shield for the Arduino header: ILI9341, lying, 320x240.
+/// Adafruit's 2.8 inch shield for the Arduino header: ILI9341, 320x240, landscape.
 pub const SHIELD_2_8: Panel =
     Panel { name: "shield-2.8", orientation: Orientation::new().rotate(Rotation::Deg90).flip_vertical(), ..DISC1 };
 
-/// The usual 1.8 inch module, with a green tab on its foil: ST7735S, 128x160, upright. With a black
-/// tab it has no offset and the colours in the other order.
+/// The usual 1.8 inch module: ST7735S, 128x160, portrait. This is the version with a green tab on its protective foil;
+/// the version with a black tab has no offset and the other colour order.
 pub const MODULE_1_8: Panel = Panel {
     name: "module-1.8",
     controller: Controller::St7735s,
@@ -85,7 +85,7 @@ pub const MODULE_1_8: Panel = Panel {
     order: ColorOrder::Bgr,
 };
 
-/// All panels.
+/// All panels described here.
 pub const ALL: [Panel; 5] = [PICO_LCD_1_3, PICO_DISPLAY, DISC1, SHIELD_2_8, MODULE_1_8];
 
 impl Panel {
@@ -95,7 +95,7 @@ impl Panel {
         if self.orientation.rotation.is_horizontal() { Size::new(width, height) } else { Size::new(height, width) }
     }
 
-    /// Tells a driver about the panel: `PANEL.describe(Builder::new(ST7789, interface)).init(&mut delay)`.
+    /// Configures a driver for the panel: `PANEL.describe(Builder::new(ST7789, interface)).init(&mut delay)`.
     pub fn describe<DI, M, RST>(&self, driver: Builder<DI, M, RST>) -> Builder<DI, M, RST>
     where
         DI: Interface,

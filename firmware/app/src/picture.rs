@@ -1,4 +1,4 @@
-//! The checksum that names a picture, and the seeds tested on every chip.
+//! The checksum that identifies a picture, and the seeds that are tested on every chip.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
 use gen_core::{Engine, Latent};
@@ -6,21 +6,21 @@ use gen_core::{Engine, Latent};
 /// Seeds whose pictures are compared byte for byte between host and chips.
 pub const PARITY_SEEDS: [u32; 8] = [0, 1, 2, 42, 43, 1000, 123_456_789, u32::MAX];
 
-// A picture is small: a table would cost more flash than it saves time.
+// Without a table: pictures are small, so the time that a table saves is not worth its flash.
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
-/// CRC-32 (as in zlib) of a picture's bytes, row by row.
+/// CRC-32 (as in zlib) of a picture's RGB bytes, computed row by row.
 #[allow(missing_debug_implementations, reason = "the digest has none")]
 pub struct Checksum(Digest<'static, u32, NoTable>);
 
 impl Checksum {
-    /// Of no bytes yet.
+    /// The checksum of an empty picture.
     #[allow(clippy::new_without_default, reason = "there is nothing default about it")]
     pub fn new() -> Self {
         Self(CRC.digest())
     }
 
-    /// Adds the next row.
+    /// Adds the RGB bytes of the next row.
     pub fn row(&mut self, rgb: &[u8]) {
         self.0.update(rgb);
     }
@@ -31,8 +31,7 @@ impl Checksum {
     }
 }
 
-/// Draws picture number `seed` of a model with latents of `latent_len` values,
-/// hands out its rows as [`Engine::generate`] does, and returns its checksum.
+/// Generates the picture of `latent`, passes its rows to `sink` as [`Engine::generate`] does, and returns its checksum.
 pub fn generate(engine: &mut Engine<'_, '_>, latent: &Latent, mut sink: impl FnMut(usize, &[u8])) -> u32 {
     let mut checksum = Checksum::new();
     engine.generate(latent, |y, rgb| {

@@ -1,11 +1,12 @@
-//! What a board has besides its display: a clock, a button, and perhaps entropy and typed commands.
+//! The interface between the app and a board, besides the display: a clock, a button, and optionally entropy and typed
+//! commands.
 
 use heapless::String;
 
-/// A command for the app that somebody typed, such as `seed=42`.
+/// A command that the user typed, such as `seed=42`; at most 24 bytes.
 pub type Command = String<24>;
 
-/// A board, as the app sees it.
+/// What the app needs from a board besides its display.
 ///
 /// The app reads the button between any two rows of a picture, so a level is enough: a press is only lost if it is
 /// shorter than a row takes. With the models here, a row takes a few milliseconds. With a model of several megabytes it
@@ -37,11 +38,11 @@ pub trait Platform {
     fn wait(&mut self) {}
 }
 
-/// A word has more letters than a [`Command`] can hold.
+/// The word is longer than a [`Command`] can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
-/// Splits letters into words at white space.
+/// Splits a stream of bytes into words at white space.
 #[derive(Debug, Default)]
 pub struct Tokenizer {
     word: Command,
@@ -49,13 +50,13 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Takes the next letter; gives the word that it ends, if it ends one.
+    /// Takes the next byte. Returns a word if this byte is the white space that ends it.
     ///
     /// # Errors
-    /// [`TooLong`]: the word that it ends is dropped as a whole.
+    /// [`TooLong`] at the end of a word that is too long; the whole word is dropped.
     pub fn take(&mut self, letter: u8) -> Result<Option<Command>, TooLong> {
         if !letter.is_ascii_whitespace() {
-            // Other letters than ASCII become wrong ones; no word of the app's has any.
+            // Bytes are read as Latin-1. That garbles other text than ASCII, but all commands are ASCII.
             self.too_long |= self.word.push(letter.into()).is_err();
             return Ok(None);
         }

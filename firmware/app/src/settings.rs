@@ -1,27 +1,27 @@
-//! Settings that can be changed without a new build: words such as `seed=42 mode=gallery`.
+//! Settings that can be changed without a new build, written as words such as `seed=42 mode=gallery`.
 //!
-//! Under QEMU they come from the semihosting command line. On a chip they are typed at the debugger's terminal.
+//! Under QEMU they come from the semihosting command line. On a chip the user types them in the debugger's terminal.
 
 use core::fmt;
 
-/// What the app does.
+/// The mode of the app: how pictures follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// One picture, until the button is pressed.
+    /// Shows one picture until the button is pressed.
     Single,
-    /// One picture turns into the next.
+    /// Interpolates from one picture to the next.
     Morph,
-    /// As many as the display holds.
+    /// Fills the display with a grid of pictures.
     Gallery,
-    /// One picture after the other.
+    /// Shows one picture after the other.
     Slides,
 }
 
 impl Mode {
-    /// All of them, in their order.
+    /// All modes, in their order.
     pub const ALL: [Self; 4] = [Self::Single, Self::Morph, Self::Gallery, Self::Slides];
 
-    /// Its name, of at most 7 letters.
+    /// The name of the mode, at most 7 letters.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
@@ -31,7 +31,7 @@ impl Mode {
         }
     }
 
-    /// The one before it; before the first comes the last.
+    /// The previous mode; before the first comes the last.
     pub const fn previous(self) -> Self {
         match self {
             Self::Single => Self::Slides,
@@ -48,12 +48,12 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The settings.
+/// The settings of the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Number of the first picture, or of the only one.
+    /// Number of the first picture. `None`: random, or 42 without entropy.
     pub seed: Option<u32>,
-    /// Milliseconds until the next picture in the modes that change by themselves; 0 for never.
+    /// Milliseconds until the next picture in the modes morph and slides; 0 for never.
     pub idle_ms: u32,
     /// The mode at the start.
     pub mode: Mode,
@@ -65,7 +65,7 @@ impl Default for Settings {
     }
 }
 
-/// A word that is no setting.
+/// The word is not a valid setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadSetting;
 
@@ -83,10 +83,10 @@ impl Settings {
         self.seed.unwrap_or(42)
     }
 
-    /// Applies one word.
+    /// Applies one word: `seed=NUMBER`, `idle=MILLISECONDS` or `mode=NAME`.
     ///
     /// # Errors
-    /// [`BadSetting`], and nothing is changed.
+    /// [`BadSetting`] if the word is not valid; nothing is changed then.
     pub fn apply(&mut self, word: &str) -> Result<(), BadSetting> {
         let (name, value) = word.split_once('=').ok_or(BadSetting)?;
         let number = || value.parse().map_err(|_| BadSetting);

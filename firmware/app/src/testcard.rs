@@ -1,12 +1,12 @@
-//! A picture that shows which fact in the description of a panel is wrong. It is shown while the button is held at
-//! the start.
+//! A test card that shows which field of a panel's description is wrong. The product shows it while the button is held
+//! at the start.
 //!
 //! | you see | field to change in the panel's description |
 //! |---|---|
-//! | a side of the white frame missing, or noise beside it | `offset`, `visible_size` |
-//! | a white ground and black letters | `inversion` |
-//! | R, G, B on blue, green, red | `order` |
-//! | mirrored letters, or TOP not on top | `orientation` |
+//! | a side of the white frame is missing, or there is noise beside it | `offset`, `visible_size` |
+//! | a white background and black letters | `inversion` |
+//! | the letters R, G, B on blue, green, red | `order` |
+//! | mirrored letters, or TOP is not at the top | `orientation` |
 
 use core::fmt::Write as _;
 
@@ -19,7 +19,7 @@ use heapless::String;
 use crate::color::FromRgb;
 use crate::view::style;
 
-/// A colour, and its letter.
+/// The colour bars: letter and RGB colour.
 const BARS: [(char, [u8; 3]); 8] = [
     ('W', [255; 3]),
     ('Y', [255, 255, 0]),
@@ -30,13 +30,13 @@ const BARS: [(char, [u8; 3]); 8] = [
     ('B', [0, 0, 255]),
     ('K', [0; 3]),
 ];
-/// Steps from black to white.
+/// Number of grey steps from black to white.
 const GREYS: u32 = 16;
 
-/// Draws it.
+/// Draws the test card on the whole display.
 ///
 /// # Errors
-/// Those of the display.
+/// The errors of the display.
 pub fn draw<D: DrawTarget<Color: FromRgb>>(display: &mut D) -> Result<(), D::Error> {
     let Rectangle { top_left, size: Size { width, height } } = display.bounding_box();
     let area = |x: u32, y: u32, width, height| {
@@ -44,14 +44,14 @@ pub fn draw<D: DrawTarget<Color: FromRgb>>(display: &mut D) -> Result<(), D::Err
     };
     let ink = |rgb| D::Color::from_rgb(rgb, 0, 0);
     display.clear(D::Color::BACKGROUND)?;
-    // The outermost pixels.
+    // A frame of the outermost pixels.
     for edge in
         [area(0, 0, width, 1), area(0, height - 1, width, 1), area(0, 0, 1, height), area(width - 1, 0, 1, height)]
     {
         display.fill_solid(&edge, D::Color::TEXT)?;
     }
 
-    // Bars of colour in the middle, greys below them.
+    // Colour bars in the middle, grey steps below them.
     let (left, top) = (4, 14);
     let (inner, bars) = (width.saturating_sub(2 * left), height.saturating_sub(top + 26));
     for (i, (_, rgb)) in BARS.into_iter().enumerate() {

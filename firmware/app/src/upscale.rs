@@ -1,4 +1,4 @@
-//! A picture made larger while its rows arrive.
+//! Bilinear enlargement of a picture while its rows arrive.
 
 use core::ops::Range;
 
@@ -6,42 +6,42 @@ use gen_core::Shape;
 use gen_core::spec::MAX_SIDE;
 use heapless::Vec;
 
-/// Red, green, blue.
+/// A pixel: red, green, blue, each 0 to 255.
 pub type Rgb = [u8; 3];
 
-/// Enlarges a picture by a whole factor, row by row, interpolating linearly
-/// between the centres of pixels.
+/// Enlarges a picture by an integer factor, row by row, with linear interpolation between the centres of pixels.
 ///
-/// Output position `o` lies at `(2·o + 1 − scale) / (2·scale)` of the input, so
-/// an output row needs two input rows: the latest, and the one before, kept here.
+/// Output position `o` is at position `(2·o + 1 − scale) / (2·scale)` of the input, so an output row needs at most two
+/// input rows: the latest row, and the row before it, which is kept here.
 #[derive(Debug)]
 pub struct BilinearUpscaler {
     scale: u32,
     height: u32,
-    /// Input rows seen.
+    /// Number of input rows so far.
     seen: u32,
-    /// Output rows made.
+    /// Number of output rows so far.
     made: u32,
     before: Vec<Rgb, { MAX_SIDE as usize }>,
 }
 
 impl BilinearUpscaler {
-    /// For pictures of this shape.
+    /// An upscaler for one picture of shape `picture`, with a factor `scale` of at least 1.
     pub fn new(picture: Shape, scale: u32) -> Self {
         Self { scale, height: picture.height.into(), seen: 0, made: 0, before: Vec::new() }
     }
 
-    /// Takes the next input row and hands out the band of output rows that it completes, if any.
+    /// Takes the RGB bytes of the next input row. If that completes output rows, passes them to `sink` as one band.
     ///
     /// # Errors
-    /// Those of `sink`.
+    /// The errors of `sink`.
     pub fn row<E>(&mut self, rgb: &[u8], sink: impl FnOnce(Band<'_>) -> Result<(), E>) -> Result<(), E> {
         let (row, _) = rgb.as_chunks();
         let latest = self.seen as i32;
         self.seen += 1;
         let top = self.made;
         while self.made < self.height * self.scale {
-            // Lies between input rows `first` and `first + 1`; beyond the edge, on the row at the edge.
+            // The output row is between input rows `first` and `first + 1`; outside the picture, the row at the edge
+            // is used for both.
             let (first, _) = position(self.made, self.scale);
             if first + 1 > latest && self.seen < self.height {
                 break;
@@ -61,32 +61,32 @@ impl BilinearUpscaler {
     }
 }
 
-/// Input position below (or left of) output position `o`, and the weight of the
-/// one after it, in `1 / (2·scale)`.
+/// The input position at or before output position `o`, and the weight of the next input position in units of
+/// `1 / (2·scale)`.
 fn position(o: u32, scale: u32) -> (i32, u32) {
     let (o, scale) = (o as i32, scale as i32);
     let p = 2 * o + 1 - scale;
     (p.div_euclid(2 * scale), p.rem_euclid(2 * scale) as u32)
 }
 
-/// Pixels of some output rows, from the left and from above: each with its place.
+/// A band of output rows. Iterates over its pixels row by row: colour, column `x`, row `y`.
 #[derive(Debug)]
 pub struct Band<'a> {
-    /// The input row before the latest; at the start that one itself.
+    /// The input row before the latest; for the first row, that row itself.
     before: &'a [Rgb],
     row: &'a [Rgb],
-    /// Number of the latest input row.
+    /// Index of the latest input row.
     latest: i32,
     scale: u32,
     top: u32,
     bottom: u32,
     x: u32,
     y: u32,
-    /// The input rows around `y`, and the weight of the second.
+    /// The input rows above and below `y`, and the weight of the lower one.
     upper: &'a [Rgb],
     lower: &'a [Rgb],
     down: u32,
-    /// Input position left of `x`, and the weight of the one right of it.
+    /// Input position left of `x`, and the weight of the position right of it.
     left: i32,
     right: u32,
 }
@@ -101,10 +101,10 @@ impl<'a> Band<'a> {
         band
     }
 
-    /// What is the same for a whole row, and where it begins.
+    /// Computes what is the same for all pixels of row `y`, and starts at its first pixel.
     fn begin_row(&mut self) {
         let (first, down) = position(self.y, self.scale);
-        // Beyond either edge both are the row at the edge.
+        // Outside the picture both are the row at the edge.
         self.upper = if first < self.latest { self.before } else { self.row };
         self.lower = if first + 1 < self.latest { self.before } else { self.row };
         self.down = down;
@@ -112,17 +112,17 @@ impl<'a> Band<'a> {
         (self.left, self.right) = position(0, self.scale);
     }
 
-    /// The first output row.
+    /// Index of the first output row.
     pub fn top(&self) -> u32 {
         self.top
     }
 
-    /// How many rows.
+    /// Number of rows.
     pub fn height(&self) -> u32 {
         self.bottom - self.top
     }
 
-    /// Pixels in a row.
+    /// Pixels in each row.
     pub fn width(&self) -> u32 {
         self.row.len() as u32 * self.scale
     }
@@ -137,7 +137,7 @@ impl Iterator for Band<'_> {
         }
         let Self { x, y, upper, lower, down, left, right, .. } = *self;
         let one = 2 * self.scale;
-        // As `position` of the next pixel has it, without a division for every pixel.
+        // Advances to `position` of the next pixel without a division.
         self.x += 1;
         self.right += 2;
         if self.right >= one {
@@ -189,7 +189,7 @@ mod tests {
         out
     }
 
-    /// The definition: every output pixel from the four input pixels around its centre.
+    /// The definition: each output pixel is interpolated from the four input pixels around its centre.
     fn by_definition(rows: &[&[u8]], scale: usize) -> Vec<Vec<u8>> {
         let (height, width) = (rows.len(), rows[0].len());
         let around = |o: usize, len: usize| {
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn scale_two_mixes_quarters() {
-        // Along each axis: the edge, 3:1, 1:3, the edge.
+        // The weights along each axis: edge, 3:1, 1:3, edge.
         assert_eq!(
             enlarge(&[&[0, 160], &[80, 240]], 2),
             [[0, 40, 120, 160], [20, 60, 140, 180], [60, 100, 180, 220], [80, 120, 200, 240]]

@@ -1,4 +1,4 @@
-//! Draws pictures and text on a display, in the places that [`layout`](crate::layout) has for them.
+//! Draws pictures and text on a display, in the places that [`layout`](crate::layout) computes.
 
 use core::fmt::{self, Write as _};
 
@@ -16,20 +16,20 @@ use crate::picture;
 use crate::settings::Mode;
 use crate::upscale::BilinearUpscaler;
 
-/// Size of a character of a message.
+/// Size of a character of a message, in pixels.
 const GLYPH: Size = FontSize::Small.letter();
-/// Pixels between a message and the edges of the display, which a frame may cover.
+/// Pixels between a message and the edges of the display, whose outermost pixels a housing may cover.
 const MARGIN: u32 = 2;
-/// Most lines of a message.
+/// Largest number of lines of a message.
 const LINES: usize = 8;
-/// Longest message, in bytes; more is cut.
+/// Longest message, in bytes; a longer one is truncated.
 const MESSAGE: usize = 160;
 
-/// Is told about every row while a picture is drawn.
+/// Is called twice for each row while a picture is drawn.
 pub trait FrameObserver {
     /// The engine has generated a row.
     fn row_rendered(&mut self);
-    /// The lines that the row completes are on the display.
+    /// The display lines that the row completes have been sent.
     fn row_drawn(&mut self);
 }
 
@@ -42,9 +42,9 @@ impl FrameObserver for () {
 /// The text about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
-    /// Its number.
+    /// Number of the picture.
     pub number: u32,
-    /// The number of the picture that it turns into.
+    /// Number of the picture that a morph ends with.
     pub next: Option<u32>,
     /// The mode of the app.
     pub mode: Mode,
@@ -61,16 +61,16 @@ pub struct View<'d, D> {
 }
 
 impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
-    /// Lays out pictures of this shape on a display.
+    /// A view of `display` for pictures of shape `shape`.
     ///
     /// # Errors
-    /// [`DisplayTooSmall`]
+    /// [`DisplayTooSmall`] if a picture does not fit.
     pub fn new(display: &'d mut D, shape: Shape) -> Result<Self, DisplayTooSmall> {
         let layout = Layout::new(display.bounding_box().size, shape)?;
         Ok(Self::with_layout(display, layout, shape))
     }
 
-    /// The same, laid out before: for this display's size and pictures of this shape.
+    /// A view with an existing layout, which must be for the size of this display and pictures of this shape.
     pub(crate) fn with_layout(display: &'d mut D, layout: Layout, shape: Shape) -> Self {
         Self { display, layout, shape }
     }
@@ -85,10 +85,10 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         &self.layout
     }
 
-    /// Clears the display for what this mode shows.
+    /// Clears the display, and writes the caption if `mode` shows text.
     ///
     /// # Errors
-    /// Those of the display.
+    /// The errors of the display.
     pub fn start(&mut self, mode: Mode) -> Result<(), D::Error> {
         self.display.clear(D::Color::BACKGROUND)?;
         match self.layout.text.and_then(|text| text.caption) {
@@ -108,7 +108,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         self.draw(engine, latent, self.layout.picture.top_left, self.layout.scale, observer)
     }
 
-    /// Draws picture `i` of a grid, as [`picture`](Self::picture).
+    /// Draws a picture as tile `i` of the grid; otherwise like [`picture`](Self::picture).
     pub fn tile(
         &mut self,
         i: u32,
@@ -145,15 +145,15 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         (checksum, result)
     }
 
-    /// Writes the text about a picture, where there is room.
+    /// Writes the text about a picture, if there is room for text.
     ///
     /// # Errors
-    /// Those of the display.
+    /// The errors of the display.
     pub fn label(&mut self, label: &Label) -> Result<(), D::Error> {
         let Some(text) = self.layout.text.filter(|_| self.has_text(label.mode)) else { return Ok(()) };
         self.write(text.number, label.number)?;
         match label.next {
-            // The arrow gives way to a number too long for it.
+            // Without the arrow if the number needs its place.
             Some(next) if text.next.columns < 12 && next >= 100_000_000 => self.write(text.next, next)?,
             Some(next) => self.write(text.next, format_args!("> {next}"))?,
             None => self.write(text.next, "")?,
@@ -169,9 +169,9 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         mode != Mode::Gallery || !self.layout.grid.covers_text
     }
 
-    /// Fills a field with text: what is not covered by letters is background.
+    /// Writes a text into a field and clears the rest of the field.
     fn write(&mut self, field: TextBox, what: impl fmt::Display) -> Result<(), D::Error> {
-        let mut text = Truncating(String::<12>::new()); // no field has more
+        let mut text = Truncating(String::<12>::new()); // no field is longer
         let _ = write!(text, "{what}");
         let (mut line, columns) = (String::<12>::new(), field.columns);
         let _ = if field.right { write!(line, "{:>columns$}", text.0) } else { write!(line, "{:<columns$}", text.0) };
@@ -185,7 +185,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     }
 }
 
-/// A time for people, in at most 8 letters, rounded to the nearest.
+/// Formats microseconds in at most 8 characters, rounded to the nearest.
 struct Duration(u32);
 
 impl fmt::Display for Duration {
@@ -198,16 +198,16 @@ impl fmt::Display for Duration {
     }
 }
 
-/// Fills the display with a message, broken between words.
+/// Clears the display and writes a message, with line breaks between words.
 ///
 /// # Errors
-/// Those of the display.
+/// The errors of the display.
 pub fn message<D: DrawTarget<Color: FromRgb>>(display: &mut D, message: impl fmt::Display) -> Result<(), D::Error> {
     display.clear(D::Color::BACKGROUND)?;
     let area = display.bounding_box();
     let columns = (area.size.width.saturating_sub(2 * MARGIN) / GLYPH.width) as usize;
     let mut text = Truncating(String::<MESSAGE>::new());
-    let _ = write!(text, "{message}"); // what is cut does not fit the display either
+    let _ = write!(text, "{message}"); // what is truncated would not fit the display either
     for (i, line) in wrap(&text.0, columns).iter().enumerate() {
         let at = area.top_left + Point::new(MARGIN as i32, (MARGIN + i as u32 * GLYPH.height) as i32);
         Text::with_baseline(line, at, style(&FONT_6X10), Baseline::Top).draw(display)?;
@@ -215,7 +215,7 @@ pub fn message<D: DrawTarget<Color: FromRgb>>(display: &mut D, message: impl fmt
     Ok(())
 }
 
-/// Keeps as much of a text as fits. `heapless::String` itself keeps nothing of a piece that is too long.
+/// Keeps as much of a text as fits. `heapless::String` itself rejects a piece that is too long as a whole.
 struct Truncating<const N: usize>(String<N>);
 
 impl<const N: usize> fmt::Write for Truncating<N> {
@@ -224,7 +224,8 @@ impl<const N: usize> fmt::Write for Truncating<N> {
     }
 }
 
-/// Breaks a text into lines of at most `columns` characters; a longer word stands alone and is cut by the display.
+/// Breaks a text into lines of at most `columns` characters. A longer word gets a line of its own, which the display
+/// cuts off.
 fn wrap(text: &str, columns: usize) -> Vec<&str, LINES> {
     let mut lines = Vec::new();
     let mut rest = text.trim();
@@ -245,9 +246,9 @@ fn wrap(text: &str, columns: usize) -> Vec<&str, LINES> {
     lines
 }
 
-/// How letters look.
+/// The style of text: colour, background and font.
 pub(crate) fn style<'f, C: FromRgb>(font: &'f MonoFont<'f>) -> MonoTextStyle<'f, C> {
-    // With a background a glyph is one block of pixels, and covers the one before.
+    // With a background colour a glyph is one solid block of pixels, which overwrites the previous text.
     MonoTextStyleBuilder::new().font(font).text_color(C::TEXT).background_color(C::BACKGROUND).build()
 }
 
@@ -285,7 +286,7 @@ mod tests {
     #[test]
     fn a_message_stands_in_the_corner() {
         let mut display = MockDisplay::<BinaryColor>::new();
-        display.set_allow_overdraw(true); // clearing comes first
+        display.set_allow_overdraw(true); // the display is cleared before it is drawn on
         message(&mut display, "-").ok();
         let on: Vec<_> = display_points(&display);
         assert_eq!(on, [2, 3, 4, 5, 6].map(|x| Point::new(x, 6)));

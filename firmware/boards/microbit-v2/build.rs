@@ -1,4 +1,4 @@
-//! Checks that the model fits the board, and hands model and memory map to the program.
+//! Checks that the model fits the board, and passes the model and the memory map to the program.
 
 fn main() {
     firmware_build::board();

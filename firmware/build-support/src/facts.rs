@@ -1,4 +1,4 @@
-//! `board.toml`: the facts of a board.
+//! Reads `board.toml`, the description of a board, and lists the boards.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,38 +8,38 @@ use serde::Deserialize;
 /// Name of the file in a board's folder.
 pub const FILE: &str = "board.toml";
 
-/// The facts of a board.
+/// The contents of `board.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Facts {
-    /// Name: that of the folder.
+    /// Name: the name of the folder.
     #[serde(skip)]
     pub name: String,
     /// Name for people.
     pub title: String,
-    /// Rust's name for the target.
+    /// Target triple.
     pub target: String,
     /// The flash that holds program and model.
     pub flash: Region,
-    /// The RAM that holds stack and variables.
+    /// The RAM that holds stack, variables and workspace.
     pub ram: Region,
     /// probe-rs's name for the chip. Emulated boards have none.
     pub chip: Option<String>,
-    /// The display: a panel of `firmware/app/src/panel.rs` or `ssd0323`. Headless boards have none.
+    /// The display: the name of a panel in `firmware/app/src/panel.rs`, or `ssd0323`. Headless boards have none.
     pub display: Option<String>,
-    /// Displays that can be chosen instead; each is a feature of the board's package.
+    /// Displays that can be used instead; each is a feature of the board's package.
     #[serde(default)]
     pub other_displays: Vec<String>,
-    /// The only version of probe-rs that flashes the chip, if newer ones do not.
+    /// The version of probe-rs to install, if newer ones do not flash the chip.
     pub probe_rs: Option<String>,
-    /// A short name for `cargo flash NAME` in `.cargo/config.toml`.
+    /// The short command for `cargo flash NAME`, an alias in `.cargo/config.toml`.
     pub alias: Option<String>,
     /// Whether the processor has MVE (Cortex-M55).
     #[serde(default)]
     pub has_mve: bool,
 }
 
-/// A range of addresses.
+/// A range of addresses in a chip's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Region {
@@ -57,10 +57,10 @@ impl Region {
 }
 
 impl Facts {
-    /// Reads `board.toml` in a board's folder. The folder's name is the board's.
+    /// Reads `board.toml` in a board's folder. The name of the folder is the name of the board.
     ///
     /// # Errors
-    /// If the file cannot be read, lacks a fact or has one that nobody knows: names file and reason.
+    /// If the file cannot be read, a key is missing or a key is unknown. The message names file and reason.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
@@ -70,10 +70,10 @@ impl Facts {
     }
 }
 
-/// Folders of hardware boards and of emulated boards, as seen from the repository's root.
+/// The folders of the hardware boards and of the emulated boards, relative to the root of the repository.
 pub const FOLDERS: [&str; 2] = ["firmware/boards", "firmware/emulated/boards"];
 
-/// The repository that this crate is a part of.
+/// The root of the repository that contains this crate.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

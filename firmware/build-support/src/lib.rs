@@ -1,6 +1,7 @@
-//! For build scripts of boards: checks the model, sizes the buffers for it, and links for the chip.
+//! Library for the build scripts of boards: checks the model, sizes the buffers for it, and passes the memory map to the
+//! linker.
 //!
-//! The build script of a board is one call of [`board`]. The program then includes what it has written:
+//! The build script of a board is one call of [`board`]. The program includes the constants that it writes:
 //!
 //! ```ignore
 //! /// The model, and the sizes that follow from it.
@@ -12,9 +13,9 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`facts`] | `board.toml`, and the lists of boards |
-//! | [`model`] | the choice of the model, and its constants for the program |
-//! | `memory_map` | `memory.x` |
+//! | [`facts`] | `board.toml` of a board, and the lists of boards |
+//! | [`model`] | which model is embedded, and its constants for the program |
+//! | `memory_map` | the check of `memory.x` |
 
 pub mod facts;
 mod memory_map;
@@ -26,12 +27,15 @@ use std::{env, fs};
 use facts::Facts;
 use gen_core::{Model, plan};
 
-/// Bytes of flash that are kept for the program itself: code, fonts, tables.
+/// Bytes of flash reserved for the program without the model: code, fonts, tables.
 pub const ROOM_FOR_CODE: usize = 120 * 1024;
-/// Bytes of RAM that are kept for the program itself: frame buffer, run time.
+/// Bytes of RAM reserved for the program without the workspace: frame buffer, run time.
 const ROOM_FOR_DATA: usize = 8 * 1024;
 
-/// The build script of a package for one board: `board.toml` and `memory.x` lie beside its `Cargo.toml`.
+/// The build script of a package for one board, with `board.toml` and `memory.x` beside its `Cargo.toml`.
+///
+/// Writes `model.rs` and `memory.x` to `OUT_DIR`, and the linker arguments. Errors are reported to cargo, which stops the
+/// build: a missing or invalid file, the wrong target, or a model that does not fit. Does nothing on the host.
 pub fn board() {
     report(|| {
         let Some(package) = chip_package()? else { return Ok(()) };
@@ -40,7 +44,8 @@ pub fn board() {
     });
 }
 
-/// The build script of a package with a feature for each board, which lie in its folder `boards`.
+/// The build script of a package with one feature for each board in its folder `boards`. Otherwise like [`board`]; it is
+/// also an error if the features choose no board or several.
 pub fn one_of_boards() {
     report(|| {
         let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
@@ -49,23 +54,23 @@ pub fn one_of_boards() {
     });
 }
 
-/// Ends the build with an error in words.
+/// Runs a build script and reports its error to cargo, which ends the build with the message.
 fn report(run: impl FnOnce() -> Result<(), String>) {
     if let Err(message) = run() {
-        // A line for each: cargo takes no more.
+        // One call for each line: cargo accepts no more.
         for line in message.lines() {
             println!("cargo::error={line}");
         }
     }
 }
 
-/// The package's folder; `None` on the host, where such a package is empty.
+/// The package's folder; `None` on the host, where the package of a board is empty.
 fn chip_package() -> Result<Option<PathBuf>, String> {
     let is_chip = variable("CARGO_CFG_TARGET_OS")? == "none";
     Ok(is_chip.then_some(PathBuf::from(variable("CARGO_MANIFEST_DIR")?)))
 }
 
-/// The board that the features choose; `None` on the host without a feature.
+/// The board that the features choose; `None` on the host without such a feature.
 fn chosen_board(package: &Path) -> Result<Option<Facts>, String> {
     let folder = package.join("boards");
     let entries = fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
@@ -88,12 +93,12 @@ fn chosen_board(package: &Path) -> Result<Option<Facts>, String> {
     }
 }
 
-/// Whether a feature of the package is on.
+/// Whether a feature of the package is enabled.
 fn feature(name: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some()
 }
 
-/// Checks the choices for a board, and writes what compiler and linker need.
+/// Checks target and features for a board, and writes the files for compiler and linker.
 fn build(board: &Facts, package: &Path, folder: &Path) -> Result<(), String> {
     if variable("TARGET")? != board.target {
         return Err(format!("the board {} needs --target {}", board.name, board.target));
@@ -116,14 +121,14 @@ fn build(board: &Facts, package: &Path, folder: &Path) -> Result<(), String> {
     })
 }
 
-/// Bytes of workspace that the model needs on the target. This program runs on another machine than the kernels,
-/// and knows the features of one package only: the constant in `model.rs` is the one that counts.
+/// Bytes of workspace that the model needs on the target: an estimate for the check, because a build script sees only the
+/// features of its own package. The program uses the constant in `model.rs`.
 fn workspace_len(model: &Model<'_>) -> Result<usize, String> {
     let tiling = plan::for_target(&variable("TARGET")?, feature);
     Ok(model.workspace_plan(&tiling).bytes())
 }
 
-/// Checks that the model fits the board, and hands the memory map to the linker.
+/// Checks that the model fits the board, and passes the memory map to the linker.
 fn link(board: &Facts, model: &Model<'_>, folder: &Path, out: &Path) -> Result<(), String> {
     let map = folder.join("memory.x");
     let script = fs::read_to_string(&map).map_err(|e| format!("cannot read {}: {e}", map.display()))?;

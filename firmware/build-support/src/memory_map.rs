@@ -1,8 +1,8 @@
-//! `memory.x`: what the linker is told about a chip's memory.
+//! Checks `memory.x`, the memory map for the linker.
 
 use crate::facts::Facts;
 
-/// A region of a linker script: first address and bytes.
+/// A region of a linker script: first address and length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Region {
     pub(crate) origin: u64,
@@ -15,7 +15,7 @@ impl Region {
     }
 }
 
-/// The region with this name, from a line such as `FLASH : ORIGIN = 0x10000000, LENGTH = 256K`.
+/// Finds the region called `name` in a line such as `FLASH : ORIGIN = 0x10000000, LENGTH = 256K`.
 pub(crate) fn region(script: &str, name: &str) -> Option<Region> {
     let line = script.lines().find(|line| line.split(':').next().is_some_and(|first| first.trim() == name))?;
     let value = |key: &str| {
@@ -25,7 +25,7 @@ pub(crate) fn region(script: &str, name: &str) -> Option<Region> {
     Some(Region { origin: value("ORIGIN")?, len: value("LENGTH")? })
 }
 
-/// A number as linker scripts have it: hexadecimal with `0x`, or decimal with K or M.
+/// Parses a number of a linker script: hexadecimal with `0x`, or decimal, optionally with the suffix K or M.
 fn number(text: &str) -> Option<u64> {
     if let Some(digits) = text.strip_prefix("0x") {
         return u64::from_str_radix(digits, 16).ok();
@@ -38,11 +38,11 @@ fn number(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Checks that `memory.x` and `board.toml` agree: FLASH is the board's flash, STACK lies at the bottom of its RAM,
-/// and RAM ends where the board's RAM does.
+/// Checks that `memory.x` and `board.toml` agree: FLASH is the board's flash, STACK begins at the bottom of its RAM, RAM
+/// follows STACK and ends at the end of the board's RAM.
 ///
 /// # Errors
-/// If they do not, or a region is missing: says which and both numbers.
+/// If they do not agree or a region is missing. The message names the region and both addresses.
 pub(crate) fn check(script: &str, board: &Facts) -> Result<(), String> {
     let find = |name| region(script, name).ok_or_else(|| format!("memory.x of {} has no line {name}", board.name));
     let (flash, stack, ram) = (find("FLASH")?, find("STACK")?, find("RAM")?);

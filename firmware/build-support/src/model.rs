@@ -1,4 +1,4 @@
-//! The model that becomes part of a program.
+//! The model that a program embeds.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -8,13 +8,13 @@ use gen_core::aligned;
 
 use crate::facts::repository;
 
-/// The model that programs draw with if nobody chooses another, as seen from the repository's root.
+/// The default model, relative to the root of the repository.
 pub const DEFAULT_MODEL: &str = "models/pocket-drawn/model.gen";
-/// The environment variable that chooses another. A relative path counts from the repository's root, in a package
-/// outside of the repository from the package's folder.
+/// The environment variable that names another model. A relative path starts at the root of the repository or, for a
+/// package outside of the repository, at the package's folder.
 pub const VARIABLE: &str = "FROG_MODEL";
 
-/// The path of the chosen model, for a package in this folder.
+/// The path of the model to embed, for the package in the folder `package`.
 pub(crate) fn chosen(package: &Path) -> Result<PathBuf, String> {
     println!("cargo::rerun-if-env-changed={VARIABLE}");
     let repository = repository();
@@ -27,7 +27,7 @@ pub(crate) fn chosen(package: &Path) -> Result<PathBuf, String> {
     path.canonicalize().map_err(|e| format!("cannot find the model {}: {e}", path.display()))
 }
 
-/// Reads a model file and hands it to `with`.
+/// Reads and checks a model file, and passes the model to `with`.
 pub(crate) fn parsed<T>(path: &Path, with: impl FnOnce(&Model<'_>) -> Result<T, String>) -> Result<T, String> {
     println!("cargo::rerun-if-changed={}", path.display());
     let blob = aligned(fs::read(path).map_err(|e| format!("cannot read the model {}: {e}", path.display()))?);
@@ -35,13 +35,13 @@ pub(crate) fn parsed<T>(path: &Path, with: impl FnOnce(&Model<'_>) -> Result<T, 
     with(&model)
 }
 
-/// Source of the constants that a program includes. The length of the workspace is left to the compiler of the
-/// program, which knows the kernels.
+/// The source of `model.rs`, the constants that a program includes. The length of the workspace is an expression that the
+/// compiler evaluates, because it depends on the kernels of the target.
 pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> String {
     let (picture, size, layers) = (model.output_shape(), model.size(), model.layers());
     let specs: Vec<_> = layers.iter().map(|layer| layer.spec).collect();
     let forms: Vec<_> = layers.iter().map(|layer| layer.transform).collect();
-    // `Debug` writes a layer as Rust source.
+    // The `Debug` output of a layer is Rust source.
     let mut source = format!(
         "/// Bytes of the model.\n\
          pub const MODEL_LEN: usize = {size};\n\

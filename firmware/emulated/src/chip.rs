@@ -1,4 +1,4 @@
-//! Everything that only exists on a chip. The build script has checked that the features choose one board.
+//! Everything that exists only on the emulated chips. The build script has checked that the features choose one board.
 #![allow(unsafe_code)] // registers, external memory, the counted loop
 
 #[cfg(feature = "mps")]
@@ -28,12 +28,12 @@ pub fn exit() -> ! {
     semihosting::process::exit(0)
 }
 
-/// The settings on the semihosting command line. The log names words that are no settings.
+/// Reads the settings from the semihosting command line. Words that are not settings are logged and ignored.
 pub fn settings() -> Settings {
     settings_and(|_| false)
 }
 
-/// As [`settings`], for a program with more words: `more` takes a word and returns whether it is one of them.
+/// Like [`settings`], for a program with settings of its own: `more` takes a word and returns whether it was one of them.
 pub fn settings_and(mut more: impl FnMut(&str) -> bool) -> Settings {
     let mut settings = Settings::default();
     let Ok(words) = semihosting::experimental::env::args::<256>() else { return settings };
@@ -49,7 +49,7 @@ pub fn settings_and(mut more: impl FnMut(&str) -> bool) -> Settings {
     settings
 }
 
-/// Memory for the check of the kernels; a second call gets nothing.
+/// The memory for the conformance tests. Only the first call gets it.
 #[cfg(feature = "conformance")]
 pub fn buffers() -> Option<&'static mut gen_core::conformance::Buffers> {
     use gen_core::conformance::Buffers;

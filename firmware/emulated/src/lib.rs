@@ -1,15 +1,15 @@
-//! What programs on an emulated board need: the `Board` that the features choose, with `take()` and a `uart`,
-//! the model, and settings and exit through semihosting.
+//! Library for programs on an emulated board: the `Board` that the features choose, with `take()` and a `uart`; the model;
+//! settings and exit code over semihosting.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `lm3s6965evb`, `mps` | the boards: registers and devices |
-//! | `register`, `uart`, `mpu` | what these share |
-//! | `instructions` | SysTick as a counter of instructions |
-//! | `spi_recorder` | the SPI bus of a display, recorded over a serial port |
-//! | [`ssd0323`] | driver of the grey OLED, also for the host |
+//! | `register`, `uart`, `mpu` | code that the boards share |
+//! | `instructions` | counts instructions with SysTick |
+//! | `spi_recorder` | records the SPI bus of a display and sends the record over a UART |
+//! | [`ssd0323`] | driver of the grey OLED; also compiled for the host |
 #![no_std]
-#![deny(unsafe_code)] // `chip` alone touches registers
+#![deny(unsafe_code)] // only `chip` accesses registers
 #![warn(missing_docs)]
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Solomon SSD0323: a controller for OLEDs of up to 128 x 80 pixels in 16 greys.
 //!
-//! The controller cannot be read over SPI and packs two pixels in a byte, so the
-//! driver keeps a copy of its memory. Every drawing call sends at once what it
-//! changed: a rectangle as one window, a lone pixel as the byte that holds it.
+//! The controller cannot be read over SPI, and packs two pixels in a byte, so the driver keeps a copy of the controller's
+//! memory. Every drawing call sends its changes at once: a rectangle as one window, a single pixel as one byte.
 //!
-//! The first of them switches the display on. So does the first after an error, whatever has
-//! become of the display since: it may have been without supply.
+//! The first drawing call initialises the display. So does the first call after an error, because the display may have
+//! been without power since.
 
 #![forbid(unsafe_code)]
 
@@ -22,21 +21,21 @@ pub const HEIGHT: usize = 64;
 /// Bytes in a row; the left pixel is the high nibble.
 const ROW: usize = WIDTH / 2;
 
-/// The way to the controller: SPI, and a line that tells commands from data.
+/// The interface to the controller: SPI, and a D/C line that distinguishes commands from data.
 pub trait Interface {
-    /// What can go wrong.
+    /// The error type.
     type Error;
 
-    /// Sends bytes with the line low.
+    /// Sends the bytes of a command (D/C low).
     ///
     /// # Errors
-    /// When the bytes cannot be sent.
+    /// If the bytes cannot be sent.
     fn command(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 
-    /// Sends bytes with the line high.
+    /// Sends data bytes (D/C high).
     ///
     /// # Errors
-    /// When the bytes cannot be sent.
+    /// If the bytes cannot be sent.
     fn data(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 
@@ -50,22 +49,22 @@ const REMAP_ROWS: u8 = 0x52;
 const COLUMNS: u8 = 0x15;
 const ROWS: u8 = 0x75;
 
-/// A copy of the controller's memory: 4 KiB, which a small stack has no room for.
+/// A copy of the controller's memory, 4 KiB. Keep it in a static, because a small stack has no room for it.
 pub type FrameBuffer = [[u8; ROW]; HEIGHT];
 /// A black [`FrameBuffer`].
 pub const BLACK: FrameBuffer = [[0; ROW]; HEIGHT];
 
-/// The display.
+/// The driver of the display.
 #[derive(Debug)]
 pub struct Ssd0323<'m, I> {
     interface: I,
     memory: &'m mut FrameBuffer,
-    /// Whether the controller holds what `memory` does, and shows it.
+    /// Whether the display is initialised and its memory equals `memory`.
     is_on: bool,
 }
 
 impl<'m, I: Interface> Ssd0323<'m, I> {
-    /// A display that will show what `memory` holds, and what is drawn over it.
+    /// A driver that first shows the contents of `memory`, and then what is drawn over them.
     pub fn new(interface: I, memory: &'m mut FrameBuffer) -> Self {
         Self { interface, memory, is_on: false }
     }
@@ -81,7 +80,8 @@ impl<'m, I: Interface> Ssd0323<'m, I> {
         *byte = *byte & !(0xF << shift(x)) | colour.luma() << shift(x);
     }
 
-    /// Shows the bytes `left ..= right` of the rows `top ..= bottom`; everything, if the display is not on.
+    /// Sends the bytes `left ..= right` of the rows `top ..= bottom`; if the display is not initialised, initialises it
+    /// and sends everything.
     fn show(&mut self, left: usize, right: usize, top: usize, bottom: usize) -> Result<(), I::Error> {
         if mem::replace(&mut self.is_on, false) {
             self.send(left, right, top, bottom)?;
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// What the controller does with the bytes, as far as the driver relies on it.
+    /// A model of the controller, as far as the driver relies on it.
     #[derive(Debug, Default)]
     struct Controller {
         memory: Vec<Vec<u8>>,
@@ -160,7 +160,7 @@ mod tests {
         unplugged: bool,
     }
 
-    /// Nothing arrives.
+    /// An interface that loses all bytes.
     #[derive(Debug, PartialEq, Eq)]
     struct Unplugged;
 

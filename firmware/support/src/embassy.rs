@@ -1,4 +1,4 @@
-//! A platform for chips with a HAL from embassy.
+//! The [`Platform`] of chips with a HAL from embassy.
 
 use core::fmt;
 
@@ -7,13 +7,13 @@ use firmware_app::platform::{Command, Platform};
 
 use crate::rtt::Commands;
 
-/// A platform with embassy's clock and commands typed over RTT. Button and entropy differ from chip to chip.
+/// A [`Platform`] with embassy's clock, and commands typed over RTT. The board provides button and entropy.
 pub struct EmbassyPlatform<B, N> {
-    /// Whether the button is held down at this moment.
+    /// Returns whether the button is down at this moment.
     pub is_down: B,
-    /// Random numbers from the chip's entropy source.
+    /// Returns a random number from the chip's entropy source.
     pub entropy: N,
-    /// From [`rtt::start`](crate::rtt::start).
+    /// The typed commands, returned by [`rtt::start`](crate::rtt::start).
     pub commands: Commands,
 }
 
@@ -35,7 +35,7 @@ impl<B: FnMut() -> bool, N: FnMut() -> u32> Platform for EmbassyPlatform<B, N> {
     }
 
     fn wait(&mut self) {
-        // Awake, and not for an interrupt: none may come by itself, and a debugger that writes a word raises none.
+        // Does not sleep until an interrupt: there may be none, and a debugger that writes a command raises none.
         block_for(Duration::from_millis(5));
     }
 }

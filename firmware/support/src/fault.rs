@@ -1,7 +1,7 @@
-//! Handlers of panics, faults, and exceptions that nothing else handles.
+//! Handlers for panics, faults, and exceptions without a handler of their own.
 //!
-//! The reason is written to the log, and the program ends: under QEMU with exit code 1, on a chip by stopping,
-//! which a debugger notices. No failure is silent, leaves QEMU running, or restarts a board.
+//! Each writes the reason to the log and ends the program: under QEMU with exit code 1, on a chip by stopping at a
+//! breakpoint. No failure is silent, leaves QEMU running, or restarts a board.
 #![allow(unsafe_code)] // the entry of the fault handler, and the fault status register
 
 use core::fmt::{self, Display};
@@ -22,11 +22,11 @@ use defmt_semihosting as _; // the log
 use crate::rtt;
 use crate::stack;
 
-/// Says in the log why the program ends, even if it was about to write a line there.
+/// Writes the reason for the end of the program to the log, even if a line of the log was interrupted.
 #[cfg(feature = "semihosting")]
 fn say(why: impl Display) {
-    // While interrupts are off a line may be half written, and its writer refuses another. QEMU's standard error
-    // takes text as it is.
+    // While interrupts are off, a line may be half written, and its writer rejects another one. Then the reason goes
+    // to QEMU's standard error as plain text.
     if primask::read().is_inactive() {
         semihosting::eprintln!("ERROR {why}");
     } else {
@@ -34,27 +34,27 @@ fn say(why: impl Display) {
     }
 }
 
-/// Says in the log why the program ends, even if it was about to write a line there.
+/// Writes the reason for the end of the program to the log, even if a line of the log was interrupted.
 #[cfg(feature = "rtt")]
 fn say(why: impl Display) {
     rtt::take_over();
     defmt::error!("{}", Display2Format(&why));
 }
 
-/// Ends the program, and QEMU with it: failure.
+/// Ends the program and QEMU with exit code 1.
 #[cfg(feature = "semihosting")]
 fn fail() -> ! {
     semihosting::process::exit(1)
 }
 
-/// Stops for good: what is on the display stays there.
+/// Stops the program for ever; the display keeps its contents.
 #[cfg(feature = "rtt")]
 fn fail() -> ! {
-    // With no debugger to stop for, a breakpoint would be one more fault.
+    // Without a debugger, a breakpoint would be another fault.
     if DCB::is_debugger_attached() {
         cortex_m::asm::bkpt();
     }
-    // A log that nobody has read so far is full: whoever reads it in the end learns the reason too.
+    // If the log is full, waits until a debugger reads it, so that the reason is not lost.
     while !rtt::is_out() {}
     loop {
         cortex_m::asm::wfe();
@@ -66,7 +66,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     static PANICS: AtomicU8 = AtomicU8::new(0);
     let before = PANICS.load(Ordering::Relaxed);
     PANICS.store(before.saturating_add(1), Ordering::Relaxed);
-    // The report itself may be what panics: then without what it was to tell.
+    // The report may panic itself: then only that is reported.
     match before {
         0 => say(info),
         1 => say("a panic while another was reported"),
@@ -75,7 +75,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     fail()
 }
 
-/// What an exception is that nothing else handles: interrupts that nobody asked for, and the processor's own.
+/// The number of an exception or interrupt without a handler; displays as a message.
 struct Unhandled(i16);
 
 impl Display for Unhandled {
@@ -96,7 +96,7 @@ impl Display for Unhandled {
     }
 }
 
-// SAFETY: it touches nothing that what it has interrupted could miss, as that does not go on.
+// SAFETY: the interrupted code never resumes, so no state of it has to be preserved.
 #[exception]
 unsafe fn DefaultHandler(number: i16) -> ! {
     say(Unhandled(number));
@@ -105,9 +105,9 @@ unsafe fn DefaultHandler(number: i16) -> ! {
 
 /// Entry of the fault handler.
 ///
-/// Running out of stack is a fault too, so the handler must not use the stack that
-/// it finds: it begins a new one, and looks at the old one for the place of the fault.
-// SAFETY: the name is the one that the vector table expects; nothing else bears it.
+/// A stack overflow is a fault too, so the handler must not use the current stack. It starts again at the top of the
+/// stack and passes the old stack pointer to [`report`], which finds the address of the fault there.
+// SAFETY: the vector table expects this name, and no other symbol has it.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 extern "C" fn HardFault() {
@@ -120,18 +120,18 @@ extern "C" fn HardFault() {
     )
 }
 
-/// In the fault status: the stack pointer would have passed its limit (Cortex-M33 and M55).
+/// Bit STKOF of CFSR: the stack pointer would have passed its limit (Cortex-M33 and M55).
 const STACK_LIMIT: u32 = 1 << 20;
 
-/// Reports a fault. `frame` is where the stack ended: the registers pushed by the
-/// processor, unless there was no stack left to push them on.
+/// Reports a fault. `frame` is the stack pointer at the fault. It points to the registers that the processor has pushed,
+/// unless there was no stack left for them.
 extern "C" fn report(frame: *const ExceptionFrame) -> ! {
     // SAFETY: reading the fault status has no side effect.
     let status = unsafe { (*SCB::PTR).cfsr.read() };
     if frame.addr() < stack::bottom() || status & STACK_LIMIT != 0 {
         say(format_args!("stack overflow: more than the {} bytes of memory.x were needed", stack::size()));
     } else {
-        // SAFETY: the processor has just pushed it, within the stack.
+        // SAFETY: the processor has just pushed these registers, and they are within the stack.
         let pc = unsafe { (*frame).pc() };
         say(format_args!("hard fault at address {pc:#010x}, status (CFSR) {status:#010x}"));
     }

@@ -1,18 +1,18 @@
-//! What programs on a chip share, whatever the board.
+//! Code that the programs of all boards share.
 //!
 //! | module | contents |
 //! |---|---|
-//! | `product` | the product's main loop |
-//! | `stack` | the stack as `memory.x` lays it out, and how much of it was used |
-//! | `fault` | panics, faults and exceptions that nothing handles, with the feature `rtt` or `semihosting` |
-//! | `rtt` | log and typed commands through RTT, with the feature of this name |
-//! | `embassy` | a platform for chips with a HAL from embassy, with the feature of this name |
-//! | [`lines`] | lines of a log that go out as a whole or not at all |
+//! | `product` | main loop of the product |
+//! | `stack` | position, size and use of the stack |
+//! | `fault` | handlers for panics, faults and unhandled exceptions, with the feature `rtt` or `semihosting` |
+//! | `rtt` | log and typed commands over RTT, with the feature `rtt` |
+//! | `embassy` | the `Platform` of chips with a HAL from embassy, with the feature `embassy` |
+//! | [`lines`] | log lines that are sent whole or not at all |
 //!
-//! A program under QEMU uses `semihosting` for log, settings and exit code; on a chip without a debugger,
-//! semihosting is a fault, so hardware boards use `rtt`. On the host this crate has nothing but [`lines`].
+//! Under QEMU a program uses `semihosting` for log, settings and exit code. On a chip without a debugger, semihosting
+//! causes a fault, so hardware boards use `rtt`. On the host this crate contains only [`lines`].
 #![no_std]
-#![deny(unsafe_code)] // but for memory that the linker lays out, and the entry of the fault handler
+#![deny(unsafe_code)] // allowed in fault, rtt and stack: linker symbols, the shared log, the fault handler's entry
 #![warn(missing_docs)]
 
 #[cfg(test)]

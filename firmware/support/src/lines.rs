@@ -1,44 +1,43 @@
-//! Lines of a log for somebody who may not listen: each goes out whole or not at all, and those that did not
-//! are counted.
+//! Log lines that are sent whole or not at all, for a log that may have no reader. Lines that are lost are counted.
 //!
-//! A logger hands out its lines in pieces of a few bytes. Put one by one into a buffer that nobody empties, they
-//! would leave half a line at its end, and pieces of later lines behind that.
+//! A defmt logger receives a line in pieces of a few bytes. If the pieces went directly into a buffer that nobody
+//! empties, half a line and pieces of later lines would be at its end.
 
 use heapless::Vec;
 
-/// Collects the pieces of a line of at most `N` bytes.
+/// Collects the pieces of one line of at most `N` bytes, and counts lost lines.
 #[derive(Debug)]
 pub struct Lines<const N: usize> {
     line: Vec<u8, N>,
     is_too_long: bool,
-    /// Lines lost since the last that went out.
+    /// Lines lost since the last line that was sent.
     lost: u32,
-    /// Whether `line` is to be tried again.
+    /// Whether `line` was not sent for lack of room, and can be sent again.
     is_waiting: bool,
 }
 
 impl<const N: usize> Lines<N> {
-    /// Without a line.
+    /// An empty collector.
     #[allow(clippy::new_without_default, reason = "a static needs a const")]
     pub const fn new() -> Self {
         Self { line: Vec::new(), is_too_long: false, lost: 0, is_waiting: false }
     }
 
-    /// Begins a line; one that was begun before, or that waits, is forgotten. Returns how many were lost since the
-    /// last that went out: this one can say so.
+    /// Begins a line. Discards an unfinished line, and a line that waits to be sent again. Returns how many lines were
+    /// lost since the last line that was sent, so that the new line can report it.
     pub fn begin(&mut self) -> u32 {
         self.line.clear();
         (self.is_too_long, self.is_waiting) = (false, false);
         self.lost
     }
 
-    /// Adds a piece.
+    /// Adds a piece to the line.
     pub fn push(&mut self, piece: &[u8]) {
         self.is_too_long |= self.line.extend_from_slice(piece).is_err();
     }
 
-    /// Ends the line. `send` is given all of it and says whether it has taken it; if not, or if the line is longer
-    /// than `N` bytes, it is lost.
+    /// Ends the line and passes all of it to `send`, which returns whether it has accepted the line. The line is lost if
+    /// not, or if it is longer than `N` bytes.
     pub fn end(&mut self, send: impl FnOnce(&[u8]) -> bool) {
         if self.is_too_long || !send(&self.line) {
             self.is_waiting = !self.is_too_long;
@@ -48,7 +47,7 @@ impl<const N: usize> Lines<N> {
         }
     }
 
-    /// Tries once more to send the last line, if it was lost for want of room: whether none waits any longer.
+    /// Tries again to send the last line if there was no room for it. Returns whether no line waits any longer.
     pub fn again(&mut self, send: impl FnOnce(&[u8]) -> bool) -> bool {
         if self.is_waiting && send(&self.line) {
             (self.is_waiting, self.lost) = (false, 0);
@@ -64,7 +63,7 @@ mod tests {
 
     use super::*;
 
-    /// A buffer that nobody empties by itself.
+    /// A buffer that is not emptied.
     #[derive(Default)]
     struct Buffer {
         bytes: std::vec::Vec<u8>,
@@ -81,7 +80,7 @@ mod tests {
         }
     }
 
-    /// Writes a line in pieces; returns how many were lost before.
+    /// Writes a line in pieces; returns how many lines were lost before it.
     fn write<const N: usize>(lines: &mut Lines<N>, buffer: &mut Buffer, text: &str) -> u32 {
         let lost = lines.begin();
         text.as_bytes().chunks(2).for_each(|piece| lines.push(piece));
@@ -99,7 +98,7 @@ mod tests {
         let expected: String = (0..13).map(|i| format!("line {i};")).collect(); // 10 times 7 bytes, 3 times 8
         assert_eq!(text, expected);
 
-        buffer.bytes.clear(); // somebody listens now
+        buffer.bytes.clear(); // a reader empties the buffer
         assert_eq!(write(&mut lines, &mut buffer, "here;"), 37);
         assert_eq!(write(&mut lines, &mut buffer, "there;"), 0);
         assert_eq!(&*buffer.bytes, b"here;there;");

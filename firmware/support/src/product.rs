@@ -1,4 +1,4 @@
-//! The product's main loop on a chip: test card, model, app, and messages when something is wrong.
+//! The main loop of the product: shows the test card, checks the model, runs the app, and reports errors.
 
 use core::fmt::Debug;
 use core::hint::black_box;
@@ -14,10 +14,14 @@ use gen_core::Model;
 
 use crate::stack;
 
-/// Runs the app for ever: draws pictures of `model` in `workspace`, which is as long as the model needs.
+/// Runs the app for ever.
 ///
-/// Errors are written to the log, and to the display if there is one. A display that reports errors does not
-/// stop the app, because it may be plugged in again.
+/// `model` is the model file, and `workspace` has as many bytes as the model needs: `model::BLOB` and
+/// `model::WORKSPACE_LEN` of the generated file. If the button is down at the start, the test card is shown until it is
+/// released.
+///
+/// An invalid model, or a workspace or display that is too small, is reported in the log and on the display; no pictures
+/// are drawn then. Display errors do not stop the app, because the display may be plugged in again.
 pub fn run<D, P>(
     model: &'static [u8],
     workspace: &'static mut [i8],
@@ -29,8 +33,8 @@ where
     D: DrawTarget<Color: FromRgb, Error: Debug>,
     P: Platform,
 {
-    // The compiler knows the model, and would otherwise answer some of the parser's questions in advance: it is
-    // read as it lies in flash now.
+    // The compiler knows the embedded model and would evaluate some checks of the parser at compile time.
+    // `black_box` makes the program check the bytes that are in flash now.
     let model = black_box(model);
     info!("model {=usize} bytes, workspace {=usize} bytes", model.len(), workspace.len());
     let mut log = Log::default();
@@ -53,7 +57,7 @@ where
     };
     loop {
         let step = app.step();
-        // A display that fails is not tried again at once.
+        // Waits before a display that has failed is tried again.
         let is_idle = step.is_err();
         if !log.step(step) || is_idle {
             app.platform().wait();
@@ -61,15 +65,15 @@ where
     }
 }
 
-/// Writes to the log what the steps of the app have done.
+/// Logs the events of the app, and when the display fails or works again.
 #[derive(Debug, Default)]
 pub struct Log {
-    /// The display fails, and that was said.
+    /// Whether the display fails at present; that was logged once.
     fails: bool,
 }
 
 impl Log {
-    /// Writes a line for an event, and one for a display that fails or works again; whether there was an event.
+    /// Logs the result of one step of the app. Returns whether it contains an event.
     pub fn step<E: Debug>(&mut self, step: Result<Option<Event>, Failed<E>>) -> bool {
         let event = match step {
             Ok(event) => {
@@ -87,7 +91,7 @@ impl Log {
         event.as_ref().inspect(|event| write(event)).is_some()
     }
 
-    /// Writes a line for a display that fails, once.
+    /// Logs a display error, unless the previous step has failed too.
     fn failed(&mut self, error: &impl Debug) {
         if !self.fails {
             error!("the display fails, check its wires: {}", Debug2Format(error));
@@ -112,7 +116,7 @@ fn write(event: &Event) {
     }
 }
 
-/// Says what is wrong in the log, and on the display as soon as it works, and stays there.
+/// Logs the problem, shows it on the display as soon as that works, and never returns.
 fn stop<D: DrawTarget<Color: FromRgb>>(display: &mut D, mut platform: impl Platform, problem: StartError) -> ! {
     let mut is_shown = view::message(display, problem).is_ok();
     error!("{}", Display2Format(&problem));

@@ -1,11 +1,10 @@
-//! Log and commands through RTT: buffers in RAM that a debugger reads and writes while the
-//! program runs.
+//! Log and typed commands over RTT: buffers in RAM that a debugger reads and writes while the program runs.
 //!
-//! The program never waits for a debugger. Without one, the log fills its buffer, and lines that do not fit are
-//! dropped as a whole. The next line that fits is preceded by one that says how many are missing. A debugger sets
-//! a flag that asks the log to wait, and may be unplugged without clearing it, so the logger here clears the flag
-//! before every line. No published logger does this.
-#![allow(unsafe_code)] // shares the log between threads by critical sections
+//! The program never waits for a debugger. Without one, the log fills its buffer, and lines that do not fit are dropped
+//! whole. Before the next line that fits, the log says how many lines are missing. A debugger may set a flag that asks
+//! the log to wait for it, and be unplugged without clearing the flag. This logger therefore clears the flag before every
+//! line. No published logger does this.
+#![allow(unsafe_code)] // critical sections protect the shared log
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -17,37 +16,37 @@ use rtt_target::{ChannelMode, DownChannel, UpChannel, rtt_init};
 
 use crate::lines::Lines;
 
-/// Bytes of the buffer that the debugger empties.
+/// Size in bytes of the buffer that the debugger empties.
 const BUFFER: usize = 1024;
-/// Bytes of the longest line.
+/// Length in bytes of the longest line.
 const LONGEST: usize = BUFFER / 2;
 
-/// Sets up the log, which drops what is logged before, and the commands. Once, at the start.
+/// Sets up the log and the channel for typed commands. Call it once, at the start: lines logged before it are lost.
 ///
 /// # Panics
-/// The second time.
+/// If it is called a second time.
 pub fn start() -> Commands {
     let channels = rtt_init! {
         up: { 0: { size: BUFFER, mode: ChannelMode::NoBlockSkip, name: "defmt" } }
         down: { 0: { size: 64, name: "commands" } }
     };
-    // SAFETY: as a line, it is alone in its critical section.
+    // SAFETY: within a critical section nobody else accesses the log.
     critical_section::with(|_| unsafe { (*LOG.0.get()).channel = Some(channels.up.0) });
     Commands { channel: channels.down.0, tokenizer: Tokenizer::default() }
 }
 
-/// Where the log goes, and the line that is being written.
+/// The channel of the log, and the line that is being written.
 struct Log {
     channel: Option<UpChannel>,
     encoder: defmt::Encoder,
     lines: Lines<LONGEST>,
-    /// What the critical section that a line is written in goes back to.
+    /// The state to restore at the end of the critical section in which a line is written.
     restore: RestoreState,
 }
 
 struct Shared(UnsafeCell<Log>);
 
-// SAFETY: only who is in the critical section of a line uses it, or who has stopped the program for good.
+// SAFETY: the log is accessed only within a critical section, or after `take_over`, which never ends its own.
 unsafe impl Sync for Shared {}
 
 static LOG: Shared = Shared(UnsafeCell::new(Log {
@@ -58,11 +57,12 @@ static LOG: Shared = Shared(UnsafeCell::new(Log {
 }));
 /// Whether a line is being written.
 static WRITING: AtomicBool = AtomicBool::new(false);
-/// Whether that line says how many are missing before the one to come. Both go out together or not at all.
+/// Whether the current line is the one that says how many lines are missing. That line and the next are sent together
+/// or not at all.
 static COUNTING: AtomicBool = AtomicBool::new(false);
 
 impl Log {
-    /// Hands all of a line to the channel: whether it had room.
+    /// Writes a whole line to the channel. Returns whether there was room for it.
     fn send(channel: &mut Option<UpChannel>, line: &[u8]) -> bool {
         channel.as_mut().is_some_and(|channel| {
             channel.set_mode(ChannelMode::NoBlockSkip);
@@ -71,9 +71,9 @@ impl Log {
     }
 }
 
-/// Gives the log to whoever reports a failure, even amidst a line: that one is forgotten. Interrupts stay off.
+/// Prepares the log for the report of a failure: discards an unfinished line and turns interrupts off for good.
 pub(super) fn take_over() {
-    // SAFETY: never released, as the program does not go on; so nobody else uses the log either.
+    // SAFETY: the critical section is never released, because the program ends; so nobody else uses the log.
     unsafe {
         critical_section::acquire();
         (*LOG.0.get()).encoder = defmt::Encoder::new();
@@ -82,9 +82,9 @@ pub(super) fn take_over() {
     COUNTING.store(false, Ordering::Relaxed);
 }
 
-/// After [`take_over`]: tries to get rid of the last line, if there was no room for it. Whether it is out.
+/// After [`take_over`]: tries again to send the last line if there was no room for it. Returns whether it has been sent.
 pub(super) fn is_out() -> bool {
-    // SAFETY: `take_over` has stopped everybody else.
+    // SAFETY: since `take_over` nobody else accesses the log.
     let Log { channel, lines, .. } = unsafe { &mut *LOG.0.get() };
     lines.again(|line| Log::send(channel, line))
 }
@@ -92,11 +92,11 @@ pub(super) fn is_out() -> bool {
 #[defmt::global_logger]
 struct Logger;
 
-// SAFETY: from `acquire` to `release` there is one critical section, so lines do not mix; a line
-// within a line, from a `Format` that logs, panics.
+// SAFETY: `acquire` to `release` is one critical section, so lines do not mix. A `Format` implementation that logs would
+// begin a line within a line; `acquire` panics then.
 unsafe impl defmt::Logger for Logger {
     fn acquire() {
-        // SAFETY: `release` ends it, with this state.
+        // SAFETY: `release` ends the critical section with this state.
         let restore = unsafe { critical_section::acquire() };
         assert!(!WRITING.swap(true, Ordering::Relaxed), "a line of the log within another: a `Format` that logs");
         if !COUNTING.load(Ordering::Relaxed) {
@@ -116,7 +116,7 @@ unsafe impl defmt::Logger for Logger {
         encoder.start_frame(|bytes| lines.push(bytes));
     }
 
-    unsafe fn flush() {} // nobody may be there to read it
+    unsafe fn flush() {} // does not wait, because there may be no reader
 
     unsafe fn release() {
         // SAFETY: this is the critical section of a line.
@@ -126,7 +126,7 @@ unsafe impl defmt::Logger for Logger {
             lines.end(|line| Log::send(channel, line));
         }
         WRITING.store(false, Ordering::Relaxed);
-        // SAFETY: the state of the `acquire` before.
+        // SAFETY: the state is that of the matching `acquire`.
         unsafe { critical_section::release(*restore) };
     }
 
@@ -137,14 +137,15 @@ unsafe impl defmt::Logger for Logger {
     }
 }
 
-/// What somebody types at the debugger's terminal.
+/// The commands that the user types in the debugger's terminal.
 pub struct Commands {
     channel: DownChannel,
     tokenizer: Tokenizer,
 }
 
 impl Commands {
-    /// The next word, once white space or the end of its line has come too. Never waits.
+    /// The next word that is complete, that is, followed by white space or a line end; `None` if there is none yet. Never
+    /// waits. Words of more than 24 bytes are dropped with a warning in the log.
     pub fn read(&mut self) -> Option<Command> {
         let mut letter = [0];
         while self.channel.read(&mut letter) == 1 {

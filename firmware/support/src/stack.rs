@@ -1,15 +1,18 @@
-//! The stack, as `memory.x` lays it out: below everything else in RAM.
+//! Position, size and use of the stack. `memory.x` places it at the bottom of RAM.
+//!
+//! The use is measured by painting: cortex-m-rt fills the stack with a pattern before the program starts, and words that
+//! have changed were used.
 #![allow(unsafe_code)] // reads and paints memory that the linker script sets aside
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 unsafe extern "C" {
-    /// Both from `memory.x`; only their addresses mean something.
+    /// Symbols of `memory.x`: only their addresses have a meaning.
     static _stack_start: u32;
     static _stack_end: u32;
 }
 
-/// What the run time fills the stack with before the program starts.
+/// The pattern with which cortex-m-rt fills the stack before the program starts.
 const PAINT: u32 = cortex_m_rt::STACK_PAINT_VALUE;
 
 /// Lowest address of the stack.
@@ -17,56 +20,56 @@ pub fn bottom() -> usize {
     (&raw const _stack_end).addr()
 }
 
-/// Its size in bytes.
+/// Size of the stack in bytes.
 pub fn size() -> usize {
     (&raw const _stack_start).addr() - bottom()
 }
 
-/// What was in use before it was painted over.
+/// The largest use in bytes before the stack was last painted again.
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes that have been in use at some time.
+/// The largest number of bytes that have been in use since the start of the program.
 pub fn used() -> usize {
     touched().max(MOST.load(Ordering::Relaxed))
 }
 
-/// Bytes that have been in use since the stack was painted.
+/// The largest number of bytes that have been in use since the stack was last painted.
 fn touched() -> usize {
-    // What was never touched still has its paint, from the bottom up.
+    // Words that were never used still have the pattern, from the bottom up.
     let untouched = |i: &usize| {
         let word = (&raw const _stack_end).wrapping_add(*i);
-        // SAFETY: it lies within the stack, which is RAM; volatile, as the compiler
-        // knows of no variable there.
+        // SAFETY: the address is within the stack, which is RAM. Volatile, because the compiler
+        // knows no variable there.
         unsafe { word.read_volatile() == PAINT }
     };
     size() - 4 * (0..size() / 4).take_while(untouched).count()
 }
 
-/// A place in the stack, from which the need of what is called there is measured.
+/// A position in the stack, to measure how much stack the functions called from there use.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark(usize);
 
 impl Mark {
-    /// Here; paints what lies below once more.
+    /// Sets a mark at the current stack pointer, and paints the stack below it again.
     ///
-    /// What is to be measured has to be a function of its own (`#[inline(never)]`), or its
-    /// variables would lie above the mark, in the frame of the caller.
+    /// The code to measure has to be a function of its own (`#[inline(never)]`): otherwise its variables would be above
+    /// the mark, in the frame of the caller.
     #[inline(never)]
     pub fn set() -> Self {
-        // More than this function can need: it may read the pointer before it pushes registers.
+        // More than this function can use itself: it may read the stack pointer before it pushes registers.
         const OWN: usize = 128;
         MOST.fetch_max(touched(), Ordering::Relaxed);
         let here = cortex_m::register::msp::read() as usize;
         for i in 0..(here - OWN - bottom()) / 4 {
             let word = (&raw const _stack_end).wrapping_add(i).cast_mut();
-            // SAFETY: it lies within the stack and below all that is in use: nobody's memory.
-            // An interrupt that comes in between is over before the next turn.
+            // SAFETY: the address is within the stack and below everything in use. An interrupt
+            // uses this memory only until it returns.
             unsafe { word.write_volatile(PAINT) };
         }
         Self(here)
     }
 
-    /// Bytes below the mark that have been in use since.
+    /// The largest number of bytes below the mark that have been in use since it was set.
     pub fn used(self) -> usize {
         touched().saturating_sub(bottom() + size() - self.0)
     }

@@ -16,7 +16,7 @@ use mipidsi::Builder;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7735s;
 
-/// The model, and the sizes that follow from it.
+/// The embedded model and the sizes that depend on it.
 #[allow(dead_code, reason = "not every program needs every size")]
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -26,7 +26,7 @@ bind_interrupts!(struct Interrupts {
     SPI2 => spim::InterruptHandler<SPI2>;
 });
 
-/// The ST7735S takes a bit every 66 ns, which is 15 MHz: 16 would be too fast.
+/// The ST7735S accepts a bit every 66 ns, that is, 15 MHz; the chip's next step above 8 MHz is 16 MHz, which is too fast.
 const SPI: Frequency = Frequency::M8;
 
 #[entry]
@@ -35,10 +35,10 @@ fn main() -> ! {
     static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
 
     let commands = rtt::start();
-    // The chip's own oscillators: the core has its 64 MHz from one, and the clock that counts
-    // microseconds may be wrong by some per cent.
+    // Internal oscillators: they are sufficient for the core's 64 MHz; the clock that counts microseconds may be wrong
+    // by some per cent.
     let p = embassy_nrf::init(embassy_nrf::config::Config::default());
-    pac::NVMC.icachecnf().write(|w| w.set_cacheen(true)); // or the core waits for the flash
+    pac::NVMC.icachecnf().write(|w| w.set_cacheen(true)); // without the cache the core waits for the flash
 
     let mut config = spim::Config::default();
     config.frequency = SPI;
@@ -50,7 +50,7 @@ fn main() -> ! {
         .describe(Builder::new(ST7735s, SpiInterface::new(device, data, BUFFER)))
         .reset_pin(Output::new(p.P0_03, Level::High, output))
         .init(&mut Delay)
-        // It cannot be heard whether there is a display: only a wrong description fails.
+        // A display sends no answer, so this cannot detect a missing one: it fails only if the description is wrong.
         .expect("the panel's size and offset fit its controller");
 
     let button = Input::new(p.P0_14, Pull::Up);

@@ -17,7 +17,7 @@ use mipidsi::Builder;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ILI9341Rgb565;
 
-/// The model, and the sizes that follow from it.
+/// The embedded model and the sizes that depend on it.
 #[allow(dead_code, reason = "not every program needs every size")]
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -27,8 +27,8 @@ bind_interrupts!(struct Interrupts {
     SPI2 => spim::InterruptHandler<SPI2>;
 });
 
-/// The ILI9341's data sheet promises 10 MHz for writing. SPIM3 can do 16 and more, but what it sends may be
-/// corrupted while anything else uses the same 8 KiB of RAM (nRF52840 anomaly 198): not this one.
+/// The ILI9341's data sheet specifies 10 MHz for writing. SPIM3 could send at 16 MHz and more, but its data may be
+/// corrupted while anything else uses the same 8 KiB of RAM (nRF52840 anomaly 198), so SPIM2 is used.
 const SPI: Frequency = Frequency::M8;
 
 #[entry]
@@ -37,10 +37,10 @@ fn main() -> ! {
     static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
 
     let commands = rtt::start();
-    // The chip's own oscillators: the core has its 64 MHz from one, and the clock that counts
-    // microseconds may be wrong by some per cent.
+    // Internal oscillators: they are sufficient for the core's 64 MHz; the clock that counts microseconds may be wrong
+    // by some per cent.
     let p = embassy_nrf::init(embassy_nrf::config::Config::default());
-    pac::NVMC.icachecnf().write(|w| w.set_cacheen(true)); // or the core waits for the flash
+    pac::NVMC.icachecnf().write(|w| w.set_cacheen(true)); // without the cache the core waits for the flash
 
     let mut config = spim::Config::default();
     config.frequency = SPI;
@@ -48,7 +48,7 @@ fn main() -> ! {
     let output = OutputDrive::HighDrive;
     let Ok(device) = ExclusiveDevice::new_no_delay(bus, Output::new(p.P1_12, Level::High, output));
     let data = Output::new(p.P1_11, Level::Low, output);
-    // A module needs this wire; the shield has none, and is reset by what the driver sends first.
+    // Resets a module. The shield has no reset wire; the driver's first command resets it.
     let mut reset = Output::new(p.P1_10, Level::Low, output);
     block_for(Duration::from_millis(10));
     reset.set_high();
@@ -56,7 +56,7 @@ fn main() -> ! {
     let mut display = panel::SHIELD_2_8
         .describe(Builder::new(ILI9341Rgb565, SpiInterface::new(device, data, BUFFER)))
         .init(&mut Delay)
-        // It cannot be heard whether there is a display: only a wrong description fails.
+        // A display sends no answer, so this cannot detect a missing one: it fails only if the description is wrong.
         .expect("the panel's size and offset fit its controller");
 
     let button = Input::new(p.P0_11, Pull::Up);

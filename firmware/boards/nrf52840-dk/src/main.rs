@@ -1,4 +1,4 @@
-//! The product on this board. The program is in `board.rs`; on the host there is nothing to run.
+//! The product on this board. The program is in `board.rs`; on the host it only prints how to flash it.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 

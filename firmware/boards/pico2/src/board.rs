@@ -17,7 +17,7 @@ use mipidsi::Builder;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7789;
 
-/// The model, and the sizes that follow from it.
+/// The embedded model and the sizes that depend on it.
 #[allow(dead_code, reason = "not every program needs every size")]
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -27,8 +27,8 @@ bind_interrupts!(struct Interrupts {
     TRNG_IRQ => trng::InterruptHandler<TRNG>;
 });
 
-/// The ST7789 takes 62.5 MHz at most. A core clock of 150 MHz, which embassy-rp sets, divides
-/// into 75 MHz and this.
+/// The ST7789 accepts at most 62.5 MHz. The clock of 150 MHz that embassy-rp sets can be divided into 75 MHz, which is
+/// too fast, and 37.5 MHz.
 const SPI_HZ: u32 = 37_500_000;
 
 #[entry]
@@ -59,7 +59,7 @@ fn main() -> ! {
         Input::new(p.PIN_12, Pull::Up), // button A
         panel::PICO_DISPLAY,
     );
-    // Its LED shines when low, and faintly while nothing drives it.
+    // The LED of this display is on when the pins are low, and glows faintly when they are not driven.
     #[cfg(feature = "pico-display")]
     let _dark =
         (Output::new(p.PIN_6, Level::High), Output::new(p.PIN_7, Level::High), Output::new(p.PIN_8, Level::High));
@@ -68,18 +68,18 @@ fn main() -> ! {
     let driver = panel.describe(Builder::new(ST7789, SpiInterface::new(device, data, BUFFER)));
     #[cfg(not(feature = "pico-display"))]
     let driver = driver.reset_pin(Output::new(p.PIN_12, Level::High));
-    // It cannot be heard whether there is a display: only a wrong description fails.
+    // A display sends no answer, so this cannot detect a missing one: it fails only if the description is wrong.
     let mut display = driver.init(&mut Delay).expect("the panel's size and offset fit its controller");
     let _light = Output::new(light, Level::High);
 
-    // The health tests of the entropy source sometimes stop it for good. The number of a picture needs none of them.
+    // The health tests of the entropy source sometimes stop it until a reset. The number of a picture does not need them.
     let mut tests = trng::Config::default();
     tests.disable_autocorrelation_test = true;
     tests.disable_crngt_test = true;
     tests.disable_von_neumann_balancer = true;
     let mut entropy = Trng::new(p.TRNG, Interrupts, tests);
     let entropy = move || {
-        // Neighbouring bits are somewhat alike: all that it makes at a time becomes one number.
+        // Neighbouring bits are correlated, so all 24 bytes of one reading are combined into one number.
         let mut bytes = [0; 24];
         entropy.blocking_fill_bytes(&mut bytes);
         let (words, _) = bytes.as_chunks();

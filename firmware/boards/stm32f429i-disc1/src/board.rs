@@ -1,4 +1,4 @@
-//! STM32F429I Discovery with its own display. Nothing to wire: the README of this package.
+//! STM32F429I Discovery with the display on the board. Connections: the README of this package.
 
 use cortex_m_rt::entry;
 use embassy_stm32::gpio::{Input, Level, Output, Pull, Speed};
@@ -18,7 +18,7 @@ use mipidsi::Builder;
 use mipidsi::interface::SpiInterface;
 use mipidsi::models::ILI9341Rgb565;
 
-/// The model, and the sizes that follow from it.
+/// The embedded model and the sizes that depend on it.
 #[allow(dead_code, reason = "not every program needs every size")]
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -28,15 +28,15 @@ bind_interrupts!(struct Interrupts {
     HASH_RNG => rng::InterruptHandler<RNG>;
 });
 
-/// A quarter of the bus clock. The ILI9341's data sheet promises 10 MHz for writing; twice as much
-/// is what others use on this board.
+/// A quarter of the bus clock. The ILI9341's data sheet specifies 10 MHz for writing; others use twice as much on this
+/// board.
 const SPI_HZ: Hertz = Hertz(21_000_000);
 
-/// 168 MHz for the core, and at most 48 for the noise.
+/// Clocks: 168 MHz for the core, and 42 MHz for the entropy source, which accepts at most 48 MHz.
 ///
-/// All from the chip's own oscillator of 16 MHz, to 1 %: nothing here needs it more precise. The
-/// board's solder bridges decide whether there is a crystal or the ST-LINK's clock at the pins
-/// for one, and the latter comes and goes with the computer.
+/// The source is the chip's internal oscillator of 16 MHz, which is accurate to 1 %; nothing here needs more. At the pins
+/// for an external clock there is either a crystal or the ST-LINK's clock, depending on the board's solder bridges, and
+/// the ST-LINK's clock stops without a computer.
 fn clocks() -> Config {
     let mut config = Config::default();
     config.rcc.pll = Some(Pll {
@@ -59,14 +59,14 @@ fn main() -> ! {
 
     let commands = rtt::start();
     let p = embassy_stm32::init(clocks());
-    // Without them the core waits five cycles for nearly everything that it reads from flash.
+    // Caches and prefetch: without them the core waits five cycles for nearly every read from flash.
     pac::FLASH.acr().modify(|w| {
         w.set_icen(true);
         w.set_dcen(true);
         w.set_prften(true);
     });
 
-    // Neither the gyroscope, which is on the same bus, nor the display's read strobe are wanted.
+    // Deselects the gyroscope, which is on the same bus, and keeps the display's read strobe inactive.
     let _unused = (Output::new(p.PC1, Level::High, Speed::Low), Output::new(p.PD12, Level::High, Speed::Low));
     let mut config = spi::Config::default();
     config.frequency = SPI_HZ;
@@ -76,7 +76,7 @@ fn main() -> ! {
     let mut display = panel::DISC1
         .describe(Builder::new(ILI9341Rgb565, SpiInterface::new(device, data, BUFFER)))
         .init(&mut Delay)
-        // It cannot be heard whether there is a display: only a wrong description fails.
+        // A display sends no answer, so this cannot detect a missing one: it fails only if the description is wrong.
         .expect("the panel's size and offset fit its controller");
 
     let button = Input::new(p.PA0, Pull::Down);

@@ -1,5 +1,5 @@
-//! Raises an exception that nothing handles, given as a word: `pendsv`, `nmi` or `interrupt` (number 3). The
-//! runner must show its name and return 1.
+//! Raises an exception without a handler: `pendsv`, `nmi` or `interrupt` (number 3), given as a setting. The runner must
+//! show its name and return 1.
 #![no_std]
 #![no_main]
 #![allow(unsafe_code)] // registers that raise exceptions
@@ -27,10 +27,10 @@ fn main() -> ! {
     _ = board::settings_and(|word| {
         match word {
             "pendsv" => SCB::set_pendsv(),
-            // SAFETY: it raises the exception, nothing else.
+            // SAFETY: the write only raises the exception.
             "nmi" => unsafe { (*SCB::PTR).icsr.write(NMI_PENDING) },
             "interrupt" => {
-                // SAFETY: no critical section is open that it could break.
+                // SAFETY: no critical section is open that the interrupt could break.
                 unsafe { NVIC::unmask(Third) };
                 NVIC::pend(Third);
             }

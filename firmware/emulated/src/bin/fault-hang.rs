@@ -3,7 +3,7 @@
 #![no_main]
 
 use cortex_m_rt::entry;
-use emulated_boards as _; // log, panic and fault handlers
+use emulated_boards as _; // links the log and the panic and fault handlers
 
 #[entry]
 fn main() -> ! {

@@ -1,5 +1,5 @@
-//! Fails while a line of the log is written: with the word `overflow` it runs out of stack there, otherwise it
-//! begins a line within the line. The runner must show what happened and return 1.
+//! Fails while it writes a line of the log: with the setting `overflow` the stack overflows there, otherwise it begins a
+//! line within the line. The runner must show the reason and return 1.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -8,7 +8,7 @@ use cortex_m_rt::entry;
 use defmt::{Format, Formatter};
 use emulated_boards::{self as board, Board};
 
-/// What logs while it is logged.
+/// A value whose `Format` implementation logs.
 struct Talker;
 
 impl Format for Talker {
@@ -18,7 +18,7 @@ impl Format for Talker {
     }
 }
 
-/// What takes more stack to log than there is.
+/// A value whose `Format` implementation overflows the stack.
 struct Deep;
 
 impl Format for Deep {
@@ -29,7 +29,7 @@ impl Format for Deep {
 
 #[inline(never)]
 fn deeper(depth: u32) -> u32 {
-    // Keeps the compiler from making a loop of it.
+    // Prevents the compiler from turning the recursion into a loop.
     let frame = core::hint::black_box([depth; 64]);
     if depth == u32::MAX { 0 } else { deeper(depth + 1) + frame[63] }
 }

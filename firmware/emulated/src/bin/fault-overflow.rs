@@ -1,4 +1,4 @@
-//! Runs out of stack: the runner must show it and return 1.
+//! Overflows the stack: the runner must report it and return 1.
 #![no_std]
 #![no_main]
 
@@ -14,7 +14,7 @@ fn main() -> ! {
 
 #[inline(never)]
 fn deeper(depth: u32) -> u32 {
-    // Keeps the compiler from making a loop of it.
+    // Prevents the compiler from turning the recursion into a loop.
     let frame = core::hint::black_box([depth; 64]);
     if depth == u32::MAX { 0 } else { deeper(depth + 1) + frame[63] }
 }

@@ -1,4 +1,4 @@
-//! Starts the product without memory for its engine: log and display must say so, and the program waits.
+//! Starts the product with an empty workspace: log and display must report it, and the program keeps running.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]

@@ -1,6 +1,5 @@
-//! Whether the kernels of this chip compute what the definition says: every size around
-//! the edges of a block, the largest and smallest values. Says how much was compared, or
-//! the first difference.
+//! Runs gen-core's conformance tests on the kernels of this processor: all sizes around the edges of a block, the largest
+//! and smallest values. Logs how much was compared, or the first difference.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]

@@ -1,9 +1,8 @@
-//! How many instructions and how much stack a picture takes: one number a line on the log.
+//! Measures how many instructions and how much stack a picture takes, and logs one number a line.
 //!
-//! The picture is drawn twice, alike but for who looks on. The first time counts it as a
-//! whole, writes it to UART 0, and finds how much stack that takes. The second time a
-//! [`LayerObserver`] attributes what is executed between two rows to the layer of the latter: the
-//! kernel and the engine's work around it.
+//! The picture is drawn twice. The first run counts the whole picture, sends it over UART 0, and measures the stack. In
+//! the second run a [`LayerObserver`] attributes the instructions between two rows to the layer of the second row: the
+//! kernel, and the engine's work around it.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -57,7 +56,7 @@ fn main() -> ! {
     board::exit()
 }
 
-/// The model, and the ticks that it took to check it. Not inlined, so that its stack is its own.
+/// Checks the model; returns it and the ticks that this took. Not inlined, so that its stack can be measured.
 #[inline(never)]
 fn parse<'m>(counter: &Counter, blob: &'m [u8]) -> (Result<Model<'m>, ParseError>, u64) {
     let start = counter.read();
@@ -65,7 +64,7 @@ fn parse<'m>(counter: &Counter, blob: &'m [u8]) -> (Result<Model<'m>, ParseError
     (model, counter.since(start))
 }
 
-/// Checksum of the picture, and the ticks that it took, but for those of checksum and UART.
+/// Draws the picture; returns its checksum and the ticks that this took, without those for checksum and UART.
 #[inline(never)]
 fn draw(counter: &Counter, engine: &mut Engine<'_, '_>, latent: &Latent, uart: &mut Uart) -> (u32, u64) {
     let mut checksum = Checksum::new();
@@ -74,20 +73,20 @@ fn draw(counter: &Counter, engine: &mut Engine<'_, '_>, latent: &Latent, uart: &
     engine.generate(latent, |_, rgb| {
         ticks += counter.since(start);
         checksum.row(rgb);
-        _ = uart.write(rgb); // what is lost the host will miss
+        _ = uart.write(rgb); // the host notices lost bytes
         start = counter.read();
     });
     ticks += counter.since(start);
     (checksum.finish(), ticks)
 }
 
-/// Sums up the ticks of every layer.
+/// Adds up the ticks of each layer.
 struct Layers<'c> {
     counter: &'c Counter,
     ticks: [u64; MAX_LAYERS],
-    /// When the row before was complete.
+    /// The time when the previous row was complete, in ticks.
     last: u64,
-    /// Ticks between two calls that follow each other at once.
+    /// Ticks between two immediately successive calls: the cost of the observer itself.
     pair: u64,
 }
 
@@ -104,7 +103,7 @@ impl<'c> Layers<'c> {
 }
 
 impl LayerObserver for Layers<'_> {
-    #[inline(never)] // the same cost for every row, and so known
+    #[inline(never)] // so that the cost is the same for every row
     fn row(&mut self, layer: usize, _: usize, _: &[i8]) {
         let now = self.counter.read();
         self.ticks[layer] += (now - self.last).saturating_sub(self.pair);

@@ -1,9 +1,8 @@
-//! The app on a colour display that is not there: the driver's bytes go out over UART 0, where a
-//! model of the controller shows on the host what would be on the glass.
+//! The app with a colour display that is not emulated: the driver's bytes are sent over UART 0, and a model of the
+//! display controller on the host reconstructs the picture.
 //!
-//! Words beside the usual settings: `panel=NAME`, `events=N` (pictures until the end), `tap=N`
-//! (after every so many the button is tapped), `stuck=N` (after so many the bus does not go on), and `card`,
-//! which draws the test card first.
+//! Settings besides the usual ones: `panel=NAME`, `events=N` (ends after N pictures), `tap=N` (taps the button after
+//! every N pictures), `stuck=N` (blocks the bus after N pictures), and `card` (draws the test card first).
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -25,7 +24,7 @@ use mipidsi::interface::SpiInterface;
 use mipidsi::models::{ILI9341Rgb565, ST7735s, ST7789};
 use mipidsi::{Builder, models};
 
-/// Clock, and a finger with a plan.
+/// A platform with a clock and planned taps of the button.
 struct Plan {
     clock: Counter,
     tap_now: bool,
@@ -45,13 +44,13 @@ impl Platform for Plan {
     }
 }
 
-/// What the words ask for.
+/// The settings of this program.
 struct Wanted {
     panel: Panel,
     events: u32,
-    /// Pictures between two taps; 0 for none.
+    /// Number of pictures between two taps; 0 for no taps.
     tap: u32,
-    /// Pictures after which the bus is stuck; 0 for never.
+    /// Number of pictures after which the bus is blocked; 0 for never.
     stuck: u32,
     card: bool,
 }
@@ -113,7 +112,7 @@ fn show(
         if !log.step(app.step()) {
             continue;
         }
-        _ = RecordingSpi::mark(&mut uart); // the host counts what arrives
+        _ = RecordingSpi::mark(&mut uart); // the host notices missing marks
         events += 1;
         if events == wanted.stuck {
             Board::connect(false);

@@ -1,6 +1,6 @@
-//! The product on the board with the grey OLED: a picture, and a new one at every press of select.
+//! The product on the board with the grey OLED: draws a picture, and a new one at every press of the select button.
 //!
-//! A word beside the usual settings: `unplugged=N`, so many presses without a display at first.
+//! A setting besides the usual ones: `unplugged=N` starts with the display unplugged, until the button was tapped N times.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]

@@ -1,5 +1,5 @@
-//! Proof that this chip draws the same bits: writes the pictures of [`PARITY_SEEDS`],
-//! or of the one given by `seed=`, to UART 0 and their checksums to the log.
+//! For the test that this processor draws the same pictures as the host: sends the pictures of [`PARITY_SEEDS`], or the
+//! one chosen by `seed=`, over UART 0, and logs their checksums.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]

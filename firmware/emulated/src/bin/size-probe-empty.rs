@@ -1,5 +1,5 @@
-//! [`size-probe`](size-probe.rs) without gen-core: what any program takes. Only their difference means
-//! something.
+//! [`size-probe`](size-probe.rs) without gen-core. The difference in size between the two programs is the size of
+//! gen-core.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]

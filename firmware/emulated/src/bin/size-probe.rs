@@ -1,14 +1,12 @@
-//! The least that draws a picture: what gen-core adds to a firmware is the size of this
-//! program, less its model, less [`size-probe-empty`](size-probe-empty.rs). `tests/tests/memory.rs`
-//! subtracts.
+//! The smallest program that draws a picture. The size that gen-core adds to a firmware is the size of this program
+//! without its model, minus the size of [`size-probe-empty`](size-probe-empty.rs); `tests/tests/memory.rs` computes it.
 //!
-//! Neither log nor semihosting, and a panic handler that looks at nothing, so that texts of
-//! panics are not counted: how much they take is the firmware's choice. What the compiler's
-//! library adds for gen-core's sake (copying, filling, long division) is counted.
+//! The program has no log and no semihosting, and its panic handler ignores the message, so that texts of panics are not
+//! counted: they are the firmware's choice. Functions of the compiler's library that gen-core needs (copy, fill, 64-bit
+//! division) are counted.
 //!
-//! Nothing in it can panic, from the first byte of the model to the last row of the picture: the
-//! handler below is called by nobody and therefore not linked, which `tests/tests/panics.rs`
-//! checks.
+//! Nothing in this program can panic, from the first byte of the model to the last row of the picture. The panic handler
+//! below is therefore never called and not linked, which `tests/tests/panics.rs` checks.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -20,7 +18,7 @@ use cortex_m_rt::entry;
 use gen_core::{Engine, Latent, Model};
 use static_cell::ConstStaticCell;
 
-// Not from the library, which has a log and a panic handler.
+// Included here, not used from the library, which would add a log and a panic handler.
 #[allow(dead_code, reason = "there is no log for the sizes")]
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -29,12 +27,12 @@ mod model {
 #[entry]
 fn main() -> ! {
     static WORKSPACE: ConstStaticCell<[i8; model::WORKSPACE_LEN]> = ConstStaticCell::new([0; model::WORKSPACE_LEN]);
-    // The compiler must not answer the parser's questions in advance, for this one model.
+    // The compiler must not evaluate checks of the parser at compile time for this model.
     if let Ok(model) = Model::parse(black_box(model::BLOB))
         && let Some(workspace) = WORKSPACE.try_take()
         && let Ok(mut engine) = Engine::new(&model, black_box(&mut workspace[..]))
     {
-        // A number that the compiler cannot know, or it would draw the latent itself.
+        // A seed that the compiler does not know; otherwise it would compute the latent at compile time.
         let latent = Latent::from_seed(black_box(42), model.latent_len());
         engine.generate(&latent, |_, rgb| _ = black_box(rgb));
     }
@@ -45,7 +43,7 @@ fn main() -> ! {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    // Unlike every other endless loop, or the compiler could make one function of both, under
+    // Different from every other endless loop: otherwise the compiler could merge both functions under
     // the other's name.
     loop {
         black_box("panic");

@@ -1,13 +1,11 @@
-//! Counts instructions, as QEMU has them with `-icount shift=6`: there one instruction
-//! takes 64 ns of the board's own time, whatever the machine that QEMU runs on is busy
-//! with, so that a timer that reads this time counts instructions.
+//! Counts instructions with a timer. With `-icount shift=6` QEMU advances the board's time by 64 ns for each instruction,
+//! independent of the load of the host, so a timer of the board counts instructions.
 //!
-//! It counts nothing else: no wait states, no second instruction at once, no load that takes
-//! longer. Cycles of a real chip are another matter.
+//! It counts only instructions: QEMU has no wait states, no dual issue and no loads that take longer. The number of cycles
+//! on a real chip is different.
 //!
-//! The timer is SysTick at the core's clock. It has 24 bits, which last for some ten
-//! million instructions; an exception counts how often they ran out. It is therefore for boards
-//! that do not use SysTick as their clock.
+//! The timer is SysTick at the core's clock. Its 24 bits last for some ten million instructions; an exception counts the
+//! overflows. This works only on boards that do not use SysTick as their clock.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -18,12 +16,12 @@ use cortex_m_rt::exception;
 
 use super::mps::CLOCK_HZ;
 
-/// Nanoseconds of an instruction: `shift=6` of QEMU's `-icount`.
+/// Nanoseconds for each instruction: `shift=6` of QEMU's `-icount`.
 const INSTRUCTION_NS: u64 = 64;
-/// From here SysTick counts down to 0.
+/// The value from which SysTick counts down to 0.
 const RELOAD: u32 = 0xFF_FFFF;
 
-/// How often SysTick has begun anew.
+/// How often SysTick has restarted.
 static ROUNDS: AtomicU32 = AtomicU32::new(0);
 
 #[exception]
@@ -31,23 +29,22 @@ fn SysTick() {
     ROUNDS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A count of instructions that runs since the start of the program.
+/// A counter of instructions since the start of the program.
 ///
-/// Spans are differences of [`read`](Self::read), in ticks of the timer: those of many short
-/// pieces are summed as ticks, and only the sum becomes a [number](Self::instructions)
-/// of instructions.
+/// A duration is the difference of two values of [`read`](Self::read), in ticks of the timer. Add up many short durations
+/// as ticks, and convert only the sum to [instructions](Self::instructions), so that it is rounded once.
 #[derive(Debug)]
 pub struct Counter {
-    /// Ticks between two readings that follow each other at once.
+    /// Ticks between two immediately successive readings: the cost of reading.
     pair: u64,
 }
 
 impl Counter {
-    /// Starts to count; once, at the start.
+    /// Starts the counter. Call it once, at the start.
     ///
     /// # Panics
-    /// When a loop whose instructions are known counts as anything else: QEMU runs without
-    /// `-icount shift=6`, or this is a chip. And if SysTick is in use.
+    /// If a loop of known length counts as more than 64 instructions too many or too few, because QEMU runs without
+    /// `-icount shift=6`. Also if the peripherals, of which SysTick is one, are already in use.
     pub fn start() -> Self {
         let mut timer = cortex_m::Peripherals::take().expect("nobody else uses SysTick").SYST;
         timer.set_clock_source(SystClkSource::Core);
@@ -55,7 +52,7 @@ impl Counter {
         timer.clear_current();
         timer.enable_interrupt();
         timer.enable_counter();
-        while SYST::get_current() == 0 {} // until the first tick
+        while SYST::get_current() == 0 {} // waits for the first tick
 
         let mut counter = Self { pair: 0 };
         let start = counter.read();
@@ -64,11 +61,11 @@ impl Counter {
         counter
     }
 
-    /// A loop of two instructions, a million times, must count as two million.
+    /// Checks that a million turns of a loop with two instructions count as two million.
     fn check(&self) {
         const TURNS: u64 = 1_000_000;
         let start = self.read();
-        // SAFETY: it changes a register of its own and the flags, nothing else.
+        // SAFETY: the loop changes only its own register and the flags.
         unsafe {
             asm!(
                 "2: subs {turns}, {turns}, #1",
@@ -86,27 +83,27 @@ impl Counter {
     }
 
     /// Ticks since the start.
-    #[inline(never)] // its own cost is then the same everywhere
+    #[inline(never)] // so that its cost is the same everywhere
     pub fn read(&self) -> u64 {
         loop {
             let rounds = ROUNDS.load(Ordering::Relaxed);
             let left = SYST::get_current();
-            // At 0 the exception is due; in a loop it has come before the next reading.
+            // At 0 the exception is pending; it is handled before the next turn of this loop.
             if left != 0 && rounds == ROUNDS.load(Ordering::Relaxed) {
                 return u64::from(rounds) * u64::from(RELOAD + 1) + u64::from(RELOAD - left);
             }
         }
     }
 
-    /// Ticks since `start`, without what reading takes.
+    /// Ticks since `start`, without the cost of reading.
     pub fn since(&self, start: u64) -> u64 {
         (self.read() - start).saturating_sub(self.pair)
     }
 
-    /// The instructions that take so many ticks.
+    /// Converts ticks to instructions, rounded to the nearest.
     pub fn instructions(&self, ticks: u64) -> u64 {
         const NS: u64 = 1_000_000_000;
-        // Rounded: ticks are shorter than instructions, but none is a whole part of one.
+        // Rounded, because an instruction is not an integer number of ticks.
         (ticks * (NS / INSTRUCTION_NS) + u64::from(CLOCK_HZ / 2)) / u64::from(CLOCK_HZ)
     }
 }

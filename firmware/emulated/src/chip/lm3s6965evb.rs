@@ -1,5 +1,5 @@
-//! Texas Instruments LM3S6965 evaluation board as QEMU has it: Cortex-M3, an OLED of
-//! 128 x 64 pixels in 16 greys, five buttons.
+//! Texas Instruments LM3S6965 evaluation board, as QEMU emulates it: Cortex-M3, an OLED of 128 x 64 pixels with 16 greys,
+//! five buttons.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,17 +16,17 @@ use crate::ssd0323::{BLACK, FrameBuffer, Interface, Ssd0323};
 /// The board.
 #[derive(Debug)]
 pub struct Board {
-    /// UART 0: pictures, byte for byte.
+    /// UART 0, for the bytes of pictures.
     pub uart: Uart,
     /// The display.
     pub oled: Ssd0323<'static, Ssi>,
-    /// Select; in QEMU's window the control key.
+    /// The select button (in QEMU's window the control key), and the clock.
     pub select: Select,
 }
 
 macro_rules! registers {
     ($($name:ident = $address:expr;)*) => {
-        // SAFETY: registers in the LM3S6965's memory map; none starts a transfer to memory.
+        // SAFETY: these are registers of the LM3S6965, and none starts a transfer to memory.
         $(const $name: Register = unsafe { Register::at($address) };)*
     };
 }
@@ -42,7 +42,7 @@ registers! {
     RCGC1 = SYSCTL + 0x104; // clocks of UART and SSI
     RCGC2 = SYSCTL + 0x108; // clocks of the ports
 
-    // Address bits 2 to 9 choose which pins a write changes.
+    // Bits 2 to 9 of the address select the pins that a write changes.
     GPIO_C_PIN_7 = GPIO_C + (COMMAND_OR_DATA << 2) as usize;
     GPIO_C_DIRECTION = GPIO_C + 0x400;
     GPIO_F_PIN_1 = GPIO_F + (SELECT << 2) as usize;
@@ -79,18 +79,18 @@ const COMMAND_OR_DATA: u32 = 1 << 7;
 /// Pin of port F; low while pressed.
 const SELECT: u32 = 1 << 1;
 
-/// Core clock after reset, as QEMU has it.
+/// Core clock after reset, as QEMU emulates it.
 const CLOCK_HZ: u32 = 12_500_000;
 const TICK_MS: u32 = 10;
 const RELOAD: u32 = CLOCK_HZ / 1000 * TICK_MS - 1;
 
 impl Board {
-    /// Sets the board up and starts the clock; once, at the start.
+    /// Sets up the board and starts the clock. Call it once, at the start.
     ///
     /// # Panics
-    /// The second time.
+    /// If it is called a second time.
     pub fn take() -> Self {
-        // Never on the stack, which has no room for it beside the rest.
+        // A static, because the stack is too small for it.
         static MEMORY: ConstStaticCell<FrameBuffer> = ConstStaticCell::new(BLACK);
         super::mpu::guard_stack();
         RCGC1.set(UART_AND_SSI);
@@ -115,7 +115,7 @@ impl Board {
         }
     }
 
-    /// Unplugs the display until the button has been tapped so many times: in QEMU nobody else can.
+    /// Disconnects the display until the button has been tapped `taps` times, because QEMU itself cannot unplug it.
     pub fn unplug(&mut self, taps: u32) {
         self.select.unplugged = taps;
         Ssi::connect(taps == 0);
@@ -142,7 +142,7 @@ fn now_us() -> u64 {
     loop {
         let ticks = TICKS.load(Ordering::Relaxed);
         let left = SYST::get_current();
-        // At 0 the exception is due; it has come before the next reading.
+        // At 0 the exception is pending; it is handled before the next turn of this loop.
         if left != 0 && ticks == TICKS.load(Ordering::Relaxed) {
             let cycles = RELOAD - left;
             return u64::from(ticks) * u64::from(TICK_MS) * 1000 + u64::from(cycles) * 1_000_000 / u64::from(CLOCK_HZ);
@@ -150,36 +150,36 @@ fn now_us() -> u64 {
     }
 }
 
-/// PL022 serial port with the OLED on it.
+/// The PL022 serial port (SSI) to which the OLED is connected.
 ///
-/// QEMU selects the OLED at reset through pin 0 of port D; that port is left alone.
+/// QEMU selects the OLED at reset through pin 0 of port D, so this driver does not use that port.
 #[derive(Debug)]
 pub struct Ssi(());
 
-/// On, as master.
+/// Enabled, as master.
 const ENABLE: u32 = 1 << 1;
 const TRANSMIT_ROOM: u32 = 1 << 1;
 const RECEIVED: u32 = 1 << 2;
 const BUSY: u32 = 1 << 4;
-/// Depth of the FIFOs.
+/// Depth of the FIFOs, in bytes.
 const FIFO: usize = 8;
 
 impl Ssi {
     fn take() -> Self {
         GPIO_C_DIRECTION.set(COMMAND_OR_DATA);
         GPIO_C_DIGITAL.set(COMMAND_OR_DATA);
-        Self::connect(false); // while it is set up
+        Self::connect(false); // disabled during the set-up
         SSI_PRESCALE.write(2);
         SSI_CONTROL_0.write(7); // 8 bits
         Self::connect(true);
         Self(())
     }
 
-    /// Sends bytes with the command line at this level.
+    /// Sends bytes with the D/C line at the level `line`.
     ///
-    /// The device stops when nobody takes what it receives: both FIFOs go in step.
+    /// The device stops if its receive FIFO is full, so a byte is received for each byte sent.
     fn send(&mut self, line: u32, bytes: &[u8]) -> Result<(), BusTimeout> {
-        // The line must not change before the last bit is out, also of what a stuck bus kept.
+        // The D/C line must not change before the last bit is sent, including bytes that a stuck bus has held back.
         SSI_STATUS.wait(BUSY, 0)?;
         for _ in 0..FIFO {
             if SSI_STATUS.read() & RECEIVED == 0 {
@@ -201,7 +201,7 @@ impl Ssi {
         Ok(())
     }
 
-    /// Switches the bus on or off: then nothing that is sent arrives, or is answered.
+    /// Enables or disables the bus. While it is disabled, no byte is sent or received.
     fn connect(on: bool) {
         SSI_CONTROL_1.write(if on { ENABLE } else { 0 });
     }
@@ -221,12 +221,12 @@ impl Interface for Ssi {
 
 /// The select button, and the clock.
 ///
-/// The port remembers rising edges, so a press is never missed. Until the button has been
-/// pressed and let go once, QEMU has the line low: only then does its level mean anything.
+/// The port remembers rising edges, so no press is missed. QEMU keeps the line low until the button has been pressed and
+/// released once; before that, the level has no meaning.
 #[derive(Debug)]
 pub struct Select {
     line_was_high: bool,
-    /// Taps until the display is plugged in again.
+    /// Number of taps until the display is connected again.
     unplugged: u32,
 }
 
@@ -264,6 +264,6 @@ impl Platform for Select {
     }
 
     fn wait(&mut self) {
-        cortex_m::asm::wfi(); // the clock ticks
+        cortex_m::asm::wfi(); // the clock's interrupt wakes it within 10 ms
     }
 }

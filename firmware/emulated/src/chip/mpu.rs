@@ -1,18 +1,18 @@
-//! The addresses below the stack.
+//! Makes accesses below the stack fault, so that a stack overflow is detected.
 
-/// Makes accesses below the stack fault: a Cortex-M33 or M55 has a register for this, which the run time has set
-/// (feature `set-msplim` of cortex-m-rt).
+/// Does nothing: a Cortex-M33 or M55 has a stack limit register, which the run time has set (feature `set-msplim` of
+/// cortex-m-rt).
 #[cfg(any(feature = "mps2-an505", feature = "mps3-an547"))]
 pub(super) fn guard_stack() {}
 
-/// Makes accesses below the stack fault. On the chips they do anyway, but QEMU ignores accesses to addresses
-/// without memory.
+/// Makes accesses below the stack fault. On real chips they fault anyway, but QEMU ignores accesses to addresses without
+/// memory.
 #[cfg(not(any(feature = "mps2-an505", feature = "mps3-an547")))]
 pub(super) fn guard_stack() {
     const SIZE: usize = 64 * 1024;
     const SIZE_FIELD: u32 = SIZE.ilog2() - 1;
     let base = (firmware_support::stack::bottom() - SIZE) as u32;
-    // SAFETY: region 0 forbids addresses where the program has nothing. Elsewhere the default map stays in force.
+    // SAFETY: region 0 forbids only addresses that the program does not use. The default map applies to all others.
     unsafe {
         let mpu = &*cortex_m::peripheral::MPU::PTR;
         mpu.rbar.write(base | 1 << 4); // region 0

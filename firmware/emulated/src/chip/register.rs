@@ -4,11 +4,11 @@ use core::fmt;
 
 use embedded_hal::{digital, spi};
 
-/// Readings of a register after which a device is given up. The slowest here, a serial port with
-/// 115,200 baud, takes some two hundred for a byte.
+/// Number of readings of a status register after which a wait fails. The slowest device here, a serial port with
+/// 115,200 baud, needs some two hundred readings for a byte.
 const PATIENCE: u32 = 10_000;
 
-/// A device did not become ready, and what it was to send is lost.
+/// A device did not become ready in time. The bytes that it should have sent are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BusTimeout;
 
@@ -40,21 +40,21 @@ impl Register {
     /// The register at `address`.
     ///
     /// # Safety
-    /// The chip has a register there, and no value read or written breaks memory
-    /// safety (it starts no transfer into RAM, for one).
+    /// The chip must have a 32-bit register at `address`. No access to it may break memory safety; for example, none may
+    /// start a transfer into RAM.
     pub const unsafe fn at(address: usize) -> Self {
         Self(address as *mut u32)
     }
 
-    /// Its value.
+    /// Reads the value.
     pub fn read(self) -> u32 {
-        // SAFETY: `at` was promised a device register.
+        // SAFETY: the caller of `at` has guaranteed that this is a device register.
         unsafe { self.0.read_volatile() }
     }
 
     /// Writes a value.
     pub fn write(self, value: u32) {
-        // SAFETY: `at` was promised a device register.
+        // SAFETY: the caller of `at` has guaranteed that this is a device register.
         unsafe { self.0.write_volatile(value) }
     }
 
@@ -64,10 +64,10 @@ impl Register {
         self.write(self.read() | bits);
     }
 
-    /// Waits until the bits that are 1 in `mask` are as in `bits`: not for ever.
+    /// Waits until the register's bits selected by `mask` equal `bits`.
     ///
     /// # Errors
-    /// [`BusTimeout`]
+    /// [`BusTimeout`] after 10,000 readings.
     pub fn wait(self, mask: u32, bits: u32) -> Result<(), BusTimeout> {
         if (0..PATIENCE).any(|_| self.read() & mask == bits) { Ok(()) } else { Err(BusTimeout) }
     }

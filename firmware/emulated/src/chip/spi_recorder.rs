@@ -1,9 +1,13 @@
-//! A display's SPI bus without a display: what goes over it comes out of UART 0, for a model of
-//! the controller on the host.
+//! Records the SPI bus of a display and sends the record over UART 0, for a model of the display controller on the host.
 //!
-//! The bytes are records `kind, length (16 bits, low byte first), bytes`: kind 0 while the D/C line
-//! is low (a command), 1 while it is high; 2 says that the reset line was pulsed, and 3 is
-//! a mark by which both sides know which picture is on the glass.
+//! A record is `kind` (one byte), `length` (16 bits, little endian) and `length` bytes:
+//!
+//! | kind | meaning |
+//! |---|---|
+//! | 0 | bytes sent while the D/C line was low: a command |
+//! | 1 | bytes sent while the D/C line was high: data |
+//! | 2 | a pulse on the reset line; no bytes |
+//! | 3 | a mark: a picture is complete; no bytes |
 
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +19,7 @@ use embedded_hal::spi::{self, Operation, SpiDevice};
 use super::register::BusTimeout;
 use super::uart::Uart;
 
-/// The level of the D/C line: one wire, two ends.
+/// The level of the D/C line, which [`DcPin`] sets and [`RecordingSpi`] reads.
 static DATA: AtomicBool = AtomicBool::new(true);
 
 const RESET: u8 = 2;
@@ -29,15 +33,15 @@ fn record(uart: &mut Uart, kind: u8, bytes: &[u8]) -> Result<(), BusTimeout> {
     })
 }
 
-/// The bus, with the display selected while something is sent.
+/// The SPI device: records what the driver sends.
 #[derive(Debug)]
 pub struct RecordingSpi(pub Uart);
 
 impl RecordingSpi {
-    /// Sends a mark.
+    /// Sends a mark: the picture is complete.
     ///
     /// # Errors
-    /// [`BusTimeout`]
+    /// [`BusTimeout`] if the UART does not accept the bytes.
     pub fn mark(uart: &mut Uart) -> Result<(), BusTimeout> {
         uart.write(&[MARK, 0, 0])
     }
@@ -53,7 +57,7 @@ impl SpiDevice for RecordingSpi {
         for operation in operations {
             match operation {
                 Operation::Write(bytes) => record(&mut self.0, kind, bytes)?,
-                // Nothing answers: the line that would is not connected, as on most displays.
+                // Reads 0: as on most displays, the line from the display (MISO) is not connected.
                 Operation::Read(bytes) => bytes.fill(0),
                 Operation::Transfer(read, bytes) => {
                     record(&mut self.0, kind, bytes)?;
@@ -108,7 +112,7 @@ impl OutputPin for ResetPin {
     }
 }
 
-/// Time that a display needs; this one needs none.
+/// A delay that returns at once: a record needs no pauses.
 #[derive(Debug)]
 pub struct NoDelay;
 

@@ -1,5 +1,5 @@
-//! Serial ports that are all alike for sending: a register for data, and a bit that
-//! says when it can take no more.
+//! Sending over a serial port, for all types of UART here: a data register, and a status bit that is set while the data
+//! register is full.
 
 use super::register::{BusTimeout, Register};
 
@@ -8,7 +8,7 @@ use super::register::{BusTimeout, Register};
 pub struct Uart {
     pub(super) data: Register,
     pub(super) status: Register,
-    /// The bit of `status` that is set while `data` can take no more.
+    /// The bit of `status` that is set while `data` accepts no more bytes.
     pub(super) full: u32,
 }
 
@@ -16,7 +16,7 @@ impl Uart {
     /// Sends bytes; waits while the device is busy.
     ///
     /// # Errors
-    /// [`BusTimeout`], when it does not become ready again.
+    /// [`BusTimeout`] if the device does not become ready.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), BusTimeout> {
         bytes.iter().try_for_each(|&byte| {
             self.status.wait(self.full, 0)?;
