@@ -1,6 +1,6 @@
 //! The generator of the Keras tutorial, 6.3 MB of weights and 3.9 G multiply-accumulates
 //! a picture, row by row on a Cortex-M: the weights lie in external memory, as they would in
-//! a flash chip, and all that moves fits 256 KB of RAM. Its instructions have budgets as
+//! a flash chip, and all that moves fits 256 KiB of RAM. Its instructions have budgets as
 //! those of the small networks in `instructions.rs`; they are counted here, so that it runs once.
 
 use std::time::Instant;

@@ -208,7 +208,7 @@ impl fmt::Display for Inspection {
         writeln!(f)?;
         self.forms(f)?;
         writeln!(f)?;
-        writeln!(f, "{:<20} {:>10} {:>9} {:>11} {:>10}", "board, KB", "flash", "RAM", "flash left", "RAM left")?;
+        writeln!(f, "{:<20} {:>10} {:>9} {:>11} {:>10}", "board, KiB", "flash", "RAM", "flash left", "RAM left")?;
         for b in &self.boards {
             let verdict = if b.fits() { "fits" } else { "too small" };
             let kb = |bytes: i64| bytes.div_euclid(1024);

@@ -106,7 +106,7 @@ fn a_model_can_be_packed_for_speed_and_draws_the_same() {
     let text = place.run_well(&["quantize", SHIPPED, "--winograd-layers", "3,2", "-o", "some.gen"]);
     assert!(text.contains("fast layers 2,3"), "{text}");
     assert_eq!(pictures("some.gen"), small);
-    let text = place.run_well(&["quantize", "fast.gen", "--flash", "130K", "-o", "fits.gen"]);
+    let text = place.run_well(&["quantize", "fast.gen", "--flash", "130KiB", "-o", "fits.gen"]);
     assert!(text.contains("fast layers") && size("fits.gen") <= 130 * 1024, "{text}");
     assert_eq!(pictures("fits.gen"), small);
 
@@ -620,6 +620,9 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["--data", "pictures", "--preset", "pond"], "pocket"),
         (&["--data", "pictures", "--config", "bad.toml"], "batch"),
         (&["--data", "pictures", "--config", "none.toml"], "none.toml"),
+        (&["--data", "pictures", "--config", "tiny.toml", "--set", "bach=4"], "batch"),
+        (&["--data", "pictures", "--config", "tiny.toml", "--set", "batch=many"], "batch"),
+        (&["--data", "pictures", "--config", "tiny.toml", "--set", "batch=0"], "batch"),
         (&["--data", "pictures", "--minutes", "0"], "minutes"),
         (&["--data", "pictures", "--threads", "0"], "threads"),
         (&["resume", "nowhere"], "nowhere"),
@@ -671,6 +674,16 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         assert!(!text.contains("panicked"), "{arguments:?}: {text}");
         assert!(!path("runs").exists(), "{arguments:?} left a run folder");
     }
+}
+
+#[test]
+fn single_keys_of_a_recipe_are_set_and_the_run_keeps_them() {
+    let place = Place::new();
+    let keys = ["--set", "batch=4", "--set", "every.log=2", "--set", "generator.layers[0].channels=5"];
+    place.run_well(&with(&[&keys[..], &["--steps", "3"]].concat()));
+    let recipe = place.folder("001-tiny").config().unwrap();
+    assert_eq!((recipe.batch, recipe.every.log, recipe.generator.layers[0].channels), (4, 2, 5));
+    assert_eq!((recipe.steps, recipe.every.sample), (3, tiny().every.sample));
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub(crate) struct PackingArgs {
     #[arg(long, alias = "fast-layers", value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
     winograd_layers: Vec<usize>,
     #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("The same for the layers that save \
-        most within a model file of this many bytes, such as 200K or 2M; a chip's flash has to hold the program too, for \
-        which {}K are reckoned",
+        most within a model file of this many bytes, such as 200K or 2M (KiB, MiB); the chip's flash also has to hold \
+        the program, for which {} KiB are allowed",
         CODE_FLASH / 1024))]
     flash: Option<usize>,
     /// Processor on which --winograd and --flash save instructions; that of `cargo frog` is a Cortex-M3 [default: cortex-m4]
@@ -40,8 +40,9 @@ enum CoreArg {
     CortexM3,
 }
 
-/// A number of bytes such as 70000, 512K or 2M.
+/// A number of bytes such as 70000, 512K, 512KiB or 2M.
 fn bytes(text: &str) -> Result<usize, String> {
+    let text = text.strip_suffix("iB").unwrap_or(text);
     let (digits, shift) = match text.strip_suffix(['k', 'K']) {
         Some(digits) => (digits, 10),
         None => text.strip_suffix(['m', 'M']).map_or((text, 0), |digits| (digits, 20)),
