@@ -1,4 +1,4 @@
-//! How a model is packed: arguments of `quantize` and `import`, and what they print.
+//! Packing of a model: arguments of `quantize` and `import`, and what they print.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use trainer::numbers::grouped;
 use trainer::quantise::QuantModel;
 use trainer::quantise::forms::{self, PackingPolicy};
 
-/// More flash for fewer instructions; the pictures are the same to the last bit.
+/// Options that use more flash for fewer instructions. The pictures are the same to the last bit.
 #[derive(Debug, Args)]
 pub(crate) struct PackingArgs {
     /// Store weights transformed by Winograd's method in each layer where that saves instructions on the processor of
@@ -32,7 +32,7 @@ pub(crate) struct PackingArgs {
     core: Option<CoreArg>,
 }
 
-/// The families of [`Core`].
+/// Names of the processor families [`Core`].
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum CoreArg {
     /// Cortex-M4, M7, M33
@@ -40,7 +40,7 @@ enum CoreArg {
     CortexM3,
 }
 
-/// A number of bytes such as 70000, 512K or 2M.
+/// Parses a number of bytes such as 70000, 512K or 2M.
 fn bytes(text: &str) -> Result<usize, String> {
     let (digits, shift) = match text.strip_suffix(['k', 'K']) {
         Some(digits) => (digits, 10),
@@ -74,7 +74,7 @@ impl PackingArgs {
     }
 }
 
-/// Says where a model was written, and which of its layers are fast.
+/// Prints where a model was written, and which of its layers have Winograd-transformed weights.
 pub(crate) fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
     let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
     let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
