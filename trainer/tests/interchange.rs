@@ -568,7 +568,7 @@ fn a_layout_that_is_not_told_is_found_or_asked_for() {
     let message = error(&with(&good, &[("layout", "NHWC")]), &config, &any);
     assert!(message.contains("\"NHWC\", which is none of hwio, oihw") && message.contains("--layout"), "{message}");
 
-    // Shapes do not show the order of dense outputs: the header is used, and the check pictures reveal that it is wrong.
+    // Shapes do not show the order of dense outputs: the header is used, and the check pictures show that it is wrong.
     let message = error(&with(&good, &[("layout", "hwio"), ("dense", "chw")]), &config, &any);
     assert!(message.contains("--dense"), "{message}");
     let options = Options { dense: Some(DenseOrder::Hwc), ..any.clone() };
