@@ -23,7 +23,7 @@
 //! | logits | the same, or 1e-5 if none reaches 1: the loss counts them in absolute terms |
 //! | the optimiser alone, on the stored gradients | 1e-6 |
 //! | weights after the whole step | 1e-6, unless the gradient is so near 0 that its own tolerance explains more |
-//! | the number of a player's weights that need this excuse | 0.03 % of them, or three, or as many as 1e-7 of the gradient's largest value would move so far |
+//! | the number of a network's weights that need this exception | 0.03 % of them, or three, or as many as 1e-7 of the gradient's largest value would move so far |
 //! | losses of the first three steps | 1e-6, 1e-5, 1e-4; times the loss where it is over 1 |
 //! | the second and the third, where float32 cannot keep that | three times what the last bit of the first weights does to them |
 //!

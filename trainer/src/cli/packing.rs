@@ -19,7 +19,7 @@ pub(crate) struct PackingArgs {
     /// --core: more flash, fewer multiplications, the same pictures; `inspect` shows how much [default: no layer]
     #[arg(long, alias = "fast", conflicts_with_all = ["winograd_layers", "flash"])]
     winograd: bool,
-    /// The same for these layers only, numbered as in the output of `inspect`
+    /// Store transformed weights in these layers only, numbered as in the output of `inspect`
     #[arg(long, alias = "fast-layers", value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
     winograd_layers: Vec<usize>,
     #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("The same for the layers that save \

@@ -17,7 +17,7 @@ const REST: usize = 64;
 /// Number of zero bytes with which the data of a scan may end.
 const ZEROS: usize = 4;
 
-/// What is wrong with a JPEG.
+/// Why a JPEG is incomplete or damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// The data ends too early: it has `found` of the `promised` blocks.

@@ -55,7 +55,7 @@ impl Ranks {
     /// Correlates the scores in `rows` with the other measure's values. Sets are matched by file name.
     ///
     /// # Errors
-    /// When fewer than [`MIN_SETS`] sets have both values.
+    /// When fewer than three sets have both values.
     pub fn of(rows: &[Row], others: &BTreeMap<String, f64>, by: &str) -> Result<Self> {
         let file = |row: &Row| row.name.rsplit('/').next().unwrap_or_default().to_owned();
         let known: Vec<_> = rows.iter().filter_map(|row| Some((&row.scores, *others.get(&file(row))?))).collect();

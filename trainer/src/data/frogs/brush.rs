@@ -42,7 +42,7 @@ impl Colour {
     }
 }
 
-/// What a shape is filled with. Alphas go from 0 to 1.
+/// Fill of a shape. Alphas are from 0 to 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ink {
     Flat(Colour, f32),
