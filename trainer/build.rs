@@ -1,4 +1,4 @@
-//! Collects the facts of all boards: a list of every `board.toml` of the firmware, as texts.
+//! Collects the facts of all boards: a list of the contents of the firmware's `board.toml` files.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

@@ -1,5 +1,5 @@
-//! Pictures a second on one core: naive loops, the portable kernels, and those for this
-//! processor, at each level that it has.
+//! Pictures per second on one core with naive loops, the portable kernels, and the kernels for this
+//! processor, at each level that it supports.
 //!
 //! ```sh
 //! taskset -c 1 cargo bench -p trainer --bench engine                 # both networks
@@ -7,12 +7,12 @@
 //! ```
 //!
 //! The naive loops are those of `gen-core/tests/common/naive.rs`: a loop for each index, on
-//! whole tensors, compiled as everything else is. How fast they are depends on how the
-//! weights lie. With those of an output channel side by side (`naive`) the compiler
-//! makes vectors of the innermost loop; in the order of Keras (`naive-keras`) it computes one
+//! whole tensors, compiled with the usual options. Their speed depends on the layout of the
+//! weights. With contiguous weights for each output channel (`naive`) the compiler
+//! vectorises the innermost loop; in the order of Keras (`naive-keras`) it computes one
 //! product after the other.
 //!
-//! Weights are random; speed does not depend on them. Before anything is timed, all have to
+//! Weights are random; speed does not depend on them. Before the measurement, all variants must
 //! draw the same picture.
 
 #[path = "../../gen-core/tests/common/naive.rs"]
@@ -50,7 +50,7 @@ fn measure(criterion: &mut Criterion, name: &str, layers: &[LayerSpec]) {
 
     let mut group = criterion.benchmark_group(name);
     group.measurement_time(Duration::from_millis(700)).sampling_mode(SamplingMode::Flat);
-    // "Gelem/s" is multiply-accumulates.
+    // "Gelem/s" counts multiply-accumulates.
     group.throughput(Throughput::Elements(model.macs()));
     let mut times = Vec::new();
     let mut expected = None;
@@ -64,7 +64,7 @@ fn measure(criterion: &mut Criterion, name: &str, layers: &[LayerSpec]) {
                     black_box(draw());
                 }
                 let took = start.elapsed();
-                // The others were disturbed.
+                // The fastest turn counts, because the others were disturbed by other load.
                 best = best.min(took / turns as u32);
                 took
             });
@@ -100,7 +100,7 @@ fn measure(criterion: &mut Criterion, name: &str, layers: &[LayerSpec]) {
     }
 }
 
-/// Draws the picture again and again, in the same workspace.
+/// A function that draws the picture, in the same workspace every time.
 fn drawer<'a, K: Kernels + 'a>(model: &'a Model<'a>, latent: &'a Latent) -> Box<dyn FnMut() -> Vec<u8> + 'a> {
     let mut workspace = vec![0; model.workspace_plan(&K::LAYOUT).bytes()];
     Box::new(move || {

@@ -1,4 +1,4 @@
-//! Every layer of the presets: forward pass, gradient of the input (dX), gradient of the
+//! Speed of every layer of the presets: forward pass, gradient of the input (dX), gradient of the
 //! weights (dW), as a training step computes them.
 //!
 //! ```sh
@@ -7,9 +7,9 @@
 //! cargo bench -p trainer --bench layers -- --test     # only the errors, and one call of each
 //! ```
 //!
-//! Rates count the multiplications and additions of the definition, whatever was really
-//! computed: "Gelem/s" is GFLOP/s. Before it is timed, each layer's largest error against the
-//! definition in f64 is measured on two pictures, printed, and held against a bound.
+//! Rates count the multiplications and additions of the definition, whatever the algorithm really
+//! computes: "Gelem/s" is GFLOP/s. Before it is timed, each layer's largest error compared with the
+//! definition in f64 is measured on two pictures, printed, and compared with a bound.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use trainer::bench::layers::{Layer, for_each_layer};
 use trainer::config::{Config, PRESETS};
 use trainer::nn::linear::{Kernels, Task};
 
-/// Largest error that is allowed, as a share of the largest value.
+/// Largest allowed error, as a share of the largest value.
 fn bound(kernels: Kernels) -> f64 {
     if kernels == Kernels::Faster { 6e-6 } else { 1e-6 }
 }
 
-/// Pictures that errors are measured on.
+/// Number of pictures on which errors are measured.
 const FEW: usize = 2;
 
 fn main() {
     let pool = rayon::ThreadPoolBuilder::new().build().expect("threads");
-    // As in the program: from outside, every loop of a small layer would be handed in anew.
+    // As in the program: from outside of the pool, every loop of a small layer would have to enter it.
     pool.install(|| {
         let mut criterion =
             Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(200)).configure_from_args();
@@ -58,7 +58,7 @@ fn measure(
     let mut group = criterion.benchmark_group(name);
     group.measurement_time(Duration::from_millis(700)).sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements(layer_flop(&geometry, batch)));
-    // Made when criterion first calls for it, which it does not if the command line asks for other layers.
+    // Created only when criterion calls this, which it does not if the command line selects other layers.
     let mut layer = None;
     for task in Task::ALL {
         group.bench_function(task.name(), |b| {
@@ -72,11 +72,11 @@ fn measure(
     group.finish();
 }
 
-/// A layer whose results are held against the definition.
+/// A layer whose results are compared with the definition.
 struct Checked(Layer);
 
 impl Checked {
-    /// Prints the errors of all three passes, and stops if one is too large.
+    /// Prints the errors of all three passes, and panics if one is too large.
     fn check(mut self, name: &str, bound: f64) {
         for task in Task::ALL {
             self.0.run(task);
@@ -95,7 +95,7 @@ impl Checked {
         }
     }
 
-    /// `y`, `dx` and `d_weights` by the definition.
+    /// `y`, `dx` and `d_weights`, computed by the definition in f64.
     fn exact(&self) -> [Vec<f64>; 3] {
         let layer = &self.0;
         let Products { cin, cout, input_stride, places } = Products::of(layer.op, &layer.linear.geometry);
@@ -128,13 +128,13 @@ impl Checked {
     }
 }
 
-/// The pairs of input and output pixels that a layer connects. A dense layer has one of each.
+/// The pairs of input and output pixels that a layer connects. A dense layer has one input and one output pixel.
 struct Products {
     /// Channels of an input pixel.
     cin: usize,
     /// Channels of an output pixel.
     cout: usize,
-    /// From the weights of one input channel to those of the next; see [`trainer::nn::linear`].
+    /// Distance from the weights of one input channel to those of the next; see [`trainer::nn::linear`].
     input_stride: usize,
     /// Input pixel, output pixel, first weight of the tap between them.
     places: Vec<(usize, usize, usize)>,

@@ -1,11 +1,11 @@
-//! Whole training steps of the presets.
+//! Speed of whole training steps of the presets.
 //!
 //! ```sh
 //! cargo bench -p trainer --bench steps
 //! ```
 //!
-//! Rates count the multiplications and additions of the definition ([`Count`]), whatever was
-//! really computed: "Gelem/s" is GFLOP/s. `trainer bench` says where the time goes.
+//! Rates count the multiplications and additions of the definition ([`Count`]), whatever the algorithms
+//! really compute: "Gelem/s" is GFLOP/s. `trainer bench` shows the time of each part of a step.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use trainer::train::Trainer;
 
 fn main() {
     let pool = rayon::ThreadPoolBuilder::new().build().expect("threads");
-    // As in the program: from outside, every loop of a small network would be handed in anew.
+    // As in the program: from outside of the pool, every loop of a small network would have to enter it.
     pool.install(|| {
         let mut criterion =
             Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(500)).configure_from_args();

@@ -1,4 +1,4 @@
-//! How fast the engine draws on this machine, one thread:
+//! Measures how fast the engine draws on this machine with one thread:
 //! `cargo run --release -p trainer --example engine_speed`.
 //!
 //! The weights are random; speed does not depend on them.
@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
         let model = Model::parse(&bytes)?;
         let mut workspace = vec![0; model.workspace_len()];
         let mut engine = Engine::new(&model, &mut workspace)?;
-        // The best of three: the others were disturbed.
+        // The best of three counts, because the others were disturbed by other load.
         let mut best = f64::INFINITY;
         let mut sum = 0u64;
         for _ in 0..3 {

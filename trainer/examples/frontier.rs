@@ -1,11 +1,11 @@
-//! The models on one picture: distance to real pictures against multiplications and against bytes.
+//! Plots the shipped models: distance to real pictures against multiplications and against bytes.
 //!
 //! ```sh
 //! cargo run --release -p trainer --example frontier -- models/*/ --out docs/frontier.svg
 //! ```
 //!
-//! Distances are read from the cards (`--score`, by default the judge's `fdrich`), so a model
-//! without that score is left out, and said so; everything else comes from the models themselves.
+//! Distances are read from the cards (`--score`, by default the judge's `fdrich`). A model
+//! without that score is left out with a message. Everything else comes from the models themselves.
 
 use std::path::PathBuf;
 
@@ -30,12 +30,12 @@ struct Args {
     out: PathBuf,
 }
 
-/// A model on the picture.
+/// A model in the plot.
 struct Point {
     name: String,
-    /// Millions of multiply-accumulates a picture.
+    /// Millions of multiply-accumulates for one picture.
     mmac: f64,
-    /// Thousands of bytes of `model.gen`.
+    /// Size of `model.gen` in KB.
     kilobytes: f64,
     score: f64,
 }
@@ -86,7 +86,7 @@ where
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(48)
-        // Room for names on the right, and above the worst.
+        // Space for names on the right, and above the highest point.
         .build_cartesian_2d(0.0..1.45 * most(&cost), 0.0..1.15 * most(&|p| p.score))?;
     chart.configure_mesh().x_desc(cost_name).y_desc(score).light_line_style(WHITE).draw()?;
     let green = RGBColor(34, 139, 34);

@@ -1,11 +1,11 @@
-//! What each choice of the quantisation is worth on trained generators: exponent of the equalisation,
+//! Measures the effect of each option of quantisation on trained generators: exponent of the equalisation,
 //! narrowed ranges, steps of fine-tuning.
 //!
 //! ```sh
 //! cargo run --release -p trainer --example int8_choices -- runs/001-pocket/best.ckpt ...
 //! ```
 //!
-//! Every number is the PSNR in dB between the pictures of the integers, drawn by gen-core, and those of
+//! Every number is the PSNR in dB between the pictures of the quantised model, drawn by gen-core, and those of
 //! the float generator, over the same latents.
 
 use std::path::PathBuf;

@@ -1,14 +1,14 @@
-//! Whether training with fast convolutions is the same training: small networks on drawn
-//! frogs, several seeds, each once with Winograd and Fourier kernels and once with direct
-//! ones, from the same first weights and with the same draws.
+//! Checks whether fast convolutions affect training. Small networks are trained on drawn
+//! frogs with several seeds, each once with Winograd and Fourier kernels and once with direct
+//! ones, from the same initial weights and with the same random numbers.
 //!
 //! ```sh
 //! cargo run --release -p trainer --example kernel_curves -- --out docs/curves.svg
 //! ```
 //!
-//! Both compute the same sums in another order, so the first losses agree to rounding. A
-//! game of two networks is chaotic and makes differences grow; what must not happen is that
-//! one of the two is systematically better, by more than another seed would be.
+//! Both compute the same sums in another order, so the first losses agree except for rounding.
+//! Adversarial training is chaotic, so differences grow. But neither kind of kernel may be
+//! systematically better by more than the difference between seeds.
 
 use std::path::PathBuf;
 
@@ -42,13 +42,13 @@ struct Args {
 /// The trainings of one network.
 struct Curves {
     name: String,
-    /// One a seed: with fast kernels, with direct ones.
+    /// Losses of each seed: with fast kernels, and with direct ones.
     seeds: Vec<[Vec<Losses>; 2]>,
 }
 
 type Loss = fn(&Losses) -> f64;
 
-/// What is compared.
+/// The compared losses.
 const LOSSES: [(&str, Loss); 2] = [("D", |l| l.d_loss), ("G", |l| l.g_loss)];
 
 fn main() -> Result<()> {
@@ -84,7 +84,7 @@ fn main() -> Result<()> {
 }
 
 impl Curves {
-    /// A line for every window of steps and each loss.
+    /// Prints a line for every window of steps and each loss.
     fn print(&self, window: usize) {
         println!("{}, {} seeds; losses in nats", self.name, self.seeds.len());
         for (loss, of) in LOSSES {
@@ -121,14 +121,14 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Standard deviation, of a sample.
+/// Sample standard deviation.
 fn deviation(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     (squares / (values.len() as f64 - 1.0).max(1.0)).sqrt()
 }
 
-/// A row for each network, a column for each loss; means of ten steps.
+/// Plots the means of ten steps, with a row for each network and a column for each loss.
 fn draw(all: &[Curves]) -> Result<String> {
     const STEP: usize = 10;
     let mut svg = String::new();

@@ -1,12 +1,12 @@
-//! How fast the layers of the presets are: forward, gradient of the input, gradient of
-//! the weights; in the fast form that each tile size has, and as one product.
+//! Measures the speed of the presets' layers: forward pass, gradient of the input, gradient of
+//! the weights; with the fast algorithm of each tile size, and as one matrix product.
 //!
 //! ```sh
 //! cargo run --release -p trainer --example layer_speed
 //! ```
 //!
-//! GFLOP/s count the multiplications and additions of the definition, whatever was
-//! really computed, so a fast form may exceed what the processor can do.
+//! GFLOP/s count the multiplications and additions of the definition, whatever the algorithm
+//! really computes, so a fast algorithm may exceed the processor's peak.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ fn main() {
     let conv = |channels, kernel, stride, padding| Op::Conv { channels, kernel, stride, padding };
     let transposed = |channels| Op::ConvTranspose { channels, kernel: 4, stride: 2, padding: Padding::Same };
     let (same, valid) = (Padding::Same, Padding::Valid);
-    // The layers that take time: of `tutorial`, of `reference-pocket`, of `pocket`.
+    // The slowest layers of `tutorial`, of `reference-pocket`, and of `pocket`.
     let layers = [
         (conv(256, 5, 1, same), Shape::new(16, 16, 128), 20),
         (transposed(256), Shape::new(16, 16, 256), 20),
@@ -40,7 +40,7 @@ fn main() {
         (conv(64, 4, 2, same), Shape::new(16, 16, 32), 32),
         (conv(128, 4, 2, same), Shape::new(8, 8, 64), 32),
     ];
-    // `layer_speed 2` measures the third one alone.
+    // `layer_speed 2` measures only the third layer.
     let only: Option<usize> = std::env::args().nth(1).and_then(|a| a.parse().ok());
     for (i, (op, input, n)) in layers.into_iter().enumerate() {
         if only.is_none_or(|only| only == i) {
@@ -100,7 +100,7 @@ fn measure(op: Op, input: Shape, n: usize) {
     );
 }
 
-/// Seconds of the fastest of a few repetitions.
+/// Time of the fastest of a few repetitions in seconds.
 fn best(mut f: impl FnMut()) -> f64 {
     let mut seconds = f64::INFINITY;
     for _ in 0..REPETITIONS {

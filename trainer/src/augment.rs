@@ -1,6 +1,6 @@
-//! Differentiable augmentation (Zhao et al. 2020, arXiv:2006.10738): real and
-//! generated pictures undergo the same random changes, and the generator's gradient
-//! flows back through them, so it does not learn to draw the changes.
+//! Differentiable augmentation (Zhao et al. 2020, arXiv:2006.10738). Real and
+//! generated pictures undergo random changes of the same distribution, and the generator's gradient
+//! passes back through them, so the generator does not learn to draw the changes.
 
 use gen_core::Shape;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
@@ -9,31 +9,31 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 
 use crate::config::Augment;
 
-/// What happens to one picture: where every pixel comes from. Nothing, by default.
+/// The change of one picture. The default changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Change {
     colour: Option<Colour>,
     flip: bool,
     dy: isize,
     dx: isize,
-    /// Rows and columns that are cut out.
+    /// Rows that are cut out: the first one, and one past the last.
     rows: (usize, usize),
     columns: (usize, usize),
 }
 
-/// A change of colours, in this order.
+/// A change of colours, applied in the order of the fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Colour {
     /// Added to every value.
     brightness: f32,
-    /// Distance of a pixel's values from their mean, times this.
+    /// Factor of the difference between a pixel's values and their mean.
     saturation: f32,
-    /// Distance of all values from their mean, times this.
+    /// Factor of the difference between all values and their mean.
     contrast: f32,
 }
 
 impl Augment {
-    /// Draws the change of one picture.
+    /// Draws a random change of one picture.
     pub fn draw(&self, shape: Shape, rng: &mut Xoshiro128PlusPlus) -> Change {
         let mut shift = || match i32::from(self.translate) {
             0 => 0,
@@ -59,10 +59,10 @@ impl Augment {
     }
 }
 
-/// Writes the changed pictures of `x` to `y`; `[N, H·W·C]` both.
+/// Applies the changes to the pictures `x` and writes the results to `y`; both are `[N, H·W·C]`.
 pub fn forward(changes: &[Change], shape: Shape, x: ArrayView2<'_, f32>, y: ArrayViewMut2<'_, f32>) {
     each(changes, x, y, |change, x, y| {
-        // Colours first: what moves in or is cut out stays 0.
+        // Colours are changed first, so that pixels that move in or are cut out are 0.
         let coloured = change.colour.map(|colour| colour.applied(shape, x));
         let x = coloured.as_deref().unwrap_or(x);
         y.fill(0.0);
@@ -70,7 +70,8 @@ pub fn forward(changes: &[Change], shape: Shape, x: ArrayView2<'_, f32>, y: Arra
     });
 }
 
-/// Writes the gradient of the pictures before the change to `dx`.
+/// Converts `dy`, the gradient with respect to the changed pictures, to `dx`, that with respect to the original ones;
+/// both are `[N, H·W·C]`.
 pub fn backward(changes: &[Change], shape: Shape, dy: ArrayView2<'_, f32>, dx: ArrayViewMut2<'_, f32>) {
     each(changes, dy, dx, |change, dy, dx| {
         dx.fill(0.0);
@@ -101,7 +102,7 @@ impl Colour {
         y
     }
 
-    /// Both scalings are symmetric matrices, so the transpose is the same in reverse order.
+    /// Multiplies `dy` by the transpose. Both scalings are symmetric matrices, so they are applied in reverse order.
     fn transpose(&self, shape: Shape, dy: &mut [f32]) {
         self.stretch(dy);
         self.saturate(shape, dy);
@@ -116,14 +117,14 @@ impl Colour {
     }
 }
 
-/// Scales the distances of values from their mean.
+/// Scales the differences between values and their mean.
 fn from_mean(values: &mut [f32], scale: f32) {
     let mean = values.iter().sum::<f32>() / values.len() as f32;
     values.iter_mut().for_each(|v| *v = mean + scale * (*v - mean));
 }
 
 impl Change {
-    /// Calls `f(from, to, channels)` for every pixel that survives.
+    /// Calls `f(from, to, channels)` for every pixel that is neither moved out nor cut out.
     fn for_each_pixel(&self, shape: Shape, mut f: impl FnMut(usize, usize, usize)) {
         let (h, w, c) = (shape.height as usize, shape.width as usize, shape.channels as usize);
         let inside = |i: usize, d: isize, n: usize| Some(i.wrapping_add_signed(-d)).filter(|&i| i < n);
@@ -158,7 +159,7 @@ mod tests {
         let mut random = || Array2::from_shape_simple_fn((20, SHAPE.len()), || rng.random_range(-1.0f32..1.0));
         let (x, dy) = (random(), random());
         let (mut y, mut dx) = (x.clone(), x.clone());
-        // Brightness adds the same to every picture, which a transpose has no part in.
+        // Brightness adds a constant, which does not affect the transpose.
         let mut dark = y.clone();
         forward(&changes, SHAPE, Array2::zeros(x.dim()).view(), dark.view_mut());
         forward(&changes, SHAPE, x.view(), y.view_mut());

@@ -1,12 +1,12 @@
-//! How fast training steps are: `trainer bench`.
+//! Measures the speed of training steps: `trainer bench`.
 //!
-//! A network is measured by a [`worker`], a process of its own, so that its peak memory is its
-//! own too. A worker does one step for each line that it reads and answers with what the step
-//! took; another program can step several of them in turn, so that whatever else the machine
-//! does hits all alike. [`Measurement::take`] is such a program, for one network.
+//! A network is measured by a [`worker`] in a separate process, so that its peak memory can be
+//! measured too. A worker performs one step for each line that it reads and answers with the
+//! step's time. A program can alternate between several workers, so that other load on the machine
+//! affects all of them equally. [`Measurement::take`] controls one worker.
 //!
 //! ```text
-//! -> (start)      <- ready                                       after a first step, which makes room
+//! -> (start)      <- ready                                       after a first step, which allocates memory
 //! -> any line     <- {"seconds":0.0123,"cpu_seconds":0.0241}     a step
 //! -> end of input <- {"threads":2,"peak_memory":1234,...}        a Summary
 //! ```
@@ -29,58 +29,58 @@ use crate::train::Trainer;
 use crate::usage::{cpu_time, peak_memory};
 use count::Count;
 
-/// Drawn frogs that a worker trains on.
+/// Number of drawn frogs that a worker trains on.
 const PICTURES: usize = 512;
 
-/// Steps that are measured at least, so that there is a median.
+/// Minimum number of measured steps, so that there is a median.
 const MIN_STEPS: u64 = 3;
 
-/// What a worker says when it can be stepped.
+/// The line with which a worker says that it is ready.
 const READY: &str = "ready";
 
-/// What a step took.
+/// Time of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// By the clock on the wall.
+    /// Wall time in seconds.
     pub seconds: f64,
-    /// Of all threads together, where the system tells.
+    /// CPU time of all threads together in seconds; `None` if the system does not report it.
     pub cpu_seconds: Option<f64>,
 }
 
-/// What a worker says at its end.
+/// The last answer of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// That it used.
+    /// Number of threads.
     pub threads: usize,
-    /// Bytes of the most memory that it held, where the system tells.
+    /// Peak memory in bytes; `None` if the system does not report it.
     pub peak_memory: Option<u64>,
-    /// Steps that it did, without the first.
+    /// Number of steps, without the first.
     pub steps: u64,
     /// Pictures in a batch.
     pub batch: usize,
-    /// Multiplications and additions of a step, as [`Count`] counts them.
+    /// Multiplications and additions of a step, as counted by [`Count`].
     pub flop: u64,
-    /// Of the generator.
+    /// Number of the generator's parameters.
     pub generator_parameters: usize,
-    /// Of the discriminator.
+    /// Number of the discriminator's parameters.
     pub discriminator_parameters: usize,
-    /// Seconds of every phase in all those steps; see [`Phase::ALL`].
+    /// Seconds of every phase, summed over all these steps; see [`Phase::ALL`].
     pub phases: Vec<(Phase, f64)>,
 }
 
-/// Steps that are measured.
+/// How many steps are measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    /// So many.
+    /// This many.
     Steps(u64),
-    /// As many as begin in this time, and a few at least.
+    /// As many as begin within this time, and at least three.
     Time(Duration),
 }
 
-/// Drawn pictures of the size that the configuration needs.
+/// Drawn frogs of the size that the configuration needs.
 ///
 /// # Errors
-/// When frogs are not drawn in that size.
+/// When frogs cannot be drawn in that size.
 pub fn pictures(config: &Config) -> Result<Dataset> {
     let request = data::Request {
         path: Some(data::BUILTIN.into()),
@@ -91,10 +91,10 @@ pub fn pictures(config: &Config) -> Result<Dataset> {
     data::load(&request)
 }
 
-/// Does a step for each line of `input` and tells `output` what it took.
+/// Performs a step for each line of `input` and writes its time to `output`.
 ///
 /// # Errors
-/// When the configuration makes no networks, or one of the two is closed early.
+/// When the configuration is invalid, or one of the two streams is closed early.
 pub fn worker(config: Config, input: impl BufRead, mut output: impl Write) -> Result<()> {
     let flop = Count::of(&config)?.total();
     let data = pictures(&config)?;
@@ -129,21 +129,21 @@ pub fn worker(config: Config, input: impl BufRead, mut output: impl Write) -> Re
     say(&serde_json::to_string(&summary)?)
 }
 
-/// What the steps of one network took.
+/// Measured steps of one network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     name: String,
     count: Count,
-    /// In the order of their time; never empty.
+    /// The steps, fastest first; never empty.
     steps: Vec<Step>,
     summary: Summary,
 }
 
 impl Measurement {
-    /// Steps a worker, which `command` starts with the same configuration.
+    /// Measures steps in a worker process. `command` must start a worker with the same configuration.
     ///
     /// # Errors
-    /// When the worker cannot be started, or does not answer as one.
+    /// When the worker cannot be started, or its answers are invalid.
     pub fn take(config: &Config, mut command: Command, limit: Limit) -> Result<Self> {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start a worker")?;
@@ -167,7 +167,7 @@ impl Measurement {
         };
         let result = take_steps();
         if result.is_err() {
-            // It may be gone already.
+            // The process may have ended already.
             let _ = child.kill();
         }
         let status = child.wait().context("cannot wait for the worker")?;
@@ -178,29 +178,29 @@ impl Measurement {
         Ok(Self { name: config.name.clone(), count: Count::of(config)?, steps, summary })
     }
 
-    /// Seconds of a step.
+    /// Median time of a step in seconds.
     pub fn median(&self) -> f64 {
         self.steps[self.steps.len() / 2].seconds
     }
 
-    /// Seconds of the fastest step.
+    /// Time of the fastest step in seconds.
     pub fn min(&self) -> f64 {
         self.steps[0].seconds
     }
 
-    /// Seconds of all threads together in a step, on average.
+    /// Mean CPU time of a step in seconds, all threads together.
     pub fn cpu_seconds(&self) -> Option<f64> {
         let sum = self.steps.iter().map(|step| step.cpu_seconds).sum::<Option<f64>>();
         sum.map(|sum| sum / self.steps.len() as f64)
     }
 
-    /// Share of the threads' time in which they were at work, 0 … 1.
+    /// Share of the threads' time in which they were busy, 0 … 1.
     pub fn cores_used(&self) -> Option<f64> {
         let seconds = self.steps.iter().map(|step| step.seconds).sum::<f64>() / self.steps.len() as f64;
         self.cpu_seconds().map(|cpu| cpu / (seconds * self.summary.threads as f64))
     }
 
-    /// Seconds of a phase in a step, on average.
+    /// Mean time of a phase in a step, in seconds.
     fn phase(&self, phase: Phase) -> f64 {
         let sum = self.summary.phases.iter().find(|(p, _)| *p == phase).map_or(0.0, |(_, seconds)| *seconds);
         sum / self.summary.steps.max(1) as f64
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_worker_does_a_step_for_each_line_and_sums_up() {
-        // The last line may lack its end.
+        // The last line may have no line break.
         let lines = answers("\nstep\n!");
         assert_eq!(lines.len(), 5, "{lines:?}");
         assert_eq!(lines[0], READY);

@@ -1,4 +1,4 @@
-//! The boards that a model may be meant for. Their facts come from the firmware's `board.toml` files.
+//! The boards for which memory is compared. Their facts come from the firmware's `board.toml` files.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,18 +9,18 @@ use crate::cost::Core;
 pub struct Board {
     /// Name.
     pub name: String,
-    /// Bytes of flash; external flash, if code runs from there.
+    /// Bytes of flash; of external flash if code runs from it.
     pub flash: usize,
     /// Bytes of internal RAM.
     pub ram: usize,
-    /// Its processor.
+    /// Processor core.
     pub core: Core,
 }
 
-/// The contents of every `board.toml`: the build script lists them.
+/// The contents of every `board.toml`, collected by the build script.
 const FILES: &[&str] = include!(concat!(env!("OUT_DIR"), "/boards.rs"));
 
-/// What is read of a `board.toml`.
+/// The keys of a `board.toml` that are used here.
 #[derive(Deserialize)]
 struct Facts {
     title: String,

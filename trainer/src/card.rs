@@ -1,12 +1,12 @@
-//! Shipped models: a folder with a model, its pictures, and a card that says where it
-//! comes from, so that `trainer rebuild` makes it again to the same bits.
+//! Shipped models: a folder with a model, its pictures, and a card that records its origin, so that
+//! `trainer rebuild` can reproduce it bit for bit.
 //!
 //! ```text
 //! models/NAME/
-//!   card.toml      for the program: a Card
+//!   card.toml      the card for the program: a Card
 //!   model.gen      the quantised generator
-//!   samples.png    its first pictures
-//!   README.md      the card for people, written from card.toml
+//!   samples.png    pictures of the first seeds
+//!   README.md      the card for people, made from card.toml
 //! ```
 
 mod make;
@@ -33,83 +33,83 @@ use crate::quantise::forms::{self, PackingPolicy};
 use crate::text;
 pub use make::{CardInput, describe};
 
-/// The oldest version whose models are the same bits as this one's. In 0.2.0 the calibration of int8
-/// ranges was corrected: it had looked at some channels only.
+/// The oldest version that makes models with the same bits as this one. In 0.2.0 the calibration of int8
+/// ranges was corrected, which had used only some of the channels.
 const SAME_BITS_SINCE: [u32; 3] = [0, 2, 0];
 
-/// Pictures of `samples.png`, and in a row of it.
+/// Number of pictures in `samples.png`, and in a row of it.
 const SAMPLES: u32 = 64;
 const COLUMNS: usize = 8;
 
-/// All that is known of a model. A field that a later version adds has a default, so
-/// that older cards can be read; a field that this version does not know is passed over.
+/// The card of a model. Fields that a later version adds have a default, so
+/// that older cards can be read. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Card {
-    /// Name of its folder.
+    /// Name of the model's folder.
     pub name: String,
-    /// What it draws and what it is for, in a few words.
+    /// Short description: what the model draws and what it is for.
     pub about: String,
-    /// What wrote the card.
+    /// Name and version of the program that wrote the card.
     #[serde(default)]
     pub program: String,
-    /// The pictures that it was trained on.
+    /// The training pictures.
     pub data: Data,
-    /// How that went.
+    /// The training run.
     pub training: Training,
     /// The file `model.gen`.
     pub model: File,
-    /// What was measured: names of anybody's choice with numbers or texts.
+    /// Measurements: any names with numbers or texts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scores: BTreeMap<String, toml::Value>,
-    /// The recipe, with seed and steps, whole: presets may change, this does not.
+    /// The complete recipe with seed and steps, because presets may change later.
     pub config: Config,
 }
 
-/// The pictures that a model was trained on.
+/// The training pictures of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Data {
-    /// What they are and where they come from, in words.
+    /// Description: contents and source of the pictures.
     pub about: String,
-    /// What `--data` says to get them, if that means the same everywhere.
+    /// The argument of `--data` that loads them, if it is the same on every computer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
-    /// Of CIFAR-10, which class.
+    /// Class of CIFAR-10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// How many.
+    /// Number of pictures.
     pub count: usize,
     /// [`Dataset::fingerprint`].
     pub fingerprint: String,
 }
 
-/// How training went.
+/// The training run of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
-    /// How long it took.
+    /// Training time in minutes.
     pub minutes: f64,
-    /// [`machine::processor`] that it ran on: bits are promised for the same kind only.
+    /// [`machine::processor`] of the training machine. Identical bits are guaranteed for the same kind only.
     pub processor: String,
-    /// [`machine::first_steps`] there.
+    /// [`machine::first_steps`] on that machine.
     pub first_steps: String,
 }
 
 /// The file of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Its length.
+    /// Length in bytes.
     pub bytes: usize,
-    /// CRC-32 of all of them (as zip has it), eight hexadecimal digits.
+    /// CRC-32 (as in zip) of the file, eight hexadecimal digits.
     pub crc32: String,
-    /// Layers packed for speed, as for `trainer quantize --fast-layers`.
+    /// Layers with Winograd-transformed weights, as for `trainer quantize --winograd-layers`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fast_layers: Vec<usize>,
 }
 
 impl Card {
-    /// Reads and checks the text of a `card.toml`.
+    /// Parses and checks the text of a `card.toml`.
     ///
     /// # Errors
-    /// With the line that is wrong, or what the recipe lacks.
+    /// When the text is not a card or its recipe is invalid; the message names the line or the problem.
     pub fn from_toml(text: &str) -> Result<Self> {
         let card: Self = toml::from_str(text)?;
         card.config.check().context("config")?;
@@ -119,15 +119,15 @@ impl Card {
     /// The text of a `card.toml`.
     ///
     /// # Errors
-    /// When the path of the pictures cannot be written down.
+    /// When the path of the pictures cannot be represented in TOML.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).context("the card cannot be written down")
     }
 
-    /// Makes sure that these are the pictures that the model was trained on.
+    /// Checks that these are the training pictures of the model.
     ///
     /// # Errors
-    /// When they are others; the message says which are needed.
+    /// When they are not; the message says which are needed.
     pub fn check_data(&self, data: &Dataset) -> Result<()> {
         let found = data.fingerprint();
         ensure!(
@@ -141,7 +141,7 @@ impl Card {
         Ok(())
     }
 
-    /// Whether the version that wrote the card is one whose models differ in the last bits from this one's, in words.
+    /// A warning if the version that wrote the card makes models whose last bits differ from this version's.
     pub fn version_warning(&self) -> Option<String> {
         let version = self.program.strip_prefix("trainer ")?;
         let mut numbers = version.split('.').map(|number| number.parse::<u32>());
@@ -159,8 +159,8 @@ impl Card {
         })
     }
 
-    /// Why a model that is trained here will have other bits, if it will: by the version of the program, or by the
-    /// machine, which two steps show.
+    /// A warning if a model trained on this machine will have other bits, because of the program's version or
+    /// because of the machine, which is checked with two training steps.
     ///
     /// # Errors
     /// When a step fails.
@@ -193,14 +193,14 @@ impl Card {
 /// The folder of a shipped model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shipped {
-    /// What is known of the model.
+    /// The card of the model.
     pub card: Card,
-    /// The model.
+    /// The bytes of `model.gen`.
     pub blob: Vec<u8>,
 }
 
 impl Shipped {
-    /// Reads the card and the model that belongs to it.
+    /// Reads the card and its model.
     ///
     /// # Errors
     /// When one is missing or damaged, or they do not belong together.
@@ -222,10 +222,10 @@ impl Shipped {
         Ok(Self { card, blob })
     }
 
-    /// Writes the folder, the card last: without a card it is not taken for a whole one.
+    /// Writes the folder. The card is written last, because a folder without a card counts as incomplete.
     ///
     /// # Errors
-    /// When it cannot be written to, or the model is damaged.
+    /// When the folder cannot be written to, or the model is damaged.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let bytes = aligned(&self.blob);
         let model = Model::parse(&bytes).context("model.gen")?;
@@ -237,7 +237,7 @@ impl Shipped {
         write_atomically(&folder.join("card.toml"), self.card.to_toml()?.as_bytes())
     }
 
-    /// What `README.md` in this folder has to say.
+    /// The text of `README.md` in this folder.
     ///
     /// # Errors
     /// When the model is damaged.
@@ -245,11 +245,11 @@ impl Shipped {
         Ok(self.card.readme(&Model::parse(&aligned(&self.blob)).context("model.gen")?, folder))
     }
 
-    /// Compares with the model of a run that followed the card.
+    /// Compares the model with one that was rebuilt from the card.
     ///
     /// # Errors
-    /// When a bit differs: the message says where, how much that shows in pictures, and
-    /// `warning`, if there is one, why.
+    /// When a bit differs. The message says where, how much the pictures differ, and the possible reason in
+    /// `warning` if there is one.
     pub fn compare(&self, rebuilt: &[u8], warning: Option<&str>) -> Result<()> {
         let rebuilt = repack(rebuilt, &self.card.model.fast_layers)?;
         if rebuilt == self.blob {
@@ -282,7 +282,7 @@ impl File {
     }
 }
 
-/// A model with these layers packed for speed; a run packs all of them small.
+/// Packs a model again with Winograd-transformed weights in these layers. A run transforms none.
 fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
     if fast_layers.is_empty() {
         return Ok(blob.to_vec());
@@ -377,12 +377,12 @@ mod tests {
             let text = warning.unwrap_or_default();
             assert!(!is_other || text.contains(&format!("written by trainer {version}, this is trainer")), "{text}");
         }
-        // What is no version is none.
+        // Text that is not a version counts as an unknown version.
         for program in ["", "trainer", "trainer x.y.z", "a test"] {
             card.program = program.into();
             assert_eq!(card.version_warning(), None, "{program}");
         }
-        // Of two reasons both are told.
+        // If there are two reasons, the message has both.
         (card.program, card.training.first_steps) = ("trainer 0.1.0".into(), "0".into());
         let text = card.reproducibility_warning(&data).unwrap().unwrap();
         assert!(text.contains("last bits") && text.contains("the first steps give other bits"), "{text}");

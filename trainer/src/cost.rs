@@ -1,10 +1,10 @@
-//! How many instructions a layer takes on a Cortex-M, without running it.
+//! Estimates the number of instructions of a layer on a Cortex-M without running it.
 //!
 //! The kernels' loops have no branches that depend on data, so their instructions can
-//! be counted from the layer's shape: so many for a quad of input channels, for an
-//! output value, for a call. The numbers below are read off the assembly
-//! (`gen-core/src/kernels/arm/*.s`) where it is assembly, and fitted to counts under QEMU
-//! where it is Rust; `tests/tests/instructions.rs` holds both against each other.
+//! be counted from the layer's shape: a number for each quad of input channels, each
+//! output value, and each call. The numbers below are counted in the assembly
+//! (`gen-core/src/kernels/arm/*.s`), and fitted to counts under QEMU for kernels in Rust;
+//! `tests/tests/instructions.rs` compares the estimates with counts under QEMU.
 //!
 //! Instructions are not cycles.
 
@@ -26,11 +26,11 @@ pub enum Core {
     Mla,
 }
 
-/// Both.
+/// All families.
 pub const CORES: [Core; 2] = [Core::Dsp, Core::Mla];
 
 impl Core {
-    /// For people.
+    /// Name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dsp => "Cortex-M4, M7, M33",
@@ -46,7 +46,7 @@ impl Core {
         }
     }
 
-    /// Instructions for a layer in a form that it has, for one picture.
+    /// Instructions of a layer with this weight transform, which it must support, for one picture.
     pub fn instructions(self, spec: &LayerSpec, g: &Geometry, form: WeightTransform) -> u64 {
         let tiling = self.tiling();
         (0..usize::from(g.output.height))
@@ -75,7 +75,7 @@ impl Core {
                 let loops = match self {
                     Self::Dsp => quads * quad_quarters(taps, pixels) / 4,
                     Self::Mla => {
-                        // As `armv7m.s` says: words, taps, their shifts, SMLAL, MLA; half a turn of the loop.
+                        // As in `armv7m.s`: words, taps, their shifts, SMLAL, MLA; half an iteration of the loop.
                         let words = n / 2 + k - 1;
                         let quad = 4 * (words.div_ceil(3) + k + k.div_ceil(2) * (1 + n / 2) + k / 2) + 2;
                         let rounds = quads.div_ceil(16 / k);
@@ -83,7 +83,7 @@ impl Core {
                     }
                 };
                 sum += CALL + channels * (CHANNEL + n * self.output(spec) + loops);
-                // Phases that share the staged pixels share its cost.
+                // Phases that share the staged pixels share the cost of staging.
                 let alike = if tiling.shares_phases(taps) { g.x.phases() as u64 } else { 1 };
                 sum += quads * (n + k) * self.staged() / alike;
             }
@@ -101,7 +101,7 @@ impl Core {
                 Self::Mla => 21,
             };
             sum += CALL + channels * (DOT_CHANNEL + self.output(spec) + quads * quad / 2);
-            // Dense layers stage once.
+            // A dense layer stages its input once.
             if g.x.step() > 0 || x == 0 {
                 sum += quads * 20;
             }
@@ -115,12 +115,12 @@ impl Core {
         let mut sum = ROW;
         for first in 0..g.x.phases() {
             let count = g.x.positions(first);
-            // The transform of an output.
+            // Instructions of the output transform.
             let transform = match self {
                 Self::Dsp => 5,
                 Self::Mla => 42,
             };
-            // Of a tile's quad.
+            // Instructions to stage a quad of channels of a tile.
             let staged = match (self, points) {
                 (Self::Dsp, 5) => 54,
                 (Self::Dsp, 6) => 70,
@@ -128,7 +128,7 @@ impl Core {
                 (Self::Mla, _) => 126 * points,
             };
             for at in (0..count).step_by(TILE * tiles) {
-                // Of a pair of channels at a point; a tile alone takes fewer.
+                // Instructions of a pair of channels at a point. A single tile takes fewer.
                 let products = match self {
                     Self::Dsp if count - at <= TILE => quads * 6 + quads.div_ceil(8) * 3 + 9,
                     Self::Dsp => quads * 10 + quads.div_ceil(8) * 3 + 9,
@@ -153,7 +153,7 @@ impl Core {
         }
     }
 
-    /// Instructions to stage a quad of one pixel.
+    /// Instructions to stage a quad of channels of one pixel.
     fn staged(self) -> u64 {
         match self {
             Self::Dsp => 6,
@@ -162,7 +162,7 @@ impl Core {
     }
 }
 
-/// Quarters of an instruction that the loops of `armv7em.s` take for a quad: they are unrolled.
+/// Instructions of the loops of `armv7em.s` for a quad, in quarters, because the loops are unrolled.
 fn quad_quarters(taps: usize, pixels: usize) -> u64 {
     match (taps, pixels) {
         (1, 8) => 111,
@@ -182,13 +182,13 @@ fn quad_quarters(taps: usize, pixels: usize) -> u64 {
     }
 }
 
-/// Around a row: finding it, calling its blocks.
+/// Instructions around a row: finding it, calling its blocks.
 const ROW: u64 = 400;
-/// Around a call.
+/// Instructions around a call.
 const CALL: u64 = 250;
-/// Around the staging of one row of a tile.
+/// Instructions around the staging of one row of a tile.
 const TILE_CALL: u64 = 250;
-/// Around an output channel of a Toeplitz call …
+/// Instructions around an output channel of a Toeplitz call.
 const CHANNEL: u64 = 20;
-/// … and of one of the dot kernel.
+/// Instructions around an output channel of a call of the dot kernel.
 const DOT_CHANNEL: u64 = 9;

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Atomic writes of files.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -6,28 +6,28 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Beginning of the names of temporary files.
+/// Prefix of the names of temporary files.
 pub const WRITING: &str = ".writing-";
 
 /// Writes a file atomically: after a crash or a power cut the path has either the old content or the new one.
 ///
-/// The bytes go to a temporary file beside it, which is synchronised and renamed.
+/// The bytes are written to a temporary file in the same folder, which is synchronised and renamed.
 ///
 /// # Errors
-/// When the folder cannot be written to or the disk is full; the old file is still there.
+/// When the folder cannot be written to or the disk is full. The old file is then unchanged.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(WRITING);
-        // As the user's umask wants it, and with an error that does not speak of the temporary file.
+        // Opened here so that the user's umask applies, and errors do not name the temporary file.
         let mut file = builder.make_in(folder, |path| File::options().write(true).create_new(true).open(path))?;
-        // Tells `remove_abandoned` that somebody is at it. Not every file system has locks.
+        // The lock tells `remove_abandoned` that the file is in use. Not every file system has locks.
         let _ = file.as_file().try_lock();
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
-        // The name, too, must survive a power cut. Not every system can open a folder.
+        // The folder is synchronised so that the new name survives a power cut. Not every system can open a folder.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
@@ -40,9 +40,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn remove_abandoned(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|e| e.file_name().as_encoded_bytes().starts_with(WRITING.as_bytes())) {
-        // The lock of a process that is gone is free.
+        // The lock of a process that has ended is free.
         if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            // It is in nobody's way.
+            // If this fails, the file does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }

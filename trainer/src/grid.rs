@@ -1,4 +1,4 @@
-//! Many pictures on one sheet.
+//! Arranges pictures on a sheet.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::text::Plain;
 /// The longest side of a sheet, in pixels.
 pub const MAX_SIDE: usize = 1 << 14;
 
-/// What a sheet's PNG file says of itself, so that it is not taken for a picture to learn from.
+/// Text in a sheet's PNG file that marks it as a sheet, so that it is not used as a training picture.
 const MARK: &[u8] = b"Software\0ribbit, a sheet of pictures";
 
-/// Where that stands: right behind the header of the file.
+/// Offset of the chunk with this text: directly after the header of the file.
 const MARK_AT: usize = 8 + 25;
 
 /// Bytes from the start of a file that [`is_sheet`] needs.
@@ -27,7 +27,7 @@ pub const GAP: Rgb<u8> = Rgb([24, 24, 28]);
 /// Colour of the frame around the first picture of a group.
 pub const FRAME: Rgb<u8> = Rgb([255, 196, 0]);
 
-/// How pictures lie on a sheet.
+/// Arrangement of pictures on a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// Pictures in a row; 0 counts as 1.
@@ -36,37 +36,37 @@ pub struct Layout {
     pub pad: usize,
     /// Each pixel is drawn as a block of `scale` x `scale`; 0 counts as 1.
     pub scale: usize,
-    /// Pictures that belong together; 0 if none do. Groups are set apart by four more gaps, and the first
-    /// picture of each has a [`FRAME`] as wide as the gap. A row holds whole groups.
+    /// Pictures in a group; 0 for no groups. Groups are separated by four more gaps, and the first
+    /// picture of each has a [`FRAME`] as wide as the gap. A row contains complete groups.
     pub group: usize,
 }
 
-/// Lays `pictures` (`[N, height, width, 3]`, RGB) out row by row, `columns` in a row, each pixel
-/// drawn as a block of `scale` x `scale`, with `pad` pixels of gap between the pictures and around
+/// Arranges `pictures` (`[N, height, width, 3]`, RGB) in rows of `columns`. Each pixel is
+/// drawn as a block of `scale` x `scale`, and there are `pad` pixels between the pictures and around
 /// them; see [`Layout`].
 ///
 /// # Errors
-/// As [`Layout::sheet`].
+/// The errors of [`Layout::sheet`].
 pub fn grid(pictures: ArrayView4<'_, u8>, columns: usize, pad: usize, scale: usize) -> Result<RgbImage> {
     Layout { columns, pad, scale, group: 0 }.sheet(pictures)
 }
 
 impl Layout {
-    /// The sheet. Every picture is on it, in the column that `columns` says: if the sheet would be larger
+    /// Draws the sheet. It always has all pictures in `columns` columns. If it would be larger
     /// than [`MAX_SIDE`], the pictures are enlarged less, which is logged as a warning.
     ///
     /// Unused places of the last row keep the colour of the gaps, and channels beyond the third are ignored.
     /// Without pictures, or with pictures of no size or fewer than three channels, the sheet has no size.
     ///
     /// # Errors
-    /// When the sheet would be too large without any enlargement: the message says how large.
+    /// When the sheet would be too large even without enlargement; the message has its size.
     pub fn sheet(&self, pictures: ArrayView4<'_, u8>) -> Result<RgbImage> {
         let (count, height, width, channels) = pictures.dim();
         if count * width * height == 0 || channels < 3 {
             return Ok(RgbImage::new(0, 0));
         }
         let group = self.group.max(1);
-        // Whole groups.
+        // The number of columns is rounded down to complete groups.
         let columns = (self.columns.clamp(1, count) / group).max(1) * group;
         let rows = count.div_ceil(columns);
         let size = |scale: usize| {
@@ -78,7 +78,7 @@ impl Layout {
         };
         let fits = |scale: usize| size(scale).0.max(size(scale).1) <= MAX_SIDE;
         let wanted = self.scale.max(1);
-        // A picture has a pixel at least, so no larger one fits.
+        // A picture has at least one pixel, so no larger scale can fit.
         let Some(scale) = (1..=wanted.min(MAX_SIDE)).rev().find(|&scale| fits(scale)) else {
             let (x, y) = size(1);
             anyhow::bail!(
@@ -118,13 +118,13 @@ impl Layout {
         Ok(sheet)
     }
 
-    /// Pixels between groups besides the usual gap.
+    /// Pixels between groups in addition to the usual gap.
     fn apart(&self) -> usize {
         if self.group == 0 { 0 } else { self.pad.saturating_mul(4) }
     }
 }
 
-/// The bytes of a PNG file.
+/// Encodes a picture as a PNG file.
 ///
 /// # Errors
 /// When encoding fails.
@@ -134,7 +134,7 @@ pub fn png(picture: &RgbImage) -> Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-/// The bytes of a PNG file that is marked as a sheet, so that no data set takes it for a picture.
+/// Encodes a sheet as a PNG file that is marked as a sheet, so that it is not used as a training picture.
 ///
 /// # Errors
 /// When encoding fails.
@@ -142,8 +142,7 @@ pub fn sheet_png(picture: &RgbImage) -> Result<Vec<u8>> {
     Ok(marked(&png(picture)?))
 }
 
-/// The PNG file of a sheet with the remark that it is one, which [`is_sheet`] finds again; `png` is the same file
-/// without it.
+/// Adds the mark of a sheet to the PNG file `png`. [`is_sheet`] recognises it.
 pub fn marked(png: &[u8]) -> Vec<u8> {
     let (head, rest) = png.split_at(MARK_AT.min(png.len()));
     let chunk = [&b"tEXt"[..], MARK].concat();
@@ -151,15 +150,15 @@ pub fn marked(png: &[u8]) -> Vec<u8> {
     parts.concat()
 }
 
-/// Whether a file that begins with these bytes is a sheet that [`marked`] wrote.
+/// Whether a file that begins with these bytes has the mark of a sheet.
 pub fn is_sheet(start: &[u8]) -> bool {
     start.get(MARK_AT + 8..).is_some_and(|text| text.starts_with(MARK))
 }
 
-/// The path of a sheet to be written, if its name does not promise another kind of picture.
+/// The path of a sheet to be written. The name must not have the extension of another picture format.
 ///
 /// # Errors
-/// In words, with a name that would do.
+/// When it has; the message suggests another name.
 pub fn png_name(name: &str) -> std::result::Result<PathBuf, String> {
     let path = PathBuf::from(name);
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -227,7 +226,7 @@ mod tests {
             let pixel = of_64.get_pixel(2 + column * 194, 2 + row * 194);
             assert_eq!(pixel.0[0], (index % 251) as u8, "picture {index}");
         }
-        // As high as it may be.
+        // The highest sheet that is possible.
         assert_eq!(sheet(2000, 4, 2, 16).unwrap().dimensions(), (2 * 14 + 2, 1000 * 14 + 2));
         let error = sheet(300, 64, 300, 2).unwrap_err().to_string();
         assert!(error.contains("300 pictures of 64x64") && error.contains("19802x68"), "{error}");

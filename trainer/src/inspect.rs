@@ -1,4 +1,4 @@
-//! What a model costs, layer by layer, and which boards have room for it.
+//! Computes the memory and the instructions of a model, layer by layer, and which boards it fits.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::boards::{self, Board};
 use crate::cost::CORES;
 use crate::numbers::grouped;
 
-/// Flash that everything but the model is allowed: code, fonts, drivers. `firmware/build-support` keeps as much.
+/// Flash reserved for everything but the model: code, fonts, drivers. `firmware/build-support` reserves as much.
 pub const CODE_FLASH: usize = 120 * 1024;
-/// RAM that everything but the model is allowed: stack, logging, drivers.
+/// RAM reserved for everything but the engine: stack, logging, drivers.
 pub const CODE_RAM: usize = 20 * 1024;
 
-/// What [`inspect`] found out about a model. All sizes are in bytes.
+/// Result of [`inspect`]. All sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {
     /// Name of the model.
@@ -25,21 +25,21 @@ pub struct Inspection {
     pub latent: usize,
     /// Shape of the picture.
     pub picture: Shape,
-    /// First to last.
+    /// Layers, first to last.
     pub layers: Vec<LayerRow>,
-    /// Trainable values of the float generator, batch norms not counted.
+    /// Trainable values of the float generator, without those of batch normalisation.
     pub parameters: usize,
     /// Multiply-accumulates for one picture.
     pub macs: u64,
-    /// The blob, which stays in flash.
+    /// Size of the blob, which stays in flash.
     pub flash: usize,
     /// The engine's buffer in RAM, on each of [`CORES`].
     pub workspaces: [WorkspacePlan; 2],
     /// Estimated instructions for a picture, on each of [`CORES`].
     pub instructions: [u64; 2],
-    /// `Model` and `Engine` themselves, on this machine: less where pointers have 32 bits.
+    /// Size of `Model` and `Engine` on this machine. With 32-bit pointers they are smaller.
     pub structs: usize,
-    /// One for each of [`BOARDS`].
+    /// Whether the model fits each board.
     pub boards: Vec<BoardFit>,
 }
 
@@ -56,50 +56,50 @@ pub struct LayerRow {
     pub parameters: usize,
     /// Multiply-accumulates for one picture.
     pub macs: u64,
-    /// How the weights are packed.
+    /// Transform of the packed weights.
     pub form: WeightTransform,
-    /// Every form that the layer can have; the first is [`WeightTransform::None`].
+    /// All transforms that the layer can have; the first is [`WeightTransform::None`].
     pub forms: Vec<FormRow>,
     /// Bytes of weights, biases and multipliers.
     pub weights: usize,
-    /// Input rows that are kept.
+    /// Number of input rows in the layer's ring buffer.
     pub ring_rows: usize,
     /// Bytes of those rows.
     pub ring: usize,
 }
 
-/// What a layer costs in a form.
+/// Memory and instructions of a layer with one weight transform.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FormRow {
-    /// The form.
+    /// The weight transform.
     pub form: WeightTransform,
     /// Bytes of weights.
     pub flash: usize,
-    /// Bytes of staging, on each of [`CORES`]; a workspace has room for the largest.
+    /// Bytes of staging on each of [`CORES`]; a workspace has memory for the largest of all layers.
     pub staging: [usize; 2],
     /// Estimated instructions for a picture, on each of [`CORES`].
     pub instructions: [u64; 2],
 }
 
-/// Whether a board has room.
+/// Whether the model fits a board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BoardFit {
     /// The board.
     pub board: Board,
-    /// Flash left after the blob and [`CODE_FLASH`]; below 0 when it lacks.
+    /// Flash left after the blob and [`CODE_FLASH`], in bytes; negative if there is too little.
     pub flash_left: i64,
-    /// RAM left after the workspace, the structs and [`CODE_RAM`]; below 0 when it lacks.
+    /// RAM left after the workspace, the structs and [`CODE_RAM`], in bytes; negative if there is too little.
     pub ram_left: i64,
 }
 
 impl BoardFit {
-    /// Whether there is enough of both.
+    /// Whether both flash and RAM are sufficient.
     pub fn fits(&self) -> bool {
         self.flash_left >= 0 && self.ram_left >= 0
     }
 }
 
-/// Adds up what a model costs.
+/// Computes the memory and the instructions of a model.
 pub fn inspect(model: &Model<'_>) -> Inspection {
     let layers: Vec<_> = model
         .layers()
@@ -156,12 +156,12 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
 }
 
 impl LayerRow {
-    /// What it costs in the form that it has.
+    /// Costs with the present weight transform.
     fn now(&self) -> FormRow {
         *self.forms.iter().find(|f| f.form == self.form).expect("the parser admits no other form")
     }
 
-    /// What it would cost in its fast form, if it has one.
+    /// Costs with Winograd-transformed weights, if the layer can have them.
     fn fast(&self) -> Option<FormRow> {
         self.forms.iter().copied().find(|f| f.form == WeightTransform::Winograd)
     }
@@ -232,8 +232,8 @@ impl fmt::Display for Inspection {
 }
 
 impl Inspection {
-    /// Both forms of every layer: what the fast one costs in flash and RAM (of which a workspace
-    /// has the most of all layers), and saves.
+    /// Writes a table of both weight transforms of every layer: the additional flash and RAM of Winograd (the workspace
+    /// needs the maximum over all layers), and the instructions that it saves.
     fn forms(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -267,7 +267,7 @@ impl Inspection {
                 or_none(fast.map(|f| f.instructions[1])),
             )?;
         }
-        // All layers small, and all that can be fast.
+        // The sums with no layer transformed, and with all that can be transformed.
         let sum = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).sum::<u64>();
         let most = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).max().unwrap_or(0);
         let best = |l: &LayerRow| l.fast().unwrap_or(l.forms[0]);

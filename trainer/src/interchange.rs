@@ -1,11 +1,11 @@
-//! Float generators from other programs, and for them.
+//! Import of float generators from other programs, and export for them.
 //!
 //! ```text
 //! .npz, .safetensors -> import -> FloatModel -> export -> .safetensors
 //!                                           '-> onnx   -> .onnx
 //! ```
 //!
-//! [`layout`] knows where others keep a weight; `docs/interchange.md` has the same for people.
+//! [`layout`] describes the weight layouts of other programs; `docs/interchange.md` explains them to users.
 
 pub mod export;
 pub mod import;
@@ -17,12 +17,12 @@ pub use import::import;
 pub use layout::{DenseOrder, Format, Layout};
 pub use onnx::to_onnx;
 
-/// Latents that prove an import: the array that holds them, `[N, latent]`.
+/// Name of the array of latents with which an import is checked; `[N, latent]`.
 pub const CHECK_LATENT: &str = "check.latent";
-/// What the other program draws for them, in the generator's range: `[N, H, W, 3]`
-/// in a file of [`Layout::Hwio`], `[N, 3, H, W]` in one of [`Layout::Oihw`].
+/// Name of the array of pictures that the other program draws from these latents, in the generator's range:
+/// `[N, H, W, 3]` in a file with [`Layout::Hwio`], `[N, 3, H, W]` with [`Layout::Oihw`].
 pub const CHECK_IMAGE: &str = "check.image";
-/// Where the header of a `.safetensors` says its [`Layout`], as the command line spells it.
+/// Key of the [`Layout`] in the header of a `.safetensors` file. Its value is spelt as on the command line.
 pub const HEADER_LAYOUT: &str = "layout";
-/// The same for its [`DenseOrder`].
+/// Key of the [`DenseOrder`] in the header.
 pub const HEADER_DENSE: &str = "dense";

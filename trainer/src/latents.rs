@@ -1,6 +1,6 @@
-//! Latents: as a batch for a network, and ways from one picture to another.
+//! Latents: batches for a network, interpolation and variations.
 //!
-//! The arithmetic of truncation and interpolation is gen-core's, so a device that is given the same numbers draws
+//! Truncation and interpolation are computed by gen-core, so a device with the same seeds draws
 //! the same pictures.
 
 use anyhow::{Result, ensure};
@@ -16,33 +16,34 @@ pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2
     Array2::from_shape_vec((values.len() / len, len), values).expect("every latent has the same length")
 }
 
-/// The latents of `count` pictures from number `first` on, `[count, len]`.
+/// The latents of the `count` seeds from `first` on, `[count, len]`.
 ///
-/// Each purpose (measuring, calibrating, comparing) has a `first` of its own, far from the numbers that people ask
-/// for, so that no two purposes share latents.
+/// Each purpose (measuring, calibrating, comparing) has its own `first`, far from the seeds that users
+/// type, so that no two purposes share latents.
 pub fn latents(first: u32, count: u32, len: usize) -> Array2<f32> {
     latent_batch((first..first + count).map(|seed| Latent::from_seed(seed, len)), len)
 }
 
-/// How many pictures to draw for a comparison or measurement that wants `most`: fewer with a large generator, so that
-/// drawing takes about a second on two cores, but never fewer than 8. `macs` are the multiply-accumulates of a picture.
+/// Number of pictures to draw for a comparison or measurement that wants `most`: fewer with a large generator, so that
+/// drawing takes about a second on two cores, but never fewer than 8. `macs` is the number of multiply-accumulates of a
+/// picture.
 pub fn sample_budget(macs: u64, most: u32) -> u32 {
-    // About a second of two cores.
+    // About a second on two cores.
     let count = (1 << 34) / macs.max(1);
     u32::try_from(count).unwrap_or(u32::MAX).clamp(8.min(most), most)
 }
 
-/// A share of 0 … 1 in the 256ths that [`Latent::truncated`] and [`Latent::toward`] take.
+/// Converts a share of 0 … 1 to 256ths, the unit of [`Latent::truncated`] and [`Latent::toward`].
 ///
 /// # Errors
-/// When it is not within 0 … 1; `what` names it in the message.
+/// When the share is not within 0 … 1; `what` names it in the message.
 pub fn in_256ths(share: f64, what: &str) -> Result<u16> {
     ensure!((0.0..=1.0).contains(&share), "{what} goes from 0 to 1, not to {share}");
     Ok((share * 256.0).round() as u16)
 }
 
-/// The latents of a way from picture `from` to picture `to`, in `steps` equal steps of
-/// angle, both ends included; a single step shows `from` alone.
+/// Interpolates between the latents of the seeds `from` and `to`: `steps` latents at equal angles, including both
+/// ends. With one step the result is `from` alone.
 pub fn interpolate(from: u32, to: u32, steps: u16, len: usize) -> Vec<Latent> {
     let (from, to) = (Latent::from_seed(from, len), Latent::from_seed(to, len));
     let last = u32::from(steps).saturating_sub(1).max(1);
@@ -50,13 +51,13 @@ pub fn interpolate(from: u32, to: u32, steps: u16, len: usize) -> Vec<Latent> {
     (0..steps).map(|step| from.toward(&to, at(step))).collect()
 }
 
-/// Numbers of the pictures towards which [`variations`] goes: those from `first` on, without `seed` itself.
+/// `count` seeds for [`variations`]: those from `first` on, without `seed` itself.
 pub fn neighbour_seeds(seed: u32, first: u32, count: usize) -> Vec<u32> {
     (first..=u32::MAX).filter(|&other| other != seed).take(count).collect()
 }
 
-/// Latents near that of picture `seed`: `distance` / 256 of the way to each of `others`,
-/// which, being independent of it, lie in all directions.
+/// Latents near that of `seed`: at `distance` / 256 of the way to the latent of each of `others`.
+/// These are independent of `seed`, so the variations go in all directions.
 pub fn variations(seed: u32, others: &[u32], distance: u16, len: usize) -> Vec<Latent> {
     let latent = Latent::from_seed(seed, len);
     others.iter().map(|&other| latent.toward(&Latent::from_seed(other, len), distance)).collect()

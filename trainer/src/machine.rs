@@ -1,10 +1,10 @@
-//! The machine and the version of this program: what decides the last bits of training besides recipe and pictures.
+//! The machine and the program's version, which determine the last bits of training together with recipe and pictures.
 //!
-//! Sums of f32 depend on their order. That does not depend on the number of threads,
-//! but it does on the width of vector instructions, on whether they fuse multiplication
-//! and addition, and, because `gemm` cuts long sums into parts that fit, on the size of
-//! the caches. Instead of listing all that can matter, a card keeps what the first steps
-//! of its own recipe came to: a machine and a program that agree there agree to the end.
+//! Sums of f32 depend on the order of summation. The order does not depend on the number of threads,
+//! but it depends on the width of vector instructions, on whether they fuse multiplication
+//! and addition, and on the size of the caches, because `gemm` splits long sums into parts that
+//! fit. Instead of all these properties, a card stores a checksum of the first steps of its own
+//! recipe: a machine and a program with the same checksum give the same bits to the end.
 
 use std::env::consts::ARCH;
 
@@ -20,12 +20,12 @@ pub fn program() -> String {
     format!("trainer {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Steps that are enough for every operation to have had its effect on the weights.
+/// Number of steps after which every operation has affected the weights.
 const STEPS: usize = 2;
 
-/// The kind of this processor, as far as vector instructions go.
+/// The kind of this processor: its set of vector instructions.
 pub fn processor() -> String {
-    // "V4(...)" with all features in it; the kind is enough.
+    // The text is "V4(...)" with all features; only the part before the bracket is used.
     let kind = format!("{:?}", Arch::new());
     let kind = kind.split('(').next().unwrap_or_default();
     let words = match (ARCH, kind) {
@@ -41,7 +41,7 @@ pub fn processor() -> String {
 /// recipe on `pictures`, `[N, side, side, 3]`.
 ///
 /// # Errors
-/// When the recipe makes no networks, or a step fails.
+/// When the recipe is invalid, or a step fails.
 pub fn first_steps(config: &Config, pictures: &Array4<u8>) -> Result<String> {
     let mut trainer = Trainer::new(config.clone())?;
     for _ in 0..STEPS {

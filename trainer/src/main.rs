@@ -46,26 +46,27 @@ enum Command {
     /// Train a generator, export it, write a report (the default)
     #[command(after_help = cli::as_typed(cli::train::EXAMPLES))]
     Train(TrainArgs),
-    /// Go on with a run, bit for bit as if it had not stopped
+    /// Continue a run, bit for bit as if it had not stopped
     #[command(after_help = cli::as_typed("Example:\n  trainer resume runs/001-pocket --steps 30000"))]
     Resume(ResumeArgs),
-    /// Show what a data source holds, and write a sheet of its pictures
+    /// Describe a data set, and write a sheet of its pictures
     #[command(after_help = cli::as_typed("Example:\n  trainer data --data ~/pictures/mushrooms --out mushrooms.png"))]
     Data(DataArgs),
     /// List the presets, or print one as TOML
+    #[command(after_help = cli::as_typed("Examples:\n  trainer presets pocket > mine.toml\n  trainer presets --keys"))]
     Presets(PresetsArgs),
     /// Draw pictures with a model
     #[command(after_help = cli::as_typed("Examples:\n  trainer sample runs/001-pocket -n 16 --seed 100\n  \
         trainer sample runs/001-pocket --nearest ~/pictures/mushrooms\n  \
         trainer sample --float runs/001-pocket/best.ckpt"))]
     Sample(SampleArgs),
-    /// Draw what lies between pictures, a row for each pair
+    /// Interpolate between pictures, a row for each pair
     #[command(after_help = cli::as_typed("Example:\n  trainer walk runs/001-pocket --from 3 --to 8 --through 5,9"))]
     Walk(WalkArgs),
-    /// Draw a picture and more like it
+    /// Draw a picture and variations of it
     #[command(after_help = cli::as_typed("Example:\n  trainer like runs/001-pocket --seed 4 --distance 0.3 -n 24"))]
     Like(LikeArgs),
-    /// Turn a checkpoint into a model for the device; or pack a model again, faster or smaller
+    /// Quantize a checkpoint to a model for the device; or pack a model again, faster or smaller
     #[command(
         visible_alias = "quantise",
         after_help = cli::as_typed("Examples:\n  \
@@ -73,21 +74,26 @@ enum Command {
         trainer quantize runs/001-pocket --flash 200K -o fits.gen")
     )]
     Quantize(QuantizeArgs),
-    /// Make a finished run a model to ship: a folder with the model and a card that says where it comes from
+    /// Make a model to ship from a finished run: a folder with the model and a card that records its origin
     #[command(after_help = cli::as_typed("Example:\n  trainer card runs/001-pocket --about \"Mushrooms for a badge\" \
         --source \"my photographs\" --out models/mushrooms"))]
     Card(CardArgs),
     /// Train a shipped model again from its card, and compare bit by bit
     #[command(after_help = cli::as_typed("Example:\n  trainer rebuild models/mushrooms --data ~/pictures/mushrooms"))]
     Rebuild(RebuildArgs),
-    /// Turn a generator that was trained in Keras or PyTorch into a model for the device
+    /// Import a generator that was trained in Keras or PyTorch, and quantize it for the device
+    #[command(after_help = cli::as_typed("Examples:\n  trainer import frog.safetensors --preset tutorial -o model.gen\n  \
+        trainer import frog.npz --config mine.toml --layout hwio"))]
     Import(ImportArgs),
-    /// Write a checkpoint's float generator for other programs
+    /// Write a checkpoint's float generator as safetensors or ONNX
+    #[command(after_help = cli::as_typed("Example:\n  trainer export runs/001-pocket/best.ckpt \
+        --safetensors frog.safetensors --onnx frog.onnx"))]
     Export(ExportArgs),
-    /// Show a model's layers, its memory bill, and the boards that it fits
+    /// Show a model's layers, its memory, and the boards that it fits
     #[command(after_help = cli::as_typed("Example:\n  trainer inspect runs/001-pocket"))]
     Inspect(InspectArgs),
-    /// Prove that a model's integers equal its float simulation, bit for bit
+    /// Check that the engine's integers equal an exact simulation of the model, bit for bit
+    #[command(after_help = cli::as_typed("Example:\n  trainer verify runs/001-pocket -n 100"))]
     Verify(VerifyArgs),
     /// Measure how far a model's pictures are from real ones
     #[command(
@@ -98,6 +104,7 @@ enum Command {
     #[command(after_help = cli::as_typed("Example:\n  trainer bench --config mine.toml --batch 64 --threads 4"))]
     Bench(BenchArgs),
     /// For developers: compare a training step of the tutorial with what Keras computed
+    #[command(after_help = cli::as_typed("Example:\n  trainer parity trainer/tests/golden/keras"))]
     Parity(ParityArgs),
 }
 

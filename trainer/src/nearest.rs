@@ -1,20 +1,20 @@
-//! The pictures of a set that are nearest to given ones, pixel by pixel: has a
-//! generator learnt what frogs look like, or has it memorised frogs?
+//! Finds the pictures of a set that are nearest to given ones, pixel by pixel. This shows whether a
+//! generator has learnt what frogs look like or has memorised frogs.
 //!
 //! The distance of two pictures is the root mean square difference of their values,
-//! 0 … 1 (black against white), to the reference as it is or mirrored left to right,
-//! whichever is nearer, because training sees both.
+//! 0 … 1 (black against white). The reference is compared as it is and mirrored left to right, and the
+//! smaller distance counts, because training uses both.
 //!
-//! With `‖a − b‖² = ‖a‖² + ‖b‖² − 2 a·b` all distances come out of matrix products.
-//! Two things make them fast and exact:
+//! With `‖a − b‖² = ‖a‖² + ‖b‖² − 2 a·b` all distances are computed with matrix products.
+//! Two methods make this fast and exact:
 //!
-//! 1. Both orientations for the price of one. From each pair of pixels that mirroring
-//!    exchanges, with values `l` and `r`, take `e = l + r` and `o = l − r`. Then
+//! 1. Both orientations at the cost of one. For each pair of pixels that mirroring
+//!    exchanges, with values `l` and `r`, let `e = l + r` and `o = l − r`. Then
 //!    `2 a·b = e·e' + o·o'`, and with `b` mirrored `2 a·b = e·e' − o·o'`.
 //! 2. No rounding. Values are centred to −128 … 127, so `e` and `o` are integers of at
 //!    most 256, and a sum of [`EXACT`] of their products is an integer of at most 2²⁴,
-//!    which f32 holds in whatever order it is summed. These partial sums are added in
-//!    f64. Neither the processor nor the number of threads can change a bit.
+//!    which f32 represents exactly in any order of summation. These partial sums are added in
+//!    f64. The result is therefore the same on every processor and with any number of threads.
 
 use std::{fmt, iter};
 
@@ -24,21 +24,21 @@ use rayon::prelude::*;
 use crate::nn::gemm::gemm;
 use crate::numbers::median;
 
-/// Products of two integers of at most 2⁸ whose sum f32 holds exactly, up to 2²⁴.
+/// Number of products of two integers of at most 2⁸ whose sum f32 represents exactly, up to 2²⁴.
 const EXACT: usize = 256;
-/// Pictures and references of one product: its results stay in a core's cache.
+/// Pictures and references in one matrix product, whose result fits into a core's cache.
 const PICTURES: usize = 128;
 const REFERENCES: usize = 512;
 
-/// Values of either set that are floats at a time: 64 MB of each.
+/// Number of values of either set that are converted to floats at the same time: 64 MB each.
 const AT_ONCE: usize = 16 << 20;
 
-/// A reference and how far away it is.
+/// A reference picture and its distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbour {
-    /// Its place among the references.
+    /// Index of the reference.
     pub index: usize,
-    /// Whether it is nearer when mirrored left to right.
+    /// Whether the reference is nearer when mirrored left to right.
     pub mirrored: bool,
     /// Root mean square difference per value, 0 … 1.
     pub distance: f32,
@@ -46,7 +46,7 @@ pub struct Neighbour {
 
 /// The nearest of `references` for each of `pictures`, both `[N, height, width, channels]`.
 ///
-/// Of references that are equally near the first is taken, and unmirrored before
+/// Of references with equal distances the first is chosen, and unmirrored before
 /// mirrored. Without references the result is empty.
 ///
 /// # Panics
@@ -55,8 +55,8 @@ pub fn nearest(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> 
     nearest_few(pictures, references, 1).into_iter().flatten().collect()
 }
 
-/// As [`nearest`], but the `count` nearest of each, nearest first; fewer if there are
-/// not that many references. No reference is in a list twice.
+/// Like [`nearest`], but returns the `count` nearest references of each picture, nearest first; fewer if there are
+/// not that many. No reference is in a list twice.
 ///
 /// # Panics
 /// When the two have pictures of different shapes.
@@ -69,14 +69,14 @@ pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>,
         distance: ((squared / values as f64).sqrt() / 255.0) as f32,
     };
     let mut all = Vec::with_capacity(pictures.dim().0);
-    // As floats a set takes four times its memory and more, so there is a part of each at a time.
+    // As floats a set takes four times its memory and more, so only a part of each is converted at a time.
     for some in pictures.axis_chunks_iter(Axis(0), part(values, PICTURES)) {
         let some = EvenOdd::new(some);
         let mut lists = vec![Vec::new(); some.squares.len()];
         let length = part(values, REFERENCES);
         for (i, others) in references.axis_chunks_iter(Axis(0), length).enumerate() {
             let others = EvenOdd::new(others);
-            // Small chunks too if all threads have one then: the sums are exact, whatever the order.
+            // Chunks are small enough that every thread has one. The sums are exact in any order.
             let size = lists.len().div_ceil(rayon::current_num_threads()).clamp(1, PICTURES);
             let chunks = lists.par_chunks_mut(size).enumerate();
             chunks.for_each(|(chunk, lists)| few(&some, chunk * size, &others, i * length, count, lists));
@@ -86,7 +86,8 @@ pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>,
     all
 }
 
-/// How many pictures of so many values are floats at a time: a multiple of `of` if they are that many.
+/// Number of pictures with `values` values that are converted to floats at a time: a multiple of `of` unless it is
+/// smaller.
 fn part(values: usize, of: usize) -> usize {
     match (AT_ONCE / values).max(1) {
         few if few < of => few,
@@ -101,11 +102,11 @@ impl fmt::Display for Neighbour {
     }
 }
 
-/// For a sheet: each picture, then its neighbours as they were compared (mirrored or not); all lists have
-/// the length of the first.
+/// The pictures of a sheet: each picture is followed by its neighbours, mirrored if they were compared so. All lists
+/// must have the length of the first.
 ///
 /// # Panics
-/// As [`nearest`], or when a list names a reference that is not there.
+/// When the two have pictures of different shapes, or a list has an index that no reference has.
 pub fn with_neighbours(
     pictures: ArrayView4<'_, u8>,
     references: ArrayView4<'_, u8>,
@@ -128,24 +129,24 @@ pub fn with_neighbours(
     sheet
 }
 
-/// How near pictures come to references, in a few numbers.
+/// Summary of the distances of pictures to their nearest references.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Place of the picture that comes nearest, and how near.
+    /// Index and distance of the picture that is nearest to a reference.
     pub closest: Option<(usize, f32)>,
     /// Median distance of pictures to their nearest reference.
     pub median: f32,
-    /// The same for some of the references among each other: what is usual between
+    /// Median distance of some references to their nearest other reference: the usual distance between
     /// pictures that are not copies.
     pub usual: f32,
 }
 
 impl Summary {
-    /// From what [`nearest_few`] found among `references`.
+    /// Summarises the result of [`nearest_few`] with these `references`.
     pub fn new(lists: &[Vec<Neighbour>], references: ArrayView4<'_, u8>) -> Self {
-        // Enough for a median.
+        // This many are enough for a median.
         let some = references.slice(s![..references.dim().0.min(256), .., .., ..]);
-        // The nearest of all is the reference itself.
+        // The first neighbour is the reference itself, so two are needed.
         let among = nearest_few(some, references, 2);
         let distances = lists.iter().filter_map(|list| list.first().map(|found| found.distance));
         let closest = distances.clone().enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
@@ -163,7 +164,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A [`Neighbour`] before the root is taken: the squared distance is an integer.
+/// A [`Neighbour`] with the squared distance, which is an integer.
 #[derive(Clone, Copy)]
 struct Found {
     squared: f64,
@@ -171,8 +172,8 @@ struct Found {
     mirrored: bool,
 }
 
-/// Looks for the nearest references of as many pictures as there are `lists`, from `first` on; `references` are those
-/// from number `offset` on.
+/// Searches the nearest references of the pictures from `first` on, one for each of `lists`. `references` are those
+/// from index `offset` on.
 fn few(pictures: &EvenOdd, first: usize, references: &EvenOdd, offset: usize, count: usize, lists: &mut [Vec<Found>]) {
     let here = first..first + lists.len();
     for start in (0..references.squares.len()).step_by(REFERENCES) {
@@ -193,7 +194,7 @@ fn few(pictures: &EvenOdd, first: usize, references: &EvenOdd, offset: usize, co
     }
 }
 
-/// Keeps a list of the `count` nearest in order; what came first stays before what is as near.
+/// Inserts into a sorted list of the `count` nearest. Of equal distances the earlier one stays first.
 fn insert(list: &mut Vec<Found>, found: Found, count: usize) {
     if list.len() >= count && list.last().is_none_or(|last| last.squared <= found.squared) {
         return;
@@ -203,7 +204,7 @@ fn insert(list: &mut Vec<Found>, found: Found, count: usize) {
     list.truncate(count);
 }
 
-/// `a · bᵀ` without any rounding; values are integers of at most 2⁸.
+/// `a · bᵀ` without rounding; the values must be integers of at most 2⁸.
 fn exact_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> {
     let dim = (a.nrows(), b.nrows());
     let (mut sum, mut part) = (Array2::zeros(dim), Array2::zeros(dim));
@@ -216,8 +217,8 @@ fn exact_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> 
 
 /// Pictures as sums and differences of the values that mirroring exchanges.
 struct EvenOdd {
-    /// `[N, sums]`; a middle column, which stays where it is, counts twice, so that
-    /// products of it are doubled as all others are.
+    /// `[N, sums]`. A middle column, which mirroring does not move, is doubled, so that
+    /// its products are doubled like all others.
     even: Array2<f32>,
     /// `[N, differences]`.
     odd: Array2<f32>,
@@ -240,7 +241,7 @@ impl EvenOdd {
     }
 }
 
-/// Fills a row of each of [`EvenOdd`]; the picture's sum of squares.
+/// Writes a row of `even` and `odd` of [`EvenOdd`]; returns the picture's sum of squares.
 fn split<'a>(
     picture: ArrayView3<'_, u8>,
     mut even: impl Iterator<Item = &'a mut f32>,
@@ -278,7 +279,7 @@ mod tests {
 
     fn pictures(seed: u64, dim: (usize, usize, usize, usize)) -> Array4<u8> {
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
-        // Extremes are frequent: they make the largest sums.
+        // Extreme values are frequent, because they make the largest sums.
         Array4::from_shape_simple_fn(dim, || match rng.next_u32() {
             draw if draw & 1 == 0 => (draw >> 8) as u8,
             draw => 255 * (draw >> 31) as u8,

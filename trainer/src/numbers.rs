@@ -4,7 +4,7 @@ use std::fmt;
 
 use indicatif::HumanCount;
 
-/// A count with a comma between thousands: `12,345`. Respects width and alignment.
+/// Displays a count with a comma between thousands: `12,345`. Respects width and alignment.
 #[derive(Debug, Clone, Copy)]
 pub struct Grouped(u64);
 
@@ -19,13 +19,13 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// A size in MB, of 1,000,000 bytes each, with one decimal: for files and the memory of a computer.
+/// Formats a size in MB (1,000,000 bytes) with one decimal: for files and the memory of a computer.
 pub fn megabytes(bytes: impl TryInto<u64>) -> String {
     let bytes: u64 = bytes.try_into().unwrap_or(u64::MAX);
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// The median: of an even number of values the upper of the two in the middle, of none 0.
+/// The median. Of an even number of values it is the upper of the two in the middle; without values it is 0.
 pub fn median<T: Into<f64>>(values: impl IntoIterator<Item = T>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().map(Into::into).collect();
     let middle = values.len() / 2;

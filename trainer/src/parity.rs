@@ -1,21 +1,21 @@
-//! Parity with Keras: the same weights, pictures and random numbers, and the same
-//! activations, losses, gradients and new weights.
+//! Parity with Keras: with the same weights, pictures and random numbers, a training step must give the same
+//! activations, losses, gradients and updated weights.
 //!
 //! A golden set is a folder of arrays that Keras computed for the network of the
-//! tutorial at some width (`trainer/interop/golden.py` makes them, and says how):
+//! tutorial at some width. `trainer/interop/golden.py` makes them and documents how:
 //!
 //! | file | arrays |
 //! |---|---|
-//! | `weights_init.npz` | first weights, in Keras's layouts |
+//! | `weights_init.npz` | initial weights, in Keras's layouts |
 //! | `inputs.npz` | pictures, latents and label noise of every step |
 //! | `activations.npz` | every layer's output for the first latent |
 //! | `step1.npz` | of the first step: pictures, logits, gradients, new weights; the losses of all steps |
 //!
-//! Widths, kernels, latent, batch and number of steps are read from the arrays. What
-//! is compared went through [`Trainer::step_with`], the step that every run takes.
+//! Widths, kernels, latent, batch and number of steps are read from the arrays. The compared values are
+//! computed by [`Trainer::step_with`], the function that every run uses.
 //!
 //! # Tolerances
-//! Keras's numbers are float64's, ours float32's.
+//! Keras computed its arrays in float64; this program computes in float32.
 //!
 //! | what | difference allowed |
 //! |---|---|
@@ -23,24 +23,24 @@
 //! | logits | the same, or 1e-5 if none reaches 1: the loss counts them in absolute terms |
 //! | the optimiser alone, on the stored gradients | 1e-6 |
 //! | weights after the whole step | 1e-6, unless the gradient is so near 0 that its own tolerance explains more |
-//! | the number of a player's weights that need this excuse | 0.03 % of them, or three, or as many as 1e-7 of the gradient's largest value would move so far |
+//! | the number of a network's weights that need this exception | 0.03 % of them, or three, or as many as 1e-7 of the gradient's largest value would move so far |
 //! | losses of the first three steps | 1e-6, 1e-5, 1e-4; times the loss where it is over 1 |
 //! | the second and the third, where float32 cannot keep that | three times what the last bit of the first weights does to them |
 //!
-//! The first step of RMSprop is nearly `√10 · lr · sign(gradient)`, so where a gradient
-//! is 0 but for rounding, a weight may land on either side. How many are so near 0
-//! depends on width, batch and chance: Keras and PyTorch in float32 need the excuse for
+//! The first step of RMSprop is nearly `√10 · lr · sign(gradient)`. If a gradient is 0 except for
+//! rounding, its sign and therefore the direction of the update are arbitrary. The number of such weights
+//! depends on width, batch and chance: Keras and PyTorch in float32 need this exception for
 //! 0.03 % of the weights and sometimes more. 1e-7 of the largest value is its last bit in
-//! float32; nobody's error is smaller.
+//! float32; no float32 implementation has a smaller error.
 //!
-//! Later losses part for the same reason. With weights as Keras begins with, float32 is
+//! Later losses diverge for the same reason. With Keras's initial weights, float32 is
 //! off by up to 1e-6 in the second step, 7e-6 in the third, and 0.1 in the tenth. Larger
-//! weights magnify rounding. So where a loss is out of tolerance the steps are played again
-//! with every first weight moved to one of its two neighbours in float32, several times:
-//! losses that this moves cannot be known better. Gradients are held to 1e-5 all the same,
-//! but the report says if last bits alone move them farther.
+//! weights magnify rounding. If a loss is out of tolerance, the steps are therefore repeated several
+//! times with every initial weight moved to one of its two neighbours in float32. The change of the
+//! losses shows how accurately float32 determines them. Gradients must still agree to 1e-5,
+//! but the report says if the last bits of the initial weights alone change them more.
 //!
-//! Gradients may differ for one more reason, which [`kinks`] deals with.
+//! Gradients may differ for one more reason, which [`kinks`] handles.
 
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
@@ -71,22 +71,22 @@ const GENERATOR: [&str; 6] = ["dense", "conv1", "convt", "conv2", "conv3", "conv
 const DISCRIMINATOR: [&str; 5] = ["conv1", "conv2", "conv3", "conv4", "dense"];
 /// Names of the losses.
 const LOSS_NAMES: [(&str, Loss); 2] = [("d_loss", |losses| losses.d_loss), ("g_loss", |losses| losses.g_loss)];
-/// Names of what comes out of them.
+/// Names of the outputs of the generator's layers.
 const GENERATOR_MAPS: [&str; 6] = ["dense", "conv1", "convt", "conv2", "conv3", "out"];
 const DISCRIMINATOR_MAPS: [&str; 5] = ["conv1", "conv2", "conv3", "conv4", "logit"];
 
 /// One of a step's losses.
 type Loss = fn(&Losses) -> f64;
 
-/// Share and number of a player's weights that may be off by more than [`ABSOLUTE`].
+/// Share and number of a network's weights that may differ by more than [`ABSOLUTE`].
 const SHARE: f64 = 3e-4;
 const ALLOWED_EXCEPTIONS: usize = 3;
 /// The last bit of a gradient's largest value, in parts of [`RELATIVE`].
 const LAST_BIT: f64 = 0.01;
-/// For the losses of the first steps; later ones say nothing in float32.
+/// Tolerances of the losses of the first steps. Later losses are not comparable in float32.
 const LOSSES: [f64; 3] = [1e-6, 1e-5, 1e-4];
-/// How often first weights are moved by their last bit, and how many times the largest
-/// difference that this makes is allowed.
+/// How often the steps are repeated with the initial weights changed in their last bit, and the allowed multiple
+/// of the largest difference that this makes.
 const NUDGES: u64 = 8;
 const MARGIN: f64 = 3.0;
 
@@ -94,7 +94,7 @@ const MARGIN: f64 = 3.0;
 ///
 /// # Errors
 /// When a file or an array is missing or damaged, or has a shape that does not fit the
-/// others. A comparison out of tolerance is no error: the report tells.
+/// others. A comparison out of tolerance is not an error; it is in the report.
 pub fn check(folder: &Path) -> Result<Report> {
     let golden = Golden::read(folder)?;
     let config = &golden.config;
@@ -148,7 +148,7 @@ pub fn check(folder: &Path) -> Result<Report> {
     Ok(report)
 }
 
-/// The files of a golden set, and what they say of the network.
+/// The files of a golden set, and the network that they describe.
 struct Golden {
     weights: Tensors,
     inputs: Tensors,
@@ -177,7 +177,7 @@ impl Golden {
         inputs.shaped("label_noise", &[steps, 2 * batch, 1])?;
 
         let mut config = Config::preset("tutorial")?;
-        // As in the golden run: nothing is dropped, and pictures are scaled as in the tutorial.
+        // As in the golden run: no dropout, and pictures are scaled as in the tutorial.
         config.range = config::Range::Unit;
         config.batch = batch;
         config.latent = u16::try_from(latent).context("the latent is longer than 65535")?;
@@ -202,7 +202,7 @@ impl Golden {
         })
     }
 
-    /// The first step, with units that are 0 but for rounding on Keras's side.
+    /// The first step. Units that are 0 except for rounding are put on the same side of 0 as in Keras.
     fn first_step(&self, state: &State, players: [&Side; 2], sides: &mut Vec<Unit>) -> Result<Played> {
         let mut best = self.play_first(state, sides)?;
         for player in players {
@@ -228,7 +228,7 @@ impl Golden {
         Ok(best)
     }
 
-    /// The first step from this state with these units on the other side of 0.
+    /// The first step from this state, with these units on the other side of 0.
     fn play_first(&self, state: &State, sides: &[Unit]) -> Result<Played> {
         let mut trainer = Trainer::with_state(self.config.clone(), state.clone())?;
         let mut near = Vec::new();
@@ -239,12 +239,12 @@ impl Golden {
         Ok(Played { trainer, losses, near })
     }
 
-    /// The losses of the steps after the first that are compared.
+    /// The losses of the compared steps after the first.
     fn later(&self, trainer: &mut Trainer) -> Result<Vec<Losses>> {
         (1..self.steps.min(LOSSES.len())).map(|t| self.play(trainer, t, |_, _| {})).collect()
     }
 
-    /// Step `t` of the trainer with the stored random numbers.
+    /// Runs step `t` of the trainer with the stored random numbers.
     fn play(&self, trainer: &mut Trainer, t: usize, watch: impl FnMut(ForwardPass, &mut Network)) -> Result<Losses> {
         let noise = self.inputs.get("label_noise")?.index_axis(Axis(0), t);
         let inputs = StepInputs {
@@ -252,7 +252,7 @@ impl Golden {
             latents: self.latents("z1", t)?,
             fresh_latents: Some(self.latents("z2", t)?),
             label_noise: noise.iter().map(|&u| u as f32).collect(),
-            // The golden networks change and drop nothing.
+            // The golden run has no augmentation and no dropout.
             changes: [(); 3].map(|()| vec![Change::default(); self.config.batch]),
             dropout: [0; 3],
         };
@@ -264,8 +264,8 @@ impl Golden {
         Ok(values.into_dimensionality()?)
     }
 
-    /// Every layer's output for the first picture of the last batch. Keras gives a
-    /// dense layer's as one row.
+    /// Compares every layer's output for the first picture of the last batch. Keras stores a
+    /// dense layer's output as one row.
     fn activations(&self, report: &mut Report, letter: &str, names: &[&str], network: &Network) -> Result<()> {
         for (i, (name, block)) in names.iter().zip(network.blocks()).enumerate() {
             let (name, shape) = (format!("{letter}.{name}"), block.geometry().output);
@@ -312,8 +312,8 @@ impl Golden {
         Ok(())
     }
 
-    /// Plays again from first weights that are a float32 away. Losses after the first may
-    /// be off by some times what that moves them.
+    /// Repeats the steps with initial weights changed by one float32 step. Losses after the first step may differ by a
+    /// multiple of the change that this makes.
     fn allow_for_rounding(
         &self,
         report: &mut Report,
@@ -358,15 +358,15 @@ fn loss_name(name: &str, t: usize) -> String {
     format!("{name}[{t}]")
 }
 
-/// What is left of a first step.
+/// Results of a first step.
 struct Played {
     trainer: Trainer,
     losses: Losses,
-    /// Units that came out nearly 0.
+    /// Units whose input was nearly 0.
     near: Vec<Unit>,
 }
 
-/// Height and width of the generator's first map, which no array's shape tells directly.
+/// Height and width of the generator's first map, computed from several shapes because no array has it directly.
 fn side(weights: &Tensors) -> Result<u16> {
     let (dense, conv) = (weights.get("g.dense.kernel")?.shape(), weights.get("g.conv1.kernel")?.shape());
     let pixels = match (dense, conv) {
@@ -383,7 +383,7 @@ fn side(weights: &Tensors) -> Result<u16> {
     u16::try_from(side).context("the first map is larger than any picture")
 }
 
-/// Gives a layer of the tutorial the sizes of this kernel.
+/// Sets the sizes of a layer of the tutorial to those of this kernel.
 fn fit(layer: &mut Layer, side: u16, kernel: &[usize]) -> Result<()> {
     layer.dropout = 0.0;
     let channels = match (layer.op, kernel) {
@@ -417,7 +417,7 @@ fn frogs(inputs: &Tensors) -> Result<Array4<u8>> {
     array.mapv(|v| v as u8).into_dimensionality().context(shape)
 }
 
-/// One player's parameters under their names in Keras.
+/// One network's parameters under their names in Keras.
 struct Side {
     letter: &'static str,
     optimiser: Optimiser,
@@ -427,12 +427,12 @@ struct Side {
 /// A kernel or a bias.
 struct Parameter {
     name: String,
-    /// In Keras.
+    /// Shape in Keras.
     shape: Vec<usize>,
-    /// Where it lies in the network's vector.
+    /// Range in the network's parameter vector.
     place: Range<usize>,
-    /// Keras's transposed convolutions have the kernel `[height, width, out, in]`,
-    /// ours `[in, height, width, out]`; all other layouts agree.
+    /// Whether this is the kernel of a transposed convolution: Keras has `[height, width, out, in]`, this program
+    /// `[in, height, width, out]`. All other layouts agree.
     is_transposed: bool,
 }
 
@@ -464,7 +464,7 @@ impl Side {
         Self { letter, optimiser, parameters }
     }
 
-    /// The arrays `prefix` + name as one vector in our layout.
+    /// The arrays `prefix` + name as one vector in this program's layout.
     fn flat(&self, file: &Tensors, prefix: &str) -> Result<Vec<f32>> {
         let mut flat = Vec::new();
         for p in &self.parameters {
@@ -475,7 +475,7 @@ impl Side {
         Ok(flat)
     }
 
-    /// The opposite of [`flat`](Self::flat).
+    /// The inverse of [`flat`](Self::flat).
     #[cfg(test)]
     fn store(&self, file: &mut Tensors, prefix: &str, flat: &[f32]) {
         for p in &self.parameters {
@@ -486,7 +486,7 @@ impl Side {
         }
     }
 
-    /// Whether the player's gradient goes through the units of this pass.
+    /// Whether the network's gradient passes through the units of this pass.
     fn learns_from(&self, pass: ForwardPass) -> bool {
         matches!(pass, ForwardPass::G | ForwardPass::DOfG) == (self.letter == "g")
     }
@@ -496,7 +496,7 @@ impl Side {
         &turn.gradient
     }
 
-    /// How far every value of a gradient is off, in parts of what is allowed.
+    /// Error of every value of a gradient, divided by the tolerance.
     fn off(&self, stored: &[f32], ours: &[f32]) -> Vec<f64> {
         let mut off = Vec::new();
         for p in &self.parameters {
@@ -507,7 +507,7 @@ impl Side {
         off
     }
 
-    /// The state before the first step; this is the generator.
+    /// The state before the first step. `self` is the generator.
     fn state(&self, discriminator: &Self, weights: &[f32], discriminator_weights: &[f32]) -> State {
         State {
             step: 0,
@@ -525,10 +525,10 @@ impl Side {
         Ok(())
     }
 
-    /// Compares the optimiser by itself, on the stored gradients, and the weights that the whole step left.
+    /// Compares the optimiser alone, with the stored gradients, and the weights after the whole step.
     fn weights(&self, report: &mut Report, file: &Tensors, first: &[f32], ours: &[f32]) -> Result<()> {
         let (gradient, stored) = (self.flat(file, "grad.")?, self.flat(file, "after.")?);
-        // The first weights after a step with gradients that are off by so many times their tolerance.
+        // The weights after a step with gradients that are off by this many times their tolerance.
         let step = |off: f64| {
             let (mut params, mut gradient) = (first.to_vec(), gradient.clone());
             for p in &self.parameters {
@@ -540,7 +540,7 @@ impl Side {
         };
         self.compare(report, "optimiser alone", "after.", &stored, &step(0.0), Tolerance::Absolute);
 
-        // A weight falls as its gradient grows.
+        // A larger gradient gives a smaller weight.
         let (low, high) = (step(1.0), step(-1.0));
         let allowed =
             |i: usize| -> RangeInclusive<f64> { f64::from(low[i]) - ABSOLUTE..=f64::from(high[i]) + ABSOLUTE };
@@ -609,8 +609,8 @@ fn squares(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// What a set of Keras's would hold if one value of the generator that is 0 but for
-    /// rounding were on the other side of it.
+    /// A golden set in which one value of the generator that is 0 except for rounding is on the other
+    /// side of 0.
     #[test]
     fn a_value_that_is_0_but_for_rounding_may_be_on_either_side() {
         let mut golden = Golden::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keras")).unwrap();
@@ -620,7 +620,7 @@ mod tests {
         let state =
             |golden: &Golden| g.state(&d, &g.flat(&golden.weights, "").unwrap(), &d.flat(&golden.weights, "").unwrap());
 
-        // A bias that brings the first value of a map to 0.
+        // Sets a bias so that the first value of a map is 0.
         let bias = &mut golden.weights.map.get_mut("g.conv2.bias").unwrap()[0];
         *bias = 0.0;
         let mut input = 0.0;
@@ -652,7 +652,7 @@ mod tests {
         };
         assert_eq!(settle(&golden), (vec![unit], true));
 
-        // A mistake stays one.
+        // A real error is still reported.
         let kernel = golden.step.map.get_mut("grad.g.conv1.kernel").unwrap();
         let largest = kernel.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
         *kernel.first_mut().unwrap() += 1e-3 * largest;

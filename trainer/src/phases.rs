@@ -1,30 +1,30 @@
-//! Where the time of a training step goes.
+//! Measures the time of each part of a training step.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// A part of a step, in the order in which they follow each other.
+/// The parts of a step, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Real pictures, latents, and all other random numbers.
+    /// Preparing real pictures, latents, and all other random numbers.
     Data,
-    /// The generator draws the pictures that the discriminator is shown.
+    /// The generator draws the pictures of the discriminator's update.
     GForward,
-    /// The discriminator looks at those and at the real ones; with their augmentation.
+    /// Forward passes of the discriminator on generated and real pictures, with augmentation.
     DForward,
     /// Gradient of the discriminator's parameters.
     DBackward,
-    /// The penalty on a steep discriminator, with its gradient; nothing without one.
+    /// The gradient penalty and its gradient; no time without a penalty.
     DPenalty,
     /// The discriminator's optimiser.
     DOptimiser,
-    /// The generator draws the pictures of its own turn; nothing without fresh latents.
+    /// The generator draws the pictures of its own update; no time without fresh latents.
     GForwardAgain,
-    /// The discriminator looks at those; with their augmentation.
+    /// Forward pass of the discriminator on these, with augmentation.
     DForwardAgain,
-    /// Gradient of those pictures, through the discriminator, which stands still.
+    /// Gradient of these pictures, through the discriminator, whose parameters do not change.
     PictureGradient,
     /// Gradient of the generator's parameters.
     GBackward,
@@ -33,7 +33,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// First to last.
+    /// All phases, first to last.
     pub const ALL: [Self; 11] = [
         Self::Data,
         Self::GForward,
@@ -48,7 +48,7 @@ impl Phase {
         Self::GOptimiser,
     ];
 
-    /// For a table; `D` is the discriminator, `G` the generator.
+    /// Name in tables; `D` is the discriminator, `G` the generator.
     pub fn name(self) -> &'static str {
         match self {
             Self::Data => "data and random numbers",
@@ -66,23 +66,23 @@ impl Phase {
     }
 }
 
-/// Time of every phase, added up over steps.
+/// Time of every phase, summed over steps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Times([Duration; Phase::ALL.len()]);
 
 impl Times {
-    /// Of one phase.
+    /// Time of one phase.
     pub fn of(&self, phase: Phase) -> Duration {
         self.0[phase as usize]
     }
 
-    /// Of all.
+    /// Time of all phases.
     pub fn total(&self) -> Duration {
         self.0.iter().sum()
     }
 }
 
-/// A stopwatch with a lap for every phase. Looking at it takes some ten nanoseconds, ten times
+/// A stopwatch with a lap for every phase. Reading it takes some ten nanoseconds and happens ten times
 /// a step, so it always runs.
 #[derive(Debug)]
 pub struct Clock {
@@ -97,19 +97,19 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// Begins a lap; what was before belongs to no phase.
+    /// Starts a lap. The time before it belongs to no phase.
     pub fn start(&mut self) {
         self.lap = Instant::now();
     }
 
-    /// Ends a lap, whose time is this phase's, and begins the next one.
+    /// Ends a lap, adds its time to this phase, and starts the next lap.
     pub fn lap(&mut self, phase: Phase) {
         let now = Instant::now();
         self.times.0[phase as usize] += now - self.lap;
         self.lap = now;
     }
 
-    /// What has been added up; from now on it is added up from zero again.
+    /// Returns the sums and resets them to zero.
     pub fn take(&mut self) -> Times {
         std::mem::take(&mut self.times)
     }

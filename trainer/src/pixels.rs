@@ -1,8 +1,8 @@
-//! Pixels 0 … 255 and the values that networks have for them.
+//! Conversion between pixels 0 … 255 and the values of the networks.
 
 use crate::config::Range;
 
-/// A pixel as a value of the networks' range.
+/// Converts a pixel to a value in the networks' range.
 pub fn to_float(pixel: u8, range: Range) -> f32 {
     match range {
         Range::Symmetric => f32::from(pixel) / 127.5 - 1.0,
@@ -10,7 +10,7 @@ pub fn to_float(pixel: u8, range: Range) -> f32 {
     }
 }
 
-/// A network's value as a pixel; values outside the range are clamped.
+/// Converts a network's value to a pixel. Values outside of the range are clamped.
 pub fn to_pixel(value: f32, range: Range) -> u8 {
     let scaled = match range {
         Range::Symmetric => (value + 1.0) * 127.5,

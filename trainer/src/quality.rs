@@ -11,9 +11,9 @@
 //! | [`neighbours`] | precision, recall, density, coverage, diversity in the same network | Naeem et al. 2020, arXiv:2002.09797 |
 //! | [`copies`] | memorised training pictures | |
 //!
-//! Everything is a function of the two sets: nothing depends on the clock, the number
-//! of threads, or what was measured before. Exact copies among the real pictures count
-//! once: they would make neighbourhoods of no size. Pictures are `[N, side, side, 3]`, RGB,
+//! Results depend only on the two sets, not on time, the number of threads, or earlier
+//! measurements. Exact copies among the real pictures count once, because they would make
+//! neighbourhoods with a radius of 0. Pictures are `[N, side, side, 3]`, RGB,
 //! with sides of [`MIN_SIDE`] pixels or more.
 
 pub mod copies;
@@ -36,14 +36,14 @@ use self::frechet::Moments;
 use self::neighbours::Neighbours;
 use self::sliced::Sliced;
 
-/// Fewest pictures on either side, and fewest distinct real ones: fewer have no neighbourhoods.
+/// Minimum number of pictures in either set, and of distinct real pictures: fewer have no neighbourhoods.
 pub const MIN_PICTURES: usize = 8;
-/// Shortest side, in pixels: it still has a value after two halvings.
+/// Shortest side in pixels: the network halves it twice.
 pub const MIN_SIDE: usize = 8;
-/// Real pictures that are looked at; of more, an even choice.
+/// Maximum number of real pictures that are used; of more, evenly spaced ones.
 pub const MOST_REFERENCES: usize = 5000;
-/// Pictures of either set among which neighbours are sought. What depends on the size
-/// of a set can so be compared between sets.
+/// Maximum number of pictures of either set that are used for neighbourhoods. Measures that depend on the
+/// size of a set are then comparable between sets.
 pub const NEIGHBOURHOOD: usize = 1000;
 
 /// The real pictures, prepared for comparisons.
@@ -56,14 +56,14 @@ pub struct Reference {
     sliced: Sliced,
 }
 
-/// How a set of pictures compares with the real ones.
+/// Comparison of a set of pictures with the real ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Pictures in the set. Compare scores of sets of one size only: a smaller one
-    /// looks farther away.
+    /// Number of pictures in the set. Compare only scores of sets of the same size: a smaller set has
+    /// larger distances.
     pub pictures: usize,
-    /// The score that snapshots are selected by, 0 or more, lower is better: `100 (1 - m)` with the geometric mean `m` of
-    /// precision, recall and coverage; where that is 100, the Fréchet distance is added.
+    /// The score by which snapshots are selected, 0 or more, lower is better: `100 (1 - m)` with the geometric mean `m`
+    /// of precision, recall and coverage; if that is 100, the Fréchet distance is added.
     #[serde(alias = "headline")]
     pub quality_score: f64,
     /// Fréchet distance in the random network, 0 or more, lower is better.
@@ -74,7 +74,7 @@ pub struct Scores {
     pub precision: f64,
     /// Fraction of the real pictures that lie in the neighbourhood of one of them, 0 … 1.
     pub recall: f64,
-    /// Number of real neighbourhoods that a picture lies in, relative to real pictures, whose density is 1.
+    /// Mean number of real neighbourhoods that a picture lies in, relative to real pictures, whose density is 1.
     pub density: f64,
     /// Fraction of the real pictures whose neighbourhood contains one of them, 0 … 1.
     pub coverage: f64,
@@ -87,20 +87,20 @@ pub struct Scores {
     pub diversity_ratio: f64,
 }
 
-/// The one number that snapshots are chosen by, lower is better: `100 (1 - m)` with the geometric
-/// mean `m` of precision, recall and coverage, so about 10 for real pictures and 100 when one of the
-/// three is 0. Then only the Fréchet distance tells sets apart, and is added.
+/// The score by which snapshots are selected, lower is better: `100 (1 - m)` with the geometric mean `m` of
+/// precision, recall and coverage. It is about 10 for real pictures, and 100 if one of the three is 0. In that
+/// case the Fréchet distance is added, because only it distinguishes such sets.
 ///
-/// Of all scores tried it ranks sets most as a trained network does. The Fréchet distance alone
-/// rises in long runs whose pictures get better: it minds a small common shift of brightness or
-/// contrast more than anything else; `docs/quality.md` has the figures.
+/// Of all scores that were tried, the order of its values agrees best with that of a trained network. The
+/// Fréchet distance alone rises in long runs although the pictures get better, because it is most sensitive to a
+/// small common shift of brightness or contrast; `docs/quality.md` has the figures.
 fn quality_score(near: &neighbours::Figures, frechet: f64) -> f64 {
     let mean = (near.precision * near.recall * near.coverage).cbrt();
     100.0 * (1.0 - mean) + if mean > 0.0 { 0.0 } else { frechet }
 }
 
 impl Reference {
-    /// Prepares real pictures.
+    /// Prepares the real pictures.
     ///
     /// # Errors
     /// When too few of them are distinct, or they are too small or not square.
@@ -132,7 +132,7 @@ impl Reference {
     /// Compares pictures with the real ones.
     ///
     /// # Errors
-    /// When there are too few, or they have another size.
+    /// When there are fewer than [`MIN_PICTURES`], or they do not have the size of the real ones.
     pub fn score(&self, pictures: ArrayView4<'_, u8>) -> Result<Scores> {
         check(pictures, "the pictures")?;
         let (n, side, ..) = pictures.dim();
@@ -171,7 +171,8 @@ fn check(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Places of the pictures that are different, in order: of exact copies the first. Mirrored ones are no copies.
+/// Indices of the distinct pictures, in order. Of exact copies the first one is kept; mirrored pictures do not count
+/// as copies.
 pub fn distinct(pictures: ArrayView4<'_, u8>) -> Vec<usize> {
     let contiguous = pictures.as_standard_layout();
     let mut seen = HashSet::new();
@@ -179,13 +180,13 @@ pub fn distinct(pictures: ArrayView4<'_, u8>) -> Vec<usize> {
     pictures.filter(|(_, picture)| seen.insert(picture.to_slice())).map(|(place, _)| place).collect()
 }
 
-/// Places of at most `most` of `n` things, in even steps: the same ones every time.
+/// At most `most` evenly spaced indices below `n`, the same every time.
 pub(crate) fn even_places(n: usize, most: usize) -> Vec<usize> {
     let count = n.min(most);
     (0..count).map(|i| (i as u128 * n as u128 / count as u128) as usize).collect()
 }
 
-/// At most `most` of the pictures, in even steps.
+/// At most `most` of the pictures, evenly spaced.
 pub fn evenly(pictures: ArrayView4<'_, u8>, most: usize) -> Array4<u8> {
     pictures.select(Axis(0), &even_places(pictures.dim().0, most))
 }
@@ -194,8 +195,8 @@ fn evenly_rows(features: &ndarray::Array2<f32>, most: usize) -> ndarray::Array2<
     features.select(Axis(0), &even_places(features.nrows(), most))
 }
 
-/// Pictures for the tests of this folder: blobs of varied colour, place and size on
-/// varied ground, with fine texture.
+/// Pictures for the tests of this module: blobs of varied colour, position and size on
+/// varied backgrounds, with fine texture.
 #[cfg(test)]
 pub(crate) fn blobs(seed: u64, count: usize, side: usize) -> Array4<u8> {
     use rand::RngExt as _;
@@ -262,7 +263,7 @@ mod tests {
             );
             assert!(scores.swd[0] > 1.3 * clean.swd[0], "{name}: {scores:?}\n{clean:?}");
         }
-        // A little is less than much.
+        // Less noise gives a lower score.
         assert!(score(&noisy(&good, 8)).quality_score < score(&noisy(&good, 30)).quality_score);
 
         let one = Array4::from_shape_fn(good.dim(), |(_, y, x, c)| good[[0, y, x, c]]);
@@ -272,7 +273,7 @@ mod tests {
             collapsed.quality_score > 80.0 && collapsed.quality_score > 1.5 * clean.quality_score,
             "{collapsed:?}\n{clean:?}"
         );
-        // Noise is diversity of a kind, but not much.
+        // Noise adds some diversity, but not much.
         let collapsed = score(&noisy(&one, 2));
         assert!(collapsed.diversity < 0.3 && collapsed.recall < 0.05 && collapsed.coverage < 0.2, "{collapsed:?}");
 

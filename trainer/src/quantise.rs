@@ -1,13 +1,13 @@
-//! From a float generator to the integers that a microcontroller runs.
+//! Quantises a float generator to the int8 model that a microcontroller runs.
 //!
 //! ```text
 //! generator -> fold (batch norm into weights) -> calibrate (ranges) -> QuantModel -> blob
 //!                                                              simulate <-'  |  '-> gen_core::Model
 //! ```
 //!
-//! [`finetune`] trains the integers to draw what the float generator draws, [`noise`]
-//! measures what is lost on the way.
-//! [`verify()`] compares the two ends: the simulation with the engine, bit for bit.
+//! [`finetune`] trains the quantised generator to draw the float generator's pictures. [`noise`]
+//! measures the quantisation error of each layer.
+//! [`verify()`] compares the simulation with the engine, bit for bit.
 
 pub mod batched;
 pub mod calibrate;

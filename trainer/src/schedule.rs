@@ -1,6 +1,6 @@
-//! How the learning rates change over a run.
+//! The schedule of the learning rates.
 
-/// What the learning rates are multiplied by in a step: 1 until the share `decay_start` of the steps is done, then
+/// Factor of the learning rates in a step: 1 until the share `decay_start` of the steps is done, then
 /// falling linearly to 0 at the end.
 pub fn learning_rate_factor(step: u64, steps: u64, decay_start: f32) -> f32 {
     let done = step as f64 / steps.max(1) as f64;

@@ -1,11 +1,11 @@
 //! Named arrays in files: `.npz` (NumPy) and `.safetensors` (Hugging Face).
 //!
-//! Whatever their type in the file, values are widened to f64, which holds every
-//! f16, bf16, f32, i32 and u8 exactly; nobody has to know how a file was written.
-//! (PyTorch counts batches in an i64. They are few enough for that, too.)
+//! Values are widened to f64, which represents every f16, bf16, f32, i32 and u8 exactly, so callers
+//! need not know the type in the file. (PyTorch counts batches in an i64; such counts are small
+//! enough to be exact too.)
 //!
-//! A file is not trusted: lengths are compared with the bytes that are there before
-//! memory is asked for, and so is the number of values, each of which takes 8 bytes here.
+//! Files are not trusted: before memory is allocated, lengths are compared with the bytes that the file
+//! has, and the number of values, each of which takes 8 bytes here, is limited.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,25 +23,25 @@ use zip::ZipArchive;
 
 use crate::terminal;
 
-/// Largest file that is read, and most that a compressed one may unpack to: the
+/// Limit in bytes of a file, and of the unpacked size of a compressed one. The
 /// `tutorial` generator takes 25 MB.
 const MAX_FILE: u64 = 1 << 30;
-/// Most values in a file: 1 GiB when they are widened to f64. The `tutorial` generator has 6 million.
+/// Limit of the number of values in a file: 1 GiB as f64. The `tutorial` generator has 6 million.
 const MAX_VALUES: usize = 1 << 27;
-/// Longest header of an `.npy` that is parsed: NumPy's take 118 bytes, and brackets
-/// nested thousands deep would overflow the parser's stack.
+/// Limit in bytes of an `.npy` header. NumPy's headers take 118 bytes, and thousands of nested
+/// brackets would overflow the parser's stack.
 const MAX_NPY_HEADER: usize = 1024;
 
-/// Named arrays, and where they come from.
+/// Named arrays and their source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensors {
-    /// The file, for messages.
+    /// Path of the file, for messages.
     pub source: String,
-    /// By name.
+    /// The arrays by name.
     pub map: BTreeMap<String, ArrayD<f64>>,
-    /// What the header of a `.safetensors` says of the file as a whole; nothing in an `.npz`.
+    /// Metadata in the header of a `.safetensors` file; empty for an `.npz`.
     pub header: BTreeMap<String, String>,
-    /// Type of those arrays whose values are rounded to less than float32.
+    /// Type of the arrays that are stored in 16 bits, by name.
     pub halves: BTreeMap<String, Half>,
 }
 
@@ -75,11 +75,11 @@ pub enum Kind {
 }
 
 impl Tensors {
-    /// Reads a file. Its first bytes say which kind it is, or else the end of its name.
+    /// Reads a file. Its kind is detected from its first bytes, otherwise from the end of its name.
     ///
     /// # Errors
-    /// When it cannot be read, is of neither kind (the message says what it is and what reads it), is
-    /// damaged, is larger than 1 GiB or holds more than 2²⁷ values.
+    /// When the file cannot be read, is of neither kind (the message says what it is and how to convert it), is
+    /// damaged, is larger than 1 GiB or has more than 2²⁷ values.
     pub fn read(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let read = || {
@@ -98,7 +98,7 @@ impl Tensors {
     /// Reads the bytes of a file; `source` is for messages.
     ///
     /// # Errors
-    /// When they are damaged, unpack to more than 1 GiB or hold more than 2²⁷ values.
+    /// When the bytes are damaged, unpack to more than 1 GiB or have more than 2²⁷ values.
     pub fn parse(kind: Kind, mut file: impl Read + Seek, source: &str) -> Result<Self> {
         let source = source.to_owned();
         match kind {
@@ -114,7 +114,7 @@ impl Tensors {
     /// The array of this name.
     ///
     /// # Errors
-    /// When there is none; the message lists the names that there are.
+    /// When there is none; the message lists the existing names.
     pub fn get(&self, name: &str) -> Result<&ArrayD<f64>> {
         self.map.get(name).ok_or_else(|| {
             let names: Vec<_> = self.map.keys().map(String::as_str).collect();
@@ -122,7 +122,7 @@ impl Tensors {
         })
     }
 
-    /// The array of this name, which must have this shape.
+    /// The array of this name, with this shape.
     ///
     /// # Errors
     /// When there is none, or it has another shape; the message gives both.
@@ -138,7 +138,7 @@ impl Tensors {
     }
 }
 
-/// Which of the two kinds a file is, by what it begins with.
+/// Detects the kind of a file from its first bytes.
 fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
     const PYTORCH: &str = "trainer/interop/pytorch_to_safetensors.py";
     const KERAS: &str = "trainer/interop/keras_to_safetensors.py";
@@ -150,7 +150,7 @@ fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
         [] => bail!("it is empty"),
         [b'P', b'K', 3, 4, ..] => {
             file.rewind()?;
-            // A damaged archive is told by the one who reads it.
+            // A damaged archive is reported when it is read.
             let Ok(archive) = ZipArchive::new(&*file) else { return Ok(Kind::Npz) };
             let has = |end: &str| archive.file_names().any(|name| name.ends_with(end));
             if has("data.pkl") {
@@ -168,7 +168,7 @@ fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
         [0x89, b'H', b'D', b'F', ..] => {
             bail!("it is HDF5, which Keras writes as .h5; {KERAS} makes a .safetensors of it")
         }
-        // The protocols of pickle, and the number at the start of the oldest files of PyTorch.
+        // The protocol numbers of pickle, and the magic number of PyTorch's oldest files.
         [0x80, 2..=5, ..] => {
             bail!("it is a pickle, as older versions of PyTorch wrote it; {PYTORCH} makes a .safetensors of it")
         }
@@ -213,7 +213,7 @@ fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
     }
 }
 
-/// Takes the values of an array off those that may still be read.
+/// Subtracts the values of an array from the number that may still be read.
 fn take_values(left: &mut usize, count: usize) -> Result<()> {
     *left = left.checked_sub(count).with_context(|| {
         format!("with it the file holds more than the {MAX_VALUES} values that are read; leave out what the generator does not need")
@@ -242,8 +242,8 @@ fn npz(file: impl Read + Seek) -> Result<Arrays> {
     Ok(map)
 }
 
-/// The `len` bytes of an entry, aligned for every element; the end of the entry is
-/// read too, for that is where its checksum is compared.
+/// The `len` bytes of an entry, aligned for elements of up to 8 bytes. The end of the entry is
+/// read too, because the checksum is verified there.
 fn unpack(entry: &mut impl Read, len: usize) -> Result<Vec<u64>> {
     let mut words = vec![0u64; len.div_ceil(8)];
     entry.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
@@ -311,7 +311,7 @@ fn safetensors(source: String, bytes: &[u8]) -> Result<Tensors> {
     Ok(Tensors { source, map, header: header.collect(), halves })
 }
 
-/// The format is little-endian and row-major, whatever the machine.
+/// Converts the elements to f64. The format is little-endian and row-major on every machine.
 fn widen(view: &TensorView<'_>) -> Result<Vec<f64>> {
     fn each<const N: usize>(bytes: &[u8], widen: impl Fn([u8; N]) -> f64) -> Vec<f64> {
         bytes.as_chunks().0.iter().map(|&b| widen(b)).collect()
@@ -430,7 +430,7 @@ mod tests {
         assert!(Tensors::read(&folder.path().join("none.npz")).is_err());
         assert!(format!("{:#}", Tensors::read(folder.path()).unwrap_err()).contains("a folder"));
 
-        // What a file is does not depend on its name.
+        // The detected kind does not depend on the file's name.
         for (name, bytes) in well_formed() {
             let other = if name.ends_with("npz") { "x.safetensors" } else { "x.npz" };
             for name in [name.to_uppercase(), other.to_owned(), "x.bin".to_owned()] {
@@ -441,7 +441,7 @@ mod tests {
         }
     }
 
-    /// A byte in the file takes eight here.
+    /// A byte in the file takes eight bytes in memory.
     #[test]
     fn more_values_than_fit_into_memory_are_refused_before_they_are_widened() {
         let folder = tempfile::tempdir().unwrap();
@@ -451,7 +451,7 @@ mod tests {
         header.resize(header.len().next_multiple_of(8), b' ');
         let file = File::create(&path).unwrap();
         std::fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], &header].concat()).unwrap();
-        // A hole, which takes no room on the disk.
+        // A sparse file, which takes no space on the disk.
         file.set_len((8 + header.len() + MAX_VALUES + 1) as u64).unwrap();
         let error = format!("{:#}", Tensors::read(&path).unwrap_err());
         assert!(error.contains("tensor \"a\"") && error.contains("134217728 values"), "{error}");
@@ -491,7 +491,7 @@ mod tests {
         }
     }
 
-    /// Files of both kinds with something of every type in them.
+    /// Files of both kinds, with arrays of every type.
     fn well_formed() -> [(&'static str, Vec<u8>); 2] {
         let mut npz = std::io::Cursor::new(Vec::new());
         let mut writer = NpzWriter::new(&mut npz);

@@ -1,9 +1,9 @@
 //! Output for people: results on standard output, everything else through the crate `log`.
 //!
-//! Log messages go to standard error and, while a run is at work, to the file `log.txt` in its folder.
-//! What names from outside hold that would steer a terminal is shown, not obeyed ([`text::shown`]).
-//! A closed or full standard output or error never panics and never stops the work: what cannot be
-//! written to a terminal is dropped there, and is still in the file.
+//! Log messages go to standard error and, during a run, to the file `log.txt` in its folder.
+//! Control characters in names from outside are escaped ([`text::shown`]).
+//! A closed or full standard output or error never causes a panic and never stops the work: messages that
+//! cannot be written to a terminal are dropped there, but are still written to the file.
 
 use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};
@@ -22,27 +22,27 @@ use crate::text;
 /// Time between two lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Lines that are kept for a file that is not open yet.
+/// Maximum number of lines that are kept until the log file is opened.
 const MAX_EARLY_LINES: usize = 1000;
 
 static TERMINAL: Terminal =
     Terminal(Mutex::new(State { shown: LevelFilter::Off, bar: None, file: FileLog::Early(Vec::new()) }));
-/// The first error of standard output, other than that nobody reads it.
+/// The first error of standard output, except a closed pipe.
 static PRINT_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// The backend of the crate `log`.
 struct Terminal(Mutex<State>);
 
 struct State {
-    /// Up to which level messages are shown on standard error.
+    /// Highest level of messages that are shown on standard error.
     shown: LevelFilter,
-    /// A progress bar that lines must not be written into.
+    /// The progress bar on the terminal; lines are written above it.
     bar: Option<ProgressBar>,
     file: FileLog,
 }
 
 enum FileLog {
-    /// Lines for the file that will be opened.
+    /// Lines that are kept until the file is opened.
     Early(Vec<String>),
     Open(File),
 }
@@ -50,13 +50,13 @@ enum FileLog {
 /// Makes the terminal the backend of the crate `log`; messages up to `shown` appear on standard error.
 pub fn init(shown: LevelFilter) {
     TERMINAL.state().shown = shown;
-    // Another backend can be there only in a program that has set its own on purpose.
+    // This fails only in a program that has set another backend on purpose.
     if log::set_logger(&TERMINAL).is_ok() {
         log::set_max_level(shown.max(LevelFilter::Info));
     }
 }
 
-/// Appends all messages to the file at `path`, those since the start of the program among them.
+/// Appends all messages to the file at `path`, including those since the start of the program.
 ///
 /// # Errors
 /// When the file cannot be opened.
@@ -76,12 +76,12 @@ pub fn shows(level: Level) -> bool {
     level <= TERMINAL.state().shown
 }
 
-/// Keeps messages above `bar` on the terminal, or no bar any more.
+/// Writes messages above `bar` from now on; `None` if there is no bar any more.
 pub fn show_bar(bar: Option<ProgressBar>) {
     TERMINAL.state().bar = bar;
 }
 
-/// Tells when the next line of progress is due: every five seconds.
+/// A timer for lines of progress: one is due every five seconds.
 #[derive(Debug)]
 pub struct LineTimer(Option<Instant>);
 
@@ -106,8 +106,8 @@ impl LineTimer {
     }
 }
 
-/// Prints a result to standard output. An error is kept for [`check_printed`]; that nobody reads any
-/// more, as in `trainer inspect | head -1`, is none.
+/// Prints a result to standard output. An error is stored for [`check_printed`], except that of a closed
+/// pipe, as in `trainer inspect | head -1`.
 pub fn print(text: fmt::Arguments<'_>) {
     let mut stdout = io::stdout();
     if let Err(error) = stdout.write_all(text::shown(&text.to_string()).as_bytes()).and_then(|()| stdout.flush())
@@ -117,10 +117,10 @@ pub fn print(text: fmt::Arguments<'_>) {
     }
 }
 
-/// Whether all results could be printed.
+/// Checks that all results could be printed.
 ///
 /// # Errors
-/// When standard output took one of them only in part, as on a full disk.
+/// When one of them was not printed completely, as on a full disk.
 pub fn check_printed() -> Result<()> {
     match PRINT_ERROR.get() {
         Some(error) => bail!("cannot print: {error}"),
@@ -130,11 +130,11 @@ pub fn check_printed() -> Result<()> {
 
 /// Whether cargo started the program: `cargo trainer`, `cargo run`.
 pub fn is_started_by_cargo() -> bool {
-    // Cargo sets the path of its own program for what it runs.
+    // Cargo sets this variable to its own path for the programs that it runs.
     std::env::var_os("CARGO").is_some_and(|cargo| !cargo.is_empty())
 }
 
-/// What to type in front of a command: `cargo trainer` if cargo started the program, otherwise the program's path as
+/// How to call this program in a command line: `cargo trainer` if cargo started it, otherwise the program's path as
 /// it was typed.
 pub fn program() -> String {
     if is_started_by_cargo() {
@@ -144,7 +144,7 @@ pub fn program() -> String {
     name.map_or_else(|| env!("CARGO_CRATE_NAME").into(), |name| quoted(Path::new(&name)))
 }
 
-/// A path as it can be typed into a shell.
+/// Quotes a path for a shell if necessary.
 pub fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -161,7 +161,7 @@ impl Terminal {
 }
 
 impl Log for Terminal {
-    /// Messages of other crates are of no use to the people at the terminal.
+    /// Messages of other crates are not shown, because they do not help users.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"))
     }
@@ -175,7 +175,7 @@ impl Log for Terminal {
         let (level, message) = (record.level(), text::shown(&message));
         if level <= state.shown {
             let line = Line(level, &message);
-            // A closed standard error is no reason to stop.
+            // A closed standard error must not stop the program.
             let write = || _ = writeln!(io::stderr(), "{line}");
             match &state.bar {
                 Some(bar) => bar.suspend(write),
@@ -186,7 +186,7 @@ impl Log for Terminal {
         match &mut state.file {
             FileLog::Early(lines) if lines.len() < MAX_EARLY_LINES => lines.push(line),
             FileLog::Early(_) => {}
-            // A full disk ends the run where it matters: at the next checkpoint.
+            // An error is ignored here; a full disk ends the run at the next checkpoint.
             FileLog::Open(file) => _ = file.write_all(line.as_bytes()),
         }
     }

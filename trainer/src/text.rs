@@ -1,7 +1,7 @@
-//! Text that people wrote, and text for people.
+//! Reading text files, and displaying untrusted text.
 //!
-//! [`read`] takes the encodings that editors and shells write. [`Plain`] shows names that come from
-//! outside (files, folders, what a model or a recipe says) so that they can neither steer a terminal
+//! [`read`] accepts the encodings that editors and shells write. [`Plain`] displays names from
+//! outside (files, folders, names in a model or a recipe) so that they can neither control the terminal
 //! nor break a list.
 
 use std::borrow::Cow;
@@ -15,13 +15,13 @@ use anyhow::{Context as _, Result, bail};
 /// Reads a text file: UTF-8, or UTF-16 as PowerShell writes it, each with or without a byte order mark.
 ///
 /// # Errors
-/// When the file cannot be read, or its encoding is none of these; with the path.
+/// When the file cannot be read, or has another encoding. The message has the path.
 pub fn read(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", Plain::path(path)))?;
     decode(bytes).with_context(|| format!("cannot read {}", Plain::path(path)))
 }
 
-/// The text in these bytes, without its byte order mark.
+/// Decodes the text in these bytes and removes its byte order mark.
 ///
 /// # Errors
 /// When they are neither UTF-8 nor UTF-16.
@@ -34,7 +34,7 @@ pub fn decode(bytes: Vec<u8>) -> Result<String> {
     match bytes.as_slice() {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        // A recipe begins with a letter, `#` or `[`, which have a zero beside them in UTF-16.
+        // A recipe begins with a letter, `#` or `[`. In UTF-16 one of the character's two bytes is zero.
         [1..=0xff, 0, ..] => utf16(&bytes, u16::from_le_bytes),
         [0, 1..=0xff, ..] => utf16(&bytes, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => decode(rest.to_vec()),
@@ -49,19 +49,19 @@ pub fn decode(bytes: Vec<u8>) -> Result<String> {
     }
 }
 
-/// A name from outside, as it is shown: what would steer a terminal, break a line or turn the
-/// direction of writing is shown as `\u{1b}`, bytes that are no text as `\x{ff}`. Everything else,
-/// in whatever script, stays. Two different names never look the same.
+/// Displays a name from outside. Characters that would control the terminal, break the line or change the
+/// direction of writing are escaped as `\u{1b}`, invalid bytes as `\x{ff}`. All other characters
+/// of any script are unchanged. Two different names never look the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a>(&'a OsStr);
 
 impl<'a> Plain<'a> {
-    /// Of a file or folder.
+    /// The name of a file or folder.
     pub fn path(path: &'a Path) -> Self {
         Self(path.as_os_str())
     }
 
-    /// Of anything else.
+    /// Any other name.
     pub fn text(text: &'a str) -> Self {
         Self(OsStr::new(text))
     }
@@ -92,14 +92,14 @@ fn escape(text: &str, f: &mut impl fmt::Write) -> fmt::Result {
     Ok(())
 }
 
-/// Control characters, separators of lines, and marks that turn the direction of writing.
+/// Whether this is a control character, a line separator, or a mark that changes the direction of writing.
 fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A text of several lines as it is shown: as [`Plain`], except that lines and tabs stay. For messages that
-/// may hold names from anywhere.
+/// Escapes a text of several lines like [`Plain`], but keeps line breaks and tabs. For messages that
+/// may contain names from outside.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let stays = |c: char| matches!(c, '\n' | '\t');
     if !text.chars().any(|c| steers(c) && !stays(c)) {

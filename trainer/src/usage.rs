@@ -1,21 +1,21 @@
-//! What this process has used of the machine, where the system tells.
+//! CPU time and memory of this process, if the system reports them.
 
 use std::time::Duration;
 
-/// Time of all threads together, since the process began.
+/// CPU time of all threads together since the start of the process; `None` if the system does not report it.
 #[cfg(unix)]
 pub fn cpu_time() -> Option<Duration> {
     use rustix::time::{ClockId, clock_gettime};
     clock_gettime(ClockId::ProcessCPUTime).try_into().ok()
 }
 
-/// Time of all threads together, since the process began.
+/// CPU time of all threads together since the start of the process; `None` if the system does not report it.
 #[cfg(not(unix))]
 pub fn cpu_time() -> Option<Duration> {
     None
 }
 
-/// Bytes of the most memory that this process has held. Only Linux says so in a file.
+/// Peak memory of this process in bytes. `None` on systems other than Linux.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,5 +1,5 @@
-//! Models are read wherever the allocator puts their bytes: it promises a `Vec<u8>` no alignment, and
-//! the parser wants one on every machine.
+//! Models can be read at any address: an allocator guarantees no alignment for a `Vec<u8>`, but
+//! the parser needs one on every machine.
 
 #![allow(unsafe_code, reason = "an allocator")]
 
@@ -14,28 +14,28 @@ use trainer::inspect::inspect;
 use trainer::quantise::QuantModel;
 
 mod nets;
-// What `trainer eval` reads models with.
+// The module with which `trainer eval` reads models.
 #[path = "../src/cli/picture_set.rs"]
 mod picture_set;
 
 use picture_set::Set;
 
-/// Puts whatever asks for no alignment at an odd address.
+/// An allocator that puts allocations without alignment at odd addresses.
 struct Odd;
 
 impl Odd {
-    /// One byte more, from an even address on.
+    /// The layout with one more byte, at an even address.
     fn around(layout: Layout) -> Layout {
         Layout::from_size_align(layout.size() + 1, 16).expect("a byte more")
     }
 }
 
-// SAFETY: memory of the system's allocator, of a byte more than was asked for; it goes back as it came.
-// What is called besides are the provided functions, which go through these two.
+// SAFETY: the memory is from the system's allocator, with one byte more than requested, and is returned with the
+// same layout. The trait's provided functions call these two.
 unsafe impl GlobalAlloc for Odd {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.align() > 1 {
-            // SAFETY: as the caller promises.
+            // SAFETY: guaranteed by the caller.
             return unsafe { System.alloc(layout) };
         }
         // SAFETY: the layout is not empty.
@@ -45,10 +45,10 @@ unsafe impl GlobalAlloc for Odd {
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         if layout.align() > 1 {
-            // SAFETY: as the caller promises.
+            // SAFETY: guaranteed by the caller.
             return unsafe { System.dealloc(at, layout) };
         }
-        // SAFETY: this is what `alloc` was given.
+        // SAFETY: this is the address and layout of the allocation in `alloc`.
         unsafe { System.dealloc(at.wrapping_sub(1), Self::around(layout)) }
     }
 }
@@ -58,7 +58,7 @@ static ALLOCATOR: Odd = Odd;
 
 #[test]
 fn every_reader_of_models_brings_their_bytes_to_an_address() {
-    // Packing ends with parsing.
+    // Packing also parses the packed model.
     let blob = QuantModel::random("pocket", 32, &nets::pocket(), 1).unwrap().to_blob().unwrap();
     assert_eq!(Model::parse(&blob).unwrap_err(), ParseError::Alignment { needed: 4 }, "the allocator is not odd");
     let bytes = aligned(&blob);

@@ -1,19 +1,19 @@
-//! What a training step allocates once its scratch memory is there, whatever the step.
+//! Limits what a training step allocates after its scratch memory has been allocated.
 //!
 //! Maps, gradients, patches, transformed kernels, masks and sums of channels are kept from
-//! step to step. What is left, and why:
+//! step to step. The remaining allocations are:
 //!
-//! * the draws of the step: real pictures, latents, label noise. They are handed out
-//!   (`Trainer::draw`), so they are values of their own;
-//! * the `gemm` crate packs an operand of a product into memory that it asks for itself, and
-//!   has no way to be given any. Most of the bytes are these, 20 to 500 KB a product, and the
-//!   system's allocator hands out the same piece over and over;
-//! * a fast convolution that keeps its weights at the points notes which weights they were made
-//!   from, in a new vector whenever they have changed: 2 MB in `reference-pocket`, its largest
-//!   kernel;
-//! * lists of pieces of work and of a number a channel, some hundred bytes each.
+//! * the inputs of the step: real pictures, latents, label noise. They are returned to the caller
+//!   (`Trainer::inputs`), so they are separate values;
+//! * the `gemm` crate packs an operand of a product into memory that it allocates itself; the caller
+//!   cannot provide it. These are most of the bytes, 20 to 500 KB for a product, and the
+//!   system's allocator returns the same block every time;
+//! * a fast convolution that keeps its transformed weights also stores the weights from which they
+//!   were computed, in a new vector whenever they have changed: 2 MB in `reference-pocket`, its
+//!   largest kernel;
+//! * lists of tasks and of one number for each channel, some hundred bytes each.
 //!
-//! The only test of its program, because it counts what all threads ask for.
+//! This is the only test of its program, because it counts the allocations of all threads.
 #![allow(unsafe_code)] // a global allocator has no safe interface
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -23,7 +23,7 @@ use trainer::bench::pictures;
 use trainer::config::Config;
 use trainer::train::Trainer;
 
-/// The system's allocator, which counts.
+/// The system's allocator with counters.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -36,28 +36,28 @@ fn count(size: usize) {
     LARGEST.fetch_max(size, Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator as it came; counting allocates nothing.
+// SAFETY: every call is passed on unchanged to the system's allocator; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -71,7 +71,8 @@ const STEPS: usize = 10;
 fn a_step_allocates_little() {
     let preset = |name: &str, batch| Config { batch, ..Config::preset(name).unwrap() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    // Bytes a step and at once: a tenth over what was measured. Most depend on the batch alone.
+    // Limits of the bytes of a step and of the largest allocation: a tenth above what was measured. Most depend
+    // only on the batch.
     let limits = [
         (preset("pocket", 32), 19_700_000, 524_288),
         (preset("reference-pocket", 16), 8_300_000, 2_097_152),
@@ -83,8 +84,8 @@ fn a_step_allocates_little() {
         let real = batch * 32 * 32 * 3 * size_of::<f32>();
         let [calls, bytes, largest] = pool.install(|| {
             let mut trainer = Trainer::new(config).unwrap();
-            // What every step allocates, the cheapest one does too. In others a thread may have met
-            // its first piece of some size, and made its scratch memory larger for good.
+            // The step with the fewest allocations counts: in other steps a thread may have enlarged its scratch
+            // memory permanently, for its first task of some size.
             let mut fewest = [usize::MAX; 3];
             for _ in 0..STEPS {
                 for counter in [&CALLS, &BYTES, &LARGEST] {
@@ -101,7 +102,7 @@ fn a_step_allocates_little() {
              pictures are {real}"
         );
         assert!(bytes < most, "{name}: {bytes} bytes a step");
-        // A tenth more, where another processor's kernels pack in other pieces.
+        // A margin of a tenth, because the kernels of another processor pack blocks of another size.
         assert!(largest < most_at_once / 10 * 11, "{name}: {largest} bytes at once");
     }
 }

@@ -1,5 +1,5 @@
-//! The float simulation and the integer engine agree on every activation of every
-//! layer, and packing loses nothing.
+//! Tests that the float simulation and the integer engine agree on every activation of every
+//! layer, and that packing is lossless.
 
 use gen_core::aligned;
 use gen_core::kernels::Native;
@@ -15,10 +15,10 @@ use trainer::quantise::{QuantError, QuantLayer, QuantModel, Simulation};
 
 use crate::nets;
 
-/// Packs, unpacks, compares, with weights in every form and with both kinds of kernels;
-/// panics with the report when anything differs.
+/// Packs, unpacks and compares with every weight transform and both kinds of kernels;
+/// panics with the report if anything differs.
 fn check(model: &QuantModel, seeds: std::ops::Range<u32>) -> Report {
-    // The natural layouts, not those that went through the blob.
+    // The simulation uses the model before packing.
     let simulation = Simulation::new(model).unwrap();
     let mut fast = model.clone();
     for i in 0..model.layers.len() {
@@ -51,7 +51,7 @@ fn reference_pocket() {
     check(&QuantModel::random("reference-pocket", 32, &nets::reference_pocket(), 2).unwrap(), 0..20);
 }
 
-/// 3.9 G multiply-accumulates a picture.
+/// This network has 3.9 G multiply-accumulates for one picture.
 #[test]
 fn tutorial() {
     let model = QuantModel::random("tutorial", 32, &nets::tutorial(), 3).unwrap();
@@ -70,7 +70,7 @@ fn random_networks_spread_their_outputs() {
             let values: Vec<f64> = outputs.iter().flat_map(|maps| maps[i].iter().copied()).collect();
             let (low, high) = if i + 1 == layers.len() { (0.0, 255.0) } else { (-128.0, 127.0) };
             let share = |end| values.iter().filter(|&&v| v == end).count() as f64 / values.len() as f64;
-            // ReLU itself puts half of them at the lower end.
+            // ReLU itself sets half of the values to the lower end.
             let at_low = if layer.activation == Activation::Relu { 0.65 } else { 0.2 };
             assert!(share(high) < 0.2 && share(low) < at_low, "layer {i}: {} {}", share(low), share(high));
         }
@@ -98,7 +98,7 @@ fn the_sink_receives_the_simulated_picture() {
 fn a_difference_is_found_and_named() {
     let model = QuantModel::random("pocket", 32, &nets::pocket(), 8).unwrap();
     let mut other = model.clone();
-    // A bias of the second layer that no clamp hides.
+    // Changes a bias of the second layer whose effect no clamp hides.
     let requants = &other.layers[1].requants;
     other.layers[1].biases[5] += (i64::from(1 << 30) * 64 / i64::from(requants[5].positive)) as i32;
     let blob = model.to_blob().unwrap();
@@ -111,27 +111,27 @@ fn a_difference_is_found_and_named() {
     assert!(report.layers[1].mismatches > 0);
     assert!(report.to_string().contains("values differ"));
 
-    // Checksums do not depend on how latents are shared out, and tell latents apart.
+    // Checksums do not depend on how latents are distributed over threads, and differ between latents.
     let exact = verify::verify(&parsed, [3, 4]).unwrap();
     assert!(exact.is_exact());
     assert_eq!(exact, verify::verify(&parsed, [3, 4]).unwrap());
     assert_ne!(exact.layers[4].checksum, verify::verify(&parsed, [4, 3]).unwrap().layers[4].checksum);
 }
 
-/// How the numbers of a network are drawn.
+/// How the parameters of a network are drawn.
 #[derive(Debug, Clone, Copy)]
 enum Numbers {
-    /// As [`QuantModel::random`] does.
+    /// As in [`QuantModel::random`].
     Spread,
-    /// Zero points at the ends, weights ±127 and −128, multipliers 0, 1 and the
-    /// largest that the parser admits.
+    /// Zero points at the ends of the range, weights ±127 and −128, multipliers 0, 1 and the
+    /// largest that the parser accepts.
     Extreme,
-    /// Anything in between.
+    /// Any valid values.
     Mixed,
 }
 
-/// Layers from raw numbers. Layers that do not fit what came before are dropped,
-/// and so are those that would make maps too large for a quick test.
+/// Makes layers from random numbers. Layers that do not fit the previous one are dropped,
+/// and so are those with maps that are too large for a quick test.
 fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], output: Activation) -> Vec<LayerSpec> {
     let mut layers = Vec::new();
     let mut shape = Shape::latent(latent);
@@ -152,7 +152,7 @@ fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], output: Activati
         };
         let layer = LayerSpec { op, activation };
         let fits = layer.geometry(shape).is_ok_and(|g| g.output.len() <= 6000 && g.macs() <= 1_000_000);
-        // A one-to-one convolution fits anything.
+        // A 1x1 convolution fits any input.
         let layer = match (fits, is_last) {
             (true, _) => layer,
             (false, false) => continue,
@@ -166,7 +166,7 @@ fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], output: Activati
     layers
 }
 
-/// A network with the wildest numbers that the parser still admits.
+/// A network with random parameters, up to the limits that the parser accepts.
 fn network(latent: usize, layers: &[LayerSpec], numbers: Numbers, seed: u64) -> QuantModel {
     let mut model = QuantModel::random("random", latent, layers, seed).unwrap();
     if let Numbers::Spread = numbers {
@@ -180,7 +180,7 @@ fn network(latent: usize, layers: &[LayerSpec], numbers: Numbers, seed: u64) -> 
     }
     for i in 0..=last {
         if extreme {
-            // A whole layer of one sign now and then, so that accumulators reach their bound.
+            // Some layers have weights of one sign only, so that accumulators reach their bound.
             let choices: &[i8] = [&[127, -128, -127][..], &[127], &[-128]][rng.random_range(0..3)];
             model.layers[i].weights.mapv_inplace(|_| choices[rng.random_range(0..choices.len())]);
         }
@@ -251,7 +251,7 @@ fn the_packer_names_the_layer_and_the_channel() {
 
 #[test]
 fn the_parser_draws_the_same_bounds_as_the_packer() {
-    // The largest multiplier is admitted, and `to_blob` says so before `parse` does.
+    // The largest multiplier that the packer allows is accepted by the parser, too.
     let mut model = QuantModel::random("bounds", 8, &nets::pocket(), 10).unwrap();
     let bounds = model.accumulator_bounds(1);
     model.layers[1].requants[3].positive = QuantLayer::most_multiplier(bounds[3]);

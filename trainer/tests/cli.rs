@@ -1,4 +1,4 @@
-//! The program as a user runs it: runs, interruptions, mistakes.
+//! Tests of the program as a user runs it: runs, interruptions, mistakes.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -55,7 +55,7 @@ fn a_run_leaves_all_that_it_promises() {
     assert_eq!(fs::read(place.path().join("again.gen")).unwrap(), fs::read(model).unwrap());
     place.run_well(&["sample", "--float", checkpoint, "-n", "4"]);
 
-    // Fine-tuned: another model, no worse, as exact; and its layers' noise is shown.
+    // With fine-tuning the model is another one, not worse, and exact too; the noise of its layers is printed.
     let text = place.run_well(&["quantize", checkpoint, "--tune", "24", "-o", "tuned.gen"]);
     assert!(text.contains("fine-tuning: 24 steps") && text.contains("loses most"), "{text}");
     let psnr = text.split("PSNR ").nth(1).and_then(|t| t.split(" dB").next()).unwrap();
@@ -74,7 +74,7 @@ fn a_recipe_can_ask_for_fine_tuning() {
     fs::write(place.path().join("tiny.toml"), config.to_toml()).unwrap();
     let text = place.run_well(&with(&[]));
     assert!(text.contains("fine-tuning: 12 steps"), "{text}");
-    // The recipe holds for the checkpoint, too.
+    // The recipe's fine-tuning also applies to the checkpoint.
     let checkpoint = place.folder("001-tiny").file("checkpoints/step-000010.ckpt");
     place.run_well(&["quantize", checkpoint.to_str().unwrap(), "-o", "again.gen"]);
     let [again, model] =
@@ -102,7 +102,7 @@ fn a_model_can_be_packed_for_speed_and_draws_the_same() {
     let text = place.run_well(&["inspect", "fast.gen"]);
     assert!(text.lines().any(|l| l.contains("1 transposed 4x4 x2") && l.contains("fast")), "{text}");
 
-    // Some of the layers, chosen by hand or by what fits.
+    // Some of the layers, chosen by the user or by size.
     let text = place.run_well(&["quantize", SHIPPED, "--winograd-layers", "3,2", "-o", "some.gen"]);
     assert!(text.contains("fast layers 2,3"), "{text}");
     assert_eq!(pictures("some.gen"), small);
@@ -110,16 +110,16 @@ fn a_model_can_be_packed_for_speed_and_draws_the_same() {
     assert!(text.contains("fast layers") && size("fits.gen") <= 130 * 1024, "{text}");
     assert_eq!(pictures("fits.gen"), small);
 
-    // The names that the options had before.
+    // The earlier names of the options.
     place.run_well(&["quantise", SHIPPED, "--fast-layers", "3,2", "-o", "old.gen"]);
     let read = |name: &str| fs::read(place.path().join(name)).unwrap();
     assert_eq!(read("old.gen"), read("some.gen"));
 
-    // A Cortex-M3 has better kernels for the small form.
+    // A Cortex-M3 has better kernels for weights without a transform.
     let text = place.run_well(&["quantize", SHIPPED, "--fast", "--core", "cortex-m3", "-o", "m3.gen"]);
     assert!(text.contains("none that fits gains on a Cortex-M3"), "{text}");
 
-    // And back.
+    // Packs the model back to the smallest file.
     place.run_well(&["quantize", "some.gen", "-o", "small.gen"]);
     assert_eq!(fs::read(place.path().join("small.gen")).unwrap(), fs::read(SHIPPED).unwrap());
 }
@@ -144,7 +144,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
     let long = with(&["--steps", "200"]);
     place.run_well(&long);
     let whole = result(&place.folder("001-tiny"));
-    // Killed when that many lines of metrics are there, wherever it is by then.
+    // Killed when the metrics have this many lines, whatever the program is doing at that moment.
     for (i, lines) in [1, 3, 6].into_iter().enumerate() {
         let name = format!("{:03}-tiny", i + 2);
         place.run_and_kill(&long, &name, lines);
@@ -352,13 +352,13 @@ fn pairs_show_what_the_discriminator_saw() {
     assert_eq!(names.len(), 2, "{names:?}");
     let pixels = |name: &str| image::open(folder.file(name)).unwrap().to_rgb8().into_raw();
 
-    // In order: the eleventh batch of six of 20 pictures begins with picture 60 mod 20.
+    // Without shuffling, the eleventh batch of six of 20 pictures begins with picture 60 mod 20.
     let request = data::Request { path: Some(place.path().join("pictures")), ..Default::default() };
     let pictures = data::load(&request).unwrap().pictures;
     let first: Vec<_> = pictures.slice(ndarray::s![60 % 20, .., .., ..]).iter().copied().collect();
     assert_eq!(pixels("pairs/real-000011.png"), first);
 
-    // Step 11 again, from the checkpoint before it.
+    // Repeats step 11 from the checkpoint before it.
     let Checkpoint { config, state, .. } = Checkpoint::load(&folder.file("checkpoints/step-000010.ckpt")).unwrap();
     let mut trainer = Trainer::with_state(config, state).unwrap();
     trainer.step(&pictures).unwrap();
@@ -385,7 +385,7 @@ fn truncated_pictures_are_more_alike() {
     assert_eq!(spread(&float), 0.0);
 }
 
-/// The picture in a place of a grid with the default enlargement and gaps.
+/// The picture at a position of a sheet with the default enlargement and gaps.
 fn cell(sheet: &image::RgbImage, column: u32, row: u32) -> Vec<u8> {
     let (left, top) = (2 + 66 * column, 2 + 66 * row);
     image::imageops::crop_imm(sheet, left, top, 64, 64).to_image().into_raw()
@@ -409,7 +409,7 @@ fn a_walk_leads_from_picture_to_picture() {
     }
     assert_ne!(cell(&walk, 1, 0), cell(&walk, 0, 0));
 
-    // Without ends: pairs of pictures that follow each other.
+    // Without --from and --to: pairs of pictures with consecutive seeds.
     let text = place.run_well(&["walk", SHIPPED, "--rows", "2", "--seed", "7"]);
     assert!(text.contains("row 1: 7 to 8") && text.contains("row 2: 9 to 10"), "{text}");
     assert!(cell(&open("walk.png"), 9, 1) == sample(10));
@@ -437,10 +437,10 @@ fn more_like_this_one() {
     }
     assert!(near > 0 && near < far, "{near} and {far}");
 
-    // One of them again, as the text says: 2 on its way to 3.
+    // Draws one of them again with the printed numbers: 2 in the direction of 3.
     place.run_well(&["like", "--seed", "2", "--distance", "0.3", "--toward", "3", "-n", "1", "--out", "again.png"]);
     assert!(cell(&open("again.png"), 1, 0) == cell(&like, 0, 1));
-    // As far as it goes is the other picture.
+    // A distance of 1 gives the other picture.
     place.run_well(&["like", "--seed", "2", "--distance", "1", "--toward", "0", "-n", "1", "--out", "far.png"]);
     assert!(cell(&open("far.png"), 1, 0) == cell(&sample, 0, 0));
 }
@@ -448,7 +448,7 @@ fn more_like_this_one() {
 #[test]
 fn nearest_pictures_stand_beside_samples() {
     let place = Place::new();
-    // Copies are found, mirrored ones too.
+    // Copies are found, including mirrored ones.
     place.run_well(&["sample", "-n", "3", "--pngs", "copies"]);
     let path = place.path().join("copies/000001.png");
     let copy = image::open(&path).unwrap().to_rgb8();
@@ -469,7 +469,7 @@ fn nearest_pictures_stand_beside_samples() {
         assert_eq!(frame, trainer::grid::FRAME, "sample {i}");
     }
     assert_eq!(*sheet.get_pixel(66 + 66, 30), trainer::grid::GAP);
-    // Fewer pictures than places.
+    // Fewer pictures than columns.
     fs::remove_file(&path).unwrap();
     place.run_well(&["sample", "-n", "9", "--nearest", "copies", "--scale", "1"]);
 }
@@ -486,7 +486,7 @@ fn a_model_is_rebuilt_from_its_card_to_the_same_bits() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
         text
     };
-    // A path means nothing to others.
+    // A path on this computer does not help other users, so a source is required.
     assert!(fails(&[&["card", run], &about[..]].concat()).contains("--source TEXT"));
     let scores = ["--source", "twenty bands", "--score", "recall=0.5", "--score", "judge=none"];
     let text = place.run_well(&[&["card", run, "--out", "models/bands"], &about[..], &scores].concat());
@@ -511,22 +511,22 @@ fn a_model_is_rebuilt_from_its_card_to_the_same_bits() {
     let rebuild = ["rebuild", "models/bands", "--data", "pictures"];
     let text = place.run_well(&[&rebuild[..], &["--threads", "1"]].concat());
     assert!(text.contains("same bits") && !text.contains("will not be"), "{text}");
-    // A finished run is only compared; one of another recipe is not.
+    // A finished run is only compared; a run with another recipe is refused.
     assert!(place.run_well(&[&rebuild[..], &["--resume", "runs/002-tiny"]].concat()).contains("same bits"));
     place.run_well(&with(&["--steps", "9"]));
     assert!(fails(&[&rebuild[..], &["--resume", "runs/003-tiny"]].concat()).contains("another recipe"));
-    // The last checkpoint knows the recipe too.
+    // The recipe can also be read from the last checkpoint.
     fs::write(place.path().join("runs/002-tiny/config.toml"), "damaged").unwrap();
     assert!(place.run_well(&[&rebuild[..], &["--resume", "runs/002-tiny"]].concat()).contains("same bits"));
 
-    // Other bits: another seed. The card cannot know that it is not the machine.
+    // Another seed gives other bits. The message cannot exclude that the machine is the reason.
     let processor = trainer::machine::processor();
     fs::write(file("card.toml"), card.replace("seed = 5", "seed = 6").replace(&processor, "an abacus")).unwrap();
     let text = fails(&rebuild);
     for part in ["will not be the same", "other bits: the models differ from byte", "trained on an abacus, this is "] {
         assert!(text.contains(part), "no {part} in {text}");
     }
-    // What is damaged is noticed before any training.
+    // Damage is found before any training.
     for (from, to, expected) in [
         ("batch = 6", "batch = 1", "batch"),
         ("bytes = ", "bites = ", "bytes"),
@@ -557,24 +557,24 @@ fn only_what_can_be_rebuilt_gets_a_card() {
         let output = place.run(&["card", run, "--about", "a test", "--source", "bands", "--force"]);
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    // The clock decided where the learning rate was on its way down.
+    // The learning rates depended on the time budget.
     for (name, lr_decay_start) in [("falling.toml", 0.5), ("late.toml", 0.7), ("level.toml", 1.0)] {
         fs::write(place.path().join(name), Config { lr_decay_start, ..tiny() }.to_toml()).unwrap();
     }
     place.run_well(&["--config", "falling.toml", "--data", "pictures", "--minutes", "0.005"]);
     let (done, text) = card("runs/001-tiny");
     assert!(!done && text.contains("--minutes") && text.contains("Train with --steps"), "{text}");
-    // It only decided how many steps there were: that many are rebuilt.
+    // Here the time budget only determined the number of steps, and this number is rebuilt.
     place.run_well(&["--config", "level.toml", "--data", "pictures", "--minutes", "0.005"]);
     let (done, text) = card("runs/002-tiny");
     assert!(done, "{text}");
     place.run_well(&["rebuild", "models/tiny", "--data", "pictures"]);
-    // Not finished.
+    // The run is not finished.
     let folder = place.folder("003-tiny");
     fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
     let (done, text) = card("runs/003-tiny");
     assert!(!done && text.contains("not finished") && text.contains("trainer resume"), "{text}");
-    // Its rate had fallen towards another end, or the clock had planned that.
+    // The learning rates had fallen towards another number of steps, or one that a time budget planned.
     place.run_well(&["--config", "falling.toml", "--data", "pictures", "--steps", "8"]);
     for name in ["001-tiny", "004-tiny"] {
         let (run, steps) = (format!("runs/{name}"), place.folder(name).latest().unwrap().state.step + 2);
@@ -583,14 +583,15 @@ fn only_what_can_be_rebuilt_gets_a_card() {
         assert!(!done && text.contains(&format!("end was moved at step {}", steps - 2)), "{text}");
         assert!(text.contains(&format!("Train with --steps {steps}")), "{text}");
     }
-    // It had not begun to fall when the end was moved: a run of that length from the start is the same.
+    // The learning rates had not begun to fall when the number of steps was changed: a run with that number from the
+    // start is the same.
     place.run_well(&["--config", "late.toml", "--data", "pictures", "--steps", "30"]);
     let folder = place.folder("005-tiny");
     while folder.latest().unwrap().state.step > 20 {
         fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
     }
     place.run_well(&["resume", "runs/005-tiny", "--steps", "40"]);
-    // Nor is an end moved that stays where it is.
+    // The same number of steps is no change either.
     fs::remove_file(folder.checkpoints().unwrap().pop().unwrap()).unwrap();
     place.run_well(&["resume", "runs/005-tiny", "--steps", "40"]);
     place.run_well(&["card", "runs/005-tiny", "--about", "a test", "--source", "bands", "--out", "models/longer"]);
@@ -734,7 +735,7 @@ fn output_that_nobody_reads_is_no_mistake() {
     assert!(grid.exists());
 }
 
-/// What must be kept whatever happens: the best snapshot's state and model.
+/// The state and the model of the best snapshot, which must always be kept.
 fn best(folder: &Folder) -> (Checkpoint, Vec<u8>) {
     let mut checkpoint = Checkpoint::load(&folder.file("best.ckpt")).unwrap();
     checkpoint.seconds = 0.0;
@@ -750,10 +751,10 @@ fn the_best_snapshot_is_kept_and_is_what_a_run_ends_with() {
     let (rows, scores) = lines(&folder);
     let steps: Vec<_> = scores.iter().map(|m| m.step).collect();
     assert_eq!((rows.len(), steps), (10, vec![15, 30, 45, 60, 70]));
-    // The rule, in the log as well.
+    // The rule is in the log, too.
     let log = fs::read_to_string(folder.file("log.txt")).unwrap();
     assert!(log.contains("(kept: ") && log.contains(", lowest: ") && !log.contains("headline"), "{log}");
-    // The last one that was not clearly worse than the lowest before it.
+    // The expected snapshot is the last one that was not clearly worse than the lowest score before it.
     let (mut lowest, mut kept) = (f64::INFINITY, 0);
     for measured in &scores {
         let headline = measured.scores.quality_score;
@@ -800,7 +801,7 @@ fn a_run_that_diverges_goes_back_and_says_so() {
     for expected in ["diverged", "going back to the weights of step 0", "(4 of 4 times)", "lower `lr`"] {
         assert!(said.contains(expected), "no {expected} in {said}");
     }
-    // With enough patience it comes down to a rate that it can live with.
+    // With enough roll-backs the learning rates become low enough to train.
     let patient = format!("{text}\n[guard]\nrollbacks = 40\nrate = 0.25\n");
     fs::write(place.path().join("wild.toml"), patient).unwrap();
     let text = place.run_well(&["--config", "wild.toml", "--data", "pictures", "--steps", "40"]);
@@ -923,7 +924,7 @@ fn a_run_folder_stands_for_its_model_and_a_checkpoint_says_what_it_is() {
     assert!(fails(&["sample", "--float", run]).contains(&format!("give one of its checkpoints, such as {best}")));
     assert!(fails(&["inspect", "pictures"]).contains("without a model.gen"));
     assert!(fails(&["quantize", "tiny.toml"]).contains("neither a whole checkpoint of a run nor a model"));
-    // What is printed to be typed works as it is.
+    // The printed command works when it is pasted.
     let output = place.run(&["resume", run, "--steps", "3"]);
     assert!(!output.status.success());
     let text = fails(&["sample", best]);
@@ -933,7 +934,7 @@ fn a_run_folder_stands_for_its_model_and_a_checkpoint_says_what_it_is() {
     assert!(place.path().join("model.gen").is_file());
 }
 
-/// The commands that a text tells its reader to type: from `cargo trainer` to the end of the sentence or the quotation.
+/// The commands that a text suggests: from `cargo trainer` to the end of the sentence or the quotation.
 fn hints(text: &str) -> Vec<String> {
     let rest = text.split("cargo trainer").skip(1);
     let ends = |rest: &str| rest.find(['\n', '`']).into_iter().chain(rest.find(". ")).chain(rest.find(".)")).min();
@@ -971,7 +972,7 @@ fn what_is_printed_to_be_typed_works_when_it_is_pasted() {
             seen += 1;
         }
     };
-    // A run in a folder with a space in its name that is interrupted, and what each message about it offers.
+    // An interrupted run in a folder with a space in its name, and the commands that messages about it suggest.
     let run = ["--out", "my runs"];
     let mut child = command(&[&with(&["--steps", "1000000"])[..], &run].concat())
         .stdout(Stdio::piped())
@@ -986,11 +987,11 @@ fn what_is_printed_to_be_typed_works_when_it_is_pasted() {
     let output = child.wait_with_output().unwrap();
     let interrupted = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(hints(&interrupted), ["cargo trainer resume 'my runs/001-tiny'"], "{interrupted}");
-    // Its steps would take hours: as many as it has done, and some.
+    // All of its steps would take hours, so it is resumed for only a few more than it has done.
     let step = place.folder_in("my runs", "001-tiny").latest().unwrap().state.step;
     place.run_well(&["resume", "my runs/001-tiny", "--steps", &(step + 5).to_string()]);
     paste_all(&interrupted);
-    // A checkpoint that is taken for a model, a card, a picture and more like it.
+    // A checkpoint given instead of a model, a card, and variations of a picture.
     let best = place.folder_in("my runs", "001-tiny").checkpoints().unwrap().pop().unwrap();
     paste_all(&said(&["inspect", best.to_str().unwrap()]));
     let source = ["--source", "bands", "--out", "models/my bands"];
@@ -999,7 +1000,7 @@ fn what_is_printed_to_be_typed_works_when_it_is_pasted() {
     paste_all(&said(&["like", "--seed", "4", "-n", "2"]));
     paste_all(&said(&["--data", "models/my bands/model.gen"]));
     assert!(seen >= 5, "{seen}");
-    // Without cargo it is the program itself.
+    // Without cargo, the suggested command starts with the program's path.
     let text = place.run_well(&["like", "--seed", "4", "-n", "2"]);
     assert!(
         text.contains(&format!("{} like --seed 4", env!("CARGO_BIN_EXE_trainer"))) && hints(&text).is_empty(),
@@ -1022,7 +1023,7 @@ fn the_crc_is_that_of_the_file_everywhere() {
     let crc = format!("CRC-32 {:08x}", crc32fast::hash(&fs::read(run.file("model.gen")).unwrap()));
     let report = fs::read_to_string(run.file("report.html")).unwrap();
     assert!(text.contains(&crc) && report.contains(&crc), "{text}");
-    // One likeness, of the same latents, wherever it is told.
+    // The comparison of int8 with float has the same value, over the same latents, wherever it is printed.
     let of = |text: &str| {
         let words = text.split("int8 against float: ").nth(1).unwrap().split(" pictures").next().unwrap();
         words.to_owned()
@@ -1120,7 +1121,7 @@ fn pictures_that_have_moved_are_found_with_data() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && text.contains("resume runs/001-tiny --data PATH"), "{text}");
     place.run_well(&["resume", "runs/001-tiny", "--data", "moved", "--steps", "9"]);
-    // From then on they are there.
+    // From then on `--data` is not needed: the run records the new path.
     place.run_well(&["resume", "runs/001-tiny", "--steps", "10"]);
     fs::create_dir(place.path().join("others")).unwrap();
     fs::copy(place.path().join("moved/1.png"), place.path().join("others/1.png")).unwrap();
@@ -1147,7 +1148,7 @@ fn a_card_is_not_written_over_and_its_readme_names_its_folder() {
     assert_eq!(fs::read_to_string(&readme).unwrap(), "mine");
     place.run_well(&[&card[..], &["--force"]].concat());
     assert_eq!(fs::read_to_string(&readme).unwrap(), text);
-    // What it says is what one types.
+    // The printed command works in a shell.
     let output = Command::new("sh").args(["-c", typed]).current_dir(place.path()).output().unwrap();
     assert!(output.status.success(), "{typed}: {output:?}");
 }
@@ -1155,7 +1156,7 @@ fn a_card_is_not_written_over_and_its_readme_names_its_folder() {
 #[test]
 fn a_run_whose_pictures_are_all_alike_says_so_at_its_end() {
     let place = Place::new();
-    // No step changes anything, and nobody is content with the diversity of an untrained generator.
+    // Learning rates of nearly 0 change nothing, and the diversity of an untrained generator is below the limit.
     for (name, mut config) in [("tiny.toml", tiny()), ("measured.toml", measured())] {
         config.guard.min_diversity = 0.9;
         config.init = Init::Normal(1e-5);
@@ -1173,7 +1174,7 @@ fn a_run_whose_pictures_are_all_alike_says_so_at_its_end() {
         assert!(fs::read_to_string(folder.file("log.txt")).unwrap().contains("WARN  all pictures look alike"));
         assert!(fs::read_to_string(folder.file("report.html")).unwrap().contains("all pictures look alike"));
     }
-    // In the first measurement, too.
+    // The first measurement also warns.
     let log = fs::read_to_string(place.folder("002-tiny").file("log.txt")).unwrap();
     assert!(log.contains("step 15: all pictures look alike"), "{log}");
 }
@@ -1182,7 +1183,7 @@ fn a_run_whose_pictures_are_all_alike_says_so_at_its_end() {
 #[test]
 fn ctrl_c_ends_fine_tuning_and_resume_does_it() {
     let place = Place::new();
-    // Long enough to be in the midst of it when the signal comes.
+    // Fine-tuning takes long enough that the signal comes during it.
     let config = Config { quantise: Quantise { tune: 1500 }, steps: 8, ..tiny() };
     fs::write(place.path().join("tiny.toml"), config.to_toml()).unwrap();
     let mut child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -1198,7 +1199,7 @@ fn ctrl_c_ends_fine_tuning_and_resume_does_it() {
     assert!(said.contains("(stopped; 1500 were asked for)") && said.contains("go on with: "), "{said}");
     let folder = place.folder("001-tiny");
     assert!(folder.file("model.gen").is_file() && folder.file("report.html").is_file());
-    // It is not finished: no card.
+    // An unfinished run gets no card.
     assert!(folder.file("unfinished.txt").is_file());
     let output = place.run(&["card", "runs/001-tiny", "--about", "x", "--source", "y"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("stopped while it was fine-tuned"), "{output:?}");

@@ -1,4 +1,4 @@
-//! Sources on disk: CIFAR-10 in its forms, folders of pictures, and what is wrong with either.
+//! Tests of sources on disk: the formats of CIFAR-10, folders of pictures, and their errors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ fn load(path: &Path) -> Dataset {
     data::load(&request(path)).unwrap()
 }
 
-/// The whole message, causes included.
+/// The whole error message, including causes.
 fn error(request: &Request) -> String {
     format!("{:#}", data::load(request).unwrap_err())
 }
@@ -43,7 +43,7 @@ fn cifar_folder(below: &str) -> TempDir {
     root
 }
 
-/// The first byte of every picture, which tells the pictures of [`records`] apart.
+/// The first byte of every picture, which identifies the pictures of [`records`].
 fn marks(dataset: &Dataset) -> Vec<u8> {
     dataset.pictures.outer_iter().map(|picture| picture[[0, 0, 0]]).collect()
 }
@@ -53,7 +53,7 @@ fn every_form_of_cifar_gives_the_same_pictures() {
     let (flat, nested) = (cifar_folder("."), cifar_folder("cifar-10-batches-bin"));
     let packed = TempDir::new().unwrap();
     let archive = packed.path().join("cifar-10-binary.tar.gz");
-    // In an order of its own, and with paths that lead elsewhere.
+    // In another order, and with paths that point outside of the folder.
     let bytes = tar_gz(&[
         ("x/data_batch_2.bin", &records(&[9, 6, 0, 6])),
         ("x/test_batch.bin", &records(&[6; 9])),
@@ -128,7 +128,7 @@ fn broken_cifar_is_explained() {
     assert_says(&write("py.tar.gz", &python), &["Python version", "binary version"]);
     let inside = tar_gz(&[("data_batch_1.bin", &good[..RECORD + 1])]);
     assert_says(&write("inside.tar.gz", &inside), &["data_batch_1.bin in ", "inside.tar.gz is cut"]);
-    // Compressed, and none: MNIST is kept so, and pages come so from servers.
+    // Compressed files that are not CIFAR-10: MNIST is stored this way, and servers may send pages so.
     let gz = |bytes: &[u8]| {
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         std::io::Write::write_all(&mut gz, bytes).unwrap();
@@ -153,7 +153,7 @@ fn broken_cifar_is_explained() {
     assert_says(&write("b.tar.gz", b"what"), &["neither", "damaged or something else"]);
     assert_says(&write("notes.txt", b"hello"), &["notes.txt is neither a folder of pictures nor CIFAR-10"]);
 
-    // One bad batch in a folder names the batch.
+    // The error of a folder with one bad batch names the batch.
     let folder = cifar_folder(".");
     fs::write(folder.path().join("data_batch_2.bin"), &good[..100]).unwrap();
     assert_says(&error(&request(folder.path())), &["data_batch_2.bin is cut"]);
@@ -178,7 +178,7 @@ fn a_folder_of_every_kind_of_picture() {
     red(32, 50).save(at("frog/a.bmp")).unwrap();
     red(33, 32).save(at("toad/c.gif")).unwrap();
     red(32, 32).save(at("toad/d.webp")).unwrap();
-    // The ending is wrong, the picture is right.
+    // A wrong file extension with a valid picture.
     red(32, 32).save_with_format(at("top.txt"), ImageFormat::Png).unwrap();
     red(32, 32).save(at(".hidden/x.png")).unwrap();
 
@@ -189,7 +189,7 @@ fn a_folder_of_every_kind_of_picture() {
     let png = fs::read(at("frog/b.png")).unwrap();
     fs::write(at("toad/cut.png"), &png[..png.len() / 2]).unwrap();
     red(7, 40).save(at("toad/small.png")).unwrap();
-    // A header that promises 60,000 x 60,000 pixels.
+    // A header that claims 60,000 x 60,000 pixels.
     let mut huge = fs::read(at("frog/a.bmp")).unwrap();
     huge[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
     huge[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
@@ -236,14 +236,14 @@ fn a_folder_of_every_kind_of_picture() {
 #[test]
 fn pictures_are_cropped_and_laid_over_white() {
     let root = TempDir::new().unwrap();
-    // Green sides of a wide picture are cut off, the transparent lower half becomes white.
+    // The green sides of a wide picture are cropped, and the transparent lower half becomes white.
     let wide = RgbaImage::from_fn(64, 32, |x, y| match (x, y) {
         (0..16 | 48..64, _) => Rgba([0, 255, 0, 255]),
         (_, 0..16) => Rgba([10, 20, 30, 255]),
         _ => Rgba([10, 20, 30, 0]),
     });
     wide.save(root.path().join("a.png")).unwrap();
-    // Sixteen bits and grey.
+    // A grey picture with sixteen bits.
     let grey = DynamicImage::ImageLuma8(GrayImage::from_pixel(32, 32, image::Luma([99]))).into_luma16();
     grey.save(root.path().join("b.png")).unwrap();
     let dataset = load(root.path());
@@ -289,7 +289,7 @@ fn links_that_go_in_circles_end() {
     assert_eq!(names, ["dangling.png", "loop", "self"]);
 }
 
-/// Sources without a network and with nothing in the cache.
+/// Sources without a network and with an empty cache.
 fn nowhere(cache: &Path) -> Sources {
     Sources {
         cifar10_dir: None,
@@ -324,14 +324,14 @@ fn sources_are_tried_in_order() {
     assert_eq!(drawn.unwrap().len(), 3);
     assert_says(&log, &["RIBBIT_OFFLINE is set", "built-in frogs, 3 drawings of seed 0", "--data PATH", "CIFAR10_DIR"]);
     assert_says(&log, &["DRAWN FROGS STAND IN"]);
-    // They do not for somebody who asked for a class, be it frogs.
+    // The drawn frogs are not used if the user requested a class, even that of frogs.
     for class in ["cat", "frog"] {
         let asked = Request { class: Class::Asked(class.into()), ..small.clone() };
         let error = format!("{:#}", take(&asked, &sources).0.unwrap_err());
         assert_says(&error, &[class, "cannot be had: RIBBIT_OFFLINE is set", "--data PATH"]);
     }
 
-    // A damaged cache is told of, and does not stop the drawn frogs.
+    // A damaged cache is reported, and the drawn frogs are used.
     let archive = cache.path().join("cifar-10-binary.tar.gz");
     fs::write(&archive, &tar_gz(&[("data_batch_1.bin", &records(&[6; 5]))])[..60]).unwrap();
     let (drawn, log) = take(&small, &sources);

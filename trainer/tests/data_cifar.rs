@@ -1,4 +1,4 @@
-//! The parsers of CIFAR-10, on any bytes.
+//! Tests of the CIFAR-10 parsers on arbitrary bytes.
 
 use std::io::{self, Read};
 

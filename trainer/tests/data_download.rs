@@ -1,4 +1,4 @@
-//! The download, against a small HTTP server of its own.
+//! Tests of downloads from a small HTTP server in the test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -18,22 +18,22 @@ use crate::logged::logged;
 /// How the server answers one request.
 #[derive(Clone, Copy)]
 enum Answer {
-    /// As it should.
+    /// Correctly.
     Whole,
-    /// Breaks off after so many bytes of what it was to send.
+    /// Closes the connection after this many bytes of the answer.
     CutAfter(usize),
-    /// Sends everything whatever the range.
+    /// Ignores the range and sends the whole file.
     IgnoreRange,
-    /// Another part of the file than was asked for.
+    /// Sends another part of the file than was requested.
     WrongRange,
     Status(u16),
     WebPage,
-    /// Neither length nor end mark: the end of the connection is the end of the file.
+    /// Sends neither length nor end mark: the end of the connection is the end of the file.
     NoLength,
 }
 
-/// Serves `file` with one of `answers` after the other; the log holds the start of each request's
-/// range. Ends when the answers do.
+/// Serves `file` with `answers`, one after the other, and ends after the last. The log has the start of
+/// each request's range.
 fn serve(file: Vec<u8>, answers: Vec<Answer>) -> (String, Arc<Mutex<Vec<Option<usize>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/cifar.tar.gz", listener.local_addr().unwrap());
@@ -79,7 +79,7 @@ fn reply(mut stream: TcpStream, file: &[u8], answer: Answer) -> Option<usize> {
         Answer::WebPage => ("200 OK\r\nContent-Type: text/html\r\nContent-Length: 6".into(), &b"<html>"[..]),
         Answer::NoLength => ("200 OK".into(), file),
     };
-    // The client may have hung up on purpose.
+    // The client may have closed the connection on purpose.
     let _ = write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").and_then(|()| stream.write_all(body));
     range
 }
@@ -115,7 +115,7 @@ impl Case {
         assert!(!part_of(&self.target).exists());
     }
 
-    /// Never a half file under the final name.
+    /// Checks that there is no incomplete file under the final name.
     #[track_caller]
     fn assert_part(&self, length: Option<u64>) {
         assert!(!self.target.exists());
@@ -135,7 +135,7 @@ fn a_whole_file() {
         if matches!(answer, Answer::Whole) && !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             assert!(lines.contains("0.3 MB of 0.3 MB"), "{lines}");
         }
-        // The second time there is nothing to do: the server has no further answer.
+        // The second call does nothing; the server has no further answer.
         case.fetch(&url).0.unwrap();
     }
 }
@@ -164,7 +164,7 @@ fn a_part_is_taken_up_by_a_later_call() {
     assert_eq!(*log.lock().unwrap(), [Some(120_000)]);
 }
 
-/// Starts with a part on disk; the requests the server should see.
+/// Downloads with a part on disk, and checks the requests that the server gets.
 fn with_part(part: &[u8], answers: Vec<Answer>, expected: &[Option<usize>]) -> Case {
     let case = Case::new();
     fs::create_dir_all(case.target.parent().unwrap()).unwrap();
@@ -208,7 +208,7 @@ fn refusals_keep_the_part() {
     assert!(matches!(error, DownloadError::Status { status: 404, .. }), "{error}");
     let error = case.fetch(&url).0.unwrap_err();
     assert!(matches!(error, DownloadError::WebPage { .. }), "{error}");
-    // The server is gone by now, or was never one.
+    // The server has ended, or never existed.
     for url in ["http://127.0.0.1:1/x", "http://", "nonsense"] {
         let error = case.fetch(url).0.unwrap_err();
         assert!(matches!(error, DownloadError::Unreachable { .. }), "{error}");
@@ -262,7 +262,7 @@ fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
     assert!(!lines.contains("downloading"), "{lines}");
     assert_eq!(log.lock().unwrap().len(), 2);
 
-    // A damaged archive in the cache is fetched anew.
+    // A damaged archive in the cache is downloaded again.
     let cached = sources.cache.as_ref().unwrap().join("cifar-10-binary.tar.gz");
     fs::write(&cached, &bytes[..50]).unwrap();
     let (count, lines) = load();
@@ -270,7 +270,7 @@ fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
     assert!(lines.contains("the cache is no use") && lines.contains("downloading"), "{lines}");
 }
 
-/// Sources whose archive is `bytes`, in the cache already, and that would download anew from `url`.
+/// Sources with the archive `bytes` already in the cache, which would be downloaded again from `url`.
 fn cached(cache: &TempDir, bytes: &[u8], url: &str) -> (Sources, PathBuf) {
     let archive = cache.path().join("cifar-10-binary.tar.gz");
     fs::write(&archive, bytes).unwrap();
@@ -304,7 +304,7 @@ fn an_archive_that_may_not_be_read_stays() {
     let (url, log) = serve(Vec::new(), vec![Answer::Whole]);
     let (sources, archive) = cached(&cache, b"", &url);
     fs::remove_file(&archive).unwrap();
-    // Whoever may read everything still cannot read the memory of a process at 0: an error of the system.
+    // Even root cannot read the memory of a process at address 0, so this gives an error of the system.
     symlink("/proc/self/mem", &archive).unwrap();
     let error = format!("{:#}", data::load_from(&Request::default(), &sources).unwrap_err());
     assert!(error.contains("cifar-10-binary.tar.gz"), "{error}");

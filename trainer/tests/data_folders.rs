@@ -1,5 +1,5 @@
-//! Folders of pictures as people have them: with what systems and this program put there, with classes, copies,
-//! odd names, and too few pictures.
+//! Tests of folders of pictures as users have them: with files of the system and of this program, with classes,
+//! copies, unusual names, and too few pictures.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use trainer::data::{self, Class, Dataset, Request};
 
 use crate::run_common::{MEASURED, Place, TINY, lines, with};
 
-/// A picture that no other `i` has.
+/// A different picture for every `i`.
 fn scene(i: u32) -> RgbImage {
     RgbImage::from_fn(32, 32, |x, y| Rgb([(i * 7 + x) as u8, (i * 13 + 5 * y) as u8, (x * y + i) as u8]))
 }
@@ -63,7 +63,7 @@ fn thumbnails_and_waste_bins_of_systems_are_left_out() {
     assert_eq!(dataset.len(), 4);
     let text = data::describe(&dataset);
     assert_says(&text, &["@eaDir: thumbnails", "#recycle: a waste bin", "__MACOSX", "lost+found", "Thumbs.db: a note"]);
-    // Whoever asks for such a folder gets it.
+    // Such a folder is read if the user names it.
     assert_eq!(load(&root.path().join("@eaDir/0.png")).len(), 3);
 }
 
@@ -77,7 +77,7 @@ fn a_run_beside_the_pictures_is_not_learnt_and_can_be_resumed() {
     let text = place.run_well(&run);
     assert_says(&text, &["20 pictures", "001-tiny: the folder of a run", "data.png: a sheet of pictures"]);
     place.run_well(&["resume", "pictures/runs/002-tiny", "--steps", "6"]);
-    // Pictures that a model drew one by one are pictures.
+    // Single pictures that a model drew are used as pictures.
     let model = "pictures/runs/001-tiny/model.gen";
     place.run_well(&["sample", model, "-n", "3", "--out", "pictures/grid.png", "--pngs", "drawn"]);
     assert_eq!(load(&place.path().join("drawn")).len(), 3);
@@ -109,7 +109,7 @@ fn a_class_of_a_folder_is_its_subfolder() {
     for class in ["../test", "/", "", "."] {
         assert_says(&error(&train, class), &["no subfolder"]);
     }
-    // What was written down for other sources means nothing here.
+    // A class that was recorded for another source is ignored.
     assert_eq!(try_load(&train, Class::Noted("frog".into())).unwrap().len(), 6);
 }
 
@@ -125,7 +125,7 @@ fn a_run_of_a_class_goes_on_with_it() {
     let noted = fs::read_to_string(place.folder("001-tiny").file("data.toml")).unwrap();
     assert!(!noted.contains("class") && noted.contains("newt"), "{noted}");
     place.run_well(&["resume", "runs/001-tiny", "--steps", "4"]);
-    // As runs of a folder were written down before.
+    // `data.toml` as earlier versions wrote it for a folder.
     let path = place.folder("001-tiny").file("data.toml");
     fs::write(&path, noted + "class = \"frog\"\n").unwrap();
     place.run_well(&["resume", "runs/001-tiny", "--steps", "5"]);
@@ -182,7 +182,7 @@ fn names_cannot_steer_the_terminal_or_break_a_list() {
     assert_says(&listed, &["über 蛙.png", r"fr\x{f6}sche.png", r"two\u{a}lines.png"]);
     assert_eq!(fs::read_to_string(folder.file("skipped.txt")).unwrap().lines().count(), 2);
 
-    // Also in errors, and what has changed is found by these names.
+    // Names are also escaped in errors, and changed pictures are found by these names.
     fs::remove_file(pictures.join("two\nlines.png")).unwrap();
     let output = place.run(&["resume", "runs/001-tiny", "--steps", "4"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -199,7 +199,7 @@ fn names_cannot_steer_the_terminal_or_break_a_list() {
 #[test]
 fn copies_are_told_and_change_no_quality() {
     let place = Place::new();
-    // The same 20 pictures, six times each.
+    // The same 20 pictures, six copies of each.
     for i in 0..20 {
         for copy in 0..6 {
             let name = format!("often/{i}-{copy}.png");

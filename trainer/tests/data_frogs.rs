@@ -1,4 +1,4 @@
-//! The drawn frogs.
+//! Tests of the drawn frogs.
 
 use std::collections::HashSet;
 
@@ -16,8 +16,8 @@ fn a_picture_depends_on_seed_and_index_alone() {
     assert_ne!(frog(1, 7), frog(2, 7));
 }
 
-/// If these change, the drawings do, by intent or by a new tiny-skia: look at a sheet, then update the
-/// numbers. Elsewhere tiny-skia's vector units may round in another way.
+/// If these checksums change, the drawings have changed, by intent or by a new tiny-skia: look at a sheet, then update
+/// the numbers. On other processors tiny-skia may round in another way.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn golden_pictures() {
@@ -33,7 +33,7 @@ fn thousands_are_distinct() {
     let distinct: HashSet<Vec<u8>> =
         dataset.pictures.outer_iter().map(|picture| picture.iter().copied().collect()).collect();
     assert_eq!(distinct.len(), 3000);
-    // Every kind of frog, none rare.
+    // Every kind of frog appears, and none is rare.
     assert_eq!(dataset.groups.len(), 15);
     assert!(dataset.groups.iter().all(|(_, count)| *count > 100), "{:?}", dataset.groups);
     // Parallel drawing keeps the order.
@@ -41,7 +41,7 @@ fn thousands_are_distinct() {
     assert_eq!(picture, frog(0, 1234));
 }
 
-/// On a display of 16 greys a frog must stand out.
+/// A frog must be clearly visible on a display of 16 greys.
 #[test]
 fn every_picture_has_contrast() {
     for index in 0..500 {

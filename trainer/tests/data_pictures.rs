@@ -1,4 +1,4 @@
-//! Pictures in files: whole and cut, turned, in every colour space; and files that are none.
+//! Tests of picture files: complete and truncated, rotated, in every colour space; and of files that are not pictures.
 
 use std::fs;
 use std::io::Cursor;
@@ -25,7 +25,7 @@ fn refused(bytes: &[u8]) -> String {
     read(bytes).expect_err("it is taken")
 }
 
-/// Bright at the top left, and textured, so that a cut is felt everywhere.
+/// A picture that is bright at the top left, and textured so that truncation changes it everywhere.
 fn scene(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let is_corner = x < width / 2 && y < height / 2;
@@ -57,7 +57,7 @@ fn a_cut_jpeg_is_refused_wherever_it_is_cut() {
             let reason = refused(&whole[..at]);
             let at = 100 * at / whole.len();
             assert!(reason.starts_with("corrupt") || at < 5, "{at} %: {reason}");
-            // Somebody may have closed it; of a progressive one that may be a whole picture with less detail.
+            // A truncated progressive file with an end marker may be a complete picture with less detail.
             if at > 50 && !whole.windows(2).any(|pair| pair == b"\xff\xc2") {
                 refused(&[&whole[..whole.len() * at / 100], b"\xff\xd9"].concat());
             }
@@ -79,7 +79,7 @@ fn a_jpeg_whose_blocks_are_all_there_is_taken() {
     let thumbnail = encoded(&scene(16, 16), ImageFormat::Jpeg);
     for whole in jpegs() {
         let expected = read(&whole).unwrap();
-        // Without the end marker, with zeros in its place, with garbage or a second picture behind it.
+        // Without the end marker, with zeros in its place, with garbage or a second picture after it.
         let bare = &whole[..whole.len() - 2];
         for variant in [
             bare.to_vec(),
@@ -90,7 +90,7 @@ fn a_jpeg_whose_blocks_are_all_there_is_taken() {
         ] {
             assert_eq!(read(&variant).unwrap(), expected);
         }
-        // A thumbnail with an end marker of its own, in the EXIF data.
+        // A thumbnail in the EXIF data, with its own end marker.
         let exif = [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\0\0\0\0\0", &thumbnail[..]].concat();
         let length = (exif.len() as u16 + 2).to_be_bytes();
         let with = [&whole[..2], b"\xff\xe1", &length, &exif, &whole[2..]].concat();
@@ -104,7 +104,7 @@ fn damage_in_the_middle_of_a_jpeg_is_noticed() {
     for whole in jpegs() {
         let middle = whole.len() / 2;
         let mut damaged = whole.clone();
-        // A marker that is none, where data should be.
+        // An invalid marker within the data.
         damaged[middle..middle + 4].copy_from_slice(b"\xff\xda\xff\xd9");
         assert!(refused(&damaged).starts_with("corrupt"));
     }
@@ -121,7 +121,7 @@ fn a_cut_file_of_any_other_kind_is_refused() {
     }
 }
 
-/// EXIF data that say how the camera was held and nothing else, little or big end first.
+/// EXIF data with the orientation only, little-endian or big-endian.
 fn exif(orientation: u8, big: bool) -> Vec<u8> {
     if big {
         [b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation][..], b"\0\0\0\0\0\0"].concat()
@@ -130,7 +130,7 @@ fn exif(orientation: u8, big: bool) -> Vec<u8> {
     }
 }
 
-/// A picture as it lies in the file when the camera was held so.
+/// The stored picture of an upright scene for a camera with this orientation.
 fn held(upright: &RgbImage, orientation: u8) -> RgbImage {
     use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
     match orientation {
@@ -165,7 +165,7 @@ fn pictures_stand_upright_however_the_camera_was_held() {
                     assert!(read(&bytes).unwrap() == upright, "{kind}, {orientation}, big {big}, {prefix:?}");
                 }
             }
-            // JPEG always has the prefix, and loses a little.
+            // JPEG always has the prefix, and is lossy.
             let jpeg = encoded(&lying, ImageFormat::Jpeg);
             let segment = [b"Exif\0\0", &exif(orientation, big)[..]].concat();
             let length = (segment.len() as u16 + 2).to_be_bytes();
@@ -185,7 +185,7 @@ fn every_colour_space_becomes_rgb() {
     let grey = read(GREY).unwrap();
     assert!(grey.pixels().all(|pixel| pixel.0[0] == pixel.0[1] && pixel.0[1] == pixel.0[2]));
 
-    // A palette of two colours, one bit a pixel: the left half is the second one, half transparent.
+    // A palette of two colours with one bit a pixel: the left half has the second colour, which is half transparent.
     let chunk = |kind: &[u8], data: &[u8]| {
         let body = [kind, data].concat();
         [&(data.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
@@ -219,7 +219,7 @@ fn of_a_film_the_first_picture_is_taken() {
     drop(encoder);
     assert_eq!(read(&gif).unwrap().get_pixel(16, 16).0, [200, 40, 20]);
 
-    // WebP's container: every picture of the film is a lossless one with a header of its own.
+    // An animated WebP: every frame is a lossless picture with its own header.
     let chunk = |kind: &[u8], data: &[u8]| {
         let pad = if data.len().is_multiple_of(2) { &b""[..] } else { b"\0" };
         [kind, &(data.len() as u32).to_le_bytes(), data, pad].concat()
@@ -284,7 +284,7 @@ fn other_kinds_are_named_with_what_to_do() {
     for (name, _, kind, todo) in cases {
         let skipped = dataset.skipped.iter().find(|skipped| skipped.path.ends_with(name)).unwrap();
         assert!(skipped.reason.contains(kind) && skipped.reason.contains(todo), "{skipped}");
-        // As a source of its own it is named too.
+        // If the file itself is the source, the message names it too.
         let path = Some(root.path().join(name));
         let error = data::load(&Request { path, ..Request::default() }).unwrap_err().to_string();
         assert!(error.contains(kind) && error.contains(todo), "{error}");

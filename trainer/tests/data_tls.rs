@@ -1,4 +1,4 @@
-//! The download where a company's own authority signs for every server: its certificate is in the system's store
+//! Tests downloads with a certificate authority of a company, whose certificate is in the system's store
 //! or in the file that `SSL_CERT_FILE` names.
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// An authority, and its certificate as a file holds it.
+/// A certificate authority, and its certificate as PEM.
 fn authority() -> (Issuer<'static, KeyPair>, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -25,7 +25,7 @@ fn authority() -> (Issuer<'static, KeyPair>, String) {
     (Issuer::new(params, key), format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"))
 }
 
-/// A server that `issuer` signs for. Every answer is the word "frogs".
+/// A server with a certificate that `issuer` signed. Every answer is the word "frogs".
 fn serve(issuer: &Issuer<'_, KeyPair>) -> String {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().signed_by(&key, issuer).unwrap();
@@ -40,7 +40,7 @@ fn serve(issuer: &Issuer<'_, KeyPair>) -> String {
     let url = format!("https://{}/cifar.tar.gz", listener.local_addr().unwrap());
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // Whoever does not believe us hangs up.
+            // A client that does not accept the certificate closes the connection.
             _ = answer(stream, &config);
         }
     });
@@ -80,7 +80,7 @@ fn an_authority_of_ones_own_is_believed() {
     fs::write(&own_file, certificate).unwrap();
     fs::write(&other_file, other).unwrap();
     let url = serve(&ours);
-    // What came is no CIFAR-10, which shows that it came.
+    // The error that the download is not CIFAR-10 shows that it was received.
     let text = download(&url, &own_file, folder.path());
     assert!(text.contains("the MD5 of what") && text.contains("was removed"), "{text}");
     let text = download(&url, &other_file, folder.path());

@@ -1,4 +1,4 @@
-//! Every `cargo trainer` command in the documentation names a command and options that the program has.
+//! Tests that every `cargo trainer` command in the documentation uses commands and options that exist.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::pages;
 
-/// What `trainer ARGUMENTS --help` prints.
+/// The output of `trainer ARGUMENTS --help`.
 fn help(arguments: &[&str]) -> Result<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).arg("--help").output()?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The program's commands with their help.
+/// The program's commands, each with its help.
 fn commands() -> Result<BTreeMap<String, String>> {
     let all = help(&[])?;
     let list = all.split("Commands:\n").nth(1).context("a list of commands")?;
@@ -29,10 +29,10 @@ fn commands() -> Result<BTreeMap<String, String>> {
     Ok(commands)
 }
 
-/// What is wrong with the arguments of a call of the program.
+/// Describes what is wrong with the arguments of a call of the program; `None` if nothing is.
 fn wrong(commands: &BTreeMap<String, String>, words: &[&str]) -> Option<String> {
     let first = words.first().copied().unwrap_or_default();
-    // Without a command it trains. A placeholder such as `...` or CMD says nothing.
+    // Without a command the program trains. Placeholders such as `...` or CMD are not checked.
     let name = if first.is_empty() || first.starts_with('-') { "train" } else { first };
     if name.starts_with('.') || name.chars().all(|c| c.is_ascii_uppercase()) {
         return None;
@@ -80,7 +80,7 @@ fn documented_commands_and_options_exist() -> Result<()> {
     Ok(())
 }
 
-/// Wrong commands and options are found.
+/// Tests the check itself with wrong commands and options.
 #[test]
 fn a_wrong_command_or_option_is_found() {
     let commands = BTreeMap::from([

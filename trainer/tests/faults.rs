@@ -1,6 +1,6 @@
-//! What goes wrong while a run is at work: kills, full and read-only disks, damaged files, pictures
-//! that change, clocks that jump, training that diverges. Afterwards every file of the run is what
-//! it would have been, to the bit, and whoever was at the keyboard has been told.
+//! Tests of faults during a run: kills, full and read-only disks, damaged files, changed pictures,
+//! clocks that jump, training that diverges. Afterwards every file of the run must be identical
+//! to that of a run without faults, and the user must have got a message.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ use trainer::run::{Checkpoint, Folder};
 use crate::logged::{logged, silent};
 use crate::run_common::{MEASURED, Place, measured, with};
 
-/// Every file of a folder and of those in it.
+/// All files of a folder and its subfolders.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -32,7 +32,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// All that a run leaves, without what the clock has a say in.
+/// The contents of all files of a run, without values that depend on the time.
 fn everything(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let timeless = |path: &Path| match path.file_name().unwrap().to_str().unwrap() {
         "report.html" | "log.txt" => Vec::new(),
@@ -50,7 +50,7 @@ fn everything(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files(run).into_iter().map(|path| (path.strip_prefix(run).unwrap().to_owned(), timeless(&path))).collect()
 }
 
-/// The files in which two runs differ, those that only one of them has among them.
+/// The files in which two runs differ, including those that only one of them has.
 fn difference(one: &BTreeMap<PathBuf, Vec<u8>>, two: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<PathBuf> {
     let names = one.keys().chain(two.keys().filter(|name| !one.contains_key(*name)));
     names.filter(|name| one.get(*name) != two.get(*name)).cloned().collect()
@@ -62,13 +62,13 @@ fn assert_same(run: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
     assert!(differing.is_empty(), "{what}: {differing:?} differ");
 }
 
-/// Files that a killed process was at.
+/// Temporary files of a killed process.
 fn half_written(run: &Path) -> Vec<PathBuf> {
     let is_half = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(WRITING);
     files(run).into_iter().filter(is_half).collect()
 }
 
-/// Every file under its own name is one that its reader takes.
+/// Checks that every file with a final name can be read.
 #[track_caller]
 fn assert_whole_files(run: &Path) {
     let half = half_written(run);
@@ -90,7 +90,7 @@ fn assert_whole_files(run: &Path) {
     }
 }
 
-/// Smaller than what other tests train: what counts here is what is written.
+/// A recipe that is smaller than that of other tests, because only the written files matter here.
 fn small() -> Config {
     let mut config = measured();
     config.generator.layers.remove(3);
@@ -101,7 +101,7 @@ fn small() -> Config {
     config
 }
 
-/// A place with this recipe in both forms, without and with measurements.
+/// A folder with this recipe in two versions, without and with measurements.
 fn place() -> Place {
     let place = Place::new();
     let mut config = small();
@@ -120,7 +120,7 @@ impl Place {
         self.path().join("runs").join(name)
     }
 
-    /// What the program says when it fails.
+    /// The program's message when it fails.
     #[track_caller]
     fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -135,7 +135,7 @@ impl Place {
         self.run_well(&["resume", &format!("runs/{name}")])
     }
 
-    /// A copy of a run, to do something to.
+    /// A copy of a run, to be damaged.
     fn copy(&self, from: &str, to: &str) -> Folder {
         for path in files(&self.at(from)) {
             let copy = self.at(to).join(path.strip_prefix(self.at(from)).unwrap());
@@ -146,7 +146,7 @@ impl Place {
     }
 }
 
-/// As if a run had been stopped at a checkpoint.
+/// Puts a run back to the state of having been stopped at a checkpoint.
 fn go_back(folder: &Folder, step: u64) {
     for (at, path) in folder.steps("checkpoints", "ckpt").unwrap() {
         if at > step {
@@ -159,7 +159,7 @@ fn random(seed: u64) -> Xoshiro128PlusPlus {
     Xoshiro128PlusPlus::seed_from_u64(seed)
 }
 
-/// Says something even when the test passes.
+/// Prints a text even if the test passes.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -173,13 +173,13 @@ mod kills {
 
     /// When a process is killed.
     enum Moment {
-        /// So long after its start.
+        /// This long after its start.
         After(Duration),
-        /// When it is seen to write a file for so many times.
+        /// When it has been seen writing files this many times.
         Writing(usize),
     }
 
-    /// Whether it was killed; otherwise it was over before.
+    /// Runs and kills the program; `false` if it ended before.
     fn kill(place: &Place, arguments: &[&str], run: &Path, moment: &Moment) -> bool {
         let mut child = place.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let (start, mut seen) = (Instant::now(), BTreeSet::new());
@@ -208,7 +208,7 @@ mod kills {
         !status.success()
     }
 
-    /// Where a run was when it was killed.
+    /// What a run was doing when it was killed.
     fn stage(run: &Path) -> &'static str {
         let Ok(folder) = Folder::open(run) else { return "before its folder was made" };
         match folder.checkpoints().unwrap().last() {
@@ -236,7 +236,7 @@ mod kills {
         let whole = everything(&place.at("001-tiny"));
         assert!(whole.contains_key(Path::new("best.ckpt")) && whole.contains_key(Path::new("pairs/real-000030.png")));
 
-        // Another number of kills, other moments.
+        // Another number of kills uses other moments.
         let mut random = random(kills as u64);
         let (mut tally, mut writing, mut survived, mut done, mut runs) = (BTreeMap::new(), 0, 0, 0, 1);
         let mut failures = Vec::new();
@@ -275,7 +275,7 @@ mod kills {
                 arguments = resume.iter().map(String::as_str).collect();
             };
             if is_run {
-                // Over or not: resuming changes nothing that is finished.
+                // Resuming is always possible: it changes nothing in a finished run.
                 if run.exists() {
                     place.resume(&name);
                 } else {
@@ -310,11 +310,11 @@ mod kills {
         assert!(text.contains("another trainer is at work in runs/001-tiny"), "{text}");
         child.kill().unwrap();
         child.wait().unwrap();
-        // It is free when its process is gone, however that went.
+        // The lock is free when its process has ended, in whatever way.
         assert!(place.folder("001-tiny").take().unwrap().is_some());
     }
 
-    /// Times that are stamped on files count for nothing.
+    /// Modification times of files must not matter.
     #[test]
     fn a_clock_that_jumps_changes_nothing() {
         let place = place();
@@ -333,13 +333,13 @@ mod kills {
     }
 }
 
-/// With mounts of its own, which nobody else sees and which are gone afterwards.
+/// Tests with mounts in a separate mount namespace, which end with the test.
 #[cfg(target_os = "linux")]
 mod disks {
     use super::*;
 
     impl Place {
-        /// Runs a shell script that may mount things. `None`, loudly, where the system forbids that.
+        /// Runs a shell script that may mount file systems. `None`, with a message, if the system forbids that.
         fn mounted(&self, script: &str) -> Option<Output> {
             let shell = |script: &str| {
                 let inner = self.command(&[]);
@@ -392,7 +392,7 @@ mod disks {
             }
             let between = place.path().join("between/001-tiny");
             if !between.exists() {
-                // It had not begun.
+                // The run had not begun.
                 assert!(!log.contains("resume"), "{log}");
                 continue;
             }
@@ -431,7 +431,7 @@ mod disks {
             place.resume(&name);
             assert_same(&place.at(&name), &whole, folder);
         }
-        // Before any time is spent.
+        // The error must come before any training.
         fs::create_dir(place.path().join("out")).unwrap();
         let text = said(&read_only("out", &with(&["--out", "out"]).join(" ")).unwrap());
         for expected in ["cannot make the folder out/001-tiny", "Read-only file system", "choose another folder"] {
@@ -441,7 +441,7 @@ mod disks {
     }
 }
 
-/// Cuts a file, or flips one of its bits.
+/// Truncates a file, or flips one of its bits.
 fn damage(path: &Path, random: &mut Xoshiro128PlusPlus) {
     let mut bytes = fs::read(path).unwrap();
     let at = random.random_range(0..bytes.len() as u64) as usize;
@@ -459,7 +459,7 @@ fn the_last_checkpoint_that_is_whole_is_used() {
     place.run_well(&MEASURED);
     let whole = everything(&place.at("001-tiny"));
     let folder = place.copy("001-tiny", "002-tiny");
-    // Not what this is about, here.
+    // This test is about the checkpoints only.
     fs::remove_file(folder.file("best.ckpt")).unwrap();
     let [oldest, middle, newest]: [PathBuf; 3] = folder.checkpoints().unwrap().try_into().expect("three are kept");
     let steps = folder.steps("checkpoints", "ckpt").unwrap();
@@ -485,7 +485,7 @@ fn the_last_checkpoint_that_is_whole_is_used() {
         assert!(error.contains("Start it again, with --config") && error.contains("002-tiny/config.toml"), "{error}");
     }
 
-    // And the program comes to the same end, from the best snapshot alone, too.
+    // The program also ends with the same result from the best snapshot alone.
     let best = best_step(&place.folder("001-tiny"));
     for (name, damaged) in [("003-tiny", 1), ("004-tiny", 2), ("005-tiny", 3)] {
         let folder = place.copy("001-tiny", name);
@@ -500,7 +500,7 @@ fn the_last_checkpoint_that_is_whole_is_used() {
         assert!(text.contains(&format!("going on at step {last} of 30")), "{damaged} damaged: {text}");
         let mut expected = whole.clone();
         for (_, path) in all.iter().filter(|(step, _)| *step < last) {
-            // Nobody needs it any more.
+            // A damaged checkpoint that is no longer needed.
             if Checkpoint::load(path).is_err() {
                 fs::remove_file(path).unwrap();
                 expected.remove(path.strip_prefix(folder.path()).unwrap());
@@ -537,7 +537,7 @@ fn damaged_checkpoints_of_later_steps_do_not_push_out_new_ones() {
     let whole = everything(folder.path());
     let [oldest, middle, newest]: [PathBuf; 3] = folder.checkpoints().unwrap().try_into().expect("three are kept");
     let first = Checkpoint::load(&oldest).unwrap();
-    // As if they were of much later steps.
+    // Renames them to much later steps.
     for (path, step) in [(&oldest, 70), (&middle, 80), (&newest, 90)] {
         fs::rename(path, folder.checkpoint(step)).unwrap();
         fs::write(folder.checkpoint(step), "damaged").unwrap();
@@ -553,7 +553,7 @@ fn damaged_checkpoints_of_later_steps_do_not_push_out_new_ones() {
 #[test]
 fn damaged_files_of_the_best_snapshot_are_written_anew() {
     let place = place();
-    // So that the best is one of the three checkpoints, and not the last.
+    // The best snapshot must be one of the three checkpoints, and not the last.
     let mut config = small();
     config.every.measure = Some(25);
     fs::write(place.path().join("measured.toml"), config.to_toml()).unwrap();
@@ -589,7 +589,7 @@ fn damaged_notes_of_a_run_are_mended_or_asked_for() {
         go_back(&folder, 20);
         (name, folder)
     };
-    // The losses are only looked at: what is lost of them is lost, and said to be.
+    // Losses are only for people: lost lines stay lost, with a warning.
     let losses = fs::read(place.at("001-tiny").join("metrics.jsonl")).unwrap();
     let line = losses.iter().position(|&byte| byte == b'\n').unwrap();
     let garbage = [&losses[..line / 2], b"\xff\xfe\n", &losses[line + 1..]].concat();
@@ -608,14 +608,14 @@ fn damaged_notes_of_a_run_are_mended_or_asked_for() {
         let differing = difference(&everything(&place.at(&name)), &whole);
         assert_eq!(differing, ["losses.svg", "metrics.jsonl"].map(PathBuf::from));
     }
-    // The checkpoint knows the recipe.
+    // The recipe is restored from the checkpoint.
     for text in ["", "name = \"tiny", "\0\0\0"] {
         let (name, folder) = copy();
         fs::write(folder.file("config.toml"), text).unwrap();
         assert!(place.resume(&name).contains("written anew from the checkpoint"));
         assert_same(folder.path(), &whole, "config.toml");
     }
-    // But not where the pictures are.
+    // The path of the pictures is not in the checkpoint.
     let (name, folder) = copy();
     fs::write(folder.file("data.toml"), "name = \"20 pict").unwrap();
     let text = place.fails(&["resume", &format!("runs/{name}")]);
@@ -625,7 +625,7 @@ fn damaged_notes_of_a_run_are_mended_or_asked_for() {
     assert!(text.contains("there is nothing at nowhere") && text.contains("--data PATH"), "{text}");
     fs::write(folder.file("data.toml"), format!("path = \"{}\"", place.path().join("pictures").display())).unwrap();
     place.resume(&name);
-    // Its name has another path now.
+    // The data set's name contains the new path.
     assert_eq!(difference(&everything(folder.path()), &whole), [PathBuf::from("data.toml")]);
     assert_eq!(folder.data_ref().unwrap().fingerprint, place.folder("001-tiny").data_ref().unwrap().fingerprint);
 }
@@ -637,7 +637,7 @@ fn pictures_may_go_while_a_run_is_at_work_and_must_be_back_when_it_goes_on() {
     let whole = everything(&place.at("001-tiny"));
     let pictures = place.path().join("pictures");
 
-    // They are read once.
+    // The pictures are read only once.
     let mut child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     while !place.at("002-tiny").exists() {
         assert!(child.try_wait().unwrap().is_none(), "it is over");
@@ -673,8 +673,8 @@ fn pictures_may_go_while_a_run_is_at_work_and_must_be_back_when_it_goes_on() {
     assert_same(&place.at("002-tiny"), &whole, "pictures that are back");
 }
 
-/// A run that has a best snapshot and a checkpoint after it, of step 27 of 36, in which
-/// something is wrong. No later snapshot will be good enough to be kept instead.
+/// A run with a best snapshot and a later checkpoint, of step 27 of 36, in which `trouble` makes
+/// something wrong. No later snapshot will be good enough to replace the best.
 fn with_trouble(place: &Place, name: &str, trouble: impl FnOnce(&mut Checkpoint)) -> Folder {
     if !place.at("001-tiny").exists() {
         place.run_well(&[&MEASURED[..], &["--steps", "26"]].concat());
@@ -683,7 +683,7 @@ fn with_trouble(place: &Place, name: &str, trouble: impl FnOnce(&mut Checkpoint)
     let mut checkpoint = silent(|| folder.latest()).unwrap();
     checkpoint.state.step = 27;
     checkpoint.config.steps = 36;
-    // What a few steps draw is all alike anyway.
+    // After a few steps all pictures look alike, which must not be an alert here.
     checkpoint.config.guard.min_diversity = 0.0;
     checkpoint.health.best.as_mut().expect("it was measured").lowest = 1e-9;
     trouble(&mut checkpoint);
@@ -704,7 +704,7 @@ fn set_rate(network: &mut NetworkConfig, rate: f32) {
     *lr = rate;
 }
 
-/// Every kind of trouble is noticed, and answered by going back to the best snapshot.
+/// Every kind of alert is raised and answered by rolling back to the best snapshot.
 #[test]
 fn trouble_of_every_kind_ends_at_the_best_snapshot() {
     let place = place();
@@ -712,13 +712,13 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
     let troubles: [(&str, Trouble); 6] = [
         ("training diverged, a loss is not a number", |c| c.state.discriminator[0] = f32::NAN),
         ("training diverged, a weight is not a number", |c| c.state.average[0] = f32::NAN),
-        // Nobody looks at the last step.
+        // The weights are not checked in the last step.
         ("training diverged, a weight is ", |c| {
             (c.state.average[0], c.config.steps, c.config.every.log) = (1e9, 29, 50);
         }),
         ("all pictures look alike (diversity 0.00", |c| {
             c.config.guard.min_diversity = 0.15;
-            // Nothing but the last biases, and that for good: every picture is white.
+            // Only the last biases change, permanently: every picture is white.
             set_rate(&mut c.config.generator, 1e-9);
             for weights in [&mut c.state.generator, &mut c.state.average] {
                 let biases = weights.len() - 3;
@@ -727,7 +727,7 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
             }
         }),
         ("times as far from real ones as the best were, 1 times in a row", |c| c.config.guard.patience = 1),
-        // The generator stands still: the discriminator need only learn what it draws.
+        // The generator does not change, so the discriminator only has to learn its pictures.
         ("the discriminator was not wrong once in 5 steps", |c| {
             (c.config.guard.max_winning_steps, c.config.guard.lr_factor, c.config.steps) = (5, 1e-9, 300);
             c.config.every = Every { sample: 100, checkpoint: 100, measure: None, ..c.config.every };
@@ -775,7 +775,7 @@ fn a_run_in_trouble_whose_best_snapshot_is_damaged_goes_back_to_its_last_checkpo
     assert!(fs::read(folder.file("best.gen")).unwrap() == model);
 }
 
-/// A step that goes back is over with its checkpoint, whatever else is due in it.
+/// A step with a roll-back ends with its checkpoint, whatever else is due in it.
 #[test]
 fn a_run_that_is_killed_when_it_has_gone_back_comes_to_the_same_bits() {
     let place = place();

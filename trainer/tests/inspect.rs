@@ -1,4 +1,4 @@
-//! The bill of the known networks.
+//! Tests of memory and instructions of the known networks.
 
 use gen_core::Model;
 use gen_core::aligned;

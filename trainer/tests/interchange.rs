@@ -1,5 +1,5 @@
-//! Generators from and for other programs: what Keras and PyTorch wrote is read, what we
-//! write a runtime of others draws alike, and what does not fit is named.
+//! Tests of import and export: files of Keras and PyTorch are read, exported files give the same pictures in
+//! another runtime, and errors name what does not fit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ fn config(name: &str) -> Config {
     Config::from_toml(&fs::read_to_string(fixture(name)).unwrap()).unwrap()
 }
 
-/// A generator whose weights let a signal through to its pictures.
+/// A generator with weights of a scale at which the pictures are neither constant nor saturated.
 fn generator(config: &Config, seed: u64) -> FloatModel {
     let (network, _) = config.networks().unwrap();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
@@ -49,7 +49,7 @@ fn generator(config: &Config, seed: u64) -> FloatModel {
     FloatModel::new(config, parameters.collect()).unwrap()
 }
 
-/// `pocket` with other layers, given as in a configuration.
+/// `pocket` with other layers, written as in a recipe.
 fn with_layers(layers: &str, range: Range) -> Config {
     #[derive(serde::Deserialize)]
     struct Layers {
@@ -99,7 +99,7 @@ fn odd() -> Vec<Config> {
         ),
     ];
     let mut odd: Vec<_> = layers.iter().map(|&(range, layers)| with_layers(layers, range)).collect();
-    // A tanh whose negative values are black.
+    // A generator with tanh whose negative values are black.
     odd.push(with_layers(layers[0].1, Range::Unit));
     odd
 }
@@ -157,7 +157,7 @@ fn what_keras_and_pytorch_wrote_draws_the_same_pictures() {
         let message = error(&tensors, &config, &Options { layout: Some(other), ..options.clone() });
         assert!(message.contains("Everything fits with the layout"), "{message}");
 
-        // The headers of these files say nothing; their shapes do.
+        // The headers of these files are empty; the shapes determine the layout.
         assert!(tensors.header.is_empty());
         let found = import(&tensors, &config, &Options { layout: None, dense: None, ..options }).unwrap();
         assert_eq!((found.format, found.evidence), (layout.into(), Evidence::Shapes));
@@ -165,7 +165,7 @@ fn what_keras_and_pytorch_wrote_draws_the_same_pictures() {
     }
 }
 
-/// The scripts made these of networks as people have them; `tests/interop/make.py` has the networks.
+/// Files that the scripts made of typical networks, which are in `tests/interop/make.py`.
 const NETWORKS: [&str; 7] = [
     "pytorch-dcgan",
     "pytorch-upsampling",
@@ -194,7 +194,7 @@ fn networks_as_people_have_them_draw_the_same_pictures() {
     NETWORKS.into_iter().for_each(|name| check_network(&fixture(""), name));
 }
 
-/// Runs the scripts themselves where Python has what they need: `RIBBIT_PYTHON`, or else `python3`.
+/// Runs the scripts if Python (`RIBBIT_PYTHON`, otherwise `python3`) has the packages that they need.
 #[test]
 fn the_scripts_fold_what_they_can_and_refuse_the_rest_by_name() {
     let python = std::env::var("RIBBIT_PYTHON").unwrap_or_else(|_| "python3".into());
@@ -211,12 +211,12 @@ fn the_scripts_fold_what_they_can_and_refuse_the_rest_by_name() {
         ("pytorch", "import torch, safetensors, numpy"),
         ("keras", "import keras, safetensors, numpy, h5py; assert keras.backend.backend() != 'torch'"),
     ] {
-        // As the script chooses it.
+        // Chooses the backend as the script does.
         let choose = "import importlib.util as i, os; os.environ.setdefault('KERAS_BACKEND', \
                       'tensorflow' if i.find_spec('tensorflow') else 'jax');";
         let (is_there, why) = run(&["-c", &format!("{choose} {needed}")]);
         if !is_there {
-            // Not `eprintln!`, which is only shown when a test fails.
+            // Not `eprintln!`, whose output is only shown if a test fails.
             let why = why.lines().last().unwrap_or_default().to_owned();
             let line = format!("LEFT OUT: trainer/interop/{kind}_to_safetensors.py was not run by {python}: {why}\n");
             std::io::stderr().write_all(line.as_bytes()).unwrap();
@@ -230,7 +230,7 @@ fn the_scripts_fold_what_they_can_and_refuse_the_rest_by_name() {
     }
 }
 
-/// Weights of 16 bits are rounded, and so are pictures that they draw.
+/// Weights of 16 bits are rounded, so pictures differ within a larger tolerance.
 #[test]
 fn half_precision_is_taken_with_its_proof() {
     let good = Tensors::read(&fixture("pytorch-dcgan.safetensors")).unwrap();
@@ -246,7 +246,7 @@ fn half_precision_is_taken_with_its_proof() {
             Half::F16 => (safetensors::Dtype::F16, |v| half::f16::from_f32(v).to_bits()),
             Half::BF16 => (safetensors::Dtype::BF16, |v| half::bf16::from_f32(v).to_bits()),
         };
-        // As PyTorch saves it: the weights in halves, the proof in float32; then both in halves.
+        // As PyTorch saves it: weights in 16 bits, check pictures in float32; then both in 16 bits.
         for is_half in [|name: &str| name.starts_with("generator."), |_: &str| true] {
             let arrays: Vec<(&String, Vec<usize>, safetensors::Dtype, Vec<u8>)> = (good.map.iter())
                 .map(|(name, array)| {
@@ -269,7 +269,7 @@ fn half_precision_is_taken_with_its_proof() {
             let weight = plain.model.layers[0].weights[[0, 0]];
             assert_eq!(imported.model.layers[0].weights[[0, 0]], rounded(weight));
 
-            // What is wrong is still noticed, and half precision is named where it may be the cause.
+            // Errors are still found, and half precision is mentioned if it may be the cause.
             let mut wrong = read.clone();
             wrong.map.get_mut("generator.0.weight").unwrap().mapv_inplace(|w| 1.2 * w);
             let message = error(&wrong, &config, &Options::default());
@@ -282,7 +282,7 @@ fn half_precision_is_taken_with_its_proof() {
             assert!(message.contains(&format!("Weights of the type {half} are rounded")), "{message}");
         }
     }
-    // A discriminator in halves does not make the generator's proof looser.
+    // A discriminator in 16 bits does not increase the generator's tolerance.
     let mut other = good.clone();
     other.map.insert("d.0.weight".into(), ArrayD::zeros(vec![1]));
     other.halves.insert("d.0.weight".into(), Half::BF16);
@@ -290,7 +290,7 @@ fn half_precision_is_taken_with_its_proof() {
     assert_eq!(import(&other, &config, &options).unwrap().check.unwrap().tolerance, TOLERANCE);
 }
 
-/// As a network takes them that begins with a convolution: maps of one pixel.
+/// Latents in the shape for a network that begins with a convolution: maps of one pixel.
 #[test]
 fn latents_may_be_maps_of_one_pixel() {
     let config = config("pytorch-dcgan.toml");
@@ -310,7 +310,7 @@ fn latents_may_be_maps_of_one_pixel() {
     }
 }
 
-/// Spectral and weight normalisation, as PyTorch stored and stores them.
+/// Spectral and weight normalisation, as old and new versions of PyTorch store them.
 #[test]
 fn normalised_weights_are_named_once() {
     let config = config("pytorch-dcgan.toml");
@@ -338,7 +338,7 @@ fn normalised_weights_are_named_once() {
             assert_eq!(message.lines().count(), 1, "{message}");
         }
 
-        // Those of a discriminator are no matter.
+        // Parametrised weights of a discriminator are ignored.
         let mut both = good.clone();
         ends.iter().for_each(|end| drop(both.map.insert(format!("critic.0.{end}"), ArrayD::zeros(vec![2, 2]))));
         import(&both, &config, &Options { prefix: "generator.".into(), ..Options::default() }).unwrap();
@@ -347,7 +347,7 @@ fn normalised_weights_are_named_once() {
     }
 }
 
-/// A tanh whose argument is nearly always far outside draws what int8 can draw, however far.
+/// A tanh whose argument is nearly always saturated is still quantised, however large the argument is.
 #[test]
 fn saturated_last_layers_are_imported() {
     let lists = r#"layers = [
@@ -365,7 +365,7 @@ fn saturated_last_layers_are_imported() {
     {
         let config = with_layers(layers, range);
         let plain = generator(&config, 21);
-        // What the float generator draws, and what the device does.
+        // The pictures of the float generator and of the device.
         let pictures = |factor: f32| {
             let mut model = plain.clone();
             let last = model.layers.last_mut().unwrap();
@@ -388,8 +388,8 @@ fn saturated_last_layers_are_imported() {
         let found = [1.0, 10.0, 40.0, 80.0, 300.0, 1000.0].map(psnr);
         assert!(found[0] > 40.0 && found[5] > 20.0, "{range:?}: {found:.1?}");
 
-        // A tanh of a million times as much is a sign. Integers without any limit would draw the sign of the same sums,
-        // which shows in the pictures of a generator that fits.
+        // With a factor of a million the tanh is a sign function. Integers without a limit would draw the sign of the
+        // same sums, which is compared with the pictures of a generator that fits.
         let (float, int8) = pictures(1e6);
         let (_, moderate) = pictures(10.0);
         let zero = if range == Range::Symmetric { 128 } else { 1 };
@@ -473,7 +473,7 @@ fn names_of_other_programs_are_found() {
     ] {
         assert_eq!(import(&keras, &config, &chosen).unwrap().model, model);
     }
-    // Letters are no order, even where the shapes would fit.
+    // Names with letters only give no order, even if the shapes would fit.
     let message = error(&keras, &config, &Options { prefix: "g.".into(), ..options.clone() });
     assert!(message.contains("--layers") && message.contains("conv1,conv2,conv3,conv4,convt,dense"), "{message}");
     let twice = Options { layers: vec!["g.dense".into(), "g.dense".into()], ..options.clone() };
@@ -493,7 +493,7 @@ fn names_of_other_programs_are_found() {
     assert_eq!(import(&sequential, &config, &options).unwrap().model, model);
 }
 
-/// Every difference is named, all at once, and with both shapes.
+/// The error names all differences at once, with both shapes.
 #[test]
 fn all_mismatches_are_listed() {
     let config = config("pocket-4.toml");
@@ -530,7 +530,7 @@ fn all_mismatches_are_listed() {
     }
     assert_eq!(message.lines().count(), 11, "{message}");
 
-    // Layers that the file does not have at all.
+    // A file in which layers are missing.
     let mut bad = good.clone();
     bad.map.retain(|name, _| !name.starts_with("generator.4") && !name.starts_with("check.image"));
     let message = error(&bad, &config, &options);
@@ -545,7 +545,7 @@ fn all_mismatches_are_listed() {
     assert!(message.contains("epsilon"), "{message}");
 }
 
-/// Options go before the header of the file, and that before its shapes; nothing is taken at random.
+/// Options take precedence over the header of the file, and the header over the shapes; nothing is guessed.
 #[test]
 fn a_layout_that_is_not_told_is_found_or_asked_for() {
     let config = config("pocket-4.toml");
@@ -558,7 +558,7 @@ fn a_layout_that_is_not_told_is_found_or_asked_for() {
     };
     let silent = with(&good, &[]);
 
-    // A header that is wrong is not read past, and what is told is taken at its word.
+    // A wrong header is not ignored, and options are used without a check against the header.
     let wrong = with(&good, &[("layout", "oihw")]);
     let message = error(&wrong, &config, &any);
     assert!(message.contains("oihw as its header says") && message.contains("fits with the layout hwio"), "{message}");
@@ -568,7 +568,7 @@ fn a_layout_that_is_not_told_is_found_or_asked_for() {
     let message = error(&with(&good, &[("layout", "NHWC")]), &config, &any);
     assert!(message.contains("\"NHWC\", which is none of hwio, oihw") && message.contains("--layout"), "{message}");
 
-    // The order of dense outputs has no shape: the header is believed, and the proof finds the lie.
+    // Shapes do not show the order of dense outputs: the header is used, and the check pictures show that it is wrong.
     let message = error(&with(&good, &[("layout", "hwio"), ("dense", "chw")]), &config, &any);
     assert!(message.contains("--dense"), "{message}");
     let options = Options { dense: Some(DenseOrder::Hwc), ..any.clone() };
@@ -576,7 +576,7 @@ fn a_layout_that_is_not_told_is_found_or_asked_for() {
     let message = error(&with(&good, &[("dense", "whc")]), &config, &any);
     assert!(message.contains("\"whc\", which is none of hwc, chw") && message.contains("--dense"), "{message}");
 
-    // Neither fits: what is wrong with the one that nearly does.
+    // Neither layout fits: the message lists the problems of the one with fewer.
     let mut bad = silent.clone();
     bad.map.remove("generator.1.bias");
     let message = error(&bad, &config, &any);
@@ -584,7 +584,7 @@ fn a_layout_that_is_not_told_is_found_or_asked_for() {
     assert!(message.contains("with --layout hwio:\n  generator.1.bias is missing"), "{message}");
     assert_eq!(message.lines().count(), 3, "{message}");
 
-    // Both fit: a dense layer with as many inputs as outputs. Only the pictures can tell.
+    // Both layouts fit, because a dense layer has as many inputs as outputs. Only the check pictures can decide.
     let mut square = config.clone();
     square.latent = 48;
     square.generator.layers.truncate(1);
@@ -607,7 +607,7 @@ fn normalisations_without_use_are_named() {
     let good = Tensors::read(&fixture("pytorch-pocket.safetensors")).unwrap();
     let options = Options::new(Layout::Oihw.into());
 
-    // Normalised with the statistics of each batch: nothing that could be folded.
+    // Normalisation with the statistics of each batch cannot be folded.
     let mut bad = good.clone();
     bad.map.retain(|name, _| !name.contains("running_"));
     let message = error(&bad, &config, &options);
@@ -618,7 +618,7 @@ fn normalisations_without_use_are_named() {
     bad.map.get_mut("generator.5.running_var").unwrap()[[3]] = -0.5;
     assert!(error(&bad, &config, &options).contains("a variance of -0.5"));
 
-    // A summand of a normalisation is no bias of a layer.
+    // The beta of a normalisation is not a layer's bias.
     let mut bad = good.clone();
     bad.map.remove("generator.5.bias");
     let message = error(&bad, &config, &options);
@@ -634,7 +634,7 @@ fn normalisations_without_use_are_named() {
     assert!(error(&bad, &config, &options).contains("has a batch normalisation already"));
 }
 
-/// Keras's DCGAN normalises the list that its dense layer makes, not its channels.
+/// Keras's DCGAN normalises each output of its dense layer, not its channels.
 #[test]
 fn a_normalised_list_is_folded_output_by_output() {
     let mut config = config("pocket-4.toml");
@@ -687,7 +687,7 @@ fn layers_without_bias_are_taken_on_request() {
     assert_eq!(import(&tensors, &config, &Options { zero_bias: true, ..options }).unwrap().model, model);
 }
 
-/// Whatever a file holds, it is imported or refused.
+/// Any file is either imported or refused with an error.
 #[test]
 fn damaged_files_never_panic() {
     let mut config = with_layers(
@@ -773,7 +773,7 @@ fn the_program_imports_and_exports() {
     );
     assert!(run(&["inspect", "keras.gen"]).0);
 
-    // The layout may be left to the file. The network is never guessed, and a refused file leaves no model behind.
+    // The file may determine the layout. The network is never guessed, and a refused file writes no model.
     let (good, text) = run(&[&["import", &keras], &import[4..]].concat());
     assert!(good && text.contains("layout: hwio, dense hwc, the only one that all shapes fit"), "{text}");
     let (good, text) = run(&["import", &keras, "--layout", "hwio"]);
@@ -784,7 +784,7 @@ fn the_program_imports_and_exports() {
     assert!(!good && text.contains("needs [32, 768]") && !folder.path().join("none.gen").exists(), "{text}");
     let (good, text) = run(&["import", "model.h5", "--layout", "hwio", "--preset", "pocket"]);
     assert!(!good && text.contains("model.h5"), "{text}");
-    // Below 0 there is black, in Keras's pictures as in ours.
+    // Values below 0 are black, in Keras's pictures as in those of this program.
     let (good, text) = run(&[&import[..8], &["--range", "unit", "-o", "unit.gen"]].concat());
     assert!(good && text.contains("largest difference"), "{text}");
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
@@ -813,7 +813,7 @@ fn the_program_imports_and_exports() {
     let metadata = metadata.metadata().as_ref().unwrap();
     let said = ["preset", "layout", "dense", "range"].map(|key| &*metadata[key]);
     assert_eq!(said, ["pocket-4", "oihw", "chw", "symmetric"]);
-    // The same generator, whether quantised at once or by way of the file.
+    // Quantising directly and quantising the exported file give the same model.
     let (good, text) = run(&["import", "a.safetensors", "--config", &recipe, "-o", "b.gen"]);
     assert!(good && text.contains("layout: oihw, dense chw, as the header of the file says"), "{text}");
     assert!(good && text.contains("0.00e0 is the largest difference"), "{text}");

@@ -1,4 +1,4 @@
-//! One program for all tests of the trainer that need no program of their own: it is compiled and linked once.
+//! One test program for all tests of the trainer that can share it, so that it is compiled and linked only once.
 //! `cargo test --workspace --test trainer cli::` runs the tests of one file.
 
 // Shared by several files.

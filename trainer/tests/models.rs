@@ -1,4 +1,4 @@
-//! The shipped models are what their cards say.
+//! Tests that the shipped models agree with their cards.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn every_shipped_model_belongs_to_its_card() {
             path.display()
         );
         assert!(path.join("samples.png").is_file());
-        // Made before the calibration was corrected: a model that is trained again says why its bits differ.
+        // These were made before the calibration was corrected: rebuilding them says why the bits differ.
         let is_old = shipped.card.program == "trainer 0.1.0";
         assert_eq!(shipped.card.version_warning().is_some(), is_old, "{}", shipped.card.name);
     }

@@ -1,11 +1,11 @@
-//! What the program prints and logs, and that nothing is lost when nobody reads it.
+//! Tests of what the program prints and logs, and that nothing is lost when its output is closed.
 
 use std::fs::{self, File};
 use std::process::{Output, Stdio};
 
 use crate::run_common::{Place, result, with};
 
-/// A standard output or error that takes nothing.
+/// A closed pipe for standard output or error.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -21,7 +21,7 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Ways in which standard error may take nothing.
+/// Ways in which writing to standard error can fail.
 fn dead_ends() -> Vec<fn() -> Stdio> {
     let mut all: Vec<fn() -> Stdio> = vec![closed];
     #[cfg(target_os = "linux")]
@@ -103,10 +103,10 @@ fn quiet_and_verbose_change_what_is_shown_and_not_what_is_kept() {
             let (time, message) = line.split_once(' ').unwrap();
             assert!(time.parse::<jiff::Timestamp>().is_ok() && !message.is_empty(), "{line}");
         }
-        // Those from before the folder was made, too.
+        // The log also has messages from before the folder was created.
         assert!(log.contains("INFO  data: 20 pictures") && log.contains("INFO  run folder: "), "{log}");
     }
-    // A flag of every command, behind its name.
+    // A global flag may follow the name of any command.
     let output = place.run(&["verify", "-q", "-n", "1"]);
     assert!(output.status.success() && errors(&output).is_empty(), "{output:?}");
     assert!(

@@ -1,4 +1,4 @@
-//! The step of the tutorial against Keras: the golden set beside this file, and damaged copies of it.
+//! Compares a training step of the tutorial with Keras, using the golden set in this folder and damaged copies of it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn copy() -> tempfile::TempDir {
     folder
 }
 
-/// Replaces one float32 array of a file by what `change` makes of it; nothing takes it out.
+/// Replaces one float32 array of a file by the result of `change`; `None` removes the array.
 fn damage(folder: &Path, file: &str, array: &str, change: impl Fn(ArrayD<f32>) -> Option<ArrayD<f32>>) {
     let path = folder.join(file);
     let mut reader = NpzReader::new(File::open(&path).unwrap()).unwrap();
@@ -52,7 +52,7 @@ fn damage(folder: &Path, file: &str, array: &str, change: impl Fn(ArrayD<f32>) -
     writer.finish().unwrap();
 }
 
-/// Adds to an array's second value.
+/// A change that adds `by` to an array's second value.
 fn nudge(by: f32) -> impl Fn(ArrayD<f32>) -> Option<ArrayD<f32>> {
     move |mut values| {
         values.as_slice_mut().unwrap()[1] += by;
@@ -60,7 +60,7 @@ fn nudge(by: f32) -> impl Fn(ArrayD<f32>) -> Option<ArrayD<f32>> {
     }
 }
 
-/// The program on a folder: whether it was content, and all that it said.
+/// Runs `trainer parity` on a folder; returns whether it succeeded, and its whole output.
 fn program(folder: &Path) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_trainer")).arg("parity").arg(folder).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -73,14 +73,14 @@ fn a_step_agrees_with_keras() {
     let report = compare(&golden());
     println!("{report}");
     assert!(report.is_ok(), "{report}");
-    // Every array of the set is looked at: 11 activations, 5 pictures and logits, 22 gradients,
-    // twice 22 weights and the two players' sums, three losses each.
+    // Every array of the set is compared: 11 activations, 5 pictures and logits, 22 gradients,
+    // twice 22 weights and the sums of the two networks, three losses each.
     assert_eq!(report.checks.len(), 11 + 5 + 22 + 2 * 22 + 2 + 6);
     for check in &report.checks {
         let relative = check.worst / check.largest;
         match check.group {
             "gradients" => assert!(relative <= 1e-5, "{}: {relative}", check.tensor),
-            // What Keras and PyTorch are off by in float32 at worst.
+            // The largest error of Keras and PyTorch in float32.
             "weights, whole step" => assert!(check.worst <= 5e-5, "{}: {}", check.tensor, check.worst),
             "losses" if check.tensor.ends_with("[0]") => assert!(check.worst <= 1e-6, "{}", check.tensor),
             _ => {}

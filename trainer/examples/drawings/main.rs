@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Shapes, block sizes and bytes come from gen-core, for the model in the firmware on a Cortex-M4. The same model
-//! gives the same files, byte for byte; `tests/tests/docs.rs` compares the committed files with what
-//! [`drawings`] returns.
+//! gives the same files, byte for byte; `tests/tests/docs.rs` compares the committed files with the result of
+//! [`drawings`].
 
 use std::fs;
 use std::path::Path;
@@ -21,16 +21,16 @@ mod rings;
 mod svg;
 mod workspace;
 
-/// The folder of the drawings, as seen from the repository's root.
+/// The folder of the drawings, relative to the repository's root.
 pub const FOLDER: &str = "docs/drawings";
 
-/// The model whose numbers are shown, as seen from the repository's root.
+/// The model whose numbers are shown, relative to the repository's root.
 pub const MODEL: &str = "models/pocket-drawn/model.gen";
 
 /// Name and text of every drawing, for the model file `blob`.
 ///
 /// # Errors
-/// If `blob` is no model, or has layers that the drawings have no room for.
+/// When `blob` is not a model, or has layers that do not fit into the drawings.
 pub fn drawings(blob: &[u8]) -> Result<Vec<(&'static str, String)>> {
     let blob = aligned(blob);
     let model = Model::parse(&blob).context(MODEL)?;

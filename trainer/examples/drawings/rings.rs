@@ -1,4 +1,4 @@
-//! How a picture moves through rings and staging: all layers at the moment before a row of the picture is computed.
+//! The flow of a picture through rings and staging: the state of all layers before a row of the picture is computed.
 
 use anyhow::{Result, ensure};
 use gen_core::Model;
@@ -10,14 +10,14 @@ use super::svg::{Svg, number};
 /// The row of the picture that is about to be computed.
 const ROW: usize = 9;
 
-/// Rows that a ring has seen: how many went in, how many outputs were made of them.
+/// Progress of a layer: number of rows written to its ring, and number of output rows computed from them.
 #[derive(Clone, Copy)]
 struct Progress {
     filled: usize,
     made: usize,
 }
 
-/// Follows the engine until the last layer is about to make row `row` of the picture.
+/// Simulates the engine's order until the last layer is about to compute row `row` of the picture.
 fn follow(layers: &[Geometry], row: usize) -> Vec<Progress> {
     let mut rings = vec![Progress { filled: 0, made: 0 }; layers.len()];
     rings[0].filled = 1;
@@ -126,7 +126,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
     svg.text("small", [x, bottom], "one row at a time");
     svg.text("small", [x, bottom + 16.0], &format!("{} bytes a row", number(picture.row_len())));
 
-    // A row on its way.
+    // The row that is being computed.
     let g = &layers[last];
     let window = g.y.window(ROW);
     let pixels = ARMV7EM.block(g.x.taps(0), g.x.positions(0), g.x.positions(0));

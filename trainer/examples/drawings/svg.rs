@@ -1,4 +1,4 @@
-//! Just enough SVG: rectangles, lines, arrows and text, in colours for light and dark pages.
+//! A minimal SVG writer: rectangles, lines, arrows and text, in colours for light and dark pages.
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ path.blue { fill: none; stroke: var(--blue-line) }
 path.orange { fill: none; stroke: var(--orange-line) }
 marker path { fill: var(--line); stroke: none }";
 
-/// A drawing under way. Lengths are in pixels, classes are those of the style: `"head middle"`.
+/// A drawing that is being made. Lengths are in pixels; classes are those of the style, such as `"head middle"`.
 #[derive(Debug)]
 pub struct Svg {
     width: u32,
@@ -41,7 +41,7 @@ pub struct Svg {
 }
 
 impl Svg {
-    /// An empty drawing; `title` is for readers who do not see it.
+    /// An empty drawing; `title` is for screen readers.
     pub fn new(width: u32, height: u32, title: &'static str) -> Self {
         Self { width, height, title, body: String::new() }
     }
@@ -95,7 +95,7 @@ impl Svg {
     }
 }
 
-/// A number with separators: 4,271.
+/// Formats a number with separators: 4,271.
 pub fn number(value: usize) -> String {
     let digits = value.to_string();
     let mut text = String::new();

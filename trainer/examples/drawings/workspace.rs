@@ -5,7 +5,7 @@ use super::svg::Svg;
 const WIDE: f64 = 144.0;
 const HIGH: f64 = 58.0;
 
-/// A box with a name, a line below it and the place where its code is.
+/// Draws a box with a name, a line of text, and the path of its code.
 fn node(svg: &mut Svg, class: &str, [x, y]: [f64; 2], name: &str, place: &str) {
     svg.rect(class, [x, y, WIDE, HIGH]);
     svg.text("head middle", [x + WIDE / 2.0, y + 25.0], name);
@@ -61,7 +61,7 @@ pub fn draw() -> String {
     ]);
     svg.arrow(&[[columns[1] - 2.0, second + HIGH / 2.0], [columns[0] + WIDE + 3.0, second + HIGH / 2.0]]);
     svg.text("small note", [columns[1] + WIDE / 2.0 + 8.0, middle - 6.0], "pictures of each snapshot");
-    // From the float model to the integers, and from and to other programs.
+    // From the float model to the quantised one, and from and to other programs.
     svg.arrow(&[
         [columns[4] + 30.0, first + HIGH],
         [columns[4] + 30.0, middle],

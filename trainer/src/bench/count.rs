@@ -1,13 +1,12 @@
-//! How much arithmetic a step is: by the definition of its layers, and in the forms that
-//! they are computed in.
+//! Counts the arithmetic of a training step, in two ways.
 //!
-//! The first count is that of the direct computation: a layer's forward pass multiplies and
-//! adds once for every weight at every place ([`Geometry::macs`], taps over the edge
-//! included), and so does each of its two gradients. It follows from the geometry alone,
-//! whatever is really computed, so that programs that take different ways to the same
-//! result can be compared. The second one is that of the products that are really computed
-//! ([`Linear::multiplications`]). Activations, normalisations, augmentation and optimisers
-//! are in neither.
+//! The first count is by definition: a layer's forward pass multiplies and
+//! adds once for every weight at every position ([`Geometry::macs`], taps in the padding
+//! included), and so does each of its two gradients. It depends on the geometry only, not on
+//! the algorithm, so that programs with different algorithms can be compared. The second
+//! count is that of the multiplications which the chosen algorithms really compute
+//! ([`Linear::multiplications`]). Neither includes activations, normalisations, augmentation
+//! and optimisers.
 
 use anyhow::Result;
 use gen_core::spec::Geometry;
@@ -30,11 +29,11 @@ pub struct Count {
 }
 
 impl Count {
-    /// Of a step with this configuration. The first layer of the network that learns needs no
-    /// gradient of its input; the frozen discriminator needs it in all layers, and no other.
+    /// Counts a step with this configuration. The trained network's first layer needs no gradient of its
+    /// input. The frozen discriminator needs the gradient of the input in all layers, and no gradient of weights.
     ///
     /// # Errors
-    /// When the configuration makes no networks.
+    /// When the configuration is invalid.
     pub fn of(config: &Config) -> Result<Self> {
         let (generator, discriminator) = config.networks()?;
         let n = config.batch;
@@ -50,10 +49,10 @@ impl Count {
             Phase::ALL.map(|phase| match phase {
                 Phase::GForward => forward(&generator, n),
                 Phase::GForwardAgain if config.fresh_latents => forward(&generator, n),
-                // Real pictures twice for a loss that compares.
+                // A relativistic loss needs two forward passes of the real pictures.
                 Phase::DForward => forward(&discriminator, if config.loss.compares() { 3 * n } else { 2 * n }),
                 Phase::DBackward => backward(&discriminator, 2 * n),
-                // Over the steps, the mean; three passes for each picture, of which one is for the slope alone.
+                // The mean over the steps. Each picture takes three passes, one of them for the slope only.
                 Phase::DPenalty => config.penalty.map_or(0, |p| {
                     let kinds = u64::from(p.real > 0.0) + u64::from(p.generated > 0.0);
                     let one = 3 * forward(&discriminator, n)
@@ -73,22 +72,22 @@ impl Count {
         })
     }
 
-    /// Of one phase, by the definition of the layers.
+    /// Count of one phase, by the definition of the layers.
     pub fn phase(&self, phase: Phase) -> u64 {
         self.by_definition[phase as usize]
     }
 
-    /// Of the whole step, by the definition of the layers.
+    /// Count of the whole step, by the definition of the layers.
     pub fn total(&self) -> u64 {
         self.by_definition.iter().sum()
     }
 
-    /// Of the products that are really computed in one phase.
+    /// Count of one phase, as really computed.
     pub fn needed_in(&self, phase: Phase) -> u64 {
         self.needed[phase as usize]
     }
 
-    /// Of the products that are really computed in the whole step.
+    /// Count of the whole step, as really computed.
     pub fn needed(&self) -> u64 {
         self.needed.iter().sum()
     }
@@ -143,7 +142,7 @@ mod tests {
         assert!(linear.algorithm(Task::Forward).starts_with("Fourier"), "{}", linear.algorithm(Task::Forward));
         assert_eq!(tasks.map(|task| linear.multiplications(task, 20)), [fourier; 3]);
         assert_eq!(tasks.map(|task| linear.padding_fraction(task)), [0.0; 3]);
-        // 7x7 to three channels, a product that is as large as the definition.
+        // 7x7 to three channels: a matrix product with as many multiplications as the definition.
         let linear = generator.blocks()[5].linear();
         assert_eq!(linear.algorithm(Task::Forward), "product, mirrored");
         assert_eq!(tasks.map(|task| 2 * linear.multiplications(task, 20)), [layer_flop(&linear.geometry, 20); 3]);
@@ -159,14 +158,14 @@ mod tests {
     #[test]
     fn what_is_multiplied_in_vain_is_known() {
         let networks = |name: &str| Config::preset(name).unwrap().networks().unwrap();
-        // A map of 32x32 pixels, whose squares of 2x2 begin one pixel over the edge: 17x17 of them, and
-        // tiles of three make that 18x18.
+        // A map of 32x32 pixels, whose squares of 2x2 begin one pixel outside of the edge: 17x17 squares, which
+        // tiles of three round up to 18x18.
         let (generator, _) = networks("tutorial");
         let linear = generator.blocks()[2].linear();
         assert_eq!(linear.algorithm(Task::Forward), "Winograd F(3x3, 2x2)");
         let empty = linear.padding_fraction(Task::Forward);
         assert!((empty - (1.0 - 32.0 * 32.0 / (36.0 * 36.0))).abs() < 1e-9, "{empty}");
-        // An 8x8 map would be 5x5 squares; its pixels apart are 4x4 places each.
+        // An 8x8 map would be 5x5 squares; split by pixel it is four maps of 4x4.
         let (_, discriminator) = networks("reference-pocket");
         let linear = discriminator.blocks()[2].linear();
         assert!(linear.algorithm(Task::InputGradient).contains("apart"), "{}", linear.algorithm(Task::InputGradient));

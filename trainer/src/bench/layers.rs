@@ -1,8 +1,8 @@
-//! How fast the layers of a network are, and how fast they could be: `trainer bench --layers`.
+//! Measures the speed of a network's layers and compares it with the machine's peak: `trainer bench --layers`.
 //!
-//! The limit is arithmetic: the multiplications that a layer needs in the form that was chosen
-//! for it, at the rate of a large matrix product on this machine. Layers and that product are
-//! timed in turn, a little at a time, so that whatever else the machine does hits all alike.
+//! The limit of a layer is the time of the multiplications of its chosen algorithm at the rate of a
+//! large matrix product on this machine. Layers and that product are timed alternately in short
+//! turns, so that other load on the machine affects all of them equally.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -20,39 +20,39 @@ use crate::nn::fast::Epilogue;
 use crate::nn::gemm::gemm;
 use crate::nn::linear::{Kernels, Linear, Task};
 
-/// Sides of the square matrices whose product is the machine's peak: small enough for the
-/// caches, and large enough that nothing but multiplications counts.
+/// Sides of the square matrices whose product gives the machine's peak: small enough for the
+/// caches, and large enough that the time is that of the multiplications.
 const SIDES: [usize; 3] = [1024, 1536, 2048];
 
-/// Rounds that are measured at least, so that there is a median.
+/// Minimum number of measured rounds, so that there is a median.
 const MIN_ROUNDS: usize = 3;
 
-/// A short call is repeated until this time has passed, and what comes out is the mean.
+/// A short call is repeated until this time has passed; the result is the mean.
 const TURN: Duration = Duration::from_millis(2);
 
-/// A layer with what goes in and comes out of it.
+/// A layer with its inputs, outputs and gradients.
 #[derive(Debug)]
 pub struct Layer {
-    /// Its form.
+    /// The layer with its algorithm.
     pub linear: Linear,
-    /// Its operation.
+    /// The operation.
     pub op: Op,
-    /// Random, as are all values.
+    /// Weights; random, like all values.
     pub weights: Vec<f32>,
     /// Input maps.
     pub x: Array2<f32>,
-    /// What [`Task::Forward`] writes.
+    /// Output maps, written by [`Task::Forward`].
     pub y: Array2<f32>,
-    /// What [`Task::WeightGradient`] adds to.
+    /// Gradient of the weights, to which [`Task::WeightGradient`] adds.
     pub d_weights: Vec<f32>,
-    /// What [`Task::InputGradient`] writes.
+    /// Gradient of the input maps, written by [`Task::InputGradient`].
     pub dx: Array2<f32>,
     /// Gradient of the output maps.
     pub dy: Array2<f32>,
 }
 
 impl Layer {
-    /// A layer of this shape in the fastest form of these kernels.
+    /// A layer of this shape with the fastest algorithm of these kernels.
     pub fn new(spec: &LayerSpec, geometry: Geometry, batch: usize, kernels: Kernels) -> Self {
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
         let mut values = |rows, columns| Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0..1.0));
@@ -71,7 +71,7 @@ impl Layer {
         }
     }
 
-    /// Does it once.
+    /// Runs the task once.
     pub fn run(&mut self, task: Task) {
         let (w, x, dy) = (&self.weights, self.x.view(), self.dy.view());
         match task {
@@ -82,7 +82,7 @@ impl Layer {
     }
 }
 
-/// A layer in a few words.
+/// Short description of a layer.
 pub fn describe(op: Op, g: &Geometry) -> String {
     let (input, output) = (g.input, g.output);
     match op {
@@ -94,18 +94,18 @@ pub fn describe(op: Op, g: &Geometry) -> String {
     }
 }
 
-/// Calls `f(name, specification, geometry, batch)` for each layer of both networks. Layers of
-/// the same shape come once, under their first name; `seen` remembers them.
+/// Calls `f(name, specification, geometry, batch)` for each layer of both networks. Layers with
+/// the same shape are visited once, under their first name; `seen` stores the shapes.
 ///
 /// # Errors
-/// When the configuration makes no networks.
+/// When the configuration is invalid.
 pub fn for_each_layer(
     config: &Config,
     seen: &mut Vec<(Op, Geometry, usize)>,
     mut f: impl FnMut(String, &LayerSpec, Geometry, usize),
 ) -> Result<()> {
     let (generator, discriminator) = config.networks()?;
-    // The discriminator sees one batch after the other.
+    // The discriminator gets the real and the generated batch one after the other, not as one batch.
     for (player, network) in [("G", generator), ("D", discriminator)] {
         for (i, block) in network.blocks().iter().enumerate() {
             let (spec, geometry) = (block.spec().layer, *block.geometry());
@@ -119,7 +119,7 @@ pub fn for_each_layer(
     Ok(())
 }
 
-/// Two square matrices and room for their product.
+/// Two square matrices and memory for their product.
 struct Square([Array2<f32>; 3]);
 
 impl Square {
@@ -127,7 +127,7 @@ impl Square {
         Self([0.5, 0.25, 0.0].map(|value| Array2::from_elem((side, side), value)))
     }
 
-    /// Seconds of their product; each thread computes a band of its rows.
+    /// Time of the product in seconds; each thread computes a band of its rows.
     fn seconds(&mut self) -> f64 {
         let [a, b, c] = &mut self.0;
         let rows = a.nrows().div_ceil(rayon::current_num_threads());
@@ -138,35 +138,35 @@ impl Square {
     }
 }
 
-/// Seconds of a task, those of each round.
+/// Measured times of a task.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     layer: String,
     task: Task,
     way: String,
-    /// Multiplications and additions, by definition and really needed.
+    /// Multiplications and additions, by definition and as really computed.
     flop: [u64; 2],
-    /// Share of those needed that are for channels or outputs that are not there.
+    /// Share of the computed ones that are for padding: channels or outputs that only fill up blocks.
     empty: f64,
-    /// Never empty; sorted by [`Limits::measure`].
+    /// Seconds of each round; never empty; sorted by [`Limits::measure`].
     seconds: Vec<f64>,
 }
 
-/// How near the layers of some networks come to the limit.
+/// Times of the layers of some networks, and their limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     threads: usize,
-    /// Side of the matrices whose product was fastest, and multiplications and additions a second.
+    /// Side of the matrices whose product was fastest, and its multiplications and additions per second.
     peak: (usize, f64),
     networks: Vec<(String, usize, Vec<Row>)>,
 }
 
 impl Limits {
-    /// Times all layers of these networks and the matrix product, in turn, for so long and a few
-    /// rounds at least.
+    /// Times all layers of these networks and the matrix product alternately, for at least `time` and at least
+    /// three rounds.
     ///
     /// # Errors
-    /// When a configuration makes no networks.
+    /// When a configuration is invalid.
     pub fn measure(configs: &[Config], time: Duration) -> Result<Self> {
         let (mut seen, mut networks, mut layers) = (Vec::new(), Vec::new(), Vec::new());
         for config in configs {
@@ -191,7 +191,7 @@ impl Limits {
             let rows = networks.iter_mut().flat_map(|(_, _, rows)| rows.chunks_exact_mut(Task::ALL.len()));
             for (i, (rows, layer)) in rows.zip(&mut layers).enumerate() {
                 for row in rows {
-                    // The first call finds other data in the caches than it would within a step.
+                    // The first call is not timed, because the caches then contain other data.
                     layer.run(row.task);
                     let (started, mut calls) = (Instant::now(), 0);
                     while calls == 0 || started.elapsed() < TURN {

@@ -1,4 +1,4 @@
-//! A card from the folder of a finished run.
+//! Makes a card from the folder of a finished run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,25 +17,25 @@ use crate::run::folder::{BEST, DataRef, UNFINISHED};
 use crate::run::session::resume_command;
 use crate::run::{Checkpoint, Folder};
 
-/// The part of a card that only a person can give.
+/// The part of a card that the user has to write.
 #[derive(Debug, Clone, Default)]
 pub struct CardInput {
     /// Name of the model.
     pub name: String,
-    /// What it draws and what it is for.
+    /// Short description: what the model draws and what it is for.
     pub about: String,
-    /// What the pictures are and where they come from; needed unless they are built in.
+    /// Contents and source of the pictures; required unless they are built in.
     pub source: Option<String>,
-    /// What was measured.
+    /// Measurements.
     pub scores: BTreeMap<String, toml::Value>,
 }
 
-/// The card and the model of a finished run. `load` fetches the pictures that it learnt from.
+/// The card and the model of a finished run. `load` loads its training pictures.
 ///
 /// # Errors
-/// When the folder is no run, the run is not finished, its pictures have changed or
-/// nobody says where they come from, or when the run could not be rebuilt to the same
-/// bits because the clock had a say in it or its end was moved.
+/// When the folder is not a run, the run is not finished, its pictures have changed or their
+/// source is not given, or when the run cannot be reproduced bit for bit because its result
+/// depended on the time or its number of steps was changed.
 pub fn describe(
     path: &Path,
     input: CardInput,
@@ -44,7 +44,7 @@ pub fn describe(
     let folder = Folder::open(path)?;
     let data_ref = folder.data_ref()?;
     let checkpoint = folder.latest()?;
-    // What is in force at the end may have been adapted on the way; a rebuilt run begins as this one began.
+    // The recipe may have been changed during the run; a rebuilt run starts with the original one.
     let mut config = folder.config()?;
     let (step, steps) = (checkpoint.state.step, checkpoint.config.steps);
     ensure!(step >= steps, "the run is not finished: step {step} of {steps}. Go on with: {}", resume_command(path, ""));
@@ -108,15 +108,15 @@ pub fn describe(
     Ok(Shipped { card, blob })
 }
 
-/// Layers of a model that are packed for speed.
+/// Layers of a model with Winograd-transformed weights.
 fn fast_layers(blob: &[u8]) -> Result<Vec<usize>> {
     let model = QuantModel::from_model(&Model::parse(&aligned(blob))?)?;
     let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
     Ok(fast.map(|(i, _)| i).collect())
 }
 
-/// How close the model is to the float generator of the run's best snapshot, or of one of its
-/// checkpoints, if it comes from one of those that are still there.
+/// Similarity of the model's pictures to those of its float generator: the run's best snapshot or one of its
+/// checkpoints. Empty if the model comes from none of those that still exist.
 fn likeness_of(folder: &Folder, blob: &[u8]) -> Result<BTreeMap<String, toml::Value>> {
     let mut scores = BTreeMap::new();
     let last_first = folder.checkpoints()?.into_iter().rev();
@@ -128,7 +128,7 @@ fn likeness_of(folder: &Folder, blob: &[u8]) -> Result<BTreeMap<String, toml::Va
         }
         let bytes = aligned(blob);
         let model = Model::parse(&bytes).context("model.gen")?;
-        // As the run's report says.
+        // The same measurement as in the run's report.
         let close = noise::measure(&float, &model)?.pictures;
         if close.psnr.is_finite() {
             scores.insert("int8 against float, PSNR in dB".into(), tenths(close.psnr).into());

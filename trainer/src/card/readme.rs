@@ -1,4 +1,4 @@
-//! The card for people.
+//! The card as a page for people.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::numbers::grouped;
 use crate::terminal::quoted;
 
 impl Card {
-    /// The text of `README.md` in this folder, from the card and the model that belongs to it.
+    /// The text of `README.md` in this folder, made from the card and its model.
     pub(super) fn readme(&self, model: &Model<'_>, folder: &Path) -> String {
         let Self { name, about, program, data, training, model: file, scores, config } = self;
         let mut rows = vec![
@@ -68,7 +68,7 @@ impl Card {
     }
 }
 
-/// Text that does not end a cell of a table.
+/// Escapes text for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

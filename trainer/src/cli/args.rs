@@ -11,17 +11,17 @@ use trainer::config::{MAX_STEPS, Range};
 use trainer::data::frogs::SIDES;
 use trainer::interchange::{DenseOrder, Layout};
 
-/// Most pictures at a time: all of them are held in memory.
+/// Maximum number of pictures that a command draws, because all are kept in memory.
 pub(crate) const MAX_PICTURES: u64 = 100_000;
 
-/// A whole number; the message names the range.
+/// Parses a whole number; the error message has the range.
 pub(crate) fn whole<T: TryFrom<u64>>(text: &str, range: RangeInclusive<u64>) -> Result<T, String> {
     let number = text.parse::<u64>().ok().filter(|number| range.contains(number));
     let number = number.and_then(|number| T::try_from(number).ok());
     number.ok_or_else(|| format!("it has to be a whole number from {} to {}", range.start(), range.end()))
 }
 
-/// A number; the message names the range.
+/// Parses a number; the error message has the range.
 pub(crate) fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("it has to be a number from {} to {}", range.start(), range.end()))
@@ -31,17 +31,17 @@ pub(crate) fn steps(text: &str) -> Result<u64, String> {
     whole(text, 1..=MAX_STEPS)
 }
 
-/// From 0 to 1.
+/// Parses a number from 0 to 1.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     number(text, 0.0..=1.0)
 }
 
-/// Of a picture.
+/// Parses the seed of a picture.
 pub(crate) fn seed(text: &str) -> Result<u32, String> {
     whole(text, 0..=u32::MAX.into())
 }
 
-/// Height and width of pictures.
+/// Parses a height and width of pictures in pixels.
 pub(crate) fn side(text: &str) -> Result<usize, String> {
     whole(text, *SIDES.start() as u64..=*SIDES.end() as u64)
 }
@@ -54,7 +54,7 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
     whole(text, 1..=1024)
 }
 
-/// One of these names, with what each means for `--help`.
+/// Parser of one of these names. The second text of each is its meaning, for `--help`.
 fn one_of<const N: usize>(names: [(&'static str, &'static str); N]) -> PossibleValuesParser {
     PossibleValuesParser::new(names.map(|(name, help)| PossibleValue::new(name).help(help)))
 }
@@ -77,7 +77,7 @@ pub(crate) fn range() -> impl TypedValueParser<Value = Range> {
         .try_map(|name| name.parse::<Range>())
 }
 
-/// How much is logged on standard error; results on standard output stay.
+/// Options for the amount of log messages on standard error. They do not affect results on standard output.
 #[derive(Debug, Args)]
 pub(crate) struct Verbosity {
     /// Log only warnings and errors, and show no progress bar
@@ -98,13 +98,13 @@ impl Verbosity {
     }
 }
 
-/// `count` numbers from `first` on; the command line admits no `count` of 0.
+/// The `count` seeds from `first` on. The command line does not accept a `count` of 0.
 pub(crate) fn seeds(first: u32, count: u32) -> Result<std::ops::RangeInclusive<u32>> {
     let last = first.checked_add(count - 1).context("--seed plus -n goes past the last seed, 4294967295")?;
     Ok(first..=last)
 }
 
-/// `7`, or `7 to 9`.
+/// Formats a range of seeds as `7` or `7 to 9`.
 pub(crate) fn between(seeds: &RangeInclusive<u32>) -> String {
     if seeds.start() == seeds.end() {
         seeds.start().to_string()
@@ -113,8 +113,8 @@ pub(crate) fn between(seeds: &RangeInclusive<u32>) -> String {
     }
 }
 
-/// Runs `f` within a pool of its own: handing every loop to it from outside would
-/// cost more than the loops of a small network.
+/// Runs `f` inside of a new thread pool. Entering the pool for every loop from outside would take longer than the
+/// loops of a small network.
 pub(crate) fn with_threads<T: Send>(threads: Option<usize>, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     pool.context("cannot start threads")?.install(f)

@@ -46,17 +46,17 @@ pub(crate) struct BenchArgs {
     paired: bool,
 }
 
-/// What `trainer bench` is to measure without being told.
+/// Presets that `trainer bench` measures by default.
 const BENCHED: [&str; 3] = ["tutorial", "reference-pocket", "pocket"];
 
 impl BenchArgs {
-    /// For which each one is measured.
+    /// Time for which each recipe is measured.
     fn time(&self) -> Result<Duration> {
         ensure!((0.0..=86_400.0).contains(&self.seconds), "--seconds must be 0 or more and at most a day");
         Ok(Duration::from_secs_f64(self.seconds))
     }
 
-    /// Every recipe, with the arguments that name it.
+    /// All recipes, each with the arguments that select it in a worker process.
     fn recipes(&self) -> Result<Vec<(Config, [OsString; 2])>> {
         let presets = self.preset.iter().map(|name| (name.as_str(), None));
         let files = self.config.iter().map(|path| ("", Some(path.as_path())));
@@ -82,7 +82,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     match (args.layers, args.paired) {
         (true, _) => with_threads(args.threads, || layers(args)),
         (_, true) => with_threads(args.threads, || worker(args)),
-        // Each recipe is measured in a process of its own, which has its own threads.
+        // Each recipe is measured in a separate process with its own threads.
         _ => table(args),
     }
 }

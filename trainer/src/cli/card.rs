@@ -16,24 +16,24 @@ use trainer::terminal::{self, quoted};
 pub(crate) struct CardArgs {
     /// A folder such as runs/001-pocket
     run: PathBuf,
-    /// What the model draws and what it is for
+    /// Short description: what the model draws and what it is for
     #[arg(long, value_name = "TEXT")]
     about: String,
     /// What the pictures are and where others find them; not needed for the drawn frogs
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
-    /// Something that was measured, a number or a text; may be given more than once
+    /// A measurement, a number or a text; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = score)]
     score: Vec<(String, toml::Value)>,
     /// Folder to write, named as the model [default: models/ and the name of the recipe]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Write into that folder though it is there
+    /// Write into the folder even if it exists
     #[arg(long)]
     force: bool,
 }
 
-/// A measurement such as recall=0.52 or judge=ResNet-20.
+/// Parses a measurement such as recall=0.52 or judge=ResNet-20.
 fn score(text: &str) -> Result<(String, toml::Value), String> {
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("a score is NAME=VALUE")?;
     let whole = value.parse::<i64>().map(toml::Value::from).ok();

@@ -17,7 +17,7 @@ use trainer::grid::sheet_png;
 pub(crate) struct DataArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Height and width that pictures are brought to
+    /// Height and width to which pictures are cropped and resized
     #[arg(long, default_value_t = 32, allow_negative_numbers = true, value_parser = side)]
     side: usize,
     /// Where to write the sheet
@@ -26,7 +26,7 @@ pub(crate) struct DataArgs {
 }
 
 pub(crate) fn data(args: &DataArgs) -> Result<ExitCode> {
-    // What is odd about the pictures is in the description.
+    // Remarks are not logged, because the description contains them.
     let data = args.source.load_silently(args.side)?;
     trainer::data::how_to_choose(&data);
     print!("{}", trainer::data::describe(&data));

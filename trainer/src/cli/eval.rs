@@ -61,7 +61,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
     for path in &args.float {
         load_checkpoint(path)?;
     }
-    // Each is opened once: the first ones for their side, the others when it is their turn.
+    // Each set is opened once: the first ones to get their side, the others when they are measured.
     let mut opened: Vec<Option<Set<'_>>> = sets.iter().map(|_| None).collect();
     let mut side = args.side;
     for (place, &(_, path)) in opened.iter_mut().zip(&sets) {
@@ -84,7 +84,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
     for (i, (name, path)) in sets.into_iter().enumerate() {
         let pictures = match &shipped {
             Some(pictures) => pictures.clone(),
-            // The same folder: as it was read for the real pictures, so that nothing is between them.
+            // The folder of the real pictures: uses the pictures already read, so that the distance is exactly 0.
             None if path.is_dir() && std::path::absolute(path).is_ok_and(|path| path == data.origin) => {
                 data.pictures.slice(s![..count.min(data.len()), .., .., ..]).to_owned()
             }

@@ -1,4 +1,4 @@
-//! Which generator draws, and where its sheet goes: arguments of `sample`, `walk` and `like`.
+//! Arguments of `sample`, `walk` and `like`: the generator, and the sheet that is written.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use trainer::quantise::FloatModel;
 use trainer::quantise::draw::draw;
 use trainer::terminal::quoted;
 
-/// What draws.
+/// Which generator to draw with.
 #[derive(Debug, Args)]
 pub(crate) struct GeneratorArgs {
     /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
@@ -28,7 +28,7 @@ pub(crate) struct GeneratorArgs {
 }
 
 impl GeneratorArgs {
-    /// The arguments again.
+    /// The arguments as the user would type them.
     pub(crate) fn as_typed(&self) -> String {
         match (&self.model, &self.float) {
             (_, Some(path)) => format!(" --float {}", quoted(path)),
@@ -37,7 +37,7 @@ impl GeneratorArgs {
         }
     }
 
-    /// The pictures of the latents that are returned for the length of a latent.
+    /// Draws pictures. `latents` gets the length of a latent and returns the latents.
     pub(crate) fn draw(&self, latents: impl FnOnce(usize) -> Vec<Latent>) -> Result<Array4<u8>> {
         Ok(match &self.float {
             Some(path) => {
@@ -54,7 +54,7 @@ impl GeneratorArgs {
     }
 }
 
-/// Where a grid goes.
+/// Options of the sheet of pictures.
 #[derive(Debug, Args)]
 pub(crate) struct SheetArgs {
     /// Where to write the grid of all pictures [default: the name of the command, as in sample.png]
@@ -66,7 +66,7 @@ pub(crate) struct SheetArgs {
 }
 
 impl SheetArgs {
-    /// Writes the grid, and says what is on it.
+    /// Writes the sheet and prints what it shows.
     pub(crate) fn write(
         &self,
         pictures: ArrayView4<'_, u8>,

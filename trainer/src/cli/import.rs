@@ -20,15 +20,15 @@ use trainer::interchange::{
 use trainer::quantise::{compare, quantise, verify};
 use trainer::tensors::Tensors;
 
-/// Pictures that int8 and float are compared on.
+/// Number of pictures on which int8 and float are compared.
 const COMPARED: u32 = 128;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("network").args(["preset", "config"]).required(true))]
 pub(crate) struct ImportArgs {
-    /// A .safetensors or .npz file; docs/interchange.md says what is in it
+    /// A .safetensors or .npz file; docs/interchange.md describes its contents
     weights: PathBuf,
-    /// The network that they belong to; see `trainer presets`
+    /// The preset whose network the weights belong to; see `trainer presets`
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// A network of your own, in the form that `trainer presets NAME` prints
@@ -41,10 +41,10 @@ pub(crate) struct ImportArgs {
     /// Order of a dense layer's outputs [default: what its header says, else hwc with hwio, chw with oihw]
     #[arg(long, value_parser = dense_order())]
     dense: Option<DenseOrder>,
-    /// Only arrays whose names begin so are the generator's, as in "generator."
+    /// Use only arrays whose names have this prefix, such as "generator."
     #[arg(long, default_value = "", hide_default_value = true)]
     prefix: String,
-    /// Names of the layers without ".weight" and so on, first to last, if numbers in them do not say the order
+    /// Names of the layers without ".weight" and so on, first to last, if numbers in the names do not give the order
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     layers: Vec<String>,
     /// What batch normalisation adds to the variance: 1e-5 in PyTorch, 1e-3 in Keras

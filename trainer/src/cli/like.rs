@@ -15,16 +15,16 @@ use trainer::terminal;
 pub(crate) struct LikeArgs {
     #[command(flatten)]
     generator: GeneratorArgs,
-    /// Number of the picture
+    /// Seed of the picture
     #[arg(long, allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
-    /// How many more
+    /// Number of variations
     #[arg(short = 'n', long, default_value_t = 63, allow_negative_numbers = true, value_parser = pictures)]
     count: u32,
-    /// How different they may be, from 0 (the same) to 1 (any picture)
+    /// How different the variations are, from 0 (the same picture) to 1 (any picture)
     #[arg(long, default_value_t = 0.3, allow_negative_numbers = true, value_parser = share)]
     distance: f64,
-    /// Number of the first picture towards which to go; the others follow
+    /// Seed of the first picture in whose direction a variation goes; the others have the following seeds
     #[arg(long, default_value_t = 0, value_name = "SEED", allow_negative_numbers = true, value_parser = seed)]
     toward: u32,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub(crate) fn like(args: &LikeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Numbers that follow each other, but for one that may be left out.
+/// Describes consecutive seeds, of which one may be left out.
 fn in_words(numbers: &[u32]) -> String {
     match numbers {
         [] => "no other: there is none beyond the last seed, 4294967295".into(),

@@ -1,10 +1,10 @@
-//! The commands, one file each; a command's function has its name.
+//! The commands, one file each. A command's function has the command's name.
 
 use std::io::{Error, ErrorKind};
 
 use trainer::terminal;
 
-// Unlike those of the standard library these do not panic when nobody reads standard output
+// Unlike the standard library's macros, these do not panic when standard output is a closed pipe
 // (`trainer inspect | head -1`) or the disk is full.
 macro_rules! print {
     ($($text:tt)*) => { trainer::terminal::print(format_args!($($text)*)) };
@@ -38,7 +38,7 @@ pub(crate) mod train;
 pub(crate) mod verify;
 pub(crate) mod walk;
 
-/// What to do when the system refuses to write or read a file.
+/// Advice for errors of the system when a file is written or read.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
     Some(match error.chain().find_map(|cause| cause.downcast_ref::<Error>())?.kind() {
         ErrorKind::StorageFull => "The disk is full: make room, or choose a folder on another disk.",
@@ -52,12 +52,12 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
     })
 }
 
-/// Examples of commands as they have to be typed here: with what starts this program in place of `trainer`.
+/// Replaces `trainer` in examples by the way in which this program was started, so that they can be pasted.
 pub(crate) fn as_typed(examples: &str) -> String {
     examples.replace("trainer ", &format!("{} ", terminal::program()))
 }
 
-/// The name of the program in lines of usage.
+/// The name of the program in usage lines.
 pub(crate) fn name_in_usage() -> &'static str {
     if terminal::is_started_by_cargo() { "cargo trainer" } else { env!("CARGO_PKG_NAME") }
 }

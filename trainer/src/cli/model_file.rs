@@ -1,4 +1,4 @@
-//! Models and checkpoints, opened with messages that name the fix.
+//! Opens models and checkpoints, with error messages that say what to do.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use gen_core::{Model, include_aligned};
 use trainer::run::{Checkpoint, Folder, checkpoint};
 use trainer::terminal::{self, quoted};
 
-/// The generator that the firmware ships with.
+/// The model that is built into the firmware.
 pub(crate) const SHIPPED: &[u8] = include_aligned!("../../../models/pocket-drawn/model.gen");
 
-/// The bytes of a model: of a file, or of the `model.gen` in a folder.
+/// Reads the bytes of a model: of a file, or of `model.gen` in a folder. `None` gives the firmware's model.
 pub(crate) fn read_model(path: Option<&Path>) -> Result<AlignedBytes<'static>> {
     let Some(path) = path else { return Ok(aligned(SHIPPED)) };
     let file = if path.is_dir() { path.join("model.gen") } else { path.to_owned() };
@@ -25,7 +25,7 @@ pub(crate) fn read_model(path: Option<&Path>) -> Result<AlignedBytes<'static>> {
     Ok(aligned(bytes))
 }
 
-/// A checkpoint, with a word on what to give instead if it is something else.
+/// Reads a checkpoint. If the file is something else, the error says which file to give.
 pub(crate) fn load_checkpoint(path: &Path) -> Result<Checkpoint> {
     if path.is_dir() {
         let best = Some(path.join("best.ckpt")).filter(|best| best.is_file());

@@ -1,4 +1,4 @@
-//! How a model is packed: arguments of `quantize` and `import`, and what they print.
+//! Packing of a model: arguments of `quantize` and `import`, and what they print.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use trainer::numbers::grouped;
 use trainer::quantise::QuantModel;
 use trainer::quantise::forms::{self, PackingPolicy};
 
-/// More flash for fewer instructions; the pictures are the same to the last bit.
+/// Options that use more flash for fewer instructions. The pictures are the same to the last bit.
 #[derive(Debug, Args)]
 pub(crate) struct PackingArgs {
     /// Store weights transformed by Winograd's method in each layer where that saves instructions on the processor of
     /// --core: more flash, fewer multiplications, the same pictures; `inspect` shows how much [default: no layer]
     #[arg(long, alias = "fast", conflicts_with_all = ["winograd_layers", "flash"])]
     winograd: bool,
-    /// The same for these layers only, numbered as in the output of `inspect`
+    /// Store transformed weights in these layers only, numbered as in the output of `inspect`
     #[arg(long, alias = "fast-layers", value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
     winograd_layers: Vec<usize>,
     #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("The same for the layers that save \
@@ -32,7 +32,7 @@ pub(crate) struct PackingArgs {
     core: Option<CoreArg>,
 }
 
-/// The families of [`Core`].
+/// Names of the processor families [`Core`].
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum CoreArg {
     /// Cortex-M4, M7, M33
@@ -40,7 +40,7 @@ enum CoreArg {
     CortexM3,
 }
 
-/// A number of bytes such as 70000, 512K, 512KiB or 2M.
+/// Parses a number of bytes such as 70000, 512K, 512KiB or 2M.
 fn bytes(text: &str) -> Result<usize, String> {
     let text = text.strip_suffix("iB").unwrap_or(text);
     let (digits, shift) = match text.strip_suffix(['k', 'K']) {
@@ -75,7 +75,7 @@ impl PackingArgs {
     }
 }
 
-/// Says where a model was written, and which of its layers are fast.
+/// Prints where a model was written, and which of its layers have Winograd-transformed weights.
 pub(crate) fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
     let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
     let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();

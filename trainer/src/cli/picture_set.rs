@@ -1,4 +1,4 @@
-//! Sets of pictures to measure: drawn by a model, or from another program.
+//! Sets of pictures to measure: drawn by a model, or made by another program.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read as _, Seek as _};
@@ -16,10 +16,10 @@ use trainer::quantise::draw::draw;
 use trainer::run::Checkpoint;
 use trainer::text::Plain;
 
-/// Pixels of a set, in bytes, that are kept in memory at most.
+/// Limit in bytes of the pixels of a set, which are kept in memory.
 const MAX_BYTES: usize = 4 << 30;
 
-/// Longest header of a `.npy` file that is read; one of an array has some hundred bytes.
+/// Limit in bytes of the header of a `.npy` file. The header of an array has about a hundred bytes.
 const MAX_HEADER: usize = 1 << 16;
 
 /// A set of pictures to measure, before any picture is read or drawn.
@@ -34,20 +34,20 @@ enum Kind {
     Folder,
     Model(AlignedBytes<'static>),
     Checkpoint(Box<Checkpoint>),
-    /// An array `[N, height, width, 3]`, and the file behind its header.
+    /// Shape `[N, height, width, 3]` of an array, and the file, positioned after its header.
     Npy([usize; 4], File),
 }
 
 impl<'a> Set<'a> {
-    /// Looks what there is at `path`:
+    /// Opens the set at `path`, which may be:
     ///
-    /// * a model: its pictures of the latents 0, 1, …, as the device draws them;
-    /// * a checkpoint: the same of its averaged generator in floats;
-    /// * a `.npy` file: `[N, side, side, 3]` of uint8, the first ones;
-    /// * a folder of pictures, its subfolders included, in the order of their names.
+    /// * a model: its pictures of the seeds 0, 1, …, as the device draws them;
+    /// * a checkpoint: the float pictures of its averaged generator for the same seeds;
+    /// * a `.npy` file: the first pictures of an array `[N, side, side, 3]` of uint8;
+    /// * a folder of pictures with its subfolders, in the order of their names.
     ///
     /// # Errors
-    /// When there is nothing of that kind, or it cannot be read; with the path.
+    /// When `path` is none of these, or cannot be read. The message has the path.
     pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let shown = Plain::path(path);
         let unreadable = || format!("cannot read {shown}");
@@ -79,7 +79,7 @@ impl<'a> Set<'a> {
         Ok(Self { path, kind })
     }
 
-    /// The side of its pictures, in pixels, if that is known before they are read: not of a folder.
+    /// Side of the pictures in pixels, if it is known before they are read; `None` for a folder.
     pub(crate) fn side(&self) -> Option<usize> {
         match &self.kind {
             Kind::Folder => None,
@@ -89,11 +89,11 @@ impl<'a> Set<'a> {
         }
     }
 
-    /// Its pictures, `[N, side, side, 3]`, at most `count`. Those of a folder that are not of sides of `side` are
-    /// refused and not resized: that would measure the resizing.
+    /// Loads or draws the pictures, `[N, side, side, 3]`, at most `count`. A folder with pictures of another size is
+    /// refused instead of resizing them, because that would measure the resizing.
     ///
     /// # Errors
-    /// When it cannot be read, or has no pictures of that size.
+    /// When the set cannot be read, or has no pictures of that size.
     pub(crate) fn load(self, count: usize, side: usize) -> Result<Array4<u8>> {
         let shown = Plain::path(self.path);
         let latents = |len: usize| (0..count).map(move |seed| Latent::from_seed(seed as u32, len));
@@ -125,7 +125,7 @@ impl<'a> Set<'a> {
     }
 }
 
-/// Reads the header of NumPy's format (numpy.lib.format, versions 1 to 3) of an array of pictures.
+/// Reads the header of an array of pictures in NumPy's format (numpy.lib.format, versions 1 to 3).
 fn npy(mut file: File) -> Result<([usize; 4], File)> {
     let mut start = [0; 8];
     file.read_exact(&mut start)?;
@@ -198,7 +198,7 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert!(error(&path).contains("a.npy is cut"), "{}", error(&path));
-        // What a header promises is not allocated.
+        // Memory is not allocated for a size that only the header claims.
         let text = String::from_utf8_lossy(&bytes[..128]).replace("(5, 8, 8, 3)", "(9999999999, 64, 64, 3)");
         let mut huge = bytes.clone();
         huge[10..128].copy_from_slice(&text.as_bytes()[text.len() - 129..text.len() - 11]);
@@ -220,7 +220,7 @@ mod tests {
         save(32, &root.path().join("2.png"));
         assert_eq!(load(root.path(), 9, 32).unwrap().dim(), (2, 32, 32, 3));
         assert_eq!(load(root.path(), 1, 32).unwrap().dim(), (1, 32, 32, 3));
-        // Whatever its name.
+        // A picture is recognised whatever its name.
         image::RgbImage::new(64, 64).save_with_format(below.join("3"), image::ImageFormat::Png).unwrap();
         let error = format!("{:#}", load(root.path(), 9, 32).unwrap_err());
         assert!(error.contains("64x64, not 32x32") && error.contains("magick"), "{error}");

@@ -9,7 +9,7 @@ use trainer::config::{self, Config, PRESETS};
 
 #[derive(Debug, Args)]
 pub(crate) struct PresetsArgs {
-    /// Print this one
+    /// Name of a preset to print as TOML
     name: Option<String>,
     /// Print all keys of a recipe with their types, defaults and meaning, as Markdown
     #[arg(long, conflicts_with = "name")]

@@ -23,7 +23,7 @@ pub(crate) struct RebuildArgs {
     /// Where the pictures are [default: as the card says; else CIFAR-10, looked for as in training]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
-    /// Go on with this run, which an earlier `rebuild` began, instead of a new one
+    /// Continue this run, which an earlier `rebuild` started, instead of a new one
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<PathBuf>,
     /// Folder in which the run's own folder is made
@@ -48,7 +48,7 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let session = match &args.resume {
         Some(run) => {
             let folder = Folder::open(run)?;
-            // If config.toml is damaged, what resuming will write anew.
+            // If config.toml is damaged, resuming writes it again from the checkpoint's recipe.
             let config = folder.config().or_else(|_| folder.latest().map(|checkpoint| checkpoint.config))?;
             ensure!(config == card.config, "{} follows another recipe than the card", run.display());
             Session::resume(run, |_, _| Ok(data))?

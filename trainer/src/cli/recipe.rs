@@ -1,4 +1,4 @@
-//! A recipe, from a preset or a file.
+//! Reads a recipe from a preset or a file.
 
 use std::path::Path;
 

@@ -19,20 +19,20 @@ use trainer::grid::png;
 use trainer::latents::in_256ths;
 use trainer::nearest::{Neighbour, Summary, nearest_few, with_neighbours};
 
-/// Pictures that `sample --nearest` shows beside each sample.
+/// Number of training pictures that `sample --nearest` shows beside each sample.
 const NEIGHBOURS: usize = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct SampleArgs {
     #[command(flatten)]
     generator: GeneratorArgs,
-    /// How many pictures
+    /// Number of pictures
     #[arg(short = 'n', long, default_value_t = 64, allow_negative_numbers = true, value_parser = pictures)]
     count: u32,
-    /// Number of the first picture; the others follow
+    /// Seed of the first picture; the others have the following seeds
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
-    /// Better pictures that are more alike: latents are shrunk to this share, 0 to 1
+    /// Truncation: latents are multiplied by this, 0 to 1; smaller values give better pictures that are more alike
     #[arg(long, default_value_t = 1.0, value_name = "PSI", allow_negative_numbers = true, value_parser = share)]
     truncation: f64,
     /// Show the three nearest pictures of this data beside each sample, and print how near they are
@@ -46,7 +46,7 @@ pub(crate) struct SampleArgs {
     /// Also write all pictures as one array, N x height x width x 3, uint8
     #[arg(long, value_name = "NPY")]
     npy: Option<PathBuf>,
-    /// Also write every picture as a PNG of its own into this folder
+    /// Also write every picture as a separate PNG into this folder
     #[arg(long, value_name = "FOLDER")]
     pngs: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the samples with the pictures of `path` that they are nearest to, and prints the distances.
+/// Writes a sheet of the samples with their nearest pictures of the data at `path`, and prints the distances.
 fn beside_nearest(args: &SampleArgs, path: &Path, seeds: RangeInclusive<u32>, pictures: &Array4<u8>) -> Result<()> {
     let source = SourceArgs { data: Some(path.to_owned()), class: args.class.clone() };
     let data = source.load(pictures.dim().1)?;
@@ -101,7 +101,7 @@ fn beside_nearest(args: &SampleArgs, path: &Path, seeds: RangeInclusive<u32>, pi
     args.sheet.write(sheet.view(), group * 4.min(lists.len()), group, "sample", &what)
 }
 
-/// A neighbour by its file, or by its number where several share a file.
+/// Names a neighbour by its file, or by its index if several pictures share a file.
 fn neighbour(found: &Neighbour, data: &Dataset) -> String {
     let Neighbour { index, mirrored, distance } = found;
     let name = match data.files.get(*index) {

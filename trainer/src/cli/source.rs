@@ -1,4 +1,4 @@
-//! Where pictures come from: arguments of several commands.
+//! Arguments of several commands that select training pictures.
 
 use std::path::PathBuf;
 
@@ -21,18 +21,18 @@ pub(crate) struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// Loads the pictures at this side, and logs what was found.
+    /// Loads the pictures, resized to `side`, and logs a description.
     pub(crate) fn load(&self, side: usize) -> Result<Dataset> {
         self.load_silently(side).inspect(data::announce)
     }
 
-    /// Loads the pictures at this side, and logs nothing about them.
+    /// Loads the pictures, resized to `side`, and logs nothing about them.
     pub(crate) fn load_silently(&self, side: usize) -> Result<Dataset> {
         read(self.data.clone(), Class::asked(self.class.clone()), side)
     }
 }
 
-/// Loads pictures as a run or a card notes them, and logs what was found.
+/// Loads the pictures that a run or a card records, and logs a description.
 pub(crate) fn load(path: Option<PathBuf>, class: Class, side: usize) -> Result<Dataset> {
     read(path, class, side).inspect(data::announce)
 }

@@ -14,7 +14,7 @@ use trainer::run::folder::DataRef;
 use trainer::run::session::Outcome;
 use trainer::run::{Forecast, Session, interrupt};
 
-/// Shown below the help of `trainer` and of `trainer train`.
+/// Examples below the help of `trainer` and of `trainer train`.
 pub(crate) const EXAMPLES: &str = "Examples:
   trainer --data ~/pictures/mushrooms --minutes 30
   trainer --data builtin --steps 200
@@ -41,7 +41,7 @@ pub(crate) struct TrainArgs {
     /// depends on the machine, so the result does too
     #[arg(long, conflicts_with = "steps", allow_negative_numbers = true, value_parser = |t: &str| number(t, 0.0..=525_600.0))]
     pub(crate) minutes: Option<f64>,
-    /// Where all randomness comes from, instead of the recipe's
+    /// Seed of all random numbers, instead of the recipe's
     #[arg(long, allow_negative_numbers = true, value_parser = |t: &str| whole::<u64>(t, 0..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,
     /// Folder in which the run's own folder is made
@@ -50,8 +50,8 @@ pub(crate) struct TrainArgs {
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Train nothing: measure a few steps, a checkpoint, a measurement and fine-tuning, and say how long the whole
-    /// run would take and how much memory; writes nothing
+    /// Do not train, but time a few steps, a checkpoint, a measurement and fine-tuning, and print how much time and
+    /// memory the whole run would take; writes no files
     #[arg(long, conflicts_with = "minutes")]
     pub(crate) dry_run: bool,
 }

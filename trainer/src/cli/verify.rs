@@ -14,10 +14,10 @@ use trainer::quantise;
 pub(crate) struct VerifyArgs {
     /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
     model: Option<PathBuf>,
-    /// How many latents to try
+    /// Number of pictures to check
     #[arg(short = 'n', long, default_value_t = 16, allow_negative_numbers = true, value_parser = pictures)]
     count: u32,
-    /// Number of the first one
+    /// Seed of the first picture
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
 }

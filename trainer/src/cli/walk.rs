@@ -13,23 +13,23 @@ use trainer::latents::interpolate;
 pub(crate) struct WalkArgs {
     #[command(flatten)]
     generator: GeneratorArgs,
-    /// Number of the picture to begin with
+    /// Seed of the first picture
     #[arg(long, value_name = "SEED", requires = "to", allow_negative_numbers = true, value_parser = seed)]
     from: Option<u32>,
-    /// Number of the picture to end with
+    /// Seed of the last picture
     #[arg(long, value_name = "SEED", requires = "from", allow_negative_numbers = true, value_parser = seed)]
     to: Option<u32>,
-    /// Numbers of pictures to pass on the way, each of which begins another row
+    /// Seeds of pictures to pass on the way, each of which begins another row
     #[arg(long, value_delimiter = ',', value_name = "SEEDS", requires = "from", value_parser = seed)]
     through: Vec<u32>,
-    /// Without --from: how many pairs of pictures to take
+    /// Without --from: number of pairs of pictures
     #[arg(long, default_value_t = 8, conflicts_with = "from", allow_negative_numbers = true,
         value_parser = |t: &str| whole::<u32>(t, 1..=256))]
     rows: u32,
-    /// Without --from: number of the first picture; the others follow
+    /// Without --from: seed of the first picture; the others have the following seeds
     #[arg(long, default_value_t = 0, conflicts_with = "from", allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
-    /// Pictures in a row, with both ends
+    /// Pictures in a row, including both ends
     #[arg(long, default_value_t = 10, allow_negative_numbers = true, value_parser = |t: &str| whole::<u16>(t, 2..=256))]
     steps: u16,
     #[command(flatten)]

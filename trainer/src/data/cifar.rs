@@ -1,7 +1,7 @@
 //! The binary form of CIFAR-10: records of one label byte and 3 x 32 x 32 bytes (all red, then all
 //! green, then all blue), in files called `data_batch_*.bin`.
 //!
-//! Whatever the bytes are, reading ends in pictures or in a [`CifarError`].
+//! Reading any bytes gives either pictures or a [`CifarError`].
 
 use std::fmt;
 use std::fs::{self, File};
@@ -34,13 +34,13 @@ const PICTURE: usize = 3 * PLANE;
 /// Bytes of one record: the label and the three planes.
 pub const RECORD: usize = 1 + PICTURE;
 
-/// Pictures kept at most, 600 MB: the real data set has 50,000 to train with.
+/// Maximum number of pictures, 600 MB. The real data set has 50,000 training pictures.
 pub const MAX_PICTURES: usize = 200_000;
 
-/// Unpacked bytes read from one archive at most; the real one has 185 MB.
+/// Limit of unpacked bytes that are read from an archive. The real one has 185 MB.
 const MAX_UNPACKED: u64 = 2 << 30;
 
-/// Which pictures of CIFAR-10 are taken.
+/// Selects pictures of CIFAR-10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassFilter {
     /// Every class.
@@ -50,7 +50,7 @@ pub enum ClassFilter {
 }
 
 impl ClassFilter {
-    /// What the project is about.
+    /// Only frogs, the default.
     pub const FROG: Self = Self::One(6);
 
     fn takes(self, label: u8) -> bool {
@@ -91,7 +91,7 @@ impl FromStr for ClassFilter {
     }
 }
 
-/// Why CIFAR-10 data could not be read. `file` says where, also inside an archive.
+/// Why CIFAR-10 data could not be read. `file` is the path, including the path inside an archive.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CifarError {
@@ -113,7 +113,7 @@ pub enum CifarError {
     /// Nothing called `data_batch_*.bin` was found.
     #[error("{file} holds no data_batch_*.bin{hint}")]
     NoBatches { file: String, hint: &'static str },
-    /// What is compressed is no tar archive.
+    /// The compressed data is not a tar archive.
     #[error("{file} is compressed, but no tar archive: {what}")]
     NoArchive { file: String, what: String },
     /// The archive ends early or is damaged.
@@ -124,7 +124,7 @@ pub enum CifarError {
     Io { file: String, source: io::Error },
 }
 
-/// Pictures of some classes, `[N, 32, 32, 3]` in one piece, and how many there are of each class.
+/// Pictures of some classes, `[N, 32, 32, 3]` contiguous, and the number of pictures of each class.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pictures {
     pub pixels: Vec<u8>,
@@ -156,7 +156,7 @@ pub fn read_batch(mut reader: impl Read, file: &str, filter: ClassFilter) -> Res
     let mut record = [0; RECORD];
     for index in 0.. {
         let length = fill(&mut reader, &mut record).map_err(|source| {
-            // A decompressor has these kinds for its own errors; the disk has others.
+            // A decompressor reports damaged data with these kinds; errors of the disk have others.
             let damaged = matches!(
                 source.kind(),
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
@@ -187,7 +187,7 @@ pub fn read_batch(mut reader: impl Read, file: &str, filter: ClassFilter) -> Res
     Ok(pictures)
 }
 
-/// Reads until `buffer` is full or the input ends; how many bytes there were.
+/// Reads until `buffer` is full or the input ends; returns the number of bytes.
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
@@ -244,8 +244,8 @@ fn limit(pictures: &Pictures, file: impl fmt::Display) -> Result<(), CifarError>
     Ok(())
 }
 
-/// Reads the training batches of a `.tar.gz`, or of a plain `.tar`, as it streams by; nothing is
-/// unpacked to disk, and of the paths inside only the last part counts. The pictures come in the
+/// Reads the training batches of a `.tar.gz` or a plain `.tar` as a stream, without unpacking to
+/// disk. Only the last part of the paths inside the archive counts. The pictures are in the
 /// order of the batches' names, as from [`read_bins`]. `file` is for messages.
 pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Result<Pictures, CifarError> {
     let damaged = |cause| CifarError::Archive { file: file.to_owned(), cause };
@@ -268,7 +268,7 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
     let mut kept = 0;
     {
         let mut archive = tar::Archive::new(start.as_slice().chain(&mut unpacked));
-        // Raw: long-name records, which the reader would hold in memory whole, stay plain entries.
+        // With `raw`, long-name records are plain entries; otherwise the reader would load them whole into memory.
         for entry in archive.entries().map_err(damaged)?.raw(true) {
             let entry = entry.map_err(damaged)?;
             let path = entry.path_bytes();
@@ -308,7 +308,7 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
             batches.push((name, pictures));
         }
     }
-    // What follows the last entry holds the checksum of the compressed stream.
+    // The checksum of the compressed stream is after the last entry, so the stream is read to its end.
     io::copy(&mut unpacked, &mut io::sink()).map_err(damaged)?;
     if unpacked.limit() == 0 {
         return Err(CifarError::TooLarge { file: file.to_owned() });
@@ -330,7 +330,7 @@ pub fn read_archive(reader: impl Read, file: &str, filter: ClassFilter) -> Resul
 /// Bytes of a block of a tar archive.
 const BLOCK: usize = 512;
 
-/// Whether a block begins a tar archive: it has the mark, or the right sum over its bytes, or is the end of one.
+/// Whether a block begins a tar archive: it has the magic number or the right checksum, or it is the end marker.
 fn is_tar(start: &[u8]) -> bool {
     let Some(block) = start.first_chunk::<BLOCK>() else { return false };
     let sum = block.iter().enumerate().map(|(i, &byte)| u32::from(if (148..156).contains(&i) { b' ' } else { byte }));

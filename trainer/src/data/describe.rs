@@ -1,4 +1,4 @@
-//! What a data set holds, for people: log messages, a description, a contact sheet.
+//! Describes a data set for people: log messages, a description, a contact sheet.
 
 use std::fmt::Write as _;
 
@@ -11,14 +11,15 @@ use super::{Dataset, Skipped};
 use crate::numbers::grouped;
 use crate::quality;
 
-/// Fewer different pictures than this are warned of.
+/// A data set with fewer distinct pictures than this gets a warning.
 const SMALL_DATASET: usize = 100;
 
-/// How to choose, for the log of somebody who has not.
+/// Tells users who have not chosen a data set how to do so.
 const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures, or CIFAR-10 in its binary form: \
      folder, .bin or .tar.gz), --data builtin (drawn frogs), or the environment variable CIFAR10_DIR";
 
-/// Tells which data set was taken, what is odd about it, what was skipped, and how to choose another if nobody has.
+/// Logs which data set is used, what is unusual about it, what was skipped, and how to choose another one if the user
+/// has not chosen.
 pub fn announce(dataset: &Dataset) {
     info!("data: {}", dataset.name);
     for remark in dataset.remarks() {
@@ -33,7 +34,7 @@ pub fn announce(dataset: &Dataset) {
     how_to_choose(dataset);
 }
 
-/// Tells how to choose another data set, if nobody has chosen this one.
+/// Logs how to choose another data set, if the user has not chosen this one.
 pub fn how_to_choose(dataset: &Dataset) {
     if !dataset.chosen {
         info!("{HOW_TO_CHOOSE}");
@@ -41,7 +42,7 @@ pub fn how_to_choose(dataset: &Dataset) {
 }
 
 impl Dataset {
-    /// How many pictures have one colour only.
+    /// Number of pictures that have only one colour.
     fn plain(&self) -> usize {
         let is_plain = |picture: ndarray::ArrayView3<'_, u8>| {
             let first = picture.slice(s![0, 0, ..]);
@@ -50,7 +51,7 @@ impl Dataset {
         self.pictures.outer_iter().filter(|picture| is_plain(*picture)).count()
     }
 
-    /// What is odd about the pictures, a line for each.
+    /// Remarks on unusual properties of the pictures, one a line.
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let copies = self.len() - self.distinct();
@@ -103,8 +104,8 @@ impl Dataset {
     }
 }
 
-/// What a data set holds, in a few lines: source, number and size, classes or folders, colours, what is odd,
-/// and everything that was skipped, with the reasons.
+/// Describes a data set in a few lines: source, number and size, classes or folders, colours, remarks,
+/// and all skipped files with the reasons.
 pub fn describe(dataset: &Dataset) -> String {
     let mut text = String::new();
     let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
@@ -131,8 +132,8 @@ pub fn describe(dataset: &Dataset) -> String {
     text
 }
 
-/// The first `most` of what was skipped, each on a line of its own, after a colon; nothing for
-/// nothing.
+/// A colon and the first `most` of the skipped files, each on its own line. Empty if none was
+/// skipped.
 pub(super) fn reasons(skipped: &[Skipped], most: usize) -> String {
     if skipped.is_empty() {
         return String::new();
@@ -140,7 +141,7 @@ pub(super) fn reasons(skipped: &[Skipped], most: usize) -> String {
     ":".to_owned() + &listed(skipped.iter().map(ToString::to_string), most)
 }
 
-/// The first `most` texts, each on a line of its own, and how many more there are.
+/// The first `most` texts, each on its own line, and the number of the others.
 pub(super) fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) -> String {
     let more = texts.len().saturating_sub(most);
     let mut list: String = texts.take(most).map(|text| format!("\n  {text}")).collect();
@@ -150,8 +151,8 @@ pub(super) fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) 
     list
 }
 
-/// `columns` x `rows` pictures, taken evenly from the whole set so that every class is likely to
-/// show, each pixel drawn as a block of `scale` x `scale`.
+/// A sheet of `columns` x `rows` pictures, evenly spaced in the whole set so that every class is likely to
+/// appear. Each pixel is drawn as a block of `scale` x `scale`.
 ///
 /// # Errors
 /// When the sheet would be too large.

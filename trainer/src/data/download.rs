@@ -1,4 +1,5 @@
-//! Fetches one file over HTTP: resumed where it was cut, checked, and only then given its name.
+//! Downloads a file over HTTP. An interrupted download is resumed; the file gets its name only after its checksum
+//! has been verified.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
@@ -14,35 +15,36 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use crate::numbers::megabytes;
 use crate::terminal;
 
-/// Someone without a network should not be kept waiting.
+/// Timeout of connecting. It is short, so that users without a network do not wait long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From the request to the first line of the answer, and between two pieces of the file.
+/// Timeout between the request and the first line of the answer, and between two pieces of the file.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Tries in one call, as long as each brings the file further.
+/// Maximum number of attempts in one call, as long as each of them transfers something.
 const ATTEMPTS: usize = 5;
 
-/// Bytes taken at most, against servers that never stop.
+/// Limit of a download in bytes, against servers that never stop sending.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Why there is no file. Except after [`DownloadError::Checksum`], a part stays for the next try.
+/// Why a download failed. Except after [`DownloadError::Checksum`], the part that was received is kept for the
+/// next attempt.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DownloadError {
-    /// No server, no answer, or no valid one.
+    /// No connection, or no valid answer.
     #[error("cannot reach {url}: {cause}{}", hint(cause))]
     Unreachable { url: String, cause: Box<ureq::Error> },
-    /// The server refuses.
+    /// The server answers with an error status.
     #[error("{url} answers with HTTP status {status}")]
     Status { url: String, status: u16 },
-    /// The answer is a web page, as of a login page for the network.
+    /// The answer is a web page, such as the login page of a network.
     #[error("{url} answers with a web page instead of a file; is there a login page in between?")]
     WebPage { url: String },
-    /// The connection broke, several times or for good.
+    /// The connection broke off too often.
     #[error("the download of {url} broke off after {got} bytes; it goes on from there the next time")]
     Cut { url: String, got: u64 },
-    /// All bytes are there but not the right ones; the part was removed.
+    /// The download is complete but has a wrong checksum; it was removed.
     #[error("the MD5 of what {url} sent is {found}, not {expected}; it was removed")]
     Checksum { url: String, found: String, expected: String },
     /// More than a gigabyte.
@@ -51,12 +53,12 @@ pub enum DownloadError {
     /// Another process holds the `.part` file.
     #[error("another download into {} is running", .0.display())]
     Busy(PathBuf),
-    /// The disk.
+    /// The file cannot be written.
     #[error("cannot write {}: {cause}", path.display())]
     Disk { path: PathBuf, cause: io::Error },
 }
 
-/// What to do about a server that is not believed.
+/// Advice for a server whose certificate is not accepted.
 fn hint(cause: &ureq::Error) -> &'static str {
     let is_certificate = matches!(cause, ureq::Error::Rustls(_)) || cause.to_string().contains("certificate");
     if is_certificate {
@@ -67,14 +69,14 @@ fn hint(cause: &ureq::Error) -> &'static str {
     }
 }
 
-/// Where [`fetch`] keeps an unfinished file: the target's name and `.part`.
+/// Path at which [`fetch`] keeps an unfinished file: the target's path with `.part` appended.
 pub fn part_of(target: &Path) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".part");
     name.into()
 }
 
-/// Fetches `url` into `target`, unless it is there. Makes the folder if need be. `md5` is the
+/// Downloads `url` to `target` unless the file exists. Creates the folder if necessary. `md5` is the
 /// checksum in hexadecimal digits.
 pub fn fetch(url: &str, md5: &str, target: &Path) -> Result<(), DownloadError> {
     let path = part_of(target);
@@ -86,10 +88,10 @@ pub fn fetch(url: &str, md5: &str, target: &Path) -> Result<(), DownloadError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => return Err(DownloadError::Busy(path)),
-        // Some network file systems have no locks; then two downloads at once end in a wrong checksum.
+        // Some network file systems have no locks. Two simultaneous downloads then end with a wrong checksum.
         Err(fs::TryLockError::Error(_)) => {}
     }
-    // Another process may have finished between our opening and our lock.
+    // Another process may have finished the download before this one got the lock.
     if target.exists() {
         return Ok(());
     }
@@ -100,7 +102,7 @@ pub fn fetch(url: &str, md5: &str, target: &Path) -> Result<(), DownloadError> {
         && let Err(stop) = transfer(url, &mut part)
     {
         if part.length == 0 {
-            // Nothing to go on from. That it cannot be removed would be no news.
+            // The empty part is of no use. An error of removing it is ignored.
             drop(part);
             _ = fs::remove_file(&path);
         }
@@ -120,12 +122,12 @@ pub fn fetch(url: &str, md5: &str, target: &Path) -> Result<(), DownloadError> {
     fs::rename(&path, target).map_err(disk)
 }
 
-/// Lower-case hexadecimal digits.
+/// Formats bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The unfinished file, and the checksum of what it holds.
+/// The unfinished file and the checksum of its bytes so far.
 struct Part {
     file: File,
     length: u64,
@@ -133,7 +135,7 @@ struct Part {
 }
 
 impl Part {
-    /// Takes up what an earlier call left.
+    /// Continues with the bytes that an earlier call received.
     fn recall(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; 1 << 16];
         self.file.seek(SeekFrom::Start(0))?;
@@ -178,8 +180,9 @@ impl From<DownloadError> for Stop {
     }
 }
 
-/// The authorities whose servers are believed: those of the system, where a company's own is entered, or those in
-/// the file `SSL_CERT_FILE` (and the folder `SSL_CERT_DIR`); if there are none, Mozilla's, which are built in.
+/// The trusted certificate authorities: those of the system, which may include a company's own, or those in
+/// the file `SSL_CERT_FILE` (and the folder `SSL_CERT_DIR`). If there are none, Mozilla's list is used, which is
+/// built in.
 fn root_certs() -> RootCerts {
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
@@ -214,7 +217,7 @@ fn transfer(url: &str, part: &mut Part) -> Result<(), Stop> {
     }
 }
 
-/// One request for what is missing, read to its end.
+/// Sends one request for the missing part and reads the answer to its end.
 fn request(agent: &ureq::Agent, url: &str, part: &mut Part) -> Result<(), Stop> {
     let get = |from: u64| {
         let mut request = agent.get(url);
@@ -231,8 +234,8 @@ fn request(agent: &ureq::Agent, url: &str, part: &mut Part) -> Result<(), Stop> 
     };
     let other_range = response.status() == 206 && !range_of(&response).starts_with(&format!("bytes {}-", part.length));
     if response.status() == 416 || other_range {
-        // There is nothing beyond what is here (and that has the wrong checksum), or the server
-        // sends something that was not asked for: start over.
+        // Either the server has no more bytes although the checksum is wrong, or it sends a range that was not
+        // requested: start over.
         part.restart().map_err(Stop::Disk)?;
         response = get(0)?;
     }
@@ -244,7 +247,7 @@ fn request(agent: &ureq::Agent, url: &str, part: &mut Part) -> Result<(), Stop> 
                 return Err(DownloadError::WebPage { url: url.into() }.into());
             }
             let total = header("content-length").and_then(|total| total.parse().ok());
-            // The whole file, whatever range was asked for.
+            // The server ignored the range and sends the whole file.
             part.restart().map_err(Stop::Disk)?;
             total
         }
@@ -272,7 +275,7 @@ fn request(agent: &ureq::Agent, url: &str, part: &mut Part) -> Result<(), Stop> 
     Ok(())
 }
 
-/// A bar on a terminal, a line for every tenth (or 20 MB, if the length is unknown) elsewhere.
+/// Shows progress: a bar on a terminal, elsewhere a line for every tenth (or every 20 MB if the length is unknown).
 enum Progress {
     Bar(ProgressBar),
     Lines { total: Option<u64>, step: u64, next: u64 },

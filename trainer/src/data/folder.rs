@@ -1,4 +1,4 @@
-//! Any folder of pictures: found, decoded, made square and small.
+//! Reads a folder of pictures: finds files, decodes them, crops them to squares and resizes them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -15,41 +15,41 @@ use super::{Skipped, jpeg, kinds};
 use crate::grid;
 use crate::text::Plain;
 
-/// Pictures with a shorter side than this, in pixels, are skipped: nothing can be seen on them.
+/// Pictures with a side shorter than this, in pixels, are skipped, because they show nothing.
 pub const MIN_SIDE: u32 = 8;
 
-/// Pictures with a longer side than this, in pixels, are skipped.
+/// Pictures with a side longer than this, in pixels, are skipped.
 pub const MAX_SIDE: u32 = 16_384;
 
-/// Bytes a picture may take while it is decoded; larger ones are skipped.
+/// Limit of a decoded picture in bytes; larger pictures are skipped.
 const MAX_ALLOC: u64 = 256 << 20;
 
-/// Bytes that all pictures that are being decoded may take together: room for one of the largest, with the
-/// copies of it that cropping and resizing make, or for many of usual size.
+/// Limit in bytes of all pictures that are decoded at the same time. It is enough for one of the largest, with the
+/// copies that cropping and resizing make, or for many of usual size.
 const DECODING: u64 = COPIES * MAX_ALLOC;
 
-/// How many times its decoded size a picture takes at most until it is small.
+/// Peak memory of cropping and resizing a picture, as a multiple of its decoded size.
 const COPIES: u64 = 3;
 
-/// How the reason begins for which a picture of another size than asked for was not taken.
+/// Beginning of the reason for which a picture of another size than requested is skipped.
 pub(super) const ANOTHER_SIZE: &str = "another size";
 
-/// Pictures (`pixels` is `[N, side, side, 3]` in one piece), their files below the root, how many each
-/// folder had (by its path below the root, `.` for the root itself), and what was not taken.
+/// Pictures (`pixels` is `[N, side, side, 3]`, contiguous), their files relative to the root, the number of
+/// pictures in each folder (by its path relative to the root, `.` for the root itself), and the skipped files.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) pixels: Vec<u8>,
     pub(super) files: Vec<PathBuf>,
     pub(super) groups: Vec<(String, usize)>,
-    /// Pictures that were smaller than `side`.
+    /// Number of pictures that were smaller than `side`.
     pub(super) enlarged: usize,
     pub(super) skipped: Vec<Skipped>,
 }
 
-/// Why a folder below the root is left out, if it is: what was put there by a system or by this program, and
-/// holds no pictures of its own.
+/// Why a folder below the root is left out; `None` if it is not. Folders made by the system or by this program
+/// contain no training pictures.
 fn is_foreign(folder: &Path) -> Option<&'static str> {
-    // A run holds sheets of the pictures that it learns, and of those that it draws.
+    // A run folder contains sheets of training pictures and of generated ones.
     if folder.join("data.toml").is_file() && folder.join("checkpoints").is_dir() {
         return Some("the folder of a run: what a training wrote");
     }
@@ -62,7 +62,7 @@ fn is_foreign(folder: &Path) -> Option<&'static str> {
     })
 }
 
-/// The same for a file.
+/// Why a file is left out; `None` if it is not.
 fn is_foreign_file(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     let is_kept = ["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"].contains(&name.as_str());
@@ -82,7 +82,7 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
             continue;
         }
         let entries = fs::canonicalize(&folder).and_then(|real| {
-            // A folder met before, through a link: a loop, or pictures that would count twice.
+            // A folder that was already read, reached through a link: a loop, or pictures that would count twice.
             if seen.insert(real) { fs::read_dir(&folder).map(Some) } else { Ok(None) }
         });
         let entries = match entries {
@@ -113,12 +113,12 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
                     Some(reason) => skip(&path, reason.into()),
                     None => files.push(path),
                 },
-                // Opening a pipe would wait for ever.
+                // Opening a pipe would block for ever.
                 Ok(_) => skip(&path, "not a file".into()),
                 Err(error) => skip(&path, format!("unreadable: {error}")),
             }
         }
-        // The last one is popped first.
+        // Sorted backwards, because the last one is popped first.
         inner.sort_by(|a, b| b.cmp(a));
         folders.append(&mut inner);
     }
@@ -130,7 +130,7 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
 /// `side` x `side` are skipped and not resized.
 pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, side: usize, exact: bool) -> Found {
     let length = side * side * 3;
-    // Every picture goes to its place; those that are none leave gaps, which are closed afterwards.
+    // Every file has its place in `pixels`. Skipped files leave gaps, which are closed afterwards.
     let mut pixels = vec![0; files.len() * length];
     let room = Room::new(DECODING);
     let places = files.par_iter().zip(pixels.par_chunks_exact_mut(length));
@@ -165,7 +165,7 @@ pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, si
     found
 }
 
-/// Memory that several threads share: who wants more than is left waits.
+/// A budget of memory that several threads share. A thread that wants more than is left waits.
 #[derive(Debug)]
 struct Room {
     all: u64,
@@ -173,7 +173,7 @@ struct Room {
     returned: Condvar,
 }
 
-/// Gives back when it goes.
+/// A share of the budget, returned when dropped.
 struct Taken<'a>(&'a Room, u64);
 
 impl Room {
@@ -181,7 +181,7 @@ impl Room {
         Self { all, left: Mutex::new(all), returned: Condvar::new() }
     }
 
-    /// Takes so much, or all there is if that is less.
+    /// Waits for and takes `wanted` bytes, or the whole budget if that is less.
     fn take(&self, wanted: u64) -> Taken<'_> {
         let wanted = wanted.min(self.all);
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,7 +204,7 @@ fn unreadable(error: io::Error) -> String {
 
 struct Decoded {
     picture: RgbImage,
-    /// Whether it was smaller before.
+    /// Whether the picture was smaller and had to be enlarged.
     is_enlarged: bool,
 }
 
@@ -219,8 +219,8 @@ fn decode(path: &Path, side: u32, exact: bool, room: &Room) -> Result<Decoded, S
     decode_from(file, side, exact, room)
 }
 
-/// The picture in `file`, `side` x `side`, or the reason why there is none. What it is its bytes
-/// say: the ending of a name says little.
+/// Decodes the picture in `file`, cropped and resized to `side` x `side`, or says why that is not possible. The
+/// format is detected from the bytes, not from the file's name.
 pub fn picture(file: impl BufRead + Seek, side: u32) -> Result<RgbImage, String> {
     Ok(decode_from(file, side, false, &Room::new(DECODING))?.picture)
 }
@@ -230,7 +230,7 @@ fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -
     match reader.format().filter(ImageFormat::reading_enabled) {
         None => Err("not a picture (PNG, JPEG, BMP, GIF or WebP)".into()),
         Some(ImageFormat::Jpeg) => {
-            // The decoder would read it whole too.
+            // The file is read whole, as the decoder would do too.
             let mut bytes = Vec::new();
             let mut file = reader.into_inner();
             file.by_ref().take(MAX_ALLOC + 1).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -311,15 +311,15 @@ fn decode_with(
     Ok(Decoded { picture, is_enlarged: width.min(height) < side })
 }
 
-/// How the camera was held, as far as the picture's EXIF data say it.
+/// Orientation of the camera according to the picture's EXIF data.
 fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
     let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
-    // JPEG's mark of such data does not belong in other kinds of files, and many programs write it there.
+    // This prefix belongs in JPEG files only, but many programs write it to other formats too.
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
     Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
-/// The square middle of `picture`, over white where it is transparent, resized to `side`.
+/// Crops `picture` to its square middle, puts transparent pixels on white, and resizes to `side` x `side`.
 fn fit(picture: DynamicImage, side: u32) -> Result<RgbImage, String> {
     let square = picture.width().min(picture.height());
     let (left, top) = ((picture.width() - square) / 2, (picture.height() - square) / 2);
@@ -347,11 +347,11 @@ fn fit(picture: DynamicImage, side: u32) -> Result<RgbImage, String> {
     Ok(resize(rgb, side))
 }
 
-/// `picture` at `side` x `side`; as it is when it has that size already.
+/// Resizes `picture` to `side` x `side`. A picture of that size is not changed.
 pub(super) fn resize(picture: RgbImage, side: u32) -> RgbImage {
     if picture.dimensions() == (side, side) {
         return picture;
     }
-    // Widens with the scale when shrinking, so nothing aliases.
+    // When shrinking, the filter is widened by the scale, which avoids aliasing.
     imageops::resize(&picture, side, side, FilterType::CatmullRom)
 }

@@ -1,30 +1,30 @@
-//! Is a JPEG whole?
+//! Checks whether a JPEG file is complete.
 //!
-//! The decoder fills what a cut file lacks with grey and says nothing, and its strict mode looks at whole
-//! rows of blocks only. So the entropy coded data is walked through here, without computing any pixel: every
-//! scan must hold the blocks that the frame promises (ITU-T T.81, annexes B, F and G). The segments before
-//! it are skipped by their lengths, so the end marker of a thumbnail in the EXIF data counts for nothing,
-//! and what follows the picture's own end marker (a second picture, a film, garbage) is not looked at.
+//! The decoder fills the missing part of a truncated file with grey without an error, and its strict mode checks
+//! only complete rows of blocks. This module therefore parses the entropy-coded data without computing pixels:
+//! every scan must contain the blocks that the frame header specifies (ITU-T T.81, annexes B, F and G). The segments
+//! before a scan are skipped by their lengths, so the end marker of a thumbnail in the EXIF data is not mistaken for
+//! the picture's. Data after the picture's end marker (a second picture, a film, garbage) is ignored.
 
 use std::fmt;
 
-/// Missing blocks of a scan that nobody would see: one in so many.
+/// One in this many blocks of a scan may be missing, which is not visible.
 const UNSEEN: u64 = 256;
 
-/// Bytes behind the last block that mean nothing, and one more for so many of the scan.
+/// Number of unused bytes that may follow the last block, plus one for each this many bytes of the scan.
 const REST: usize = 64;
 
-/// Zeros with which the data of a scan may end.
+/// Number of zero bytes with which the data of a scan may end.
 const ZEROS: usize = 4;
 
-/// What is wrong with a JPEG.
+/// Why a JPEG is incomplete or damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
-    /// The data ends too early: of so many blocks, so many are there.
+    /// The data ends too early: it has `found` of the `promised` blocks.
     Cut { found: u64, promised: u64 },
-    /// The file ends before all scans have come.
+    /// The file ends before all scans were found.
     Scans,
-    /// A code that is none.
+    /// The data contains an invalid code.
     Code { found: u64, promised: u64 },
 }
 
@@ -51,10 +51,11 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// Walks through a JPEG; where its data end if the end marker is missing, which the decoder needs to draw the last
-/// blocks. What is no baseline or progressive one of the usual kind passes: the decoder has to judge it.
+/// Checks a JPEG. If its end marker is missing, returns where its data ends: the decoder needs the marker to draw the
+/// last blocks. Anything but a usual baseline or progressive JPEG passes, and is left to the decoder.
 pub(super) fn check(bytes: &[u8]) -> Result<Option<usize>, Flaw> {
-    // What was never written to disk is zero, and must not be taken for blocks. A scan may end with a few zeros.
+    // Parts of a file that were never written to disk are zero and must not be parsed as blocks. A scan may end with
+    // a few zeros.
     let length = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1 + ZEROS).min(bytes.len());
     match Walk::default().file(&bytes[..length]) {
         Err(Stop::Flaw(flaw)) => Err(flaw),
@@ -65,16 +66,17 @@ pub(super) fn check(bytes: &[u8]) -> Result<Option<usize>, Flaw> {
 
 enum Stop {
     Flaw(Flaw),
-    /// Nothing that is known here.
+    /// A kind of JPEG that is not checked here.
     Unknown,
 }
 
-/// Code lengths of a Huffman table, ready to be looked up.
+/// A Huffman table, prepared for lookup.
 #[derive(Clone, Debug)]
 struct Table {
-    /// For every eight bits: the length of the code that they begin with, and its value; 0 if it is longer.
+    /// For every value of eight bits: the length of the code that they begin with, and its value. The length is 0 if
+    /// the code is longer than eight bits.
     short: [(u8, u8); 256],
-    /// One more than the last code of each length, as 16 bits from the left; and what turns a code into its place.
+    /// One more than the last code of each length, left-aligned in 16 bits; and the offset from a code to its index.
     limits: [u32; 17],
     offsets: [i32; 17],
     values: Vec<u8>,
@@ -103,7 +105,7 @@ impl Table {
     }
 }
 
-/// Bits of the entropy coded data, up to the next marker.
+/// Reader of the bits of the entropy-coded data, up to the next marker.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -120,7 +122,7 @@ impl Bits<'_> {
                 if self.bytes.get(self.at) == Some(&0) {
                     self.at += 1;
                 } else {
-                    // A marker, which stays where it is.
+                    // A marker, which is not consumed.
                     self.at -= 1;
                     return;
                 }
@@ -130,7 +132,7 @@ impl Bits<'_> {
         }
     }
 
-    /// Whether so many bits are there.
+    /// Whether at least `count` bits are left.
     fn has(&mut self, count: u32) -> bool {
         if self.count < count {
             self.fill();
@@ -148,7 +150,7 @@ impl Bits<'_> {
 
     fn code(&mut self, table: &Table) -> Result<u8, Bad> {
         self.has(16);
-        // Beyond the end: zeros, which are never taken.
+        // Beyond the end the window has zeros, which are never consumed.
         let window = match self.count {
             16.. => (self.buffer >> (self.count - 16)) as u32 & 0xffff,
             count => (self.buffer as u32 & ((1 << count) - 1)) << (16 - count),
@@ -165,7 +167,7 @@ impl Bits<'_> {
         table.values.get((code as i32 + table.offsets[length]) as usize).copied().ok_or(Bad::Code)
     }
 
-    /// Leaves the bits up to the next marker.
+    /// Skips the bits up to the next marker; returns its position.
     fn leave(&mut self) -> usize {
         (self.buffer, self.count) = (0, 0);
         self.at
@@ -182,11 +184,11 @@ struct Component {
     id: u8,
     /// Blocks in an MCU, across and down.
     size: (u64, u64),
-    /// Blocks, with those that only fill up MCUs.
+    /// Number of blocks across and down, including those that only fill up MCUs.
     stored: (u64, u64),
-    /// Which coefficients of each block are not 0; only of a progressive frame.
+    /// Which coefficients of each block are not 0, as bits; only for a progressive frame.
     known: Vec<u64>,
-    /// For each coefficient, how many of its bits are still to come; none yet: 255.
+    /// Number of bits of each coefficient that are still missing; 255 before its first scan.
     missing: Vec<u8>,
 }
 
@@ -200,10 +202,10 @@ struct Walk {
     scans: usize,
 }
 
-/// More scans than this are left to the decoder, which has the same limit.
+/// A file with more scans is left to the decoder, which has the same limit.
 const MOST_SCANS: usize = 100;
 
-/// Coefficients of blocks that are kept of a progressive picture, as bits of 64: 64 MB.
+/// Maximum number of blocks of a progressive picture, with 64 bits each: 64 MB.
 const MOST_BLOCKS: u64 = 8 << 20;
 
 impl Walk {
@@ -211,7 +213,7 @@ impl Walk {
     fn file(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
         let mut at = 2;
         loop {
-            // Between segments, fill bytes and (not quite right) others are passed over.
+            // Between segments, fill bytes and (although invalid) other bytes are skipped.
             let Some(found) = marker(bytes, at) else { return self.end(false) };
             at = found + 2;
             let kind = bytes[found + 1];
@@ -228,7 +230,7 @@ impl Walk {
                 0xc4 => self.huffman(body)?,
                 0xdd => self.restart = u64::from(word(body, 0)?),
                 0xc0..=0xc2 => self.frame(body, kind == 0xc2)?,
-                // Lossless, hierarchical, arithmetic.
+                // Lossless, hierarchical or arithmetic coding.
                 0xc3 | 0xc5..=0xc7 | 0xc8..=0xcf => return Err(Stop::Unknown),
                 0xda => at = self.scan(body, bytes, at)?,
                 _ => {}
@@ -236,12 +238,12 @@ impl Walk {
         }
     }
 
-    /// At the end marker, or where the file ends without one.
+    /// Called at the end marker, or at the end of a file without one.
     fn end(&self, marked: bool) -> Result<bool, Stop> {
         if self.frame.is_empty() {
             return Err(Stop::Unknown);
         }
-        // Whoever ends a file on purpose may leave out refinements, but not a whole component.
+        // A file that ends with its end marker may lack refinements, but not a whole component.
         let lacks = |component: &Component| {
             let seen = if self.progressive && !marked { &component.missing[..] } else { &component.missing[..1] };
             seen.iter().any(|&bits| bits == 255 || !marked && bits > 0)
@@ -264,7 +266,7 @@ impl Walk {
     fn frame(&mut self, body: &[u8], progressive: bool) -> Result<(), Stop> {
         let (height, width) = (u64::from(word(body, 1)?), u64::from(word(body, 3)?));
         let components = body.get(6..).ok_or(Stop::Unknown)?.as_chunks::<3>().0;
-        // A height of 0 comes after the first scan.
+        // With a height of 0, the height is given after the first scan, which is not supported here.
         if height == 0 || width == 0 || !self.frame.is_empty() || components.is_empty() || components.len() > 4 {
             return Err(Stop::Unknown);
         }
@@ -287,7 +289,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Goes through a scan whose header is `body` and whose data begins at `at`; where the data ends.
+    /// Parses a scan whose header is `body` and whose data begins at `at`; returns where the data ends.
     fn scan(&mut self, body: &[u8], bytes: &[u8], at: usize) -> Result<usize, Stop> {
         self.scans += 1;
         if self.scans > MOST_SCANS {
@@ -315,7 +317,7 @@ impl Walk {
         }
 
         let most = self.frame.iter().fold((1, 1), |a, c| (a.0.max(c.size.0), a.1.max(c.size.1)));
-        // A component that comes alone has no blocks that only fill up MCUs.
+        // A scan of a single component has no blocks that only fill up MCUs.
         let mcus = match parts.as_slice() {
             [(place, ..)] => {
                 let size = self.frame[*place].size;
@@ -375,7 +377,7 @@ impl Walk {
             }
         }
         self.note(&parts, band, low);
-        // Damage makes blocks shorter or longer; then the data does not end with them.
+        // Damage makes blocks shorter or longer, so that the data does not end with the last block.
         let here = bits.leave();
         let rest = bytes.get(here..next_segment(bytes, here)).unwrap_or_default();
         let length = here - at;
@@ -392,7 +394,7 @@ impl Walk {
         }
     }
 
-    /// What it means that a scan ends after `found` MCUs. One that is not there to the end hides what comes after.
+    /// Decides whether a scan that ends after `found` MCUs is complete enough.
     fn judge(
         &mut self,
         bad: Bad,
@@ -406,10 +408,10 @@ impl Walk {
     ) -> Result<usize, Stop> {
         if (promised - found) * UNSEEN <= promised {
             self.note(parts, band, low);
-            // On to what follows, whatever is left of the scan.
+            // Continue with the next segment and ignore the rest of the scan.
             return Ok(next_segment(bytes, here));
         }
-        // Before anything but the end marker there would have been more.
+        // Data that ends before any other marker is damaged rather than truncated.
         let is_cut = bytes.get(here + 1).is_none_or(|&kind| kind == 0xd9);
         Err(Stop::Flaw(match bad {
             Bad::End if is_cut => Flaw::Cut { found, promised },
@@ -422,13 +424,13 @@ fn word(body: &[u8], at: usize) -> Result<u16, Stop> {
     body.get(at..at + 2).and_then(|pair| pair.try_into().ok()).map(u16::from_be_bytes).ok_or(Stop::Unknown)
 }
 
-/// Where the next marker is: 0xff and neither 0 nor another 0xff.
+/// Position of the next marker: 0xff followed by neither 0 nor another 0xff.
 fn marker(bytes: &[u8], from: usize) -> Option<usize> {
     let pairs = bytes.get(from..)?.windows(2);
     pairs.into_iter().position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff)).map(|place| from + place)
 }
 
-/// The same, but for the marks of restarts.
+/// Position of the next marker that is not a restart marker.
 fn next_segment(bytes: &[u8], mut from: usize) -> usize {
     while let Some(found) = marker(bytes, from) {
         if !(0xd0..=0xd7).contains(&bytes[found + 1]) {
@@ -447,7 +449,7 @@ fn difference(bits: &mut Bits<'_>, dc: &Table) -> Result<(), Bad> {
     bits.take(size.into()).map(|_| ())
 }
 
-/// A block of a sequential frame.
+/// Parses a block of a sequential frame.
 fn whole(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Result<(), Bad> {
     difference(bits, dc)?;
     let mut k = 1;
@@ -469,7 +471,7 @@ fn whole(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Result<(), Bad> {
     Ok(())
 }
 
-/// The first bits of a band of a block.
+/// Parses the first scan of a band of coefficients of a block.
 fn begin(bits: &mut Bits<'_>, ac: &Table, band: (usize, usize), run: &mut u32, known: &mut u64) -> Result<(), Bad> {
     if *run > 0 {
         *run -= 1;
@@ -499,7 +501,7 @@ fn begin(bits: &mut Bits<'_>, ac: &Table, band: (usize, usize), run: &mut u32, k
     Ok(())
 }
 
-/// One more bit for a band of a block.
+/// Parses a refinement scan of a band of coefficients of a block: one more bit for each.
 fn refine(bits: &mut Bits<'_>, ac: &Table, band: (usize, usize), run: &mut u32, known: &mut u64) -> Result<(), Bad> {
     let mut k = band.0;
     if *run == 0 {
@@ -514,7 +516,7 @@ fn refine(bits: &mut Bits<'_>, ac: &Table, band: (usize, usize), run: &mut u32, 
                 0 => {}
                 _ => _ = bits.take(1)?,
             }
-            // Over so many zeros; what is not 0 has a bit on the way.
+            // Skips a run of zero coefficients. Each nonzero coefficient on the way has a bit of its own.
             while k <= band.1 {
                 if *known >> k & 1 == 1 {
                     bits.take(1)?;

@@ -1,16 +1,16 @@
-//! Files that are no pictures to learn from, by their first bytes: what they are, and what to do with them.
+//! Recognises files that cannot be used as training pictures by their first bytes, and says what to do with them.
 
 use std::path::Path;
 
-/// Bytes from the start of a file that [`kind`] wants to see.
+/// Number of bytes from the start of a file that [`kind`] needs.
 pub(super) const START: usize = 4096;
 
-/// What a file is, and what to do.
+/// The kind of a file, with advice for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
-    /// "a HEIC picture"
+    /// Such as "a HEIC picture".
     pub(super) name: &'static str,
-    /// "convert it to PNG or JPEG"
+    /// Such as "convert it to PNG or JPEG".
     pub(super) advice: &'static str,
 }
 
@@ -27,7 +27,7 @@ const fn kind_of(name: &'static str, advice: &'static str) -> Option<Kind> {
     Some(Kind { name, advice })
 }
 
-/// What the file of this name is that begins with these bytes; `None` if it is nothing that is known here, or a
+/// The kind of a file with this name that begins with these bytes. `None` if the kind is unknown, or the file is a
 /// picture that can be read.
 pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
     let at = |place: usize, mark: &[u8]| start.get(place..).is_some_and(|rest| rest.starts_with(mark));
@@ -35,7 +35,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
     let ends = |endings: &[&str]| endings.contains(&ending.as_str());
     match start {
         [] => return kind_of("an empty file", "copy or download it again"),
-        // Boxes of the ISO base media format: the brand tells them apart.
+        // ISO base media files; the brand says which format.
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => {
             let brands = brand.get(..brand.len().min(56)).unwrap_or_default();
             let has = |names: &[&[u8; 4]]| brands.chunks(4).any(|brand| names.iter().any(|name| brand == *name));
@@ -70,13 +70,13 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         [0x80, 2..=5, ..] => {
             return kind_of("a Python pickle (CIFAR-10 and CIFAR-100 in their Python version are such)", BINARY);
         }
-        // MNIST and its kin: two zeros, the type of the numbers, how many dimensions.
+        // IDX files, as of MNIST: two zeros, the type of the numbers, the number of dimensions.
         [0, 0, 0x08 | 0x09 | 0x0b..=0x0e, 1..=4, ..] => {
             return kind_of("an IDX file (MNIST is kept in such files)", NUMPY);
         }
         _ => {}
     }
-    // Marks that stand at one place.
+    // Magic numbers at a fixed offset.
     const MARKS: &[(usize, &[u8], &str, &str)] = &[
         (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", CONVERT),
         (0, b"\0\0\0\x0cjP", "a JPEG 2000 picture", CONVERT),
@@ -124,7 +124,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         ),
     ];
     if at(0, b"PK\x03\x04") || at(0, b"PK\x05\x06") {
-        // The name of the first file in it.
+        // The name of the first file in the archive.
         let length = usize::from(start.get(26..28).map_or(0, |pair| u16::from_le_bytes([pair[0], pair[1]])));
         let first = start.get(30..30 + length).unwrap_or_default();
         return if ends(&["npz"]) || first.ends_with(b".npy") {
@@ -147,7 +147,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
             "download the file itself",
         );
     }
-    // Kinds without a mark of their own.
+    // Formats without a magic number.
     match ending.as_str() {
         "tga" => kind_of("a TGA picture", CONVERT),
         "heic" | "heif" | "avif" | "jxl" | "jp2" | "tif" | "tiff" => {

@@ -1,4 +1,4 @@
-//! Which pictures there were, one by one: so that a person hears which of them have changed.
+//! A list of all pictures of a run with checksums, so that a message can name those that have changed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,17 +8,17 @@ use ndarray::Axis;
 use super::{Dataset, listed};
 use crate::text::{self, Plain};
 
-/// Changes that are told one by one.
+/// Maximum number of changes that are listed individually.
 const TOLD: usize = 5;
 
-/// A line for each picture: a checksum of its pixels, and its file. `None` if the pictures are
-/// not in files of their own.
+/// The list: one line for each picture, with a checksum of its pixels and its file. `None` if the
+/// pictures are not in separate files.
 pub fn list(data: &Dataset) -> Option<String> {
     (!data.files.is_empty()).then(|| entries(data).map(|(name, sum)| format!("{sum:08x} {name}\n")).collect())
 }
 
-/// What is not as it was when `before` was listed, in words that can follow a sentence; nothing
-/// if that cannot be told.
+/// Describes what has changed since the list `before` was made, as text that can follow a sentence. Empty
+/// if that is unknown.
 pub fn changes(before: &str, data: &Dataset) -> String {
     let before: BTreeMap<&str, &str> =
         before.lines().filter_map(|line| line.split_once(' ')).map(|(sum, name)| (name, sum)).collect();
@@ -53,7 +53,7 @@ fn entries(data: &Dataset) -> impl Iterator<Item = (String, u32)> {
     })
 }
 
-/// A line is a picture, whatever its name.
+/// A file name without line breaks, so that every picture is one line.
 fn shown(file: &Path) -> String {
     Plain::path(file).to_string()
 }
@@ -79,7 +79,7 @@ mod tests {
         let now = changes(&before, &data(&[("a.png", 1), ("b c.png", 9), ("f.png", 3)]));
         assert_eq!(now, "\n  d/e.png: it is gone\n  b c.png: it has changed\n  f.png: it is new");
         let mut skipped = data(&[("a.png", 1), ("b c.png", 2)]);
-        // One of the same name elsewhere has nothing to do with it.
+        // A skipped file of the same name in another folder is not meant.
         skipped.skipped = ["/x/y/d/e.png", "/x/d/e.png"]
             .map(|path| super::super::Skipped { path: path.into(), reason: format!("corrupt {}", path.len()) })
             .into();

@@ -1,7 +1,7 @@
-//! Pictures to learn from: CIFAR-10, a folder of anybody's own, or frogs drawn on the spot.
+//! Training pictures: CIFAR-10, a folder of the user's pictures, or frogs that the program draws.
 //!
-//! [`load`] finds a source, reads it and says which one it took. Every source ends up as the same
-//! [`Dataset`]: bytes, RGB, `[N, side, side, 3]`, always in the same order.
+//! [`load`] finds and reads a source. Every source becomes a [`Dataset`]: RGB bytes,
+//! `[N, side, side, 3]`, always in the same order.
 
 pub mod cifar;
 mod describe;
@@ -41,27 +41,27 @@ pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.
 /// MD5 of the official archive (170,052,171 bytes), from the same page.
 pub const CIFAR10_MD5: &str = "c32a1d4ab5d03f1284b67883e8d87530";
 
-/// The path that stands for the drawn frogs; a folder of that name is `./builtin`.
+/// The path that selects the drawn frogs. A folder of that name can be given as `./builtin`.
 pub const BUILTIN: &str = "builtin";
 
-/// Fewer pictures than this are refused: there would be nothing to tell apart.
+/// Minimum number of pictures. A data set with fewer is refused.
 pub const MIN_PICTURES: usize = 2;
 
-/// Pixels of all pictures together, in bytes, that are kept in memory at most.
+/// Limit in bytes of the pixels of all pictures, which are kept in memory.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// Something that was found but not taken.
+/// A file or folder that was found but not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     pub path: PathBuf,
-    /// Why, in words.
+    /// Reason for people.
     pub reason: String,
 }
 
 impl std::fmt::Display for Skipped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const LONGEST: usize = 300;
-        // Reasons may come from other libraries, with names from the file in them.
+        // Reasons may come from other libraries and contain names from the file.
         let mut reason: String = self.reason.split_whitespace().collect::<Vec<_>>().join(" ");
         if reason.chars().count() > LONGEST {
             reason = reason.chars().take(LONGEST - 1).chain(['…']).collect();
@@ -70,49 +70,49 @@ impl std::fmt::Display for Skipped {
     }
 }
 
-/// Pictures to learn from.
+/// Training pictures.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// One line in words: what, how many, where from.
+    /// Description in one line: contents, number of pictures, source.
     pub name: String,
-    /// The path that [`Request::path`] would have to be to get these pictures again.
+    /// The [`Request::path`] that loads these pictures again.
     pub origin: PathBuf,
-    /// Of CIFAR-10, which class; other sources have none.
+    /// Class of CIFAR-10; other sources have none.
     pub class: Option<ClassFilter>,
     /// `[N, side, side, 3]`, RGB.
     pub pictures: Array4<u8>,
-    /// How many pictures each class, folder or kind of frog has; only those that have any.
+    /// Number of pictures of each class, folder or kind of frog; only those with any.
     pub groups: Vec<(String, usize)>,
-    /// The file of each picture, below [`origin`](Self::origin); none if several share a file.
+    /// Path of each picture's file relative to [`origin`](Self::origin); empty if several pictures share a file.
     pub files: Vec<PathBuf>,
-    /// How many of them had fewer pixels and were enlarged.
+    /// Number of pictures that were smaller and had to be enlarged.
     pub enlarged: usize,
     pub skipped: Vec<Skipped>,
-    /// Whether a person chose the source.
+    /// Whether the user chose the source.
     pub chosen: bool,
 }
 
-/// Which pictures of a source are taken.
+/// Selects the pictures of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Class {
-    /// Nobody said: the frogs of CIFAR-10, and everything of another source.
+    /// Not specified: the frogs of CIFAR-10, and all pictures of any other source.
     #[default]
     Usual,
-    /// A person asked for it, and gets it or an error: a class of CIFAR-10, the subfolder of this name (in the
-    /// folder of pictures or in its `train`), or `all`.
+    /// Requested by the user, who gets this class or an error: a class of CIFAR-10, the subfolder of this name (in
+    /// the folder of pictures or in its `train`), or `all`.
     Asked(String),
-    /// What was written down beside pictures that were used before, which may be of any source: a class of
-    /// CIFAR-10, and ignored for other sources.
+    /// Recorded by an earlier run, whose pictures may be of any source: a class of CIFAR-10. Ignored for other
+    /// sources.
     Noted(String),
 }
 
 impl Class {
-    /// What [`Asked`](Self::Asked) for, if anything.
+    /// [`Asked`](Self::Asked) for this class, or [`Usual`](Self::Usual) for `None`.
     pub fn asked(class: Option<String>) -> Self {
         class.map_or(Self::Usual, Self::Asked)
     }
 
-    /// What was [`Noted`](Self::Noted), if anything.
+    /// [`Noted`](Self::Noted) with this class, or [`Usual`](Self::Usual) for `None`.
     pub fn noted(class: Option<String>) -> Self {
         class.map_or(Self::Usual, Self::Noted)
     }
@@ -124,27 +124,27 @@ impl Class {
         }
     }
 
-    /// Of CIFAR-10.
+    /// The class as a filter of CIFAR-10.
     fn filter(&self) -> Result<ClassFilter, UnknownClass> {
         self.name().map_or(Ok(ClassFilter::FROG), str::parse)
     }
 }
 
-/// What [`load`] should look for.
+/// Which pictures [`load`] should load.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// A folder of pictures, CIFAR-10 in its binary form (folder, `.bin`, `.tar.gz`), or
-    /// [`BUILTIN`]. `None`: the first of `CIFAR10_DIR`, cache, download and drawn frogs.
+    /// [`BUILTIN`]. `None`: the first that is available of `CIFAR10_DIR`, cache, download and drawn frogs.
     pub path: Option<PathBuf>,
-    /// Which of its pictures.
+    /// Selects the pictures of the source.
     pub class: Class,
     /// Side of the pictures in pixels, within [`frogs::SIDES`].
     pub side: usize,
     /// Seed of the drawn frogs.
     pub seed: u64,
-    /// How many frogs are drawn.
+    /// Number of frogs that are drawn.
     pub drawn: usize,
-    /// Whether a folder that holds a picture of another size is refused; else pictures are cropped and resized.
+    /// Whether a folder that contains a picture of another size is refused. If not, pictures are cropped and resized.
     pub exact: bool,
 }
 
@@ -154,23 +154,23 @@ impl Default for Request {
     }
 }
 
-/// Where data is looked for when no path is given.
+/// Where pictures are searched for when no path is given.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// `CIFAR10_DIR`: anything that [`Request::path`] may be.
+    /// `CIFAR10_DIR`: any value that [`Request::path`] may have.
     pub cifar10_dir: Option<PathBuf>,
-    /// `RIBBIT_CACHE`, or `ribbit` in the user's cache folder. `None`: nothing is kept or fetched.
+    /// `RIBBIT_CACHE`, or `ribbit` in the user's cache folder. `None`: nothing is cached or downloaded.
     pub cache: Option<PathBuf>,
     /// `RIBBIT_CIFAR10_URL`, or [`CIFAR10_URL`].
     pub url: String,
-    /// MD5 of the archive, in hexadecimal digits. A mirror has the same file.
+    /// MD5 of the archive in hexadecimal digits. A mirror must have the same file.
     pub md5: String,
-    /// `RIBBIT_OFFLINE`: nothing is fetched.
+    /// `RIBBIT_OFFLINE`: nothing is downloaded.
     pub offline: bool,
 }
 
 impl Sources {
-    /// As the environment has it; a variable that is empty counts as not set.
+    /// Reads the environment variables. An empty variable counts as not set.
     pub fn from_env() -> Self {
         let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -191,14 +191,14 @@ impl Sources {
 /// frogs.
 ///
 /// # Errors
-/// A source that was asked for (by path, by class or by `CIFAR10_DIR`) and cannot be had is an error. One
-/// that was merely tried is none when it is not there, cannot be downloaded, or is damaged; when it is there
-/// and something else is in the way (memory, permissions, the disk), that is an error too.
+/// When a source that the user requested (by path, by class or by `CIFAR10_DIR`) cannot be loaded. A source that
+/// is only tried is skipped without an error if it does not exist, cannot be downloaded, or is damaged. If it
+/// exists and another problem occurs (memory, permissions, the disk), that is an error too.
 pub fn load(request: &Request) -> Result<Dataset> {
     load_from(request, &Sources::from_env())
 }
 
-/// As [`load`], with `sources` in place of the environment.
+/// Like [`load`], with `sources` instead of the environment variables.
 pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
     ensure!(
         frogs::SIDES.contains(&request.side),
@@ -223,9 +223,9 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// Cache, download, drawn frogs.
+/// Tries the cache, a download, and the drawn frogs, in this order.
 fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
-    // Before anything is downloaded for a class that there is not.
+    // An unknown class is refused before anything is downloaded.
     request.class.filter()?;
     let reason = match &sources.cache {
         None => "there is no cache folder (RIBBIT_CACHE names one)".into(),
@@ -246,7 +246,7 @@ fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
     open(Path::new(BUILTIN), request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
 }
 
-/// CIFAR-10 from the cache folder, downloaded first if it is not there; or why it cannot be had.
+/// CIFAR-10 from the cache folder, downloaded first if necessary. The inner `Err` says why it is not available.
 fn cached(request: &Request, sources: &Sources, cache: &Path) -> Result<Result<Dataset, String>> {
     let archive = cache.join(cifar::ARCHIVE);
     for path in [&archive, &cache.join(cifar::FOLDER)] {
@@ -273,8 +273,8 @@ fn cached(request: &Request, sources: &Sources, cache: &Path) -> Result<Result<D
     }
 }
 
-/// Whether `path` in the cache could not be read because its bytes are wrong: then another copy helps, and
-/// nothing is lost with this one. An archive whose checksum is right never is.
+/// Whether `path` in the cache could not be read because its bytes are wrong, so that it can be deleted and
+/// downloaded again. An archive with the right checksum is never damaged.
 fn is_damaged(error: &anyhow::Error, path: &Path, sources: &Sources) -> Result<bool> {
     let is_content = match error.downcast_ref::<CifarError>() {
         Some(CifarError::Io { .. }) | None => false,
@@ -298,18 +298,18 @@ fn is_damaged(error: &anyhow::Error, path: &Path, sources: &Sources) -> Result<b
     Ok(!download::hex(&hash.finalize()).eq_ignore_ascii_case(&sources.md5))
 }
 
-/// Reads what `path` names, whatever it is.
+/// Reads the source at `path`, of any kind.
 fn open(path: &Path, request: &Request) -> Result<Dataset> {
     if path == Path::new(BUILTIN) {
         return Ok(Dataset { origin: path.to_owned(), ..builtin(request)? });
     }
     let (dataset, path) = open_pictures(path, request)?;
-    // A path is taken as seen from the current folder, which may be another one next time.
+    // Stored as an absolute path, because the current folder may be another one next time.
     let origin = std::path::absolute(&path).unwrap_or(path);
     Ok(Dataset { origin, ..dataset })
 }
 
-/// The pictures, and where they are: at `path`, or for a class in a folder below it.
+/// The pictures, and the folder that they are in: `path`, or for a class a folder below it.
 fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
     let shown = Plain::path(path);
     let meta = match fs::metadata(path) {
@@ -379,11 +379,11 @@ fn subfolder(path: &Path, class: &str) -> Result<PathBuf> {
     )
 }
 
-/// CIFAR-10 in this folder; `None` if the folder is none of CIFAR-10's.
+/// Reads CIFAR-10 from this folder; `None` if it contains no CIFAR-10.
 fn open_cifar_folder(path: &Path, request: &Request) -> Result<Option<Dataset>> {
     let shown = Plain::path(path);
     for folder in [path.to_owned(), path.join(cifar::FOLDER)] {
-        // A folder that cannot be read says so below; one that is not there is none of CIFAR-10's.
+        // A folder that cannot be read gives an error below; one that does not exist is not CIFAR-10.
         let batches = cifar::batches_in(&folder).unwrap_or_default();
         if !batches.is_empty() {
             let filter = request.class.filter()?;
@@ -445,7 +445,7 @@ fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
         return from_cifar(cifar::read_archive(file, &shown.to_string(), filter)?, filter, path, request);
     }
     let is_bin = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin"));
-    // A record begins with a label and any pixels, so it may look like something else.
+    // A record is a label and arbitrary pixels, so its first bytes may look like another format.
     if !(is_bin && length > 0 && length.is_multiple_of(cifar::RECORD as u64)) {
         if let Some(kind) = kinds::kind(&start, path) {
             let advice = kind.advice.replace("{trainer}", &terminal::program()).replace("{path}", &quoted(path));
@@ -490,7 +490,7 @@ fn from_cifar(pictures: cifar::Pictures, filter: ClassFilter, path: &Path, reque
     Ok(dataset)
 }
 
-/// The drawn frogs.
+/// Draws the frogs.
 fn builtin(request: &Request) -> Result<Dataset> {
     if let Class::Asked(class) = &request.class {
         ensure!(
@@ -529,7 +529,7 @@ fn check_memory(count: usize, side: usize, path: &Path) -> Result<()> {
 }
 
 impl Dataset {
-    /// `pixels` is `[N, side, side, 3]` in one piece.
+    /// A data set from contiguous pixels, `[N, side, side, 3]`.
     fn new(pixels: Vec<u8>, side: usize) -> Result<Self> {
         let count = pixels.len() / (side * side * 3);
         let pictures = Array4::from_shape_vec((count, side, side, 3), pixels)?;
@@ -561,7 +561,7 @@ impl Dataset {
         self.pictures.dim().1
     }
 
-    /// MD5 over shape and bytes, 32 hexadecimal digits: the same data in the same order has the
+    /// MD5 of shape and pixels, 32 hexadecimal digits. The same pictures in the same order have the
     /// same fingerprint, on any machine and from any source.
     pub fn fingerprint(&self) -> String {
         let mut hash = Md5::new();
@@ -575,12 +575,12 @@ impl Dataset {
         download::hex(&hash.finalize())
     }
 
-    /// How many pictures are different: exact copies, pixel by pixel, count once.
+    /// Number of distinct pictures. Pictures with the same pixels count once.
     pub fn distinct(&self) -> usize {
         quality::distinct(self.pictures.view()).len()
     }
 
-    /// Everything that was skipped, with its reason, a line for each.
+    /// All skipped files with the reasons, one a line.
     pub fn skipped_list(&self) -> String {
         self.skipped.iter().map(|skipped| format!("{skipped}\n")).collect()
     }

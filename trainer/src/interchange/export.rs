@@ -1,4 +1,4 @@
-//! A float generator as safetensors.
+//! Writes a float generator as safetensors.
 
 use std::collections::HashMap;
 
@@ -11,15 +11,15 @@ use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
 use crate::latents::latents;
 use crate::quantise::FloatModel;
 
-/// Latents whose pictures prove that the file was read rightly.
+/// Number of latents whose pictures are stored, to check that the file is read correctly.
 const CHECKED: u32 = 2;
 
-/// Writes `generator.N.weight` and `generator.N.bias` of every layer in float32,
-/// normalisation folded into them, and the arrays of [`CHECK_LATENT`] and
-/// [`CHECK_IMAGE`]. The header says preset, layout, order of dense outputs and range.
+/// Writes `generator.N.weight` and `generator.N.bias` of every layer in float32, with
+/// normalisation folded into them, and the arrays [`CHECK_LATENT`] and
+/// [`CHECK_IMAGE`]. The header has preset, layout, order of dense outputs and range.
 ///
 /// # Errors
-/// When its pictures are not finite: such a file could not be read again.
+/// When the generator's pictures are not finite: such a file could not be imported again.
 pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
     let format = Format::from(layout);
     let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -59,7 +59,7 @@ pub fn to_safetensors(model: &FloatModel, layout: Layout) -> Result<Vec<u8>> {
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
-/// The format's bytes: little-endian, in the order of the axes.
+/// The values as bytes: little-endian, in the order of the axes.
 pub(super) fn bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
     values.into_iter().flat_map(|v| v.to_le_bytes()).collect()
 }

@@ -1,9 +1,8 @@
-//! Named arrays as a generator.
+//! Builds a generator from named arrays.
 //!
-//! Nothing is guessed: the layout is told, by the caller or by the file, or it is the only
-//! one that fits; layers are taken in the order of the numbers in their names or in an
-//! order that is told; and every array that is missing, left over or of another shape is
-//! named, all of them at once.
+//! Nothing is guessed. The layout is given by the caller or by the file, or it is the only one that
+//! fits. Layers are in the order of the numbers in their names, or in an order that the caller gives.
+//! An error names all arrays that are missing, unused or of another shape.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -22,12 +21,12 @@ use crate::nn::linear::weight_dim;
 use crate::quantise::FloatModel;
 use crate::tensors::{Half, Tensors};
 
-/// Largest difference from the pictures in the file. Sums of float32 in another order
-/// differ by about 1e-6, a weight in the wrong place by 0.1 and more.
+/// Largest allowed difference from the pictures in the file. Summing float32 in another order
+/// makes differences of about 1e-6, a weight in the wrong place makes 0.1 and more.
 pub const TOLERANCE: f32 = 1e-4;
 
-/// The same where some of the file's weights or pictures are of this type: they were rounded on the
-/// way into the file. Rounding the weights of a DCGAN changes its pictures by about 1e-3 and 7e-3.
+/// Largest allowed difference if some of the file's weights or pictures are of this 16-bit type, to which they were
+/// rounded. Rounding the weights of a DCGAN changes its pictures by about 1e-3 (float16) and 7e-3 (bfloat16).
 pub const fn half_tolerance(half: Half) -> f32 {
     match half {
         Half::F16 => 5e-3,
@@ -35,31 +34,31 @@ pub const fn half_tolerance(half: Half) -> f32 {
     }
 }
 
-/// Pictures of the proof that are drawn at a time.
+/// Pictures that are drawn in one batch when an import is checked.
 const AT_A_TIME: usize = 16;
 
-/// How to read a file.
+/// Options of an import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Order of the axes. Without it: what the header of the file says, or else the
-    /// only layout that all shapes fit.
+    /// Order of the axes. `None`: as the header of the file says, otherwise the only layout
+    /// that all shapes fit.
     pub layout: Option<Layout>,
-    /// Order of a dense layer's outputs. Without it: what the header says, or else the
-    /// layout's own.
+    /// Order of a dense layer's outputs. `None`: as the header says, otherwise the order that belongs to
+    /// the layout.
     pub dense: Option<DenseOrder>,
-    /// Only arrays whose names begin so are weights, and the rest of the name counts.
+    /// Only arrays whose names have this prefix are used. The prefix is removed from their names.
     pub prefix: String,
-    /// Names of the layers without `.weight` and so on, in their order, and of the
-    /// batch normalisations among them. If there are none: by their numbers.
+    /// Names of the layers and batch normalisations in order, without `.weight` and so on. If empty, the
+    /// numbers in the names give the order.
     pub layers: Vec<String>,
-    /// What batch normalisation adds to the variance.
+    /// Epsilon that batch normalisation adds to the variance.
     pub bn_epsilon: f64,
     /// Whether a layer without bias or normalisation has biases of 0.
     pub zero_bias: bool,
 }
 
 impl Default for Options {
-    /// The layout as the file has it, all arrays, layers by their numbers, PyTorch's epsilon.
+    /// The layout of the file, all arrays, layers in the order of their numbers, PyTorch's epsilon.
     fn default() -> Self {
         let (prefix, layers) = (String::new(), Vec::new());
         Self { layout: None, dense: None, prefix, layers, bn_epsilon: f64::from(EPSILON), zero_bias: false }
@@ -67,20 +66,20 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The default, but in this format.
+    /// The defaults, with this format.
     pub fn new(format: Format) -> Self {
         Self { layout: Some(format.layout), dense: Some(format.dense), ..Self::default() }
     }
 }
 
-/// Why a layout was taken.
+/// Why a layout was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// The options say it.
+    /// The options specify it.
     Told,
-    /// The header of the file says it.
+    /// The header of the file specifies it.
     Header,
-    /// Not all shapes fit with the other one.
+    /// It is the only one that all shapes fit.
     Shapes,
 }
 
@@ -94,38 +93,38 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// What [`import`] made of a file.
+/// Result of [`import`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
     /// The generator.
     pub model: FloatModel,
-    /// How the file was read.
+    /// The format in which the file was read.
     pub format: Format,
-    /// Why in this layout.
+    /// Why this layout was chosen.
     pub evidence: Evidence,
-    /// Batch normalisations that were folded.
+    /// Number of batch normalisations that were folded.
     pub normalisations: usize,
-    /// The comparison with the pictures in the file, if there are any.
+    /// The comparison with the pictures in the file; `None` if it has none.
     pub check: Option<Check>,
 }
 
-/// Comparison of our pictures with those in a file.
+/// Comparison of the imported generator's pictures with those in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Check {
-    /// How many.
+    /// Number of pictures.
     pub pictures: usize,
     /// Largest difference of a value, in the generator's range.
     pub worst: f32,
-    /// What is rounding: [`TOLERANCE`], or [`half_tolerance`] of the coarsest type in the file.
+    /// Largest allowed difference: [`TOLERANCE`], or [`half_tolerance`] of the coarsest type in the file.
     pub tolerance: f32,
 }
 
-/// The generator of `config` with the weights of a file.
+/// Imports the weights of a file into the generator of `config`.
 ///
 /// # Errors
-/// Every array that does not fit, with both shapes; when the layout or the order of the
-/// layers is not evident; when the pictures differ from those in the file by more than
-/// [`TOLERANCE`], or [`half_tolerance`] where float16 or bfloat16 is in use.
+/// When arrays do not fit (the message names all of them with both shapes); when the layout or the order of the
+/// layers is ambiguous; when the pictures differ from those in the file by more than
+/// [`TOLERANCE`], or [`half_tolerance`] if the file has float16 or bfloat16.
 pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<Imported> {
     let epsilon = options.bn_epsilon;
     ensure!(epsilon.is_finite() && epsilon >= 0.0, "the epsilon of batch normalisation is 0 or more, not {epsilon}");
@@ -174,7 +173,7 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
     let check = proof.map(|proof| proof.compare(&model, half.map_or(TOLERANCE, half_tolerance)));
     if let Some(Check { worst, pictures, tolerance }) = check {
         let of_halves = half.map_or_else(String::new, |half| format!(" of {half}"));
-        // Beyond what rounding does to a usual network, but not to every one.
+        // More than rounding changes the pictures of a usual network, but possible for some networks.
         let likely = match half {
             Some(half) if worst <= 10.0 * tolerance => format!(
                 "Weights of the type {half} are rounded, which some networks show more than others: save them as \
@@ -196,7 +195,7 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
     Ok(Imported { model, format, evidence, normalisations, check })
 }
 
-/// What the header of the file says under this name, one of `known`.
+/// The value of this key in the header of the file, which must be one of `known`.
 fn said<T: FromStr>(tensors: &Tensors, key: &str, known: &[&str]) -> Result<Option<T>> {
     let read = |value: &String| {
         value.parse().map_err(|_| {
@@ -218,7 +217,7 @@ fn only_one(tensors: &Tensors, config: &Config, problems: impl Fn(Layout) -> Res
     match fitting[..] {
         [layout] => Ok(layout),
         [] => {
-            // The list of the closer one; both where none is.
+            // Lists the problems of the layout with fewer; of both if they have as many.
             let fewest = hwio.len().min(oihw.len());
             let lists: Vec<_> = (read.iter().filter(|(_, problems)| problems.len() == fewest))
                 .map(|(layout, problems)| format!("with --layout {layout}:\n  {}", problems.join("\n  ")))
@@ -242,12 +241,12 @@ fn only_one(tensors: &Tensors, config: &Config, problems: impl Fn(Layout) -> Res
     }
 }
 
-/// What an array is to its layer.
+/// The role of an array in its layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Leaf {
-    /// Or gamma.
+    /// Weights, or gamma of a batch normalisation.
     Weight,
-    /// Or beta.
+    /// Biases, or beta of a batch normalisation.
     Bias,
     Mean,
     Variance,
@@ -287,7 +286,7 @@ impl fmt::Display for Named<'_> {
     }
 }
 
-/// Arrays that differ in the last part of their names.
+/// Arrays whose names differ only in the last part: those of a layer.
 #[derive(Debug)]
 struct Group<'a> {
     stem: &'a str,
@@ -299,14 +298,14 @@ impl<'a> Group<'a> {
         self.arrays.get(&leaf).copied()
     }
 
-    /// A batch normalisation has a vector where others have a matrix or kernels.
+    /// Whether this is a batch normalisation: its weight is a vector, that of other layers a matrix or kernels.
     fn is_norm(&self) -> bool {
         let has = |leaf| self.arrays.contains_key(&leaf);
         has(Leaf::Mean) || has(Leaf::Variance) || self.get(Leaf::Weight).is_some_and(|w| w.array.ndim() < 2)
     }
 }
 
-/// The arrays of the generator, first layer first, and what is strange about their names.
+/// The arrays of the generator, first layer first, and problems with their names.
 fn groups<'a>(tensors: &'a Tensors, options: &'a Options) -> Result<(Vec<Group<'a>>, Vec<String>)> {
     parametrised(tensors, options)?;
     let (mut groups, mut strange) = (Vec::<Group<'_>>::new(), Vec::new());
@@ -317,7 +316,7 @@ fn groups<'a>(tensors: &'a Tensors, options: &'a Options) -> Result<(Vec<Group<'
     for (name, array) in &tensors.map {
         let Some(rest) = name.strip_prefix(&options.prefix) else { continue };
         let (stem, leaf) = rest.rsplit_once(['.', '/']).unwrap_or(("", rest));
-        // TensorFlow ends its names in the number of an output.
+        // Names of TensorFlow end with the number of an output.
         let leaf = leaf.trim_end_matches(":0");
         if [CHECK_LATENT, CHECK_IMAGE].contains(&name.as_str()) || leaf == "num_batches_tracked" {
             continue;
@@ -360,7 +359,7 @@ fn groups<'a>(tensors: &'a Tensors, options: &'a Options) -> Result<(Vec<Group<'
     Ok((groups, strange))
 }
 
-/// Refuses weights that are stored as what they are computed from.
+/// Refuses weights with a parametrisation, as of spectral or weight normalisation.
 fn parametrised(tensors: &Tensors, options: &Options) -> Result<()> {
     const FORMS: [(&str, &str, &str); 4] = [
         ("weight_orig", "spectral", "torch.nn.utils.remove_spectral_norm(layer)"),
@@ -380,7 +379,7 @@ fn parametrised(tensors: &Tensors, options: &Options) -> Result<()> {
         let is_one = |name: &str| {
             let stem = name.strip_prefix(&options.prefix).and_then(|rest| rest.strip_suffix(end));
             let stem = stem.filter(|stem| stem.is_empty() || stem.ends_with(['.', '/']));
-            // Other layers than the listed ones do not matter.
+            // If layers are listed, the others do not matter.
             let is_listed = |stem: &str| options.layers.iter().any(|layer| layer == stem.trim_end_matches(['.', '/']));
             stem.is_some_and(|stem| options.layers.is_empty() || is_listed(stem))
         };
@@ -398,7 +397,8 @@ fn parametrised(tensors: &Tensors, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The order of two names that differ first in a number, or of which one begins with the other.
+/// The order of two names whose first difference is a number, or of which one is a prefix of the other. `None` for
+/// other names.
 fn by_number(a: &str, b: &str) -> Option<Ordering> {
     let is_digit = |c: &u8| c.is_ascii_digit();
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
@@ -413,7 +413,7 @@ fn by_number(a: &str, b: &str) -> Option<Ordering> {
                 number[zeros..].to_vec()
             };
             let (number_a, number_b) = (number(&mut a), number(&mut b));
-            // Longer numbers are larger ones.
+            // Without leading zeros, a longer number is larger.
             let order = number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(&number_b));
             if order.is_ne() {
                 return Some(order);
@@ -429,7 +429,7 @@ fn by_number(a: &str, b: &str) -> Option<Ordering> {
 /// Weights and biases of one layer.
 type Parameters = (Array2<f32>, Vec<f32>);
 
-/// Reads arrays in one format, and collects what does not fit.
+/// Reads arrays in one format, and collects the problems.
 #[derive(Debug)]
 struct Reader<'a> {
     format: Format,
@@ -438,9 +438,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The parameters of every layer; fewer only where there is a problem.
+    /// The parameters of every layer. Layers with a problem are missing.
     fn generator(&mut self, config: &Config, groups: &[Group<'_>]) -> Result<Vec<Parameters>> {
-        // Every normalisation belongs to the layer before it.
+        // Every batch normalisation belongs to the layer before it.
         let mut sources: Vec<(&Group<'_>, Option<&Group<'_>>)> = Vec::new();
         for group in groups {
             match sources.last_mut() {
@@ -498,7 +498,7 @@ impl Reader<'_> {
         };
         let (mut weights, mut biases, norm) = (weights?, biases?, folded?);
         if let Some((scale, shift)) = norm {
-            // In every layout of ours the output channel varies fastest.
+            // In every layout of [`FloatLayer::weights`] the output channel varies fastest.
             weights.iter_mut().zip((0..columns).cycle()).for_each(|(w, column)| *w *= scale[column % scale.len()]);
             biases.iter_mut().enumerate().for_each(|(i, b)| *b = *b * scale[i % scale.len()] + shift[i % shift.len()]);
         }
@@ -512,8 +512,8 @@ impl Reader<'_> {
         Some((Array2::from_shape_vec((rows, columns), weights).expect("the mapping has the matrix's size"), biases))
     }
 
-    /// Scale and shift of a batch normalisation: one of each a channel, or, where a
-    /// dense layer is normalised before it is reshaped, one an output.
+    /// Scale and shift of a batch normalisation: one of each for every channel, or, if a dense
+    /// layer is normalised before it is reshaped, for every output.
     fn norm(&mut self, norm: &Group<'_>, block: &Block, owner: &str) -> Option<(Vec<f64>, Vec<f64>)> {
         let geometry = block.geometry();
         let per_output = Mapping::outputs(geometry, self.format);
@@ -535,11 +535,11 @@ impl Reader<'_> {
         Some((scale, shift))
     }
 
-    /// The values of one array in our order.
+    /// The values of one array, converted to the order of this program.
     fn values(&mut self, group: &Group<'_>, leaf: Leaf, mapping: &Mapping, owner: &str) -> Option<Vec<f64>> {
         let Some(named) = group.get(leaf) else {
             let dot = if group.stem.is_empty() { "" } else { "." };
-            // Of a normalisation nothing can be left out; its owner says what it is.
+            // Only biases of layers may be missing; all arrays of a normalisation are needed.
             let is_of_layer = leaf == Leaf::Bias && !group.is_norm();
             self.problems.push(format!(
                 "{}{}{dot}{} is missing: {owner} needs {:?} ({}){}",
@@ -555,7 +555,7 @@ impl Reader<'_> {
         self.fits(named, mapping.shape(), mapping.meaning(), owner).then(|| mapping.from_file(named.array))
     }
 
-    /// Whether an array has this shape, and only numbers that a float32 holds.
+    /// Whether an array has this shape, and only numbers that fit into float32.
     fn fits(&mut self, named: Named<'_>, shape: &[usize], meaning: &str, owner: &str) -> bool {
         let Named { name, array } = named;
         if array.shape() != shape {
@@ -570,7 +570,7 @@ impl Reader<'_> {
         wrong == 0
     }
 
-    /// The latents and pictures of a file that has them.
+    /// The check latents and pictures of the file; `None` if it has none.
     fn proof(&mut self, tensors: &Tensors, config: &Config) -> Result<Option<Proof>> {
         let get = |name| tensors.map.get(name).map(|array| Named { name, array });
         let (latents, images) = match (get(CHECK_LATENT), get(CHECK_IMAGE)) {
@@ -583,7 +583,7 @@ impl Reader<'_> {
         };
         let shape = config.networks()?.0.output();
         let (height, width, channels) = (shape.height.into(), shape.width.into(), shape.channels.into());
-        // Each picture needs a latent; without any the proof would prove nothing.
+        // Each picture needs a latent, and at least one is needed for a check.
         let count = latents.array.shape().first().map_or(1, |&n| n.max(1));
         let mut latent = vec![count, config.latent.into()];
         // A network that begins with a convolution takes [N, latent, 1, 1], or [N, 1, 1, latent].
@@ -615,7 +615,7 @@ impl Reader<'_> {
     }
 }
 
-/// What the other program draws.
+/// Latents and the pictures that the other program draws from them.
 #[derive(Debug)]
 struct Proof {
     /// `[N, latent]`
@@ -628,7 +628,7 @@ impl Proof {
     fn compare(&self, model: &FloatModel, tolerance: f32) -> Check {
         let clamp = |v: f32| match model.range {
             Range::Symmetric => v,
-            // Below 0 there is only black.
+            // Values below 0 are drawn black.
             Range::Unit => v.max(0.0),
         };
         let mut worst = 0.0f32;
@@ -637,7 +637,7 @@ impl Proof {
             let ours = model.outputs(latents.as_standard_layout().view());
             for (&ours, &theirs) in ours.iter().zip(theirs) {
                 let difference = (clamp(ours) - clamp(theirs)).abs();
-                // Sums of large weights overflow; what is no number is not close.
+                // Sums of large weights may overflow; NaN counts as an infinite difference.
                 worst = if difference.is_nan() { f32::INFINITY } else { worst.max(difference) };
             }
         }

@@ -1,13 +1,13 @@
-//! Where Keras and PyTorch keep a weight, and where we do.
+//! Weight layouts of Keras, PyTorch and this program.
 //!
-//! | | ours | Keras, `hwio` | PyTorch, `oihw` |
+//! | | ribbit | Keras, `hwio` | PyTorch, `oihw` |
 //! |---|---|---|---|
 //! | dense | `[in, (y, x, out)]` | `[in, out]` | `[out, in]` |
 //! | convolution | `[(ky, kx, in), out]` | `[ky, kx, in, out]` | `[out, in, ky, kx]` |
 //! | transposed | `[in, (ky, kx, out)]` | `[ky, kx, out, in]` | `[in, out, ky, kx]` |
 //!
-//! No kernel is flipped on the way: all three mean `out[s·i + a] += K[a]·in[i]` by a
-//! transposed convolution.
+//! No kernel has to be flipped: all three define a transposed convolution as
+//! `out[s·i + a] += K[a]·in[i]`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub enum Layout {
     Oihw,
 }
 
-/// Order in which a dense layer counts the values of a picture.
+/// Order of a dense layer's outputs, which are reshaped to a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenseOrder {
     /// Height, width, channel: reshaped to NHWC
@@ -34,7 +34,7 @@ pub enum DenseOrder {
 }
 
 impl Layout {
-    /// Both, as [`FromStr`] reads them.
+    /// All names, as [`FromStr`] parses them.
     pub const NAMES: [&str; 2] = ["hwio", "oihw"];
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Layout {
 }
 
 impl DenseOrder {
-    /// Both, as [`FromStr`] reads them.
+    /// All names, as [`FromStr`] parses them.
     pub const NAMES: [&str; 2] = ["hwc", "chw"];
 }
 
@@ -85,22 +85,22 @@ impl fmt::Display for DenseOrder {
     }
 }
 
-/// A name that is none of these.
+/// An unknown name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it has to be one of {}", .0.join(", "))]
 pub struct UnknownName([&'static str; 2]);
 
-/// How a file keeps its weights.
+/// Layout of a file's weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    /// Of kernels and pictures.
+    /// Order of the axes of kernels and pictures.
     pub layout: Layout,
-    /// Of the dense layers' pictures.
+    /// Order of the dense layers' outputs.
     pub dense: DenseOrder,
 }
 
 impl From<Layout> for Format {
-    /// Dense layers as the framework of this layout reshapes them.
+    /// The format with this layout and the order of dense outputs that its framework uses.
     fn from(layout: Layout) -> Self {
         let dense = match layout {
             Layout::Hwio => DenseOrder::Hwc,
@@ -116,21 +116,21 @@ impl fmt::Display for Format {
     }
 }
 
-/// One array of a layer, here and in a file.
+/// Conversion of one array of a layer between this program's layout and a file's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
-    /// Our axes, before some of them are joined to rows and columns.
+    /// Lengths of this program's axes, before some of them are joined to rows and columns.
     ours: Vec<usize>,
-    /// The file's axes as indices of ours.
+    /// The file's axes as indices of `ours`.
     axes: Vec<usize>,
     /// Shape in the file.
     shape: Vec<usize>,
-    /// What the axes of the file are, for messages.
+    /// Description of the file's axes, for messages.
     meaning: &'static str,
 }
 
 impl Mapping {
-    /// Of a layer's weights.
+    /// Conversion of a layer's weights.
     pub fn weights(op: Op, geometry: &Geometry, format: Format) -> Self {
         let (cin, cout) = (usize::from(geometry.input.channels), usize::from(geometry.output.channels));
         match op {
@@ -163,19 +163,19 @@ impl Mapping {
         }
     }
 
-    /// Of one value for each output of a dense layer.
+    /// Conversion of an array with one value for each output of a dense layer.
     pub fn outputs(geometry: &Geometry, format: Format) -> Self {
         let shape = [geometry.output.len()];
         Self::of(axes_of(geometry.output).to_vec(), &picture_axes(format.dense), &shape, "one an output")
     }
 
-    /// Of one value for each output channel.
+    /// Conversion of an array with one value for each output channel.
     pub fn channels(geometry: &Geometry) -> Self {
         let channels = geometry.output.channels.into();
         Self::of(vec![channels], &[0], &[channels], "one a channel")
     }
 
-    /// Of a layer's biases: one for each output of a dense layer, one a channel of others.
+    /// Conversion of a layer's biases: one for each output of a dense layer, one for each channel of other layers.
     pub fn biases(op: Op, geometry: &Geometry, format: Format) -> Self {
         match op {
             Op::Dense { .. } => Self::outputs(geometry, format),
@@ -192,24 +192,24 @@ impl Mapping {
         &self.shape
     }
 
-    /// What the axes of that shape are, in words.
+    /// Description of the axes of [`shape`](Self::shape), for messages.
     pub fn meaning(&self) -> &'static str {
         self.meaning
     }
 
-    /// Values of ours in the file's order.
+    /// Converts values from this program's order to the file's.
     ///
     /// # Panics
-    /// When there are more or fewer than the shape has.
+    /// When the number of values is not that of the shape.
     pub fn to_file(&self, ours: &[f32]) -> Vec<f32> {
         let ours = ArrayViewD::from_shape(&self.ours[..], ours).expect("as many values as the layer has");
         ours.permuted_axes(&self.axes[..]).iter().copied().collect()
     }
 
-    /// Values of the file in our order.
+    /// Converts values from the file's order to this program's.
     ///
     /// # Panics
-    /// When the array has another shape than [`shape`](Self::shape).
+    /// When the array does not have the shape [`shape`](Self::shape).
     pub fn from_file(&self, theirs: &ArrayD<f64>) -> Vec<f64> {
         assert_eq!(theirs.shape(), self.shape);
         let shape: Vec<usize> = self.axes.iter().map(|&axis| self.ours[axis]).collect();
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// A value whose digits are its place, found where the frameworks keep it.
+    /// Marks one value by its position, and finds it at the position that the frameworks use.
     #[test]
     fn weights_stand_where_the_frameworks_look_for_them() {
         let dense = Op::Dense { out: Shape::new(2, 3, 5) };

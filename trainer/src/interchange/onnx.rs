@@ -1,8 +1,8 @@
-//! A float generator as ONNX: `latent` `[batch, latent]` in, `image`
-//! `[batch, 3, side, side]` out.
+//! Writes a float generator as ONNX, with the input `latent` `[batch, latent]` and the output `image`
+//! `[batch, 3, side, side]`.
 //!
-//! The messages are those fields of `onnx.proto` (ONNX 1.13, IR version 8) that a
-//! chain of layers needs. The file is proto2, whose lists of numbers are not packed.
+//! The message types contain only the fields of `onnx.proto` (ONNX 1.13, IR version 8) that a
+//! chain of layers needs. The schema is proto2, whose lists of numbers are not packed.
 
 use gen_core::spec::{Activation, Axis, Geometry, LayerSpec, Op, Shape};
 use prost::Message;
@@ -16,11 +16,11 @@ const IR_VERSION: i64 = 8;
 /// Version of the operators.
 const OPSET: i64 = 17;
 
-/// Writes the generator in float32, normalisation folded into its weights.
+/// Writes the generator in float32, with normalisation folded into its weights.
 pub fn to_onnx(model: &FloatModel) -> Vec<u8> {
     let mut graph = Graph { name: model.name.clone(), ..Graph::default() };
     let mut value = "latent".to_owned();
-    // Whether `value` is a list, as the latent is, or maps.
+    // Whether `value` is a flat list, such as the latent, or a feature map.
     let mut is_flat = true;
     for (i, layer) in model.layers.iter().enumerate() {
         let (LayerSpec { op, activation }, geometry) = (layer.spec, &layer.geometry);
@@ -65,7 +65,7 @@ pub fn to_onnx(model: &FloatModel) -> Vec<u8> {
         };
         value = graph.node(kind, &[&value], format!("{linear}.output"), attributes);
     }
-    // Whatever the last node does, it makes the picture.
+    // The output of the last node is the picture.
     let last = graph.node.last_mut().expect("a generator has layers");
     last.output = vec!["image".into()];
     graph.input = vec![ValueInfo::floats("latent", &[model.latent])];
@@ -86,16 +86,16 @@ fn maps(shape: Shape) -> [usize; 3] {
     [shape.channels.into(), shape.height.into(), shape.width.into()]
 }
 
-/// Zeros around the input of a convolution, or what is cut off a transposed one's
-/// output: above, left, below, right. ONNX's own `SAME_UPPER` is not used, since
-/// runtimes disagree on it in transposed convolutions.
+/// Padding above, left, below and right of a convolution's input. For a transposed convolution, the number of
+/// rows and columns that are cut off its output. ONNX's own `SAME_UPPER` is not used, because
+/// runtimes disagree on its meaning for transposed convolutions.
 fn pads(op: Op, geometry: &Geometry) -> [i64; 4] {
     let after = |axis: &Axis| {
         let [input, output, kernel, stride, before] =
             [axis.input, axis.output, axis.kernel, axis.stride, axis.pad].map(i64::from);
         match op {
             Op::ConvTranspose { .. } => (input - 1) * stride + kernel - before - output,
-            // A stride may leave the last inputs unread.
+            // With a stride, the last inputs may not be read.
             _ => ((output - 1) * stride + kernel - before - input).max(0),
         }
     };
@@ -125,10 +125,10 @@ impl Graph {
         output
     }
 
-    /// Adds a node that makes `[batch, channels, height, width]` of a list.
+    /// Adds a node that reshapes a flat list to `[batch, channels, height, width]`.
     fn reshape(&mut self, value: &str, output: String, shape: Shape) -> String {
         let name = format!("{output}.shape");
-        // 0 keeps the batch.
+        // A length of 0 keeps that of the batch.
         let lengths = [0].into_iter().chain(maps(shape)).flat_map(|n| (n as i64).to_le_bytes());
         self.initializer.push(Tensor {
             dims: vec![4],
@@ -207,7 +207,7 @@ struct Node {
     attribute: Vec<Attribute>,
 }
 
-/// Values are written even where they are 0: proto2 tells a 0 from nothing.
+/// Values are written even if they are 0, because proto2 distinguishes 0 from a missing value.
 #[derive(Clone, PartialEq, Message)]
 struct Attribute {
     #[prost(string, tag = "1")]
@@ -257,7 +257,7 @@ struct ValueInfo {
 }
 
 impl ValueInfo {
-    /// A float32 tensor of this shape behind the batch.
+    /// A float32 tensor with the dimensions batch and `shape`.
     fn floats(name: &str, shape: &[usize]) -> Self {
         let batch = dimension::Value::Param("batch".into());
         let values = [batch].into_iter().chain(shape.iter().map(|&n| dimension::Value::Length(n as i64)));

@@ -1,40 +1,40 @@
-//! Units that are 0 but for rounding.
+//! Units whose input is 0 except for rounding.
 //!
 //! The derivative of a leaky ReLU is 1 above 0 and its slope below. A step has some
-//! millions of such units, and a few of them come out so near 0 that float32 and
-//! float64 are on different sides of it. One such unit moves gradients by 1e-3 of
-//! their largest and more, and neither side is wrong.
+//! millions of such units, and the inputs of a few are so near 0 that float32 and
+//! float64 are on different sides of it. One such unit changes gradients by 1e-3 of
+//! their largest value and more, and neither side is wrong.
 //!
-//! Such units are put on the other side, one at a time and nearest first, where
-//! gradients are out of tolerance. A unit stays there if the gradients then come nearer
-//! to the golden ones. There is no other choice to make, so this cannot hide a mistake:
-//! with every unit on its side, all gradients must be within the tolerance.
+//! If gradients are out of tolerance, such units are put on the other side of 0, one at a time,
+//! nearest first. A unit stays there if the gradients are then nearer to the golden ones.
+//! Nothing else is changed, so this cannot hide an error: in the end all gradients must be
+//! within the tolerance.
 
 use gen_core::Activation;
 
 use crate::nn::Network;
 use crate::train::ForwardPass;
 
-/// How near 0 a unit must be, in shares of its map's largest value: twice what
-/// float32 was seen to be off by.
+/// Largest input of such a unit, as a share of its map's largest value: twice the largest error
+/// of float32 that was observed.
 const NEAR: f32 = 2e-6;
-/// Most units that are tried for a player.
+/// Maximum number of units that are tried for a network.
 pub const MAX_UNITS: usize = 200;
 
-/// One value that came out of a leaky ReLU.
+/// One value of a leaky ReLU's output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
-    /// The pass it came out of.
+    /// The forward pass of the unit.
     pub pass: ForwardPass,
     /// Index of its layer.
     pub layer: usize,
-    /// Where it is in the layer's output.
+    /// Position in the layer's output.
     at: [usize; 2],
-    /// What went into the leaky ReLU, in shares of the map's largest value.
+    /// Magnitude of the leaky ReLU's input, as a share of the map's largest value.
     pub size: f32,
 }
 
-/// The units of a pass that are nearly 0.
+/// The units of a pass whose input is nearly 0.
 pub fn near(pass: ForwardPass, network: &Network) -> Vec<Unit> {
     let mut units = Vec::new();
     for (layer, block) in network.blocks().iter().enumerate() {
@@ -51,7 +51,7 @@ pub fn near(pass: ForwardPass, network: &Network) -> Vec<Unit> {
     units
 }
 
-/// Puts those of the units that came out of this pass on the other side of 0.
+/// Puts the units of this pass on the other side of 0.
 pub fn flip(pass: ForwardPass, network: &mut Network, units: &[Unit]) {
     for unit in units.iter().filter(|unit| unit.pass == pass) {
         let y = &mut network.activation_mut(unit.layer)[unit.at];

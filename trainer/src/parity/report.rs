@@ -4,45 +4,45 @@ use std::fmt;
 
 use ndarray::ArrayD;
 
-/// For activations and gradients, of the tensor's largest value.
+/// Tolerance of activations and gradients, as a share of the tensor's largest value.
 pub(super) const RELATIVE: f64 = 1e-5;
-/// For weights.
+/// Tolerance of weights.
 pub(super) const ABSOLUTE: f64 = 1e-6;
 
 /// All comparisons with a golden set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// The network that was read from the arrays, in words.
+    /// Description of the network that was read from the arrays.
     pub network: String,
-    /// Units that are 0 but for rounding and were put on Keras's side, in words.
+    /// Descriptions of the units that are 0 except for rounding and were put on Keras's side of 0.
     pub sides: Vec<String>,
-    /// Where rounding had to be measured: how far the last bit of the first weights moves
-    /// gradients, in shares of their tensor's largest value.
+    /// If rounding had to be measured: the largest change of gradients by the last bit of the initial weights, as a
+    /// share of their tensor's largest value.
     pub last_bits: Option<f64>,
-    /// In the order of a step.
+    /// The comparisons, in the order of a step.
     pub checks: Vec<Check>,
 }
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// What kind of numbers they are.
+    /// Kind of the compared numbers.
     pub group: &'static str,
     /// Name of the array.
     pub tensor: String,
-    /// Its shape in the golden set.
+    /// Shape in the golden set.
     pub shape: Vec<usize>,
     /// Largest magnitude in the golden set.
     pub largest: f64,
     /// Largest difference.
     pub worst: f64,
-    /// What is allowed, in words.
+    /// Description of the tolerance.
     pub tolerance: String,
-    /// Whether it is kept.
+    /// Whether the difference is within the tolerance.
     pub ok: bool,
 }
 
-/// How much a value may be off.
+/// The allowed difference of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Tolerance {
     Relative,
@@ -56,7 +56,7 @@ impl Report {
         self.out().next().is_none()
     }
 
-    /// The comparisons that are not.
+    /// The comparisons that are out of tolerance.
     pub fn out(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|c| !c.ok)
     }
@@ -140,7 +140,7 @@ pub(super) fn largest(values: &[f32]) -> f64 {
     values.iter().fold(0.0, |largest, &v| f64::from(v).abs().max(largest))
 }
 
-/// The largest difference; not a number if there is any that is none.
+/// The largest difference; NaN if any difference is NaN.
 pub(super) fn worst(a: &[f32], b: &[f32]) -> f64 {
     let difference = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs();
     a.iter().zip(b).map(difference).fold(0.0, |worst, d| if d <= worst { worst } else { d })

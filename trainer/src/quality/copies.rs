@@ -1,4 +1,4 @@
-//! Did the generator memorise training pictures?
+//! Estimates whether the generator memorised training pictures.
 //!
 //! A memorised picture is much nearer to one training picture than to all others, while a picture with little detail is
 //! near to many. The test statistic is therefore the distance to the nearest training picture divided by the distance to
@@ -12,35 +12,35 @@ use super::{NEIGHBOURHOOD, distinct, even_places};
 use crate::nearest::{Neighbour, nearest_few};
 use crate::numbers::median;
 
-/// The neighbour that the nearest one is compared with. More than the second: data
-/// sets hold pictures twice, and a copy of such a one has two that are very near.
+/// The rank of the neighbour that the nearest one is compared with. It is higher than 2 because data sets contain
+/// near-duplicates: a copy of such a picture has two very near neighbours.
 const COMPARED: usize = 5;
-/// Fraction of the real pictures that count as unusually near to another one.
+/// Fraction of the real pictures that count as unusually near to another real picture.
 const EXCEPTIONAL: f64 = 0.05;
-/// Real pictures that the usual values are estimated from.
+/// Maximum number of real pictures from which the usual values are estimated.
 const NORMAL: usize = 500;
 
-/// What [`find`] found.
+/// Result of [`find`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Copies {
     /// Estimated fraction of the pictures that are copies of training pictures: 0 none, 1 all. Up to 0.1 either way is
     /// noise.
     #[serde(alias = "copied")]
     pub memorised_fraction: f64,
-    /// Median distance to the nearest training picture, over that between real ones.
-    /// Pictures with little detail have less than 1, noise has more.
+    /// Median distance to the nearest training picture, divided by the same for real pictures.
+    /// It is below 1 for pictures with little detail, and above 1 for noise.
     #[serde(alias = "nearness")]
     pub nn_distance_ratio: f64,
     /// Smallest distance of any picture to a training picture: root mean square
-    /// difference per value, 0 … 1. 0 is the same picture, or its mirror image.
+    /// difference per value, 0 … 1. It is 0 for the same picture or its mirror image.
     pub nearest: f32,
 }
 
-/// Seeks copies of `references` among `pictures`, both `[N, side, side, 3]`, of at most
-/// [`NEIGHBOURHOOD`] of them; also the nearest reference of each of these, in order.
+/// Searches for copies of `references` among at most [`NEIGHBOURHOOD`] of the `pictures`. Both are
+/// `[N, side, side, 3]` with the same side. Also returns the nearest reference of each picture used, in order.
 ///
-/// Exact copies among the references count once: each would be the other's nearest, and nothing would be
-/// nearer than that. `None` when there are too few references to tell what is normal. Both have one size.
+/// Exact copies among the references count once: otherwise each would be the other's nearest neighbour, at
+/// distance 0. `None` if there are too few references to estimate the usual values.
 pub fn find(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Option<(Copies, Vec<Neighbour>)> {
     let distinct = distinct(references);
     if distinct.len() == references.dim().0 {
@@ -51,7 +51,7 @@ pub fn find(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Opt
     Some((copies, neighbours))
 }
 
-/// The same for references without copies.
+/// Like [`find`], for references without exact copies.
 fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Option<(Copies, Vec<Neighbour>)> {
     let n = references.dim().0;
     if n <= COMPARED || pictures.is_empty() {
@@ -63,7 +63,7 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
     let reals = references.select(Axis(0), &places);
     let mut among = nearest_few(reals.view(), references, COMPARED + 1);
     for (list, place) in among.iter_mut().zip(places) {
-        // Itself; if the set holds it so often that it is not in the list, any other one of those.
+        // Removes the picture itself. If exact copies displaced it from the list, one of them is removed instead.
         let own = list.iter().position(|neighbour| neighbour.index == place).unwrap_or(0);
         list.remove(own);
     }
@@ -83,7 +83,7 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
     Some((copies, found.into_iter().filter_map(|list| list.into_iter().next()).collect()))
 }
 
-/// Distance of the nearest over that of the last; 0 … 1.
+/// Distance of the first neighbour divided by that of the last; 0 … 1.
 fn ratio(list: &[Neighbour]) -> Option<f32> {
     let (first, last) = (list.first()?, list.last()?);
     Some(if last.distance > 0.0 { first.distance / last.distance } else { 1.0 })
@@ -103,7 +103,7 @@ mod tests {
         assert!(fresh.memorised_fraction.abs() < 0.12 && (fresh.nn_distance_ratio - 1.0).abs() < 0.2, "{fresh:?}");
         assert_eq!(neighbours.len(), 300);
 
-        // Mirrored and slightly changed.
+        // Copies that are mirrored and slightly changed.
         let copied = training.slice(s![..100, .., ..;-1, ..]).mapv(|v| v.saturating_add(2));
         let (all, neighbours) = find(copied.view(), training.view()).unwrap();
         assert!(all.memorised_fraction > 0.95 && all.nearest < 0.02 && all.nn_distance_ratio < 0.3, "{all:?}");
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn pictures_without_detail_are_no_copies() {
         let training = blobs(1, 400, 16);
-        // Of other pictures: the mean of a training picture may well be most like that one.
+        // The means of other pictures: the mean of a training picture may be nearest to that picture.
         let others = blobs(2, 200, 16);
         let mean = |n: usize, c: usize| others.slice(s![n, .., .., c]).mapv(u32::from).sum() / 256;
         let plain = Array4::from_shape_fn((200, 16, 16, 3), |(n, _, _, c)| mean(n, c) as u8);

@@ -1,11 +1,11 @@
-//! A convolutional network with fixed random weights, and what it says of a picture.
+//! A convolutional network with fixed random weights that extracts features from pictures.
 //!
-//! Random filters followed by a rectifier see much of what trained ones see in textures
+//! Random filters followed by a rectifier respond to much of the texture that trained filters respond to
 //! (Ustyuzhaninov et al. 2016, arXiv:1606.00021; for distances between sets, Naeem et al.
 //! 2020, section 5). Every channel is normalised over the real pictures before its
-//! rectifier, so that each one switches within the data. Half of the filters of a layer
-//! ignore what is constant over their window: natural pictures have most of their
-//! power there, and fine detail would go unheard.
+//! rectifier, so that it is active for some of the data and inactive for the rest. Half of the
+//! filters of a layer sum to 0 and so ignore the mean over their window: natural pictures have most
+//! of their power in low frequencies, which would otherwise hide fine detail.
 
 use anyhow::{Context as _, Result};
 use gen_core::spec::{Activation, Geometry, LayerSpec, Op, Padding, Shape};
@@ -19,16 +19,16 @@ use crate::nn::linear::{Kernels, Linear};
 /// Output channels and stride of every layer, and whether its maps are features.
 const LAYERS: [(u16, u8, bool); 5] = [(24, 1, true), (32, 2, false), (32, 1, true), (48, 2, false), (64, 1, true)];
 const SEED: u64 = 0x0000_F206_5EED;
-/// Of negative values.
+/// Slope of the activation for negative values.
 const SLOPE: f32 = 0.2;
-/// Real pictures over which channels are normalised.
+/// Number of real pictures over which channels are normalised.
 const NORMALISED: usize = 512;
-/// Pictures that are computed at a time.
+/// Pictures in a batch.
 const BATCH: usize = 128;
-/// Added to spreads: a channel that never changes is no reason to divide by 0.
+/// Added to standard deviations, to avoid division by 0 for a constant channel.
 const LEAST_SPREAD: f32 = 1e-6;
 
-/// The network, with features in units of their spread over the real pictures.
+/// The network. Features are in units of their standard deviation over the real pictures.
 #[derive(Debug)]
 pub struct Embedding {
     layers: Vec<Layer>,
@@ -47,7 +47,7 @@ struct Layer {
 }
 
 impl Embedding {
-    /// The network for pictures like these, `[N, side, side, 3]`.
+    /// The network for pictures of this size, normalised over these pictures, `[N, side, side, 3]`.
     ///
     /// # Errors
     /// When the pictures are too small.
@@ -73,8 +73,8 @@ impl Embedding {
         Ok(embedding)
     }
 
-    /// Mean and spread over the places of every channel that is seen, in units of their
-    /// spread over the real pictures; `[N, features]`.
+    /// The features of pictures: mean and standard deviation over all positions of every feature channel, in units
+    /// of their standard deviation over the real pictures; `[N, features]`.
     pub fn features(&self, pictures: ArrayView4<'_, u8>) -> Array2<f32> {
         let mut features = self.raw(pictures);
         features.axis_iter_mut(Axis(0)).for_each(|mut row| {
@@ -121,7 +121,7 @@ impl Layer {
         y
     }
 
-    /// Brings every channel to mean 0 and spread 1 over these inputs.
+    /// Scales the layer's weights so that every channel has mean 0 and standard deviation 1 over these inputs.
     fn normalise(&mut self, x: ArrayView2<'_, f32>) {
         let channels = usize::from(self.geometry.output.channels);
         self.bias = vec![0.0; channels];
@@ -136,7 +136,7 @@ impl Layer {
 }
 
 /// Random filters; `[(ky, kx, in), out]`. Every second one sums to 0 over its window,
-/// for each input.
+/// for each input channel.
 fn filters(op: Op, geometry: &Geometry, layer: usize) -> Array2<f32> {
     let (inputs, outputs) = (usize::from(geometry.input.channels), usize::from(geometry.output.channels));
     let mut weights = vec![0.0; geometry.weight_count()];
@@ -152,17 +152,17 @@ fn filters(op: Op, geometry: &Geometry, layer: usize) -> Array2<f32> {
     Array2::from_shape_vec((taps * inputs, outputs), weights).unwrap_or_default()
 }
 
-/// −1 … 1, one picture a row.
+/// Pixel values scaled to −1 … 1, one picture a row.
 fn values(pictures: ArrayView4<'_, u8>) -> Array2<f32> {
     let (n, height, width, channels) = pictures.dim();
     let values: Vec<f32> = pictures.iter().map(|&v| f32::from(v) / 127.5 - 1.0).collect();
     Array2::from_shape_vec((n, height * width * channels), values).unwrap_or_default()
 }
 
-/// Mean and standard deviation of every channel of a map `[places, channels]`.
+/// Mean and standard deviation of every channel of a map `[positions, channels]`.
 fn statistics(map: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
     let places = (map.len() / channels).max(1) as f64;
-    // Rows are added in single precision, groups of them in double: fast, and exact enough.
+    // Rows are summed in single precision, groups of rows in double: fast, and accurate enough.
     let mut sums = vec![0f64; channels];
     let mut squares = vec![0f64; channels];
     let (mut sum, mut square) = (vec![0f32; channels], vec![0f32; channels]);

@@ -3,8 +3,8 @@
 //! `|m₁ − m₂|² + tr(C₁ + C₂ − 2 √(C₁ C₂))`.
 //!
 //! With `C₁ = A Aᵀ` and `C₂ = B Bᵀ` the trace of the root is the sum of the singular
-//! values of `Aᵀ B`: no matrix has to be diagonalised twice, and nothing under a root
-//! is negative.
+//! values of `Aᵀ B`. So no matrix has to be diagonalised twice, and no root of a negative
+//! number can occur.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -12,14 +12,14 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
     mean: Array1<f64>,
-    /// Triangular, times its transpose the covariance.
+    /// Triangular Cholesky factor of the covariance; `[D, D]`.
     factor: Array2<f64>,
     /// Trace of the covariance.
     spread: f64,
 }
 
 impl Moments {
-    /// Of the rows of `x`, `[N, D]`.
+    /// Moments of the rows of `x`, `[N, D]`.
     pub fn of(x: ArrayView2<'_, f32>) -> Self {
         let mut x = x.mapv(f64::from);
         let n = x.nrows();
@@ -30,12 +30,12 @@ impl Moments {
         Self { mean, factor: cholesky(covariance), spread }
     }
 
-    /// Trace of the covariance: half of the mean square distance of two members.
+    /// Trace of the covariance: half of the mean squared distance between two vectors of the set.
     pub fn spread(&self) -> f64 {
         self.spread
     }
 
-    /// Fréchet distance, 0 or more. Both have the same number of dimensions.
+    /// Fréchet distance, 0 or more. Both must have the same number of dimensions.
     pub fn distance(&self, other: &Self) -> f64 {
         let between = (&self.mean - &other.mean).mapv(|d| d * d).sum();
         let root = nuclear_norm(self.factor.t().dot(&other.factor));
@@ -43,8 +43,8 @@ impl Moments {
     }
 }
 
-/// Lower triangle `L` with `L Lᵀ = c`. Directions in which `c` has no extent, as when
-/// there are fewer vectors than dimensions, are left out.
+/// Lower triangular `L` with `L Lᵀ = c`. Directions in which `c` has no variance are left out, as when
+/// there are fewer vectors than dimensions.
 fn cholesky(mut c: Array2<f64>) -> Array2<f64> {
     let n = c.nrows();
     let least = c.diag().iter().fold(0.0f64, |m, &v| m.max(v)) * 1e-12;
@@ -65,7 +65,7 @@ fn cholesky(mut c: Array2<f64>) -> Array2<f64> {
             }
         }
     }
-    // What was above the diagonal was never looked at.
+    // Values above the diagonal were not used; they are set to 0.
     for ((i, j), v) in c.indexed_iter_mut() {
         if j > i {
             *v = 0.0;
@@ -74,14 +74,14 @@ fn cholesky(mut c: Array2<f64>) -> Array2<f64> {
     c
 }
 
-/// Sum of the singular values: rows are rotated in pairs until they are orthogonal
-/// (Hestenes 1958), then it is the sum of their lengths.
+/// Sum of the singular values. Pairs of rows are rotated until all rows are orthogonal
+/// (Hestenes 1958); the sum of their lengths is the result.
 fn nuclear_norm(matrix: Array2<f64>) -> f64 {
     const SWEEPS: usize = 40;
-    // Relative to the two rows' lengths; the sum is far more exact than that.
+    // Relative to the lengths of the two rows. The error of the sum is far smaller than this.
     const ORTHOGONAL: f64 = 1e-7;
     let mut rows: Vec<Vec<f64>> = matrix.rows().into_iter().map(|row| row.to_vec()).collect();
-    // The longest first: most rows then need few rotations.
+    // Sorted with the longest row first, most rows need few rotations.
     rows.sort_by(|a, b| dot(b, b).total_cmp(&dot(a, a)));
     let mut squares: Vec<f64> = rows.iter().map(|row| dot(row, row)).collect();
     let negligible = squares.iter().sum::<f64>() * 1e-24;
@@ -115,7 +115,7 @@ fn nuclear_norm(matrix: Array2<f64>) -> f64 {
     squares.iter().map(|square| square.sqrt()).sum()
 }
 
-/// In eight sums, which fill vector registers.
+/// Dot product in eight partial sums, which fill vector registers.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn singular_values_are_summed() {
         assert!((nuclear_norm(array![[3.0, 0.0], [0.0, -4.0]]) - 7.0).abs() < 1e-12);
-        // Singular values of a product of rank one: the product of the lengths.
+        // The singular value of a matrix of rank one is the product of the lengths.
         assert!((nuclear_norm(array![[1.0, 2.0], [2.0, 4.0]]) - 5.0).abs() < 1e-9);
         assert_eq!(nuclear_norm(Array2::zeros((3, 3))), 0.0);
         // Squares of the singular values of a 2x2 matrix: trace t and determinant d give √(t + 2 |d|).
@@ -183,7 +183,7 @@ mod tests {
         assert!((a.distance(&b) - b.distance(&a)).abs() < 1e-9 && a.distance(&b) > 0.5);
     }
 
-    /// For covariances that commute the root is taken axis by axis.
+    /// For covariances that commute, the root is computed axis by axis.
     #[test]
     fn scaling_by_two_costs_the_spread() {
         let x = random(200, 10, 5);

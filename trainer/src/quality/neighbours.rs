@@ -1,47 +1,47 @@
-//! Figures of neighbourhoods: precision and recall (Kynkäänniemi et al. 2019,
+//! Measures based on neighbourhoods: precision and recall (Kynkäänniemi et al. 2019,
 //! arXiv:1904.06991), density and coverage (Naeem et al. 2020, arXiv:2002.09797).
 //!
-//! A vector's neighbourhood reaches to its [`K`]-th neighbour in its own set.
+//! A vector's neighbourhood is the ball whose radius is the distance to its [`K`]-th neighbour in its own set.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use crate::nn::gemm::gemm;
 use crate::numbers::median;
 
-/// Neighbours that a neighbourhood holds; fewer in a very small set.
+/// Number of neighbours in a neighbourhood; fewer in a very small set.
 pub const K: usize = 5;
 
 /// The real vectors.
 #[derive(Debug)]
 pub struct Neighbours {
     real: Array2<f32>,
-    /// Squared distances among them.
+    /// Squared distances between all pairs of them; `[N, N]`.
     among: Array2<f32>,
 }
 
-/// How another set lies among the real vectors; [`Scores`](super::Scores) says what each means.
+/// Comparison of another set with the real vectors. [`Scores`](super::Scores) explains the measures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figures {
-    /// Share of the other vectors in some real one's neighbourhood.
+    /// Share of the other vectors that lie in the neighbourhood of a real vector, 0 … 1.
     pub precision: f64,
-    /// Share of the real vectors in some other one's neighbourhood.
+    /// Share of the real vectors that lie in the neighbourhood of another vector, 0 … 1.
     pub recall: f64,
-    /// Real neighbourhoods that another vector lies in, over [`K`]; mean.
+    /// Mean number of real neighbourhoods that another vector lies in, divided by [`K`].
     pub density: f64,
-    /// Share of the real neighbourhoods that hold another vector.
+    /// Share of the real neighbourhoods that contain another vector, 0 … 1.
     pub coverage: f64,
-    /// Median distance to the nearest in the same set, over that of as many real vectors.
+    /// Median distance to the nearest vector of the same set, divided by the same for as many real vectors.
     pub diversity_ratio: f64,
 }
 
 impl Neighbours {
-    /// Looks at real vectors, `[N, D]`.
+    /// Prepares the real vectors, `[N, D]`.
     pub fn new(real: Array2<f32>) -> Self {
         let among = squares(real.view(), real.view());
         Self { real, among }
     }
 
-    /// Compares vectors with them, `[N, D]`; at least two on both sides.
+    /// Compares vectors, `[N, D]`, with the real ones. Both sets must have at least two vectors.
     pub fn compare(&self, other: ArrayView2<'_, f32>) -> Figures {
         let (n, m) = (self.real.nrows(), other.nrows());
         let k = K.min(n.saturating_sub(1)).min(m.saturating_sub(1)).max(1);
@@ -55,7 +55,7 @@ impl Neighbours {
         for (row, &radius) in between.rows().into_iter().zip(&real_radius) {
             let (mut is_recalled, mut is_covered) = (false, false);
             for (j, &square) in row.iter().enumerate() {
-                // A set that is compared with itself must be found in its own neighbourhoods.
+                // `<=`: a set that is compared with itself must lie in its own neighbourhoods.
                 let is_inside = square <= radius;
                 precise[j] |= is_inside;
                 inside += usize::from(is_inside);
@@ -79,7 +79,7 @@ impl Neighbours {
     }
 }
 
-/// Squared distances of all rows of `a` to all rows of `b`.
+/// Squared distances of all rows of `a` to all rows of `b`; `[rows of a, rows of b]`.
 fn squares(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
     let lengths = |x: ArrayView2<'_, f32>| -> Vec<f32> { x.rows().into_iter().map(|row| row.dot(&row)).collect() };
     let (of_a, of_b) = (lengths(a), lengths(b));
@@ -91,7 +91,7 @@ fn squares(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
     products
 }
 
-/// Squared distance of each row's `k`-th neighbour in its own set; it is itself the 0-th.
+/// Squared distance of each row to its `k`-th neighbour in its own set, where the 0-th is the row itself.
 fn radii(among: &Array2<f32>, k: usize) -> Vec<f32> {
     let radius = |row: ndarray::ArrayView1<'_, f32>| {
         let mut row = row.to_vec();
@@ -126,13 +126,13 @@ mod tests {
         let alike = real.compare(cloud(400, 0.0, 1.0, 2).view());
         assert!(alike.precision > 0.85 && alike.recall > 0.85 && alike.coverage > 0.9, "{alike:?}");
         assert!((alike.density - 1.0).abs() < 0.15 && (alike.diversity_ratio - 1.0).abs() < 0.1, "{alike:?}");
-        // All right, but little of it.
+        // Vectors within the real ones that cover only a small part of them.
         let narrow = real.compare(cloud(400, 0.0, 0.3, 3).view());
         assert!(narrow.precision > 0.95 && narrow.recall < 0.2 && narrow.coverage < 0.3, "{narrow:?}");
         assert!(narrow.diversity_ratio < 0.4, "{narrow:?}");
         let far = real.compare(cloud(400, 9.0, 1.0, 4).view());
         assert_eq!((far.precision, far.recall, far.density, far.coverage), (0.0, 0.0, 0.0, 0.0));
-        // Wide ones reach everything, but not the other way round.
+        // The neighbourhoods of widely spread vectors contain the real ones, but not the other way round.
         let wide = real.compare(cloud(400, 0.0, 5.0, 5).view());
         assert!(wide.precision < 0.1 && wide.recall > 0.5, "{wide:?}");
     }

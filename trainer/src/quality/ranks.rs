@@ -1,4 +1,4 @@
-//! Whether scores put sets of pictures into the same order as somebody else's measure does.
+//! Checks whether the scores rank sets of pictures in the same order as another measure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,15 +8,15 @@ use anyhow::{Context as _, Result, ensure};
 use super::Scores;
 use super::table::Row;
 
-/// Fewest sets that have an order worth comparing.
+/// Minimum number of sets for a rank correlation.
 const MIN_SETS: usize = 3;
 
-/// Spearman's rank correlation of every score with another measure, over some sets.
+/// Spearman's rank correlation of every score with another measure over several sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranks {
-    /// What was compared with.
+    /// Name of the other measure.
     pub by: String,
-    /// Sets that both know.
+    /// Number of sets for which both values are known.
     pub sets: usize,
     /// Score and correlation, -1 ... 1.
     pub correlations: Vec<(&'static str, f64)>,
@@ -38,7 +38,7 @@ const SCORES: [(&str, Score); 8] = [
 /// Reads lines of JSON such as `{"samples": "a.npy", "fdrich_test": 41.5}`: the number called `by` of each set.
 ///
 /// # Errors
-/// The line that is none.
+/// When a line has another form; the message names it.
 pub fn parse(text: &str, by: &str) -> Result<BTreeMap<String, f64>> {
     let mut all = BTreeMap::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -52,10 +52,10 @@ pub fn parse(text: &str, by: &str) -> Result<BTreeMap<String, f64>> {
 }
 
 impl Ranks {
-    /// Compares rows with the other measure's numbers, by the sets' file names.
+    /// Correlates the scores in `rows` with the other measure's values. Sets are matched by file name.
     ///
     /// # Errors
-    /// When too few sets are known to both.
+    /// When fewer than three sets have both values.
     pub fn of(rows: &[Row], others: &BTreeMap<String, f64>, by: &str) -> Result<Self> {
         let file = |row: &Row| row.name.rsplit('/').next().unwrap_or_default().to_owned();
         let known: Vec<_> = rows.iter().filter_map(|row| Some((&row.scores, *others.get(&file(row))?))).collect();
@@ -101,7 +101,7 @@ mod tests {
     fn correlation_of_ranks() {
         assert_eq!(spearman(&[1.0, 5.0, 90.0], &[0.1, 0.2, 0.3]), 1.0);
         assert_eq!(spearman(&[1.0, 5.0, 90.0], &[3.0, 2.0, 1.0]), -1.0);
-        // Worked out by hand: ranks 0, 1.5, 1.5, 3 and 0, 2, 1, 3.
+        // Calculated by hand: ranks 0, 1.5, 1.5, 3 and 0, 2, 1, 3.
         assert!((spearman(&[1.0, 2.0, 2.0, 9.0], &[1.0, 7.0, 5.0, 8.0]) - 4.5 / 22.5f64.sqrt()).abs() < 1e-12);
     }
 

@@ -1,4 +1,4 @@
-//! A sheet of the generated pictures that are most like a training picture.
+//! A sheet of the generated pictures that are most similar to a training picture.
 
 use anyhow::Result;
 use image::RgbImage;
@@ -8,14 +8,14 @@ use super::{NEIGHBOURHOOD, even_places};
 use crate::grid::grid;
 use crate::nearest::Neighbour;
 
-/// Pairs that are shown.
+/// Number of pairs on the sheet.
 const PAIRS: usize = 16;
-/// In a row of the sheet.
+/// Pairs in a row of the sheet.
 const COLUMNS: usize = 8;
 
-/// The 16 pictures nearest to a training picture, nearest first, eight in a row; below
-/// each row the training pictures, mirrored where that is nearer. `neighbours` are
-/// those that [`copies::find`](super::copies::find) found for these sets.
+/// The 16 pictures that are nearest to a training picture, nearest first, eight in a row. Below
+/// each row are their training pictures, mirrored where that is nearer. `neighbours` is the result of
+/// [`copies::find`](super::copies::find) for these sets.
 ///
 /// # Errors
 /// When the sheet would be too large.

@@ -1,10 +1,11 @@
 //! Sliced Wasserstein distance between patches of a Laplacian pyramid (Karras et al.
 //! 2018, arXiv:1710.10196, section 5 and appendix).
 //!
-//! On every level each picture gives [`PATCHES`] patches; sets of patches are compared
-//! along [`DIRECTIONS`] fixed random directions, where the Wasserstein distance is that
-//! between sorted numbers. Unlike in the paper both sets are normalised by the real
-//! one's mean and spread: by its own, a set that lacks contrast would not show it.
+//! [`PATCHES`] patches are taken from each picture on every level. The two sets of patches are projected on
+//! [`DIRECTIONS`] fixed random directions. In one dimension the Wasserstein distance is the
+//! distance between the sorted numbers. Unlike in the paper, both sets are normalised by the mean and
+//! standard deviation of the real patches: normalised by its own, a set with too little contrast would
+//! not be noticed.
 
 use std::f32::consts::TAU;
 
@@ -16,21 +17,21 @@ use super::evenly;
 use crate::nn::gemm::gemm;
 use crate::nn::init::rng;
 
-/// Shortest side of a level, in pixels.
+/// Minimum side of a level, in pixels.
 const LEAST_SIDE: usize = 8;
-/// Longest side of a patch, in pixels.
+/// Maximum side of a patch, in pixels.
 const PATCH: usize = 7;
 /// Patches of one picture on one level.
 const PATCHES: usize = 16;
-/// Directions on one level.
+/// Number of random directions on one level.
 const DIRECTIONS: usize = 128;
-/// Points at which the two distributions along a direction are compared.
+/// Number of quantiles at which the two distributions along a direction are compared.
 const POINTS: usize = 1024;
-/// Pictures of a set that are looked at.
+/// Maximum number of pictures of a set that are used.
 const MAX_PICTURES: usize = 2000;
 const SEED: u64 = 0x0000_511C_ED5E;
 
-/// The real pictures' patches.
+/// The patches of the real pictures.
 #[derive(Debug)]
 pub struct Sliced {
     levels: Vec<Level>,
@@ -38,15 +39,15 @@ pub struct Sliced {
 
 #[derive(Debug)]
 struct Level {
-    /// Of the real patches, red, green and blue.
+    /// Mean and standard deviation of the real patches in red, green and blue.
     mean: [f32; 3],
     spread: [f32; 3],
-    /// Along each direction, [`POINTS`] numbers in ascending order.
+    /// [`POINTS`] quantiles for each direction, in ascending order.
     points: Vec<Vec<f32>>,
 }
 
 impl Sliced {
-    /// Looks at real pictures, `[N, side, side, 3]`, at least one, of sides of 8 or more.
+    /// Prepares the real pictures, `[N, side, side, 3]`: at least one, with a side of 8 pixels or more.
     pub fn new(pictures: ArrayView4<'_, u8>) -> Self {
         let levels = patches(pictures).into_iter().enumerate().map(|(i, mut patches)| {
             let (mean, spread) = colours(&patches);
@@ -57,7 +58,7 @@ impl Sliced {
     }
 
     /// The distance on each level, finest first, times 1000 as in the paper. The
-    /// pictures have the size of the real ones.
+    /// pictures must have the size of the real ones.
     pub fn distances(&self, pictures: ArrayView4<'_, u8>) -> Vec<f64> {
         let distance = |(i, (mut patches, level)): (usize, (Array2<f32>, &Level))| {
             normalise(&mut patches, level.mean, level.spread);
@@ -79,7 +80,7 @@ fn patches(pictures: ArrayView4<'_, u8>) -> Vec<Array2<f32>> {
         std::iter::successors(Some(side), |side| Some(side.div_ceil(2)).filter(|&half| half >= LEAST_SIDE)).collect();
     let width = |side: usize| side.min(PATCH).pow(2) * 3;
     let mut levels: Vec<_> = sides.iter().map(|&side| Array2::zeros((n * PATCHES, width(side)))).collect();
-    // One picture's patches of all levels at a time.
+    // Groups the patches of all levels by picture.
     let mut places: Vec<Vec<_>> =
         levels.iter_mut().map(|level| level.axis_chunks_iter_mut(Axis(0), PATCHES).collect()).collect();
     let mut of_picture: Vec<Vec<_>> = (0..n).map(|_| Vec::new()).collect();
@@ -105,7 +106,7 @@ fn patches(pictures: ArrayView4<'_, u8>) -> Vec<Array2<f32>> {
     levels
 }
 
-/// The Laplacian pyramid (Burt & Adelson 1983): what each halving loses, and the rest.
+/// The Laplacian pyramid (Burt & Adelson 1983): the detail that each halving removes, and the smallest picture.
 fn pyramid(pixels: Vec<f32>, sides: &[usize]) -> Vec<Vec<f32>> {
     let mut levels = Vec::with_capacity(sides.len());
     let mut map = pixels;
@@ -119,10 +120,10 @@ fn pyramid(pixels: Vec<f32>, sides: &[usize]) -> Vec<Vec<f32>> {
     levels
 }
 
-/// Weights of a pixel and its neighbours.
+/// Weights of a pixel and its two neighbours on each side.
 const BLUR: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
 
-/// `i` mirrored at the edges of `0 … n − 1`, for `i` that is at most one `n` beyond.
+/// `i` mirrored at the edges of `0 … n − 1`. `i` may be outside of them by at most `n`.
 fn mirrored(i: isize, n: usize) -> usize {
     let last = n as isize - 1;
     let i = if i < 0 { -i } else { i };
@@ -139,7 +140,7 @@ fn halve(map: &[f32], side: usize, half: usize) -> Vec<f32> {
     })
 }
 
-/// Puts zeros between pixels and blurs, with twice the weights on each axis.
+/// Inserts zeros between pixels and blurs with twice the weights on each axis.
 fn enlarge(map: &[f32], half: usize, side: usize) -> Vec<f32> {
     let taps = |out: usize| {
         std::array::from_fn(|k| {
@@ -151,8 +152,8 @@ fn enlarge(map: &[f32], half: usize, side: usize) -> Vec<f32> {
     along(&wide, 1, side * 3, side, taps)
 }
 
-/// Filters along one axis of `[outer, n, inner]`: each output is a sum of five inputs.
-/// With `n` = 1 given as the row length, the axis is the outermost one.
+/// Filters along one axis of `[outer, n, inner]`; each output is a weighted sum of five inputs.
+/// `row` is the length `n` of that axis, or 1 if the axis is the outermost one.
 fn along(map: &[f32], row: usize, inner: usize, outputs: usize, taps: impl Fn(usize) -> [(usize, f32); 5]) -> Vec<f32> {
     let n = if row == 1 { map.len() / inner } else { row };
     let taps: Vec<_> = (0..outputs).map(taps).collect();
@@ -192,10 +193,10 @@ fn normalise(patches: &mut Array2<f32>, mean: [f32; 3], spread: [f32; 3]) {
     }
 }
 
-/// Where the patches lie along each direction of a level: [`POINTS`] quantiles.
+/// Projects the patches on each direction of a level; [`POINTS`] quantiles for each direction.
 fn project(patches: &Array2<f32>, level: usize) -> Vec<Vec<f32>> {
     let directions = directions(patches.ncols(), level);
-    // `[direction, patch]`, a direction in one piece.
+    // `[direction, patch]`: the values of a direction are contiguous.
     let mut along = Array2::zeros((DIRECTIONS, patches.nrows()));
     gemm(directions.view(), patches.t(), along.view_mut(), false);
     let quantiles = |row: ndarray::ArrayViewMut1<'_, f32>| {
@@ -206,7 +207,7 @@ fn project(patches: &Array2<f32>, level: usize) -> Vec<Vec<f32>> {
     along.axis_iter_mut(Axis(0)).into_par_iter().map(quantiles).collect()
 }
 
-/// Random unit vectors, the same ones every time; `[direction, dimensions]`.
+/// Random unit vectors, the same every time; `[direction, dimensions]`.
 fn directions(dimensions: usize, level: usize) -> Array2<f32> {
     let mut rng = rng(SEED, u64::MAX, level as u64);
     let mut directions = Array2::from_shape_simple_fn((DIRECTIONS, dimensions), || {
@@ -256,7 +257,7 @@ mod tests {
         let real = blobs(1, 100, 32);
         let sliced = Sliced::new(real.view());
         assert_eq!(sliced.distances(real.view()), [0.0, 0.0, 0.0]);
-        // A checkerboard is fine detail, a brighter picture is none.
+        // A checkerboard changes fine detail; brightness does not.
         let chequered = ndarray::Array4::from_shape_fn(real.dim(), |(n, y, x, c)| {
             real[[n, y, x, c]].saturating_add(if (x + y) % 2 == 0 { 30 } else { 0 })
         });

@@ -10,19 +10,19 @@ use super::copies::Copies;
 /// One set of pictures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// For people: the path that it came from.
+    /// Name for people: the path of the set.
     pub name: String,
-    /// How it compares with the real pictures.
+    /// Comparison with the real pictures.
     pub scores: Scores,
-    /// What was memorised, if there are enough training pictures to tell.
+    /// Estimate of memorised pictures; `None` if there are too few training pictures.
     pub copies: Option<Copies>,
 }
 
-/// One row a set.
+/// The table, one row for each set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table(pub Vec<Row>);
 
-/// What the columns mean, for below the table.
+/// Explanation of the columns, printed below the table.
 pub const LEGEND: &str = "\
 quality score, frechet, swd: distances, 0 is best (swd on each level, finest first); real frogs have a quality score of
 7. precision, recall, density, coverage: higher is better. diversity (of all pictures), div. ratio (distance of each

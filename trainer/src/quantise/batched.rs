@@ -1,13 +1,12 @@
-//! A quantised network on many latents at once, as matrix products in f32.
+//! Computes a quantised network for many latents at once, as matrix products in f32.
 //!
-//! [`Simulation`](super::Simulation) proves; this one is for searches and for training,
-//! which need the integers of hundreds of pictures in a fraction of a second. Weights
-//! and values are integers that f32 holds exactly, and so are their sums as long as
-//! they stay below 2²⁴, which they do in all but large layers: the products are
-//! computed by the definition, without the transforms of [`nn::fast`](crate::nn::fast),
-//! whose constants are fractions. Bias and requantisation follow in f64. Beyond 2²⁴ a
-//! sum is rounded by about one part in 10⁷, which moves a value by one step where it
-//! stands that close to a half.
+//! [`Simulation`](super::Simulation) is for verification. This module is for searches and for
+//! training, which need the integer results of hundreds of pictures in a fraction of a second.
+//! Weights and values are integers that f32 represents exactly. So are their sums below 2²⁴, which
+//! all but large layers stay below. The products are computed by the definition, without the
+//! transforms of [`nn::fast`](crate::nn::fast), whose constants are fractions. Bias and
+//! requantisation are computed in f64. A sum beyond 2²⁴ has a rounding error of about one part in
+//! 10⁷, which changes a value by one step if it is that close to a rounding boundary.
 
 use gen_core::quant;
 use ndarray::{Array2, Array4, ArrayView2, ArrayViewMut2, Axis};
@@ -18,17 +17,17 @@ use crate::nn::fast::Epilogue;
 use crate::nn::lane_len;
 use crate::nn::linear::{Kernels, Linear};
 
-/// The maps of a batch in one layer, `[N, values]` each.
+/// Results of one layer for a batch, `[N, values]` each.
 #[derive(Debug, Clone, Default)]
 pub struct Maps {
     /// Sums of products, without the bias, in steps of the accumulator.
     pub sums: Array2<f32>,
-    /// `q − zero point` of the output; in the last layer steps of the argument of
-    /// [`quant::pixel`].
+    /// `q − zero point` of the output; in the last layer the argument of
+    /// [`quant::pixel`] in steps.
     pub steps: Array2<f32>,
 }
 
-/// Computes batches through models of one shape.
+/// Computes batches with models that have the same layers.
 #[derive(Debug)]
 pub struct Batched {
     layers: Vec<Linear>,
@@ -36,13 +35,13 @@ pub struct Batched {
 }
 
 impl Batched {
-    /// For models with these layers.
+    /// Prepares for models with the layers of `model`.
     pub fn new(model: &QuantModel) -> Self {
         let linear = |l: &QuantLayer| Linear::new(&l.spec, l.geometry, Kernels::Direct);
         Self { layers: model.layers.iter().map(linear).collect(), weights: Vec::new() }
     }
 
-    /// Computes layer `i` of `model` for inputs in steps, their zero point taken off.
+    /// Computes layer `i` of `model` into `maps`. `input` is in steps, minus its zero point; `[N, values]`.
     pub fn layer(&mut self, model: &QuantModel, i: usize, input: ArrayView2<'_, f32>, maps: &mut Maps) {
         let layer = &model.layers[i];
         let dim = (input.nrows(), layer.geometry.output.len());
@@ -57,7 +56,7 @@ impl Batched {
         requantise(layer, i + 1 == model.layers.len(), maps.sums.view(), maps.steps.view_mut());
     }
 
-    /// Computes all layers from `first` on; `inputs` are those of layer `first`.
+    /// Computes all layers from layer `first` on; `inputs` is the input of layer `first`, `[N, values]`.
     pub fn run_from(&mut self, model: &QuantModel, first: usize, inputs: ArrayView2<'_, f32>) -> Vec<Maps> {
         let mut all: Vec<Maps> = Vec::new();
         for i in first..model.layers.len() {
@@ -85,12 +84,12 @@ impl Batched {
 pub(super) struct Requantiser {
     pub positive: f64,
     pub negative: f64,
-    /// Smallest and largest step of the output.
+    /// Smallest and largest value of the output in steps.
     pub clamp: (f64, f64),
 }
 
 impl Requantiser {
-    /// One for each output channel.
+    /// The requantisers of a layer, one for each output channel.
     pub fn of(layer: &QuantLayer, is_last: bool) -> Vec<Self> {
         let zero = f64::from(layer.zero_point);
         let clamp = if is_last { (f64::NEG_INFINITY, f64::INFINITY) } else { (-128.0 - zero, 127.0 - zero) };
@@ -103,7 +102,7 @@ impl Requantiser {
         layer.requants.iter().map(requantiser).collect()
     }
 
-    /// Steps by which one step of the accumulator moves the output.
+    /// Output steps for one step of the accumulator.
     pub fn slope(&self, acc: f64) -> f64 {
         if acc < 0.0 { self.negative } else { self.positive }
     }
@@ -116,11 +115,11 @@ fn requantise(layer: &QuantLayer, is_last: bool, sums: ArrayView2<'_, f32>, mut 
     let lanes = steps.axis_chunks_iter_mut(Axis(0), lane).into_par_iter().zip(sums.axis_chunks_iter(Axis(0), lane));
     lanes.for_each(|(mut steps, sums)| {
         for (mut steps, sums) in steps.rows_mut().into_iter().zip(sums.rows()) {
-            // Both repeat over the output in its own order.
+            // Both lists repeat over the output in the output's order.
             let numbers = requantisers.iter().cycle().zip(biases.iter().cycle());
             for ((step, &sum), (requantiser, bias)) in steps.iter_mut().zip(sums).zip(numbers) {
                 let acc = f64::from(sum) + bias;
-                // Exact, see `gen_core::quant`: the product stays below 2⁵².
+                // This is exact, because the product stays below 2⁵² (see `gen_core::quant`).
                 let n = (acc * requantiser.slope(acc) + 0.5).floor();
                 *step = n.clamp(requantiser.clamp.0, requantiser.clamp.1) as f32;
             }
@@ -136,7 +135,7 @@ mod tests {
     use super::*;
     use crate::quantise::Simulation;
 
-    /// All operations, and both kinds of hidden activation.
+    /// A network with all operations and both kinds of hidden activation.
     fn network() -> QuantModel {
         let conv = |channels, stride| Op::Conv { channels, kernel: 3, stride, padding: Padding::Same };
         let specs = [

@@ -1,15 +1,15 @@
-//! Post-training quantisation: from a float generator to integers.
+//! Post-training quantisation of a float generator.
 //!
-//! * First, channels are [equalised](super::equalise): all of a layer share one scale.
+//! * First, channels are [equalised](super::equalise), because all channels of a layer share one scale.
 //! * Weights: int8, symmetric, one scale for each output channel.
-//! * Activations: int8 with a zero point, one scale a layer. The range is measured on
+//! * Activations: int8 with a zero point, one scale for each layer. The range is measured on
 //!   a fixed batch of latents, then narrowed as far as that lowers the squared error:
-//!   clipping a few outliers buys finer steps for everything else.
-//!   Tried on trained `pocket` generators and left out: scales of weights that clip,
-//!   chosen by the error of the outputs (±0.0 dB), biases corrected by the mean error
-//!   of each output (−0.1 … 0.0 dB), and ranges chosen by the error of the pictures over
-//!   64 latents (−1 … −3 dB over others: what is rare is clipped).
-//! * Multipliers: 2³² · scale_in · scale_weight / scale_out, see [`gen_core::quant`]. Of a last layer, whose
+//!   clipping a few outliers makes the steps finer for all other values.
+//!   Three methods were tried on trained `pocket` generators and not adopted: clipping the weights with
+//!   scales chosen by the error of the outputs (±0.0 dB), correcting biases by the mean error
+//!   of each output (−0.1 … 0.0 dB), and choosing ranges by the error of the pictures over
+//!   64 latents (−1 … −3 dB over other latents, because rare values are clipped).
+//! * Multipliers: 2³² · scale_in · scale_weight / scale_out, see [`gen_core::quant`]. In the last layer, whose
 //!   scale_out is fixed, they can be too large: see [`Fit`].
 
 use anyhow::{Context as _, Result, ensure};
@@ -23,36 +23,35 @@ use super::fold::{FloatLayer, FloatModel};
 use super::model::{QuantLayer, QuantModel};
 use crate::latents::{latents, sample_budget};
 
-/// Latents on which the ranges are measured; fewer for a large generator.
+/// Number of latents on which the ranges are measured; fewer for a large generator.
 const CALIBRATED: u32 = 512;
 
-/// Fortieths that a range may be narrowed by.
+/// Limit of narrowing a range, in fortieths of the range.
 const NARROWEST: u8 = 24;
 
 /// Quantises a float generator.
 ///
 /// # Errors
-/// When a layer's numbers cannot be brought to integers; the message says which.
+/// When a layer cannot be quantised; the message names it.
 pub fn quantise(model: &FloatModel) -> Result<QuantModel> {
     calibrate(model.clone()).map(|(_, quantised)| quantised)
 }
 
-/// The same, with the float generator that the integers stand for: the given one with
-/// its channels equalised, the same function.
+/// Like [`quantise`], and also returns the float generator with equalised channels, to which the integers
+/// correspond layer by layer. It computes the same function as `model`.
 ///
 /// # Errors
-/// As [`quantise`].
+/// The errors of [`quantise`].
 pub fn calibrate(model: FloatModel) -> Result<(FloatModel, QuantModel)> {
     calibrate_with(model, Choices::default())
 }
 
-/// What calibration can do otherwise, to measure what each choice is worth
-/// (`trainer/examples/int8_choices.rs`).
+/// Options of calibration, to measure the effect of each (`trainer/examples/int8_choices.rs`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Choices {
     /// Exponent of the [equalisation](super::equalise), 0 (none) to 1.
     pub equalise: f32,
-    /// Whether ranges are narrowed where that lowers the error; else every value lies inside.
+    /// Whether ranges are narrowed where that lowers the error. If not, no value is clipped.
     pub clip: bool,
 }
 
@@ -62,10 +61,10 @@ impl Default for Choices {
     }
 }
 
-/// As [`calibrate`], with these choices.
+/// Like [`calibrate`], with these options.
 ///
 /// # Errors
-/// As [`quantise`].
+/// The errors of [`quantise`].
 pub fn calibrate_with(mut model: FloatModel, choices: Choices) -> Result<(FloatModel, QuantModel)> {
     let count = sample_budget(model.macs(), CALIBRATED);
     let latents = latents(0x5000_0000, count, model.latent);
@@ -81,7 +80,7 @@ pub fn calibrate_with(mut model: FloatModel, choices: Choices) -> Result<(FloatM
         let (made, multipliers) =
             quantise_layer(layer, scale_in, map, &fit, narrowest).with_context(|| format!("layer {i}"))?;
         quantised.layers.push(made);
-        // Hidden layers have taken as coarse steps as they need.
+        // Only the last layer can have multipliers that are too large: hidden layers have chosen coarser steps.
         if i + 1 == model.layers.len() {
             let excess = quantised.excess(&multipliers);
             if excess.iter().any(|&e| e > 1.0) {
@@ -95,24 +94,24 @@ pub fn calibrate_with(mut model: FloatModel, choices: Choices) -> Result<(FloatM
     Ok((model, quantised))
 }
 
-/// How the weights of a last layer are made to fit, for each output channel.
+/// Reduces the weights of the last layer to a range that can be represented, for each output channel.
 ///
-/// The steps of its output are those of the argument of a tanh, and a multiplier is below a half. Weights so
-/// large that one step of the accumulator is more than half of one step of the output do not fit. They belong to
-/// a tanh whose argument is nearly always far outside of −4 … 4, where it is the same pixel to the device. So
-/// the whole argument can be made smaller, or the largest weights cut off: what is in the middle is drawn
-/// flatter, what is outside stays. Which of both changes the pictures less is tried. Integers without a limit would
-/// draw a dense generator no better, for the sign of a sum near 0 is wrong as often.
+/// The output of the last layer is the argument of a tanh with fixed steps, and a multiplier has to be below a half.
+/// Weights so large that one step of the accumulator is more than half a step of the output do not fit. The argument of
+/// such a tanh is nearly always far outside of −4 … 4, where the device draws the same pixel. Two remedies are
+/// possible: scale the whole argument down, or clip the largest weights. Both lower the contrast near the middle and
+/// leave the saturated pixels as they are. Both are tried, and the one that changes the pictures less is used. Integers
+/// without a limit would not draw a dense generator better: the sign of a sum near 0 would be wrong just as often.
 #[derive(Debug, Clone)]
 struct Fit {
-    /// Largest magnitude of weights.
+    /// Largest allowed magnitude of the weights.
     clip: Vec<f32>,
     /// Factor of the argument.
     shrink: Vec<f64>,
 }
 
 impl Fit {
-    /// Everything as it is.
+    /// Changes nothing.
     fn none(layer: &FloatLayer) -> Self {
         let channels = layer.geometry.output.channels as usize;
         Self { clip: vec![f32::INFINITY; channels], shrink: vec![1.0; channels] }
@@ -120,13 +119,13 @@ impl Fit {
 }
 
 impl QuantModel {
-    /// For each output channel of the last layer so far, by which factor its multiplier is too large; at most 1 if
-    /// it is not. `multipliers` are those before they were made integers.
+    /// The factor by which the multiplier of each output channel of the last layer so far is too large; at most 1 if
+    /// it fits. `multipliers` are the multipliers before rounding to integers.
     fn excess(&self, multipliers: &[f64]) -> Vec<f64> {
-        // The two bounds of `gen_core::quant`, with room for rounding.
+        // The two bounds of `gen_core::quant`, with a margin for rounding.
         let most = |bound: i64| 0.499_999f64.min(0.999_999 * 2f64.powi(20) / bound.max(1) as f64);
         let bounds = self.accumulator_bounds(self.layers.len() - 1);
-        // What was admitted before is.
+        // A multiplier that the exact check accepts needs no change, even if it is inside of the margin.
         let excess = |(&m, &bound): (&f64, &i64)| {
             let integer = (m * 2f64.powi(32)).round();
             let fits = integer < 2f64.powi(31) && integer * (bound as f64) < 2f64.powi(52);
@@ -135,7 +134,7 @@ impl QuantModel {
         multipliers.iter().zip(&bounds).map(excess).collect()
     }
 
-    /// The fit of the last layer that changes its pictures least, where there is an excess.
+    /// The fit of the last layer that changes its pictures least, for the channels with an excess above 1.
     fn fit(
         &mut self,
         layer: &FloatLayer,
@@ -181,7 +180,7 @@ impl QuantModel {
     }
 }
 
-/// The largest magnitude of the weights of each output channel.
+/// Largest magnitude of the weights of each output channel.
 fn largest_weights(layer: &FloatLayer) -> Vec<f32> {
     let channels = layer.geometry.output.channels as usize;
     let mut largest = vec![0f32; channels];
@@ -193,8 +192,8 @@ fn largest_weights(layer: &FloatLayer) -> Vec<f32> {
     largest
 }
 
-/// The layer in integers, and its multipliers before they were made integers, in units of 2³²: only
-/// those of a last layer can be too large.
+/// Quantises a layer. Also returns its multipliers before rounding to integers, without the factor 2³²: only
+/// those of the last layer can be too large.
 fn quantise_layer(
     layer: &FloatLayer,
     scale_in: f32,
@@ -207,7 +206,7 @@ fn quantise_layer(
 
     // Scales of weights, and of the accumulator of each channel.
     let largest = largest_weights(layer).into_iter().zip(&fit.clip).map(|(w, clip)| w.min(*clip));
-    // A channel whose weights are all but 0 must still be able to hold its bias.
+    // A channel whose weights are nearly 0 must still be able to represent its bias.
     let mut largest_bias = vec![0f32; channels];
     for (i, b) in layer.biases.iter().enumerate() {
         largest_bias[i % channels] = largest_bias[i % channels].max(b.abs());
@@ -236,14 +235,14 @@ fn quantise_layer(
 
     let activation = layer.spec.activation;
     let (scale, zero_point, slope) = match activation.argument_step() {
-        // In steps of the argument of `gen_core::quant::pixel`.
+        // The output of the last layer is in steps of the argument of `gen_core::quant::pixel`.
         Some(step) => (step, 0, 1.0),
         None => {
             let (scale, zero_point) = range(map, narrowest);
             let slope = activation.negative_slope().map_or(1.0, f64::from);
             // The two bounds of `gen_core::quant`: multipliers below a half, and
-            // accumulator times multiplier below 2^52. Only a layer that is all but
-            // dead comes near; coarser steps lose nothing there.
+            // accumulator times multiplier below 2^52. Only a layer whose outputs are nearly
+            // constant gets close to them, and coarser steps do it no harm.
             let finest = |(u, a): (&f64, &f64)| (2.01 * u).max(1.01 * u * a / 2f64.powi(20));
             let floor = unit.iter().zip(&most).map(finest).fold(0.0, f64::max);
             (scale.max(floor as f32), zero_point, slope)
@@ -253,7 +252,7 @@ fn quantise_layer(
     let mut requants = Vec::new();
     let mut multipliers = Vec::new();
     for (u, shrink) in unit.iter().zip(&fit.shrink) {
-        // An `as` saturates; what does is made to fit.
+        // `as` saturates; a multiplier that saturates is reduced by a `Fit` later.
         let positive = multiplier(shrink * u / f64::from(scale));
         let negative = multiplier(shrink * slope * u / f64::from(scale));
         requants.push(Multiplier { positive: positive as i32, negative: negative as i32 });
@@ -272,12 +271,12 @@ fn quantise_layer(
     Ok((quantised, multipliers))
 }
 
-/// Scale and zero point with the least squared error on these values, finite ones, among ranges that are
-/// up to `narrowest` fortieths narrower than the values.
+/// Scale and zero point with the least squared error on these values, which must be finite. The candidates are
+/// ranges that are up to `narrowest` fortieths narrower than the range of the values.
 ///
-/// The error of a candidate is taken over a histogram of all values, as in most calibrators of the
-/// field. A sample would have to be random: values at even steps are those of a few channels, rows or
-/// columns, since all the lengths of a map are powers of two or multiples of them.
+/// The error of a candidate is computed over a histogram of all values, as in most calibrators. A sample at
+/// even steps would contain only a few channels, rows or columns, because the lengths of a map are powers of
+/// two or multiples of them.
 fn range(map: &Array2<f32>, narrowest: u8) -> (f32, i8) {
     let (low, high) = map.iter().fold((0f32, 0f32), |(l, h), &v| (l.min(v), h.max(v)));
     if low == high {
@@ -300,7 +299,7 @@ fn range(map: &Array2<f32>, narrowest: u8) -> (f32, i8) {
     candidates.map(|c| (error(c), c)).min_by(|a, b| a.0.total_cmp(&b.0)).map_or((1.0, 0), |(_, c)| c)
 }
 
-/// How many values lie where.
+/// Histogram of the values of a feature map.
 struct Histogram {
     low: f32,
     width: f32,
@@ -308,11 +307,11 @@ struct Histogram {
 }
 
 impl Histogram {
-    /// Bins: 128 of them in a step of the widest range, so that where a value lies in its bin says
-    /// next to nothing about its rounding error.
+    /// Number of bins: 128 for each step of the widest range, so that the position of a value in its bin
+    /// hardly affects its rounding error.
     const BINS: usize = 1 << 15;
 
-    /// Of all values of `map`, which lie in `low` to `high`.
+    /// The histogram of all values of `map`, which must be within `low` to `high`.
     fn new(map: &Array2<f32>, low: f32, high: f32) -> Self {
         let width = (high - low) / Self::BINS as f32;
         let mut counts = vec![0; Self::BINS];
@@ -323,7 +322,7 @@ impl Histogram {
         Self { low, width, counts }
     }
 
-    /// The middle of every bin that is not empty, and its number of values.
+    /// The middle and the number of values of every bin that is not empty.
     fn bins(&self) -> impl Iterator<Item = (f32, u64)> {
         let middle = |bin: usize| self.low + (bin as f32 + 0.5) * self.width;
         self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(move |(bin, &count)| (middle(bin), count))
@@ -346,7 +345,7 @@ mod tests {
         assert!(range(&map, NARROWEST).0 < 1.8 / 255.0);
     }
 
-    /// Squared error of every value, one by one.
+    /// Sum of the squared errors, computed from every single value.
     fn error(map: &Array2<f32>, (scale, zero_point): (f32, i8)) -> f64 {
         let zero = f32::from(zero_point);
         let squared = |v: &f32| f64::from(((v / scale + zero).round().clamp(-128.0, 127.0) - zero) * scale - v).powi(2);
@@ -355,8 +354,8 @@ mod tests {
 
     #[test]
     fn every_channel_row_and_column_has_a_say() {
-        // A map [N, height, width, channels] as of a recipe, in which all but one channel, one column, one
-        // row or one picture are small. Clipping to the small ones would spoil what is large.
+        // A map [N, height, width, channels] as in a recipe, with small values except in one channel, one column, one
+        // row or one picture. A range chosen for the small values would clip the large ones.
         let (pictures, side, channels) = (64, 32, 24);
         for large in 0..4 {
             let map = Array2::from_shape_fn((pictures, side * side * channels), |(n, i)| {

@@ -1,4 +1,4 @@
-//! Pictures of the integers against those of the float generator that they were made from.
+//! Compares the pictures of a quantised model with those of its float generator.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use super::draw::first_pictures;
 use super::fold::FloatModel;
 use crate::latents::latents;
 
-/// The same pictures, drawn by both; `[N, side, side, 3]` each.
+/// Pictures of the same latents, drawn by both models; `[N, side, side, 3]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// By the quantised model, as the device draws them.
+    /// Drawn by the quantised model, identical to the device's pictures.
     pub int8: Array4<u8>,
-    /// By the float generator.
+    /// Drawn by the float generator.
     pub float: Array4<u8>,
 }
 
-/// Draws the first pictures with a quantised model and with the float generator that it was made from: at most `most`,
-/// fewer with a large generator.
+/// Draws the pictures of the seeds from 0 on with a quantised model and with the float generator that it was made
+/// from: at most `most`, fewer with a large generator.
 pub fn int8_with_float(float: &FloatModel, model: &Model<'_>, most: u32) -> Comparison {
     let int8 = first_pictures(model, most);
     let batch = latents(0, int8.dim().0 as u32, model.latent_len());
@@ -29,7 +29,7 @@ pub fn int8_with_float(float: &FloatModel, model: &Model<'_>, most: u32) -> Comp
 }
 
 impl fmt::Display for Comparison {
-    /// `PSNR 48.1 dB, SSIM 0.9931 over 128 pictures`, and whether all of them are the same one.
+    /// `PSNR 48.1 dB, SSIM 0.9931 over 128 pictures`, and a note if all pictures are the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let close = likeness(self.float.view(), self.int8.view());
         let alike = if are_alike(self.int8.view()) { ", and all of them are the same one" } else { "" };
@@ -37,7 +37,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// How close two sets of pictures are.
+/// Similarity of two sets of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Likeness {
     /// Peak signal-to-noise ratio in dB; more is closer.
@@ -47,7 +47,7 @@ pub struct Likeness {
 }
 
 impl fmt::Display for Likeness {
-    /// `PSNR 48.1 dB, SSIM 0.9931`, or that there is no difference.
+    /// `PSNR 48.1 dB, SSIM 0.9931`, or a text that says that there is no difference.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { psnr, ssim } = self;
         if psnr.is_finite() {
@@ -58,14 +58,14 @@ impl fmt::Display for Likeness {
     }
 }
 
-/// Whether there are several pictures, `[N, height, width, 3]`, and all of them are the same.
+/// Whether there is more than one picture, `[N, height, width, 3]`, and all are the same.
 pub fn are_alike(pictures: ArrayView4<'_, u8>) -> bool {
     let mut all = pictures.outer_iter();
     let Some(first) = all.next() else { return false };
     pictures.dim().0 > 1 && all.all(|other| other == first)
 }
 
-/// Compares pictures one by one, `[N, height, width, 3]` both.
+/// Compares each picture of `a` with the one of `b` at the same index. Both are `[N, height, width, 3]`.
 pub fn likeness(a: ArrayView4<'_, u8>, b: ArrayView4<'_, u8>) -> Likeness {
     let squared: f64 = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
     let mean = squared / a.len().max(1) as f64;
@@ -75,7 +75,7 @@ pub fn likeness(a: ArrayView4<'_, u8>, b: ArrayView4<'_, u8>) -> Likeness {
     Likeness { psnr, ssim: ssims.iter().sum::<f64>() / ssims.len().max(1) as f64 }
 }
 
-/// Mean over all channels and all windows that lie inside the picture.
+/// Mean SSIM over all channels and all windows inside the picture.
 fn ssim(a: &ArrayView3<'_, u8>, b: &ArrayView3<'_, u8>) -> f64 {
     const WINDOW: usize = 7;
     // The constants of the paper for 8-bit pictures: (0.01·255)² and (0.03·255)².

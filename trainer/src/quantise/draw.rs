@@ -1,4 +1,4 @@
-//! Pictures of a quantised generator, drawn by gen-core itself.
+//! Draws pictures of a quantised generator with gen-core.
 
 use gen_core::{Engine, Latent, Model};
 use ndarray::Array4;
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::latents::sample_budget;
 
-/// The pictures of these latents, `[N, side, side, 3]`; in parallel, in order.
+/// The pictures of these latents, `[N, side, side, 3]`, in the latents' order. Uses all threads.
 pub fn draw(model: &Model<'_>, latents: &[Latent]) -> Array4<u8> {
     let shape = model.output_shape();
     let pictures: Vec<Vec<u8>> = latents
@@ -25,7 +25,7 @@ pub fn draw(model: &Model<'_>, latents: &[Latent]) -> Array4<u8> {
     Array4::from_shape_vec(dim, pictures.concat()).expect("the engine hands out every row once")
 }
 
-/// The first pictures of a model, from number 0 on: at most `most`, fewer of a large model.
+/// The pictures of the seeds from 0 on, `[N, side, side, 3]`: at most `most`, fewer for a large model.
 pub fn first_pictures(model: &Model<'_>, most: u32) -> Array4<u8> {
     let count = sample_budget(model.macs(), most);
     let latents: Vec<_> = (0..count).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();

@@ -1,30 +1,29 @@
 //! Cross-layer equalisation (Nagel et al. 2019, arXiv:1906.04721, section 4.1).
 //!
-//! All channels of a map share one scale, so one that only reaches a tenth of the range
-//! has a tenth of the steps. But ReLU, LeakyReLU and no activation at all commute with
-//! positive factors: a channel can be enlarged by its own weights and bias, and made
-//! small again by the weights that read it. The network stays the same function.
+//! All channels of a feature map share one scale, so a channel that reaches only a tenth of the range
+//! has only a tenth of the quantisation steps. ReLU, LeakyReLU and the identity commute with
+//! positive factors: a channel can be scaled up in its own weights and bias, and scaled down
+//! again in the next layer's weights. The network still computes the same function.
 
 use gen_core::spec::Geometry;
 use ndarray::{Array2, Axis};
 
 use super::fold::FloatModel;
 
-/// How far channels are brought together: with `reach` the largest magnitude of a
-/// channel, `reach^(1 − POWER)` is left of it. The `power` of [`equalise`], unless something else is asked for.
+/// Default `power` of [`equalise`], the strength of equalisation: a channel with the largest magnitude `reach`
+/// has the largest magnitude `reach^(1 − POWER)` afterwards.
 ///
-/// At 1 all channels have all steps, but the weights of the next layer, which share one
-/// scale for each of *their* outputs, become as unequal as the channels were. On two
+/// At 1 all channels use all quantisation steps, but the weights of the next layer, which share one
+/// scale for each of *their* output channels, become as unequal as the channels were. On two
 /// generators, pictures at 0.5 to 0.625 were 0.3 to 0.5 dB closer to the float ones than at
 /// 0, and 0.8 to 1.0 dB closer than at 1 (`docs/recipes.md`, `examples/int8_choices.rs`).
 pub const POWER: f32 = 0.625;
 
-/// Largest factor: a channel that would need more is all but dead.
+/// Largest factor. A channel that would need more is nearly always 0.
 const MAX_CHANNEL_SCALE: f32 = 64.0;
 
-/// Equalises the channels that layer `i` writes and the next layer reads, and scales
-/// `map`, the outputs of layer `i`, `[N, values]`, with them. The last layer, whose
-/// outputs nobody reads, is left alone.
+/// Equalises the output channels of layer `i`, which the next layer reads, and scales `map`, the outputs of
+/// layer `i`, `[N, values]`, accordingly. Does nothing for the last layer.
 pub fn equalise(model: &mut FloatModel, i: usize, map: &mut Array2<f32>, power: f32) {
     let [writer, reader, ..] = &mut model.layers[i..] else { return };
     if writer.spec.activation.negative_slope().is_none() {
@@ -52,8 +51,7 @@ pub fn equalise(model: &mut FloatModel, i: usize, map: &mut Array2<f32>, power: 
     }
 }
 
-/// The input channel that a row of a weight matrix reads: in every layout it varies
-/// fastest along a column.
+/// The input channel of a row of a weight matrix. In every layout it varies fastest along a column.
 fn input_channel(row: usize, geometry: &Geometry) -> usize {
     row % usize::from(geometry.input.channels)
 }
@@ -69,7 +67,7 @@ mod tests {
     fn the_function_stays_and_channels_come_together() {
         let config = Config::preset("pocket").unwrap();
         let mut params = Trainer::new(config.clone()).unwrap().state.generator;
-        // Away from the first values, where all channels are alike.
+        // Changes the initial parameters, with which all channels are alike.
         for (i, p) in params.iter_mut().enumerate() {
             *p += 0.1 * ((i * 7919) % 13) as f32 / 13.0 - 0.05;
         }

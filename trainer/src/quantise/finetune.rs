@@ -1,9 +1,9 @@
 //! Quantisation-aware fine-tuning by self-distillation.
 //!
-//! The float generator is the teacher, the integers are the [`Student`]: it learns to
-//! draw the teacher's pictures, from latents that never repeat, with weights and
+//! The float generator is the teacher, the quantised generator the [`Student`]. The student is trained to
+//! draw the teacher's pictures, from new latents in every step, with weights and
 //! activations rounded as on the device. No training pictures and no discriminator are
-//! needed. Results are a function of the generator and the number of steps.
+//! needed. The result depends only on the generator and the number of steps.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -24,34 +24,34 @@ use crate::nn::init;
 use crate::nn::optim::{Moments, Optimiser};
 use crate::terminal::LineTimer;
 
-/// Latents on which students are compared: never those of training, and not those on
-/// which the result is measured. Fewer for a large generator.
+/// Number of held-out latents for validation. They are used neither for training nor for measuring the final
+/// result. A large generator uses fewer.
 const HELD_OUT: u32 = 256;
-/// How often the student is validated.
+/// Number of validations during fine-tuning.
 const VALIDATIONS: u64 = 12;
 
-/// The learning rates fall from these to 0 along half a cosine. In units of
-/// [`student`](super::student); a third and three times as much give the same to 0.1 dB.
+/// Initial learning rates, in the units of [`student`](super::student). They fall to 0 along half a cosine.
+/// A third and three times as much give the same PSNR to 0.1 dB.
 const WEIGHTS: f32 = 0.006;
 const BIASES: f32 = 0.006;
 const LOG_SCALES: f32 = 1e-4;
 
-/// A model, and what fine-tuning did for it.
+/// A fine-tuned model and its improvement.
 #[derive(Debug, Clone)]
 pub struct Tuned {
-    /// The best one.
+    /// The best model of all validations.
     pub model: QuantModel,
-    /// Steps that were done.
+    /// Number of steps done.
     pub steps: u64,
-    /// Steps that were asked for: more than were done if it was stopped.
+    /// Number of steps requested: more than were done if fine-tuning was stopped.
     pub asked: u64,
-    /// If there were any: PSNR of its pictures against the float generator's over
-    /// held-out latents, in dB, without fine-tuning and with it. The second is not less.
+    /// PSNR in dB of the int8 pictures against the float generator's over the held-out latents, without and with
+    /// fine-tuning. The second value is never less. `None` if no steps were requested.
     pub psnr: Option<[f64; 2]>,
 }
 
 impl Tuned {
-    /// What fine-tuning did, in words; nothing if it was not asked for.
+    /// Describes the result of fine-tuning; `None` if none was requested.
     pub fn summary(&self) -> Option<String> {
         let change = change(self.psnr?);
         let stopped =
@@ -59,13 +59,13 @@ impl Tuned {
         Some(format!("{} steps{stopped}, {change} over latents of its own", self.steps))
     }
 
-    /// Whether it was stopped before all steps were done.
+    /// Whether fine-tuning was stopped before all steps were done.
     pub fn is_stopped(&self) -> bool {
         self.steps < self.asked
     }
 }
 
-/// `PSNR 47.2 -> 48.1 dB`, or in words where there is no difference.
+/// Formats the change as `PSNR 47.2 -> 48.1 dB`, or says that the pictures are equal.
 fn change([before, after]: [f64; 2]) -> String {
     if before.is_finite() && after.is_finite() {
         return format!("PSNR {before:.1} -> {after:.1} dB");
@@ -74,15 +74,15 @@ fn change([before, after]: [f64; 2]) -> String {
     format!("{} -> {}", words(before), words(after))
 }
 
-/// How far fine-tuning is.
+/// Progress of fine-tuning.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Steps done, and steps to do.
+    /// Number of steps done, and total number of steps.
     pub step: u64,
     pub steps: u64,
     /// PSNR of the pictures in dB, without fine-tuning and of the best model so far; infinite if they are equal.
     pub psnr: [f64; 2],
-    /// Time that the other steps will take.
+    /// Estimated time of the remaining steps.
     pub left: Duration,
 }
 
@@ -93,12 +93,11 @@ impl std::fmt::Display for Progress {
     }
 }
 
-/// Quantises a float generator, and fine-tunes it for so many steps; 0 for none.
-/// Logs the progress when it takes long.
+/// Quantises a float generator and fine-tunes it for `steps` steps; 0 for none.
+/// Logs the progress if it takes long.
 ///
 /// # Errors
-/// When a layer's numbers cannot be brought to integers, or when the steps would take
-/// longer than [`check`] allows.
+/// When a layer cannot be quantised, or when the steps would take longer than [`check`] allows.
 pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
     let mut timer = LineTimer::started();
     quantise_tuned_until(float, steps, &mut |progress| {
@@ -109,11 +108,11 @@ pub fn quantise_tuned(float: &FloatModel, steps: u64) -> Result<Tuned> {
     })
 }
 
-/// The same, and `watch` is told after every step how far it is; with [`ControlFlow::Break`] it ends
-/// fine-tuning, and the best model so far is the result.
+/// Like [`quantise_tuned`], and calls `watch` with the progress after every step. If `watch` returns
+/// [`ControlFlow::Break`], fine-tuning ends with the best model so far.
 ///
 /// # Errors
-/// As [`quantise_tuned`].
+/// The errors of [`quantise_tuned`].
 pub fn quantise_tuned_until(
     float: &FloatModel,
     steps: u64,
@@ -127,7 +126,7 @@ pub fn quantise_tuned_until(
     let validation = Validation::new(float);
     let mut best = start.clone();
     let mut student = Student::new(&equalised, start);
-    // Not yet refreshed, it is the model that it was given.
+    // Before its parameters are quantised, the student is the model that it was made from.
     let before = validation.psnr(&mut student);
     let mut most = before;
     let mut adam = Adam::new(&student);
@@ -140,7 +139,7 @@ pub fn quantise_tuned_until(
         if (step + 1) * VALIDATIONS / steps > step * VALIDATIONS / steps {
             student.quantise_params();
             let psnr = validation.psnr(&mut student);
-            // A model that cannot be packed is none.
+            // A model that cannot be packed is not kept.
             if psnr > most && student.integers.to_blob().is_ok() {
                 most = psnr;
                 best = student.integers.clone();
@@ -155,16 +154,16 @@ pub fn quantise_tuned_until(
     Ok(Tuned { model: best, steps: done, asked: steps, psnr: Some([before, most]) })
 }
 
-/// One batch: sets the student's gradients.
+/// Computes the student's gradients for one batch.
 fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
-    // A stream of its own: the number is "tune".
+    // A separate stream of random numbers; its number is "tune" in ASCII.
     let mut rng = init::rng(0, step, 0x7475_6e65);
     let batch = latent_batch((0..BATCH).map(|_| Latent::sample(&mut rng, float.latent)), float.latent);
     let target = levels(float, batch.view());
     let steps = batch / Latent::SCALE;
     let activation = student.integers.layers[student.integers.layers.len() - 1].spec.activation;
     let mut d = Array2::zeros(target.dim());
-    // Half the squared error of a picture's pixels, the mean over the batch.
+    // The loss is half the squared error of a picture's pixels, averaged over the batch.
     Zip::from(&mut d).and(student.forward(steps.view())).and(&target).for_each(|d, &n, &level| {
         *d = (f32::from(quant::pixel(activation, n as i32)) - level) / BATCH as f32;
     });
@@ -175,7 +174,7 @@ fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
     Ok(())
 }
 
-/// The float generator's pictures in levels, not rounded; `[N, values]`.
+/// The float generator's pictures in pixel levels 0 to 255, not rounded; `[N, values]`.
 fn levels(float: &FloatModel, latents: ArrayView2<'_, f32>) -> Array2<f32> {
     let mut output = float.activations(latents).pop().unwrap_or_default();
     output.mapv_inplace(|v| match float.range {
@@ -185,10 +184,10 @@ fn levels(float: &FloatModel, latents: ArrayView2<'_, f32>) -> Array2<f32> {
     output
 }
 
-/// Held-out latents, and the teacher's pictures of them.
+/// Held-out latents and the teacher's pictures of them.
 struct Validation {
     latents: Array2<f32>,
-    /// The teacher's pixels.
+    /// The teacher's pixels; `[N, values]`.
     expected: Array2<f32>,
 }
 
@@ -211,7 +210,7 @@ impl Validation {
     }
 }
 
-/// Adam (Kingma & Ba 2015) for the three kinds of parameters.
+/// Adam (Kingma & Ba 2015), with one learning rate for each of the three kinds of parameters.
 struct Adam {
     rules: [Optimiser; 3],
     moments: [Moments; 3],
@@ -219,7 +218,7 @@ struct Adam {
 
 impl Adam {
     fn new(student: &Student) -> Self {
-        // Few steps: the second moments must forget sooner than in 1,000.
+        // There are few steps, so the second moments average over fewer than Adam's usual 1,000 (beta2 = 0.999).
         let rule = |lr| Optimiser::Adam { lr, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
         let rules = [rule(WEIGHTS), rule(BIASES), rule(LOG_SCALES)];
         let params = &student.params;

@@ -1,4 +1,4 @@
-//! A generator for use: batch normalisation folded into weights and biases.
+//! The float generator for inference, with batch normalisation folded into weights and biases.
 
 use anyhow::{Result, ensure};
 use gen_core::spec::{Activation, Geometry, LayerSpec};
@@ -11,20 +11,20 @@ use crate::nn::linear::{Kernels, Linear, weight_dim};
 use crate::nn::{Dropout, Network};
 use crate::pixels::to_pixel;
 
-/// Latents over which the statistics of normalised layers are measured, at the most and at the least.
+/// Maximum and minimum number of latents over which the statistics of batch normalisation are measured.
 const MEASURED: u32 = 1024;
 const MEASURED_AT_LEAST: u32 = 64;
 
-/// Bytes that the maps of these latents may take together.
+/// Limit in bytes of the feature maps of these latents.
 const MEASURED_BYTES: u64 = 1 << 30;
 
-/// Bytes that the maps of pictures may take which are drawn at the same time.
+/// Limit in bytes of the feature maps of pictures that are drawn in one batch.
 const DRAWN_BYTES: usize = 1 << 28;
 
-/// Pictures that are drawn at the same time at most.
+/// Maximum number of pictures that are drawn in one batch.
 const DRAWN_AT_MOST: usize = 250;
 
-/// Latents over which this generator's statistics are measured.
+/// Number of latents over which this generator's statistics are measured.
 fn measured(network: &Network) -> u32 {
     let maps: u64 = network.blocks().iter().map(|block| block.geometry().output.len() as u64).sum();
     let count = MEASURED_BYTES / (maps * size_of::<f32>() as u64).max(1);
@@ -38,9 +38,9 @@ pub struct FloatModel {
     pub name: String,
     /// Length of the latent.
     pub latent: usize,
-    /// Range of its pictures.
+    /// Range of the output values.
     pub range: Range,
-    /// First to last.
+    /// Layers, first to last.
     pub layers: Vec<FloatLayer>,
 }
 
@@ -49,7 +49,7 @@ pub struct FloatModel {
 pub struct FloatLayer {
     /// Operation and activation.
     pub spec: LayerSpec,
-    /// Shapes.
+    /// Shapes of input and output.
     pub geometry: Geometry,
     /// Weight matrix in the layout of [`Linear`].
     pub weights: Array2<f32>,
@@ -60,13 +60,14 @@ pub struct FloatLayer {
 impl FloatModel {
     /// Folds a generator with these parameters.
     ///
-    /// Mean and variance are measured on a fixed batch of 1,024 latents, or as many as 1 GiB has room
-    /// for: running averages from the training would belong to other weights than the averaged ones.
-    /// They are those of latents as wide as in training; the folded generator then takes
-    /// each latent for one that is [`latent_scale`](Config::latent_scale) times as wide.
+    /// Mean and variance are measured on a fixed batch of 1,024 latents, or as many as fit into 1 GiB.
+    /// Running averages from training are not used, because they belong to other weights than the
+    /// moving average of the weights. The statistics are measured with latents of the training's
+    /// distribution; the folded generator multiplies its latent by
+    /// [`latent_scale`](Config::latent_scale).
     ///
     /// # Errors
-    /// When the parameters do not belong to the configuration or are not finite.
+    /// When the number of parameters does not match the configuration, or one is not finite.
     pub fn fold(config: &Config, params: &[f32]) -> Result<Self> {
         let (mut network, _) = config.networks()?;
         let expected = network.parameter_count();
@@ -109,11 +110,11 @@ impl FloatModel {
         Self::new(config, parameters)
     }
 
-    /// The generator of a configuration with the weights and biases of each
-    /// [`FloatLayer`], normalisation already in them.
+    /// The generator of a configuration with the given weights and biases of each [`FloatLayer`], which
+    /// already include normalisation.
     ///
     /// # Errors
-    /// When they do not have the layers' shapes.
+    /// When weights or biases do not have the layers' shapes.
     pub fn new(config: &Config, parameters: Vec<(Array2<f32>, Vec<f32>)>) -> Result<Self> {
         let (network, _) = config.networks()?;
         let blocks = network.blocks();
@@ -122,7 +123,7 @@ impl FloatModel {
         for (i, (block, (weights, biases))) in blocks.iter().zip(parameters).enumerate() {
             let (mut spec, geometry) = (block.spec().layer, *block.geometry());
             if (config.range, spec.activation) == (Range::Unit, Activation::Tanh) {
-                // Trained as a tanh, but its pictures begin at 0.
+                // Trained with tanh, but only its values from 0 up are drawn.
                 spec.activation = Activation::TanhUnit;
             }
             let dim = weight_dim(spec.op, &geometry);
@@ -158,8 +159,8 @@ impl FloatModel {
         output.into_shape_with_order(dim).expect("the output has the generator's shape")
     }
 
-    /// Pictures of latents, `[N, side, side, 3]`. At most 250 are drawn at a time, and fewer where their
-    /// maps would take more than 256 MiB.
+    /// Pictures of latents, `[N, side, side, 3]`. They are drawn in batches of at most 250, or fewer if their
+    /// feature maps would take more than 256 MiB.
     pub fn pictures(&self, latents: ArrayView2<'_, f32>) -> Array4<u8> {
         let shape = self.layers.last().expect("a generator has layers").geometry.output;
         let mut pixels = Vec::with_capacity(latents.nrows() * shape.len());
@@ -170,7 +171,7 @@ impl FloatModel {
         Array4::from_shape_vec(dim, pixels).expect("the outputs have the generator's shape")
     }
 
-    /// Pictures whose maps [`DRAWN_BYTES`] have room for.
+    /// Number of pictures whose feature maps fit into [`DRAWN_BYTES`].
     fn drawn_at_once(&self) -> usize {
         let maps: usize = self.layers.iter().map(|layer| layer.geometry.output.len()).sum();
         (DRAWN_BYTES / (maps * size_of::<f32>()).max(1)).clamp(1, DRAWN_AT_MOST)
@@ -178,7 +179,7 @@ impl FloatModel {
 }
 
 impl FloatLayer {
-    /// Output for a batch of inputs, `[N, values]` both.
+    /// Output of the layer for a batch of inputs; both are `[N, values]`.
     pub fn activated(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut y = Array2::zeros((x.nrows(), self.geometry.output.len()));
         let weights = self.weights.as_slice().expect("made in standard layout");
@@ -203,7 +204,7 @@ mod tests {
     fn folding_changes_nothing_but_rounding() {
         let config = Config { latent_scale: 1.0, ..Config::preset("pocket").unwrap() };
         let mut params = Trainer::new(config.clone()).unwrap().state.generator;
-        // Away from the first values, where every beta is 0.
+        // Changes the initial parameters, in which every beta is 0.
         for (i, p) in params.iter_mut().enumerate() {
             *p += 0.1 * ((i * 7919) % 13) as f32 / 13.0 - 0.05;
         }
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn many_pictures_are_drawn_in_bounded_memory() {
-        // Maps of 800,000 values and more: some 80 pictures have room at once.
+        // Feature maps of 800,000 values and more: some 80 pictures fit into a batch.
         let mut config = Config::preset("pocket").unwrap();
         for layer in &mut config.generator.layers[..4] {
             layer.channels = 600;
@@ -269,7 +270,7 @@ mod tests {
         let model = FloatModel::fold(&config, &params).unwrap();
         let batch = latents(0, 64, config.latent.into());
         let expected = model.outputs(batch.view());
-        // A thread that waits for the lanes of one layer computes another one in between.
+        // A thread that waits for the parallel parts of one layer may compute another layer in the meantime.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         pool.install(|| (0..60).into_par_iter().for_each(|_| assert_eq!(model.outputs(batch.view()), expected)));
     }
@@ -287,7 +288,7 @@ mod tests {
         assert!(a != draw(&plain, &batch));
     }
 
-    /// As in the Keras tutorial, where negative values wrap around: 255 · −0.1 becomes 231.
+    /// In the Keras tutorial, negative values wrap around: 255 · −0.1 becomes 231. Here they are drawn black.
     #[test]
     fn unit_range_under_a_tanh_draws_what_is_below_0_in_black() {
         let symmetric = Config::preset("pocket").unwrap();
@@ -308,7 +309,7 @@ mod tests {
             expected.len()
         );
 
-        // The integers draw the same, and are exact.
+        // The quantised model draws the same pictures and is exact.
         let blob = quantise(&float).unwrap().to_blob().unwrap();
         let bytes = aligned(&blob);
         let model = Model::parse(&bytes).unwrap();

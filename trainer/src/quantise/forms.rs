@@ -1,4 +1,4 @@
-//! Chooses which layers store Winograd-transformed weights: more flash, fewer instructions.
+//! Chooses which layers store Winograd-transformed weights. Such a layer needs more flash and fewer instructions.
 
 use anyhow::{Result, ensure};
 use gen_core::format::ALIGNMENT;
@@ -15,16 +15,16 @@ pub enum PackingPolicy {
     Small,
     /// The fewest instructions.
     Fast,
-    /// These layers fast, counted from 0.
+    /// Winograd-transformed weights in these layers, counted from 0.
     Layers(Vec<usize>),
-    /// The fewest instructions within so many bytes of file.
+    /// The fewest instructions in a file of at most this many bytes.
     Flash(usize),
 }
 
-/// Chooses the form of every layer, on a processor.
+/// Sets the weight transform of every layer by `policy`. Instructions are counted for the processor `core`.
 ///
 /// # Errors
-/// When a named layer does not exist or has no fast form, or when even the smallest
+/// When a named layer does not exist or cannot be transformed, or when even the smallest
 /// file is larger than allowed.
 pub fn choose(model: &mut QuantModel, policy: &PackingPolicy, core: Core) -> Result<()> {
     let count = model.layers.len();
@@ -67,12 +67,12 @@ pub fn choose(model: &mut QuantModel, policy: &PackingPolicy, core: Core) -> Res
     Ok(())
 }
 
-/// What the fast form of a layer changes.
+/// Effect of transforming the weights of a layer.
 #[derive(Debug, Clone, Copy)]
 struct Gain {
-    /// Instructions fewer for a picture.
+    /// Instructions saved for a picture.
     instructions: i64,
-    /// Bytes more.
+    /// Additional bytes in the file.
     bytes: usize,
 }
 
@@ -85,7 +85,7 @@ fn gain(layer: &QuantLayer, core: Core) -> Gain {
     Gain { instructions: direct.1 - fast.1, bytes: fast.0 - direct.0 }
 }
 
-/// Of all sets of layers that fit into `room` more bytes the one that saves most; there
+/// The set of layers that saves the most instructions with at most `room` additional bytes. Tries all sets, which
 /// are at most 2¹².
 fn best(gains: &[Option<Gain>], room: usize) -> Vec<bool> {
     let chosen = |set: usize| move |layer: usize| set >> layer & 1 == 1;
@@ -98,7 +98,7 @@ fn best(gains: &[Option<Gain>], room: usize) -> Vec<bool> {
                 bytes += gain.bytes;
             }
         }
-        // Of two that save the same, the smaller one.
+        // Of two sets that save the same, the smaller one is chosen.
         (bytes <= room).then_some((saved, std::cmp::Reverse(bytes)))
     };
     let set = (0..1usize << gains.len()).filter(|&set| worth(set).is_some()).max_by_key(|&set| worth(set));

@@ -1,4 +1,4 @@
-//! A quantised generator in natural layouts, before it is packed for the device.
+//! A quantised generator in the layouts of the float layers, before it is packed for the device.
 
 use gen_core::quant::Multiplier;
 use gen_core::spec::{Geometry, LayerSpec, WeightTransform};
@@ -11,7 +11,7 @@ pub struct QuantModel {
     pub name: String,
     /// Length of the latent.
     pub latent: usize,
-    /// First to last.
+    /// Layers, first to last.
     pub layers: Vec<QuantLayer>,
 }
 
@@ -21,21 +21,21 @@ pub struct QuantModel {
 pub struct QuantLayer {
     /// Operation and activation.
     pub spec: LayerSpec,
-    /// How its weights are packed; results do not depend on it.
+    /// Transform of the packed weights. The layer's results do not depend on it.
     pub form: WeightTransform,
-    /// Shapes.
+    /// Shapes of input and output.
     pub geometry: Geometry,
-    /// The layouts of the float layers:
+    /// Weights in the layout of the float layers:
     /// convolution `[(kernel y, kernel x, in), out]`,
     /// transposed convolution `[in, (kernel y, kernel x, out)]`,
     /// dense `[in, (y, x, out)]`.
     pub weights: Array2<i8>,
-    /// In units of the accumulator, not yet corrected for the zero point of the
-    /// input: one for each output channel; for a dense layer one for each output.
+    /// Biases in units of the accumulator, not yet corrected for the zero point of the
+    /// input. One for each output channel; for a dense layer one for each output.
     pub biases: Vec<i32>,
-    /// One for each output channel.
+    /// Multipliers of requantisation, one for each output channel.
     pub requants: Vec<Multiplier>,
-    /// The int8 that stands for 0 in the output; 0 for the last layer.
+    /// The int8 that represents 0 in the output; 0 for the last layer.
     pub zero_point: i8,
     /// Real value of one step of the output.
     pub scale: f32,

@@ -1,11 +1,11 @@
-//! How much of each layer's signal the integers keep.
+//! Measures the quantisation noise of each layer.
 //!
-//! The engine's activations are compared with the float generator's, layer after layer.
-//! A signal-to-noise ratio is `10 · log₁₀(Σ v² / Σ (v − v̂)²)` dB: `v` the float value,
-//! `v̂` the integer one, brought to the float's units by one factor a channel, that of
-//! least squares. Factors of channels carry no meaning of their own, since the weights
-//! that read a channel can undo them ([`equalise`](super::equalise)); the last layer is
-//! compared as pixels, with no such freedom.
+//! The engine's activations are compared with the float generator's, layer by layer.
+//! The signal-to-noise ratio is `10 · log₁₀(Σ v² / Σ (v − v̂)²)` dB, where `v` is the float value and
+//! `v̂` the integer value, converted to the float's units with one least-squares factor for each
+//! channel. The factors are free because the next layer's weights can compensate for any factor
+//! of a channel ([`equalise`](super::equalise)). The last layer is compared as pixels, without
+//! such factors.
 
 use std::fmt;
 
@@ -20,33 +20,33 @@ use crate::config::Range;
 use crate::latents::{latents, sample_budget};
 use crate::pixels::to_pixel;
 
-/// Latents that are compared; fewer for a large generator.
+/// Number of latents that are compared; fewer for a large generator.
 const COMPARED: u32 = 128;
-/// The first of them: used for nothing else.
+/// Seed of the first of these latents. They are used for nothing else.
 const FIRST: u32 = 0x6000_0000;
 
-/// What the integers lose.
+/// Quantisation noise of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Noise {
-    /// First to last.
+    /// Layers, first to last.
     pub layers: Vec<LayerNoise>,
-    /// The pictures, int8 against float.
+    /// Similarity of the int8 and the float pictures.
     pub pictures: Likeness,
     /// Number of latents.
     pub latents: u32,
-    /// Whether the integers draw the same picture for all of them: the figures then say little.
+    /// Whether the quantised model draws the same picture for all latents. The ratios then mean little.
     pub are_alike: bool,
 }
 
-/// Signal-to-noise ratios of one layer, in dB; infinite when nothing is lost.
+/// Signal-to-noise ratios of one layer in dB; infinite if there is no noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerNoise {
     /// Shape of the output.
     pub shape: Shape,
-    /// With all the noise of the layers before.
+    /// Ratio with the noise of all layers up to this one.
     pub total: f64,
-    /// With its own alone: of weights, bias, and the rounding of its output. The float
-    /// layer is then given what the integer layer was given.
+    /// Ratio with the layer's own noise only: of its weights, its bias, and the rounding of its output. For
+    /// this the float layer gets the same input as the integer layer.
     pub alone: f64,
 }
 
@@ -76,7 +76,7 @@ pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
             let values = fitted(signal.view(), steps.view(), shape.channels.into());
             total = ratio(signal.view(), values.view());
             alone = ratio(given.view(), fitted(given.view(), steps.view(), shape.channels.into()).view());
-            // What the engine never computes, no later layer reads.
+            // Values that the engine does not compute are not read by any later layer.
             input = values.mapv(|v| if v.is_nan() { 0.0 } else { v });
         } else {
             let levels = |map: &Array2<f32>| map.mapv(|v| level(v, float.range));
@@ -96,7 +96,7 @@ pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
     Ok(Noise { layers, pictures: likeness(theirs.view(), ours.view()), latents: count, are_alike })
 }
 
-/// The level at which a float generator's value is 0.
+/// The pixel level that corresponds to the float value 0.
 fn origin(range: Range) -> f32 {
     match range {
         Range::Symmetric => 127.5,
@@ -104,7 +104,7 @@ fn origin(range: Range) -> f32 {
     }
 }
 
-/// A float generator's value in levels of a pixel, from the origin.
+/// Converts a float value to pixel levels, relative to the origin.
 fn level(value: f32, range: Range) -> f32 {
     match range {
         Range::Symmetric => value * 127.5,
@@ -112,9 +112,9 @@ fn level(value: f32, range: Range) -> f32 {
     }
 }
 
-/// The engine's activations: `q − zero point` of every layer, `[N, values]`, and levels
-/// from the origin for the last. Values that the engine never computes, because no later
-/// layer reads them, are NaN.
+/// The engine's activations: `q − zero point` of every layer, `[N, values]`, and pixel levels relative to
+/// the origin for the last layer. Values that the engine does not compute, because no later layer reads
+/// them, are NaN.
 fn watch(model: &Model<'_>, count: u32, origin: f32) -> Result<Vec<Array2<f32>>> {
     let layers = model.layers();
     let last = layers.len().saturating_sub(1);
@@ -140,8 +140,8 @@ fn watch(model: &Model<'_>, count: u32, origin: f32) -> Result<Vec<Array2<f32>>>
     (0..layers.len()).map(map).collect()
 }
 
-/// `steps` times one factor a channel, so that the squared distance to `signal` is
-/// least; 0 where there are no steps. Both are `[N, values]`.
+/// `steps` times one factor for each channel that minimises the squared distance to `signal`. The factor is 0
+/// for a channel whose steps are all 0. Both are `[N, values]`.
 fn fitted(signal: ArrayView2<'_, f32>, steps: ArrayView2<'_, f32>, channels: usize) -> Array2<f32> {
     let mut sums = vec![(0f64, 0f64); channels];
     for (signal, steps) in signal.rows().into_iter().zip(steps.rows()) {
@@ -159,7 +159,7 @@ fn fitted(signal: ArrayView2<'_, f32>, steps: ArrayView2<'_, f32>, channels: usi
     values
 }
 
-/// Signal-to-noise ratio in dB, over the values that there are.
+/// Signal-to-noise ratio in dB, over the values that are not NaN.
 fn ratio(signal: ArrayView2<'_, f32>, values: ArrayView2<'_, f32>) -> f64 {
     let (mut power, mut noise) = (0f64, 0f64);
     for (&v, &w) in signal.iter().zip(values).filter(|(v, w)| !v.is_nan() && !w.is_nan()) {
@@ -174,7 +174,7 @@ impl Noise {
         Self { layers: Vec::new(), pictures: Likeness { psnr: f64::INFINITY, ssim: 1.0 }, latents: 0, are_alike: false }
     }
 
-    /// The pictures' likeness in words, and the layer that loses most.
+    /// Describes the similarity of the pictures, and names the layer that adds the most noise.
     pub fn summary(&self) -> String {
         let loudest = self.loudest().map_or_else(String::new, |layer| format!("; layer {layer} loses most"));
         let alike = if self.are_alike { ", and all pictures are the same one" } else { "" };
@@ -213,7 +213,7 @@ mod tests {
     fn ratios_are_those_worked_out_by_hand() {
         let signal = array![[3.0, 4.0], [0.0, 5.0]];
         assert_eq!(ratio(signal.view(), signal.view()), f64::INFINITY);
-        // 50 of signal, 0.5 of noise: 20 dB. What was never computed does not count.
+        // A signal of 50 and noise of 0.5 give 20 dB. Values that were not computed do not count.
         let values = array![[3.5, 4.0], [0.0, 4.5]];
         assert!((ratio(signal.view(), values.view()) - 20.0).abs() < 1e-9);
         let with_hole = array![[3.5, 4.0], [f32::NAN, 4.5]];
@@ -226,7 +226,7 @@ mod tests {
         let steps = array![[10.0, -1.0, 30.0, 0.25], [20.0, 0.5, -10.0, 0.125]];
         let fit = fitted(signal.view(), steps.view(), 2);
         assert!(ratio(signal.view(), fit.view()) > 120.0);
-        // In one channel, least squares of (1, 0) by (1, 1) is a half of it.
+        // With one channel, the least squares fit of (1, 0) by (1, 1) has the factor 1/2.
         let fit = fitted(array![[1.0], [0.0]].view(), array![[1.0], [1.0]].view(), 1);
         assert_eq!(fit, array![[0.5], [0.5]]);
     }
@@ -242,11 +242,11 @@ mod tests {
         };
         let well = noise(&quantised);
         assert_eq!(well.layers.len(), 5);
-        // The first layer has no noise but its own.
+        // The first layer has only its own noise.
         assert!((well.layers[0].total - well.layers[0].alone).abs() < 0.1, "{well}");
         assert!(well.layers[..4].windows(2).all(|l| l[1].total < l[0].total), "{well}");
         assert!(well.layers[..4].iter().all(|l| l.alone > 35.0), "{well}");
-        // Untrained pictures are all but grey: a level is much of what there is.
+        // Untrained pictures are nearly uniform grey, so an error of one level is large compared with the signal.
         assert!(well.layers[4].alone > 25.0, "{well}");
 
         quantised.layers[2].weights.mapv_inplace(|w| w / 16 * 16);
@@ -256,7 +256,7 @@ mod tests {
         assert!(ill.pictures.psnr < well.pictures.psnr);
         assert!(ill.to_string().ends_with("layer 2 loses most"));
 
-        // A generator whose pictures are all the same one loses nothing there: no ratio is a number.
+        // A generator with constant pictures has neither signal nor noise, so no ratio is a number.
         let mut constant = float.clone();
         for layer in &mut constant.layers {
             layer.weights.fill(0.0);

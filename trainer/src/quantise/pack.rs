@@ -1,8 +1,8 @@
-//! Natural layouts ⇄ the blob's phase layout.
+//! Converts between the weight layouts of [`QuantModel`] and the blob's phase layout.
 //!
-//! The blob keeps the weights of each phase of an output position together
-//! ([`gen_core::packing`]), and its biases already hold `−zero_point · Σ weight` of
-//! their phase. Both directions find a weight with the same function.
+//! The blob stores the weights of each phase of an output position together
+//! ([`gen_core::packing`]), and its biases already include `−zero_point · Σ weight` of
+//! their phase. Both directions of the conversion locate a weight with the same function.
 
 use gen_core::aligned;
 use gen_core::format::{ALIGNMENT, EncodeError, Header, LayerHeader, seal};
@@ -15,35 +15,35 @@ use thiserror::Error;
 use super::model::{QuantLayer, QuantModel};
 use crate::nn::linear::weight_dim;
 
-/// Why a quantised model is not one, or cannot be packed or unpacked.
+/// Why a quantised model is invalid, or cannot be packed or unpacked.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum QuantError {
-    /// The layer list makes no generator.
+    /// The layers do not form a valid generator.
     #[error("the layers do not fit together: {0}")]
     Spec(SpecError),
-    /// The header has room for 32 bytes of name.
+    /// The name is longer than the header's 32 bytes.
     #[error("the model's name {0:?} is longer than 32 bytes")]
     Name(String),
-    /// A list does not have the length that the layer's shapes ask for.
+    /// A list does not have the length that the layer's shapes need.
     #[error("layer {layer}: {found} {what}, its shapes ask for {expected}")]
     Length {
         /// Index of the layer.
         layer: usize,
-        /// What is counted.
+        /// Contents of the list.
         what: &'static str,
         /// Length found.
         found: usize,
         /// Length needed.
         expected: usize,
     },
-    /// [`QuantLayer::geometry`] is not that of its place in the list.
+    /// [`QuantLayer::geometry`] does not match the layer's operation and input.
     #[error("layer {layer}: its geometry is not that of its operation on the layer before")]
     Geometry {
         /// Index of the layer.
         layer: usize,
     },
-    /// The layer cannot have its [`form`](QuantLayer::form).
+    /// The layer's weights cannot be transformed as its [`form`](QuantLayer::form) says.
     #[error("layer {layer} has no fast form: that takes 2, 3 or 5 tap columns without a stride")]
     Form {
         /// Index of the layer.
@@ -57,7 +57,7 @@ pub enum QuantError {
         /// The scale.
         scale: f32,
     },
-    /// An input exists for which the accumulator leaves int32.
+    /// For some input the accumulator would overflow int32.
     #[error("layer {layer}, output channel {channel}: accumulators reach {bound}, more than an int32 holds")]
     Accumulator {
         /// Index of the layer.
@@ -67,7 +67,7 @@ pub enum QuantError {
         /// Largest magnitude of the accumulator over all inputs.
         bound: i64,
     },
-    /// An input exists for which the products add up to more than the layer's form computes exactly.
+    /// For some input the sum of products is larger than the layer's weight transform computes exactly.
     #[error("layer {layer}, output channel {channel}: products reach {sum}, the fast form is exact up to {most}")]
     Sum {
         /// Index of the layer.
@@ -76,7 +76,7 @@ pub enum QuantError {
         channel: usize,
         /// Largest magnitude of the sum of products over all inputs.
         sum: i64,
-        /// The largest that is allowed.
+        /// Largest allowed sum.
         most: i64,
     },
     /// A multiplier is negative, or its product with the accumulator reaches 2⁵².
@@ -91,10 +91,10 @@ pub enum QuantError {
         channel: usize,
         /// The multiplier.
         multiplier: i32,
-        /// The largest that is allowed there.
+        /// Largest allowed multiplier.
         most: i32,
     },
-    /// The phases of a blob's layer do not stem from one bias.
+    /// The phases of a layer in the blob have biases that do not derive from one bias.
     #[error("layer {layer}, output channel {channel}: the biases of its phases disagree, or overflow when unfolded")]
     Biases {
         /// Index of the layer.
@@ -105,19 +105,19 @@ pub enum QuantError {
     /// The header does not fit a blob.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// `gen_core` refuses what was packed.
+    /// `gen_core` refuses the packed model.
     #[error("the packed model is refused: {0}")]
     Parse(#[from] ParseError),
 }
 
-// Not by `#[from]`: the message above already contains the reason.
+// Not `#[from]`, which would also set the error's source: the message above already contains the reason.
 impl From<SpecError> for QuantError {
     fn from(e: SpecError) -> Self {
         Self::Spec(e)
     }
 }
 
-/// A weight as the blob sees it.
+/// Position of a weight in the blob.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     phase: usize,
@@ -161,23 +161,23 @@ fn for_each_weight(g: &Geometry, mut f: impl FnMut(Place)) {
     }
 }
 
-/// Where the bias of `filter = phase · channels + channel` stands in
-/// [`QuantLayer::biases`]. A phase of a dense layer is one output pixel.
+/// Index in [`QuantLayer::biases`] of the bias of `filter = phase · channels + channel`. A phase of a
+/// dense layer is one output pixel.
 fn bias_index(spec: &LayerSpec, filter: usize, channels: usize) -> usize {
     if spec.op.is_dense() { filter } else { filter % channels }
 }
 
 impl QuantModel {
-    /// The int8 that stands for 0 in the input of a layer: 0 for the latent.
+    /// The int8 that represents 0 in the input of a layer; 0 for the latent.
     pub fn input_zero_point(&self, layer: usize) -> i8 {
         if layer == 0 { 0 } else { self.layers[layer - 1].zero_point }
     }
 
-    /// Checks the layer list, and that every list has the length that it asks for.
+    /// Checks that the layers fit together and that every list has the length that its layer needs.
     ///
     /// # Errors
-    /// The first rule that is broken. Ranges of accumulators and multipliers are
-    /// left to [`to_blob`](Self::to_blob).
+    /// The first problem found. Ranges of accumulators and multipliers are checked by
+    /// [`to_blob`](Self::to_blob).
     pub fn check(&self) -> Result<(), QuantError> {
         let specs: Vec<_> = self.layers.iter().map(|l| l.spec).collect();
         let latent = u16::try_from(self.latent).map_err(|_| SpecError::LatentLength)?;
@@ -212,10 +212,10 @@ impl QuantModel {
     }
 
     /// For each output channel of a layer, the largest magnitude that the blob's
-    /// accumulators can reach over all inputs, as [`Model::parse`] bounds it:
-    /// `|folded bias| + 128 · Σ |weight|`, the most of all phases.
+    /// accumulators can reach over all inputs, with the bound of [`Model::parse`]:
+    /// `|folded bias| + 128 · Σ |weight|`, the maximum over all phases.
     ///
-    /// The layer's lists must have the lengths that [`check`](Self::check) asks for.
+    /// The layer's lists must have the lengths that [`check`](Self::check) requires.
     pub fn accumulator_bounds(&self, layer: usize) -> Vec<i64> {
         let channels = usize::from(self.layers[layer].geometry.output.channels);
         let mut bounds = vec![0; channels];
@@ -226,9 +226,9 @@ impl QuantModel {
         bounds
     }
 
-    /// Whether a layer can have a form: its taps allow it, and its sums of products are exact.
+    /// Whether a layer's weights can be transformed: its kernel allows it, and its sums of products stay exact.
     ///
-    /// The layer's lists must have the lengths that [`check`](Self::check) asks for.
+    /// The layer's lists must have the lengths that [`check`](Self::check) requires.
     pub fn has_form(&self, layer: usize, form: WeightTransform) -> bool {
         let g = &self.layers[layer].geometry;
         g.allows(form) && self.sums(layer).iter().all(|sums| sums.products() <= g.max_sum(form))
@@ -257,8 +257,8 @@ impl QuantModel {
     /// Packs the model into the file that [`Model::parse`] reads.
     ///
     /// # Errors
-    /// What [`check`](Self::check) reports; an accumulator that could leave int32 or a
-    /// multiplier too large for it, with layer and channel.
+    /// The errors of [`check`](Self::check), and an accumulator that could overflow int32 or a multiplier
+    /// that is too large for it, with layer and channel.
     pub fn to_blob(&self) -> Result<Vec<u8>, QuantError> {
         self.check()?;
         let header = Header {
@@ -270,7 +270,7 @@ impl QuantModel {
                 .map(|l| LayerHeader { spec: l.spec, transform: l.form, zero_point: l.zero_point, scale: l.scale })
                 .collect(),
         };
-        // Twelve layers of at most 30 bytes, a name of 33.
+        // Enough for twelve layers of at most 30 bytes and a name of 33.
         let mut blob = vec![0; 1024];
         let start = header.encode(&mut blob)?;
         blob.truncate(start);
@@ -284,7 +284,7 @@ impl QuantModel {
             blob.resize(start + g.packed_len(layer.form), 0);
             g.pack(layer.form, weight, &mut blob[start..]);
             align(&mut blob);
-            // In range: a bound of int32 includes the bias.
+            // This cannot overflow: the checked bound of the accumulator includes the bias.
             push_words(&mut blob, sums.iter().map(|s| s.folded_bias as i32));
             push_words(&mut blob, layer.requants.iter().map(|r| r.positive));
             push_words(&mut blob, layer.requants.iter().map(|r| r.negative));
@@ -294,11 +294,11 @@ impl QuantModel {
         Ok(blob)
     }
 
-    /// Unpacks a blob's model into natural layouts: the inverse of [`to_blob`](Self::to_blob).
+    /// Unpacks a blob's model: the inverse of [`to_blob`](Self::to_blob).
     ///
     /// # Errors
-    /// [`QuantError::Biases`] when the phases of a layer do not stem from one bias,
-    /// which the format can hold but no quantised layer has.
+    /// [`QuantError::Biases`] when the biases of a layer's phases do not derive from one bias. The format
+    /// allows that, but no quantised layer has it.
     pub fn from_model(model: &Model<'_>) -> Result<Self, QuantError> {
         let mut layers = Vec::new();
         let mut input_zero_point = 0;
@@ -327,7 +327,7 @@ impl QuantModel {
                 form: layer.transform,
                 geometry: g,
                 weights,
-                // None is left over: every output has a phase.
+                // All biases are set, because every output has a phase.
                 biases: biases.into_iter().map(Option::unwrap_or_default).collect(),
                 requants: (0..channels).map(|c| layer.multiplier(c)).collect(),
                 zero_point: layer.zero_point,
@@ -340,7 +340,7 @@ impl QuantModel {
 }
 
 impl QuantLayer {
-    /// The largest multiplier that [`Model::parse`] admits beside an accumulator bound.
+    /// The largest multiplier that [`Model::parse`] accepts together with this accumulator bound.
     pub fn most_multiplier(bound: i64) -> i32 {
         let most = ((1 << 52) - 1) / bound.max(1);
         most.min(i64::from(i32::MAX)) as i32
@@ -368,7 +368,7 @@ impl QuantLayer {
     }
 }
 
-/// What the weights of one phase and output channel add up to.
+/// Sums over the weights of one phase and output channel.
 struct FilterSums {
     /// `bias − zero_point · Σ weight`.
     folded_bias: i64,
@@ -382,7 +382,7 @@ impl FilterSums {
         self.folded_bias.abs() + self.products()
     }
 
-    /// The same without the bias.
+    /// Largest magnitude of the sum of products, without the bias.
     fn products(&self) -> i64 {
         128 * self.magnitude
     }

@@ -1,4 +1,4 @@
-//! Networks of random numbers: for tests and for measuring speed.
+//! Networks with random parameters, for tests and speed measurements.
 
 use gen_core::quant::Multiplier;
 use gen_core::spec::{Activation, LayerSpec, Op, Shape, WeightTransform};
@@ -22,7 +22,7 @@ impl QuantModel {
         let mut model = Self { name: name.into(), latent, layers: Vec::new() };
         // An overlong latent is refused by `check`.
         let mut input = Shape::latent(u16::try_from(latent).unwrap_or(u16::MAX));
-        // Root mean square of what the weights multiply, in steps; latents have 1/32.
+        // Root mean square of the layer's input in steps. A step of the latent is 1/32.
         let mut input_rms = 32.0;
         for &spec in specs {
             let geometry = spec.geometry(input)?;
@@ -32,18 +32,18 @@ impl QuantModel {
             let bias = (deviation / 2.0) as i32;
             let biases = (0..spec.op.bias_count()).map(|_| rng.random_range(-bias..=bias)).collect();
 
-            // Where 0 lies, steps of one deviation, slope below 0, root mean square after.
+            // Zero point, steps for one standard deviation, slope for negative values, root mean square of the output.
             let (zero_point, steps, slope, rms) = match spec.activation {
                 Activation::Linear => (rng.random_range(-20..=20), 40.0, 1.0, 40.0),
                 Activation::Relu => (-128, 90.0, 0.0, 64.0),
                 Activation::LeakyRelu(slope) => (rng.random_range(-90..=-50), 64.0, f64::from(slope), 48.0),
-                // One deviation is tanh 1, or the logistic function of 2.
+                // One standard deviation becomes tanh 1, or the logistic function of 2.
                 Activation::Tanh | Activation::Sigmoid => (0, 128.0, 1.0, 1.0),
                 Activation::TanhUnit => (0, 256.0, 1.0, 1.0),
             };
             let requants = (0..geometry.output.channels)
                 .map(|_| {
-                    // Channels of a trained network differ too.
+                    // The channels of a trained network have different multipliers too.
                     let m = steps / deviation * rng.random_range(0.7..1.4) * 2f64.powi(32);
                     Multiplier { positive: m as i32, negative: (m * slope) as i32 }
                 })
@@ -66,7 +66,7 @@ impl QuantModel {
     }
 }
 
-/// Products in one output, on average.
+/// Average number of products in one output value.
 fn typical_fan_in(spec: &LayerSpec, input: Shape) -> f64 {
     let channels = f64::from(input.channels);
     match spec.op {

@@ -1,12 +1,12 @@
-//! The quantised network in f64, from its definition.
+//! Computes the quantised network in f64, directly from its definition.
 //!
-//! This is the other side of the bit-exactness test and shares nothing with the
+//! The bit-exactness test compares the engine with this simulation, which shares no code with the
 //! engine: whole feature maps instead of rows, explicit zero padding instead of
 //! zero points, scattered transposed convolutions instead of gathered phases, its
 //! own padding rules, its own tanh, and floating point throughout. Since every sum
 //! and product stays below 2⁵³ (see [`gen_core::quant`]), no operation rounds and
-//! the order of summation does not matter: the results are exact, and equal to the
-//! engine's on every bit or one of the two is wrong.
+//! the order of summation does not matter. The results are therefore exact; if the engine's
+//! differ in any bit, one of the two is wrong.
 
 use gen_core::spec::{Activation, Op, Padding};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
@@ -21,12 +21,12 @@ pub struct Simulation {
     layers: Vec<Layer>,
 }
 
-/// Numbers of one layer as f64.
+/// Parameters of one layer as f64.
 #[derive(Debug, Clone)]
 struct Layer {
     op: Op,
     activation: Activation,
-    /// As in [`QuantLayer::weights`].
+    /// Weights in the layout of [`QuantLayer::weights`].
     weights: Array2<f64>,
     biases: Vec<f64>,
     positive: Vec<f64>,
@@ -36,10 +36,10 @@ struct Layer {
 }
 
 impl Simulation {
-    /// Prepares a model.
+    /// Prepares a model for simulation.
     ///
     /// # Errors
-    /// What [`QuantModel::check`] reports.
+    /// The errors of [`QuantModel::check`].
     pub fn new(model: &QuantModel) -> Result<Self, QuantError> {
         model.check()?;
         let layer = |(i, l): (usize, &QuantLayer)| Layer {
@@ -58,8 +58,8 @@ impl Simulation {
     /// The output of every layer, `[y, x, channel]`: int8 values, and pixels
     /// 0 … 255 for the last layer.
     ///
-    /// `latent` is in steps of [`gen_core::Latent::SCALE`]; one of another length than
-    /// the model's is cut, or filled up with zeros.
+    /// `latent` is in steps of [`gen_core::Latent::SCALE`]. If it does not have the model's length, it is
+    /// cut or filled up with zeros.
     pub fn run(&self, latent: &[i8]) -> Vec<Array3<f64>> {
         let mut input = Array3::zeros((1, 1, self.latent));
         for (to, &from) in input.iter_mut().zip(latent) {
@@ -90,8 +90,8 @@ impl Layer {
                 scatter(&input, self.weights.view(), channels.into(), kernel.into(), stride.into(), padding)
             }
         };
-        // One bias for each output of a dense layer, one a channel elsewhere: both
-        // repeat over the output in its own order.
+        // A dense layer has one bias for each output, other layers one for each channel. In both cases
+        // the list repeats over the output in the output's order.
         for (acc, bias) in acc.iter_mut().zip(self.biases.iter().cycle()) {
             *acc += bias;
         }
@@ -112,18 +112,18 @@ impl Layer {
     }
 }
 
-/// `round(255 · (tanh(n / 128) + 1) / 2)`. Beyond ±4 the result no longer changes.
+/// `round(255 · (tanh(n / 128) + 1) / 2)`. The result no longer changes for |n / 128| above 4.
 /// A sigmoid layer has half the multiplier, since `σ(x) = (tanh(x/2) + 1) / 2`.
 fn pixel(n: f64) -> f64 {
     (127.5 * ((n.clamp(-512.0, 512.0) / 128.0).tanh() + 1.0) + 0.5).floor()
 }
 
-/// `round(255 · max(0, tanh(n / 256)))`. The result no longer changes beyond 4.
+/// `round(255 · max(0, tanh(n / 256)))`. The result no longer changes for n / 256 above 4.
 fn unit_pixel(n: f64) -> f64 {
     (255.0 * (n.clamp(0.0, 1024.0) / 256.0).tanh() + 0.5).floor()
 }
 
-/// `out[y, x] = Σ K[a, b] · in[s·y + a − pad, s·x + b − pad]`, zeros over the edge.
+/// `out[y, x] = Σ K[a, b] · in[s·y + a − pad, s·x + b − pad]`, with zeros outside of the input.
 /// `weights` is `[(a, b, in), out]`.
 fn convolve(
     input: &Array3<f64>,
@@ -134,7 +134,7 @@ fn convolve(
     padding: Padding,
 ) -> Array3<f64> {
     let (height, width, cin) = input.dim();
-    // Output length, and zeros in front: TensorFlow's rules.
+    // Length of the output and number of zeros before the input, by TensorFlow's rules.
     let rule = |len: usize| match padding {
         Padding::Same => {
             let out = len.div_ceil(stride);
@@ -143,7 +143,7 @@ fn convolve(
         Padding::Valid => ((len - kernel) / stride + 1, 0),
     };
     let ((out_height, pad_y), (out_width, pad_x)) = (rule(height), rule(width));
-    // Room for every window, and for all of the input when the windows leave some out.
+    // The padded length holds every window, and all of the input even if the windows do not cover it.
     let room = |out: usize, pad: usize, len: usize| ((out - 1) * stride + kernel).max(pad + len);
     let mut padded = Array3::zeros((room(out_height, pad_y, height), room(out_width, pad_x, width), cin));
     padded.slice_mut(s![pad_y..pad_y + height, pad_x..pad_x + width, ..]).assign(input);
@@ -161,8 +161,8 @@ fn convolve(
     reshape(acc, (out_height, out_width, channels))
 }
 
-/// `out[s·y + a − pad, s·x + b − pad] += K[a, b] · in[y, x]`; what falls outside is
-/// lost. `weights` is `[in, (a, b, out)]`.
+/// `out[s·y + a − pad, s·x + b − pad] += K[a, b] · in[y, x]`; values outside of the output are
+/// dropped. `weights` is `[in, (a, b, out)]`.
 fn scatter(
     input: &Array3<f64>,
     weights: ArrayView2<'_, f64>,
@@ -194,10 +194,10 @@ fn scatter(
     }
 }
 
-/// A map in its own order as a matrix of `rows` rows.
+/// Views a map, in its memory order, as a matrix with `rows` rows.
 fn flat(map: &Array3<f64>, rows: usize) -> ArrayView2<'_, f64> {
     let columns = map.len() / rows;
-    // Every map here is freshly made, so it lies in one piece.
+    // Every map here is newly allocated, so it is contiguous.
     map.view().into_shape_with_order((rows, columns)).expect("a contiguous map")
 }
 

@@ -1,10 +1,10 @@
-//! A quantised generator that can be trained: forward exactly as the device computes,
-//! backward as if nothing had been rounded.
+//! A quantised generator that can be trained. The forward pass computes exactly what the device computes; the
+//! backward pass ignores rounding.
 //!
-//! That is the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432; for
-//! integer networks Jacob et al. 2018, arXiv:1712.05877): the derivative of a rounding is
-//! taken as 1, that of a clamp as 1 inside and 0 outside. Everything is counted in the
-//! contract's own steps, so that one learning rate suits all layers:
+//! This is the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432; for
+//! integer networks Jacob et al. 2018, arXiv:1712.05877): the derivative of rounding is
+//! taken as 1, that of a clamp as 1 inside and 0 outside. All parameters are in quantisation steps,
+//! so that one learning rate suits all layers:
 //!
 //! | parameter | unit | becomes |
 //! |---|---|---|
@@ -12,9 +12,9 @@
 //! | bias `b`, one for each of [`QuantLayer::biases`] | steps of the output | `round(b / m)` steps of the accumulator |
 //! | log scale `g`, one an output channel | logarithm | multiplier `m = m₀ · e^g` |
 //!
-//! with `n = m · (Σ w · q) + b`. A multiplier is the scale of its channel's weights and, together with those of the
-//! next layer, also the scale of its activations. So the log scales learn both (Esser et al. 2020, arXiv:1902.08153,
-//! learn them one by one).
+//! with `n = m · (Σ w · q) + b`. A multiplier contains the scale of its channel's weights and, together with those of
+//! the next layer, the scale of its activations. Training the log scales therefore trains both (Esser et al. 2020,
+//! arXiv:1902.08153, train them separately).
 
 use gen_core::quant::Multiplier;
 use gen_core::spec::Activation;
@@ -27,23 +27,23 @@ use super::model::{QuantLayer, QuantModel};
 use crate::nn::lane_len;
 use crate::nn::linear::{Kernels, Linear};
 
-/// The student's parameters, or their gradients: of each kind one vector over all layers.
+/// The student's parameters, or their gradients: one vector over all layers for each kind.
 #[derive(Debug, Clone, Default)]
 pub struct StudentParams {
-    /// Of weights, in the order of [`QuantLayer::weights`].
+    /// Weights, in the order of [`QuantLayer::weights`].
     pub weights: Vec<f32>,
-    /// Of biases.
+    /// Biases.
     pub biases: Vec<f32>,
-    /// Of the multipliers' logarithms.
+    /// Logarithms of the multipliers' factors.
     pub log_scales: Vec<f32>,
 }
 
 /// A quantised generator in training.
 #[derive(Debug)]
 pub struct Student {
-    /// What the parameters stand for since the last [`quantise_params`](Self::quantise_params).
+    /// The quantised model, as of the last [`quantise_params`](Self::quantise_params).
     pub integers: QuantModel,
-    /// What is trained.
+    /// The trained parameters.
     pub params: StudentParams,
     /// The gradients of the last [`backward`](Self::backward).
     pub gradients: StudentParams,
@@ -54,11 +54,11 @@ pub struct Student {
 
 #[derive(Debug)]
 struct Layer {
-    /// Where its weights, biases and log scales begin.
+    /// Offsets of the layer's weights, biases and log scales in [`StudentParams`].
     start: [usize; 3],
-    /// Multipliers at a gain of 0, in steps of the output for one of the accumulator.
+    /// Multipliers at a log scale of 0, in output steps for one step of the accumulator.
     multipliers: Vec<f64>,
-    /// What negative accumulators are multiplied by besides.
+    /// Additional factor of negative accumulators.
     slope: f64,
     backward: Linear,
 }
@@ -66,8 +66,8 @@ struct Layer {
 const UNIT: f64 = (1u64 << 32) as f64;
 
 impl Student {
-    /// A student that begins as `model`, which was made from `float`. Weights begin at
-    /// their values before rounding.
+    /// A student that initially equals `model`, which was quantised from `float`. Its weights are initialised with
+    /// the values before rounding.
     pub fn new(float: &FloatModel, model: QuantModel) -> Self {
         let mut params = StudentParams::default();
         let mut layers = Vec::new();
@@ -75,7 +75,7 @@ impl Student {
             let start = [params.weights.len(), params.biases.len(), params.log_scales.len()];
             let multipliers: Vec<f64> = layer.requants.iter().map(|r| f64::from(r.positive) / UNIT).collect();
             let channels = multipliers.len();
-            // Steps of a channel's weights in one unit: least squares of the integers by the exact ones.
+            // Quantisation steps per unit of a channel's float weights, as a least squares fit of the integers.
             let mut products = vec![(0f64, 0f64); channels];
             for (i, (&q, &w)) in layer.weights.iter().zip(&exact.weights).enumerate() {
                 let (qw, ww) = &mut products[i % channels];
@@ -84,7 +84,7 @@ impl Student {
             }
             let steps: Vec<f64> = products.iter().map(|&(qw, ww)| if ww > 0.0 { qw / ww } else { 0.0 }).collect();
             for (i, (&q, &w)) in layer.weights.iter().zip(&exact.weights).enumerate() {
-                // Never further away than rounding would bring it back from.
+                // Close enough to the integer that rounding gives the integer.
                 let q = f32::from(q);
                 params.weights.push(((f64::from(w) * steps[i % channels]) as f32).clamp(q - 0.49, q + 0.49));
             }
@@ -104,26 +104,26 @@ impl Student {
         Self { integers: model, params, gradients, layers, batched, maps }
     }
 
-    /// Rounds the parameters to the integers that they stand for.
+    /// Rounds the parameters and writes them to [`integers`](Self::integers).
     pub fn quantise_params(&mut self) {
         let params = &mut self.params;
         for (to, layer) in self.integers.layers.iter_mut().zip(&self.layers) {
             let [weights, biases, log_scales] = layer.start;
             let weights = params.weights[weights..].iter_mut();
             for (to, w) in to.weights.iter_mut().zip(weights) {
-                // One that has left the range would not find back in reasonable time.
+                // Clamped, because a weight far outside of the range would take too many steps to return.
                 *w = w.clamp(-127.4, 127.4);
                 *to = w.round() as i8;
             }
             for (i, to) in to.requants.iter_mut().enumerate() {
                 let m = layer.multipliers[i] * f64::from(params.log_scales[log_scales + i]).exp() * UNIT;
-                // Saturates; what is too large is refused when the model is packed.
+                // `as` saturates; a multiplier that is too large is refused when the model is packed.
                 *to = Multiplier { positive: m.round() as i32, negative: (m * layer.slope).round() as i32 };
             }
             let channels = to.requants.len();
             for (i, (to_bias, &b)) in to.biases.iter_mut().zip(&params.biases[biases..]).enumerate() {
                 let m = f64::from(to.requants[i % channels].positive) / UNIT;
-                // A channel whose multiplier is 0 is dead, whatever its bias.
+                // A channel whose multiplier is 0 is constant, whatever its bias.
                 if m > 0.0 {
                     *to_bias = (f64::from(b) / m).round() as i32;
                 }
@@ -131,8 +131,8 @@ impl Student {
         }
     }
 
-    /// Sends a batch through: latents in steps, `[N, latent]`, in; for each value of the
-    /// pictures the step of the argument of [`gen_core::quant::pixel`], `[N, values]`, out.
+    /// The forward pass of a batch of latents in steps, `[N, latent]`. Returns the arguments of
+    /// [`gen_core::quant::pixel`] in steps for each value of the pictures, `[N, values]`.
     pub fn forward(&mut self, latents: ArrayView2<'_, f32>) -> ArrayView2<'_, f32> {
         for i in 0..self.maps.len() {
             let (before, after) = self.maps.split_at_mut(i);
@@ -142,9 +142,8 @@ impl Student {
         self.maps[self.maps.len() - 1].steps.view()
     }
 
-    /// Sends the gradient of a loss with respect to the pixels back through the last
-    /// [`forward`](Self::forward), whose latents these are, and sets
-    /// [`gradients`](Self::gradients). `d` is `[N, values]`.
+    /// The backward pass of the last [`forward`](Self::forward), which must have had the same `latents`. `d` is the
+    /// gradient of the loss with respect to the pixels, `[N, values]`. Sets [`gradients`](Self::gradients).
     pub fn backward(&mut self, latents: ArrayView2<'_, f32>, mut d: Array2<f32>) {
         let last = self.maps.len() - 1;
         through_pixels(self.integers.layers[last].spec.activation, self.maps[last].steps.view(), d.view_mut());
@@ -165,7 +164,7 @@ impl Student {
     }
 }
 
-/// Multiplies `d` by the derivative of the pixel by its step `n`.
+/// Multiplies `d` by the derivative of the pixel with respect to its argument `n`.
 fn through_pixels(activation: Activation, n: ArrayView2<'_, f32>, mut d: ArrayViewMut2<'_, f32>) {
     d.zip_mut_with(&n, |d, &n| {
         let (height, steps) = match activation {
@@ -178,14 +177,14 @@ fn through_pixels(activation: Activation, n: ArrayView2<'_, f32>, mut d: ArrayVi
     });
 }
 
-/// Gradients of a layer's biases and log scales.
+/// Partial sums of the gradients of a layer's biases and log scales.
 struct Sums {
     biases: Vec<f64>,
     log_scales: Vec<f64>,
 }
 
-/// Turns `d`, with respect to the steps of a layer's output, into that with respect to
-/// its accumulators; gradients are summed in an order that no thread changes.
+/// Converts `d` from the gradient with respect to a layer's output to that with respect to its
+/// accumulators. The order of summation does not depend on the number of threads.
 fn through_requantisation(
     layer: &QuantLayer,
     is_last: bool,
@@ -211,7 +210,7 @@ fn through_requantisation(
                     continue;
                 }
                 let d_acc = f64::from(*d) * slope;
-                // n = (slope / positive) · (m · sum + b), and m's derivative by its logarithm is m.
+                // n = (slope / positive) · (m · sum + b), and the derivative of m with respect to its logarithm is m.
                 part.biases[bias] += d_acc / requantiser.positive;
                 part.log_scales[channel] += d_acc * sum;
                 *d = d_acc as f32;
@@ -262,7 +261,7 @@ mod tests {
         for (ours, given) in student.integers.layers.iter().zip(&model.layers) {
             assert_eq!(ours.weights, given.weights);
             assert_eq!(ours.requants, given.requants);
-            // A bias is kept as an f32.
+            // The student stores a bias as f32, so large ones are rounded.
             assert!(
                 ours.biases.iter().zip(&given.biases).all(|(a, b)| a.abs_diff(*b) <= 1 + b.unsigned_abs() / 4_000_000)
             );
@@ -272,7 +271,7 @@ mod tests {
     #[test]
     fn what_is_trained_is_what_the_device_computes() {
         let mut student = student();
-        // Away from where it began.
+        // Moves the parameters away from their initial values.
         for (i, w) in student.params.weights.iter_mut().enumerate() {
             *w += ((i * 7919) % 7) as f32 - 3.0;
         }
@@ -298,21 +297,21 @@ mod tests {
         }
     }
 
-    /// Gradients against differences, over steps wide enough and latents enough that roundings average
-    /// out: those of the first layers go through all the others'.
+    /// Compares gradients with finite differences. The steps are wide enough and the latents numerous enough that
+    /// rounding averages out, also for the first layers, whose changes pass through the rounding of all others.
     #[test]
     fn gradients_point_the_way_that_the_pictures_go() {
         let mut student = student();
         student.quantise_params();
         let latents = batch(0..512, 32);
-        // The loss is the sum of all arguments of the tanh, which every parameter moves smoothly.
+        // The loss is the sum of all arguments of the tanh, which depends smoothly on every parameter.
         let loss = |student: &mut Student| -> f64 {
             student.quantise_params();
             student.forward(latents.view()).iter().map(|&n| f64::from(n)).sum()
         };
         let before = loss(&mut student);
         let n = student.maps[student.maps.len() - 1].steps.clone();
-        // Undo the derivative of the pixel, to be left with that of the argument.
+        // Divides by the derivative of the pixel, which leaves the gradient with respect to the argument.
         let mut one = Array2::ones(n.dim());
         through_pixels(Activation::Tanh, n.view(), one.view_mut());
         student.backward(latents.view(), one.mapv(|d| 1.0 / d));

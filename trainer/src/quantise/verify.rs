@@ -1,4 +1,4 @@
-//! Float simulation against integer engine, on every activation of every layer.
+//! Compares the simulation with the integer engine on every activation of every layer.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::model::QuantModel;
 use super::pack::QuantError;
 use super::simulate::Simulation;
 
-/// What [`verify`] found.
+/// Result of [`verify`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// Name of the model.
@@ -33,13 +33,13 @@ pub struct Report {
 pub struct LayerReport {
     /// Shape of the output.
     pub shape: Shape,
-    /// Values compared, over all latents. Rows that no later layer reads are never
-    /// computed by the engine, and not compared.
+    /// Number of compared values, over all latents. Rows that no later layer reads are not
+    /// computed by the engine and not compared.
     pub values: u64,
-    /// Values that differ, rows that the engine left out or made twice included.
+    /// Number of values that differ, including rows that the engine left out or computed twice.
     pub mismatches: u64,
     /// CRC-32 (as in zlib) of the engine's values, rows from top to bottom, one
-    /// latent after the other: two machines agree when these do.
+    /// latent after the other. Two machines with equal checksums computed the same values.
     pub checksum: u32,
 }
 
@@ -58,7 +58,7 @@ pub struct Mismatch {
     pub channel: usize,
     /// Value of the simulation: an int8, or for the last layer a byte.
     pub expected: f64,
-    /// Value of the engine; none when the engine did not compute the row.
+    /// Value of the engine; `None` if the engine did not compute the row.
     pub got: Option<f64>,
 }
 
@@ -73,9 +73,9 @@ pub fn verify(model: &Model<'_>, seeds: impl IntoIterator<Item = u32>) -> Result
     Ok(compare::<Native>(model, &simulation, seeds))
 }
 
-/// [`verify`] with kernels of choice and a simulation at hand.
+/// Like [`verify`], with chosen kernels and a given simulation.
 ///
-/// The two may stem from different models; a layer that one of them lacks, or that
+/// The simulation may be of another model. A layer that one of the two lacks, or that
 /// has another shape, then differs in every value.
 pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: impl IntoIterator<Item = u32>) -> Report {
     let seeds: Vec<u32> = seeds.into_iter().collect();
@@ -86,13 +86,13 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
         let mut comparer = Comparer { seed, simulated: &simulated, layers: Vec::new() };
         comparer.layers.resize_with(model.layers().len(), Comparison::default);
         let mut workspace = vec![0; model.workspace_plan(&K::LAYOUT).bytes()];
-        // The workspace is as long as the model asks for.
+        // The workspace has the length that the model needs, so this does not fail.
         if let Ok(mut engine) = Engine::<K>::with_kernels(model, &mut workspace) {
             engine.generate_observed(&latent, |_, _| {}, &mut comparer);
         }
         comparer.finish(&rows)
     };
-    // In the order of seeds, whatever the number of threads.
+    // Results are collected in the order of the seeds, whatever the number of threads.
     let latents: Vec<_> = seeds.par_iter().map(run).collect();
 
     let mut layers: Vec<_> = model.layers().iter().map(|l| (l.geometry.output, Comparison::default())).collect();
@@ -123,8 +123,8 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
     }
 }
 
-/// Output rows of each layer that the picture depends on: a strided convolution
-/// may leave the last rows of its input unread.
+/// Number of output rows of each layer that the picture depends on. A strided convolution
+/// may not read the last rows of its input.
 fn rows_needed(model: &Model<'_>) -> Vec<usize> {
     let layers = model.layers();
     let mut rows = vec![0; layers.len()];
@@ -140,14 +140,14 @@ fn rows_needed(model: &Model<'_>) -> Vec<usize> {
     rows
 }
 
-/// One layer, one latent.
+/// Comparison of one layer for one latent.
 #[derive(Debug, Default)]
 struct Comparison {
     rows: usize,
     values: u64,
     mismatches: u64,
     checksum: crc32fast::Hasher,
-    /// The first difference and how many rows of all layers had been seen before it.
+    /// The first difference, and the number of rows of all layers that were compared before it.
     first: Option<(usize, Mismatch)>,
 }
 
@@ -158,7 +158,7 @@ impl Comparison {
     }
 }
 
-/// Watches the engine.
+/// Observes the engine's rows and compares them with the simulation.
 #[derive(Debug)]
 struct Comparer<'a> {
     seed: u32,
@@ -167,7 +167,7 @@ struct Comparer<'a> {
 }
 
 impl Comparer<'_> {
-    /// Counts rows that should have come and did not.
+    /// Counts the rows that the engine should have computed and did not.
     fn finish(mut self, rows: &[usize]) -> Vec<Comparison> {
         let order = self.order();
         for (layer, (found, &needed)) in self.layers.iter_mut().zip(rows).enumerate() {
@@ -203,7 +203,7 @@ impl LayerObserver for Comparer<'_> {
         for (i, &got) in row.iter().enumerate() {
             let got = if is_last { f64::from(got.cast_unsigned()) } else { f64::from(got) };
             let expected = expected.next().unwrap_or(f64::NAN);
-            // Also where there is nothing to compare with: NaN equals nothing.
+            // Values without a counterpart in the simulation are NaN, so they count as different.
             if expected != got || !in_order {
                 let (x, channel) = (i / channels, i % channels);
                 found.differs(order, Mismatch { seed: self.seed, layer, y, x, channel, expected, got: Some(got) });
@@ -213,7 +213,7 @@ impl LayerObserver for Comparer<'_> {
 }
 
 impl Report {
-    /// Whether everything was equal.
+    /// Whether all values were equal.
     pub fn is_exact(&self) -> bool {
         self.first.is_none()
     }

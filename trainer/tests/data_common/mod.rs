@@ -1,4 +1,4 @@
-//! What several tests of data need.
+//! Functions that several tests of data need.
 
 /// A `.tar.gz` of these names and contents.
 pub fn tar_gz(entries: &[(&str, &[u8])]) -> Vec<u8> {
@@ -12,7 +12,7 @@ pub fn tar_gz(entries: &[(&str, &[u8])]) -> Vec<u8> {
     tar.into_inner().unwrap().finish().unwrap()
 }
 
-/// CIFAR-10 records with these labels; each picture is filled with its place in the file.
+/// CIFAR-10 records with these labels; all bytes of a picture are its index in the file.
 pub fn records(labels: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (index, &label) in labels.iter().enumerate() {

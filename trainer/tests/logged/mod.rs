@@ -1,4 +1,4 @@
-//! What the library logs while a test calls it.
+//! Collects the messages that the library logs while a test calls it.
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 
@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-/// Keeps messages for the thread that logs them: other tests run at the same time.
+/// Stores messages separately for each thread, because other tests run at the same time.
 struct PerThread;
 
 thread_local! {
@@ -28,7 +28,7 @@ impl Log for PerThread {
     fn flush(&self) {}
 }
 
-/// What `work` returns, and the messages that this thread logs in it.
+/// Runs `work`; returns its result and the messages that this thread logged in it.
 pub fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -40,7 +40,7 @@ pub fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     (result, LINES.take())
 }
 
-/// What `work` returns, if nothing is logged in it.
+/// Runs `work` and returns its result; panics if anything was logged in it.
 #[track_caller]
 pub fn silent<T>(work: impl FnOnce() -> T) -> T {
     let (result, lines) = logged(work);

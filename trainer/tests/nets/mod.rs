@@ -1,4 +1,4 @@
-//! Layer lists that several tests share. Every one has latents of 32 values.
+//! Layer lists that several tests share. All have latents of 32 values.
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 
@@ -9,12 +9,12 @@ fn preset(name: &str) -> Vec<LayerSpec> {
     Config::preset(name).and_then(|config| config.generator.specs()).expect("presets are valid")
 }
 
-/// The generator that boards run.
+/// The generator of the shipped models.
 pub fn pocket() -> Vec<LayerSpec> {
     preset("pocket")
 }
 
-/// The benchmark net.
+/// The benchmark network.
 pub fn reference_pocket() -> Vec<LayerSpec> {
     preset("reference-pocket")
 }

@@ -1,4 +1,4 @@
-//! What several tests of runs need: a small recipe, and a place to run the program in.
+//! Functions that several tests of runs need: a small recipe, and a folder to run the program in.
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 
@@ -12,7 +12,7 @@ use trainer::run::{Checkpoint, Folder};
 
 use crate::logged::silent;
 
-/// A recipe small enough to train in seconds. All kinds of layers, and dropout.
+/// A recipe small enough to train in seconds, with all kinds of layers and dropout.
 pub fn tiny() -> Config {
     let mut config = Config::preset("pocket").unwrap();
     let tutorial = Config::preset("tutorial").unwrap();
@@ -35,7 +35,7 @@ pub fn tiny() -> Config {
     config
 }
 
-/// The same with measurements of quality.
+/// The recipe [`tiny`] with measurements of quality.
 pub fn measured() -> Config {
     let mut config = tiny();
     config.every.measure = Some(15);
@@ -64,8 +64,8 @@ impl Place {
         image::RgbImage::from_fn(40, 32, colour).save(self.path().join(format!("pictures/{i}.png"))).unwrap();
     }
 
-    /// Starts the run that will be called `name`, and kills it when its metrics have so many lines,
-    /// wherever it is by then.
+    /// Starts the run that will be called `name`, and kills it when its metrics have this many lines,
+    /// whatever it is doing at that moment.
     #[cfg(unix)]
     pub fn run_and_kill(&self, arguments: &[&str], name: &str, lines: usize) {
         use std::os::unix::process::ExitStatusExt as _;
@@ -80,11 +80,11 @@ impl Place {
         assert_eq!(child.wait().unwrap().signal(), Some(9), "the run was over before it could be killed");
     }
 
-    /// The program in this folder, without the user's environment or the network.
+    /// A command that runs the program in this folder, without the user's environment and network.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        // Not as if cargo had started it.
+        // The program must not believe that cargo started it.
         command.env_remove("CARGO");
         command.env_remove("CIFAR10_DIR").env("RIBBIT_OFFLINE", "1").env("RIBBIT_CACHE", self.path().join("cache"));
         command
@@ -117,12 +117,12 @@ pub fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     TINY.into_iter().chain(more.iter().copied()).collect()
 }
 
-/// The metrics of a run, every line of which must be whole.
+/// The metrics of a run; panics if a line is incomplete.
 pub fn lines(folder: &Folder) -> (Vec<Row>, Vec<Measured>) {
     silent(|| metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX)).unwrap()
 }
 
-/// What must not depend on interruptions, threads or the clock.
+/// The results of a run that must not depend on interruptions, threads or time.
 pub fn result(folder: &Folder) -> (Checkpoint, Vec<Row>, Vec<u8>, Vec<u8>) {
     let mut checkpoint = silent(|| folder.latest()).unwrap();
     checkpoint.seconds = 0.0;

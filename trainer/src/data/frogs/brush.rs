@@ -1,4 +1,4 @@
-//! Colours and a canvas with a coordinate system of its own, on top of tiny-skia.
+//! Colours, and a canvas with its own coordinate system, based on tiny-skia.
 
 use tiny_skia::{
     BlendMode, Color, FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder, Pixmap,
@@ -12,13 +12,13 @@ pub(super) struct Colour(pub(super) [f32; 3]);
 pub(super) const BLACK: Colour = Colour([0.0; 3]);
 pub(super) const WHITE: Colour = Colour([1.0; 3]);
 
-/// A colour from its usual bytes.
+/// A colour from bytes 0 to 255.
 pub(super) const fn rgb(r: u8, g: u8, b: u8) -> Colour {
     Colour([r as f32 / 255.0, g as f32 / 255.0, b as f32 / 255.0])
 }
 
 impl Colour {
-    /// `self` at `t = 0`, `other` at `t = 1`.
+    /// Interpolates linearly: `self` at `t = 0`, `other` at `t = 1`.
     pub(super) fn mix(self, other: Self, t: f32) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + (other.0[i] - self.0[i]) * t))
     }
@@ -31,7 +31,7 @@ impl Colour {
         self.mix(BLACK, t)
     }
 
-    /// Channel by channel, cut to 0..=1.
+    /// Multiplies channel by channel and clamps to 0..=1.
     pub(super) fn times(self, gain: [f32; 3]) -> Self {
         Self(std::array::from_fn(|i| (self.0[i] * gain[i]).clamp(0.0, 1.0)))
     }
@@ -42,7 +42,7 @@ impl Colour {
     }
 }
 
-/// What a shape is filled with. Alphas go from 0 to 1.
+/// Fill of a shape. Alphas are from 0 to 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ink {
     Flat(Colour, f32),
@@ -92,7 +92,7 @@ impl Ink {
                 start,
             ),
         };
-        // A gradient of no length has no shader: its first colour stands in.
+        // A gradient of length 0 has no shader, so its first colour is used.
         gradient.unwrap_or_else(|| Shader::SolidColor(plain.0.skia(plain.1)))
     }
 }
@@ -171,7 +171,7 @@ impl Canvas {
         &self.pixmap
     }
 
-    /// Lays `above` over this canvas, pixel on pixel.
+    /// Draws `above` over this canvas, pixel by pixel.
     pub(super) fn put(&mut self, above: &Canvas) {
         let paint = PixmapPaint::default();
         let source = above.pixmap.as_ref();
@@ -182,13 +182,13 @@ impl Canvas {
         self.ovals(&[oval], ink);
     }
 
-    /// Several at once, which is faster than one by one.
+    /// Draws several ellipses at once, which is faster than one by one.
     pub(super) fn ovals(&mut self, ovals: &[Oval], ink: impl Into<Ink>) {
         let path = traced(|path| ovals.iter().for_each(|oval| oval.trace(path)));
         self.fill(path, ink.into(), BlendMode::SourceOver);
     }
 
-    /// As [`Canvas::oval`], but only where something has been painted already.
+    /// Like [`Canvas::oval`], but only where something has been painted already.
     pub(super) fn oval_atop(&mut self, oval: Oval, ink: impl Into<Ink>) {
         self.fill(traced(|path| oval.trace(path)), ink.into(), BlendMode::SourceAtop);
     }
@@ -214,7 +214,7 @@ impl Canvas {
         self.stroke(path, width, ink.into(), BlendMode::SourceOver);
     }
 
-    /// As [`Canvas::line`], but only where something has been painted already.
+    /// Like [`Canvas::line`], but only where something has been painted already.
     pub(super) fn line_atop(&mut self, points: &[(f32, f32)], width: f32, ink: impl Into<Ink>) {
         self.stroke(traced(|path| smooth(path, points, false)), width, ink.into(), BlendMode::SourceAtop);
     }
@@ -239,7 +239,7 @@ fn paint(ink: Ink, blend_mode: BlendMode) -> Paint<'static> {
     Paint { shader: ink.shader(), blend_mode, anti_alias: true, force_hq_pipeline: false }
 }
 
-/// The path that `trace` builds; `None` if that is no path.
+/// The path that `trace` builds; `None` if it is not a valid path.
 fn traced(trace: impl FnOnce(&mut PathBuilder)) -> Option<Path> {
     let mut path = PathBuilder::new();
     trace(&mut path);
@@ -275,8 +275,8 @@ fn smooth(path: &mut PathBuilder, points: &[(f32, f32)], closed: bool) {
     }
 }
 
-/// Sine and cosine to about 1e-4, from plain products: the libm of each platform rounds in its own
-/// way, and the pictures should not depend on it.
+/// Sine and cosine with an error of about 1e-4, computed with multiplications only: the pictures must not depend
+/// on how the platform's libm rounds.
 pub(super) fn sin_cos(angle: f32) -> (f32, f32) {
     use std::f32::consts::{FRAC_PI_2, PI, TAU};
     let wrap = |a: f32| a - TAU * (a / TAU).round();

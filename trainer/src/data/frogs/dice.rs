@@ -1,14 +1,14 @@
-//! Random choices that come out the same on every machine.
+//! Random choices that are the same on every machine.
 
 use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// A named generator and 32-bit draws only: `SmallRng` and `usize` ranges differ between machines,
+/// A fixed generator with 32-bit draws only, because `SmallRng` and `usize` ranges differ between machines,
 /// and the range sampling of `rand` may change between its versions.
 pub(super) struct Dice(Xoshiro128PlusPlus);
 
 impl Dice {
-    /// The dice of picture `index` of `seed`: a pure function of the two.
+    /// The random numbers of picture `index` of `seed`; they depend only on these two.
     pub(super) fn new(seed: u64, index: u64) -> Self {
         let base = Xoshiro128PlusPlus::seed_from_u64(seed).next_u64();
         Self(Xoshiro128PlusPlus::seed_from_u64(base.wrapping_add(index)))

@@ -1,4 +1,4 @@
-//! Frogs drawn on the spot: the data set of whoever has no other.
+//! Frogs that the program draws: the data set that needs no files and no network.
 //!
 //! Picture `index` of `seed` is a pure function of the two. A frog fills most of the picture and
 //! is always made of the same parts (two or four legs, a body, a mouth, big eyes); its kind, pose,
@@ -21,7 +21,7 @@ use tiny_skia::{Pixmap, Transform};
 /// Sides, in pixels, that [`picture`] draws.
 pub const SIDES: std::ops::RangeInclusive<usize> = 8..=512;
 
-/// Drawn at this many times the size and averaged down, which softens edges as a lens does.
+/// Frogs are drawn at this many times the size and averaged down, which softens edges.
 const OVERSAMPLE: u32 = 2;
 
 /// Smallest difference between the mean luma (0 to 255) of the frog and of what is behind it.
@@ -111,7 +111,7 @@ fn compose(behind: &Pixmap, frog: &Pixmap, side: u32, dice: &mut Dice) -> RgbIma
         outside.1 += 1.0 - alpha;
     }
     let (frog_luma, scene_luma) = (inside.0 / inside.1, outside.0 / outside.1);
-    // The side the background already is on, unless there is no room there.
+    // The background is moved in the direction in which it already differs, unless the range ends there.
     let up = (scene_luma > frog_luma || frog_luma < CONTRAST + 36.0) && frog_luma < 255.0 - CONTRAST - 16.0;
     let (gain, offset) = if up && scene_luma < frog_luma + CONTRAST {
         // Towards white: v + (255 - v) t.

@@ -1,5 +1,5 @@
-//! The four ways a frog sits. Coordinates: the frog is about 2 units wide, its middle at the
-//! origin, y down. A pose is built back to front, as one paints.
+//! The four poses of a frog. Coordinates: the frog is about 2 units wide, its middle is at the
+//! origin, y points down. A pose is drawn from back to front.
 
 use super::brush::{BLACK, Canvas, Colour, Ink, Oval, WHITE, disc, oval, sin_cos};
 use super::dice::Dice;
@@ -180,7 +180,7 @@ pub(super) fn above(frog: &mut Frog<'_>) {
 }
 
 impl Frog<'_> {
-    /// Draws on a layer of its own, so that "atop" means atop of this part alone.
+    /// Draws on a separate layer, so that the "atop" functions paint over this part only.
     fn layer(&mut self, draw: impl FnOnce(&mut Self)) {
         let blank = self.canvas.blank();
         let below = std::mem::replace(&mut self.canvas, blank);
@@ -194,7 +194,7 @@ impl Frog<'_> {
         self.canvas.oval(place, ink);
     }
 
-    /// A ball-like shading of `colour` over `round`: bright towards the light, dark away from it.
+    /// Shading of a ball with this `colour` over `round`: bright towards the light, dark away from it.
     fn shading(&self, round: Oval, colour: Colour) -> Ink {
         let (x, y) = (round.x + self.light.0 * round.rx * 0.45, round.y + self.light.1 * round.ry * 0.45);
         Ink::Radial {
@@ -212,7 +212,7 @@ impl Frog<'_> {
         self.canvas.oval(part, ink);
     }
 
-    /// As [`Frog::lump`], for a freely drawn outline; `round` places the shading.
+    /// Like [`Frog::lump`], for any outline; `round` places the shading.
     fn shape(&mut self, points: &[(f32, f32)], round: Oval, colour: Colour) {
         self.canvas.blob_rim(points, 0.07, colour.darker(0.62));
         let ink = self.shading(round, colour);
@@ -287,7 +287,7 @@ impl Frog<'_> {
     fn marks(&mut self, place: Oval, axis: f32) {
         let marks = self.look.marks;
         let (sin, cos) = sin_cos(axis);
-        // Along and across the back, -1 to 1 each.
+        // Coordinates along and across the back, -1 to 1 each.
         let (along, across) = (place.rx.max(place.ry), place.rx.min(place.ry));
         let at = |u: f32, v: f32| {
             let (u, v) = (u * along, v * across);
@@ -296,7 +296,7 @@ impl Frog<'_> {
         match self.look.pattern {
             Pattern::Plain => {}
             Pattern::Spots(size) => {
-                // A jittered lattice: spots never pile up.
+                // Spots are on a jittered lattice, so they do not overlap much.
                 let count = ((along / (size * 1.9)) as usize).clamp(2, 6);
                 let rows = ((across / (size * 1.3)) as usize).clamp(1, 3);
                 for row in 0..rows {

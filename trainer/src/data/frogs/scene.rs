@@ -1,9 +1,9 @@
-//! Where the frog sits. Coordinates go from -1 to 1 over the whole picture, y down.
+//! Backgrounds. Coordinates go from -1 to 1 over the whole picture, y points down.
 
 use super::brush::{BLACK, Canvas, Colour, Ink, WHITE, disc, oval, rgb, sin_cos};
 use super::dice::Dice;
 
-/// A background over all of `canvas`, light coming from the unit vector `light`.
+/// Draws a background over all of `canvas`; `light` is a unit vector towards the light.
 pub(super) fn draw(canvas: &mut Canvas, dice: &mut Dice, light: (f32, f32)) {
     let scenes = [leaf, water, sand, night, moss, lily_pad, bokeh, stone];
     scenes[dice.below(scenes.len())](canvas, dice);

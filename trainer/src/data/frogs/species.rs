@@ -2,7 +2,7 @@
 
 use super::brush::{Colour, rgb};
 
-/// What is drawn over the back.
+/// Pattern on the back.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Pattern {
     Plain,
