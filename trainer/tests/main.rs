@@ -1,7 +1,7 @@
 //! One program for all tests of the trainer that need no program of their own: it is compiled and linked once.
 //! `cargo test --workspace --test trainer cli::` runs the tests of one file.
 
-// Shared by several files.
+// Modules that several files use.
 mod data_common;
 mod logged;
 mod nets;
