@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Sets everything up and checks everything, on a fresh Linux machine with rustup.
-# Goes on after a failure. The last line is "N passed, N failed", and the exit code
-# says whether anything failed.
+# Installs everything that the checks need, and runs all checks, on a fresh Linux machine with rustup.
+# Continues after a failure. The last line is "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   ./tests/run.sh
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
-PATH=${HOME:-/root}/.cargo/bin:$PATH # where rustup puts cargo, if no shell profile was read
+PATH=${HOME:-/root}/.cargo/bin:$PATH # where rustup installs cargo, in case no shell profile was read
 
 passed=0
 failed=0
@@ -16,7 +15,7 @@ log=$(mktemp)
 scratch=$(mktemp -d)
 trap 'rm -rf "$log" "$scratch"' EXIT
 
-# step NAME COMMAND...: runs a command and counts it as one.
+# step NAME COMMAND...: runs a command and counts it as one check.
 step() {
     local name=$1
     shift
@@ -29,8 +28,8 @@ step() {
     fi
 }
 
-# tests NAME COMMAND...: runs `cargo test` and counts its test cases. If it fails
-# before any case does (it does not build, say), that counts as one failure.
+# tests NAME COMMAND...: runs `cargo test` and counts its test cases. If it fails without a
+# failed case (for example, because it does not build), that counts as one failure.
 tests() {
     local name=$1 status good bad
     shift
@@ -73,7 +72,7 @@ install_qemu() {
     fi
 }
 
-# Every Cortex-M that there is a toolchain for, with and without log support.
+# gen-core for every Cortex-M target of the toolchain, with and without defmt.
 gen_core_for() {
     cargo build -q -p gen-core --target "$1" && cargo build -q -p gen-core --target "$1" --features defmt
 }
@@ -83,35 +82,35 @@ fact() {
     sed -n "s/^$2 = \"\(.*\)\".*/\1/p" "$1/board.toml"
 }
 
-# A program for a hardware board, in the folder of its package.
+# Builds the program for a hardware board, in the folder of its package.
 board_clippy() {
     (cd "$1" && cargo clippy -q --release "${@:2}" -- -D warnings)
 }
 
-# All programs for an emulated board, with the features that it has.
+# Builds all programs for an emulated board, with all features that it supports.
 emulated_clippy() {
     local features target
     features=$(basename "$1"),conformance
-    # One board with memory for a model beside the program is enough.
+    # One board with external memory for a model is enough.
     case $features in mps2-an500,*) features+=,external-model ;; esac
     target=$(fact "$1" target)
     (cd firmware/emulated &&
         cargo clippy -q --release --target "$target" --features "$features" --bins -- -D warnings)
 }
 
-# Licences, sources and build scripts with more rules than the tests have, and advisories if the
-# network gives the database.
+# Checks licences, sources and build scripts with more rules than the tests, and advisories if the database can be
+# downloaded.
 cargo_deny() {
     cargo deny check bans licenses sources &&
         { cargo deny fetch db || { echo "left out: advisories, the database cannot be had" && return 0; } } &&
         cargo deny --offline check advisories
 }
 
-# The program as the tests have just built it, which looks for overflows too. A release build would
-# take minutes more.
+# Uses the program that the tests have just built, which also checks for overflows. A release build would take some
+# minutes more.
 trainer=${CARGO_TARGET_DIR:-target}/debug/trainer
 
-# Trains for a moment on real pictures, and has the result explained and verified.
+# Trains for a few steps on real pictures, and inspects and verifies the resulting model.
 train() {
     "$trainer" --data ../shared/cifar10-frogs/train --steps 20 --out "$scratch" &&
         "$trainer" inspect "$scratch/001-pocket/model.gen" &&
@@ -121,7 +120,7 @@ train() {
 step "install toolchain and targets" rustup toolchain install
 step "install QEMU" install_qemu
 step "format" cargo fmt --all --check
-# With the preview's window, which nothing else builds (checking it needs no SDL), and gen-core's program.
+# With the window of the preview, which nothing else builds (checking it needs no SDL), and gen-core's program.
 step "clippy" cargo clippy -q --workspace --all-targets --features firmware-tools/window,gen-core/pictures -- -D warnings
 for board in firmware/emulated/boards/*/; do
     step "clippy, $(basename "$board")" emulated_clippy "$board"
@@ -144,9 +143,9 @@ if command -v cargo-deny >/dev/null; then
 else
     printf '\n== supply chain: the tests check it; cargo deny, which checks more, is not installed\n'
 fi
-rm -f "$trainer" # one that is left from before must not stand in for one that does not build
+rm -f "$trainer" # an old program must not be used if the new one does not build
 tests "tests" cargo test --workspace --no-fail-fast
-# Plain Rust kernels, as `portable` goes before the others: see gen-core/src/choice.rs.
+# Tests the plain Rust kernels, because the feature `portable` has priority: see gen-core/src/choice.rs.
 tests "tests of gen-core with all features" cargo test -p gen-core --all-features --no-fail-fast
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train

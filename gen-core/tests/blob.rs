@@ -1,4 +1,4 @@
-//! The format byte for byte, and everything that may be wrong with a file.
+//! The file format, byte for byte, and every error of a model file.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,13 +20,13 @@ fn tiny_blob() -> Vec<u8> {
     build("tiny", 5, &tiny(), 1)
 }
 
-/// The same numbers, with Winograd weights where a layer can have them.
+/// The same model, with Winograd weights in all layers that can have them.
 fn fast_blob() -> Vec<u8> {
     let (direct, winograd) = (WeightTransform::None, WeightTransform::Winograd);
     build_in_forms("tiny", 5, &tiny(), &[direct, winograd, direct, winograd, winograd], 1)
 }
 
-/// `UPDATE_GOLDEN=1 cargo test -p gen-core` writes the file anew.
+/// `UPDATE_GOLDEN=1 cargo test -p gen-core` writes the file again.
 #[test]
 fn the_format_has_not_changed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny.blob");
@@ -43,8 +43,7 @@ fn the_format_has_not_changed() {
     );
 }
 
-/// Every field of the header in its place, byte for byte: structs are written in the order in which
-/// they declare their fields.
+/// The position of every field of the header, byte for byte: structs are written in the order of their fields.
 #[test]
 fn the_header_is_laid_out_as_version_2_says() {
     let layer = |op, activation, transform, zero_point, scale| LayerHeader {
@@ -73,13 +72,13 @@ fn the_header_is_laid_out_as_version_2_says() {
     let header = Header { name: "ab".try_into().unwrap(), latent: 300, layers: layers.into_iter().collect() };
     #[rustfmt::skip]
     let expected = [
-        // Name, with its length; latent, seven bits a byte, lowest first; number of layers.
+        // Length of the name, name; length of the latent, seven bits a byte, lowest first; number of layers.
         2, b'a', b'b', 0xac, 2, 3,
-        // Operation 0: height, width, channels. Activation, form, zero point, scale.
+        // Operation 0: height, width, channels. Activation, weight transform, zero point, scale.
         0, 4, 0xc8, 1, 8, 1, 0, 0x80, 0, 0, 0, 0x3f,
-        // Operation 1: channels, kernel, stride, padding. Activation with its slope, form, zero point, scale.
+        // Operation 1: channels, kernel, stride, padding. Activation with its slope, weight transform, zero point, scale.
         1, 0xac, 2, 3, 2, 1, 2, 0, 0, 0x80, 0x3e, 0, 7, 0, 0, 0, 0x40,
-        // Operation 2, the same.
+        // Operation 2: the same fields as operation 1.
         2, 5, 4, 1, 0, 5, 1, 0, 0, 0, 0x80, 0x3f,
     ];
     let mut blob = [0xff; 128];
@@ -90,7 +89,7 @@ fn the_header_is_laid_out_as_version_2_says() {
     assert!(blob[PREAMBLE + expected.len()..end].iter().all(|&b| b == 0));
 }
 
-/// A whole file of one layer, written without this crate.
+/// A complete file with one layer, written without this crate.
 #[test]
 fn a_file_is_laid_out_as_version_2_says() {
     #[rustfmt::skip]
@@ -129,7 +128,7 @@ fn a_file_is_laid_out_as_version_2_says() {
     assert!(layer.multipliers().get(2).is_some() && layer.multipliers().get(3).is_none());
 }
 
-/// The address, on a host as on a chip: what runs here must not be refused there.
+/// The alignment of the address is checked on a host as on a chip, so that a model that works here is accepted there.
 #[test]
 fn a_model_at_an_odd_address_is_refused_on_every_machine() {
     let blob = tiny_blob();
@@ -144,18 +143,18 @@ fn a_model_at_an_odd_address_is_refused_on_every_machine() {
         } else {
             assert_eq!(parsed.unwrap_err(), ParseError::Alignment { needed: 4 }, "offset {offset}");
         }
-        // However they lie, there is a way.
+        // `aligned` works for every alignment of the input.
         let moved = aligned(&*bytes);
         assert_eq!(moved[..], blob[..]);
         Model::parse(&moved).unwrap();
     }
     static INCLUDED: &[u8] = include_aligned!("golden/tiny.blob");
     Model::parse(INCLUDED).unwrap();
-    // Other errors keep their order: what is no model is called that.
+    // Other errors have priority: bytes that are not a model are reported as such.
     assert_eq!(Model::parse(&room[start + 1..][..3]).unwrap_err(), ParseError::NotAModel);
 }
 
-/// An older program says that the file is newer, whatever has changed in it.
+/// An older program reports that the file is newer, whatever has changed in it.
 #[test]
 fn other_versions_are_named_old_or_new() {
     let message = |version: u16, damage: &dyn Fn(&mut Vec<u8>)| {
@@ -169,7 +168,7 @@ fn other_versions_are_named_old_or_new() {
     };
     let newer = message(VERSION + 1, &|_| {});
     assert!(newer.contains("version 3 is newer") && newer.contains("up to version 2: update it"), "{newer}");
-    // Another preamble, header, checksum or length.
+    // A changed preamble, header, checksum or length.
     assert_eq!(message(VERSION + 1, &|blob| blob[6..].fill(0xee)), newer);
     assert_eq!(message(VERSION + 1, &|blob| blob.truncate(9)), newer);
     for version in [0, 1] {
@@ -178,7 +177,7 @@ fn other_versions_are_named_old_or_new() {
     }
 }
 
-/// Files name an activation by its place in the enum: a new one goes to the end.
+/// Files store an activation as its index in the enum, so a new one is added at the end.
 #[test]
 fn activations_keep_their_numbers() {
     let numbered = [
@@ -218,7 +217,7 @@ fn every_truncation_is_refused() {
             0..4 => assert_eq!(error, ParseError::NotAModel, "{len} bytes"),
             _ => assert!(matches!(error, ParseError::Length { found, .. } if found as usize == len), "{len}: {error}"),
         }
-        // Even when length and checksum say otherwise.
+        // Also with corrected length and checksum.
         let mut short = blob[..len].to_vec();
         if seal(&mut short).is_ok() {
             assert!(Model::parse(&aligned(&short)).is_err(), "{len} bytes, sealed");
@@ -259,11 +258,11 @@ fn a_flipped_bit_under_a_new_seal_does_no_harm() {
         seal(&mut damaged).unwrap();
         models += usize::from(exercise(&damaged));
     }
-    // Most weights may be anything; then the file is another model.
+    // Most weights may have any value: the file is then another valid model.
     assert!(models > 4 * blob.len(), "{models} models");
 }
 
-/// The fuzz target's search in small: many changes at a time, always the same ones.
+/// A small version of the fuzz target: many mutations, the same in every run.
 #[test]
 fn mutants_do_no_harm() {
     let blobs = [
@@ -278,7 +277,7 @@ fn mutants_do_no_harm() {
         let mut below = |n: usize| rng.next_u32() as usize % n;
         let mut mutant = blobs[below(4)].clone();
         for _ in 0..=below(4) {
-            // Headers are where the damage is done.
+            // Mostly in the header, where changes have the most effects.
             let at = if below(4) == 0 { below(mutant.len()) } else { 4 + below(90) };
             match below(5) {
                 0 => mutant[at] = below(256) as u8,
@@ -311,7 +310,7 @@ fn wrong_files_have_the_named_error() {
     assert_eq!(parse(&|b| b[6] = 0), ParseError::HeaderLength { stated: 0 }, "no header");
     assert_eq!(parse(&|b| b[6..8].fill(255)), ParseError::HeaderLength { stated: 65535 }, "longer than the file");
     assert_eq!(parse(&|b| b[6] += 1), ParseError::HeaderLength { stated: stated + 1 }, "a spare byte");
-    // Without its last byte, half a scale is left; what follows is the zeros up to the next section.
+    // Without its last byte, the header ends within a scale; zeros up to the next section follow.
     assert_eq!(parse(&|b| b[6] -= 1), ParseError::Padding { at: 15 + u32::from(stated) }, "a byte too few");
     assert_eq!(
         parse(&|b| b[PREAMBLE + usize::from(stated)] = 7),
@@ -319,7 +318,7 @@ fn wrong_files_have_the_named_error() {
         "a byte between header and weights"
     );
 
-    // With a changed header; sections stay as they are.
+    // With a changed header and the same sections.
     let with = |change: &dyn Fn(&mut Header)| {
         let mut header = Model::parse(&aligned(&blob)).unwrap().header();
         let mut buffer = vec![0; 256];
@@ -349,7 +348,7 @@ fn wrong_files_have_the_named_error() {
         "more weights than the file has bytes"
     );
 
-    // The last layer ends in 3 biases and twice 3 multipliers, 16 bytes each.
+    // The last layer ends with 3 biases and two lists of 3 multipliers, each section padded to 16 bytes.
     let end = blob.len();
     let words = |changes: &[(usize, i32)]| {
         parse(&|b| changes.iter().for_each(|&(at, v)| b[end - at..end - at + 4].copy_from_slice(&v.to_le_bytes())))
@@ -363,7 +362,7 @@ fn wrong_files_have_the_named_error() {
     assert_eq!(word(48, i32::MIN), range, "a bias without an absolute value");
     assert_eq!(word(4, 1), ParseError::Padding { at: end as u32 - 4 }, "padding that is not zero");
 
-    // Cut off after so many bytes and sealed, a file ends within one of the last layer's sections.
+    // Truncated after this many bytes and with a new checksum, the file ends within a section of the last layer.
     for (cut, section, needed) in [
         (16, Section::Negative, 16),
         (17, Section::Positive, 16),
@@ -380,7 +379,7 @@ fn wrong_files_have_the_named_error() {
     }
 }
 
-/// A header whose bytes are these; what follows does not matter.
+/// A file with this header; the rest does not matter.
 fn with_header(header: &[u8]) -> ParseError {
     let mut blob = vec![0; PREAMBLE];
     blob[..8].copy_from_slice(&[b'R', b'B', b'G', b'N', 2, 0, header.len() as u8, 0]);
@@ -400,7 +399,7 @@ fn a_header_that_cannot_be_read_names_the_place() {
         second[at] = value;
         layers(&second)
     };
-    // As it is, only its multipliers and weights are all 0, which is a model; so something else is wrong.
+    // Unchanged, it is valid: its multipliers and weights are all 0. So each error below comes from the change.
     assert!(matches!(layers(&conv), ParseError::Trailing { .. }), "{:?}", layers(&conv));
 
     let start = ParseError::Header { layer: None };
@@ -422,7 +421,7 @@ fn a_header_that_cannot_be_read_names_the_place() {
     }
 }
 
-/// Every error says in words what is wrong, where, and mostly what to do; no two say the same.
+/// Every error has a message that says what is wrong, where, and mostly what to do; no two messages are equal.
 #[test]
 fn errors_speak_for_themselves() {
     let (needed, left, stated) = (16, 3, 9);
@@ -454,11 +453,11 @@ fn errors_speak_for_themselves() {
     let words: BTreeSet<_> = errors.iter().map(|e| e.to_string()).collect();
     assert_eq!(words.len(), errors.len());
     assert!(words.iter().all(|text| text.contains("model")), "{words:#?}");
-    // A small display has 126 letters.
+    // A small display has room for 126 characters.
     assert!(words.iter().all(|text| text.len() <= 110), "{words:#?}");
 }
 
-/// The limits that messages name are the limits.
+/// The limits in messages are the real limits.
 #[test]
 fn limits_in_messages_are_the_limits() {
     let names = |error: SpecError, limits: &[usize]| {
@@ -474,12 +473,12 @@ fn limits_in_messages_are_the_limits() {
     assert!(large.ends_with(&format!("2^{}", MAX_WEIGHTS.ilog2())) && MAX_WEIGHTS.is_power_of_two(), "{large}");
 }
 
-/// Weights that no packer writes are refused: they would make the form's arithmetic inexact, or
-/// give one model several files.
+/// Weights that no packer writes are rejected: they would make the arithmetic inexact, or allow several files for one
+/// model.
 #[test]
 fn weights_that_a_form_does_not_allow_are_refused() {
-    // One layer: transposed 4x4 with stride 2, from 3 inputs to 3 outputs. Both fill up a quad
-    // or a pair with zeros.
+    // One layer: transposed 4x4 with stride 2, from 3 to 3 channels. Both are padded with zeros, to a quad and to a
+    // pair.
     let layers = [LayerSpec {
         op: Op::ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Padding::Same },
         activation: Activation::Tanh,
@@ -496,7 +495,7 @@ fn weights_that_a_form_does_not_allow_are_refused() {
     ] {
         let blob = build_in_forms("padding", 3, &layers, &[form_of], 4);
         Model::parse(&aligned(&blob)).unwrap();
-        // Behind the weights: 4 phases of 3 biases, two lists of 3 multipliers.
+        // After the weights: 4 phases of 3 biases, two lists of 3 multipliers.
         let weights = blob.len() - (48 + 16 + 16) - g.packed_len(form_of).next_multiple_of(16);
         for phase in 0..g.phases() {
             for &at in &filler {
@@ -508,7 +507,7 @@ fn weights_that_a_form_does_not_allow_are_refused() {
             }
         }
         if form_of == WeightTransform::Winograd {
-            // A point that belongs to no int8 weights: one off, and far off.
+            // Values at a point that no int8 weights can give: off by one, and far off.
             for change in [1u8, 0x80] {
                 let at = weights + g.winograd_index(0, 1, 0, 1, 2);
                 let mut blob = blob.clone();
@@ -537,18 +536,18 @@ fn a_form_that_a_layer_cannot_have_is_refused() {
     // A dense layer, and one whose phases have 2 and 1 taps.
     assert_eq!(with_form(0), ParseError::Transform { layer: 0 });
     assert_eq!(with_form(2), ParseError::Transform { layer: 2 });
-    // Another could have it, but then its weights are too few.
+    // Another layer could have this transform, but then there are too few weights.
     let error = with_form(1);
     assert!(matches!(error, ParseError::Section { .. } | ParseError::Padding { .. }), "{error:?}");
 }
 
-/// 25,600 products of 127 · 128 are more than F(4, 5) adds up without an error.
+/// 25,600 products of 127 · 128 exceed the sum that F(4, 5) computes exactly.
 #[test]
 fn sums_beyond_the_bound_of_a_form_are_refused() {
     let op = Op::Conv { channels: 3, kernel: 5, stride: 1, padding: Padding::Same };
     let layers = [LayerSpec { op, activation: Activation::Tanh }];
     for (inputs, allowed) in [(640, true), (1024, false)] {
-        // Latents have up to 128 values: a dense layer makes more.
+        // Latents have at most 128 values, so a dense layer makes more.
         let dense = LayerSpec { op: Op::Dense { out: Shape::new(1, 5, inputs) }, activation: Activation::Relu };
         let layers = [dense, layers[0]];
         let g = layers[1].geometry(Shape::new(1, 5, inputs)).unwrap();
@@ -558,7 +557,7 @@ fn sums_beyond_the_bound_of_a_form_are_refused() {
             let weights = blob.len() - 3 * 16 - len.next_multiple_of(16);
             blob[weights..weights + len].fill(0);
             g.pack(transform, |_, _, _, _| 127, &mut blob[weights..weights + len]);
-            // Small multipliers, so that the product with them is no reason.
+            // Small multipliers, so that their product with the accumulator is not the reason.
             let end = blob.len();
             for (place, value) in [(2, 7), (1, 7)] {
                 for channel in 0..3 {
@@ -577,7 +576,7 @@ fn sums_beyond_the_bound_of_a_form_are_refused() {
 }
 
 proptest! {
-    // A failing input is printed in full; it belongs into a test of its own.
+    // A failing input is printed in full; add it as a test of its own.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

@@ -1,4 +1,4 @@
-//! The engine from outside: workspace, reuse, and pictures that never change.
+//! The public interface of the engine: workspace, reuse, and pictures that never change.
 
 use std::path::Path;
 
@@ -22,13 +22,13 @@ fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {
     let mut less = vec![0; needed - 1];
     assert_eq!(Engine::new(&model, &mut less).unwrap_err(), WorkspaceTooSmall { needed, given: needed - 1 });
 
-    // What lies beyond is left alone.
+    // Bytes after the required length are not changed.
     let mut more = vec![77; needed + 100];
     assert_eq!(draw(&mut Engine::new(&model, &mut more).unwrap(), &latent), exact);
     assert!(more[needed..].iter().all(|&b| b == 77));
 }
 
-/// What firmware sizes its buffer with, for every kind of kernels.
+/// The length of the workspace that firmware uses for its buffer, for every kind of kernels.
 #[test]
 fn the_workspace_as_a_constant_is_what_the_model_asks_for() {
     let compare = |model: &Model<'_>, name: &str| {
@@ -64,7 +64,7 @@ fn an_engine_can_be_used_again() {
     let blob = build("tiny", 5, &tiny(), 1);
     let blob = aligned(&blob);
     let model = Model::parse(&blob).unwrap();
-    // Garbage from before must not shine through either.
+    // Old contents of the workspace must not change the picture.
     let mut workspace = vec![-86; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace).unwrap();
     for seed in [1, 2, 1, 1] {
@@ -93,8 +93,8 @@ fn pictures_of_the_committed_model_have_not_changed() {
     assert_eq!(found, [0x75a2_6e2b, 0xec53_4528, 0xce4b_457c, 0xdccb_c8bc], "{found:#010x?}");
 }
 
-/// The same numbers under both curves: `TanhUnit` has half the step, so its argument is
-/// half as large, and is black where the other is darker than middle grey.
+/// The same parameters with both output activations. `TanhUnit` has half the step, so its argument is half as large; it is
+/// black where `Tanh` is darker than middle grey.
 #[test]
 fn a_tanh_from_0_is_black_where_the_other_is_dark() {
     let mut layers = tiny();
@@ -112,7 +112,7 @@ fn a_tanh_from_0_is_black_where_the_other_is_dark() {
         } else {
             bright += 1;
             let x = (f64::from(s) / 127.5 - 1.0).min(0.999).atanh();
-            // One level of the one is two of the other, more where the curve is flat.
+            // One level of one curve is two of the other, and more where the curve is flat.
             let expected = 255.0 * (x / 2.0).tanh();
             assert!(s == 255 || (f64::from(u) - expected).abs() < 10.0, "{s}: {u}, not {expected}");
         }
@@ -120,7 +120,7 @@ fn a_tanh_from_0_is_black_where_the_other_is_dark() {
     assert!(dark > 50 && bright > 50, "{dark} dark, {bright} bright");
 }
 
-/// Also through `defmt::Debug2Format`, on a probe that is slow.
+/// The `Debug` output is short, because `defmt::Debug2Format` sends it over slow probes.
 #[test]
 fn debug_prints_a_line_and_not_the_weights() {
     let blob = build("tiny", 5, &tiny(), 1);
@@ -154,7 +154,7 @@ fn debug_prints_a_line_and_not_the_weights() {
     for (line, part) in lines {
         assert!(line.contains(part) && line.len() < 250 && !line.contains('\n'), "{line}");
     }
-    // Not with `{:#?}` either.
+    // With `{:#?}` too.
     for pretty in [format!("{model:#?}"), format!("{layer:#?}"), format!("{engine:#?}"), format!("{:#?}", call())] {
         assert!(pretty.lines().count() < 20, "{pretty}");
     }

@@ -1,9 +1,8 @@
-//! No arithmetic overflows, whatever the model: numbers at the bounds that the parser draws are
-//! computed exactly by all kernels of this machine, and those one step beyond are refused.
+//! No arithmetic overflows, whatever the model: all kernels of this machine compute values at the parser's bounds exactly,
+//! and the parser rejects values one step beyond.
 //!
-//! What they are compared with, naive loops in i32, panics when a sum overflows: tests are built
-//! with overflow checks. The kernels of other processors see the same extremes in
-//! `gen_core::conformance`.
+//! The kernels are compared with naive loops in i32, which panic if a sum overflows, because tests are built with overflow
+//! checks. `gen_core::conformance` tests the kernels of other processors with the same extremes.
 
 use std::hint::black_box;
 
@@ -20,10 +19,10 @@ use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
-/// Draws a picture.
+/// A function that draws a picture.
 type Draw = fn(&Model<'_>, &Latent) -> Vec<u8>;
 
-/// Levels that the processor has not are those that it has.
+/// Levels that the processor lacks fall back to those that it has.
 const KERNELS: &[Draw] = &[
     draw_with::<Portable>,
     #[cfg(target_arch = "x86_64")]
@@ -34,12 +33,12 @@ const KERNELS: &[Draw] = &[
     draw_with::<UpTo<AVX512>>,
 ];
 
-/// Accumulators go up to this …
+/// Largest magnitude of an accumulator …
 const MOST: i64 = i32::MAX as i64;
-/// … and their products with a multiplier stay below this.
+/// … and the bound below which its product with a multiplier must stay.
 const PRODUCT: i64 = 1 << 52;
 
-/// The largest multiplier for accumulators up to a bound.
+/// The largest valid multiplier for accumulators up to a bound.
 fn most_multiplier(bound: i64) -> i32 {
     ((PRODUCT - 1) / bound).min(MOST) as i32
 }
@@ -56,18 +55,18 @@ fn largest_sums(g: &Geometry, weights: &[i8]) -> Vec<i64> {
     .collect()
 }
 
-/// The bias that brings accumulators with sums up to `sum` to `bound`, on either side.
+/// The bias with which accumulators with sums up to `sum` reach `bound` or `-bound`.
 fn bias(bound: i64, sum: i64, negative: bool) -> i32 {
     let bias = (bound - sum) as i32;
     if negative { -bias } else { bias }
 }
 
-/// Weights, zero points, biases and multipliers at the ends of what is allowed, and the bound of
-/// every output channel's accumulators.
+/// Weights, zero points, biases and multipliers at the limits of the valid range, and the bound of the accumulators of each
+/// output channel.
 fn extreme(g: &Geometry, rng: &mut Xoshiro128PlusPlus) -> (Numbers, Vec<i64>) {
     let channels = usize::from(g.output.channels);
     let mut below = |n: usize| rng.next_u32() as usize % n;
-    // A whole layer of one sign adds up; one of both signs cancels out on the way.
+    // Weights of one sign add up; weights of both signs partly cancel each other.
     let ends: &[i8] = [&[-128][..], &[127], &[-128, 127], &[-128, -127, 127]][below(4)];
     let weights: Vec<_> = (0..g.weight_count()).map(|_| ends[below(ends.len())]).collect();
     let sums = largest_sums(g, &weights);
@@ -86,7 +85,7 @@ fn extreme(g: &Geometry, rng: &mut Xoshiro128PlusPlus) -> (Numbers, Vec<i64>) {
     (Numbers { zero_point: [-128, 127][below(2)], weights, biases, multipliers }, bounds)
 }
 
-/// Draws a model with all kernels, and by the definition; returns what all of them have drawn.
+/// Draws a model with all kernels and with the definition, checks that the pictures are equal, and returns the picture.
 fn exact(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
     let expected = Naive::new(model, Order::OutputFirst).draw(latent);
     for (i, draw) in KERNELS.iter().enumerate() {
@@ -149,7 +148,7 @@ proptest! {
     }
 }
 
-/// A layer whose inputs are all −128, behind one that makes them.
+/// Two layers: the first makes inputs of −128 for the second.
 fn of_lowest_inputs(input: Shape, op: Op) -> ([LayerSpec; 2], [Geometry; 2], Numbers) {
     let lowest = LayerSpec { op: Op::Dense { out: input }, activation: Activation::Linear };
     let layers = [lowest, LayerSpec { op, activation: Activation::Tanh }];
@@ -164,7 +163,7 @@ fn of_lowest_inputs(input: Shape, op: Op) -> ([LayerSpec; 2], [Geometry; 2], Num
     (layers, geometries, zeros)
 }
 
-/// Weights that add up to this magnitude, each as large as it can be, and zeros behind them.
+/// Weights whose magnitudes add up to this sum: as large as possible, followed by zeros.
 fn weights(len: usize, end: i8, magnitude: i64) -> Vec<i8> {
     let mut left = magnitude;
     let weights = (0..len).map(|_| {
@@ -184,7 +183,7 @@ fn the_largest_accumulators_are_exact() {
     let (layers, [_, g], zeros) = of_lowest_inputs(input, Op::Dense { out: Shape::new(1, 1, 3) });
     let (up, down) = (MOST / 128, 127 * input.len() as i64);
     let channels = [(-128, up), (127, down), (-128, up)].map(|(end, sum)| weights(input.len(), end, sum));
-    // Half of the multiplier is the argument of the tanh.
+    // The argument of the tanh has half the multiplier.
     let numbers = |bias: i32| Numbers {
         zero_point: 0,
         weights: channels.concat(),
@@ -203,7 +202,7 @@ fn the_largest_accumulators_are_exact() {
     assert_eq!(g.phases(), 1);
 }
 
-/// Sums at the bound of F(4, 5), the only form whose bound a layer can reach.
+/// Sums at the bound of F(4, 5), the only transform whose bound a layer can reach.
 #[test]
 fn the_largest_sums_of_a_winograd_form_are_exact() {
     let input = Shape::new(1, 5, 672);
@@ -217,7 +216,7 @@ fn the_largest_sums_of_a_winograd_form_are_exact() {
         let numbers = |magnitude| Numbers {
             zero_point: 0,
             weights: filters(magnitude),
-            // Away from 0, and on the other side of it.
+            // The bias moves the accumulator away from 0, or across 0 to the other side.
             biases: [MOST - sums(magnitude), 0, sums(magnitude - 2) - MOST].map(|bias| bias as i32).to_vec(),
             multipliers: [(); 2].map(|()| vec![150, 1200, 150]),
         };

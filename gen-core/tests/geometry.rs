@@ -1,5 +1,5 @@
-//! Windows, phases and pads against the definitions of the three operations,
-//! enumerated pair by pair.
+//! Windows, phases and padding, compared with the definitions of the three operations: all pairs of output and input are
+//! enumerated.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ fn dense(height: u16, width: u16, channels: u16) -> LayerSpec {
 /// `(output, input, index along the kernel)`: one for each product of one axis.
 type Products = BTreeSet<(isize, isize, usize)>;
 
-/// TensorFlow's rule for `SAME`: output length and padding in front.
+/// TensorFlow's rule for `SAME`: output length, and padding before the first input.
 fn tensorflow_same(input: isize, kernel: isize, stride: isize) -> (isize, isize) {
     let output = (input + stride - 1) / stride;
     let total = ((output - 1) * stride + kernel - input).max(0);
@@ -49,8 +49,8 @@ fn conv_products(input: isize, kernel: isize, stride: isize, padding: Padding) -
     (output, products)
 }
 
-/// The scatter form: input `i` is added to outputs `s·i + a − pad`. The padding is
-/// that of the convolution whose gradient this is.
+/// The transposed convolution as a scatter: input `i` is added to the outputs `s·i + a − pad`. The padding is that of the
+/// convolution whose gradient it is.
 fn transposed_products(input: isize, kernel: isize, stride: isize, padding: Padding) -> (isize, Products) {
     let (output, pad) = match padding {
         Padding::Same => {
@@ -72,7 +72,7 @@ fn transposed_products(input: isize, kernel: isize, stride: isize, padding: Padd
     (output, products)
 }
 
-/// What the windows of an axis say, with the promises that the engine relies on.
+/// The products according to the windows of an axis; also checks the properties that the engine relies on.
 fn axis_products(axis: &Axis, case: &str) -> Products {
     let mut products = Products::new();
     let mut positions = vec![0; axis.phases()];
@@ -83,10 +83,10 @@ fn axis_products(axis: &Axis, case: &str) -> Products {
         assert!(w.phase < axis.phases(), "{case}: phase at {o}");
         assert_eq!(w.taps, axis.taps(w.phase), "{case}: taps at {o}");
         assert!((1..=axis.max_taps()).contains(&w.taps), "{case}: taps at {o}");
-        // A ring takes rows in order and keeps the last `max_taps` of them.
+        // A ring receives rows in order and keeps the last `max_taps` of them.
         assert!(w.start >= last.0 && end >= last.1, "{case}: goes back at {o}");
         last = (end - axis.max_taps() as isize, end);
-        // Neighbours within a phase are a step apart: blocks of them are computed at once.
+        // The windows of neighbouring outputs of a phase are one step apart, so that a block is computed at once.
         if o >= axis.phases() {
             let before = axis.window(o - axis.phases());
             assert_eq!((before.phase, before.start + axis.step() as isize), (w.phase, w.start), "{case}: step at {o}");
@@ -158,7 +158,7 @@ fn transposed_convolutions_gather_what_their_definition_scatters() {
         assert_eq!(g.weight_count(), usize::from(kernel).pow(2) * 2 * 3, "{case}");
         check_packing(&g, &case);
 
-        // The phases share out the kernel: every index once.
+        // Each index of the kernel belongs to exactly one phase.
         let mut indices: Vec<_> =
             (0..g.y.phases()).flat_map(|p| (0..g.y.taps(p)).map(move |t| g.y.kernel_index(p, t))).collect();
         indices.sort_unstable();
@@ -178,8 +178,8 @@ fn a_dense_layer_reads_all_of_its_input_everywhere() {
     check_packing(&g, "dense");
 }
 
-/// Every weight has a place of its own in each form, phase after phase, and what is left are
-/// the channels that fill up a quad or a pair.
+/// With each weight transform, every weight has its own place, phase after phase. The remaining places are the padding of a
+/// quad or a pair.
 fn check_packing(g: &Geometry, case: &str) {
     let (inputs, outputs) = (usize::from(g.input.channels), usize::from(g.output.channels));
     let mut fan_ins = 0;
@@ -255,11 +255,11 @@ fn every_broken_rule_has_its_name() {
 
 #[test]
 fn lengths_that_would_wrap_around_on_32_bits_are_refused() {
-    // 2^16 values times 2^16, and a shape whose 2^32 values read as none.
+    // 2^16 values times 2^16, and a shape whose 2^32 values would wrap around to 0.
     let wide = dense(16, 256, 1024).geometry(Shape::new(16, 4, 1024));
     assert_eq!(wide, Err(SpecError::TooLarge));
     assert_eq!(dense(1 << 15, 1 << 15, 4).geometry(Shape::latent(8)), Err(SpecError::TooLarge));
     assert_eq!(dense(1, 1, 1).geometry(Shape::new(1, u16::MAX, 1)), Err(SpecError::TooLarge));
-    // 2^28 weights are still allowed.
+    // 2^28 weights are still valid.
     assert!(dense(16, 16, 1024).geometry(Shape::new(1, 1, 1024)).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Kernels against the definition: one by one, then whole networks.
+//! Kernels compared with the definition: each kernel alone, then whole networks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -19,17 +19,17 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use crate::common::naive::{Naive, Order};
 use crate::common::{build_in_forms, draw_with, fast_forms, random_layers};
 
-/// Checks kernels one by one.
+/// Runs the conformance tests of these kernels.
 fn conforms<K: Kernels>() {
     let mut buffers = Buffers::new();
     let Count { calls, values } = check::<K>(&mut buffers).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{}: {calls} calls, {values} values", K::NAME);
-    // Some sizes are left out where there is no room for them; not most of them.
+    // Sizes without enough room in the buffers are skipped, but most sizes must be tested.
     assert!(calls > 2000, "{}: only {calls} calls", K::NAME);
 }
 
-/// Lengths of the lists of a call: staged words, bytes of filters, biases, multipliers, the row or the
-/// sums; and values from a pixel to the next, 0 for sums.
+/// Lengths of the slices of a call: staged words, bytes of filters, biases, multipliers, and the row or the sums; and the
+/// distance of pixels in values, 0 for sums.
 #[derive(Debug, Clone, Copy)]
 struct Lengths {
     staged: usize,
@@ -41,11 +41,11 @@ struct Lengths {
 }
 
 impl Lengths {
-    /// Makes the lists and a call with them. Whether it was taken; a refused one has panicked.
+    /// Makes the slices and calls the kernel with them. Returns whether it accepted them; otherwise it has panicked.
     fn call(self, kernel: impl Fn(KernelArgs<'_>)) -> bool {
         let call = || {
             let words = vec![[0; 4]; self.biases.max(self.multipliers)];
-            // A word is aligned as weights have to be.
+            // A slice of words has the alignment that weights need.
             let (staged, filters) = (vec![0; self.staged], vec![0u32; self.filters.div_ceil(4)]);
             let filters = &bytemuck::cast_slice(&filters)[..self.filters];
             let (mut row, mut sums) = (vec![0; self.output], vec![0; self.output]);
@@ -62,7 +62,7 @@ impl Lengths {
         catch_unwind(AssertUnwindSafe(call)).is_ok()
     }
 
-    /// All that are one short in one list, or of a size whose product wraps around.
+    /// All calls in which one slice is too short by one, or whose size wraps around in a product.
     fn wrong(self) -> impl Iterator<Item = Self> {
         let less = |change: fn(&mut Self)| {
             let mut wrong = self;
@@ -86,10 +86,10 @@ impl Lengths {
     }
 }
 
-/// One contract for all kernels: what does not fit together is refused, and on a host that is a panic.
+/// All kernels have the same contract: they reject slices that do not fit together, on a host with a panic.
 fn refuses<K: Kernels>() {
     let layout = K::LAYOUT;
-    // Three quads of two taps, five channels, the widest block, rows with a gap of one.
+    // Three quads of two taps, five channels, the widest block, and a gap of one value between pixels.
     let (taps, quads, channels) = (2, 3, 5);
     let pixels = usize::from(layout.pixels[taps - 1][0]);
     let toeplitz = Lengths {
@@ -133,7 +133,7 @@ fn refuses<K: Kernels>() {
     };
     for good in [dot, sums(dot, 1)] {
         assert!(good.call(K::dot), "{}", K::NAME);
-        // With a single pixel no step is too large.
+        // With a single pixel, no distance is too large.
         for wrong in good.wrong().filter(|wrong| wrong.step == good.step) {
             assert!(!wrong.call(K::dot), "{}: {wrong:?}", K::NAME);
         }
@@ -164,7 +164,7 @@ fn refuses<K: Kernels>() {
             }
         }
 
-        // A tile of two quads, the second of the words that are there.
+        // A tile of two quads; only the second one is within the words.
         let (per_point, pixel) = (2 * layout.winograd_words * layout.winograd_tiles, 8);
         let tile = |columns: &[usize], per_point: usize, staged: usize| {
             let columns: Vec<_> = columns.iter().map(|&len| vec![1; len]).collect();
@@ -192,7 +192,7 @@ fn refuses<K: Kernels>() {
         let (source, staged) = (vec![0; source], &mut vec![0; staged]);
         catch_unwind(AssertUnwindSafe(|| K::stage(&source, step, 2, columns, plane, staged))).is_ok()
     };
-    // Two quads, the last plane of which ends early.
+    // Two quads whose last plane is too short.
     let (step, columns, plane) = (8, 5, 6);
     let staged = (2 * layout.words_per_quad - 1) * plane + columns;
     assert!(stage(40, [step, columns, plane], staged), "{}", K::NAME);
@@ -222,7 +222,7 @@ fn portable_kernels_refuse_sizes_that_do_not_fit() {
     refuses::<Portable>();
 }
 
-/// Whole pictures of random networks, drawn by these kernels and by naive loops, in both forms.
+/// Compares pictures of random networks drawn by these kernels and by naive loops, with both weight transforms.
 fn draws_the_same<K: Kernels>() {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
     let mut winograd = 0;
@@ -267,15 +267,15 @@ fn native_kernels_are_the_ones_for_this_processor() {
     assert_eq!(Native::NAME, expected);
 }
 
-/// What rustc says, in lines.
+/// The output of rustc, in lines.
 fn rustc(arguments: &[&str]) -> Vec<String> {
     let output = Command::new("rustc").args(arguments).output().expect("rustc runs");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Not all that are called x86_64 may use vector registers. The build script sees what a target has, and
-/// `for_target`, which makes the bill for it elsewhere, only its name.
+/// Not all targets called x86_64 may use vector registers. gen-core's build script sees the features of a target, but
+/// `for_target`, which computes the workspace on another machine, sees only its name.
 #[test]
 fn the_tiling_of_an_x86_64_target_is_that_of_its_kernels() {
     let mut without = Vec::new();
@@ -295,7 +295,7 @@ fn the_tiling_of_a_cortex_m_follows_target_and_features() {
     for (triple, plain, no_dsp, mve) in [
         ("thumbv8m.main-none-eabihf", ARMV7EM, ARMV7M, ARMV8_1M_MVE),
         ("thumbv8m.main-none-eabi", ARMV7EM, ARMV7M, ARMV8_1M_MVE),
-        // What gen-core refuses to be built with has the layout of the others.
+        // Targets that gen-core's build rejects have the same layout as the others.
         ("thumbv7em-none-eabihf", ARMV7EM, ARMV7M, ARMV7EM),
         ("thumbv7em-none-eabi", ARMV7EM, ARMV7M, ARMV7EM),
         ("thumbv7m-none-eabi", ARMV7M, ARMV7M, ARMV7M),

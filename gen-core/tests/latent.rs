@@ -1,10 +1,10 @@
-//! Seed → latent is a contract: frog 42 is the same frog everywhere and for ever.
+//! The latent of a seed never changes: frog 42 is the same frog on every machine and in every version.
 
 use gen_core::Latent;
 
 #[test]
 fn the_first_values_of_several_seeds() {
-    // Never to be updated: other values are other frogs.
+    // Never update these values: other values would be other frogs.
     let golden: &[(u32, [i8; 12])] = &[
         (0, [-50, 16, 18, -24, 42, 36, 15, 22, -11, -13, -61, 14]),
         (1, [-30, -23, -19, -13, -7, -51, -16, -4, 2, 33, -42, 23]),
@@ -19,7 +19,7 @@ fn the_first_values_of_several_seeds() {
     }
 }
 
-/// The table covers little of the logarithm and the cosine; this covers the rest.
+/// The table covers only a part of the logarithm's and the cosine's range; this test covers the rest.
 #[test]
 fn a_checksum_over_many_seeds() {
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);

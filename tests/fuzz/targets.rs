@@ -1,8 +1,8 @@
-//! What must hold for any bytes whatsoever, for each kind of bytes that comes from outside: an
-//! error or a result, within bounds, and no panic.
+//! What must hold for any input, for each kind of external data: the parser returns an error or a valid result, uses
+//! bounded memory and time, and does not panic.
 //!
-//! Shared by the fuzz targets (`fuzz_targets/`, coverage-guided, `./tests/fuzz.sh`) and by the
-//! replay in `tests/tests/fuzz.rs`, which runs everywhere.
+//! Used by the fuzz targets (`fuzz_targets/`, guided by coverage, `./tests/fuzz.sh`) and by `tests/tests/fuzz.rs`, which
+//! replays the committed inputs on every machine.
 
 use std::io::Cursor;
 
@@ -18,14 +18,14 @@ use trainer::run::metrics;
 use trainer::tensors::{Kind, Tensors};
 use trainer::train::Trainer;
 
-// The crate's own test does the same with every mutant of its own.
+// gen-core's own test uses the same function for its mutants.
 #[path = "../../gen-core/tests/common/exercise.rs"]
 mod exercise;
 
-/// Takes any bytes; panics if what must hold does not. Whether they were what they should be.
+/// Takes any bytes and returns whether they were valid. Panics if a property that must hold does not.
 pub type Target = fn(&[u8]) -> bool;
 
-/// All of them, by name.
+/// All targets, by name.
 pub const TARGETS: [(&str, Target); 11] = [
     ("model", model),
     ("cifar", cifar_batch),
@@ -40,7 +40,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("metrics", metrics_lines),
 ];
 
-/// Most numbers in a network that a target trains or draws with: larger ones are as right, and slow.
+/// Largest number of parameters of a network that a target trains or draws with; larger networks would be slow.
 const SMALL: usize = 50_000;
 
 /// The target of this name.
@@ -49,10 +49,10 @@ pub fn target(name: &str) -> Target {
     TARGETS.iter().find(|(n, _)| *n == name).expect("a target").1
 }
 
-/// A model file: parsed, it draws a whole picture in the workspace that it asks for.
+/// A model file: a valid one draws a whole picture in the workspace that it requires.
 fn model(bytes: &[u8]) -> bool {
     let good = exercise::exercise(bytes);
-    // With the right length and checksum more of them get past those.
+    // With the length and the checksum corrected, more inputs pass these checks.
     let mut sealed = bytes.to_vec();
     if gen_core::format::seal(&mut sealed).is_ok() {
         exercise::exercise(&sealed);
@@ -60,7 +60,7 @@ fn model(bytes: &[u8]) -> bool {
     good
 }
 
-/// CIFAR-10's records: whole ones with labels up to 9 are read, all others refused.
+/// Records of CIFAR-10: complete ones with labels up to 9 are read, all others are rejected.
 fn cifar_batch(bytes: &[u8]) -> bool {
     let good = bytes.len().is_multiple_of(RECORD) && bytes.chunks(RECORD).all(|record| record[0] < 10);
     let read = cifar::read_batch(bytes, "x", ClassFilter::All);
@@ -74,17 +74,17 @@ fn cifar_batch(bytes: &[u8]) -> bool {
     good
 }
 
-/// CIFAR-10's archive: what is kept is whole pictures, and no more of them than it can hold.
+/// The archive of CIFAR-10: the result consists of whole pictures, and not more than the archive can contain.
 fn archive(bytes: &[u8]) -> bool {
     let Ok(pictures) = cifar::read_archive(bytes, "x", ClassFilter::All) else { return false };
     assert_eq!(pictures.counts.iter().sum::<usize>(), pictures.len());
     assert_eq!(pictures.pixels.len(), pictures.len() * (RECORD - 1));
-    // Deflate packs to 1:1032 at best.
+    // The best compression ratio of Deflate is 1:1032.
     assert!(pictures.pixels.len() <= bytes.len().saturating_mul(1040));
     true
 }
 
-/// A picture of any kind becomes a square of the side asked for.
+/// A picture file of any format: a valid one becomes a square picture of the requested side.
 fn picture(bytes: &[u8]) -> bool {
     match trainer::data::picture(Cursor::new(bytes), 32) {
         Ok(picture) => assert_eq!(picture.dimensions(), (32, 32)),
@@ -104,27 +104,27 @@ fn tensors(kind: Kind, bytes: &[u8]) -> Option<Tensors> {
     Some(tensors)
 }
 
-/// Named arrays.
+/// A safetensors file with named arrays.
 fn safetensors(bytes: &[u8]) -> bool {
     let Some(read) = tensors(Kind::Safetensors, bytes) else { return false };
-    // A byte of the file is at most one number.
+    // Each number takes at least one byte of the file.
     assert!(read.map.values().map(|array| array.len()).sum::<usize>() <= bytes.len());
     true
 }
 
-/// The same in NumPy's archive.
+/// NumPy's archive (npz) with named arrays.
 fn npz(bytes: &[u8]) -> bool {
     tensors(Kind::Npz, bytes).is_some()
 }
 
-/// A generator of another program: what can be imported can be written again, as ONNX too (which
-/// is never read), and what can be quantised draws.
+/// A generator of another program: one that can be imported can be exported again, also as ONNX (which is not read back),
+/// and one that can be quantised can draw.
 fn generator(bytes: &[u8]) -> bool {
     let Some(tensors) = tensors(Kind::Safetensors, bytes) else { return false };
     let Ok(imported) = import(&tensors, &importable(), &Options::default()) else { return false };
     let model = imported.model;
     assert!(!to_onnx(&model).is_empty());
-    // Weights so large that sums overflow are refused here.
+    // Quantisation rejects weights so large that sums overflow.
     let Ok(written) = to_safetensors(&model, Layout::Oihw) else { return true };
     let again = Tensors::parse(Kind::Safetensors, Cursor::new(&written), "x").expect("just written");
     let options = Options { layout: Some(Layout::Oihw), ..Options::default() };
@@ -135,7 +135,7 @@ fn generator(bytes: &[u8]) -> bool {
     true
 }
 
-/// The recipe whose generator is imported: small enough for any number of trials.
+/// The recipe whose generator is imported, small enough for many trials.
 pub fn importable() -> Config {
     const LAYERS: &str = r#"layers = [
         { op = "dense", size = [2, 2], channels = 2, batch_norm = true, activation = "relu" },
@@ -149,7 +149,7 @@ pub fn importable() -> Config {
     config
 }
 
-/// A checkpoint: what is read is written as it was, and training goes on from it or says why not.
+/// A checkpoint: a valid one is written back unchanged, and training continues from it or returns an error.
 fn checkpoint(bytes: &[u8]) -> bool {
     let mut sealed = bytes.to_vec();
     if let Some((content, crc)) = sealed.split_last_chunk_mut::<4>() {
@@ -160,7 +160,7 @@ fn checkpoint(bytes: &[u8]) -> bool {
         let Ok(read) = Checkpoint::decode(bytes) else { continue };
         let written = read.encode().expect("it was read");
         let again = Checkpoint::decode(&written).expect("just written");
-        // As bytes: numbers that are none differ from themselves.
+        // Compared as bytes, because NaN is not equal to itself.
         assert_eq!(again.encode().expect("it was read"), written);
         if is_small(&read.config) {
             goes_on |= Trainer::with_state(read.config, read.state).is_ok();
@@ -169,14 +169,14 @@ fn checkpoint(bytes: &[u8]) -> bool {
     goes_on
 }
 
-/// Whether a network can be made in a moment.
+/// Whether a network is small enough to be created quickly.
 fn is_small(config: &Config) -> bool {
     let Ok((generator, discriminator)) = config.networks() else { return true };
     let parameters = generator.parameter_count() + discriminator.parameter_count();
     parameters <= SMALL && config.batch * generator.output().len() <= SMALL
 }
 
-/// A recipe: one that is accepted survives being written, and makes networks.
+/// A recipe: an accepted one is the same after writing and reading, and its networks can be created.
 fn config(bytes: &[u8]) -> bool {
     let text = trainer::text::decode(bytes.to_vec());
     let Some(config) = text.ok().and_then(|text| Config::from_toml(&text).ok()) else {
@@ -202,7 +202,7 @@ fn card(bytes: &[u8]) -> bool {
     true
 }
 
-/// Lines of `metrics.jsonl`: what is read is drawn, and survives being written.
+/// Lines of `metrics.jsonl`: valid ones can be plotted, and are the same after writing and reading.
 fn metrics_lines(bytes: &[u8]) -> bool {
     let (rows, measured, _) = metrics::parse(&String::from_utf8_lossy(bytes), 1_000_000);
     metrics::plot(&rows, trainer::nn::loss::Loss::Bce).expect("a picture");

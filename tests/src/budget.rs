@@ -1,8 +1,8 @@
-//! Budgets: numbers that must not grow unnoticed, in `tests/golden/*.toml`.
+//! Budgets in `tests/golden/*.toml`: numbers that must not change unnoticed.
 //!
-//! What grows by more than the tolerance is a loss that somebody has to defend, what
-//! shrinks by more is a gain that the next change must not eat up in silence. Either way the
-//! file is written anew, with `UPDATE_GOLDEN=1`, and the difference shows in the commit.
+//! A test fails if a number grows by more than the tolerance, because that is a loss. It also fails if a number shrinks by
+//! more, so that a later change cannot lose the gain unnoticed. In both cases write the file again with `UPDATE_GOLDEN=1`;
+//! the commit then shows the difference.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,37 +14,36 @@ use firmware_tools::boards::Board;
 use firmware_tools::count::{Count, Network, Variant};
 use serde::{Deserialize, Serialize};
 
-/// What may come out differently without a word: the next compiler may place a few instructions
-/// differently.
+/// Tolerance for instructions: another version of the compiler may arrange a few instructions differently.
 const INSTRUCTIONS: Tolerance = Tolerance { percent: 1, least: 64 };
-/// As above; alignment counts for more in small programs.
+/// Tolerance for bytes, which is larger because of alignment in small programs.
 const BYTES: Tolerance = Tolerance { percent: 2, least: 16 };
 
-/// How far a number may be off.
+/// The allowed difference from a budget.
 #[derive(Debug, Clone, Copy)]
 struct Tolerance {
-    /// Per cent of the budget …
+    /// Per cent of the budget, or …
     percent: u64,
-    /// … or so much, whichever is more.
+    /// … this number, whichever is larger.
     least: u64,
 }
 
 /// Instructions of a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instructions {
-    /// The whole picture.
+    /// Instructions of the whole picture.
     pub picture: u64,
-    /// Every layer.
+    /// Instructions of each layer.
     pub layers: Vec<u64>,
 }
 
 /// `[machine][network][variant]`.
 type Table = BTreeMap<String, BTreeMap<String, BTreeMap<String, Instructions>>>;
 
-/// Compares a count with its budget, or writes it there when `UPDATE_GOLDEN` is set.
+/// Compares a count with its budget, or writes it as the new budget if `UPDATE_GOLDEN` is set.
 ///
 /// # Errors
-/// When they differ: names machine, network and variant, and the layers that do.
+/// If they differ. The message names machine, network, variant and layers.
 pub fn check_instructions(board: Board, network: &Network, variant: Variant, count: &Count) -> Result<()> {
     let measured =
         Instructions { picture: count.picture, layers: count.layers.iter().map(|layer| layer.instructions).collect() };
@@ -59,11 +58,11 @@ pub fn check_instructions(board: Board, network: &Network, variant: Variant, cou
     })
 }
 
-/// Compares bytes of flash with their budgets, or writes them there when `UPDATE_GOLDEN`
-/// is set: a number for every target.
+/// Compares the bytes of flash for each target with their budgets, or writes them as the new budgets if `UPDATE_GOLDEN`
+/// is set.
 ///
 /// # Errors
-/// When they differ, or there is a budget of something else.
+/// If they differ, or there is a budget that was not measured.
 pub fn check_flash(measured: &BTreeMap<String, u64>) -> Result<()> {
     with_table(&golden("flash.toml"), |table: &mut BTreeMap<String, u64>| {
         let mut problems = Vec::new();
@@ -80,11 +79,11 @@ pub fn check_flash(measured: &BTreeMap<String, u64>) -> Result<()> {
     })
 }
 
-/// Compares what boards' programs take with their budgets, or writes them there when
-/// `UPDATE_GOLDEN` is set: bytes of flash, model included, and of variables.
+/// Compares the memory of the boards' programs (bytes of flash with the model, and of variables) with their budgets, or
+/// writes them as the new budgets if `UPDATE_GOLDEN` is set.
 ///
 /// # Errors
-/// When they differ, or there is a budget of something else.
+/// If they differ, or there is a budget that was not measured.
 pub fn check_boards(measured: &BTreeMap<String, [u64; 2]>) -> Result<()> {
     with_table(&golden("boards.toml"), |table: &mut BTreeMap<String, [u64; 2]>| {
         let mut problems = Vec::new();
@@ -104,10 +103,10 @@ pub fn check_boards(measured: &BTreeMap<String, [u64; 2]>) -> Result<()> {
     })
 }
 
-/// The budgets that are there, as `(machine, network, variant)`.
+/// The existing budgets of instructions, as `(machine, network, variant)`.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn instructions_known() -> Result<Vec<[String; 3]>> {
     let table = {
         let _turn = turn();
@@ -122,8 +121,7 @@ pub fn instructions_known() -> Result<Vec<[String; 3]>> {
     Ok(known)
 }
 
-/// What differs between a budget and what was measured, a line each. `names` are those of
-/// the layers.
+/// The differences between a budget and a measurement, one line each. `names` are the names of the layers.
 fn compare(place: &str, names: &[&str], budget: Option<&Instructions>, measured: &Instructions) -> Vec<String> {
     let Some(budget) = budget else {
         return vec![format!("{place}: {} instructions, and no budget", measured.picture)];
@@ -142,7 +140,7 @@ fn compare(place: &str, names: &[&str], budget: Option<&Instructions>, measured:
     problems
 }
 
-/// What to say of a number, if it is off its budget by more than the tolerance.
+/// The message for a number that differs from its budget by more than the tolerance.
 fn difference(what: &str, unit: &str, budget: u64, measured: u64, tolerance: Tolerance) -> Option<String> {
     let allowed = (budget * tolerance.percent / 100).max(tolerance.least);
     if measured.abs_diff(budget) <= allowed {
@@ -157,13 +155,13 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
 }
 
-/// Tests of one program run side by side, and each changes its own part of a file.
+/// Tests of one program run in parallel, and each changes its own part of a file.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// No file is a file without budgets: what is measured then says that it has none.
+/// Reads a file; a missing file counts as one without budgets, so that each measurement reports a missing budget.
 fn read<T: Default + for<'a> Deserialize<'a>>(file: &Path) -> Result<T> {
     if !file.exists() {
         return Ok(T::default());
@@ -172,8 +170,8 @@ fn read<T: Default + for<'a> Deserialize<'a>>(file: &Path) -> Result<T> {
     toml::from_str(&text).with_context(|| file.display().to_string())
 }
 
-/// Hands out a file's table to be compared and changed. The change is kept when `UPDATE_GOLDEN`
-/// is set; else the problems are the error.
+/// Passes the table of a file to a function that compares and updates it. If `UPDATE_GOLDEN` is set, the update is
+/// written; otherwise the problems found are the error.
 fn with_table<T: Default + Serialize + for<'a> Deserialize<'a>>(
     file: &Path,
     compare: impl FnOnce(&mut T) -> Vec<String>,

@@ -1,17 +1,17 @@
-//! Files that say what came out last time, in `tests/golden/`.
+//! Golden files in `tests/golden/`: expected results, compared byte for byte.
 //!
-//! After a change that is meant to change them:
-//! `UPDATE_GOLDEN=1 cargo test -p workspace-tests`, and look at the difference.
+//! After an intended change, write them again with `UPDATE_GOLDEN=1 cargo test -p workspace-tests` and check the
+//! difference.
 
 use std::path::Path;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-/// Compares a text with a golden file, or writes the file when `UPDATE_GOLDEN` is set.
+/// Compares a text with a golden file, or writes the file if `UPDATE_GOLDEN` is set.
 ///
 /// # Errors
-/// When they differ: names the lines that do.
+/// If they differ. The message lists the lines that differ.
 pub fn check(name: &str, actual: &str) -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
     if env::var_os("UPDATE_GOLDEN").is_some() {

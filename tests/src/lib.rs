@@ -1,10 +1,10 @@
-//! What the tests of the workspace share.
+//! Code that the tests across packages share.
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`budget`] | numbers that must not grow or shrink unnoticed |
-//! | [`golden`] | files with the results of last time |
-//! | [`module_graph`] | which file of a crate imports what from which other |
+//! | [`budget`] | budgets: numbers that must not change unnoticed |
+//! | [`golden`] | files with expected results |
+//! | [`module_graph`] | imports between the files of a crate, and cycles among them |
 
 pub mod budget;
 pub mod golden;

@@ -1,9 +1,9 @@
-//! Which file of a crate imports what from which other, and circles among them.
+//! The imports between the files of a crate, and the circles among them.
 //!
-//! An edge is a path in one file that leads to another: `crate::`, `self::` and `super::` paths, in `use` lines
-//! and elsewhere. A re-export (`pub use`) is followed to where the name is defined, and is no edge itself. Nor is
-//! what a module uses of the modules below it, which are its parts. `#[cfg(test)]` items are left out, other
-//! conditions count as met: a circle on one chip is a circle.
+//! An edge is a path in one file that refers to another file: `crate::`, `self::` and `super::` paths, in `use` lines and
+//! elsewhere. A re-export (`pub use`) is followed to the definition of the name, and is not an edge itself. Uses of a
+//! module's own submodules are not edges either. `#[cfg(test)]` items are ignored. All other conditions count as true,
+//! because a circle on one chip is a circle too.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -16,14 +16,14 @@ use syn::{Attribute, Item, ItemUse, Macro, UseTree, Visibility};
 /// A module: `[]` is the crate's root, `["kernels", "portable"]` the module `crate::kernels::portable`.
 type ModulePath = Vec<String>;
 
-/// A module, as its source says.
+/// A module, as parsed from its source.
 #[derive(Debug, Default)]
 struct Module {
-    /// The file that it is written in.
+    /// The file that contains the module.
     file: PathBuf,
-    /// Paths in it, without the generic arguments.
+    /// The paths in the module, without generic arguments.
     paths: BTreeSet<Vec<String>>,
-    /// Names that it exports from elsewhere, and their paths.
+    /// The names that the module re-exports, and their paths.
     exports: BTreeMap<String, Vec<String>>,
 }
 
@@ -38,10 +38,10 @@ pub struct Graph {
 pub struct Circle(pub Vec<(PathBuf, String)>);
 
 impl Graph {
-    /// Reads a crate, from its root (`lib.rs`, `main.rs`) to every file that a `mod` leads to.
+    /// Reads a crate: its root (`lib.rs` or `main.rs`), and every file that a `mod` item declares.
     ///
     /// # Errors
-    /// If a file is missing or is no Rust source.
+    /// If a file is missing or is not Rust source.
     pub fn read(root: &Path) -> Result<Self> {
         let mut graph = Self::default();
         let folder = root.parent().context("a file lies in a folder")?;
@@ -54,7 +54,7 @@ impl Graph {
         self.modules.values().map(|module| &*module.file).collect()
     }
 
-    /// Reads a file; modules below it lie in `folder`.
+    /// Reads a file, whose submodules are in `folder`.
     fn read_file(&mut self, file: &Path, folder: &Path, path: ModulePath) -> Result<()> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let source = syn::parse_file(&text).with_context(|| format!("cannot parse {}", file.display()))?;
@@ -88,7 +88,7 @@ impl Graph {
         Ok(())
     }
 
-    /// The module that defines what a path in module `from` leads to; `None` if that is in another crate.
+    /// The module that defines the item to which a path in module `from` refers; `None` if it is in another crate.
     fn resolve(&self, from: &[String], path: &[String], depth: usize) -> Option<ModulePath> {
         let mut place = from.to_vec();
         let mut rest = path;
@@ -127,7 +127,7 @@ impl Graph {
         }
     }
 
-    /// The edges: from a file to another, with a path that leads there.
+    /// The edges: from file, to file, and a path that refers to the latter.
     fn edges(&self) -> BTreeMap<&Path, BTreeMap<&Path, String>> {
         let mut edges: BTreeMap<&Path, BTreeMap<&Path, String>> = BTreeMap::new();
         for (path, module) in &self.modules {
@@ -143,7 +143,7 @@ impl Graph {
         edges
     }
 
-    /// A shortest circle through each file that is in one; each circle once.
+    /// A shortest circle through each file that is part of one; each circle is returned once.
     pub fn circles(&self) -> Vec<Circle> {
         let edges = self.edges();
         let mut seen = BTreeSet::new();
@@ -198,7 +198,7 @@ impl std::fmt::Display for Circle {
     }
 }
 
-/// Collects the paths of a module, and what it exports.
+/// Collects the paths and the re-exports of a module.
 struct Reader {
     module: Module,
 }
@@ -238,7 +238,7 @@ impl Visit<'_> for Reader {
         visit::visit_path(self, path);
     }
 
-    /// The contents of a macro are tokens, in which only paths with a clear beginning can be told.
+    /// The contents of a macro are tokens, in which only paths that begin with `crate`, `self` or `super` are recognised.
     fn visit_macro(&mut self, macro_: &Macro) {
         let text = macro_.tokens.to_string();
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -278,14 +278,14 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Whether an item is for tests alone: `#[cfg(test)]`.
+/// Whether an item has `#[cfg(test)]`.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Ident>().is_ok_and(|name| name == "test")
     })
 }
 
-/// The file that `#[path = "..."]` names.
+/// The file named by `#[path = "..."]`.
 fn path_attribute(attributes: &[Attribute]) -> Option<String> {
     attributes.iter().find(|attribute| attribute.path().is_ident("path")).and_then(|attribute| {
         let syn::Expr::Lit(value) = &attribute.meta.require_name_value().ok()?.value else { return None };
@@ -294,10 +294,10 @@ fn path_attribute(attributes: &[Attribute]) -> Option<String> {
     })
 }
 
-/// Checks a crate.
+/// Checks that a crate has no circles.
 ///
 /// # Errors
-/// If it cannot be read, or there is a circle: names the files of each, and what they use.
+/// If the crate cannot be read or has a circle. The message names the files of each circle, and what they use.
 pub fn check(root: &Path) -> Result<usize> {
     let graph = Graph::read(root)?;
     let circles = graph.circles();
@@ -313,7 +313,7 @@ pub fn check(root: &Path) -> Result<usize> {
 mod tests {
     use super::*;
 
-    /// A crate of these files, and what the check says of it.
+    /// Writes a crate with these files and returns the result of the check.
     fn said(files: &[(&str, &str)]) -> Result<String> {
         let folder = tempfile::tempdir()?;
         for (name, text) in files {
@@ -354,7 +354,7 @@ mod tests {
         Ok(())
     }
 
-    /// Dispatch to parts is no circle, and parts that use each other are one.
+    /// A module that uses its submodules is not a circle; submodules that use each other are one.
     #[test]
     fn a_module_may_use_its_parts_but_they_not_each_other() -> Result<()> {
         let mut files = [

@@ -1,4 +1,4 @@
-//! A model that cannot work is refused while building, in words.
+//! The build fails with a clear message if a model or a choice of features cannot work.
 
 use std::process::{Command, Stdio};
 
@@ -9,7 +9,7 @@ use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 
 use crate::models::random;
 
-/// What building the product with this model says.
+/// The messages of a build of the product with this model.
 fn refusal(blob: &[u8]) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.gen");
@@ -79,7 +79,7 @@ fn a_board_with_the_target_of_another() -> Result<()> {
     Ok(())
 }
 
-/// What building a program of a board with more features says.
+/// The messages of a build of a board's program with additional features.
 fn with_features(board: Board, program: &str, features: &[&str]) -> String {
     let error = build_with(board, program, None, features).err();
     error.map_or("nothing".to_owned(), |e| e.to_string())
@@ -92,7 +92,7 @@ fn features_that_exclude_each_other() {
         (LM3S6965EVB, "qemu-oled", &["mps"], "the feature mps is a part of the boards mps2-"),
         (MPS2_AN505, "qemu-parity", &["mve"], "the core of mps2-an505 has no MVE"),
         (LM3S6965EVB, "qemu-parity", &["mve"], "no processor of this target has MVE"),
-        // Boards do not have the features of others.
+        // A board rejects features of other boards.
         (MPS2_AN386, "qemu-parity", &["embassy"], "does not contain this feature: embassy"),
         (MICROBIT_V2, "microbit-v2", &["external-model"], "does not contain this feature: external-model"),
         (STM32F429I_DISC1, "stm32f429i-disc1", &["conformance"], "does not contain this feature: conformance"),
@@ -104,7 +104,7 @@ fn features_that_exclude_each_other() {
     }
 }
 
-/// `cargo check` at the root, an editor's too, meets every feature of every package.
+/// `cargo check` at the root, which editors run too, may enable every feature of every package.
 #[test]
 fn a_chips_features_on_the_host_are_empty() -> Result<()> {
     for package in ["firmware-support", "pico2"] {

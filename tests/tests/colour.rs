@@ -1,8 +1,8 @@
-//! Colour displays: the real driver runs on an emulated Cortex-M4 over a bus whose bytes come out,
-//! and what a model of the controller then shows is what the host draws, pixel for pixel.
+//! Colour displays: the real driver runs on an emulated Cortex-M4 with a recorded SPI bus. From the record a model of the
+//! display controller reconstructs the picture, which must equal the host's, pixel for pixel.
 //!
-//! [`physical_panel`] says what each panel is like as a thing, from its maker's pages and drivers. The
-//! firmware's `panel.rs` says what it is told about it: here the two meet.
+//! [`physical_panel`] describes the properties of each panel, from its manufacturer's pages and drivers. These tests check
+//! the firmware's `panel.rs`, which configures the drivers, against it.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ use gen_core::aligned;
 
 use crate::models;
 
-/// What a panel is like.
+/// The physical properties of a panel.
 fn physical_panel(panel: &Panel) -> PhysicalPanel {
     match panel.name {
         // Waveshare's demo for it sends MADCTL 0x70, that is MX, MV (and ML), and inverts.
@@ -66,7 +66,7 @@ fn physical_panel(panel: &Panel) -> PhysicalPanel {
     }
 }
 
-/// A display on the host that is nothing but its pixels.
+/// A display on the host: only a frame buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Frame {
     size: Size,
@@ -78,7 +78,7 @@ impl Frame {
         Self { size, pixels: vec![Rgb565::BLACK; (size.width * size.height) as usize] }
     }
 
-    /// As a screen shows it, by the formula of the controller's model.
+    /// The colours that a screen shows, by the formula of the controller's model.
     fn rgb(&self) -> Vec<u8> {
         let five = |v: u8| v << 3 | v >> 2;
         let six = |v: u8| v << 2 | v >> 4;
@@ -106,7 +106,7 @@ impl DrawTarget for Frame {
     }
 }
 
-/// Runs the app on a panel: the lines of its log about pictures, and what went over the bus.
+/// Runs the app on a panel. Returns the log lines about pictures, and the record of the bus.
 fn on_bus(panel: &Panel, program: &[u8], words: &[&str]) -> Result<(Vec<String>, Vec<u8>)> {
     let folder = tempfile::tempdir()?;
     let serial = folder.path().join("uart");
@@ -215,7 +215,7 @@ fn one_picture_turns_into_another() -> Result<()> {
 
 #[test]
 fn a_model_of_anything_else() -> Result<()> {
-    let blob = models::tiny()?; // 16 x 14 pixels of noise
+    let blob = models::tiny()?; // draws noise of 16 x 14 pixels
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("noise.gen");
     std::fs::write(&path, &blob)?;
@@ -240,14 +240,14 @@ fn a_bus_that_is_stuck_is_named_once_and_stops_nothing() -> Result<()> {
     let mut expected: Vec<_> = expected.into_iter().chain(["INFO  done".to_owned()]).collect();
     expected.insert(2, "ERROR the display fails".to_owned());
     assert_eq!((code, log), (0, expected));
-    // What arrived until then is whole.
+    // The records until then are complete.
     assert_eq!(screens(physical_panel(&panel::DISC1), &std::fs::read(serial)?)?.len(), 2);
     Ok(())
 }
 
 #[test]
 fn a_panel_that_is_told_the_wrong_thing_shows_it() -> Result<()> {
-    // The check can fail: another order of colours, no inversion, or a shifted window are seen.
+    // The check detects a wrong colour order, a wrong inversion and a shifted window.
     let program = build(MPS2_AN386, "qemu-lcd", None)?;
     let panel = panel::PICO_LCD_1_3;
     let (_, stream) = on_bus(&panel, &program, &["seed=42", "mode=single"])?;

@@ -1,11 +1,11 @@
-//! Every kernel computes what the definition says, on the processor that it is for.
+//! Every kernel computes the same as the definition, on the emulated processor that it is for.
 
 use anyhow::{Context, Result, ensure};
 use firmware_tools::boards::{Board, EMULATED_BOARDS, LM3S6965EVB, MPS2_AN385, MPS2_AN505, MPS3_AN547};
 use firmware_tools::build::build_with;
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
 
-/// Runs the suite on a board; `kernels` is what it should find there.
+/// Runs the conformance tests on a board; `kernels` is the expected name of its kernels.
 fn check(board: Board, features: &[&str], kernels: &str) -> Result<()> {
     let features = [&["conformance"], features].concat();
     let program = build_with(board, "qemu-conformance", None, &features)?;
@@ -35,7 +35,7 @@ fn the_kernels_of_every_board() -> Result<()> {
     EMULATED_BOARDS.into_iter().try_for_each(|board| check(board, &[], native(board)))
 }
 
-/// As on an Armv8-M without DSP instructions.
+/// The kernels for an Armv8-M without DSP instructions.
 #[test]
 fn the_kernels_of_a_cortex_m3_on_a_cortex_m33() -> Result<()> {
     check(MPS2_AN505, &["no-dsp"], "armv7m")

@@ -1,4 +1,4 @@
-//! The documentation: links lead somewhere, commands exist, drawings are those of today's code.
+//! The documentation: links are valid, commands exist, and drawings are what the code produces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::drawings;
 use crate::pages::{Page, pages, root};
 
-/// What is wrong with a link of the page at `from`; `pages` have the headings.
+/// The problem with a link in the page at `from`, if any; `pages` are all pages with their headings.
 fn broken(root: &Path, pages: &BTreeMap<PathBuf, Page>, from: &Path, target: &str) -> Result<Option<String>> {
     if ["http://", "https://", "mailto:"].iter().any(|scheme| target.starts_with(scheme)) {
         return Ok(None);
@@ -45,7 +45,7 @@ fn links_lead_to_files_and_headings() -> Result<()> {
     Ok(())
 }
 
-/// The kinds of broken links are found.
+/// All kinds of broken links are detected.
 #[test]
 fn a_broken_link_is_found() -> Result<()> {
     let text = "# Title\n## A heading: it's `so`, 2nd\n## Same\n## Same\n\n[a](there.md) ![b](no.png \"title\") `[c](code.md)`\n\
@@ -93,13 +93,13 @@ struct CargoConfig {
     alias: BTreeMap<String, String>,
 }
 
-/// What cargo knows in this repository.
+/// The aliases and the packages of this repository.
 struct Cargo {
     aliases: BTreeMap<String, String>,
     packages: Vec<Package>,
 }
 
-/// Commands of cargo itself, and of its plug-ins that the documentation names.
+/// The subcommands of cargo and of its plug-ins that the documentation uses.
 const COMMANDS: [&str; 14] = [
     "audit", "bench", "build", "check", "clippy", "deny", "doc", "fmt", "fuzz", "install", "metadata", "run", "test",
     "tree",
@@ -118,7 +118,7 @@ impl Cargo {
         Ok(Self { aliases: config.alias, packages: metadata.packages })
     }
 
-    /// What is wrong with a line of shell commands.
+    /// The problem with a line of shell commands, if any.
     fn wrong(&self, line: &str) -> Option<String> {
         let words: Vec<_> = line.split_whitespace().map(|word| word.trim_end_matches([';', ','])).collect();
         let starts = words.iter().enumerate().filter(|(_, word)| **word == "cargo").map(|(i, _)| i + 1);
@@ -128,7 +128,7 @@ impl Cargo {
         })
     }
 
-    /// What is wrong with the arguments of cargo.
+    /// The problem with the arguments of cargo, if any.
     fn wrong_call(&self, words: &[&str]) -> Option<String> {
         let own = words.iter().position(|word| *word == "--").map_or(words, |end| &words[..end]);
         let command = *own.iter().find(|word| !word.starts_with(['+', '-']))?;
@@ -139,7 +139,7 @@ impl Cargo {
             return (!known).then(|| format!("there is no command cargo {command}"));
         }
         if self.aliases.contains_key(command) {
-            return None; // its own arguments follow
+            return None; // the arguments of the aliased program follow
         }
         if !COMMANDS.contains(&command) {
             return Some(format!("there is no command cargo {command}"));
@@ -172,7 +172,7 @@ fn commands_exist() -> Result<()> {
     }
     for (page, text) in pages()? {
         if page == Path::new("CHANGELOG.md") {
-            continue; // may name what was there once
+            continue; // may name commands that existed in the past
         }
         for (line, command) in text.commands() {
             count += usize::from(command.contains("cargo "));
@@ -185,7 +185,7 @@ fn commands_exist() -> Result<()> {
     Ok(())
 }
 
-/// The kinds of wrong commands are found.
+/// All kinds of wrong commands are detected.
 #[test]
 fn a_wrong_command_is_found() {
     let target = |name: &str, kind: &str| Target { name: name.into(), kind: vec![kind.into()] };

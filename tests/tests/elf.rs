@@ -1,5 +1,5 @@
-//! Every board that one can hold: its program is built without warnings, fits the chip with
-//! room to spare, can start there, and takes no more than last time.
+//! The program of each hardware board builds without warnings, fits the chip with room to spare, can start there, and
+//! takes no more memory than its budget.
 
 use std::collections::BTreeMap;
 
@@ -68,13 +68,13 @@ fn what_cannot_start_is_noticed() -> Result<()> {
     let (pico2, f429) = (PICO2, STM32F429I_DISC1);
     let program = build(pico2, "pico2", None)?;
     let refusal = |board| check(&program, &board).err().map_or("nothing".to_owned(), |e| format!("{e:#}"));
-    // The program of another chip, and a chip that is too small.
+    // The program of another chip, and a chip with too little memory.
     assert!(refusal(f429).contains("lies outside of the memory of stm32f429i-disc1"), "{}", refusal(f429));
     let small = firmware_tools::boards::Board { flash: 64 * 1024, ..pico2 };
     assert!(refusal(small).contains("lies outside of the memory of pico2"), "{}", refusal(small));
     let shifted = firmware_tools::boards::Board { flash_origin: pico2.flash_origin - 16, ..pico2 };
     assert!(refusal(shifted).contains("the vector table lies at 0x10000000, not first"), "{}", refusal(shifted));
-    // A program whose vectors, image definition or model are not what they should be.
+    // A program with wrong vectors, image definition or model.
     let patched = |at: usize, byte: u8| {
         let mut program = program.clone();
         program[at] ^= byte;

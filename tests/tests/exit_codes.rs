@@ -1,4 +1,4 @@
-//! However a program fails, the runner says so: in words, with an exit code, in time.
+//! However a program fails, the runner reports it in time, with a message and an exit code.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use firmware_tools::boards::EMULATED_BOARDS;
 use firmware_tools::build::build;
 use firmware_tools::qemu::{LIMIT, Options, Qemu, TIMED_OUT};
 
-/// Runs a program that fails on every board: exit code, and a part of what is printed.
+/// Runs a program that fails on every board; checks the exit code and a part of the output.
 fn check(program: &str, limit: Duration, expected: i32, says: &str) -> Result<()> {
     check_with(&[], program, limit, expected, says)
 }
 
-/// [`check`] of a program that is given words.
+/// Like [`check`], for a program with settings.
 fn check_with(words: &[&str], program: &str, limit: Duration, expected: i32, says: &str) -> Result<()> {
     for board in EMULATED_BOARDS {
         let settings = words.iter().map(|&word| word.to_owned()).collect();

@@ -1,5 +1,4 @@
-//! A model in the memory beside the program: found where the board has it, refused when
-//! it is not the right one.
+//! A model in external memory: the program finds it there, and rejects a wrong one.
 
 use std::path::Path;
 

@@ -1,7 +1,6 @@
-//! The generator of the Keras tutorial, 6.3 MB of weights and 3.9 G multiply-accumulates
-//! a picture, row by row on a Cortex-M: the weights lie in external memory, as they would in
-//! a flash chip, and all that moves fits 256 KiB of RAM. Its instructions have budgets as
-//! those of the small networks in `instructions.rs`; they are counted here, so that it runs once.
+//! The generator of the Keras tutorial (6.3 MB of weights, 3.9 G multiply-accumulates a picture) runs on a Cortex-M. The
+//! weights are in external memory, as in a flash chip; workspace, structs and stack fit 256 KiB of RAM. Its budgets of
+//! instructions are checked here and not in `instructions.rs`, so that it runs only once.
 
 use std::time::Instant;
 
@@ -12,11 +11,10 @@ use workspace_tests::budget::check_instructions;
 
 use crate::models;
 
-/// RAM that the engine may take: workspace, structs, stack.
+/// Limit in bytes for the engine's RAM: workspace, structs and stack.
 const RAM: usize = 256 * 1024;
 
-/// That the picture is the host's, checksum and bytes, and the model the one that was built
-/// for, is seen to by `count`.
+/// `count` checks that the picture equals the host's and that the model is the one the program was built for.
 fn check(board: Board) -> Result<()> {
     for &variant in models::variants_of("tutorial") {
         let network = models::network("tutorial", variant)?;

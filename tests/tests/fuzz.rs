@@ -1,7 +1,7 @@
-//! Bytes from outside: every committed seed, every finding of the fuzzer, and mutants of both.
+//! Parsers of external data: runs every committed seed, every former finding of the fuzzer, and mutants of both.
 //!
-//! `./tests/fuzz.sh` looks for more with coverage as its guide; what it finds goes into
-//! `tests/fuzz/seeds/`, and so into this test.
+//! `./tests/fuzz.sh` searches for more inputs, guided by coverage. Its findings are added to `tests/fuzz/seeds/`, and so
+//! to this test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::seeds;
 use crate::targets;
 
-/// Mutants of every seed.
+/// Number of mutants of each seed.
 const MUTANTS: usize = 1000;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds")
 }
 
-/// What fuzzers do to bytes, without looking at what it covers.
+/// Mutations as fuzzers make them, but without coverage.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Xoshiro256PlusPlus) {
     for _ in 0..random.random_range(1..5) {
         let len = bytes.len() as u32;
@@ -57,7 +57,7 @@ fn no_bytes_from_outside_do_harm() -> Result<()> {
         ensure!(!files.is_empty(), "{} has no seed", folder.display());
         for file in files {
             let seed = fs::read(&file)?;
-            // A seed that is refused leads nowhere; findings may be.
+            // Good seeds must be valid; findings may be invalid.
             let is_good = file.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("good"));
             ensure!(!is_good || target(&seed), "{} is refused", file.display());
             let mut random = Xoshiro256PlusPlus::seed_from_u64(u64::from(crc32fast::hash(&seed)));

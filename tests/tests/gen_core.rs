@@ -1,4 +1,4 @@
-//! gen-core as other programs depend on it: its features, its name, and what the README says.
+//! gen-core as a dependency of other programs: its features, its package name, and the examples in the README.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -22,7 +22,7 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Result<Output> {
     cargo.output().context("cannot run cargo")
 }
 
-/// What checking gen-core for a target with these features says; `None` if nothing.
+/// The messages of `cargo check` of gen-core for a target with these features; `None` if there are none.
 fn refusal(target: &str, features: &str) -> Result<Option<String>> {
     let output = cargo(root()?, &["check", "-q", "-p", "gen-core", "--target", target, "--features", features])?;
     Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
@@ -39,13 +39,13 @@ fn features_that_contradict_each_other_are_refused_in_words() -> Result<()> {
     ] {
         let said = refusal(target, features)?.with_context(|| format!("{target}, {features}: nobody minds"))?;
         ensure!(said.contains(words) && said.contains(target), "{target}, {features}: {said}");
-        // One reason, and no assembly that cannot be assembled.
+        // Exactly one error, and no assembly for the wrong processor.
         ensure!(said.matches("error:").count() <= 2 && !said.contains(".s:"), "{target}, {features}: {said}");
     }
     Ok(())
 }
 
-/// What is left builds, and all features together are plain Rust.
+/// All valid combinations of features build, and all features together use the kernels in plain Rust.
 #[test]
 fn other_features_go_together() -> Result<()> {
     for (target, features) in [
@@ -60,7 +60,7 @@ fn other_features_go_together() -> Result<()> {
     Ok(())
 }
 
-/// A package with gen-core among its dependencies, and the versions that everything here has.
+/// Writes a package that depends on gen-core, with the versions of this repository's lock file.
 fn package(folder: &Path, manifest: &str) -> Result<()> {
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::copy(root()?.join("Cargo.lock"), folder.join("Cargo.lock"))?;
@@ -68,8 +68,8 @@ fn package(folder: &Path, manifest: &str) -> Result<()> {
     Ok(())
 }
 
-/// The kernels in assembly have global symbols: without the key `links`, two versions of gen-core would
-/// be found out by the linker only.
+/// The assembly kernels have global symbols. The key `links` makes cargo reject two versions of gen-core, which otherwise
+/// only the linker would detect.
 #[test]
 fn two_versions_in_one_program_are_refused_by_name() -> Result<()> {
     let gen_core = root()?.join("gen-core");
@@ -108,8 +108,8 @@ fn block(first: &str) -> Result<String> {
     Ok(blocks.find(|block| block.starts_with(first)).with_context(|| format!("no block {first:?}"))?.to_owned())
 }
 
-/// The README's build script, with the features for gen-core on the chip that the build script does not
-/// know of: the number is the one of the chip's kernels.
+/// The README's build script is not told gen-core's features for the chip. The length of the workspace must still be that
+/// of the chip's kernels.
 #[test]
 fn the_readme_sizes_a_workspace_for_any_kernels() -> Result<()> {
     let gen_core = root()?.join("gen-core");

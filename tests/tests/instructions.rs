@@ -1,5 +1,5 @@
-//! A picture takes no more instructions than last time, on any core: every layer has its
-//! budget. The full-size network's is checked where it is drawn, in `full_size.rs`.
+//! The instructions of a picture and of each layer do not exceed their budgets, on any core. `full_size.rs` checks those of
+//! the full-size network.
 
 use anyhow::Result;
 use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547};
@@ -10,7 +10,7 @@ use workspace_tests::budget::{check_instructions, instructions_known};
 
 use crate::models;
 
-/// Counts the small networks, and reports what all of them are off their budgets.
+/// Counts the small networks, and reports all differences from their budgets.
 fn check(board: Board) -> Result<()> {
     let mut problems = String::new();
     for name in models::counted_on(board).iter().filter(|&&name| name != "tutorial") {

@@ -1,7 +1,7 @@
 //! One program for all tests across packages: it is compiled and linked once.
 //! `cargo test --workspace --test workspace oled::` runs the tests of one file.
 
-// Shared by several files.
+// Modules that several files use.
 #[path = "../../trainer/examples/drawings/main.rs"]
 mod drawings;
 mod models;

@@ -1,4 +1,4 @@
-//! The memory bill: everything fits the real chips, with room to spare.
+//! Memory: every program fits its real chip, with room to spare.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use gen_core::Model;
 use workspace_tests::budget::check_flash;
 
-/// Bytes of stack that a program has used when its log says so, in a line with `mark`.
+/// The bytes of used stack that a program logs, in the line that contains `mark`.
 fn stack_used(board: Board, elf: &[u8], mark: &str) -> Result<u64> {
     let options = Options { settings: vec!["seed=42".to_owned()], limit: Some(LIMIT), ..Options::default() };
     let line = Qemu::start(board, elf, &options)?.wait_for(mark)?;
@@ -38,7 +38,7 @@ fn check(board: Board, program: &str, mark: &str) -> Result<()> {
     assert!(flash < board.flash, "{flash} bytes of flash are more than {} has", board.name);
     let code = flash - MODEL_LEN as u64;
     assert!(code <= ROOM_FOR_CODE as u64, "{code} bytes of code, build.rs keeps {ROOM_FOR_CODE} for {program}");
-    // Pictures differ in nothing that takes stack; interrupts and the next compiler may.
+    // The stack does not depend on the picture. The margin is for interrupts and other versions of the compiler.
     assert!(used * 4 <= stack * 3, "{used} bytes of {stack} are too much of the stack of {}", board.name);
     assert!(statics + stack < board.ram, "{statics} + {stack} bytes of RAM are more than {} has", board.name);
     Ok(())
@@ -49,7 +49,7 @@ fn the_product_fits_the_lm3s6965() -> Result<()> {
     check(LM3S6965EVB, "qemu-oled", "stack used ")
 }
 
-/// As one debugs it, nothing is optimised away: large arrays must not be made on the stack even so.
+/// An unoptimised build for debugging must not create large arrays on the stack either.
 #[test]
 fn a_debug_build_has_enough_stack() -> Result<()> {
     let elf = build_debug(MPS2_AN386, "qemu-parity", None)?;
@@ -64,21 +64,21 @@ fn the_proof_fits_all_boards() -> Result<()> {
     EMULATED_BOARDS.into_iter().try_for_each(|board| check(board, "qemu-parity", "stack: "))
 }
 
-/// What `trainer inspect` says fits must be what the firmware's build lets through.
+/// `trainer inspect` must report that a model fits a board exactly if the firmware's build accepts it.
 #[test]
 fn trainer_and_firmware_keep_the_same_room_for_code() {
     assert_eq!(trainer::inspect::CODE_FLASH, ROOM_FOR_CODE);
 }
 
-/// What gen-core takes of a program that draws pictures: code and tables, no weights.
+/// The size of gen-core in a program that draws pictures: code and tables, without the model.
 #[test]
 fn gen_core_is_as_small_as_it_was() -> Result<()> {
     let mut targets = BTreeMap::new();
     for board in HEADLESS_BOARDS {
-        // The target of the Cortex-M55 is that of the M33: a feature gives it other kernels.
+        // Cortex-M55 and M33 have the same target; a feature selects other kernels for the M55.
         let target = if board == MPS3_AN547 { format!("{}+mve", board.triple) } else { board.triple.to_owned() };
         if targets.contains_key(&target) {
-            continue; // what is compiled for a core is the same on all its boards
+            continue; // all boards with the same core have the same code
         }
         let flash = |program| Ok::<_, anyhow::Error>(MemoryUsage::of(&build_with(board, program, None, &[])?)?.flash);
         let bytes = flash("size-probe")? - MODEL_LEN as u64 - flash("size-probe-empty")?;

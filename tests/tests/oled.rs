@@ -1,9 +1,8 @@
-//! The OLED shows what the app draws on the host: every pixel, through button, modes, idle
-//! morph and failure.
+//! The OLED shows what the app draws on the host, pixel for pixel: after presses, in all modes, during morphs and after
+//! failures.
 //!
-//! No test depends on time: each waits for a line of the log, and the pictures that are
-//! looked at do not change by themselves (`idle=0`). Where they do, the log carries the
-//! checksum of every picture.
+//! No test depends on the speed of the host: each waits for a line of the log, and compared pictures do not change without
+//! a press (`idle=0`). Where they change, the log contains the checksum of every picture.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,7 +24,7 @@ use firmware_tools::replay::Replay;
 use gen_core::aligned;
 use gen_core::{Model, WorkspaceTooSmall};
 
-/// A display on no chip: the driver's copy of its memory is all that is looked at.
+/// An interface without a display: only the driver's copy of the memory is compared.
 struct Nowhere;
 
 impl Interface for Nowhere {
@@ -52,7 +51,7 @@ fn start(settings: &[&str]) -> Result<Qemu> {
     Qemu::start(LM3S6965EVB, &build(LM3S6965EVB, "qemu-oled", None)?, &options)
 }
 
-/// Has somebody play with an OLED and a copy of it on the host.
+/// Presses buttons of the emulated board, draws the same pictures on the host, and compares the displays.
 fn beside(mode: Mode, play: impl FnOnce(&mut Replay<'_, Oled<'_>>) -> Result<()>) -> Result<()> {
     let model = Model::parse(BLOB)?;
     let mut workspace = vec![0; model.workspace_len()];
@@ -87,7 +86,7 @@ fn the_button_shows_the_next_picture() -> Result<()> {
     Ok(())
 }
 
-/// The picture in README.md is what the command beside it draws today.
+/// The picture in README.md is what the command beside it draws.
 #[test]
 fn the_readme_shows_what_the_command_draws() -> Result<()> {
     let readme = std::fs::read_to_string(root()?.join("README.md"))?;
@@ -104,7 +103,7 @@ fn the_readme_shows_what_the_command_draws() -> Result<()> {
     Ok(())
 }
 
-/// The lines of the log in firmware/README.md are those of today, and the numbers nearly so.
+/// The log lines in firmware/README.md are current; numbers may differ by 5 %.
 #[test]
 fn the_readme_shows_what_the_log_says() -> Result<()> {
     let readme = std::fs::read_to_string(root()?.join("firmware/README.md"))?;
@@ -133,7 +132,7 @@ fn other_keys_do_nothing() -> Result<()> {
     for key in ["up", "down", "left", "right", "ctrl"] {
         qemu.press(key)?;
     }
-    // Numbers wrap. Keys are worked off in order, so the other four did nothing.
+    // Numbers wrap around. Keys are handled in order, so the other four have had no effect.
     let line = qemu.wait_for("drawn")?;
     assert!(line.contains("picture 0 drawn"), "{line}");
     Ok(())
@@ -174,7 +173,7 @@ fn a_wall_fills_the_display() -> Result<()> {
     })
 }
 
-/// A program whose model's bytes in flash are others.
+/// A program with other bytes of the model in flash.
 fn with_model(program: &[u8], model: &[u8]) -> Result<Vec<u8>> {
     let place = program.windows(BLOB.len()).position(|part| part == BLOB).context("the program holds the model")?;
     let mut program = program.to_vec();
@@ -182,23 +181,23 @@ fn with_model(program: &[u8], model: &[u8]) -> Result<Vec<u8>> {
     Ok(program)
 }
 
-/// The model with one bit turned round.
+/// The model with one flipped bit.
 fn flipped(bit: usize) -> Vec<u8> {
     let mut model = BLOB.to_vec();
     model[bit / 8] ^= 1 << (bit % 8);
     model
 }
 
-/// The places of a model where different things stand: in its first 16 bytes as `gen_core::format` has
-/// them, then the layers, then their numbers, of which multipliers come last.
+/// The sections of a model: its first 16 bytes as described in `gen_core::model`, then the layers, then their weights,
+/// biases and multipliers.
 fn places() -> [Range<usize>; 8] {
     let header = 16..16 + usize::from(u16::from_le_bytes([BLOB[6], BLOB[7]]));
     let numbers = header.end.next_multiple_of(16);
     [0..4, 4..6, 6..8, 8..12, 12..16, header, numbers..BLOB.len() - 32, BLOB.len() - 32..BLOB.len()]
 }
 
-/// What may become of flash: `flips` single bits, the same ones every time, everywhere in turn; pages that
-/// were erased, or never written.
+/// Possible damage of flash: `flips` single flipped bits, the same in every run, distributed over all sections; and pages
+/// that were erased or never written.
 fn damaged(flips: usize) -> Vec<Vec<u8>> {
     let mut random = 42_u32;
     let mut models: Vec<_> = places()
@@ -220,8 +219,8 @@ fn damaged(flips: usize) -> Vec<Vec<u8>> {
     models
 }
 
-/// Single bits that only the parser's own checks can notice, as the checksum is right: one for each thing
-/// that it has to say.
+/// Flipped bits with a corrected checksum, so that only the parser's own checks can detect them: one for each kind of
+/// error.
 fn sealed() -> Result<Vec<Vec<u8>>> {
     let [.., layers, _, multipliers] = places();
     let mut models = BTreeMap::new();
@@ -296,9 +295,9 @@ fn a_missing_display_stops_nothing() -> Result<()> {
                 log.push(qemu.wait_for("")?);
             }
         }
-        // Said once, however often it was tried, and both in the order in which it happened.
+        // Each is logged once, however often the display was tried, and in the right order.
         let mut said: Vec<_> = log.iter().map(|line| line.split(" drawn").next().unwrap_or_default()).collect();
-        // What stood there is drawn once more if the second press is not over when the display is back.
+        // The old picture is drawn once more if the second press is not over when the display works again.
         if said.get(5) == Some(&"INFO  picture 42") {
             said.remove(5);
         }

@@ -1,5 +1,5 @@
-//! The template: a board and a display outside of the firmware, written against its public API alone, and copies
-//! of it as somebody would make them.
+//! The template, a board and a display that use only the public API of the firmware, and copies of it as users would make
+//! them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,8 +26,8 @@ fn template() -> Result<PathBuf> {
     Ok(root()?.join("firmware/template"))
 }
 
-/// A copy of the template, as somebody would make it elsewhere, with another program, if there is one, and with
-/// changes: file, text, text instead.
+/// Copies the template as a user would do, with another `src/main.rs` if `program` is given. Each change is a file, a text
+/// and its replacement.
 fn copied(name: &str, program: Option<&str>, changes: &[(&str, &str, &str)]) -> Result<PathBuf> {
     let root = root()?;
     let copy = root.join("target/template-copies").join(name);
@@ -47,7 +47,7 @@ fn copied(name: &str, program: Option<&str>, changes: &[(&str, &str, &str)]) -> 
             ensure!(text.contains(from), "{file} of the template has no {from:?} to change");
             text = text.replace(from, into);
         }
-        // What has not changed need not be built again.
+        // Files that have not changed are not written, so that they are not built again.
         if fs::read_to_string(&to).ok().as_ref() != Some(&text) {
             fs::write(&to, text)?;
         }
@@ -57,7 +57,7 @@ fn copied(name: &str, program: Option<&str>, changes: &[(&str, &str, &str)]) -> 
 
 /// Builds the program of a package for a board.
 fn built(board: Board, package: &Path) -> Result<Vec<u8>> {
-    // Cargo puts all of them in the same place: one after the other.
+    // All copies have the same output file, so only one may build at a time.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let target = root()?.join("target").join("template");
@@ -76,7 +76,7 @@ fn started(board: Board, program: &[u8]) -> Result<Qemu> {
     Qemu::start(board, program, &Options { limit: Some(LIMIT), ..Options::default() })
 }
 
-/// Runs the board: it says that its workspace has `workspace` bytes, and draws the host's picture.
+/// Runs the program: it must log a workspace of `workspace` bytes, and draw the host's picture.
 fn draws(board: Board, package: &Path, workspace: usize) -> Result<()> {
     let mut qemu = started(board, &built(board, package)?)?;
     let first = qemu.wait_for("workspace ")?;
@@ -110,11 +110,11 @@ fn the_workspace_fits_the_kernels_that_only_gen_core_was_told_of() -> Result<()>
     draws(MPS2_AN505, &copied("no-dsp", None, &changes)?, mla)
 }
 
-/// The bytes of the log that a debugger would find in the memory of a program.
+/// The bytes of the log that a debugger would read from the memory of a program.
 fn unread(qemu: &mut Qemu, program: &[u8]) -> Result<Vec<u8>> {
     let elf: ElfFile32<'_, Endianness> = ElfFile32::parse(program)?;
     let control = elf.symbol_by_name("_SEGGER_RTT").context("the program has no RTT")?.address();
-    // Behind identifier and numbers of channels: name, buffer, size, end, begin.
+    // After the identifier and the numbers of channels: name, buffer, size, write position, read position.
     let channel = qemu.memory(control + 24, 20)?;
     let mut words = channel.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word) as usize).skip(1);
     let (Some(buffer), Some(size), Some(end), Some(begin)) = (words.next(), words.next(), words.next(), words.next())
@@ -155,7 +155,7 @@ fn a_log_that_nobody_reads_loses_whole_lines_and_says_how_many() -> Result<()> {
             lost += count.parse::<usize>().unwrap_or(0);
             false
         } else if let Some(text) = line.strip_prefix("INFO  line ") {
-            // In their order, and all that lie between were counted.
+            // The lines are in order, and all missing lines between them were counted.
             let found = text.split(' ').next().and_then(|n| n.parse::<usize>().ok());
             assert_eq!(found, Some(number + lost), "{lines:#?}");
             number += 1;
@@ -169,7 +169,7 @@ fn a_log_that_nobody_reads_loses_whole_lines_and_says_how_many() -> Result<()> {
     let end: Vec<_> = rest.collect();
     ensure!(end[..] == [&format!("{missing}1"), "INFO  and short again"], "{end:#?}");
 
-    // The program has stopped, and cannot read its own log any more.
+    // The program has stopped and can no longer read its own log.
     let limit = Instant::now() + LIMIT;
     let last = loop {
         let lines = log_lines(&program, &unread(&mut qemu, &program)?)?;

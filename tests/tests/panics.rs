@@ -1,5 +1,5 @@
-//! Drawing a picture cannot panic, whatever the model: the program that does nothing else has
-//! nothing inside that a panic goes through, with the kernels for any of the boards.
+//! Drawing a picture cannot panic, whatever the model: the program `size-probe`, which does nothing else, contains no
+//! function of the panic machinery, with the kernels of all boards.
 
 use anyhow::{Result, ensure};
 use firmware_tools::boards::{MPS2_AN385, MPS2_AN386, MPS2_AN505, MPS3_AN547};
@@ -8,7 +8,7 @@ use firmware_tools::elf::panics;
 
 #[test]
 fn the_inference_path_cannot_panic() -> Result<()> {
-    // The M7 has the M4's target.
+    // The M7 has the same target as the M4.
     for board in [MPS2_AN385, MPS2_AN386, MPS2_AN505, MPS3_AN547] {
         let found = panics(&build_with(board, "size-probe", None, &[])?)?;
         ensure!(found.is_empty(), "{}: a panic is linked, as {found:#?}", board.name);
@@ -16,7 +16,7 @@ fn the_inference_path_cannot_panic() -> Result<()> {
     Ok(())
 }
 
-/// The kernels in plain Rust check their indices: see `gen_core::certain`.
+/// The kernels in plain Rust check their indices, so that this program can panic: see `gen_core::no_panic`.
 #[test]
 fn a_program_that_can_panic_is_noticed() -> Result<()> {
     for found in [

@@ -18,7 +18,7 @@ fn options(settings: &[&str]) -> Options {
     Options { settings, limit: Some(LIMIT), ..Options::default() }
 }
 
-/// How gen-core is built for this machine: a name, cargo's profile, rustc's flags.
+/// The builds of gen-core for the host: a name, cargo's profile, rustc's flags.
 const BUILDS: [(&str, &str, &str); 3] =
     [("debug", "dev", ""), ("release", "release", ""), ("release, native CPU", "release", "-Ctarget-cpu=native")];
 

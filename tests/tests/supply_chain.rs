@@ -1,6 +1,6 @@
-//! Where everything that is built comes from, and under which terms: as `deny.toml` allows.
+//! Sources, licences and build scripts of all dependencies: only those that `deny.toml` allows.
 //!
-//! `cargo deny check` says the same and more; this needs nothing but cargo, so it runs everywhere.
+//! `cargo deny check` checks the same and more. These tests need only cargo, so they run everywhere.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -69,7 +69,7 @@ fn deny() -> Result<Deny> {
     Ok(toml::from_str(&fs::read_to_string(root()?.join("deny.toml"))?)?)
 }
 
-/// Packages from elsewhere that are built for any of the targets, with any feature.
+/// The packages from other sources that are built for any target with any feature.
 fn packages() -> Result<Vec<Package>> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version", "1", "--all-features", "--locked"]).current_dir(root()?);
@@ -108,7 +108,7 @@ fn every_licence_is_allowed() -> Result<()> {
     let mut used = HashSet::new();
     for Package { name, license, .. } in packages()? {
         let license = license.with_context(|| format!("{name} has no licence"))?;
-        // The old way to write "or".
+        // `/` is the old notation for "or".
         let expression = Expression::parse(&license.replace('/', " OR ")).with_context(|| name.clone())?;
         let is_allowed = expression.evaluate(|wanted| {
             let found = allowed.iter().position(|licensee| licensee.satisfies(wanted));

@@ -1,7 +1,7 @@
 //! One test program for all tests of the trainer that can share it, so that it is compiled and linked only once.
 //! `cargo test --workspace --test trainer cli::` runs the tests of one file.
 
-// Shared by several files.
+// Modules that several files use.
 mod data_common;
 mod logged;
 mod nets;

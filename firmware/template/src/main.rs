@@ -1,4 +1,4 @@
-//! A board: an Arm MPS2 with a Cortex-M4 (AN386), as QEMU has it, set up from scratch.
+//! A board outside of the firmware's workspace: an Arm MPS2 with a Cortex-M4 (AN386), as QEMU emulates it.
 #![no_std]
 #![no_main]
 
@@ -10,15 +10,15 @@ use firmware_app::settings::{Mode, Settings};
 use firmware_support::product;
 use paper::Paper;
 
-/// The model, and the sizes that follow from it.
+/// The embedded model and the sizes that depend on it.
 #[allow(dead_code, reason = "not every program needs every size")]
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
 }
 
-/// What the app has to know about the board.
+/// The platform: what the app needs from the board besides the display.
 struct Board {
-    /// There is no clock here: time passes with every look at it.
+    /// Time in microseconds. This example uses no timer: every reading adds 100 µs.
     us: u64,
 }
 
@@ -38,7 +38,7 @@ fn main() -> ! {
     static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
 
     let mut paper = Paper::new(|row, bytes: &[u8]| {
-        core::hint::black_box((row, bytes)); // a real driver would send them over SPI
+        core::hint::black_box((row, bytes)); // a real driver would send the bytes over SPI
     });
     let settings = Settings { seed: Some(42), mode: Mode::Single, ..Settings::default() };
     product::run(model::BLOB, WORKSPACE, &mut paper, Board { us: 0 }, settings)

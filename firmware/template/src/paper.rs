@@ -1,5 +1,5 @@
-//! A display: 96x64 pixels, black or white, such as a small e-paper. What is drawn goes to the
-//! glass at once, a byte for eight pixels.
+//! A display driver: 96x64 pixels, black or white, such as a small e-paper display. Every drawing call sends the changed
+//! rows at once, with eight pixels in a byte.
 
 use core::convert::Infallible;
 
@@ -10,10 +10,10 @@ use embedded_graphics::primitives::Rectangle;
 pub const WIDTH: usize = 96;
 pub const HEIGHT: usize = 64;
 
-/// The display, and where its bytes go.
+/// The display: a frame buffer, and a function that sends its rows.
 pub struct Paper<S> {
     bytes: [[u8; WIDTH / 8]; HEIGHT],
-    /// Sends one row of the glass.
+    /// Sends one row: its index and its bytes.
     send: S,
 }
 
@@ -59,7 +59,7 @@ impl<S: FnMut(usize, &[u8])> DrawTarget for Paper<S> {
         Ok(())
     }
 
-    /// A band of a picture comes in one call: it is sent row by row, not pixel by pixel.
+    /// The app draws a picture in bands of rows, one call for each band. This sends a band row by row, not pixel by pixel.
     fn fill_contiguous<I: IntoIterator<Item = BinaryColor>>(
         &mut self,
         area: &Rectangle,

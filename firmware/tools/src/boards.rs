@@ -1,15 +1,16 @@
-//! The boards. Their facts are in `board.toml` in the folder of each; the build script makes constants of them.
+//! The boards. The build script generates constants from the `board.toml` of each.
 
 use anyhow::{Context, Result};
 
-/// A board.
+/// The description of a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Board {
-    /// Name: that of its folder. QEMU's name for an emulated board, the name of the package of a hardware board.
+    /// Name of the folder. For an emulated board also QEMU's name of the machine, for a hardware board the name of the
+    /// package.
     pub name: &'static str,
-    /// Name for people.
+    /// Full name of the board.
     pub title: &'static str,
-    /// Rust's target.
+    /// Target triple.
     pub triple: &'static str,
     /// Bytes of flash.
     pub flash: u64,
@@ -21,13 +22,13 @@ pub struct Board {
     pub ram_origin: u64,
     /// probe-rs's name for the chip of a hardware board.
     pub chip: Option<&'static str>,
-    /// The display: a panel of the firmware's, or `ssd0323`.
+    /// The display: the name of a panel in `firmware/app/src/panel.rs`, or `ssd0323`.
     pub display: Option<&'static str>,
-    /// Displays that can be chosen instead.
+    /// Displays that can be used instead.
     pub other_displays: &'static [&'static str],
-    /// The version of probe-rs to install, if not the newest.
+    /// The version of probe-rs to install; `None` for the newest.
     pub probe_rs: Option<&'static str>,
-    /// The short name of `cargo flash NAME`.
+    /// The short command for `cargo flash NAME`, if there is one.
     pub alias: Option<&'static str>,
     /// Whether the processor has MVE.
     pub has_mve: bool,
@@ -39,19 +40,19 @@ impl Board {
     /// The emulated board with this name.
     ///
     /// # Errors
-    /// If there is none; the message lists all.
+    /// If there is no such board. The message lists all names.
     pub fn emulated(name: &str) -> Result<Self> {
         let known = || EMULATED_BOARDS.map(|board| board.name).join(", ");
         let found = EMULATED_BOARDS.into_iter().find(|board| board.name == name);
         found.with_context(|| format!("no board {name}; there are {}", known()))
     }
 
-    /// Whether this is a board that programs are flashed to.
+    /// Whether this is a hardware board, to which programs are flashed.
     pub const fn is_hardware(&self) -> bool {
         self.chip.is_some()
     }
 
-    /// The command that flashes it.
+    /// The command that flashes a program to this board.
     pub fn flash_command(&self) -> String {
         self.alias.map_or_else(|| format!("cargo flash {}", self.name), |alias| format!("cargo {alias}"))
     }

@@ -1,4 +1,4 @@
-//! Builds a program of the firmware for a board.
+//! Builds programs of the firmware for a board.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,38 +9,36 @@ use anyhow::{Context, Result, bail};
 
 use crate::boards::Board;
 
-/// The repository's folder.
+/// The root folder of the repository.
 ///
 /// # Errors
-/// None, as long as firmware/tools/ lies in it.
+/// Only if this package is not in `firmware/tools/`.
 pub fn root() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("firmware/tools/ lies in the repository")
 }
 
-/// What is shown of cargo's output while it builds.
+/// How much of cargo's output is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Output {
-    /// All of it, for people who wait.
+    /// Everything, for commands.
     All,
     /// Only warnings.
     Warnings,
-    /// Nothing, and a warning is an error: for tests, because the code here has none.
+    /// Nothing, and a warning is an error: for tests.
     Nothing,
 }
 
-/// Builds a program for a board and returns the ELF file: what is in it, as the next
-/// build overwrites it. `model` takes the place of the model that the firmware has
-/// otherwise. For tests.
+/// Builds a program for a board, for tests. Returns the contents of the ELF file, because the next build overwrites it. The
+/// program embeds `model`, or without one the default model.
 ///
 /// # Errors
-/// When cargo fails or warns: with all that it printed.
+/// If cargo fails or warns. The error contains all that cargo printed.
 pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
     build_with(board, program, model, &[])
 }
 
-/// Builds a program that expects `model` in the external memory of the board: it is
-/// not part of the program, but has to be the same when the program runs
-/// ([`Options::external_model`](crate::qemu::Options::external_model)).
+/// Builds a program that expects `model` in the external memory of the board. Give the same model to QEMU when the program
+/// runs ([`Options::external_model`](crate::qemu::Options::external_model)).
 ///
 /// # Errors
 /// As [`build`].
@@ -48,7 +46,7 @@ pub fn build_external(board: Board, program: &str, model: &Path) -> Result<Vec<u
     build_with(board, program, Some(model), &["external-model"])
 }
 
-/// As [`build`], with more features of the firmware than the board's.
+/// Like [`build`], with additional features.
 ///
 /// # Errors
 /// As [`build`].
@@ -56,7 +54,7 @@ pub fn build_with(board: Board, program: &str, model: Option<&Path>, features: &
     run_cargo(board, program, model, features, RELEASE, Output::Nothing)
 }
 
-/// As [`build`], as one debugs it: not optimised, and with checks.
+/// Like [`build`], but with the dev profile: not optimised, with overflow checks.
 ///
 /// # Errors
 /// As [`build`].
@@ -64,26 +62,26 @@ pub fn build_debug(board: Board, program: &str, model: Option<&Path>) -> Result<
     run_cargo(board, program, model, &[], &[], Output::Nothing)
 }
 
-/// As [`build_with`], for people who count: whatever cargo warns of (a setting of theirs, a compiler that is newer
-/// than the code) is shown and stops nothing.
+/// Like [`build_with`], for `cargo bench-qemu`: warnings of cargo, for example of a newer compiler, are shown but are not an
+/// error.
 ///
 /// # Errors
-/// When cargo fails: with all that it printed.
+/// If cargo fails. The error contains all that cargo printed.
 pub fn build_quietly(board: Board, program: &str, model: Option<&Path>, features: &[&str]) -> Result<Vec<u8>> {
     run_cargo(board, program, model, features, RELEASE, Output::Warnings)
 }
 
-/// As [`build_quietly`], for people who wait: they see what cargo does.
+/// Like [`build_quietly`], for commands: all output of cargo is shown.
 ///
 /// # Errors
-/// When cargo fails; it has said why.
+/// If cargo fails; its output gives the reason.
 pub fn build_shown(board: Board, program: &str, model: Option<&Path>, features: &[&str]) -> Result<Vec<u8>> {
     check_target(board)?;
     eprintln!("building the firmware for {}; the first build takes a few minutes", board.name);
     run_cargo(board, program, model, features, RELEASE, Output::All)
 }
 
-/// Arguments of cargo for programs that run on a chip. `firmware/.cargo/config.toml` has the profile.
+/// Arguments of cargo for the release profile, which `firmware/.cargo/config.toml` defines for chips.
 const RELEASE: &[&str] = &["--release"];
 
 fn run_cargo(
@@ -94,14 +92,14 @@ fn run_cargo(
     profile: &[&str],
     shown: Output,
 ) -> Result<Vec<u8>> {
-    // Builds with different models share a path: one after the other.
+    // Builds with different models have the same output file, so only one may run at a time.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
 
     check_target(board)?;
     let folder = folder(board)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // In the board's folder, whose configuration is for programs on a chip.
+    // In the board's folder, because its configuration is for the chip.
     cargo.current_dir(&folder).arg("build").args(profile).args(["--target", board.triple, "--bin", program]);
     if !board.is_hardware() {
         cargo.args(["--features", board.name]);
@@ -109,7 +107,7 @@ fn run_cargo(
     for feature in features {
         cargo.args(["--features", feature]);
     }
-    // Cargo says where it put the program, whatever target directory it was told to use.
+    // The messages contain the path of the program, whatever target directory is configured.
     cargo.args(["--message-format", "json-render-diagnostics"]);
     if let Some(model) = model {
         cargo.env("FROG_MODEL", model.canonicalize().with_context(|| format!("no model {}", model.display()))?);
@@ -135,22 +133,21 @@ fn run_cargo(
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The folder of the package that has the programs of a board.
+/// The folder of the package with the programs of a board.
 fn folder(board: Board) -> Result<PathBuf> {
     let firmware = root()?.join("firmware");
     Ok(if board.is_hardware() { firmware.join("boards").join(board.name) } else { firmware.join("emulated") })
 }
 
-/// Checks that the compiler can build for a board: without its library a build would end after minutes with an
-/// error that does not say what to do.
+/// Checks that the Rust target of a board is installed. Without it a build would fail after minutes, with an unclear error.
 ///
 /// # Errors
-/// If it cannot: names the command that installs what is missing.
+/// If the target is not installed. The message has the command that installs it.
 pub fn check_target(board: Board) -> Result<()> {
     let triple = board.triple;
     let rustc =
         Command::new("rustc").current_dir(root()?).args(["--print", "target-libdir", "--target", triple]).output();
-    // Whoever has no rustc of this name builds with another, which says itself what it lacks.
+    // Without a `rustc` in PATH, cargo uses another compiler, which reports itself what is missing.
     let Ok(output) = rustc else { return Ok(()) };
     if output.status.success() && !Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir() {
         bail!(
@@ -161,20 +158,18 @@ pub fn check_target(board: Board) -> Result<()> {
     Ok(())
 }
 
-/// Builds gen-core's program `pictures` for this machine and returns where it is; the next build of the
-/// same profile may put another one there.
-///
-/// `profile` and `flags` are cargo's and rustc's: what has to make no difference.
+/// Builds gen-core's program `pictures` for the host, with a profile of cargo and flags for rustc. Returns the path of the
+/// program; the next build of the same profile may overwrite it.
 ///
 /// # Errors
-/// When cargo fails: with all that it printed.
+/// If cargo fails. The error contains all that cargo printed.
 pub fn build_on_host(profile: &str, flags: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()?).args(["build", "-q", "-p", "gen-core", "--bin", "pictures", "--features", "pictures"]);
     cargo.args(["--profile", profile, "--message-format", "json-render-diagnostics"]);
     if !flags.is_empty() {
         cargo.env("RUSTFLAGS", flags);
-        // With a target, flags are not for the programs that only take part in building: these are not built again.
+        // With an explicit target, the flags do not apply to build scripts and macros, which are then not built again.
         let rustc = Command::new("rustc").current_dir(root()?).arg("-vV").output().context("cannot run rustc")?;
         let said = String::from_utf8(rustc.stdout)?;
         let host = said.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
@@ -187,7 +182,7 @@ pub fn build_on_host(profile: &str, flags: &str) -> Result<PathBuf> {
     executable(&output.stdout).context("cargo named no executable")
 }
 
-/// The executable among cargo's messages.
+/// The path of the executable in cargo's messages.
 fn executable(messages: &[u8]) -> Option<PathBuf> {
     let messages = str::from_utf8(messages).ok()?;
     let mut found = messages.lines().filter_map(|line| {

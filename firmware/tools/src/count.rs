@@ -1,8 +1,8 @@
-//! Counts what a picture takes on a board: instructions, RAM, flash.
+//! Measures a picture on a board: instructions, RAM, flash.
 //!
-//! The program `count` of the firmware does it, with the timer of a board whose time is
-//! instructions. QEMU has no pipeline, caches or wait states: the numbers are instructions and
-//! not cycles, exact, and the same on every machine.
+//! This runs the firmware's program `qemu-count-instructions`, which counts with a timer of the emulated board. QEMU models
+//! no pipeline, caches or wait states: the numbers are instructions, not cycles. They are exact, and the same on every
+//! machine.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -18,35 +18,35 @@ use crate::build::build_quietly;
 use crate::pictures::on_host;
 use crate::qemu::{Options, Qemu};
 
-/// The number of the picture that is counted, if there is no reason to take another.
+/// The number of the picture that is measured by default.
 pub const SEED: u32 = 42;
-/// Some 30 G instructions for the largest network: a minute where nothing else runs.
+/// Time limit. The largest network takes some 30 G instructions, a minute on an idle machine.
 const LIMIT: Duration = Duration::from_secs(900);
-/// Flash of the program beside its model, at the most.
+/// Limit for the flash of the program without its model, in bytes.
 const PROGRAM: u64 = 64 * 1024;
 
-/// A network to be counted.
+/// A network to measure.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// Its name in tables and budgets.
+    /// Name in tables and budgets.
     pub name: &'static str,
-    /// The model.
+    /// The model file.
     pub blob: Vec<u8>,
 }
 
 /// How the network is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variant {
-    /// Its name in tables and budgets.
+    /// Name in tables and budgets.
     pub name: &'static str,
-    /// Features of the firmware that choose it.
+    /// Features of the firmware that select the variant.
     pub features: &'static [&'static str],
-    /// Whether the model's weights are packed for speed.
+    /// Whether layers use the Winograd weight transform.
     pub fast: bool,
 }
 
 impl Variant {
-    /// Block sizes of the kernels that it has on a board.
+    /// The layout of the variant's kernels on a board.
     pub fn tiling(&self, board: Board) -> KernelLayout {
         plan::for_target(board.triple, |feature| {
             self.features.contains(&feature) || (feature == "mve" && board.has_mve)
@@ -54,14 +54,14 @@ impl Variant {
     }
 }
 
-/// int8 weights, and the kernels that gen-core has for the core.
+/// int8 weights, with gen-core's kernels for the core.
 pub const INT8: Variant = Variant { name: "int8", features: &[], fast: false };
-/// Layers in Winograd form where that saves instructions on a Cortex-M4 and fits 16 MiB.
+/// The Winograd transform in layers where it saves instructions on a Cortex-M4 and the model fits 16 MiB.
 pub const FAST: Variant = Variant { name: "fast", features: &[], fast: true };
-/// int8 weights, and the kernels in plain Rust.
+/// int8 weights, with the kernels in plain Rust.
 pub const PORTABLE: Variant = Variant { name: "portable", features: &["portable"], fast: false };
 
-/// What a picture takes.
+/// The measurements of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     /// Name of the kernels.
@@ -70,49 +70,48 @@ pub struct Count {
     pub model: usize,
     /// Bytes of the engine's workspace.
     pub workspace: usize,
-    /// Bytes of its structs.
+    /// Bytes of the engine's structs.
     pub structs: usize,
     /// Bytes of stack.
     pub stack: Stack,
     /// Instructions to check the model, once.
     pub parse: u64,
-    /// Every layer.
+    /// The layers.
     pub layers: Vec<Layer>,
     /// Instructions of the whole picture.
     pub picture: u64,
-    /// The picture, three bytes (red, green, blue) a pixel: the same as the host's.
+    /// The picture, three bytes (red, green, blue) for each pixel; equal to the host's.
     pub pixels: Vec<u8>,
 }
 
-/// What a layer takes.
+/// The measurements of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// What it is: `conv_transpose 64>48`.
+    /// Name, such as `conv_transpose 64>48`.
     pub name: String,
-    /// Multiply-accumulates by definition, however they are computed.
+    /// Multiply-accumulates by the definition of the layer, however it is computed.
     pub macs: u64,
-    /// Instructions in all its rows.
+    /// Instructions of all its rows.
     pub instructions: u64,
 }
 
-/// Bytes of stack, from where the caller of gen-core stands. Whatever its caller does with
-/// the rows, and an interrupt, are part of it.
+/// Bytes of stack below the frame of gen-core's caller, including the stack of the sink for the rows and of an interrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stack {
-    /// To check the model.
+    /// Stack to check the model.
     pub parse: usize,
-    /// To draw a picture.
+    /// Stack to draw a picture.
     pub draw: usize,
-    /// Of the whole program, log and structs included.
+    /// Stack of the whole program, including log and structs.
     pub program: usize,
-    /// What `memory.x` has for it.
+    /// Size of the stack in `memory.x`.
     pub size: usize,
 }
 
 impl Count {
-    /// RAM that drawing takes: workspace, structs, and the stack that was really used.
+    /// Bytes of RAM to draw a picture: workspace, structs, and the used stack.
     pub fn ram(&self) -> usize {
-        // Model and engine outlive the parser's stack, which is used before anything is drawn.
+        // The stack of the parser is free again when a picture is drawn, so only the larger of the two counts.
         self.workspace + self.structs + self.stack.parse.max(self.stack.draw)
     }
 
@@ -122,11 +121,11 @@ impl Count {
     }
 }
 
-/// Counts picture [`SEED`] of a network, and compares it with the host's.
+/// Measures picture [`SEED`] of a network, and compares it with the host's picture.
 ///
 /// # Errors
-/// When the program does not build or fails, when it draws something else than the host, or
-/// when the layers do not sum up to the picture.
+/// If the program does not build or fails, its picture differs from the host's, or the sum of the layers differs too much
+/// from the picture.
 pub fn count(board: Board, network: &Network, variant: Variant) -> Result<Count> {
     let blob = &network.blob;
     let bytes = aligned(blob);
@@ -188,7 +187,7 @@ pub fn count(board: Board, network: &Network, variant: Variant) -> Result<Count>
     })
 }
 
-/// Log, and what came over UART 0.
+/// Runs the program. Returns its log and the bytes that it sent over UART 0.
 fn run(board: Board, program: &[u8], external_model: Option<&Path>) -> Result<(String, Vec<u8>)> {
     let folder = tempfile::tempdir()?;
     let serial = folder.path().join("uart");
@@ -216,7 +215,7 @@ fn layer_name(layer: &gen_core::Layer<'_>) -> String {
     }
 }
 
-/// What the program says.
+/// The measurements in the log of the program.
 #[derive(Debug, PartialEq, Eq)]
 struct Log {
     kernels: String,

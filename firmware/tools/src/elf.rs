@@ -1,4 +1,4 @@
-//! What a program takes of a chip, and whether it can start there.
+//! How much of a chip's memory a program takes, and whether it can start there.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, Sect
 use crate::boards::Board;
 use crate::model::{BLOB, MODEL_LEN};
 
-/// Model bytes lie at multiples of this.
+/// Alignment of a model in bytes.
 const ALIGNMENT: u64 = 16;
 
-/// Bytes that a program takes.
+/// The memory that a program takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryUsage {
-    /// Flash: code, tables, the model, first values of variables.
+    /// Flash: code, tables, the model, initial values of variables.
     pub flash: u64,
     /// RAM: variables.
     pub statics: u64,
-    /// RAM: what is set aside for the stack.
+    /// RAM: reserved for the stack.
     pub stack: u64,
 }
 
 impl MemoryUsage {
-    /// Adds up a program, an ELF file.
+    /// Adds up the sections of a program, an ELF file.
     ///
     /// # Errors
-    /// When it is none.
+    /// If the bytes are not a valid ELF file.
     pub fn of(elf: &[u8]) -> Result<Self> {
         let elf: ElfFile32<'_> = ElfFile32::parse(elf)?;
         let stack = symbol(&elf, "_stack_start")? - symbol(&elf, "_stack_end")?;
@@ -35,7 +35,7 @@ impl MemoryUsage {
         for section in elf.sections() {
             let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
             if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 {
-                continue; // debug information, and the log's texts: they stay on the host
+                continue; // debug information and the texts of the log, which stay on the host
             }
             let nothing_in_flash = section.kind() == SectionKind::UninitializedData;
             if !nothing_in_flash {
@@ -49,7 +49,7 @@ impl MemoryUsage {
     }
 }
 
-/// For people: what a program takes of a board's chip.
+/// Displays how much of a board's memory a program takes, as a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Table<'a>(pub &'a Board, pub &'a MemoryUsage);
 
@@ -69,12 +69,12 @@ fn symbol(elf: &ElfFile32<'_>, name: &str) -> Result<u64> {
     Ok(elf.symbol_by_name(name).with_context(|| format!("the program has no symbol {name}"))?.address())
 }
 
-/// Checks that a program can start on a board: that everything lies in the chip's memory as its
-/// data sheet has it, that the vector table comes first and leads into the program, that running
-/// out of stack leaves RAM, and that the model is whole and aligned.
+/// Checks that a program can start on a board: all sections are in the chip's memory, the vector table comes first and
+/// points into the program, the stack is at the bottom of RAM so that an overflow faults, and the model is complete and
+/// aligned.
 ///
 /// # Errors
-/// When it cannot: says why.
+/// If the program cannot start. The message gives the reason.
 pub fn check(file: &[u8], board: &Board) -> Result<()> {
     let elf: ElfFile32<'_> = ElfFile32::parse(file)?;
     let flash = board.flash_origin..board.flash_origin + board.flash;
@@ -99,8 +99,8 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
             board.name
         );
     }
-    // The boot ROM of an RP2350 starts nothing without an image definition in the first 4 KiB, which
-    // begins with this word (RP2350 data sheet, 5.9.1).
+    // The boot ROM of an RP2350 requires an image definition in the first 4 KiB, which begins with this word (RP2350 data
+    // sheet, 5.9.1).
     if board.chip == Some("RP235x") {
         let block = elf.section_by_name(".start_block").context("no image definition for the boot ROM")?;
         let end = block.address() + block.size();
@@ -146,14 +146,14 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
     Ok(())
 }
 
-/// What functions are called that a panic goes through, in the standard library and after it.
+/// Parts of the names of functions that a panic calls, in the standard library and in the panic handler.
 const PANICS: [&str; 4] = ["panic", "fail", "unwrap", "unwind"];
 
-/// Names, as the linker knows them, of a program's functions that a panic goes through. None, if
-/// nothing in the program can panic: what nobody calls is not linked.
+/// The linker symbols of a program's functions that a panic calls. The list is empty if nothing in the program can panic,
+/// because functions that are never called are not linked.
 ///
 /// # Errors
-/// When the file is no program, or one without the names of its functions.
+/// If the file is not a program, or has no symbols.
 pub fn panics(file: &[u8]) -> Result<Vec<String>> {
     let elf: ElfFile32<'_> = ElfFile32::parse(file)?;
     let functions = elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);

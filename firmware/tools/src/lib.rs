@@ -1,19 +1,19 @@
-//! Builds the firmware for its boards, runs it under QEMU, and measures it: for the commands in `src/bin`, and for
-//! the tests.
+//! Builds the firmware for its boards, runs it under QEMU, and measures it. Used by the commands in `src/bin` and by the
+//! tests.
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`boards`] | the facts of every board, from `board.toml` |
-//! | [`build`] | builds a program of the firmware for a board |
-//! | [`model`] | the model that is drawn with |
-//! | [`qemu`] | runs a program: log, time limit, exit codes, display, buttons |
-//! | [`screen`] | the contents of a display |
-//! | [`controller`] | a model of the controllers of colour panels |
-//! | [`replay`] | draws on the host what the log of a board names |
+//! | [`boards`] | the descriptions of all boards, from their `board.toml` |
+//! | [`build`] | builds programs of the firmware for a board |
+//! | [`model`] | the default model, and the choice of another |
+//! | [`qemu`] | runs a program under QEMU: log, time limit, exit codes, display, buttons |
+//! | [`screen`] | screenshots of a display |
+//! | [`controller`] | a model of display controllers and their panels |
+//! | [`replay`] | draws the pictures that a board's log names on the host |
 //! | [`pictures`] | the pictures of a model, on the host and on a board |
-//! | [`elf`] | what a program takes of a chip's memory, and whether it can start there |
-//! | [`count`] | what a picture takes on a board: instructions, RAM, flash |
-//! | [`cycles`] | an estimate of cycles, by a static model |
+//! | [`elf`] | how much memory a program takes, and whether it can start on a chip |
+//! | [`count`] | measures a picture on a board: instructions, RAM, flash |
+//! | [`cycles`] | estimates cycles with a static model |
 
 pub mod boards;
 pub mod build;

@@ -1,4 +1,4 @@
-//! The model that is drawn with, if nobody chooses another.
+//! The default model, and the choice of another.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,16 +7,16 @@ use anyhow::Result;
 
 use crate::build::root;
 
-/// The model that the firmware draws with by default.
+/// The bytes of the model file that the firmware embeds by default.
 pub const BLOB: &[u8] = gen_core::include_aligned!("../../../models/pocket-drawn/model.gen");
-/// Bytes of it.
+/// Length of the default model in bytes.
 pub const MODEL_LEN: usize = BLOB.len();
 
-/// The file that a command draws with: the one that was named, or that of the environment variable `FROG_MODEL`,
-/// whose path counts from the repository's root as while building. `None` for the default.
+/// The model file for a command: the one given on the command line, or the one in the environment variable `FROG_MODEL`. As
+/// in builds, a relative path in the variable starts at the root of the repository. `None` for the default model.
 ///
 /// # Errors
-/// If the repository cannot be found.
+/// If the root of the repository cannot be found.
 pub fn chosen(named: Option<PathBuf>) -> Result<Option<PathBuf>> {
     match (named, env::var_os("FROG_MODEL")) {
         (None, Some(path)) => Ok(Some(root()?.join(path))),

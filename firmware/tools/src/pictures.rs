@@ -1,4 +1,4 @@
-//! What a model draws, on the host and on a board.
+//! Draws pictures of a model, on the host and on an emulated board.
 
 use anyhow::{Result, ensure};
 use gen_core::aligned;
@@ -10,16 +10,16 @@ use crate::qemu::{Options, Qemu};
 /// Pictures of several seeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pictures {
-    /// Their pixels, three bytes (red, green, blue) each, one picture after the other.
+    /// The pixels of all pictures, three bytes (red, green, blue) each, one picture after the other.
     pub bytes: Vec<u8>,
-    /// A line for each, as the firmware logs it: `picture 42 crc 6985c7c9`.
+    /// One line for each picture, as the firmware logs it: `picture 42 crc 6985c7c9`.
     pub lines: Vec<String>,
 }
 
-/// Draws on the host.
+/// Draws pictures on the host.
 ///
 /// # Errors
-/// When `blob` is no model.
+/// If `blob` is not a valid model.
 pub fn on_host(blob: &[u8], seeds: &[u32]) -> Result<Pictures> {
     let bytes = aligned(blob);
     let model = Model::parse(&bytes)?;
@@ -35,10 +35,10 @@ pub fn on_host(blob: &[u8], seeds: &[u32]) -> Result<Pictures> {
     Ok(pictures)
 }
 
-/// Has the program `parity` draw on a board; returns its other lines of the log too.
+/// Draws pictures on a board with the program `qemu-parity`; also returns the other lines of its log.
 ///
 /// # Errors
-/// When the program fails or runs out of time: with its log.
+/// If the program fails or exceeds the time limit. The error contains its log.
 pub fn on_board(board: Board, program: &[u8], options: &Options) -> Result<(Pictures, Vec<String>)> {
     let folder = tempfile::tempdir()?;
     let serial = folder.path().join("uart");

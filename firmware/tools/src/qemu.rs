@@ -1,15 +1,14 @@
 //! Runs a program of the firmware under QEMU.
 //!
-//! The program talks through three channels: its log (defmt over semihosting) comes
-//! on QEMU's standard output and is decoded here; pictures go over UART 0 into a
-//! file; the OLED is read, and buttons are pressed, over QEMU's control socket (QMP).
+//! There are three channels to a program. Its log (defmt over semihosting) arrives on QEMU's standard output and is decoded
+//! here. Pictures are sent over UART 0 and written to a file. Screenshots and key presses use QEMU's control socket (QMP).
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | the program ended well |
-//! | 1 | it gave up: a panic or a fault, named in its last line |
-//! | 134 | the processor locked up: a fault that could not be handled |
-//! | 124 | it did not end in time |
+//! | 0 | success |
+//! | 1 | panic or fault, named in the last line of the log |
+//! | 134 | lock-up: a fault that the processor could not handle |
+//! | 124 | the time limit was exceeded |
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -30,40 +29,40 @@ use tempfile::TempDir;
 use crate::boards::Board;
 use crate::screen::Screen;
 
-/// How to install QEMU.
+/// The message that explains how to install QEMU.
 const INSTALL_HINT: &str = "QEMU for Arm is not installed. Install it with one of\n\n    \
      sudo apt-get install qemu-system-arm         Debian, Ubuntu\n    \
      sudo dnf install qemu-system-arm-core        Fedora\n    \
      sudo pacman -S qemu-system-arm               Arch\n    \
      brew install qemu                            macOS\n";
 
-/// Exit code for a program that did not end in time.
+/// Exit code of a program that exceeded its time limit.
 pub const TIMED_OUT: i32 = 124;
-/// Added to the number of the signal that ended QEMU, as shells do.
+/// Added to the number of the signal that ended QEMU, as in shells.
 const SIGNAL: i32 = 128;
-/// Time to wait for a program that should end, or say something, soon.
+/// Time limit for programs that should end, or log a line, soon.
 pub const LIMIT: Duration = Duration::from_secs(120);
-/// In the place of a line of the log that cannot be decoded.
+/// Replaces a line of the log that cannot be decoded.
 pub const DAMAGED: &str = "(a damaged line)";
-/// QEMU says this of the board's timer at every start.
+/// A harmless message of QEMU about the board's timer at every start.
 const HARMLESS: &str = "Timer with period zero, disabling";
 
-/// How to run a program.
+/// Options for running a program.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Words for the firmware, such as `seed=7`.
+    /// Settings for the firmware, such as `seed=7`.
     pub settings: Vec<String>,
-    /// File for the bytes that come over UART 0.
+    /// File for the bytes that the program sends over UART 0.
     pub serial: Option<PathBuf>,
-    /// File for the external memory of the board, when the program expects its model there.
+    /// Model file for the external memory of the board, for programs with an external model.
     pub external_model: Option<PathBuf>,
-    /// The board's time is the machine's, and no longer counts instructions.
+    /// Whether the board's time is real time instead of a count of instructions.
     pub real_time: bool,
-    /// File for a record of every block of instructions that is executed.
+    /// File for a record of all executed blocks of instructions.
     pub record: Option<PathBuf>,
-    /// Opens QEMU's window.
+    /// Whether to open QEMU's window.
     pub window: bool,
-    /// How long it may run; without, for ever.
+    /// Time limit; `None` for no limit.
     pub limit: Option<Duration>,
 }
 
@@ -71,20 +70,20 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Qemu {
     child: Child,
-    /// Lines of the log, and what QEMU itself says.
+    /// Lines of the log, and messages of QEMU.
     lines: Receiver<String>,
     limit: Option<Instant>,
     qmp: Option<Qmp>,
-    /// Holds program, socket and screenshots.
+    /// Folder for program, socket and screenshots.
     folder: TempDir,
 }
 
 impl Qemu {
-    /// Starts a program, given as an ELF file's bytes.
+    /// Starts a program, given as the bytes of an ELF file.
     ///
     /// # Errors
-    /// When they are no program with a defmt log, there is a model for a program that
-    /// has its own, or QEMU is missing.
+    /// If the bytes are not a program with a defmt log, an external model is given for a program that embeds its model, or
+    /// QEMU is not installed.
     pub fn start(board: Board, elf: &[u8], options: &Options) -> Result<Self> {
         let table = Table::parse(elf)?.context("the program has no defmt log")?;
         let folder = tempfile::tempdir()?;
@@ -93,7 +92,7 @@ impl Qemu {
         let mut qemu = Command::new("qemu-system-arm");
         qemu.args(["-machine", board.name, "-monitor", "none"]);
         if !options.real_time {
-            // Time counts instructions, so a run does not depend on the machine's speed.
+            // The board's time counts instructions, so a run does not depend on the speed of the host.
             qemu.args(["-icount", "shift=6"]);
         }
         if let Some(record) = &options.record {
@@ -109,7 +108,7 @@ impl Qemu {
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket(&folder).display()));
         let mut semihosting = String::from("enable=on,target=native");
         if options.settings.is_empty() {
-            semihosting.push_str(",arg="); // or the program would find its own name there
+            semihosting.push_str(",arg="); // otherwise the program's path would be the first argument
         }
         for word in &options.settings {
             semihosting.push_str(",arg=");
@@ -121,7 +120,7 @@ impl Qemu {
             qemu.arg("-device").arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
         }
         qemu.arg("-semihosting-config").arg(semihosting).arg("-kernel").arg(kernel);
-        // Both pipes are read: a firmware that cannot write its log would stop.
+        // Reads both pipes: the firmware stops if it cannot write its log.
         let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = qemu.spawn().map_err(|e| not_started(&e))?;
 
@@ -129,7 +128,7 @@ impl Qemu {
         if let Some(stdout) = child.stdout.take() {
             let sender = sender.clone();
             thread::spawn(move || {
-                // Nobody listens any more: keep reading, or QEMU would stop.
+                // The receiver is gone, but reading continues, because QEMU would stop otherwise.
                 decode(&table, stdout, |line| _ = sender.send(line));
             });
         }
@@ -142,7 +141,7 @@ impl Qemu {
     /// The next line of the log; `None` when the program has ended.
     ///
     /// # Errors
-    /// [`TimedOut`], as everything here that waits.
+    /// [`TimedOut`], like all functions here that wait.
     pub fn line(&mut self) -> Result<Option<String>, TimedOut> {
         let Some(limit) = self.limit else { return Ok(self.lines.recv().ok()) };
         match self.lines.recv_timeout(limit.saturating_duration_since(Instant::now())) {
@@ -155,7 +154,7 @@ impl Qemu {
     /// Waits for a line that contains `text`, and returns it.
     ///
     /// # Errors
-    /// When the program ends, or time runs out: with all lines until then.
+    /// If the program ends or the time limit is exceeded. The error contains all lines until then.
     pub fn wait_for(&mut self, text: &str) -> Result<String> {
         let mut seen = String::new();
         loop {
@@ -168,10 +167,10 @@ impl Qemu {
         }
     }
 
-    /// Waits for the end, hands out the lines, and returns the exit code.
+    /// Waits for the end of the program, passes each line to a function, and returns the exit code.
     ///
     /// # Errors
-    /// When QEMU cannot be waited for.
+    /// If waiting for QEMU fails.
     pub fn finish(mut self, mut each: impl FnMut(&str)) -> Result<i32> {
         loop {
             match self.line() {
@@ -187,28 +186,28 @@ impl Qemu {
         status.code().or(status.signal().map(|s| SIGNAL + s)).context("QEMU neither ended nor was stopped")
     }
 
-    /// Presses a key in QEMU's window and lets go: an arrow key, or `ctrl` for select.
+    /// Presses and releases a key in QEMU's window: an arrow key, or `ctrl` for the select button.
     ///
     /// # Errors
-    /// When QEMU does not answer.
+    /// If QEMU does not answer.
     pub fn press(&mut self, key: &str) -> Result<()> {
         self.ask("send-key", json!({ "keys": [{ "type": "qcode", "data": key }] }))
     }
 
-    /// What the display shows.
+    /// A screenshot of the display.
     ///
     /// # Errors
-    /// When QEMU does not answer.
+    /// If QEMU does not answer.
     pub fn screen(&mut self) -> Result<Screen> {
         let file = self.folder.path().join("screen.ppm");
         self.ask("screendump", json!({ "filename": &file }))?;
         Screen::from_ppm(&std::fs::read(&file).context("QEMU wrote no screenshot")?)
     }
 
-    /// What stands in the board's memory.
+    /// The contents of the board's memory.
     ///
     /// # Errors
-    /// When QEMU does not answer.
+    /// If QEMU does not answer.
     pub fn memory(&mut self, address: u64, len: usize) -> Result<Vec<u8>> {
         let file = self.folder.path().join("memory");
         self.ask("pmemsave", json!({ "val": address, "size": len, "filename": &file }))?;
@@ -226,22 +225,22 @@ impl Qemu {
 
 impl Drop for Qemu {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // QEMU may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Checks that QEMU can be run, before somebody waits for a build.
+/// Checks that QEMU is installed, before a long build.
 ///
 /// # Errors
-/// If it cannot: says how to install it.
+/// If it is not installed. The message explains how to install it.
 pub fn check_installed() -> Result<()> {
     let version = Command::new("qemu-system-arm").arg("--version").stdin(Stdio::null()).output();
     version.map(drop).map_err(|e| not_started(&e))
 }
 
-/// What to say if QEMU does not start.
+/// The error for a QEMU that does not start.
 fn not_started(e: &std::io::Error) -> anyhow::Error {
     match e.kind() {
         std::io::ErrorKind::NotFound => anyhow!(INSTALL_HINT),
@@ -249,16 +248,16 @@ fn not_started(e: &std::io::Error) -> anyhow::Error {
     }
 }
 
-/// Time ran out.
+/// The time limit was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
 
-/// A value for one of QEMU's lists of options, which commas separate.
+/// Escapes a value for a list of QEMU options, which are separated by commas.
 fn quoted(value: &str) -> String {
     value.replace(',', ",,")
 }
 
-/// Where a program looks for its model: `memory.x` of its board has the symbol.
+/// The address at which a program expects its external model: the symbol is defined in the board's `memory.x`.
 fn external_model_address(elf: &[u8]) -> Result<u64> {
     let symbol = ElfFile32::<Endianness>::parse(elf)?.symbol_by_name("_external_model").map(|s| s.address());
     symbol.context("the program has a model of its own: build it with the feature external-model")
@@ -289,10 +288,10 @@ fn decode(table: &Table, mut stdout: impl Read, mut each: impl FnMut(String)) {
     }
 }
 
-/// The lines of a log, out of the bytes that a program (an ELF file) wrote.
+/// Decodes the log of a program (an ELF file) into lines.
 ///
 /// # Errors
-/// When it is no program with a defmt log.
+/// If it is not a program with a defmt log.
 pub fn log_lines(elf: &[u8], bytes: &[u8]) -> Result<Vec<String>> {
     let table = Table::parse(elf)?.context("the program has no defmt log")?;
     let mut lines = Vec::new();
@@ -300,7 +299,7 @@ pub fn log_lines(elf: &[u8], bytes: &[u8]) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Passes on what QEMU itself has to say.
+/// Passes on messages of QEMU itself.
 fn pass_on(stderr: impl Read, lines: &Sender<String>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line != HARMLESS {
@@ -309,7 +308,7 @@ fn pass_on(stderr: impl Read, lines: &Sender<String>) {
     }
 }
 
-/// QEMU's control socket: one JSON object a line.
+/// QEMU's control socket (QMP): one JSON object for each line.
 #[derive(Debug)]
 struct Qmp(BufReader<UnixStream>);
 
@@ -341,7 +340,7 @@ impl Qmp {
             if let Some(error) = answer.get("error") {
                 bail!("{error}");
             }
-            // Anything else is news, not an answer.
+            // Other messages are events, not answers.
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the log says that a board drew, drawn on the host.
+//! Draws the pictures that a board's log names on the host.
 
 use anyhow::{Context, Result, bail, ensure};
 use embedded_graphics::prelude::*;
@@ -10,11 +10,11 @@ use gen_core::{Engine, Latent, Model};
 /// A line of the log about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drawn {
-    /// Its number, or that of the picture that it comes from.
+    /// Number of the picture, or of the picture that a morph starts from.
     pub seed: u32,
-    /// The picture that it goes to, and how far of 256.
+    /// For a morph: number of the last picture, and the progress of 256.
     pub way: Option<(u32, u16)>,
-    /// Checksum.
+    /// Checksum of the picture.
     pub crc: u32,
     /// Microseconds that the engine took.
     pub us: u32,
@@ -22,7 +22,7 @@ pub struct Drawn {
 
 impl Drawn {
     /// Reads a line such as `INFO  picture 42 drawn, crc 458341aa, 43210 us` or
-    /// `INFO  picture 42 on the way to 43: 16/256, crc 458341aa, 43210 us`; `None` if it is another.
+    /// `INFO  picture 42 on the way to 43: 16/256, crc 458341aa, 43210 us`; `None` for any other line.
     pub fn parse(line: &str) -> Option<Self> {
         let (seed, rest) = line.split_once("picture ")?.1.split_once(' ')?;
         let (what, rest) = rest.split_once(", crc ")?;
@@ -44,22 +44,22 @@ impl Drawn {
     }
 }
 
-/// Draws one line of the log after the other.
+/// A display on the host, on which the pictures of the log are drawn.
 #[derive(Debug)]
 pub struct Replay<'a, D> {
     engine: Engine<'a, 'a>,
     view: View<'a, D>,
     mode: Mode,
     latent_len: usize,
-    /// Number of the first picture of the grid, and how many are there.
+    /// Number of the first picture of the grid, and how many are drawn.
     grid: Option<(u32, u32)>,
 }
 
 impl<'a, D: DrawTarget<Color: FromRgb>> Replay<'a, D> {
-    /// Begins with an empty display, as the app does in this mode.
+    /// Starts with a cleared display, as the app does in this mode.
     ///
     /// # Errors
-    /// When the workspace or the display is too small.
+    /// If the workspace or the display is too small.
     pub fn new(model: &'a Model<'a>, workspace: &'a mut [i8], display: &'a mut D, mode: Mode) -> Result<Self> {
         let engine = Engine::new(model, workspace)?;
         let mut view = View::new(display, model.output_shape())?;
@@ -72,10 +72,10 @@ impl<'a, D: DrawTarget<Color: FromRgb>> Replay<'a, D> {
         self.view.display()
     }
 
-    /// Draws what a line of the log says.
+    /// Draws the picture of one line of the log.
     ///
     /// # Errors
-    /// When the line says nothing of a picture, or the picture has another checksum here.
+    /// If the line is not about a picture, or the picture has a different checksum on the host.
     pub fn draw(&mut self, line: &str) -> Result<Drawn> {
         let Some(drawn) = Drawn::parse(line) else { bail!("no picture was drawn: {line}") };
         let latent = |seed| Latent::from_seed(seed, self.latent_len);

@@ -1,4 +1,4 @@
-//! What a display shows: read from QEMU's window, or from the model of a controller.
+//! The picture on a display, read from QEMU's window or from the model of a display controller.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -7,17 +7,17 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use emulated_boards::ssd0323::{HEIGHT, WIDTH};
 
-/// QEMU shows each pixel of the OLED as a square of this side.
+/// QEMU shows each pixel of the OLED as a square with this side, in pixels.
 const MAGNIFIED: usize = 4;
 
-/// A picture of 8 bits per colour.
+/// A picture with 8 bits for each colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screen {
-    /// Pixels across.
+    /// Width in pixels.
     pub width: usize,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: usize,
-    /// Red, green and blue, row by row: three times as many bytes as pixels.
+    /// The pixels row by row, three bytes (red, green, blue) each.
     pub rgb: Vec<u8>,
 }
 
@@ -25,7 +25,7 @@ impl Screen {
     /// Reads a PPM file (P6, 8 bits), the format of QEMU's screenshots.
     ///
     /// # Errors
-    /// When it is none.
+    /// If the bytes are not such a file.
     pub fn from_ppm(file: &[u8]) -> Result<Self> {
         Self::read_ppm(file).context("QEMU's screenshot is not the PPM file that it should be")
     }
@@ -48,7 +48,7 @@ impl Screen {
     /// The greys (0 … 15) of the OLED's pixels, row by row.
     ///
     /// # Errors
-    /// When the picture does not come from the OLED.
+    /// If the picture is not one of the OLED.
     pub fn greys(&self) -> Result<Vec<u8>> {
         if (self.width, self.height) != (WIDTH * MAGNIFIED, HEIGHT * MAGNIFIED) {
             bail!("a screen of {}x{} pixels is not the OLED's", self.width, self.height);
@@ -69,16 +69,16 @@ impl Screen {
         inside.then(|| self.rgb.as_chunks().0.get(y * self.width + x).copied()).flatten()
     }
 
-    /// Writes it as a PNG file.
+    /// Writes the picture as a PNG file.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write_png(&self, path: &Path) -> Result<()> {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         self.encode(BufWriter::new(file))
     }
 
-    /// Writes it as PNG.
+    /// Writes the picture as PNG.
     pub(crate) fn encode(&self, to: impl Write) -> Result<()> {
         let mut png = png::Encoder::new(to, self.width as u32, self.height as u32);
         png.set_color(png::ColorType::Rgb);

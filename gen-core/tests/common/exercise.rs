@@ -1,10 +1,10 @@
-//! What must hold for any bytes whatsoever: shared with the fuzz target.
+//! What must hold for any bytes: used by the tests and by the fuzz target.
 
 use gen_core::aligned;
 use gen_core::{Engine, Latent, Model};
 
-/// Parses `blob`; a model must then draw a whole picture in the workspace that it
-/// asks for. Returns whether it was a model.
+/// Parses `blob`. A valid model must draw a whole picture in the workspace that it requires. Returns whether the model is
+/// valid.
 pub fn exercise(blob: &[u8]) -> bool {
     let blob = aligned(blob);
     let Ok(model) = Model::parse(&blob) else { return false };

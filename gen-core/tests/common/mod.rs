@@ -1,6 +1,6 @@
-//! Blobs made from code, without the trainer.
+//! Creates model files without the trainer.
 
-#![allow(dead_code)] // every test file uses another part
+#![allow(dead_code)] // each program uses only a part
 
 pub mod exercise;
 pub mod naive;
@@ -12,7 +12,7 @@ use gen_core::{Engine, Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
-/// Every operation and every kind of activation on the way to 8x8 pixels.
+/// Layers with every operation and every kind of activation, for pictures of 8x8 pixels.
 pub fn tiny() -> Vec<LayerSpec> {
     let same = Padding::Same;
     vec![
@@ -33,12 +33,12 @@ pub fn tiny() -> Vec<LayerSpec> {
     ]
 }
 
-/// A blob with random numbers of a size that the parser admits.
+/// A model file with random parameters that the parser accepts.
 pub fn build(name: &str, latent: u16, specs: &[LayerSpec], seed: u64) -> Vec<u8> {
     build_in_forms(name, latent, specs, &[], seed)
 }
 
-/// The same numbers with the weights of the first layers in other forms.
+/// The same parameters, with other weight transforms for the first layers.
 pub fn build_in_forms(
     name: &str,
     latent: u16,
@@ -49,7 +49,7 @@ pub fn build_in_forms(
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
     let numbers = geometries(latent, specs).into_iter().enumerate().map(|(i, g)| {
         let channels = usize::from(g.output.channels);
-        // One deviation of the accumulator, roughly, becomes half the int8 range.
+        // About one standard deviation of the accumulator becomes half of the int8 range.
         let deviation = (g.fan_in(0) as f64).sqrt() * 73.0 * 40.0;
         let multiplier = (64.0 / deviation * 4_294_967_296.0) as u32;
         Numbers {
@@ -65,20 +65,20 @@ pub fn build_in_forms(
     assemble(name, latent, specs, transforms, &numbers.collect::<Vec<_>>())
 }
 
-/// What a layer computes with.
+/// The parameters of a layer.
 #[derive(Debug, Clone)]
 pub struct Numbers {
-    /// Of the output; that of a last layer is 0 in any case.
+    /// Zero point of the output; always 0 in the last layer.
     pub zero_point: i8,
     /// `[phase][output channel][tap row][tap column][input channel]`
     pub weights: Vec<i8>,
     /// `[phase][output channel]`
     pub biases: Vec<i32>,
-    /// For accumulators from 0 on, and for those below, `[output channel]`.
+    /// Multipliers for accumulators of at least 0 and for negative ones, `[output channel]`.
     pub multipliers: [Vec<i32>; 2],
 }
 
-/// The layers, joined.
+/// The geometry of the layers, each for the output of the one before.
 pub fn geometries(latent: u16, specs: &[LayerSpec]) -> Vec<Geometry> {
     let mut input = Shape::latent(latent);
     let join = |spec: &LayerSpec| {
@@ -89,7 +89,7 @@ pub fn geometries(latent: u16, specs: &[LayerSpec]) -> Vec<Geometry> {
     specs.iter().map(join).collect()
 }
 
-/// The Winograd form wherever a layer can have it.
+/// The Winograd transform for all layers that can have it.
 pub fn fast_forms(latent: u16, specs: &[LayerSpec]) -> Vec<WeightTransform> {
     let transform = |g: &Geometry| {
         if g.allows(WeightTransform::Winograd) { WeightTransform::Winograd } else { WeightTransform::None }
@@ -97,7 +97,7 @@ pub fn fast_forms(latent: u16, specs: &[LayerSpec]) -> Vec<WeightTransform> {
     geometries(latent, specs).iter().map(transform).collect()
 }
 
-/// A blob with these numbers; whether the parser admits them is another matter.
+/// A model file with these parameters, which the parser may reject.
 pub fn assemble(
     name: &str,
     latent: u16,
@@ -146,7 +146,7 @@ fn pad(blob: &mut Vec<u8>) {
     blob.resize(blob.len().next_multiple_of(ALIGNMENT), 0);
 }
 
-/// The picture of a latent, from a fresh engine with a workspace of the size it asks for.
+/// The picture of a latent, from a new engine with a workspace of the required size.
 pub fn picture(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(model, &mut workspace).unwrap();
@@ -159,7 +159,7 @@ pub fn draw(engine: &mut Engine<'_, '_>, latent: &Latent) -> Vec<u8> {
     pixels
 }
 
-/// The picture that these kernels draw.
+/// The picture of a latent, computed with these kernels.
 pub fn draw_with<K: Kernels>(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
     let mut workspace = vec![0x55; model.workspace_plan(&K::LAYOUT).bytes()];
     let mut engine = Engine::<K>::with_kernels(model, &mut workspace).unwrap();
@@ -168,7 +168,7 @@ pub fn draw_with<K: Kernels>(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
     pixels
 }
 
-/// A generator of a few layers of all kinds, at most so large that naive loops are done in time.
+/// A random generator with a few layers of all kinds, small enough for naive loops.
 pub fn random_layers(rng: &mut Xoshiro128PlusPlus, latent: u16) -> Vec<LayerSpec> {
     let up_to = |rng: &mut Xoshiro128PlusPlus, n: u32| 1 + rng.next_u32() % n;
     loop {
@@ -177,12 +177,12 @@ pub fn random_layers(rng: &mut Xoshiro128PlusPlus, latent: u16) -> Vec<LayerSpec
         let depth = up_to(rng, 4);
         for i in 0..depth {
             let last = i + 1 == depth;
-            // Every other time a number of channels that fills whole vectors.
+            // In half of the cases a number of channels that fills whole vectors.
             let channels =
                 if last { 3 } else { [up_to(rng, 24), 8 * up_to(rng, 3)][rng.next_u32() as usize % 2] as u16 };
             let (kernel, stride) = (up_to(rng, 8) as u8, [1, 1, 2, 3][rng.next_u32() as usize % 4]);
             let padding = if rng.next_u32().is_multiple_of(2) { Padding::Same } else { Padding::Valid };
-            // One wide picture in four: blocks of all sizes.
+            // In a quarter of the cases a wide picture, for blocks of all sizes.
             let sides = [(6, 7), (3, 40), (1, 9), (9, 1)][rng.next_u32() as usize % 4];
             let op = match (i, rng.next_u32() % 5) {
                 (0, _) | (_, 0) => {

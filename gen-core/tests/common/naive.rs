@@ -1,6 +1,6 @@
-//! Layers as anybody would write them down first: a loop for each index, on whole tensors.
+//! The definition of the layers: naive loops over whole tensors, one loop for each index.
 //!
-//! This is what the engine is compared with, bits and speed both.
+//! Tests compare the engine's pictures with it, and benchmarks its speed.
 
 use gen_core::quant::{pixel, saturate};
 use gen_core::spec::Op;
@@ -25,18 +25,18 @@ impl Tensor {
     }
 }
 
-/// How weights lie in memory. The loops are the same.
+/// The order of weights in memory. The loops are the same for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// `[output channel][kernel row][kernel column][input channel]`, dense `[output][input]`:
-    /// what the innermost loop reads lies side by side, and compilers make vectors of it.
+    /// the innermost loop reads contiguous values, so that compilers can vectorise it.
     OutputFirst,
     /// `[kernel row][kernel column][input channel][output channel]`, dense `[input][output]`: as in
     /// Keras.
     OutputLast,
 }
 
-/// A model with the weights of each layer in an order of its definition.
+/// A model whose weights are in one of these orders.
 pub struct Naive<'m> {
     model: &'m Model<'m>,
     weights: Vec<Weights>,
@@ -71,7 +71,7 @@ impl<'m> Naive<'m> {
         let weights = model.layers().iter().map(|layer| {
             let g = &layer.geometry;
             let (inputs, channels) = (usize::from(g.input.channels), usize::from(g.output.channels));
-            // A dense layer's outputs are phases too, and it has its whole input for one tap.
+            // In a dense layer each output is a phase, and the whole input is one tap.
             let mut weights = match layer.spec.op {
                 Op::Dense { .. } => {
                     Weights { values: vec![], taps: 1, inputs: g.input.len(), outputs: g.output.len(), order }
@@ -115,7 +115,7 @@ impl<'m> Naive<'m> {
             let mut values = vec![0; height * width * channels];
             for y in 0..height {
                 for x in 0..width {
-                    // Biases hold the zero point of the input, hence are those of a phase.
+                    // Biases include the zero point of the input, so each phase has its own.
                     let phase = g.phase(g.y.window(y).phase, g.x.window(x).phase);
                     for c in 0..channels {
                         let sum = match layer.spec.op {
@@ -168,7 +168,7 @@ fn conv(input: &Tensor, zero_point: i8, weights: &Weights, kernel: usize, [top, 
     sum
 }
 
-/// Gathers what the inputs `i` scatter to the outputs `stride · i + a`.
+/// The transposed convolution as a gather: adds what the inputs `i` scatter to the outputs `stride · i + a`.
 fn transposed(
     input: &Tensor,
     zero_point: i8,

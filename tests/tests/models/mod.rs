@@ -1,6 +1,6 @@
-//! Models with random weights: they draw noise, but the same noise everywhere.
+//! Models with random weights. They draw noise, which is the same on every machine.
 
-#![allow(dead_code)] // every test file uses another part
+#![allow(dead_code)] // each program uses only a part
 
 use anyhow::Result;
 use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN500, MPS3_AN547};
@@ -19,8 +19,8 @@ pub fn random(name: &str, latent: u16, layers: &[LayerSpec]) -> Result<Vec<u8>> 
     Ok(QuantModel::random(name, latent.into(), layers, 1)?.to_blob()?)
 }
 
-/// What the default generator lacks: the other operations, activations and paddings,
-/// an odd number of channels, a picture that is not square (14 high, 16 wide).
+/// A model with everything that the default generator lacks: the other operations, activations and paddings, an odd number
+/// of channels, and a picture that is not square (14 high, 16 wide).
 pub fn tiny() -> Result<Vec<u8>> {
     let leaky = Activation::LeakyRelu(0.25);
     let up = Op::ConvTranspose { channels: 7, kernel: 4, stride: 2, padding: Padding::Valid };
@@ -35,8 +35,8 @@ pub fn tiny() -> Result<Vec<u8>> {
     random("tiny", 10, &layers)
 }
 
-/// The networks that are counted on a board, [`network`] by name. The largest takes seconds
-/// to emulate, so that two cores have to do.
+/// The names of the networks that are counted on a board; [`network`] creates them. The largest takes seconds to emulate,
+/// so it is not counted on every core.
 pub fn counted_on(board: Board) -> &'static [&'static str] {
     if [MPS2_AN386, MPS2_AN500].contains(&board) {
         &["reference-pocket", "pocket", "tutorial"]
@@ -45,17 +45,16 @@ pub fn counted_on(board: Board) -> &'static [&'static str] {
     }
 }
 
-/// The variants of a network that are counted: plain Rust takes too long for the largest.
+/// The variants of a network that are counted. Plain Rust would take too long for the largest network.
 pub fn variants_of(name: &str) -> &'static [Variant] {
     if name == "tutorial" { &[INT8, FAST] } else { &[INT8, FAST, PORTABLE] }
 }
 
-/// Flash that the fast variant may take: what many boards have of external flash, and all that
-/// the emulated ones have of external memory.
+/// Limit for the model in the fast variant, in bytes: the size of external flash on many boards, and of the external memory
+/// of the emulated boards.
 const FLASH: usize = 16 << 20;
 
-/// A network to count: the shipped model, or a preset with random weights (no count depends
-/// on them).
+/// A network to count: the shipped model, or a preset with random weights, because counts do not depend on weights.
 pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
     let mut blob = match name {
         "pocket" => BLOB.to_vec(),
@@ -69,9 +68,9 @@ pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
     Ok(Network { name, blob })
 }
 
-/// Per cent that the trainer's estimate of a layer's instructions may be off …
+/// Allowed error of the trainer's estimate of a layer's instructions, in per cent …
 const PER_CENT: u64 = 10;
-/// … or so many instructions, which matter to nobody.
+/// … or in instructions, whichever is larger.
 const FEW: u64 = 10_000;
 
 /// Names the layers whose instructions the trainer estimates wrongly: people choose by them

@@ -1,6 +1,6 @@
 //! Pages in Markdown: their headings, links and commands. For the tests of the documentation in several packages.
 
-#![allow(dead_code)] // each package uses another part
+#![allow(dead_code)] // each program uses only a part
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -77,8 +77,8 @@ impl Page {
         links
     }
 
-    /// Shell commands: lines of blocks in `sh`, those that go on joined, and code spans of the text that begin with
-    /// `cargo`. Comments are cut off.
+    /// Shell commands: the lines of `sh` blocks, with continued lines joined, and the code spans that begin with `cargo`.
+    /// Comments are removed.
     pub fn commands(&self) -> Vec<(usize, String)> {
         let mut commands = Vec::new();
         let mut begun: Option<(usize, String)> = None;

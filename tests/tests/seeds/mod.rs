@@ -1,4 +1,4 @@
-//! The good seeds of the fuzz targets: one or two small files of every kind.
+//! The valid seeds of the fuzz targets: one or two small files of each kind.
 
 use std::fs;
 use std::io::Cursor;
@@ -19,7 +19,7 @@ use trainer::train::Trainer;
 
 use crate::{models, targets};
 
-/// Writes all of them, each into the folder of its target.
+/// Writes all seeds, each into the folder of its target.
 pub fn write(folder: &Path) -> Result<()> {
     let write = |target: &str, name: &str, bytes: &[u8]| -> Result<()> {
         fs::create_dir_all(folder.join(target))?;
@@ -85,13 +85,13 @@ pub fn write(folder: &Path) -> Result<()> {
     write("metrics", "good.jsonl", METRICS.as_bytes())
 }
 
-/// What a run of a few steps writes.
+/// The files that a run of a few steps writes.
 const METRICS: &str = r#"{"step":7,"seconds":0.5,"pictures_per_second":448.0,"losses":{"d_loss":0.6,"g_loss":0.8,"d_real":0.7,"d_fake":0.4}}
 {"step":8,"seconds":0.6,"scores":{"pictures":20,"headline":90.5,"frechet":31.0,"swd":[5.0,4.5],"precision":0.1,"recall":0.1,"density":0.2,"coverage":0.1,"diversity":0.5,"apart":0.4}}
 {"step":14,"seconds":0.9,"pictures_per_second":497.0,"losses":{"d_loss":0.5,"g_loss":0.9,"d_real":0.8,"d_fake":0.3}}
 "#;
 
-/// The importable generator, against the smallest discriminator.
+/// The generator that can be imported, with the smallest discriminator.
 fn small() -> Config {
     let mut config = targets::importable();
     config.discriminator.layers.drain(..3);
@@ -115,7 +115,7 @@ fn tar() -> Result<Vec<u8>> {
     Ok(tar.into_inner()?)
 }
 
-/// Numbers that lead to weights of a sensible size.
+/// Values in the range of usual weights.
 fn numbers(shape: &[usize]) -> ArrayD<f32> {
     let flat: Array1<f32> = (0..shape.iter().product()).map(|i: usize| 0.1 + 0.2 * (i as f32).sin()).collect();
     flat.into_shape_with_order(IxDyn(shape)).expect("as many numbers as the shape has")

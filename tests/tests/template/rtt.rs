@@ -1,7 +1,7 @@
-//! The log of a chip, through RTT: what becomes of its lines while nobody reads them, and of the last one.
+//! A program that tests the log over RTT: lines are lost while there is no reader, and the reason for a panic is kept.
 //!
-//! There is no debugger in QEMU that would read the log out of RAM. The program does it itself, now and then, and
-//! hands the bytes out through semihosting. `out_of_tree.rs` puts it in the place of the template's program.
+//! QEMU has no debugger that reads the log from RAM. The program reads it itself from time to time, and sends the bytes
+//! over semihosting. `out_of_tree.rs` replaces the template's program with this one.
 #![no_std]
 #![no_main]
 
@@ -12,7 +12,7 @@ use defmt::{Format, Formatter, info};
 use firmware_support::rtt;
 use semihosting::io::Write as _;
 
-/// What logs while it is logged: the firmware's handler has to tell of the panic that follows.
+/// A value whose `Format` implementation logs. This panics, and the firmware's panic handler has to report it.
 struct Talker;
 
 impl Format for Talker {
@@ -62,10 +62,10 @@ unsafe extern "C" {
     static mut _SEGGER_RTT: Control;
 }
 
-/// Does what a debugger would do: takes what is in the buffer.
+/// Reads the buffer as a debugger would do.
 fn read() {
     let mut out = semihosting::io::stdout().expect("QEMU has one");
-    // SAFETY: `rtt::start` has set the control block up, and nothing else runs meanwhile.
+    // SAFETY: `rtt::start` has initialised the control block, and nothing else runs at the same time.
     unsafe {
         let log = &raw mut _SEGGER_RTT.log;
         let (buffer, size) = (read_volatile(&raw const (*log).buffer), read_volatile(&raw const (*log).size));

@@ -1,4 +1,4 @@
-//! Activations, in place, and their derivatives from the output alone.
+//! Activations, computed in place, and their derivatives, computed from the output.
 
 use gen_core::Activation;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -20,8 +20,8 @@ pub fn forward(activation: Activation, x: ArrayViewMut2<'_, f32>) {
     }
 }
 
-/// Calls `$then` with the function of `dy` and `y` that multiplies by the derivative. At a
-/// kink it is taken from the left, as in Keras and PyTorch.
+/// Calls `$then` with the function of `dy` and `y` that multiplies by the derivative. At a kink this is the derivative from
+/// the left, as in Keras and PyTorch.
 macro_rules! with_derivative {
     ($activation:expr, $then:expr) => {
         match $activation {
@@ -35,15 +35,15 @@ macro_rules! with_derivative {
     };
 }
 
-/// Multiplies `dy` by the derivative, given the output `y`.
+/// Multiplies `dy` by the derivative of the activation, given its output `y`. Same shapes.
 pub fn backward(activation: Activation, y: ArrayView2<'_, f32>, dy: ArrayViewMut2<'_, f32>) {
     if activation != Activation::Linear {
         with_derivative!(activation, |f| zip(dy, y, f));
     }
 }
 
-/// The same, and adds the sum of the results to the gradient of the bias, one a channel: one
-/// pass over the maps instead of two.
+/// Multiplies `dy` by the derivative, and adds the sums of the results, one for each channel, to the gradient of the bias.
+/// This is one pass over the maps instead of two.
 pub fn backward_with_bias(
     activation: Activation,
     y: ArrayView2<'_, f32>,
@@ -55,8 +55,7 @@ pub fn backward_with_bias(
     with_derivative!(activation, |f| channels.change_and_sum(dy, y, d_bias, scratch, f));
 }
 
-// Over slices, which the compiler turns into vector instructions, those that the processor
-// has; over ndarray's own element iterators it does not.
+// Over slices, because the compiler vectorises these loops, but not ndarray's element iterators.
 
 fn map(mut x: ArrayViewMut2<'_, f32>, f: impl Fn(f32) -> f32 + Sync) {
     let lane = lane_len(x.nrows()) * x.ncols();
@@ -106,7 +105,7 @@ impl<F: Fn(f32, f32) -> f32> WithSimd for Zip<'_, F> {
     }
 }
 
-/// `1 / (1 + e^{−x})`, without overflow at either end.
+/// `1 / (1 + e^{−x})`, without overflow for large or small `x`.
 pub fn sigmoid(x: f32) -> f32 {
     if x >= 0.0 {
         1.0 / (1.0 + (-x).exp())

@@ -1,9 +1,8 @@
-//! Batch normalisation over pictures and pixels, one mean and variance a channel
-//! (Ioffe & Szegedy 2015, arXiv:1502.03167).
+//! Batch normalisation over pictures and pixels, with one mean and variance for each channel (Ioffe & Szegedy 2015,
+//! arXiv:1502.03167).
 //!
-//! There are no running statistics: a generator's are measured when it is folded
-//! into convolutions for use (see `quantise::fold`), and a discriminator is only
-//! ever used in training.
+//! There are no running statistics. Those of a generator are measured when its normalisation is folded into convolutions
+//! (see the trainer's `quantise::fold`), and a discriminator is used only in training.
 
 use ndarray::{Array2, ArrayViewMut2};
 
@@ -12,7 +11,7 @@ use super::channels::Channels;
 /// Added to the variance, as in PyTorch.
 pub const EPSILON: f32 = 1e-5;
 
-/// Scratch memory of a normalisation over `channels`.
+/// A batch normalisation over `channels`, with its scratch memory.
 #[derive(Debug)]
 pub struct BatchNorm {
     channels: usize,
@@ -26,19 +25,18 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// For maps with this many channels.
+    /// A normalisation of maps with this many channels.
     pub fn new(channels: usize) -> Self {
         let (mean, variance) = (vec![0.0; channels], vec![0.0; channels]);
         Self { channels, sums: Vec::new(), normalised: Array2::zeros((0, 0)), mean, variance }
     }
 
-    /// Replaces `x` by `gamma · (x − mean) / √(variance + ε) + beta`, whose negative values are
-    /// then multiplied by `slope`.
+    /// Replaces `x` by `gamma · (x − mean) / √(variance + ε) + beta`, and multiplies negative results by `slope`.
     pub fn forward(&mut self, gamma: &[f32], beta: &[f32], slope: f32, x: ArrayViewMut2<'_, f32>) {
         let channels = Channels::of(self.channels, x.ncols());
         let count = (x.len() / self.channels) as f64;
         let mean_of = |sums: Vec<f64>| -> Vec<f32> { sums.iter().map(|s| (s / count) as f32).collect() };
-        // Twice over the data: the difference of large squares would lose digits.
+        // In two passes: a difference of large squares would lose digits.
         let none = channels.repeat(vec![0.0; self.channels]);
         let [sums] = channels.sums(x.view(), x.view(), &none, &mut self.sums, |x, _, _| [x]);
         self.mean = mean_of(sums);
@@ -59,9 +57,9 @@ impl BatchNorm {
         });
     }
 
-    /// Replaces `dy` by `dx`, and adds to `d_gamma` and `d_beta` if they are wanted.
+    /// Replaces `dy` by `dx`, and adds the gradients to `d_gamma` and `d_beta` if they are given.
     ///
-    /// With `n` the normalised input and means taken over the batch:
+    /// With the normalised input `n`, and means over the batch:
     /// `dx = gamma/√(var + ε) · (dy − mean(dy) − n · mean(dy·n))`.
     pub fn backward(&mut self, gamma: &[f32], grads: Option<(&mut [f32], &mut [f32])>, dy: ArrayViewMut2<'_, f32>) {
         let channels = Channels::of(self.channels, dy.ncols());

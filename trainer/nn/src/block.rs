@@ -1,5 +1,4 @@
-//! One layer of a preset: dropout on the input, the linear part, a bias or a batch
-//! normalisation, the activation.
+//! One layer of a network: dropout of the input, the linear part, a bias or a batch normalisation, and the activation.
 
 use std::ops::Range;
 
@@ -14,46 +13,46 @@ use super::init::Init;
 use super::linear::{Kernels, Linear};
 use super::{activation, dropout};
 
-/// What a layer list says of one layer.
+/// The description of one layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockSpec {
     /// Operation and activation.
     pub layer: LayerSpec,
-    /// Normalise between the two. The operation then has no bias of its own.
+    /// Whether a batch normalisation is between operation and activation. The operation then has no bias.
     pub batch_norm: bool,
-    /// Share of the input that is dropped while training, 0 … 1.
+    /// Fraction of the input that is dropped during training, 0 … 1.
     pub dropout: f32,
 }
 
-/// Whether a forward pass drops values (Srivastava et al. 2014), and with which masks.
+/// Whether a forward pass applies dropout (Srivastava et al. 2014), and with which masks.
 #[derive(Debug, Clone, Copy)]
 pub enum Dropout {
-    /// The masks are drawn from this seed.
+    /// Applies dropout, with masks computed from this seed.
     Seed(u64),
-    /// Nothing is dropped. Batch normalisation uses the statistics of the batch all the same.
+    /// No dropout. Batch normalisation still uses the statistics of the batch.
     Off,
 }
 
-/// A layer at work.
+/// A layer, with the memory that it needs.
 #[derive(Debug)]
 pub struct Block {
     spec: BlockSpec,
     linear: Linear,
     norm: Option<BatchNorm>,
     dropped: Array2<f32>,
-    /// Scratch memory of the bias's gradient.
+    /// Scratch memory for the gradient of the bias.
     sums: Vec<f32>,
-    /// Where this block's parameters lie in the network's vector.
+    /// The ranges of this block's parameters in the network's vector.
     weights: Range<usize>,
     shift: Range<usize>,
     gamma: Range<usize>,
 }
 
 impl Block {
-    /// A block whose parameters begin at `start`.
+    /// A block for inputs of shape `input`, whose parameters begin at index `start` of the network's vector.
     ///
     /// # Errors
-    /// When the layer does not fit its input.
+    /// If the layer does not fit its input.
     pub fn new(spec: BlockSpec, input: Shape, start: usize) -> Result<Self, SpecError> {
         let geometry = spec.layer.geometry(input)?;
         let linear = Linear::new(&spec.layer, geometry, Kernels::default());
@@ -66,7 +65,7 @@ impl Block {
         Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), sums: Vec::new(), weights, shift, gamma })
     }
 
-    /// What the layer list says.
+    /// The description of the layer.
     pub fn spec(&self) -> &BlockSpec {
         &self.spec
     }
@@ -76,32 +75,32 @@ impl Block {
         &self.linear
     }
 
-    /// Shapes.
+    /// The shapes of input, output and kernel.
     pub fn geometry(&self) -> &Geometry {
         &self.linear.geometry
     }
 
-    /// Weight matrix, in the layout of [`Linear`].
+    /// The range of the weight matrix in the parameters, in the layout of [`Linear`].
     pub fn weights(&self) -> Range<usize> {
         self.weights.clone()
     }
 
-    /// Bias, or beta of the normalisation.
+    /// The range of the bias, or of beta of the normalisation.
     pub fn bias_or_beta(&self) -> Range<usize> {
         self.shift.clone()
     }
 
-    /// Gamma of the normalisation; empty without one.
+    /// The range of gamma of the normalisation; empty without normalisation.
     pub fn gamma(&self) -> Range<usize> {
         self.gamma.clone()
     }
 
-    /// One past this block's last parameter.
+    /// Index after this block's last parameter.
     pub fn end(&self) -> usize {
         self.gamma.end
     }
 
-    /// Mean and variance of each channel before normalisation, in the last batch.
+    /// Mean and variance of each channel before normalisation, in the last batch; `None` without normalisation.
     pub fn statistics(&self) -> Option<(&[f32], &[f32])> {
         self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
     }
@@ -111,14 +110,14 @@ impl Block {
         self.linear = Linear::new(&self.spec.layer, self.linear.geometry, kernels);
     }
 
-    /// First parameters.
+    /// Writes the initial parameters of this block to `params`.
     pub fn init(&self, init: Init, rng: &mut Xoshiro128PlusPlus, params: &mut [f32]) {
         init.weights(self.spec.layer.op, self.geometry(), rng, &mut params[self.weights()]);
         params[self.bias_or_beta()].fill(0.0);
         init.gamma(rng, &mut params[self.gamma()]);
     }
 
-    /// `y` = block(`x`).
+    /// Computes the output `y`, `[N, output]`, of the input `x`, `[N, input]`.
     pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, dropout: Dropout) {
         let mask = self.mask(dropout);
         if let Some(seed) = mask {
@@ -144,9 +143,9 @@ impl Block {
         }
     }
 
-    /// Turns `dy` into the gradient before the activation, adds to `grads` unless
-    /// the block is frozen, and writes `dx` unless it is not wanted. `x`, `y` and
-    /// `dropout` are those of the last [`forward`](Self::forward).
+    /// Computes gradients. Replaces `dy` by the gradient before the activation, adds the gradient of the parameters to
+    /// `grads` if given, and writes the gradient of the input to `dx` if given. `x`, `y` and `dropout` must be those of the
+    /// last [`forward`](Self::forward).
     pub fn backward(
         &mut self,
         params: &[f32],
@@ -188,7 +187,7 @@ impl Block {
         }
     }
 
-    /// The seed of the dropout mask, if anything is dropped.
+    /// The seed of the dropout mask; `None` without dropout.
     fn mask(&self, dropout: Dropout) -> Option<u64> {
         match dropout {
             Dropout::Seed(seed) if self.spec.dropout > 0.0 => Some(seed ^ self.weights.start as u64),

@@ -1,10 +1,10 @@
 //! Loops over maps, `[N, pixels·channels]`, with one number for each channel.
 //!
-//! A pixel often has too few channels (12, for example) to fill vector registers. Several pixels are
-//! therefore taken at a time, and the numbers of the channels are repeated as often. The loops are compiled
-//! for every kind of vector instructions, and the best one that the processor has is chosen at run time.
+//! A pixel often has too few channels (for example 12) to fill vector registers. The loops therefore process several pixels
+//! at a time, and repeat the numbers of the channels accordingly. They are compiled for all kinds of vector instructions;
+//! the best kind that the processor has is chosen at run time.
 
-// Loops over constant ranges become straight code over registers.
+// The compiler unrolls loops over constant ranges into vector instructions.
 #![allow(clippy::needless_range_loop)]
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
@@ -13,34 +13,34 @@ use rayon::prelude::*;
 
 use super::lane_len;
 
-/// Values of a register, of AVX-512; two or four registers elsewhere.
+/// Values in one AVX-512 register, or in two or four smaller ones.
 const REGISTER: usize = 16;
 
-/// Maps of so many channels, and how they are gone through.
+/// The number of channels of a map, and how many pixels the loops process at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Channels {
     channels: usize,
-    /// Pixels that are taken at a time.
+    /// Pixels that are processed at a time.
     pixels: usize,
 }
 
 impl Channels {
-    /// Of maps with `len` values.
+    /// For maps with `channels` channels and `len` values for each picture.
     pub fn of(channels: usize, len: usize) -> Self {
         let all = len / channels.max(1);
         let fits = |pixels: &usize| (pixels * channels).is_multiple_of(REGISTER) && all.is_multiple_of(*pixels);
         Self { channels, pixels: [1, 2, 4, 8, 16].into_iter().find(fits).unwrap_or(1) }
     }
 
-    /// Numbers for each channel as the loops want them.
+    /// Repeats the numbers of the channels, one for each, as the loops need them.
     pub fn repeat(&self, values: impl IntoIterator<Item = f32>) -> Vec<f32> {
         let values: Vec<f32> = values.into_iter().collect();
         debug_assert_eq!(values.len(), self.channels);
         values.repeat(self.pixels)
     }
 
-    /// For each channel the sums of the `K` numbers that `f` makes of two maps' values and
-    /// the channel's own number: f32 within a picture, f64 across, always in the same order.
+    /// Sums over each channel: `f` computes `K` numbers from the values of `a` and `b` (both `[N, len]`) and the channel's
+    /// number, and these are added in f32 within a picture and in f64 over pictures, always in the same order.
     pub fn sums<const K: usize>(
         &self,
         a: ArrayView2<'_, f32>,
@@ -59,8 +59,8 @@ impl Channels {
         core::array::from_fn(|k| (0..self.channels).map(|channel| self.total::<K>(pictures, k, channel)).collect())
     }
 
-    /// Changes the values of a map by `f`, which is also given a second map's, and adds to
-    /// `sums` what the values of each channel have become.
+    /// Replaces the values of a map by `f` of them and those of a second map, and adds the results of each channel to
+    /// `sums`.
     pub fn change_and_sum(
         &self,
         mut a: ArrayViewMut2<'_, f32>,
@@ -82,7 +82,7 @@ impl Channels {
         });
     }
 
-    /// Changes the values of two maps by `f`, which is given `K` numbers of the channel.
+    /// Replaces the values of two maps by `f` of them and `K` numbers of the channel.
     pub fn change<const K: usize>(
         &self,
         mut a: ArrayViewMut2<'_, f32>,
@@ -99,7 +99,7 @@ impl Channels {
         });
     }
 
-    /// Sum number `k` of a channel, from those of the pictures: `[picture][K][pixel][channel]`.
+    /// Sum number `k` of a channel, over the sums of the pictures, `[picture][K][pixel][channel]`.
     fn total<const K: usize>(&self, pictures: &[f32], k: usize, channel: usize) -> f64 {
         let of_picture = self.channels * self.pixels;
         let pictures = pictures.chunks_exact(K * of_picture).map(|sums| &sums[k * of_picture..][..of_picture]);
@@ -107,16 +107,15 @@ impl Channels {
     }
 }
 
-/// So many zeros in memory that is kept.
+/// A slice of `len` zeros in `scratch`, whose memory is reused.
 fn zeros(scratch: &mut Vec<f32>, len: usize) -> &mut [f32] {
     scratch.clear();
     scratch.resize(len, 0.0);
     scratch
 }
 
-// Structs and not closures, which would be compiled apart, without vector instructions.
-// Inner loops have a constant length, so that they become such instructions whatever the
-// compiler thinks of the number of channels; what is left of a row follows one by one.
+// Structs instead of closures, which would be compiled separately, without vector instructions. Inner loops have a constant
+// length, so that they are vectorised for any number of channels; the rest of a row is processed value by value.
 
 struct AddRows<'a, F> {
     a: &'a [f32],
@@ -209,7 +208,7 @@ impl<const K: usize, F: Fn(&mut f32, &mut f32, [f32; K])> WithSimd for ChangeBot
         for (a, b) in a.chunks_exact_mut(width).zip(b.chunks_exact_mut(width)) {
             let whole = width / REGISTER * REGISTER;
             for at in (0..whole).step_by(REGISTER) {
-                // Copies, which the compiler knows not to alias.
+                // Copies, of which the compiler knows that they do not alias.
                 let (mut x, mut y) = (*register(a, at), *register(b, at));
                 let mut m = [[0.0; REGISTER]; K];
                 for k in 0..K {
@@ -263,7 +262,7 @@ mod tests {
             };
             let channels = Channels::of(channels, len);
             let numbers = channels.repeat(of_channel.iter().copied());
-            // Small integers: no rounding.
+            // Small integers, so that nothing is rounded.
             let scratch = &mut Vec::new();
             let [ones, products] = channels.sums(a.view(), b.view(), &numbers, scratch, |a, b, m| [a + m, a * b]);
             assert_eq!(ones, by_channel(&|a, _, m| a + m));

@@ -1,16 +1,16 @@
-//! Inverted dropout (Srivastava et al. 2014): a value is zeroed with probability
-//! `rate`, the others grow by `1 / (1 − rate)`, so nothing changes at inference.
+//! Inverted dropout (Srivastava et al. 2014): each value is set to 0 with probability `rate`, and the others are multiplied
+//! by `1 / (1 − rate)`, so that inference needs no change.
 
 use ndarray::{ArrayViewMut2, Axis, Zip};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
-/// Applies the mask of `seed`. The same call on the gradient is the backward pass.
+/// Multiplies a batch, `[N, values]`, by the mask of `seed`. The same call for the gradient is the backward pass.
 ///
-/// Each picture draws from a generator of its own, so threads change nothing.
+/// Each picture has its own random generator, so the result does not depend on the number of threads.
 pub fn apply(rate: f32, seed: u64, mut x: ArrayViewMut2<'_, f32>) {
     let keep = 1.0 / (1.0 - rate);
-    // A value survives when its 32-bit draw is at or over this.
+    // A value is kept if its 32-bit random number is at least this.
     let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
     Zip::indexed(x.axis_iter_mut(Axis(0))).par_for_each(|picture, mut values| {
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed ^ (picture as u64) << 32);

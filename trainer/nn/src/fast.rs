@@ -1,10 +1,9 @@
-//! Convolutions with fewer multiplications than their definition has.
+//! Convolutions with fewer multiplications than their definition.
 //!
-//! Every convolution of the presets is a correlation with stride 1 when pixels are
-//! grouped into `step × step` squares: a 4x4 convolution with stride 2 reads its input in
-//! squares of 2x2 and has 2x2 taps, a transposed one writes its output in squares.
-//! Their gradients are the same with the sides exchanged. So there is one form,
-//! [`Correlation`], and two domains in which it is a product:
+//! Every convolution of the presets is a correlation with stride 1 if pixels are grouped into squares of `step × step`: a
+//! 4x4 convolution with stride 2 reads its input in squares of 2x2 and has 2x2 taps, and a transposed convolution writes its
+//! output in squares. Their gradients are correlations too, with input and output exchanged. So there is one type,
+//! [`Correlation`], and two domains in which a correlation is a product:
 //!
 //! | taps | | real products an output | instead of |
 //! |---|---|---|---|
@@ -16,10 +15,9 @@
 //! A complex product takes three real ones (Gauss), so the 4 real and 70 complex values
 //! of a tile's Fourier transform take 214 for its 64 outputs.
 //!
-//! Larger tiles of Winograd's need fewer products but lose digits: F(4×4, 5×5), with 4,
-//! has ten times the rounding error of the definition, too much for the agreement
-//! with Keras that `trainer parity` asks for. With the points 0, ±1 and ∞ alone, and
-//! with the Fourier transform, the error stays where it is.
+//! Larger Winograd tiles need fewer products but lose digits. F(4×4, 5×5), with 4 products an output, has ten times the
+//! rounding error of the definition, too much for the agreement with Keras that `trainer parity` requires. With only the
+//! points 0, ±1 and ∞, and with the Fourier transform, the error is that of the definition.
 //!
 //! Data passes through these stages:
 //!
@@ -29,13 +27,13 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `geometry.rs` | maps as squares, positions of tiles, places of weights |
-//! | `cost.rs` | which tile size is fastest, estimated |
+//! | `geometry.rs` | maps as squares, positions of tiles, positions of weights |
+//! | `cost.rs` | estimates which tile size is fastest |
 //! | `plan.rs` | a correlation in one or several parts; choice of vector instructions |
 //! | `forward.rs` | outputs: all stages for a block of tiles that fits the cache |
 //! | `gradient.rs` | gradient of the weights |
 //! | `weights.rs`, `tiles.rs` | weights and tiles at the points |
-//! | `memory.rs` | memory that is kept between calls |
+//! | `memory.rs` | memory that is reused between calls |
 //! | `domain.rs` | trait of the transforms |
 //! | `winograd.rs`, `points.rs`, `transform.rs` | Winograd's transforms |
 //! | `fourier.rs` | Fourier's transforms |

@@ -1,15 +1,15 @@
-//! Matrix product in f32: the kernels of the crate `gemm` for this type alone (AVX-512, AVX2, NEON, chosen at run
-//! time) behind ndarray views.
+//! Matrix product in f32 for ndarray views, with the f32 kernels of the crate `gemm` (AVX-512, AVX2 or NEON, chosen at run
+//! time).
 #![allow(unsafe_code)] // the call into `gemm`, whose interface is raw pointers
 
 use gemm_common::Parallelism;
 use gemm_f32::gemm::f32::get_gemm_fn;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// `c = a·b`, or `c += a·b` with `add`. On the calling thread.
+/// Computes `c = a·b`, or `c += a·b` if `add`, on the calling thread.
 ///
 /// # Panics
-/// When the shapes do not fit, or an axis is reversed.
+/// If the shapes do not fit, or an axis is reversed.
 pub fn gemm(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, c: ArrayViewMut2<'_, f32>, add: bool) {
     let ((m, k), n) = (a.dim(), b.ncols());
     assert!(b.nrows() == k && c.dim() == (m, n), "product of {m}x{k} and {:?} into {:?}", b.dim(), c.dim());

@@ -1,5 +1,4 @@
-//! Every layer's gradient against central differences, and every forward dropout
-//! against its textbook definition.
+//! Compares the gradients of every layer with central differences, and every forward pass with its textbook definition.
 
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use ndarray::{Array2, ArrayView2};
@@ -27,19 +26,19 @@ fn transposed(channels: u16, kernel: u8, stride: u8, padding: Padding) -> Op {
     Op::ConvTranspose { channels, kernel, stride, padding }
 }
 
-/// The loss is a fixed random weighting of the outputs, summed in f64.
+/// The loss: the sum of the outputs with fixed random weights, in f64.
 fn loss(network: &mut Network, params: &[f32], x: &Array2<f32>, weighting: &Array2<f32>, dropout: Dropout) -> f64 {
     let y = network.forward(params, x.view(), dropout);
     y.iter().zip(weighting).map(|(&y, &w)| f64::from(y) * f64::from(w)).sum()
 }
 
-/// Compares all input gradients and a sample of parameter gradients with
+/// Compares the gradients of all inputs and of a sample of the parameters with
 /// `(L(p + h) − L(p − h)) / 2h`.
 fn check(name: &str, input: Shape, specs: &[BlockSpec], dropout: Dropout) {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(11);
     let mut network = Network::new(input, specs).expect(name);
     let mut params = network.init(Init::GlorotUniform, 3, 0);
-    // Biases and normalisations away from their special first values.
+    // Random biases and normalisations, because their initial values 0 and 1 are special.
     for p in &mut params {
         *p += rng.random_range(-0.1f32..0.1);
     }
@@ -104,8 +103,8 @@ fn gradients_of_linear_layers() {
 #[test]
 fn gradients_of_activations() {
     let op = Op::Dense { out: Shape::new(1, 1, 6) };
-    // Kinks make central differences wrong where an input is near them; tanh and
-    // sigmoid have none, and the others are linear on both sides, so one suffices.
+    // Central differences are wrong near a kink. Tanh and sigmoid have none; the others are linear on both
+    // sides, so one of them suffices.
     for activation in [Activation::Linear, Activation::Tanh, Activation::Sigmoid] {
         check(&format!("{activation:?}"), Shape::latent(4), &[block(op, activation)], Dropout::Off);
     }
@@ -121,7 +120,7 @@ fn derivatives_of_rectifiers_on_both_sides() {
         super::activation::backward(activation, y.view(), dy.view_mut());
         assert_eq!(dy, ndarray::array![[10.0 * below, 10.0 * below, 10.0]]);
 
-        // Central differences, away from the kink.
+        // Central differences at a distance from the kink.
         let at = |x: f32| {
             let mut y = ndarray::array![[x]];
             super::activation::forward(activation, y.view_mut());
@@ -187,7 +186,7 @@ fn gradients_of_a_whole_chain() {
     check("chain", Shape::latent(3), &specs, Dropout::Off);
 }
 
-/// Seven nested loops, straight from the definition, in f64.
+/// The definition as seven nested loops, in f64.
 fn naive(op: Op, input: Shape, output: Shape, weights: ArrayView2<'_, f32>, x: &[f32]) -> Vec<f64> {
     let mut y = vec![0.0; output.len()];
     let at = |s: Shape, r: usize, c: usize, ch: usize| (r * s.width as usize + c) * s.channels as usize + ch;
@@ -250,8 +249,8 @@ fn forward_equals_the_definition() {
     }
 }
 
-/// The gradient of the penalty against central differences of `|dD/dx|^2`, on a smooth network
-/// with and without normalisation.
+/// Compares the gradient of the penalty with central differences of `|dD/dx|^2`, for a smooth network with and without
+/// normalisation.
 #[test]
 fn the_penalty_has_the_gradient_of_the_squared_slope() {
     for batch_norm in [false, true] {

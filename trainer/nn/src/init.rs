@@ -1,12 +1,12 @@
-//! First weights.
+//! Initial weights, and the random generators of a run.
 
 use gen_core::spec::{Geometry, Op};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use serde::{Deserialize, Serialize};
 
-/// How weights begin. Biases begin at 0, a normalisation's gamma at 1 (in
-/// [`Init::Normal`] at N(1, deviation), as DCGAN has it) and its beta at 0.
+/// The distribution of initial weights. Biases and a normalisation's beta start at 0, gamma at 1, or in [`Init::Normal`] at
+/// N(1, deviation) as in DCGAN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Init {
@@ -17,7 +17,7 @@ pub enum Init {
 }
 
 impl Init {
-    /// Fills the weights of a layer.
+    /// Fills the weights of a layer with initial values.
     pub fn weights(self, op: Op, g: &Geometry, rng: &mut Xoshiro128PlusPlus, weights: &mut [f32]) {
         match self {
             Self::Normal(deviation) => normal(rng, 0.0, deviation, weights),
@@ -32,7 +32,7 @@ impl Init {
         }
     }
 
-    /// Fills a normalisation's gamma.
+    /// Fills a normalisation's gamma with initial values.
     pub fn gamma(self, rng: &mut Xoshiro128PlusPlus, gamma: &mut [f32]) {
         match self {
             Self::Normal(deviation) => normal(rng, 1.0, deviation, gamma),
@@ -41,7 +41,7 @@ impl Init {
     }
 }
 
-/// Box–Muller.
+/// A normally distributed number, by the Box–Muller transform.
 fn normal(rng: &mut Xoshiro128PlusPlus, mean: f32, deviation: f32, values: &mut [f32]) {
     for pair in values.chunks_mut(2) {
         let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt() * deviation;
@@ -52,10 +52,10 @@ fn normal(rng: &mut Xoshiro128PlusPlus, mean: f32, deviation: f32, values: &mut 
     }
 }
 
-/// A generator for one purpose (`stream`) at one place (`step`) of a run. All of a
-/// run's randomness comes from here, so a checkpoint needs no generator state.
+/// A random generator for one purpose (`stream`) at one step of a run. All random numbers of a run come from such
+/// generators, so a checkpoint needs no generator state.
 pub fn rng(seed: u64, step: u64, stream: u64) -> Xoshiro128PlusPlus {
-    // Odd multipliers keep the three numbers from cancelling each other out.
+    // Odd multipliers prevent the three numbers from cancelling each other.
     let mixed = seed
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(step.wrapping_mul(0xD1B5_4A32_D192_ED03))
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn glorot_weights_have_the_spread_that_keras_gives_them() {
         let valid = Padding::Valid;
-        // Keras: fan in + fan out, each times the kernel's area; dense layers count all values.
+        // As in Keras: fan in + fan out, each times the kernel's area; for dense layers, the numbers of values.
         let cases = [
             (Op::Dense { out: Shape::new(16, 16, 128) }, Shape::latent(32), 32 + 16 * 16 * 128),
             (Op::Conv { channels: 128, kernel: 3, stride: 1, padding: valid }, Shape::new(32, 32, 3), 9 * (3 + 128)),
@@ -92,7 +92,7 @@ mod tests {
             let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
             assert!(f64::from(largest) <= limit * 1.000_001 && f64::from(largest) > limit * 0.98, "{op:?}: {largest}");
             let square = weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / weights.len() as f64;
-            // The variance of U(-a, a) is a^2 / 3.
+            // The variance of U(−a, a) is a² / 3.
             assert!((square / (limit * limit / 3.0) - 1.0).abs() < 0.15, "{op:?}: {square}");
         }
     }

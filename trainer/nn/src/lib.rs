@@ -5,19 +5,19 @@
 //! A name with the prefix `d_` (or `d` before a letter, as in `dx`) is the gradient of the loss with
 //! respect to the rest of the name.
 //!
-//! Results do not depend on the number of threads: a batch is always cut into [`LANES`] lanes, and sums
-//! over lanes are taken in the order of the lanes.
+//! Results do not depend on the number of threads: a batch is always divided into [`LANES`] lanes, and sums over lanes are
+//! added in the order of the lanes.
 //!
-//! This is a crate of its own because most of its code is compiled once for each kind of vector
-//! instructions. Cargo builds it beside the trainer's other dependencies, and only again when it changes.
+//! This is a crate of its own because most of its code is compiled once for each kind of vector instructions, which takes
+//! long. Cargo builds it in parallel with the trainer's other dependencies, and again only if it changes.
 //!
 //! | module | contents |
 //! |---|---|
 //! | [`network`], [`block`] | a chain of layers; one layer with its bias or normalisation and activation |
 //! | [`linear`], [`patches`], [`gemm`] | dense layers and convolutions as matrix products |
 //! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
-//! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | what is not a product |
-//! | [`init`], [`loss`], [`penalty`], [`optim`] | first weights, losses, R1 and R2, updates |
+//! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
+//! | [`init`], [`loss`], [`penalty`], [`optim`] | initial weights, losses, the penalties R1 and R2, optimisers |
 
 pub mod activation;
 pub mod batch_norm;
@@ -39,8 +39,8 @@ pub mod penalty;
 pub use block::{BlockSpec, Dropout};
 pub use network::Network;
 
-/// Number of lanes that a batch is cut into; threads take lanes. With more lanes, adding up their weight
-/// gradients takes longer; with fewer, the cores of a larger machine have nothing to do.
+/// Number of lanes into which a batch is divided; each lane is computed by one thread. With more lanes, adding their weight
+/// gradients takes longer; with fewer, larger machines would have idle cores.
 pub const LANES: usize = 8;
 
 /// Pictures in a lane of a batch of `n`.

@@ -6,13 +6,12 @@
 //! | convolution | `[(ky, kx, in), out]` | `y = patches(x)·W` |
 //! | transposed | `[in, (ky, kx, out)]` | `y = scatter(x·W)` |
 //!
-//! Each is one matrix product a lane, forward and for both gradients; the layouts
-//! are Keras's kernels reshaped, but that Keras keeps `in` last in a transposed one.
+//! Each is one matrix product for each lane, in the forward pass and for both gradients. The layouts are reshaped Keras
+//! kernels, except that in Keras `in` is the last axis of a transposed convolution's kernel.
 //!
-//! Two other algorithms are faster for some layers. [`fast`](super::fast) is chosen where its estimated
-//! cost is lower. A convolution with few output channels, whose patches would be much larger than its
-//! maps, is computed as a transposed one with mirrored weights: it scatters `x·W'`, where `W'` is the
-//! kernel rotated by 180 degrees.
+//! Two other algorithms are faster for some layers. [`fast`](super::fast) is used if its estimated cost is lower. A
+//! convolution with few output channels, whose patches would be much larger than its maps, is computed as a transposed
+//! convolution with mirrored weights: it scatters `x·W'`, where `W'` is the kernel rotated by 180 degrees.
 
 use std::cell::RefCell;
 
@@ -26,15 +25,15 @@ use super::gemm::gemm;
 use super::patches::Patches;
 use super::{activation, lane_len};
 
-/// Values of patches that are computed at a time, so that they stay in the cache.
+/// Number of patch values that are computed at a time, so that they stay in the cache.
 const SCRATCH_LEN: usize = 1 << 17;
 
 /// Convolutions with fewer output channels than this are computed with mirrored weights.
 const MIRROR_BELOW: u16 = 16;
 
 thread_local! {
-    /// Shared by all layers that are computed from one thread. Taken out while in use: a thread that waits
-    /// for others may be given another layer to compute in the meantime.
+    /// Shared by all layers that a thread computes. Taken out while in use, because rayon may run another layer on a thread
+    /// that waits for others.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
@@ -51,28 +50,28 @@ pub struct Linear {
     /// Shapes.
     pub geometry: Geometry,
     method: Method,
-    /// Where they are faster: of the forward pass, of `dx`, and of `d_weights`.
+    /// Plans of fast convolutions for the forward pass, `dx` and `d_weights`; `None` where the matrix product is faster.
     fast: [Option<Plan>; 3],
-    /// The weights of a mirrored convolution.
+    /// The mirrored weights, for [`Method::Mirrored`].
     mirrored: Vec<f32>,
     lanes: Vec<Lane>,
 }
 
-/// How convolutions are computed.
+/// The algorithms for convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernels {
-    /// With as many products as their definition has.
+    /// The definition, without saving multiplications.
     Direct,
-    /// With fewer, where that is faster, as exact as by the definition.
+    /// Algorithms with fewer multiplications where they are faster, as exact as the definition.
     #[default]
     Fast,
-    /// With fewer still: Winograd's F(4×4, 2×2) too, whose error is some ten times as large,
-    /// 3e-6 of the largest value. For kernels of 4x4 with stride 2 on small maps.
+    /// Like `Fast`, and also Winograd's F(4×4, 2×2), whose error is some ten times as large: 3e-6 of the largest value. It is
+    /// useful for 4x4 kernels with stride 2 on small maps.
     Faster,
 }
 
-/// How a layer is a matrix product.
+/// How a layer is computed as a matrix product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
     Dense,
@@ -80,11 +79,11 @@ enum Method {
     Gather(Patches),
     /// The input times the weights, added to patches of the output.
     Scatter(Patches),
-    /// A convolution as a [`Method::Scatter`].
+    /// A convolution computed like [`Method::Scatter`], with mirrored weights.
     Mirrored(Patches),
 }
 
-/// What a training step computes of a layer.
+/// One of the three computations of a layer in a training step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// The output.
@@ -96,10 +95,10 @@ pub enum Task {
 }
 
 impl Task {
-    /// First to last.
+    /// All tasks, in the order of a step.
     pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
 
-    /// For a table.
+    /// Name for tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
@@ -116,7 +115,7 @@ struct Lane {
 }
 
 impl Linear {
-    /// A layer of this shape, computed in the fastest way that these kernels have for it.
+    /// A layer of this shape, computed with the fastest algorithm that `kernels` allows.
     pub fn new(spec: &LayerSpec, geometry: Geometry, kernels: Kernels) -> Self {
         let direct = Self::direct(spec, geometry);
         if kernels == Kernels::Direct {
@@ -130,7 +129,7 @@ impl Linear {
         Self { fast: fast.map(|(c, gradient)| c?.fastest(gradient, lossy).map(Plan::new)), ..direct }
     }
 
-    /// A layer of this shape, computed with as many products as its definition has.
+    /// A layer of this shape, computed by its definition, without saving multiplications.
     fn direct(spec: &LayerSpec, geometry: Geometry) -> Self {
         let method = match (spec.op, Patches::of(spec.op, &geometry)) {
             (Op::Conv { channels, stride: 1, .. }, _)
@@ -150,7 +149,7 @@ impl Linear {
         weight_dim(self.op, &self.geometry)
     }
 
-    /// Rows and columns of the matrix that is multiplied with.
+    /// Rows and columns of the matrix in the product, which has mirrored weights if the method needs them.
     fn product_dim(&self) -> (usize, usize) {
         match self.method {
             Method::Mirrored(p) => (self.geometry.input.channels.into(), p.size()),
@@ -168,8 +167,8 @@ impl Linear {
         }
     }
 
-    /// Real multiplications of a task with that algorithm. Multiplications by the constants of a transform
-    /// are not counted, nor the padding of a product's last registers.
+    /// Number of real multiplications of a task with the chosen algorithm. Multiplications by the constants of a transform and
+    /// the padding of a product's last registers are not counted.
     pub fn multiplications(&self, task: Task, pictures: usize) -> u64 {
         if let Some(plan) = &self.fast[task as usize] {
             return plan.parts().map(|part| part.multiplications(pictures)).sum();
@@ -182,8 +181,8 @@ impl Linear {
         (pictures * places) as u64 * (rows * columns) as u64
     }
 
-    /// Share of these multiplications that are spent on padding, 0 … 1: channels are multiplied in groups
-    /// of 16, and tiles as a whole.
+    /// Fraction of these multiplications that is spent on padding, 0 … 1: channels are multiplied in groups of 16, and tiles
+    /// as a whole.
     pub fn padding_fraction(&self, task: Task) -> f64 {
         let Some(plan) = &self.fast[task as usize] else { return 0.0 };
         let (mut all, mut useful) = (0.0, 0.0);
@@ -207,7 +206,7 @@ impl Linear {
         }
     }
 
-    /// Brings the weights into the form that they are multiplied in.
+    /// The weights as the product needs them, mirrored if necessary.
     fn mirror(&mut self, weights: &[f32]) {
         if let Method::Mirrored(_) = self.method {
             let mut mirrored = std::mem::take(&mut self.mirrored);
@@ -217,7 +216,7 @@ impl Linear {
         }
     }
 
-    /// Pictures whose patches fit the scratch memory.
+    /// Number of pictures whose patches fit the scratch memory.
     fn pictures_at_a_time(&self) -> usize {
         match self.method {
             Method::Dense => usize::MAX,
@@ -227,7 +226,7 @@ impl Linear {
         }
     }
 
-    /// `y` = the layer of `x`, and then what `epilogue` says. `x` is `[N, in]`, `y` is `[N, out]`.
+    /// Computes the layer's output `y`, `[N, out]`, of the input `x`, `[N, in]`, and applies `epilogue` to it.
     pub fn forward(
         &mut self,
         weights: &[f32],
@@ -275,7 +274,7 @@ impl Linear {
         });
     }
 
-    /// `y` = the activation of the layer of `x` plus a bias for each channel, or for each output.
+    /// Computes the output with a bias for each channel (or for each output) and the activation.
     pub fn forward_activated(
         &mut self,
         weights: &[f32],
@@ -284,7 +283,7 @@ impl Linear {
         x: ArrayView2<'_, f32>,
         mut y: ArrayViewMut2<'_, f32>,
     ) {
-        // What is done while the outputs are at hand saves a pass over them.
+        // Work on outputs that are still in the cache saves a pass over them.
         let slope = activation.negative_slope();
         self.forward(weights, x, y.view_mut(), Epilogue::BiasLeaky { bias, slope: slope.unwrap_or(1.0) });
         if slope.is_none() {
@@ -292,7 +291,7 @@ impl Linear {
         }
     }
 
-    /// Adds to `d_weights`, and writes `dx` unless it is not wanted.
+    /// Adds the gradient of the weights to `d_weights` if given, and writes the gradient of the input to `dx` if given.
     pub fn backward(
         &mut self,
         weights: &[f32],
@@ -325,7 +324,7 @@ impl Linear {
         let w = matrix(if let Method::Mirrored(_) = method { &self.mirrored } else { weights }, dim);
         let want_dw = d_weights.is_some();
 
-        // One entry a lane, so that lanes can be handed to threads whether or not dx is wanted.
+        // One entry for each lane, so that lanes can be given to threads with or without dx.
         let mut dx: Vec<_> = match &mut dx {
             Some(dx) => dx.axis_chunks_iter_mut(Axis(0), lane_len).map(Some).collect(),
             None => self.lanes.iter().map(|_| None).collect(),
@@ -386,7 +385,7 @@ impl Linear {
         });
         if let Some(d_weights) = d_weights {
             if let Method::Mirrored(_) = method {
-                // The mirrored weights have done their work.
+                // The mirrored weights are no longer needed.
                 let mut sum = std::mem::take(&mut self.mirrored);
                 sum.fill(0.0);
                 add_lanes(&mut sum, &self.lanes);
@@ -405,7 +404,7 @@ pub fn weight_dim(op: Op, g: &Geometry) -> (usize, usize) {
     (rows, columns)
 }
 
-/// Adds every lane's share in a fixed order, whatever thread made it.
+/// Adds the gradients of all lanes in a fixed order, independent of the threads that computed them.
 fn add_lanes(d_weights: &mut [f32], lanes: &[Lane]) {
     const PIECE: usize = 1 << 12;
     d_weights.par_chunks_mut(PIECE).enumerate().for_each(|(i, sum)| {
@@ -443,7 +442,7 @@ fn matrix_mut(values: &mut [f32], dim: (usize, usize)) -> ArrayViewMut2<'_, f32>
     ArrayViewMut2::from_shape(dim, values).expect("as many values as the matrix has")
 }
 
-/// `[N, places·C]` seen as `[N·places, C]`.
+/// A view of `[N, places·C]` as `[N·places, C]`.
 fn per_place<'a>(x: &ArrayView2<'a, f32>, places: usize) -> ArrayView2<'a, f32> {
     let dim = (x.nrows() * places, x.ncols() / places);
     matrix(x.to_slice().expect("a batch is contiguous"), dim)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::activation::sigmoid;
 
-/// Which loss is minimised.
+/// The loss of both networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
@@ -13,17 +13,17 @@ pub enum Loss {
     /// non-saturating one (Goodfellow et al. 2014, arXiv:1406.2661).
     #[default]
     Bce,
-    /// The discriminator wants real logits over 1 and generated ones under -1, the generator
-    /// large ones (Lim & Ye 2017, arXiv:1705.02894).
+    /// Hinge loss: the discriminator is trained for real logits above 1 and generated ones below -1, the generator for large
+    /// ones (Lim & Ye 2017, arXiv:1705.02894).
     Hinge,
-    /// Each generated picture is compared with one real picture: `softplus(generated - real)` for
+    /// Relativistic pairing: each generated picture is compared with one real picture, with the loss `softplus(generated - real)` for
     /// the discriminator, the reverse for the generator (Jolicoeur-Martineau 2018,
     /// arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441).
     Relativistic,
 }
 
 impl Loss {
-    /// Whether a logit's loss depends on the logit of a picture of the other kind (real or generated).
+    /// Whether the loss of a logit also depends on the logit of a picture of the other kind (real or generated).
     pub fn compares(self) -> bool {
         self == Self::Relativistic
     }
@@ -33,7 +33,7 @@ impl Loss {
         self == Self::Bce
     }
 
-    /// Name and unit, for the axis of a plot.
+    /// Name and unit, for the label of a plot's axis.
     pub fn axis_label(self) -> &'static str {
         match self {
             Self::Bce => "cross-entropy (nats)",
@@ -42,9 +42,9 @@ impl Loss {
         }
     }
 
-    /// The discriminator's loss over real (or generated) pictures, divided by `denominator`, and
-    /// its derivatives. `targets` are those of the cross-entropy, `others` logits of as many
-    /// pictures of the other kind, for a loss that compares.
+    /// The discriminator's loss over real (or generated) pictures, divided by `denominator`; also writes its derivatives.
+    /// `targets` are the targets of the cross-entropy. `others` are the logits of as many pictures of the other kind, for a
+    /// loss that compares.
     pub fn of_discriminator(
         self,
         logits: ArrayView1<'_, f32>,
@@ -66,7 +66,7 @@ impl Loss {
         }
     }
 
-    /// The generator's loss; the arguments are as above, `others` logits of real pictures.
+    /// The generator's loss, with the same arguments; `others` are the logits of real pictures.
     pub fn of_generator(
         self,
         logits: ArrayView1<'_, f32>,
@@ -89,7 +89,7 @@ fn softplus_of(sign: f32, x: f32) -> (f64, f32) {
     (y.max(0.0) + (-y.abs()).exp().ln_1p(), sign * sigmoid(sign * x))
 }
 
-/// Sums what `f` makes of each logit and its counterpart: the loss, and its derivative.
+/// Adds up the losses that `f` computes from each logit and its counterpart, and writes the derivatives.
 fn each(
     logits: ArrayView1<'_, f32>,
     others: ArrayView1<'_, f32>,
@@ -107,7 +107,7 @@ fn each(
 }
 
 /// Mean over `logits` of `max(l,0) − l·t + ln(1 + e^{−|l|})`, which is
-/// `−t·ln σ(l) − (1−t)·ln(1−σ(l))` without its overflows; targets over 1 are fine.
+/// `−t·ln σ(l) − (1−t)·ln(1−σ(l))` without overflow; targets above 1 are valid.
 /// Writes `dl = (σ(l) − t) / denominator`; the loss is divided by the same number.
 pub fn bce(
     logits: ArrayView1<'_, f32>,

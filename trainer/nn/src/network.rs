@@ -1,4 +1,4 @@
-//! A chain of blocks over one parameter vector.
+//! A network: a chain of blocks with one parameter vector.
 
 use gen_core::Shape;
 use gen_core::spec::SpecError;
@@ -8,31 +8,31 @@ use super::block::{Block, BlockSpec, Dropout};
 use super::init::{self, Init};
 use super::linear::Kernels;
 
-/// A chain of blocks, with the maps of the last batch that went through.
+/// A chain of blocks, with the maps of the last batch.
 #[derive(Debug)]
 pub struct Network {
     input: Shape,
     blocks: Vec<Block>,
-    /// The input, then every block's output; `[N, values]` each.
+    /// The input, then the output of each block, `[N, values]` each.
     maps: Vec<Array2<f32>>,
     d_maps: Vec<Array2<f32>>,
 }
 
-/// A layer that does not fit: its index, and why.
+/// The error for a layer that does not fit.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("layer {layer}: {reason}")]
 pub struct LayerError {
-    /// Index in the list, from 0.
+    /// Index of the layer, from 0.
     pub layer: usize,
-    /// What is wrong.
+    /// The reason.
     pub reason: SpecError,
 }
 
 impl Network {
-    /// Joins the blocks, each to the output of the one before.
+    /// A network of these layers; the input of each block is the output of the previous one.
     ///
     /// # Errors
-    /// The first layer that does not fit its input.
+    /// If a layer does not fit its input: the first such layer.
     pub fn new(input: Shape, specs: &[BlockSpec]) -> Result<Self, LayerError> {
         let (mut shape, mut start, mut blocks) = (input, 0, Vec::new());
         for (layer, &spec) in specs.iter().enumerate() {
@@ -71,7 +71,7 @@ impl Network {
         self.blocks.last().map_or(0, Block::end)
     }
 
-    /// First parameters, a function of the seed and `stream` alone.
+    /// Initial parameters, which depend only on the seed and `stream`.
     pub fn init(&self, init: Init, seed: u64, stream: u64) -> Vec<f32> {
         let mut params = vec![0.0; self.parameter_count()];
         for (i, block) in self.blocks.iter().enumerate() {
@@ -80,7 +80,7 @@ impl Network {
         params
     }
 
-    /// Sends a batch through: `[N, input]` in, `[N, output]` out.
+    /// Computes the output, `[N, output]`, of a batch, `[N, input]`.
     pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, dropout: Dropout) -> ArrayView2<'_, f32> {
         resize(&mut self.maps[0], x.dim());
         self.maps[0].assign(&x);
@@ -97,20 +97,20 @@ impl Network {
         self.maps[i + 1].view()
     }
 
-    /// The same, to be changed before [`backward`](Self::backward), which takes derivatives from it.
+    /// The same output, mutable: [`backward`](Self::backward) computes derivatives from the changed values.
     pub fn activation_mut(&mut self, i: usize) -> ArrayViewMut2<'_, f32> {
         self.maps[i + 1].view_mut()
     }
 
-    /// A place for the gradient of the last batch's output, to be filled before [`backward`](Self::backward).
+    /// The memory for the gradient of the last batch's output. Fill it before [`backward`](Self::backward).
     pub fn d_output(&mut self) -> ArrayViewMut2<'_, f32> {
         let last = self.blocks.len();
         resize(&mut self.d_maps[last], self.maps[last].dim());
         self.d_maps[last].view_mut()
     }
 
-    /// Sends the gradient back through the last forward pass, which had the same `dropout`. Adds to `grads`
-    /// unless the network is frozen; returns the gradient of the input if wanted.
+    /// Computes the gradients of the last forward pass, which must have had the same `dropout`. Adds the gradient of the
+    /// parameters to `grads` unless the network is frozen; returns the gradient of the input if requested.
     pub fn backward(
         &mut self,
         params: &[f32],

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Which rule, and its constants; the learning rate comes with every step.
+/// An optimiser and its constants. [`step`](Self::step) can scale the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "rule", deny_unknown_fields)]
 pub enum Optimiser {
@@ -17,30 +17,30 @@ pub enum Optimiser {
         beta1: f32,
         /// Decay of the second moment.
         beta2: f32,
-        /// Keeps the division finite.
+        /// Epsilon, which prevents a division by 0.
         epsilon: f32,
     },
-    /// RMSprop as Keras 2.2 computes it: epsilon stands outside the root, the
-    /// gradient is clipped by value, the rate falls as `lr / (1 + decay · t)`.
+    /// RMSprop as Keras 2.2 computes it: epsilon is added to the root, the gradient is clipped by value, and the learning
+    /// rate is `lr / (1 + decay · t)`.
     RmsProp {
         /// Learning rate.
         lr: f32,
         /// Decay of the mean square.
         rho: f32,
-        /// Keeps the division finite.
+        /// Epsilon, which prevents a division by 0.
         epsilon: f32,
-        /// Largest magnitude of a gradient; 0 for no limit.
+        /// Largest magnitude of a gradient; larger ones are clipped. 0 for no limit.
         clip: f32,
-        /// Inverse-time decay a step.
+        /// Inverse-time decay for each step.
         decay: f64,
     },
 }
 
-/// What an optimiser keeps: running means, and how many updates they were taken over. RMSprop leaves
-/// the first list empty.
+/// The state of an optimiser: running means, and the number of updates that they contain. With RMSprop the first list is
+/// empty.
 ///
-/// Both belong together: Adam divides each mean by `1 − beta^t`, which is right only for the `t` that
-/// the mean was taken over (Kingma and Ba 2015, arXiv:1412.6980, section 3).
+/// Both belong together: Adam divides each mean by `1 − beta^t`, which is correct only for the number of updates `t` of this
+/// mean (Kingma and Ba 2015, arXiv:1412.6980, section 3).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Moments {
     /// Updates so far: `t` of Adam, `iterations` of Keras.
@@ -51,12 +51,14 @@ pub struct Moments {
     pub second: Vec<f32>,
 }
 
-/// Parameters a thread updates at a time.
+/// Number of parameters that a thread updates at a time.
 const PIECE: usize = 1 << 13;
 
 impl Optimiser {
+    /// Checks the constants.
+    ///
     /// # Errors
-    /// The constant that makes no sense.
+    /// If a constant is not valid. The message names it.
     pub fn check(&self) -> Result<()> {
         let share = |name: &str, value: f32| {
             ensure!((0.0..1.0).contains(&value), "`{name}` is 0 or more and under 1, not {value}");
@@ -80,20 +82,20 @@ impl Optimiser {
         Ok(())
     }
 
-    /// Moments of `len` parameters before the first update.
+    /// The moments of `len` parameters before the first update.
     pub fn moments(&self, len: usize) -> Moments {
         let [first, second] = self.moment_lengths(len).map(|len| vec![0.0; len]);
         Moments { updates: 0, first, second }
     }
 
-    /// Numbers in both lists of [`Moments`] for `len` parameters.
+    /// Lengths of both lists of [`Moments`] for `len` parameters.
     pub fn moment_lengths(&self, len: usize) -> [usize; 2] {
         [if matches!(self, Self::Adam { .. }) { len } else { 0 }, len]
     }
 
-    /// Changes `params` after `gradient`, and `moments` with them; `factor` scales the learning rate.
+    /// Updates `params` and `moments` with `gradient`; `factor` multiplies the learning rate.
     ///
-    /// All three have the length that `moments` was made for.
+    /// `params` and `gradient` must have the length for which `moments` was created.
     pub fn step(&self, factor: f32, params: &mut [f32], gradient: &[f32], moments: &mut Moments) {
         let t = moments.updates;
         moments.updates += 1;
@@ -128,7 +130,7 @@ impl Optimiser {
     }
 }
 
-/// Moves an exponential moving average towards `params`: all the way if `decay` is 0.
+/// Updates an exponential moving average of `params`. With a `decay` of 0 it becomes equal to `params`.
 pub fn average(average: &mut [f32], params: &[f32], decay: f32) {
     average.par_chunks_mut(PIECE).zip(params.par_chunks(PIECE)).for_each(|(average, params)| {
         if decay == 0.0 {
@@ -145,7 +147,7 @@ pub fn average(average: &mut [f32], params: &[f32], decay: f32) {
 mod tests {
     use super::*;
 
-    /// One parameter, gradients 0.5 then −2, worked out in f64 from the papers' formulas.
+    /// One parameter, gradients 0.5 and then −2; the expected values were computed in f64 from the papers' formulas.
     fn two_steps(optimiser: Optimiser) -> f64 {
         let (mut p, mut moments) = (vec![1.0f32], optimiser.moments(1));
         for g in [0.5f32, -2.0] {

@@ -1,12 +1,11 @@
-//! Between a map and the patches that a strided kernel sees of it.
+//! Converts between a map and the patches that a strided kernel covers (im2col and col2im).
 //!
-//! A convolution reads patches of its input; a transposed convolution is its
-//! mirror image and writes patches of its output. Both use the same two functions.
+//! A convolution reads patches of its input, and a transposed convolution adds to patches of its output. Both use the same
+//! two functions.
 
 use gen_core::spec::{Geometry, Op};
 
-/// A kernel of `kernel × kernel` laid over a `[height, width, channels]` map at
-/// `rows × columns` places.
+/// The patches of a `[height, width, channels]` map that a `kernel × kernel` window covers at `rows × columns` places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patches {
     height: usize,
@@ -41,8 +40,8 @@ impl Patches {
         })
     }
 
-    /// The patches of the output that a convolution of stride 1 adds to, seen from its
-    /// input, with the kernel turned round.
+    /// The patches of the output to which a convolution of stride 1 adds, one for each input pixel, with the kernel rotated
+    /// by 180 degrees.
     pub fn mirrored(g: &Geometry) -> Self {
         let (pad_y, pad_x) = (g.y.kernel - 1 - g.y.pad, g.x.kernel - 1 - g.x.pad);
         Self {
@@ -73,7 +72,7 @@ impl Patches {
         self.height * self.width * self.channels
     }
 
-    /// Copies the patches of `map` into `patches`, `[count, len]`; zeros over the edge.
+    /// Copies the patches of `map` into `patches`, `[count, len]`; zeros outside of the map.
     pub fn gather(&self, map: &[f32], patches: &mut [f32]) {
         self.for_each_run(|run, before, len, at| {
             let to = &mut patches[run..run + self.kernel * self.channels];
@@ -83,7 +82,7 @@ impl Patches {
         });
     }
 
-    /// Adds `patches` to the places of `map` that they were taken from.
+    /// Adds `patches` to their places in `map`.
     pub fn scatter_add(&self, patches: &[f32], map: &mut [f32]) {
         self.for_each_run(|run, before, len, at| {
             let from = &patches[run + before..run + before + len];
@@ -93,9 +92,8 @@ impl Patches {
         });
     }
 
-    /// Calls `f(run, before, len, at)` for each kernel row of each patch: it lies at
-    /// `run` among the patches, and after `before` values over the left edge, `len`
-    /// values correspond to `at` in the map.
+    /// Calls `f(run, before, len, at)` for each kernel row of each patch. The row is at the range `run` of the patches. Its
+    /// first `before` values are left of the map; the next `len` values correspond to the map from index `at` on.
     #[inline(always)]
     fn for_each_run(&self, mut f: impl FnMut(usize, usize, usize, usize)) {
         let run_len = self.kernel * self.channels;

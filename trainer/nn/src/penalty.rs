@@ -1,5 +1,5 @@
-//! A penalty on steep discriminators (Mescheder et al. 2018, arXiv:1801.04406: R1 on real
-//! pictures, R2 on generated ones), with first-order passes alone.
+//! The gradient penalties R1 (for real pictures) and R2 (for generated ones) of a discriminator (Mescheder et al. 2018,
+//! arXiv:1801.04406), computed with first-order passes only.
 //!
 //! The penalty is `(weight / 2) * mean over pictures of |dD/dx|^2`. Its gradient with respect to
 //! the parameters is a second derivative, but only in one direction: with `v = dD/dx` held fixed,
@@ -8,14 +8,14 @@
 //! d/dtheta (|v|^2 / 2) = d/dtheta (dD/dx * v) ~ (dD/dtheta(x + h v) - dD/dtheta(x - h v)) / 2h
 //! ```
 //!
-//! so three ordinary passes forward and back do what would otherwise need every layer's second
-//! derivative. `h` is chosen for each picture so that it moves by the same small distance.
+//! so three ordinary forward and backward passes suffice, and no layer needs a second derivative. `h` is chosen for each
+//! picture so that all pictures move by the same small distance.
 
 use ndarray::{Array2, ArrayView2, Zip};
 
 use super::{Dropout, Network};
 
-/// How far a picture is moved: root of the sum of squares over its values, whose range is 2 wide.
+/// The distance by which a picture is moved: the root of the sum of squares over its values, whose range has a width of 2.
 const DISTANCE: f32 = 0.1;
 
 /// Scratch memory of [`Penalty::add`].

@@ -1,17 +1,17 @@
-//! Which tiles are fastest for a correlation: what they cost, and what one large product costs.
+//! Estimates which tiles are fastest for a correlation, compared with one large matrix product.
 
 use super::fourier::REAL;
 use super::geometry::{Correlation, Side};
 
-/// Sides of tiles that there are domains for.
+/// The sides of tiles for which there are domains.
 pub(super) const TILES: [usize; 4] = [2, 3, 4, 8];
 
-/// The one with a point beside 0, 1, −1 and infinity.
+/// The side of the tiles with a further point besides 0, 1, −1 and infinity, which lose digits.
 pub(super) const LOSSY: usize = 4;
 
 impl Correlation {
-    /// How this correlation is fastest, or `None` where one product is faster. `gradient` says
-    /// what it is wanted for, `lossy` whether tiles will do that lose digits.
+    /// The fastest way to compute this correlation; `None` if one matrix product is faster. `gradient`: for the gradient of
+    /// the weights. `lossy`: tiles that lose digits are allowed.
     pub fn fastest(self, gradient: bool, lossy: bool) -> Option<Vec<Self>> {
         // Groups that are mostly empty are not worth it.
         if self.input.channels < 16 || self.output.channels < 16 {
@@ -40,7 +40,7 @@ impl Correlation {
         (rows * columns) as f64 * (5.0 * (self.products() * ks * ns) as f64 + group * (points * (ks + ns)) as f64)
     }
 
-    /// The same for one product of all patches, which multiplies no empty channels.
+    /// The estimate for one matrix product of all patches, which does not multiply padding of channels.
     fn cost_of_product(&self) -> f64 {
         let channels = |side: &Side| (side.step * side.step * side.channels) as f64 / 16.0;
         let writes = self.output.step > 1;
@@ -55,7 +55,7 @@ impl Correlation {
         matches!((self.tile, self.taps), (2..=4, 2) | (2, 3) | (8, 5))
     }
 
-    /// Real multiplications that a tile needs for one input and one output channel.
+    /// Number of real multiplications that a tile needs for one input and one output channel.
     pub(super) fn products(&self) -> usize {
         match (self.tile + self.taps - 1).pow(2) {
             144 => REAL + (144 - REAL) / 2 * 3,
@@ -63,15 +63,15 @@ impl Correlation {
         }
     }
 
-    /// Real multiplications of the products at the points, of this correlation or of the gradient
-    /// of its weights, over so many pictures. Groups of channels count whole, as do tiles.
+    /// Number of real multiplications in the products at the points, of this correlation or of the gradient of its weights,
+    /// for a number of pictures. Includes the padding of groups of channels and of tiles.
     pub fn multiplications(&self, pictures: usize) -> u64 {
         let (rows, columns) = self.tiles();
         let channels = (16 * self.input.groups(), 16 * self.output.groups());
         (pictures * rows * columns) as u64 * (self.products() * channels.0 * channels.1) as u64
     }
 
-    /// Share of the multiplications that are not for padding of channels or tiles, 0 … 1.
+    /// Fraction of the multiplications that are not for padding of channels or tiles, 0 … 1.
     pub fn utilisation(&self) -> f64 {
         let full = |channels: usize| channels as f64 / channels.next_multiple_of(16) as f64;
         let along = |len: usize, positions: usize| {

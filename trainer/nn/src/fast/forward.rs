@@ -1,5 +1,5 @@
-//! The forward pass, and the gradient of the input: a block of tiles is taken through all three
-//! stages (to the points, products, back) while it is in the cache. Threads take blocks.
+//! The forward pass, and the gradient of the input. A block of tiles passes through all three stages (transform, products,
+//! inverse transform) while it is in the cache. Each block is computed by one thread.
 
 use std::marker::PhantomData;
 
@@ -12,30 +12,28 @@ use super::memory::{BLOCK, Block, KEPT_GROUPS, Scratch, TransformedWeights, grow
 use super::panel::{Group, Panel, SMALL, multiply};
 use super::tiles::{TilePoints, ToPoints};
 
-/// Tiles that a thread takes through all stages at a time, at least; more would
-/// leave the cache, fewer would read the weights too often.
+/// Smallest number of tiles in a block. More would not fit the cache, fewer would read the weights too often.
 const BLOCK_TILES: usize = 48;
 
-/// Groups of output channels whose products are brought back before the next ones are computed.
+/// Number of groups of output channels whose products are transformed back before the next ones are computed.
 const OUTPUT_GROUPS: usize = 16;
 
-/// What happens to an output before it is stored.
+/// The operation on an output before it is stored.
 #[derive(Debug, Clone, Copy)]
 pub enum Epilogue<'a> {
-    /// Nothing.
+    /// No operation.
     Store,
-    /// A bias for each channel is added; what is then negative is multiplied by `slope`.
+    /// Adds a bias for each channel, and multiplies negative results by `slope`.
     BiasLeaky {
-        /// One a channel.
+        /// One value for each channel.
         bias: &'a [f32],
-        /// 1 for none, 0 for ReLU.
+        /// 1 for no activation, 0 for ReLU.
         slope: f32,
     },
 }
 
 impl Epilogue<'_> {
-    /// The same for outputs that are stored already: any number of pixels, or of
-    /// whole outputs if there is a bias for each value.
+    /// Applies the operation to stored outputs: any number of pixels, or of whole outputs if there is a bias for each value.
     pub fn apply(&self, y: &mut [f32]) {
         if let Self::BiasLeaky { bias, slope } = *self {
             for pixel in y.chunks_exact_mut(bias.len()) {
@@ -119,7 +117,7 @@ impl Correlation {
     }
 }
 
-/// A run of rows of tiles on its way through all stages.
+/// A run of rows of tiles in one of the stages.
 struct RunBlock<'a, D, const M: usize, const R: usize, const T: usize, const P: usize> {
     domain: PhantomData<D>,
     correlation: &'a Correlation,

@@ -1,9 +1,9 @@
-//! What a correlation reads and writes: maps as squares of pixels, and where each weight is.
+//! The maps that a correlation reads and writes, as squares of pixels, and the position of each weight.
 
 use gen_core::spec::{Geometry, Op, Shape};
 
-/// A map as the correlation sees it: squares of `step × step` pixels, counted so that
-/// the topmost pixel of square 0 is row `−origin`.
+/// A map divided into squares of `step × step` pixels. The topmost row of square 0 is row `−origin_y` of the map, and its
+/// leftmost column is column `−origin_x`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Side {
     /// Rows of pixels.
@@ -14,12 +14,12 @@ pub struct Side {
     pub channels: usize,
     /// Side of a square.
     pub step: usize,
-    /// Pixels over the top edge that square 0 begins with.
+    /// Number of rows of square 0 that are above the map.
     pub origin_y: usize,
-    /// The same over the left edge.
+    /// Number of columns of square 0 that are left of the map.
     pub origin_x: usize,
-    /// The one pixel of each square that is meant; all of them if there is none. Origins may
-    /// then be less than 0, as wrapped numbers.
+    /// The only pixel of each square that is used; `None` for all pixels. With one pixel, the origins may be negative, as
+    /// wrapped numbers.
     pub only: Option<(usize, usize)>,
 }
 
@@ -41,22 +41,22 @@ impl Side {
         self.channels.div_ceil(16)
     }
 
-    /// Pixels of a square that are meant.
+    /// Number of pixels of a square that are used.
     fn pixels(&self) -> usize {
         if self.only.is_some() { 1 } else { self.step * self.step }
     }
 
-    /// Groups of channels of a square.
+    /// Number of groups of 16 channels in a square.
     pub(super) fn groups(&self) -> usize {
         self.pixels() * self.groups_per_pixel()
     }
 
-    /// Values of a map.
+    /// Number of values of a map.
     pub(super) fn len(&self) -> usize {
         self.height * self.width * self.channels
     }
 
-    /// Place in the map of the pixel in square (`i`, `j`), if it is not over an edge.
+    /// Index in the map of a pixel of square (`i`, `j`), if it is within the map.
     #[inline(always)]
     pub(super) fn at(&self, i: usize, j: usize, (a, b): (usize, usize)) -> Option<usize> {
         let row = (self.step * i + a).wrapping_sub(self.origin_y);
@@ -65,23 +65,23 @@ impl Side {
     }
 }
 
-/// Where the weight of a tap between two channels stands in the layer's parameters.
+/// The positions of weights in the layer's parameters, by tap, input and output channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taps {
     /// Side of the layer's own kernel.
     pub kernel: usize,
-    /// From tap to tap in the layer's parameters.
+    /// Distance from tap to tap in the layer's parameters.
     pub tap_stride: usize,
-    /// From one input channel to the next.
+    /// Distance from one input channel to the next.
     pub input_stride: usize,
-    /// From one output channel to the next.
+    /// Distance from one output channel to the next.
     pub output_stride: usize,
-    /// Whether the correlation meets the kernel's taps from the last to the first.
+    /// Whether the correlation uses the kernel's taps in reverse order.
     pub flipped: bool,
 }
 
 impl Taps {
-    /// Of a layer; `forward` says whether the correlation's input is the layer's.
+    /// The positions for a layer. `forward`: the input of the correlation is that of the layer.
     pub(super) fn of(op: Op, g: &Geometry, forward: bool, flipped: bool) -> Self {
         let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
         let kernel = usize::from(g.y.kernel);
@@ -98,26 +98,26 @@ impl Taps {
 /// `output[I] = Σ_d weights[d] · input[I + d]` over `taps × taps` squares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Correlation {
-    /// What is read.
+    /// The map that is read.
     pub input: Side,
-    /// What is written.
+    /// The map that is written.
     pub output: Side,
-    /// Rows and columns of squares that are written.
+    /// Number of rows and columns of squares that are written.
     pub positions: (usize, usize),
     /// Side of the kernel, in squares.
     pub taps: usize,
-    /// Where its weights are.
+    /// The positions of its weights.
     pub weights: Taps,
-    /// Side of the square of outputs that a tile computes.
+    /// Side of a tile's square of outputs.
     pub tile: usize,
 }
 
-/// A place over an edge of the map, where everything is 0.
+/// The index for a position outside of the map, where all values are 0.
 pub(super) const OUTSIDE: u32 = u32::MAX;
 
 impl Correlation {
     /// The forward pass of a layer, with output tiles of side `tile`; `None` if the
-    /// layer has no such form.
+    /// layer is not such a correlation.
     pub fn forward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
         match op {
             Op::Dense { .. } => None,
@@ -126,7 +126,7 @@ impl Correlation {
         }
     }
 
-    /// The gradient of a layer's input, from that of its output.
+    /// The correlation that computes the gradient of a layer's input from that of its output.
     pub fn backward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
         match op {
             Op::Dense { .. } => None,
@@ -167,16 +167,16 @@ impl Correlation {
         })
     }
 
-    /// Side of a square, and of the kernel in squares.
+    /// The side of a square, and the side of the kernel in squares.
     fn squares(g: &Geometry) -> Option<(usize, usize)> {
         let (kernel, stride) = (usize::from(g.y.kernel), usize::from(g.y.stride));
         let taps = kernel / stride;
         (kernel == taps * stride && stride <= 2 && matches!(taps, 2 | 3 | 5)).then_some((stride, taps))
     }
 
-    /// The same output in parts, one for each pixel of a square. Their tiles need not meet the
-    /// whole squares, so that a map of 8x8 pixels, in squares that begin one pixel over its
-    /// edge, takes four times 4x4 places instead of 5x5 places of four pixels.
+    /// The same correlation in parts, one for each pixel of an output square. Their tiles need not be aligned with the
+    /// squares. A map of 8x8 pixels, whose squares begin one pixel outside of it, then takes four times 4x4 positions instead
+    /// of 5x5 positions of four pixels.
     pub fn split_by_pixel(&self) -> Vec<Self> {
         let step = self.output.step;
         if step == 1 {

@@ -1,5 +1,5 @@
-//! The gradient of the weights. Blocks of tiles are taken one after the other, so that its sums have
-//! one order whatever the number of threads; the threads share the work within a block.
+//! The gradient of the weights. Blocks of tiles are processed one after the other, so that the order of the sums does not
+//! depend on the number of threads; the threads share the work within a block.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use super::memory::{BLOCK, Scratch, grow};
 use super::panel::{Group, Packed, Panel, accumulate};
 use super::tiles::{TilePoints, ToPoints, panel_at};
 
-/// Tiles whose share of the weights' gradient is added up at a time.
+/// Number of tiles in a block.
 const GRADIENT_TILES: usize = 160;
 
 impl Correlation {
@@ -189,7 +189,7 @@ struct Accumulate<'a> {
     b: [Panel<'a>; 2],
     rows: usize,
     groups: (usize, usize),
-    /// Whether there are sums already.
+    /// Whether to add to existing sums.
     add: bool,
     sums: &'a mut [Group],
     packed: &'a mut Packed,

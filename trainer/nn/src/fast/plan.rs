@@ -1,4 +1,4 @@
-//! A correlation as it is computed: in one or in parts, with the vector instructions of this processor.
+//! Computes a correlation, as a whole or in parts, with the vector instructions of this processor.
 
 use pulp::Arch;
 
@@ -8,19 +8,19 @@ use super::geometry::Correlation;
 use super::memory::{Scratch, TransformedWeights};
 use super::winograd::Winograd;
 
-/// A correlation as it is computed: in one or in parts, each with its weights.
+/// A correlation, as a whole or in parts, each with its transformed weights.
 #[derive(Debug)]
 pub struct Plan {
     parts: Vec<(Correlation, TransformedWeights)>,
 }
 
 impl Plan {
-    /// The parts of a correlation, which together write all of its output.
+    /// A plan of these parts, which together write the whole output.
     pub fn new(parts: Vec<Correlation>) -> Self {
         Self { parts: parts.into_iter().map(|part| (part, TransformedWeights::default())).collect() }
     }
 
-    /// For a table.
+    /// Name for tables.
     pub fn name(&self) -> String {
         let (first, _) = &self.parts[0];
         let (m, r) = (first.tile, first.taps);
@@ -31,7 +31,7 @@ impl Plan {
         }
     }
 
-    /// Its parts.
+    /// The parts.
     pub fn parts(&self) -> impl Iterator<Item = &Correlation> {
         self.parts.iter().map(|(part, _)| part)
     }
@@ -55,8 +55,7 @@ impl Plan {
 impl Correlation {
     /// Writes the correlation of each map in `x` to `y`.
     ///
-    /// Between calls with the same `params`, `points` saves the work of transforming them, if
-    /// they are not too large to be kept.
+    /// `points` keeps the transformed weights for calls with the same `params`, unless they are too large.
     pub fn run(
         &self,
         params: &[f32],

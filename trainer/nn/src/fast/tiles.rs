@@ -1,4 +1,4 @@
-//! Tiles of a map, and the same tiles at the points of a domain.
+//! Transforms tiles of a map to the points of a domain, and back.
 
 use std::marker::PhantomData;
 
@@ -52,7 +52,7 @@ pub(super) struct TilePoints<P> {
     pub(super) groups: P,
     pub(super) stride: usize,
     pub(super) q: usize,
-    /// TransformedWeights that are real.
+    /// Number of points that are real.
     pub(super) real: usize,
 }
 
@@ -76,15 +76,15 @@ impl<S: Simd> Store<S> for TilePoints<&mut [Group]> {
     }
 }
 
-/// One group of channels of some tiles, to the points.
+/// The transform of one group of channels of some tiles to the points.
 pub(super) struct ToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
     pub(super) domain: PhantomData<D>,
-    /// Whether the map is an input, and not the gradient of an output.
+    /// Whether the map is an input; otherwise it is the gradient of an output.
     pub(super) is_input: bool,
     pub(super) map: &'a [f32],
     pub(super) places: &'a [u32],
     pub(super) channels: (usize, usize),
-    /// From point to point, and from tile to tile.
+    /// Distances from point to point and from tile to tile.
     pub(super) strides: (usize, usize),
     pub(super) to: &'a mut [Group],
 }

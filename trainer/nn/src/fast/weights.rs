@@ -1,4 +1,4 @@
-//! Weights of a layer at the points of a domain.
+//! Transforms the weights of a layer to the points of a domain.
 
 use std::marker::PhantomData;
 
@@ -10,18 +10,18 @@ use super::geometry::{Correlation, Taps};
 use super::panel::Group;
 
 impl Correlation {
-    /// Groups from one point of weights to the next, if there are so many products: an odd
-    /// number, as the caches would keep few lines at distances of a power of two.
+    /// Distance in groups from one point of the weights to the next, for a number of products. It is odd, because caches keep
+    /// only a few lines at distances of a power of two.
     pub(super) fn of_point(&self, products: usize) -> usize {
         products * self.output.groups() * self.input.groups() * 16 + 1
     }
 
-    /// Groups that the weights take at all points.
+    /// Number of groups of the weights at all points.
     pub(super) fn weights_len<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(&self) -> usize {
         D::REAL * self.of_point(1) + (T * T - D::REAL) / 2 * self.of_point(3)
     }
 
-    /// `[point][output group][product][input channel]` from the layer's parameters.
+    /// Computes `[point][output group][product][input channel]` from the layer's parameters.
     pub(super) fn transform_weights<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(
         &self,
         arch: Arch,
