@@ -1072,9 +1072,10 @@ fn numbers_that_are_none_or_out_of_range_are_answered_with_the_range() {
 #[test]
 fn helps_have_examples_and_one_figure_for_the_program_on_a_chip() {
     let place = Place::new();
-    for command in
-        ["train", "resume", "data", "sample", "walk", "like", "quantize", "card", "rebuild", "inspect", "eval"]
-    {
+    for command in [
+        "train", "resume", "data", "presets", "sample", "walk", "like", "quantize", "verify", "import", "export",
+        "parity", "card", "rebuild", "inspect", "eval",
+    ] {
         let text = place.run_well(&[command, "--help"]);
         assert!(
             text.contains("Example") && text.contains(&format!("trainer {command}").replace(" train", "")),
@@ -1082,7 +1083,7 @@ fn helps_have_examples_and_one_figure_for_the_program_on_a_chip() {
         );
     }
     assert!(place.run_well(&["--help"]).contains("trainer --data ~/pictures/mushrooms"));
-    let figure = format!("{}K are reckoned", trainer::inspect::CODE_FLASH / 1024);
+    let figure = format!("{} KiB are allowed", trainer::inspect::CODE_FLASH / 1024);
     for command in ["quantize", "import"] {
         let text = place.run_well(&[command, "--help"]);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -1247,7 +1248,7 @@ fn the_report_has_what_a_reader_asks_for() {
     assert_eq!(row("seed"), "1,234");
     assert_eq!(row("by"), format!("trainer {}", env!("CARGO_PKG_VERSION")));
     assert!(row("on").contains(&trainer::machine::processor()) && row("written").ends_with(" UTC"));
-    for part in ["real, what it learnt from", "float, as trained", "int8, as the", "<details>", "0 is best"] {
+    for part in ["real pictures that it was trained on", "float, as trained", "int8, as the", "<details>", "0 is best"] {
         assert!(report.contains(part), "no {part}");
     }
     assert!(!report.contains("headline"));

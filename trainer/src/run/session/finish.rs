@@ -141,7 +141,7 @@ impl Session {
             losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
             quality: &quality,
             tables: &[
-                ("Memory bill", inspect(&model).to_string()),
+                ("Memory and instructions", inspect(&model).to_string()),
                 ("What int8 loses, layer by layer", noise.to_string()),
                 ("Proof: float simulation = integer engine", proof.to_string()),
             ],
