@@ -1248,7 +1248,8 @@ fn the_report_has_what_a_reader_asks_for() {
     assert_eq!(row("seed"), "1,234");
     assert_eq!(row("by"), format!("trainer {}", env!("CARGO_PKG_VERSION")));
     assert!(row("on").contains(&trainer::machine::processor()) && row("written").ends_with(" UTC"));
-    for part in ["real pictures that it was trained on", "float, as trained", "int8, as the", "<details>", "0 is best"] {
+    for part in ["real pictures that it was trained on", "float, as trained", "int8, as the", "<details>", "0 is best"]
+    {
         assert!(report.contains(part), "no {part}");
     }
     assert!(!report.contains("headline"));
