@@ -69,7 +69,7 @@ impl Graph {
                 continue;
             };
             let name = item.ident.to_string().trim_start_matches("r#").to_owned();
-            let child = [&path[..], &[name.clone()]].concat();
+            let child = [&path[..], std::slice::from_ref(&name)].concat();
             match (&item.content, path_attribute(&item.attrs)) {
                 (Some((_, items)), _) => self.read_items(items, file, &folder.join(&name), child)?,
                 (None, Some(elsewhere)) => {
@@ -113,7 +113,7 @@ impl Graph {
             }
         }
         while let Some(name) = rest.first() {
-            let child = [&place[..], &[name.clone()]].concat();
+            let child = [&place[..], std::slice::from_ref(name)].concat();
             if !self.modules.contains_key(&child) {
                 break;
             }
