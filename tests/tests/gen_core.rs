@@ -99,19 +99,17 @@ fn two_versions_in_one_program_are_refused_by_name() -> Result<()> {
     Ok(())
 }
 
-/// A code block of the README's chapter for other firmware.
+/// The code block of docs/own-firmware.md that begins with this line.
 fn block(first: &str) -> Result<String> {
-    let readme = fs::read_to_string(root()?.join("README.md"))?;
-    let chapter = readme.split("\n## In your own firmware\n").nth(1).context("the chapter")?;
-    let chapter = chapter.split("\n## ").next().unwrap_or_default();
-    let mut blocks = chapter.split("```rust\n").skip(1).filter_map(|rest| rest.split("```\n").next());
+    let page = fs::read_to_string(root()?.join("docs/own-firmware.md"))?;
+    let mut blocks = page.split("```rust\n").skip(1).filter_map(|rest| rest.split("```\n").next());
     Ok(blocks.find(|block| block.starts_with(first)).with_context(|| format!("no block {first:?}"))?.to_owned())
 }
 
-/// The README's build script is not told gen-core's features for the chip. The length of the workspace must still be that
-/// of the chip's kernels.
+/// The documented build script is not told gen-core's features for the chip. The length of the workspace must still be
+/// that of the chip's kernels.
 #[test]
-fn the_readme_sizes_a_workspace_for_any_kernels() -> Result<()> {
+fn the_documented_build_script_sizes_a_workspace_for_any_kernels() -> Result<()> {
     let gen_core = root()?.join("gen-core");
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("model.gen"), BLOB)?;
