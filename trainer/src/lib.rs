@@ -43,6 +43,7 @@ pub mod latents;
 pub mod machine;
 pub mod nearest;
 pub use nn;
+pub mod npy;
 pub mod numbers;
 pub mod parity;
 pub mod phases;

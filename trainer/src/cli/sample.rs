@@ -18,6 +18,7 @@ use trainer::grid::grid;
 use trainer::grid::png;
 use trainer::latents::in_256ths;
 use trainer::nearest::{Neighbour, Summary, nearest_few, with_neighbours};
+use trainer::npy;
 
 /// Number of training pictures that `sample --nearest` shows beside each sample.
 const NEIGHBOURS: usize = 3;
@@ -70,7 +71,9 @@ pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
         }
     }
     if let Some(path) = &args.npy {
-        ndarray_npy::write_npy(path, &pictures).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut bytes = Vec::new();
+        npy::write_bytes(&mut bytes, pictures.view())?;
+        write_atomically(path, &bytes)?;
         println!("array: {}", path.display());
     }
     if let Some(folder) = &args.pngs {

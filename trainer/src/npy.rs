@@ -1,0 +1,250 @@
+//! NumPy's format `.npy`: one array, a text header with type, order and shape, then the elements.
+//!
+//! Source: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. Files are not trusted: the shape is
+//! compared with the bytes that the file has before memory is allocated.
+
+use std::io::{self, Write};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use ndarray::{ArrayD, ArrayView, Dimension, IxDyn, ShapeBuilder as _};
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+/// Limit in bytes of a header. NumPy's headers take 118 bytes.
+const MAX_HEADER: usize = 1024;
+
+/// The types of elements that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    /// `float32`
+    F32,
+    /// `float64`
+    F64,
+    /// `int32`
+    I32,
+    /// `int64`
+    I64,
+    /// `uint8`
+    U8,
+}
+
+impl Element {
+    /// Size in bytes.
+    fn size(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::F32 | Self::I32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+
+    /// Reads the `descr` of a header. Its first character is the order of the bytes, which single bytes do not have.
+    fn parse(descr: &str) -> Result<Self> {
+        Ok(match descr {
+            "|u1" | "<u1" => Self::U8,
+            "<f4" => Self::F32,
+            "<f8" => Self::F64,
+            "<i4" => Self::I32,
+            "<i8" => Self::I64,
+            _ => bail!(
+                "its type {descr} is none of float32, float64, uint8, int32 and int64 in little-endian order: \
+                 convert it with .astype(\"float32\")"
+            ),
+        })
+    }
+}
+
+/// An array in the bytes of a file.
+#[derive(Debug)]
+pub struct Npy<'a> {
+    /// Type of the elements.
+    pub element: Element,
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// Number of the elements: the product of `shape`.
+    pub len: usize,
+    /// Whether the first axis is the one whose elements are neighbours, as in Fortran.
+    fortran: bool,
+    /// The elements.
+    data: &'a [u8],
+}
+
+impl<'a> Npy<'a> {
+    /// Reads the header and compares it with the length of the elements.
+    ///
+    /// # Errors
+    /// When the header is damaged, the type of the elements is not one of [`Element`], or the bytes are fewer or more than
+    /// the shape needs.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let rest = bytes.strip_prefix(MAGIC).context("it is no .npy: it does not begin with \\x93NUMPY")?;
+        // The version, then the length of the header: two bytes, in later versions four.
+        let (header_len, rest) = match rest {
+            [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]).into(), rest),
+            [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
+            [1..=3, ..] | [] => bail!("it is cut in its header"),
+            [version, ..] => bail!("its version {version} of the format is unknown"),
+        };
+        ensure!(header_len <= MAX_HEADER, "its header of {header_len} bytes is none that NumPy writes");
+        let (header, data) = rest.split_at_checked(header_len).context("it is cut in its header")?;
+        let header = std::str::from_utf8(header).context("its header is no text")?;
+        let (descr, fortran, shape) = header_of(header).context("its header is damaged")?;
+        let element = Element::parse(descr)?;
+        let len = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        let needed = len.and_then(|len| len.checked_mul(element.size()));
+        let (Some(len), Some(needed)) = (len, needed) else { bail!("its shape {shape:?} is too large") };
+        ensure!(
+            data.len() == needed,
+            "its shape {shape:?} needs {needed} bytes, it has {}: it is cut or damaged",
+            data.len()
+        );
+        Ok(Self { element, shape, len, fortran, data })
+    }
+
+    /// The elements, converted to f64.
+    pub fn to_f64(&self) -> ArrayD<f64> {
+        fn each<const N: usize>(bytes: &[u8], widen: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+            bytes.as_chunks().0.iter().map(|&b| widen(b)).collect()
+        }
+        let values = match self.element {
+            Element::F32 => each(self.data, |b| f32::from_le_bytes(b).into()),
+            Element::F64 => each(self.data, f64::from_le_bytes),
+            Element::I32 => each(self.data, |b| i32::from_le_bytes(b).into()),
+            Element::I64 => each(self.data, |b| i64::from_le_bytes(b) as f64),
+            Element::U8 => each(self.data, |[b]: [u8; 1]| b.into()),
+        };
+        let shape = IxDyn(&self.shape).set_f(self.fortran);
+        ArrayD::from_shape_vec(shape, values).expect("`parse` has compared the shape with the length")
+    }
+}
+
+/// The values of `descr`, `fortran_order` and `shape` in a header: a Python dictionary with these three keys, in any order.
+fn header_of(text: &str) -> Option<(&str, bool, Vec<usize>)> {
+    let (mut descr, mut fortran, mut shape) = (None, None, None);
+    let mut rest = text.trim().strip_prefix('{')?.trim_start();
+    while !rest.starts_with('}') {
+        let (key, after) = quoted(rest)?;
+        rest = after.trim_start().strip_prefix(':')?.trim_start();
+        match key {
+            "descr" => {
+                let (value, after) = quoted(rest)?;
+                (descr, rest) = (Some(value), after);
+            }
+            "fortran_order" => {
+                let value = rest.starts_with("True");
+                rest = rest.strip_prefix(if value { "True" } else { "False" })?;
+                fortran = Some(value);
+            }
+            "shape" => {
+                let (value, after) = rest.strip_prefix('(')?.split_once(')')?;
+                let lengths = value.split(',').map(str::trim).filter(|n| !n.is_empty());
+                shape = Some(lengths.map(|n| n.parse().ok()).collect::<Option<Vec<usize>>>()?);
+                rest = after;
+            }
+            _ => return None,
+        }
+        rest = rest.trim_start();
+        match rest.strip_prefix(',') {
+            Some(after) => rest = after.trim_start(),
+            None if rest.starts_with('}') => {}
+            None => return None,
+        }
+    }
+    (rest == "}").then_some((descr?, fortran?, shape?))
+}
+
+/// The text between quotation marks at the beginning, and what follows. NumPy escapes nothing.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let mark = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    text[1..].split_once(mark)
+}
+
+/// Writes an array of bytes, row by row.
+///
+/// # Errors
+/// When `to` cannot be written.
+pub fn write_bytes<D: Dimension>(mut to: impl Write, array: ArrayView<'_, u8, D>) -> io::Result<()> {
+    /// The elements begin at a multiple of this offset.
+    const ALIGNMENT: usize = 64;
+    let shape: String = array.shape().iter().map(|n| format!("{n}, ")).collect();
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    let before = MAGIC.len() + 4;
+    let len = (before + header.len() + 1).next_multiple_of(ALIGNMENT) - before;
+    to.write_all(MAGIC)?;
+    to.write_all(&[1, 0])?;
+    to.write_all(&u16::try_from(len).expect("a shape has few axes").to_le_bytes())?;
+    writeln!(to, "{header:<0$}", len - 1)?;
+    to.write_all(&array.as_standard_layout().iter().copied().collect::<Vec<u8>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array, Array4, ArrayD, ShapeBuilder as _};
+    use ndarray_npy::{ReadNpyExt as _, WriteNpyExt as _};
+
+    use super::*;
+
+    #[test]
+    fn what_another_library_writes_is_read() {
+        fn check<T: ndarray_npy::WritableElement + Copy + Into<f64>>(value: impl Fn(usize) -> T) {
+            for shape in [&[2, 3, 4][..], &[5], &[], &[0, 3]] {
+                for fortran in [false, true] {
+                    let n: usize = shape.iter().product();
+                    let values = (0..n).map(&value).collect();
+                    let array = ArrayD::from_shape_vec(IxDyn(shape).set_f(fortran), values).unwrap();
+                    let mut bytes = Vec::new();
+                    array.write_npy(&mut bytes).unwrap();
+                    let read = Npy::parse(&bytes).unwrap();
+                    assert_eq!(read.len, n);
+                    assert_eq!(read.to_f64(), array.mapv(Into::into), "{shape:?} {fortran}");
+                }
+            }
+        }
+        check(|i| i as f32 - 1.5);
+        check(|i| i as f64 / 3.0);
+        check(|i| i as u8);
+        check(|i| i as i32 - 3);
+        let mut bytes = Vec::new();
+        Array::from_vec(vec![-1i64, 1 << 40]).write_npy(&mut bytes).unwrap();
+        assert_eq!(Npy::parse(&bytes).unwrap().to_f64().as_slice(), Some(&[-1.0, (1u64 << 40) as f64][..]));
+    }
+
+    #[test]
+    fn another_library_reads_what_is_written() {
+        let array = Array4::from_shape_fn((2, 3, 4, 3), |(n, y, x, c)| (n * 100 + y * 20 + x * 3 + c) as u8);
+        for view in [array.view(), array.view().permuted_axes([0, 2, 1, 3])] {
+            let mut bytes = Vec::new();
+            write_bytes(&mut bytes, view).unwrap();
+            assert_eq!(Array4::<u8>::read_npy(&bytes[..]).unwrap(), view);
+            assert_eq!(bytes.len() % 64, array.len() % 64);
+        }
+    }
+
+    #[test]
+    fn damaged_headers_are_refused() {
+        let header = |text: &str| [MAGIC, &[1, 0, text.len() as u8, 0], text.as_bytes(), &[0; 8]].concat();
+        let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }";
+        assert_eq!(Npy::parse(&header(good)).unwrap().shape, [2]);
+        assert_eq!(
+            Npy::parse(&header("{\"shape\":(1,2),\"descr\":\"<f4\",\"fortran_order\":True}")).unwrap().shape,
+            [1, 2]
+        );
+        for (text, part) in [
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "needs 12 bytes, it has 8"),
+            ("{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", ">f4 is none of"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", "damaged"),
+            ("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,), }", "damaged"),
+            ("{'descr': '<f4', 'fortran_order': False}", "damaged"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), } more", "damaged"),
+            ("{'descr': '<f4' 'fortran_order': False, 'shape': (2,), }", "damaged"),
+            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", "damaged"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999), }", "too large"),
+            ("{'é", "damaged"),
+            ("", "damaged"),
+        ] {
+            let message = format!("{:#}", Npy::parse(&header(text)).unwrap_err());
+            assert!(message.contains(part), "{text}: {message}");
+        }
+        for len in 0..header(good).len() {
+            Npy::parse(&header(good)[..len]).unwrap_err();
+        }
+    }
+}
