@@ -22,6 +22,7 @@ use crate::kernels::{Kernels, Native};
 use crate::latent::Latent;
 use crate::model::{Layer, Model};
 use crate::no_panic::{split_at_mut, subslice, subslice_mut};
+use crate::pixels::Pixels;
 use crate::row::{self, InputRows};
 use crate::spec::{LayerSpec, MAX_LAYERS, MAX_TAPS, SpecError, WeightTransform};
 
@@ -210,11 +211,10 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
         Ok(Self { model, staging, rows, rings, kernels: PhantomData })
     }
 
-    /// Draws the picture of `latent`. It calls `sink(y, pixels)` for each row from top to bottom, with three bytes
-    /// a pixel: red, green, blue.
+    /// Draws the picture of `latent`. It calls `sink(y, pixels)` for each row from top to bottom.
     ///
     /// A latent that is longer than the model's is cut; a shorter one is padded with zeros.
-    pub fn generate(&mut self, latent: &Latent, sink: impl FnMut(usize, &[u8])) {
+    pub fn generate(&mut self, latent: &Latent, sink: impl FnMut(usize, Pixels<'_>)) {
         self.generate_observed(latent, sink, &mut ());
     }
 
@@ -222,12 +222,13 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
     pub fn generate_observed(
         &mut self,
         latent: &Latent,
-        mut sink: impl FnMut(usize, &[u8]),
+        mut sink: impl FnMut(usize, Pixels<'_>),
         observer: &mut impl LayerObserver,
     ) {
         self.start(latent);
-        for y in 0..self.model.output_shape().height as usize {
-            sink(y, self.next_row(observer));
+        let shape = self.model.output_shape();
+        for y in 0..shape.height as usize {
+            sink(y, Pixels::new(self.next_row(observer), shape.channels));
         }
     }
 

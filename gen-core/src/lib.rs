@@ -13,7 +13,7 @@
 //!
 //! let latent = Latent::from_seed(42, model.latent_len()); // picture number 42, on every machine
 //! let mut picture = Vec::new();
-//! engine.generate(&latent, |_y, row| picture.extend_from_slice(row)); // row by row, 3 bytes a pixel
+//! engine.generate(&latent, |_y, row| picture.extend_from_slice(row.bytes())); // row by row, here 3 bytes a pixel
 //!
 //! assert_eq!(picture.len(), model.output_shape().len());
 //! # let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
@@ -28,6 +28,7 @@
 //! | two latents, for pictures between them | [`Latent::toward`] |
 //! | a buffer to declare as a `static` | [`workspace_len()`], a `const fn`, from a build script |
 //! | a picture to draw | [`Engine::generate`] |
+//! | a row of a picture, grey or RGB | [`Pixels`] |
 //!
 //! # Alignment
 //!
@@ -75,6 +76,7 @@
 //! | `quant` | the arithmetic: accumulators, rounding, the tables of tanh |
 //! | `winograd` | transforms that save multiplications and change no bits |
 //! | `latent` | the latent of a picture number |
+//! | `pixels` | a row of a picture |
 //! | [`spec`] | layers and shapes; which input rows an output row needs |
 //! | `aligned` | bytes of a model at an address where they can be read |
 //! | `choice` | the kernels of each target |
@@ -104,6 +106,7 @@ mod latent;
 mod model;
 mod no_panic;
 mod packing;
+mod pixels;
 #[doc(hidden)]
 pub mod plan;
 #[doc(hidden)]
@@ -118,4 +121,5 @@ pub use aligned::{AlignedBytes, aligned};
 pub use engine::{Engine, LayerObserver, WorkspaceTooSmall, workspace_len};
 pub use latent::Latent;
 pub use model::{Layer, Model, ParseError, Section, format};
+pub use pixels::Pixels;
 pub use spec::{Activation, LayerSpec, Op, Padding, Shape, SpecError, WeightTransform};

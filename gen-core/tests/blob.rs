@@ -167,7 +167,7 @@ fn other_versions_are_named_old_or_new() {
         error.to_string()
     };
     let newer = message(VERSION + 1, &|_| {});
-    assert!(newer.contains("version 3 is newer") && newer.contains("up to version 2: update it"), "{newer}");
+    assert!(newer.contains("version 4 is newer") && newer.contains("up to version 3: update it"), "{newer}");
     // A changed preamble, header, checksum or length.
     assert_eq!(message(VERSION + 1, &|blob| blob[6..].fill(0xee)), newer);
     assert_eq!(message(VERSION + 1, &|blob| blob.truncate(9)), newer);
@@ -175,6 +175,27 @@ fn other_versions_are_named_old_or_new() {
         let old = message(version, &|_| {});
         assert!(old.contains(&format!("version {version},")) && old.contains("export"), "{old}");
     }
+}
+
+/// A file has the lowest version that has everything it uses, so that older programs read what they can draw.
+#[test]
+fn grey_pictures_need_version_3() {
+    let specs =
+        |channels| [LayerSpec { op: Op::Dense { out: Shape::new(2, 3, channels) }, activation: Activation::Tanh }];
+    let blob_of = |channels| build("pixels", 5, &specs(channels), 1);
+    let with_version = |mut blob: Vec<u8>, version: u16| {
+        blob[4..6].copy_from_slice(&version.to_le_bytes());
+        seal(&mut blob).unwrap();
+        blob
+    };
+    let parse = |blob: &[u8]| Model::parse(&aligned(blob)).map(|model| model.output_shape());
+    let (grey, rgb) = (blob_of(1), blob_of(3));
+    assert_eq!((grey[4], rgb[4]), (3, 2));
+    assert_eq!(parse(&with_version(grey.clone(), 3)), Ok(Shape::new(2, 3, 1)));
+    assert_eq!(parse(&with_version(rgb.clone(), 3)), Ok(Shape::new(2, 3, 3)));
+    let error = parse(&with_version(grey, 2)).unwrap_err();
+    assert_eq!(error, ParseError::VersionTooLow { found: 2, needed: 3 });
+    assert!(error.to_string().contains("only version 3 has: export it again"), "{error}");
 }
 
 /// Files store an activation as its index in the enum, so a new one is added at the end.
@@ -241,6 +262,8 @@ fn every_flipped_bit_is_noticed() {
         let error = Model::parse(&damaged).unwrap_err();
         match bit / 8 {
             0..4 => assert_eq!(error, ParseError::NotAModel),
+            // Version 3 is read too.
+            4 if bit == 4 * 8 => assert_eq!(error, ParseError::Checksum),
             4..6 => assert!(matches!(error, ParseError::Version { .. })),
             8..12 => assert!(matches!(error, ParseError::Length { .. })),
             _ => assert_eq!(error, ParseError::Checksum, "bit {bit}"),

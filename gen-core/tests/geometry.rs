@@ -244,13 +244,20 @@ fn every_broken_rule_has_its_name() {
         (8, &[small, conv_transpose(8, 2, 3, Padding::Same), last], SpecError::KernelSmallerThanStride),
         (8, &[small, small], SpecError::OutputActivation),
         (8, &[last, last], SpecError::OutputActivation),
-        (8, &[LayerSpec { activation: Activation::Sigmoid, ..small }], SpecError::NotRgb),
+        (8, &[LayerSpec { activation: Activation::Sigmoid, ..small }], SpecError::PixelChannels),
+        (
+            8,
+            &[small, LayerSpec { activation: Activation::Tanh, ..conv(2, 3, 1, Padding::Same) }],
+            SpecError::PixelChannels,
+        ),
     ];
     for &(latent, layers, error) in cases {
         assert_eq!(spec::check(latent, layers), Err(error), "{layers:?}");
         assert_eq!(PORTABLE.workspace_len(latent, layers, &[]), Err(error), "{layers:?}");
     }
     assert_eq!(spec::check(8, &[small, last]), Ok(Shape::new(4, 4, 3)));
+    let grey = LayerSpec { activation: Activation::Tanh, ..conv(1, 3, 1, Padding::Same) };
+    assert_eq!(spec::check(8, &[small, grey]), Ok(Shape::new(4, 4, 1)));
 }
 
 #[test]

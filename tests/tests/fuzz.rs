@@ -42,7 +42,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Xoshiro256PlusPlus) {
     }
 }
 
-/// `UPDATE_SEEDS=1 cargo test --workspace --test workspace fuzz::` writes the good seeds anew. Mutants are the same every
+/// `UPDATE_SEEDS=1 cargo test --workspace --test workspace fuzz::` writes the good seeds again. Mutants are the same every
 /// time, so one that ends the whole test is found by counting.
 #[test]
 fn no_bytes_from_outside_do_harm() -> Result<()> {

@@ -84,7 +84,7 @@ pub enum Limit {
 pub fn pictures(config: &Config) -> Result<Dataset> {
     let request = data::Request {
         path: Some(data::BUILTIN.into()),
-        side: config.side()?,
+        target: data::Target::of(config.picture()?),
         drawn: PICTURES,
         ..data::Request::default()
     };

@@ -22,7 +22,7 @@ use gen_core::aligned;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::data::Dataset;
+use crate::data::{Dataset, Fitting};
 use crate::files::write_atomically;
 use crate::grid::{grid, png};
 use crate::machine::{self, program};
@@ -76,6 +76,9 @@ pub struct Data {
     /// Class of CIFAR-10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// How the pictures were brought to the size of the recipe.
+    #[serde(default, skip_serializing_if = "Fitting::is_default")]
+    pub fitting: Fitting,
     /// Number of pictures.
     pub count: usize,
     /// [`Dataset::fingerprint`].
@@ -311,6 +314,7 @@ mod tests {
                 about: "drawn frogs".into(),
                 source: Some(BUILTIN.into()),
                 class: None,
+                fitting: Fitting::default(),
                 count: data.len(),
                 fingerprint: data.fingerprint(),
             },

@@ -41,7 +41,7 @@ pub struct Layout {
     pub group: usize,
 }
 
-/// Arranges `pictures` (`[N, height, width, 3]`, RGB) in rows of `columns`. Each pixel is
+/// Arranges `pictures` (`[N, height, width, channels]`, grey or RGB) in rows of `columns`. Each pixel is
 /// drawn as a block of `scale` x `scale`, and there are `pad` pixels between the pictures and around
 /// them; see [`Layout`].
 ///
@@ -56,13 +56,13 @@ impl Layout {
     /// than [`MAX_SIDE`], the pictures are enlarged less, which is logged as a warning.
     ///
     /// Unused places of the last row keep the colour of the gaps, and channels beyond the third are ignored.
-    /// Without pictures, or with pictures of no size or fewer than three channels, the sheet has no size.
+    /// Without pictures, or with pictures of no size or with two channels, the sheet has no size.
     ///
     /// # Errors
     /// When the sheet would be too large even without enlargement; the message has its size.
     pub fn sheet(&self, pictures: ArrayView4<'_, u8>) -> Result<RgbImage> {
         let (count, height, width, channels) = pictures.dim();
-        if count * width * height == 0 || channels < 3 {
+        if count * width * height == 0 || matches!(channels, 0 | 2) {
             return Ok(RgbImage::new(0, 0));
         }
         let group = self.group.max(1);
@@ -110,7 +110,7 @@ impl Layout {
             for y in 0..height * scale {
                 for x in 0..width * scale {
                     let at = |channel| picture[[y / scale, x / scale, channel]];
-                    let colour = Rgb([at(0), at(1), at(2)]);
+                    let colour = Rgb(if channels == 1 { [at(0); 3] } else { [at(0), at(1), at(2)] });
                     sheet.put_pixel((left + x) as u32, (top + y) as u32, colour);
                 }
             }
@@ -196,6 +196,12 @@ mod tests {
     }
 
     #[test]
+    fn grey_pictures_are_grey_on_a_sheet() {
+        let sheet = grid(Array4::from_elem((1, 1, 2, 1), 77).view(), 1, 0, 1).unwrap();
+        assert_eq!((sheet.dimensions(), sheet.into_raw()), ((2, 1), vec![77; 6]));
+    }
+
+    #[test]
     fn groups_are_framed_and_set_apart() {
         let pictures = Array4::from_shape_fn((6, 3, 3, 3), |(n, ..)| n as u8);
         let layout = Layout { columns: 5, pad: 1, scale: 1, group: 2 };
@@ -242,7 +248,7 @@ mod tests {
         assert_eq!(of([1, 1, 1, 3], usize::MAX, 0, 300), (300, 300));
 
         assert!(grid(Array4::zeros([1, 4, 4, 3]).view(), 1, usize::MAX, 1).is_err());
-        for empty in [[0, 4, 4, 3], [1, 0, 4, 3], [1, 4, 0, 3], [1, 4, 4, 1]] {
+        for empty in [[0, 4, 4, 3], [1, 0, 4, 3], [1, 4, 0, 3], [1, 4, 4, 2]] {
             assert_eq!(of(empty, 1, 1, 1), (0, 0), "{empty:?}");
         }
     }

@@ -59,7 +59,7 @@ pub struct LayerRow {
     /// Transform of the packed weights.
     pub form: WeightTransform,
     /// All transforms that the layer can have; the first is [`WeightTransform::None`].
-    pub forms: Vec<FormRow>,
+    pub forms: Vec<TransformRow>,
     /// Bytes of weights, biases and multipliers.
     pub weights: usize,
     /// Number of input rows in the layer's ring buffer.
@@ -70,7 +70,7 @@ pub struct LayerRow {
 
 /// Memory and instructions of a layer with one weight transform.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct FormRow {
+pub struct TransformRow {
     /// The weight transform.
     pub form: WeightTransform,
     /// Bytes of weights.
@@ -116,7 +116,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
                 macs: g.macs(),
                 form: layer.transform,
                 forms: forms
-                    .map(|form| FormRow {
+                    .map(|form| TransformRow {
                         form,
                         flash: g.packed_len(form),
                         staging: CORES.map(|core| size_of::<u32>() * core.tiling().staging(g, form)),
@@ -157,12 +157,12 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
 
 impl LayerRow {
     /// Costs with the present weight transform.
-    fn now(&self) -> FormRow {
+    fn now(&self) -> TransformRow {
         *self.forms.iter().find(|f| f.form == self.form).expect("the parser admits no other form")
     }
 
     /// Costs with Winograd-transformed weights, if the layer can have them.
-    fn fast(&self) -> Option<FormRow> {
+    fn fast(&self) -> Option<TransformRow> {
         self.forms.iter().copied().find(|f| f.form == WeightTransform::Winograd)
     }
 }

@@ -28,6 +28,11 @@ pub enum Element {
 }
 
 impl Element {
+    /// Whether the elements are floating-point numbers.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64)
+    }
+
     /// Size in bytes.
     fn size(self) -> usize {
         match self {
@@ -97,6 +102,11 @@ impl<'a> Npy<'a> {
             data.len()
         );
         Ok(Self { element, shape, len, fortran, data })
+    }
+
+    /// The bytes of all elements in row-major order; `None` if the file has another order.
+    pub fn rows(&self) -> Option<&'a [u8]> {
+        (!self.fortran).then_some(self.data)
     }
 
     /// The elements, converted to f64.

@@ -49,7 +49,8 @@ pub const NEIGHBOURHOOD: usize = 1000;
 /// The real pictures, prepared for comparisons.
 #[derive(Debug)]
 pub struct Reference {
-    side: usize,
+    /// Height, width and channels of the pictures.
+    shape: [usize; 3],
     embedding: Embedding,
     moments: Moments,
     neighbours: Neighbours,
@@ -103,7 +104,7 @@ impl Reference {
     /// Prepares the real pictures.
     ///
     /// # Errors
-    /// When too few of them are distinct, or they are too small or not square.
+    /// When too few of them are distinct, or they are too small.
     pub fn new(pictures: ArrayView4<'_, u8>) -> Result<Self> {
         check(pictures, "the real pictures")?;
         let distinct = distinct(pictures);
@@ -121,12 +122,7 @@ impl Reference {
         let moments = Moments::of(features.view());
         let neighbours = Neighbours::new(evenly_rows(&features, NEIGHBOURHOOD));
         let sliced = Sliced::new(chosen.view());
-        Ok(Self { side: chosen.dim().1, embedding, moments, neighbours, sliced })
-    }
-
-    /// Side of the pictures, in pixels.
-    pub fn side(&self) -> usize {
-        self.side
+        Ok(Self { shape: shape_of(chosen.view()), embedding, moments, neighbours, sliced })
     }
 
     /// Compares pictures with the real ones.
@@ -135,11 +131,12 @@ impl Reference {
     /// When there are fewer than [`MIN_PICTURES`], or they do not have the size of the real ones.
     pub fn score(&self, pictures: ArrayView4<'_, u8>) -> Result<Scores> {
         check(pictures, "the pictures")?;
-        let (n, side, ..) = pictures.dim();
+        let (n, found) = (pictures.dim().0, shape_of(pictures));
         ensure!(
-            side == self.side,
-            "the pictures are {side}x{side}, the real ones {0}x{0}; they can only be compared at one size",
-            self.side
+            found == self.shape,
+            "the pictures are {}, the real ones {}; they can only be compared at one size and in the same colours",
+            in_words(found),
+            in_words(self.shape)
         );
         let features = self.embedding.features(pictures);
         let moments = Moments::of(features.view());
@@ -155,20 +152,36 @@ impl Reference {
             recall: near.recall,
             density: near.density,
             coverage: near.coverage,
-            diversity: (moments.spread() / self.moments.spread().max(f64::MIN_POSITIVE)).sqrt(),
+            diversity: (moments.total_variance() / self.moments.total_variance().max(f64::MIN_POSITIVE)).sqrt(),
             diversity_ratio: near.diversity_ratio,
         })
     }
 }
 
 fn check(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
-    let (n, height, width, channels) = pictures.dim();
+    let (n, shape) = (pictures.dim().0, shape_of(pictures));
+    let [height, width, channels] = shape;
     ensure!(
-        height == width && channels == 3 && height >= MIN_SIDE,
-        "{what} are {height}x{width}x{channels}; square ones in RGB of {MIN_SIDE}x{MIN_SIDE} pixels or more can be measured"
+        height.min(width) >= MIN_SIDE && matches!(channels, 1 | 3),
+        "{what} are {}; grey and RGB ones of {MIN_SIDE}x{MIN_SIDE} pixels or more can be measured",
+        in_words(shape)
     );
     ensure!(n >= MIN_PICTURES, "{what} are too few to measure: {n}, and {MIN_PICTURES} is the least");
     Ok(())
+}
+
+fn shape_of(pictures: ArrayView4<'_, u8>) -> [usize; 3] {
+    let (_, height, width, channels) = pictures.dim();
+    [height, width, channels]
+}
+
+/// Width, height and colours, for people.
+fn in_words([height, width, channels]: [usize; 3]) -> String {
+    match channels {
+        1 => format!("{width}x{height} in grey"),
+        3 => format!("{width}x{height} in RGB"),
+        _ => format!("{width}x{height} with {channels} channels"),
+    }
 }
 
 /// Indices of the distinct pictures, in order. Of exact copies the first one is kept; mirrored pictures do not count
@@ -318,11 +331,25 @@ mod tests {
         let real = blobs(1, 10, 16);
         let error = |pictures: ArrayView4<'_, u8>| Reference::new(pictures).unwrap_err().to_string();
         assert!(error(real.slice(s![..7, .., .., ..])).contains("too few"));
-        assert!(error(real.slice(s![.., ..9, .., ..])).contains("9x16x3"));
+        assert!(error(real.slice(s![.., .., .., ..2])).contains("16x16 with 2 channels"));
         assert!(error(real.slice(s![.., ..7, ..7, ..])).contains("8x8"));
         let reference = Reference::new(real.view()).unwrap();
         let error = reference.score(blobs(1, 10, 8).view()).unwrap_err().to_string();
         assert!(error.contains("8x8") && error.contains("16x16"), "{error}");
+    }
+
+    #[test]
+    fn rectangles_and_grey_are_measured() {
+        let (real, other) = (blobs(1, 60, 20), blobs(9, 60, 20));
+        for (rows, channels) in [(12, 3), (20, 1), (9, 1)] {
+            let part = |pictures: &Array4<u8>| pictures.slice(s![.., ..rows, .., ..channels]).to_owned();
+            let reference = Reference::new(part(&real).view()).unwrap();
+            let [own, others] = [&real, &other].map(|set| reference.score(part(set).view()).unwrap());
+            assert!(own.frechet < 1e-3 && own.swd.iter().all(|&d| d == 0.0), "{own:?}");
+            assert!(others.frechet > 100.0 * own.frechet, "{others:?}");
+            let error = reference.score(real.view()).unwrap_err().to_string();
+            assert!(error.contains("20x20 in RGB") && error.contains(&format!("20x{rows}")), "{error}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use gen_core::aligned;
-use gen_core::{Model, ParseError};
+use gen_core::{Model, ParseError, Shape};
 use trainer::card::Shipped;
 use trainer::inspect::inspect;
 use trainer::quantise::QuantModel;
@@ -69,8 +69,8 @@ fn every_reader_of_models_brings_their_bytes_to_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gen");
     fs::write(&path, &blob).unwrap();
-    assert_eq!(Set::open(&path).unwrap().side(), Some(32));
-    assert_eq!(Set::open(&path).unwrap().load(2, 32).unwrap().dim(), (2, 32, 32, 3));
+    assert_eq!(Set::open(&path).unwrap().shape(), Some(Shape::new(32, 32, 3)));
+    assert_eq!(Set::open(&path).unwrap().load(2, Shape::new(32, 32, 3)).unwrap().dim(), (2, 32, 32, 3));
 
     let shipped = Shipped::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pocket-drawn")).unwrap();
     assert!(shipped.readme(Path::new("models/pocket-drawn")).unwrap().contains("32x32"));

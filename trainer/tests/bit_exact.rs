@@ -88,7 +88,7 @@ fn the_sink_receives_the_simulated_picture() {
     let mut workspace = vec![0; parsed.workspace_len()];
     Engine::new(&parsed, &mut workspace).unwrap().generate(&latent, |y, row| {
         assert_eq!(picture.len(), y * 32 * 3);
-        picture.extend(row.iter().map(|&v| f64::from(v)));
+        picture.extend(row.bytes().iter().map(|&v| f64::from(v)));
     });
     let simulated = Simulation::new(&model).unwrap().run(latent.steps()).pop().unwrap();
     assert_eq!(picture, simulated.into_raw_vec_and_offset().0);
@@ -137,7 +137,8 @@ fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], output: Activati
     let mut shape = Shape::latent(latent);
     for (i, &(kind, channels, kernel, stride, same, activation)) in raw.iter().enumerate() {
         let is_last = i + 1 == raw.len();
-        let channels = if is_last { 3 } else { channels };
+        let picture = if channels % 3 == 0 { 1 } else { 3 };
+        let channels = if is_last { picture } else { channels };
         let padding = if same { Padding::Same } else { Padding::Valid };
         let op = match kind {
             0 => Op::Dense { out: Shape::new(kernel.into(), (stride + 1).into(), channels) },
@@ -157,7 +158,7 @@ fn layer_list(latent: u16, raw: &[(u8, u16, u8, u8, bool, u8)], output: Activati
             (true, _) => layer,
             (false, false) => continue,
             (false, true) => {
-                LayerSpec { op: Op::Conv { channels: 3, kernel: 1, stride: 1, padding: Padding::Same }, activation }
+                LayerSpec { op: Op::Conv { channels, kernel: 1, stride: 1, padding: Padding::Same }, activation }
             }
         };
         shape = layer.geometry(shape).unwrap().output;

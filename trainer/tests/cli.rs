@@ -1197,7 +1197,7 @@ fn ctrl_c_ends_fine_tuning_and_resume_does_it() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("(stopped; 1500 were asked for)") && said.contains("go on with: "), "{said}");
+    assert!(said.contains("(stopped; 1500 were asked for)") && said.contains("continue with: "), "{said}");
     let folder = place.folder("001-tiny");
     assert!(folder.file("model.gen").is_file() && folder.file("report.html").is_file());
     // An unfinished run gets no card.

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gen_core::Shape;
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 use trainer::data::cifar::{CLASSES, RECORD};
-use trainer::data::{self, Class, ClassFilter, Dataset, Request, Sources};
+use trainer::data::{self, Class, ClassFilter, Dataset, Request, Sources, Target};
 
 use crate::data_common::{records, tar_gz};
 use crate::logged::logged;
@@ -97,12 +98,20 @@ fn classes_are_chosen_by_name() {
 #[test]
 fn cifar_is_resized_to_other_sides() {
     let root = cifar_folder(".");
-    let dataset = data::load(&Request { side: 16, ..request(root.path()) }).unwrap();
+    let of = |height, width, channels| Request {
+        target: Target::of(Shape::new(height, width, channels)),
+        ..request(root.path())
+    };
+    let dataset = data::load(&of(16, 16, 3)).unwrap();
     assert_eq!(dataset.pictures.dim(), (4, 16, 16, 3));
     assert_eq!(marks(&dataset), [0, 2, 1, 3]);
+    assert_eq!(data::load(&of(16, 24, 1)).unwrap().pictures.dim(), (4, 16, 24, 1));
     for side in [0, 7, 4096] {
-        assert_says(&error(&Request { side, ..request(root.path()) }), &["the side goes from 8 to 512"]);
+        for request in [of(side, 16, 3), of(16, side, 3)] {
+            assert_says(&error(&request), &["height and width go from 8 to 512"]);
+        }
     }
+    assert_says(&error(&of(16, 16, 2)), &["1 channel (grey) or 3 (red, green, blue), not 2"]);
 }
 
 #[test]
@@ -135,15 +144,15 @@ fn broken_cifar_is_explained() {
         gz.finish().unwrap()
     };
     let idx = [&b"\0\0\x08\x03\0\0\xea\x60\0\0\0\x1c\0\0\0\x1c"[..], &[7; 7840]].concat();
-    assert_says(&write("idx3-ubyte.gz", &gz(&idx)), &["compressed, but no tar archive", "IDX", "PIL"]);
-    assert_says(&write("idx3-ubyte", &idx), &["idx3-ubyte is an IDX file", "PIL"]);
+    assert_says(&write("idx3-ubyte.gz", &gz(&idx)), &["needs 47040000 bytes, and it has 7840"]);
+    assert_says(&write("idx3-ubyte", &idx), &["idx3-ubyte: its shape [60000, 28, 28] needs 47040000 bytes"]);
     assert_says(&write("page.tar.gz", &gz(b"<html><body>log in")), &["no tar archive", "web page"]);
     assert_says(&write("list.gz", &gz(b"one, two")), &["no tar archive", "unpack it"]);
     assert_says(&write("pickle", b"\x80\x04\x95\0\0"), &["pickle is a Python pickle", "binary version"]);
     assert_says(&write("a.parquet", b"PAR1\x15\0"), &["Parquet", "save its pictures"]);
     assert_says(&write("a.mat", b"MATLAB 5.0 MAT-file"), &["Matlab", "binary version"]);
     let npz = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0x.npy";
-    assert_says(&write("x.npz", npz), &["NumPy archive", "PIL"]);
+    assert_says(&write("x.npz", npz), &["x.npz: it is damaged"]);
     let matlab = tar_gz(&[("cifar-10-batches-mat/data_batch_1.mat", b"x")]);
     assert_says(&write("mat.tar.gz", &matlab), &["Matlab version", "binary version"]);
     let hundred = tar_gz(&[("cifar-100-binary/fine_label_names.txt", b"x"), ("cifar-100-binary/train.bin", b"x")]);

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use gen_core::Shape;
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 use trainer::data::download::{DownloadError, fetch, part_of};
-use trainer::data::{self, Class, Request, Sources};
+use trainer::data::{self, Class, Request, Sources, Target};
 
 use crate::data_common::{records, tar_gz};
 use crate::logged::logged;
@@ -286,7 +287,7 @@ fn a_good_archive_outlives_what_cannot_be_done_with_it() {
     let (sources, archive) = cached(&cache, &bytes, &url);
     let error = |request: &Request| format!("{:#}", data::load_from(request, &sources).unwrap_err());
     // More than 4 GB of pixels.
-    let large = error(&Request { side: 512, ..Request::default() });
+    let large = error(&Request { target: Target::of(Shape::new(512, 512, 3)), ..Request::default() });
     assert!(large.contains("take more than 4 GiB"), "{large}");
     let class = |name: &str| Request { class: Class::Asked(name.into()), ..Request::default() };
     assert!(error(&class("newt")).contains("unknown class"), "{}", error(&class("newt")));

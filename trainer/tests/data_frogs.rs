@@ -6,7 +6,7 @@ use trainer::data::{self, Request, frogs};
 use trainer::grid::grid;
 
 fn frog(seed: u64, index: u64) -> Vec<u8> {
-    frogs::picture(seed, index, 32).unwrap().0.into_raw()
+    frogs::picture(seed, index, 32, 32).unwrap().0.into_raw()
 }
 
 #[test]
@@ -58,10 +58,11 @@ fn every_picture_has_contrast() {
 #[test]
 fn other_sides() {
     for side in [8, 9, 16, 33, 64, 512] {
-        assert_eq!(frogs::picture(1, 1, side).unwrap().0.dimensions(), (side as u32, side as u32));
+        assert_eq!(frogs::picture(1, 1, side, side).unwrap().0.dimensions(), (side as u32, side as u32));
+        assert_eq!(frogs::picture(1, 1, side, 20).unwrap().0.dimensions(), (20, side as u32));
     }
     for side in [0, 7, 513, usize::MAX] {
-        assert!(frogs::picture(1, 1, side).is_none());
+        assert!(frogs::picture(1, 1, side, 32).is_none() && frogs::picture(1, 1, 32, side).is_none());
     }
 }
 
@@ -80,7 +81,7 @@ fn sheet() {
     let start = std::time::Instant::now();
     let mut bytes = Vec::new();
     for index in 0..count {
-        bytes.extend(frogs::picture(seed, index as u64, side).unwrap().0.into_raw());
+        bytes.extend(frogs::picture(seed, index as u64, side, side).unwrap().0.into_raw());
     }
     println!("{:?} a picture", start.elapsed() / count as u32);
     let pictures = ndarray::Array4::from_shape_vec((count, side, side, 3), bytes).unwrap();

@@ -274,7 +274,7 @@ fn other_kinds_are_named_with_what_to_do() {
         ("page.jpg", b"<!DOCTYPE html><html><body>404", "web page", "download"),
         ("lfs.png", b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS", "git lfs pull"),
         ("empty.png", b"", "empty file", "again"),
-        ("a.npy", b"\x93NUMPY\x01\0", "NumPy", "PIL"),
+        ("a.npy", b"\x93NUMPY\x01\0", "NumPy", "--data"),
     ];
     for (name, bytes, ..) in cases {
         fs::write(root.path().join(name), bytes).unwrap();
@@ -286,8 +286,10 @@ fn other_kinds_are_named_with_what_to_do() {
         assert!(skipped.reason.contains(kind) && skipped.reason.contains(todo), "{skipped}");
         // If the file itself is the source, the message names it too.
         let path = Some(root.path().join(name));
-        let error = data::load(&Request { path, ..Request::default() }).unwrap_err().to_string();
-        assert!(error.contains(kind) && error.contains(todo), "{error}");
+        let error = format!("{:#}", data::load(&Request { path, ..Request::default() }).unwrap_err());
+        // An array is read, and this one is cut.
+        let is_explained = error.contains(kind) && error.contains(todo);
+        assert!(is_explained || (*name == "a.npy" && error.contains("cut in its header")), "{error}");
     }
     assert!(data::describe(&dataset).contains("a.npy"), "all are listed");
 }

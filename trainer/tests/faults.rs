@@ -571,7 +571,7 @@ fn damaged_files_of_the_best_snapshot_are_written_anew() {
         let name = format!("{:03}-tiny", i + 2);
         let path = place.copy("001-tiny", &name).file(file);
         damage(&path, &mut random(i as u64));
-        assert!(place.resume(&name).contains("is damaged: all are written anew from step 25"), "{file}");
+        assert!(place.resume(&name).contains("is damaged: all are written again from step 25"), "{file}");
         assert_same(&place.at(&name), &whole, file);
     }
 }
@@ -612,14 +612,14 @@ fn damaged_notes_of_a_run_are_mended_or_asked_for() {
     for text in ["", "name = \"tiny", "\0\0\0"] {
         let (name, folder) = copy();
         fs::write(folder.file("config.toml"), text).unwrap();
-        assert!(place.resume(&name).contains("written anew from the checkpoint"));
+        assert!(place.resume(&name).contains("written again from the checkpoint"));
         assert_same(folder.path(), &whole, "config.toml");
     }
     // The path of the pictures is not in the checkpoint.
     let (name, folder) = copy();
     fs::write(folder.file("data.toml"), "name = \"20 pict").unwrap();
     let text = place.fails(&["resume", &format!("runs/{name}")]);
-    assert!(text.contains("data.toml is missing or damaged. Write anew where the pictures are"), "{text}");
+    assert!(text.contains("data.toml is missing or damaged. Write where the pictures are"), "{text}");
     fs::write(folder.file("data.toml"), "path = \"nowhere\"").unwrap();
     let text = place.fails(&["resume", &format!("runs/{name}")]);
     assert!(text.contains("there is nothing at nowhere") && text.contains("--data PATH"), "{text}");

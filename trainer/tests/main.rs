@@ -25,3 +25,4 @@ mod interchange;
 mod models;
 mod output;
 mod parity;
+mod sizes;

@@ -1,7 +1,7 @@
 //! The checksum that identifies a picture, and the seeds that are tested on every chip.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
-use gen_core::{Engine, Latent};
+use gen_core::{Engine, Latent, Pixels};
 
 /// Seeds whose pictures are compared byte for byte between host and chips.
 pub const PARITY_SEEDS: [u32; 8] = [0, 1, 2, 42, 43, 1000, 123_456_789, u32::MAX];
@@ -9,7 +9,7 @@ pub const PARITY_SEEDS: [u32; 8] = [0, 1, 2, 42, 43, 1000, 123_456_789, u32::MAX
 // Without a table: pictures are small, so the time that a table saves is not worth its flash.
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
-/// CRC-32 (as in zlib) of a picture's RGB bytes, computed row by row.
+/// CRC-32 (as in zlib) of a picture's bytes, computed row by row.
 #[allow(missing_debug_implementations, reason = "the digest has none")]
 pub struct Checksum(Digest<'static, u32, NoTable>);
 
@@ -20,9 +20,9 @@ impl Checksum {
         Self(CRC.digest())
     }
 
-    /// Adds the RGB bytes of the next row.
-    pub fn row(&mut self, rgb: &[u8]) {
-        self.0.update(rgb);
+    /// Adds the next row.
+    pub fn row(&mut self, row: Pixels<'_>) {
+        self.0.update(row.bytes());
     }
 
     /// The checksum of all rows.
@@ -32,11 +32,11 @@ impl Checksum {
 }
 
 /// Generates the picture of `latent`, passes its rows to `sink` as [`Engine::generate`] does, and returns its checksum.
-pub fn generate(engine: &mut Engine<'_, '_>, latent: &Latent, mut sink: impl FnMut(usize, &[u8])) -> u32 {
+pub fn generate(engine: &mut Engine<'_, '_>, latent: &Latent, mut sink: impl FnMut(usize, Pixels<'_>)) -> u32 {
     let mut checksum = Checksum::new();
-    engine.generate(latent, |y, rgb| {
-        checksum.row(rgb);
-        sink(y, rgb);
+    engine.generate(latent, |y, row| {
+        checksum.row(row);
+        sink(y, row);
     });
     checksum.finish()
 }

@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-use gen_core::Shape;
 use gen_core::spec::MAX_SIDE;
+use gen_core::{Pixels, Shape};
 use heapless::Vec;
 
 /// A pixel: red, green, blue, each 0 to 255.
@@ -21,7 +21,8 @@ pub struct BilinearUpscaler {
     seen: u32,
     /// Number of output rows so far.
     made: u32,
-    before: Vec<Rgb, { MAX_SIDE as usize }>,
+    /// The bytes of the row before the latest, in the format of the picture.
+    before: Vec<u8, { 3 * MAX_SIDE as usize }>,
 }
 
 impl BilinearUpscaler {
@@ -30,12 +31,11 @@ impl BilinearUpscaler {
         Self { scale, height: picture.height.into(), seen: 0, made: 0, before: Vec::new() }
     }
 
-    /// Takes the RGB bytes of the next input row. If that completes output rows, passes them to `sink` as one band.
+    /// Takes the next input row. If that completes output rows, passes them to `sink` as one band.
     ///
     /// # Errors
     /// The errors of `sink`.
-    pub fn row<E>(&mut self, rgb: &[u8], sink: impl FnOnce(Band<'_>) -> Result<(), E>) -> Result<(), E> {
-        let (row, _) = rgb.as_chunks();
+    pub fn row<E>(&mut self, row: Pixels<'_>, sink: impl FnOnce(Band<'_>) -> Result<(), E>) -> Result<(), E> {
         let latest = self.seen as i32;
         self.seen += 1;
         let top = self.made;
@@ -49,14 +49,18 @@ impl BilinearUpscaler {
             self.made += 1;
         }
         let result = if self.made > top {
-            let before = if latest > 0 { &self.before[..] } else { row };
+            let before = match row {
+                _ if latest == 0 => row,
+                Pixels::Grey(_) => Pixels::Grey(&self.before),
+                Pixels::Rgb(_) => Pixels::Rgb(self.before.as_chunks().0),
+            };
             sink(Band::new(before, row, latest, self.scale, top..self.made))
         } else {
             Ok(())
         };
         self.before.clear();
         // Cannot be full: no picture is wider than MAX_SIDE.
-        let _ = self.before.extend_from_slice(row);
+        let _ = self.before.extend_from_slice(row.bytes());
         result
     }
 }
@@ -73,8 +77,8 @@ fn position(o: u32, scale: u32) -> (i32, u32) {
 #[derive(Debug)]
 pub struct Band<'a> {
     /// The input row before the latest; for the first row, that row itself.
-    before: &'a [Rgb],
-    row: &'a [Rgb],
+    before: Pixels<'a>,
+    row: Pixels<'a>,
     /// Index of the latest input row.
     latest: i32,
     scale: u32,
@@ -83,8 +87,8 @@ pub struct Band<'a> {
     x: u32,
     y: u32,
     /// The input rows above and below `y`, and the weight of the lower one.
-    upper: &'a [Rgb],
-    lower: &'a [Rgb],
+    upper: Pixels<'a>,
+    lower: Pixels<'a>,
     down: u32,
     /// Input position left of `x`, and the weight of the position right of it.
     left: i32,
@@ -92,7 +96,7 @@ pub struct Band<'a> {
 }
 
 impl<'a> Band<'a> {
-    fn new(before: &'a [Rgb], row: &'a [Rgb], latest: i32, scale: u32, rows: Range<u32>) -> Self {
+    fn new(before: Pixels<'a>, row: Pixels<'a>, latest: i32, scale: u32, rows: Range<u32>) -> Self {
         let (x, y) = (0, rows.start);
         let (top, bottom) = (rows.start, rows.end);
         let mut band =
@@ -150,12 +154,24 @@ impl Iterator for Band<'_> {
 
         let last = self.row.len() as i32 - 1;
         let (l, r) = (left.max(0) as usize, (left + 1).min(last) as usize);
-        let mix = |c: usize| {
-            let upper = u32::from(upper[l][c]) * (one - right) + u32::from(upper[r][c]) * right;
-            let lower = u32::from(lower[l][c]) * (one - right) + u32::from(lower[r][c]) * right;
+        // The weighted mean of four channels: above on the left and right, then below.
+        let mix = |[a, b, c, d]: [u8; 4]| {
+            let upper = u32::from(a) * (one - right) + u32::from(b) * right;
+            let lower = u32::from(c) * (one - right) + u32::from(d) * right;
             ((upper * (one - down) + lower * down + one * one / 2) / (one * one)) as u8
         };
-        Some(([mix(0), mix(1), mix(2)], x, y))
+        let rgb = match (upper, lower) {
+            (Pixels::Rgb(upper), Pixels::Rgb(lower)) => {
+                let [a, b, c, d] = [upper[l], upper[r], lower[l], lower[r]];
+                [0, 1, 2].map(|i| mix([a[i], b[i], c[i], d[i]]))
+            }
+            // All rows of a picture are of the same kind, so both are grey.
+            (upper, lower) => {
+                let (upper, lower) = (upper.bytes(), lower.bytes());
+                [mix([upper[l], upper[r], lower[l], lower[r]]); 3]
+            }
+        };
+        Some((rgb, x, y))
     }
 }
 
@@ -165,16 +181,25 @@ mod tests {
 
     use super::*;
 
-    /// Enlarges a picture given as rows of grey values.
+    /// Enlarges a picture given as rows of grey values, once as a grey picture and once as a coloured one.
     fn enlarge(rows: &[&[u8]], scale: u32) -> Vec<Vec<u8>> {
-        let mut upscaler = BilinearUpscaler::new(Shape::new(rows.len() as u16, rows[0].len() as u16, 3), scale);
+        let [grey, rgb] = [false, true].map(|rgb| enlarge_as(rgb, rows, scale));
+        assert_eq!(grey, rgb);
+        grey
+    }
+
+    fn enlarge_as(is_rgb: bool, rows: &[&[u8]], scale: u32) -> Vec<Vec<u8>> {
+        let channels = if is_rgb { 3 } else { 1 };
+        let mut upscaler = BilinearUpscaler::new(Shape::new(rows.len() as u16, rows[0].len() as u16, channels), scale);
         let mut out: Vec<Vec<u8>> = Vec::new();
         for row in rows {
-            let rgb: Vec<u8> = row.iter().flat_map(|&v| [v; 3]).collect();
-            let done: Result<(), ()> = upscaler.row(&rgb, |band| {
+            let rgb: Vec<Rgb> = row.iter().map(|&v| [v; 3]).collect();
+            let row = if is_rgb { Pixels::Rgb(&rgb) } else { Pixels::Grey(row) };
+            let done: Result<(), ()> = upscaler.row(row, |band| {
                 assert_eq!(band.top() as usize, out.len());
                 let (width, height) = (band.width() as usize, band.height() as usize);
-                for ([r, ..], x, y) in band {
+                for ([r, g, b], x, y) in band {
+                    assert!(r == g && g == b);
                     if x == 0 {
                         assert_eq!(y as usize, out.len());
                         out.push(Vec::new());

@@ -131,10 +131,10 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         let mut upscaler = BilinearUpscaler::new(self.shape, scale);
         let mut result = Ok(());
         let origin = self.display.bounding_box().top_left + at;
-        let checksum = picture::generate(engine, latent, |_, rgb| {
+        let checksum = picture::generate(engine, latent, |_, row| {
             observer.row_rendered();
             if result.is_ok() {
-                result = upscaler.row(rgb, |band| {
+                result = upscaler.row(row, |band| {
                     let at = origin + Point::new(0, band.top() as i32);
                     let area = Rectangle::new(at, Size::new(band.width(), band.height()));
                     self.display.fill_contiguous(&area, band.map(|(rgb, x, y)| FromRgb::from_rgb(rgb, x, y)))

@@ -97,7 +97,7 @@ fn read(record: &Path, is_m3: bool) -> Result<Cycles> {
             }
         } else if let Some(instruction) = Instruction::parse(&line) {
             let start = *start.get_or_insert_with(|| {
-                // Translated anew.
+                // Translated again.
                 blocks.insert(instruction.address, Block { counts: draws(&name), ..Block::default() });
                 instruction.address
             });

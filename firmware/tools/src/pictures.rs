@@ -29,7 +29,7 @@ pub fn on_host(blob: &[u8], seeds: &[u32]) -> Result<Pictures> {
     for &seed in seeds {
         let start = pictures.bytes.len();
         let latent = Latent::from_seed(seed, model.latent_len());
-        engine.generate(&latent, |_, rgb| pictures.bytes.extend_from_slice(rgb));
+        engine.generate(&latent, |_, row| pictures.bytes.extend_from_slice(row.bytes()));
         pictures.lines.push(format!("picture {seed} crc {:08x}", crc32fast::hash(&pictures.bytes[start..])));
     }
     Ok(pictures)

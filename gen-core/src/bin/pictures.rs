@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for word in words {
         let number = word.parse()?;
         let mut checksum = CRC.digest();
-        engine.generate(&Latent::from_seed(number, model.latent_len()), |_, rgb| checksum.update(rgb));
+        engine.generate(&Latent::from_seed(number, model.latent_len()), |_, row| checksum.update(row.bytes()));
         println!("picture {number} crc {:08x}", checksum.finalize());
     }
     Ok(())

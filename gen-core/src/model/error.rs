@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::format::VERSION;
+use super::format::{OLDEST_VERSION, VERSION};
 use crate::spec::SpecError;
 
 /// Why bytes are not a model.
@@ -22,6 +22,13 @@ pub enum ParseError {
     Version {
         /// The version of the file.
         found: u16,
+    },
+    /// The model uses something that its version of the format does not have.
+    VersionTooLow {
+        /// The version of the file.
+        found: u16,
+        /// The lowest version that has everything that the model uses.
+        needed: u16,
     },
     /// The file is shorter or longer than its preamble says.
     Length {
@@ -140,8 +147,15 @@ impl fmt::Display for ParseError {
                 "model format version {found} is newer than this program, which reads up to version {VERSION}: update it"
             ),
             Self::Version { found } => {
-                write!(f, "model format version {found}, this program reads version {VERSION}: export the model again")
+                write!(
+                    f,
+                    "model format version {found}, this program reads versions {OLDEST_VERSION} to {VERSION}: export the model again"
+                )
             }
+            Self::VersionTooLow { found, needed } => write!(
+                f,
+                "the model has version {found} of the format, but uses what only version {needed} has: export it again"
+            ),
             Self::Length { expected, found } => write!(f, "the model should be {expected} bytes long, found {found}"),
             Self::Checksum => f.write_str("the model is damaged: its checksum does not match"),
             Self::Header { layer: None } => {

@@ -41,7 +41,8 @@
 //!
 //! | version | contents |
 //! |---|---|
-//! | 2 | the operations, activations, paddings and weight transforms of [`crate::spec`] |
+//! | 2 | the operations, activations, paddings and weight transforms of [`crate::spec`]; pictures of 3 channels |
+//! | 3 | pictures of 1 channel |
 
 use core::fmt;
 
@@ -55,8 +56,11 @@ use crate::spec::{LayerSpec, MAX_LAYERS, WeightTransform};
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"RBGN";
 
-/// Version of the format that this crate reads and writes: see [versions](self#versions).
-pub const VERSION: u16 = 2;
+/// The newest version of the format that this crate reads and writes: see [versions](self#versions).
+pub const VERSION: u16 = 3;
+
+/// The oldest version that this crate reads.
+pub const OLDEST_VERSION: u16 = 2;
 
 /// Sections begin at multiples of this within the file, in bytes.
 pub const ALIGNMENT: usize = 16;
@@ -106,7 +110,17 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
+/// The lowest version that has everything that a model with pictures of so many channels uses.
+pub(super) const fn lowest_version(picture_channels: u16) -> u16 {
+    if picture_channels == 1 { VERSION } else { OLDEST_VERSION }
+}
+
 impl Header {
+    /// The version that [`encode`](Self::encode) writes: the lowest that has everything that the model uses.
+    pub fn version(&self) -> u16 {
+        lowest_version(self.layers.last().map_or(3, |last| last.spec.op.channels()))
+    }
+
     /// Writes preamble and header into `blob` and returns the offset of the first section in bytes. Length and checksum are filled in by [`seal`].
     ///
     /// # Errors
@@ -115,7 +129,7 @@ impl Header {
         let room = blob.get_mut(PREAMBLE..).ok_or(EncodeError)?;
         let len = postcard::to_slice(self, room).map_err(|_| EncodeError)?.len();
         blob[0..4].copy_from_slice(&MAGIC);
-        blob[4..6].copy_from_slice(&VERSION.to_le_bytes());
+        blob[4..6].copy_from_slice(&self.version().to_le_bytes());
         blob[6..8].copy_from_slice(&u16::try_from(len).map_err(|_| EncodeError)?.to_le_bytes());
         let end = (PREAMBLE + len).next_multiple_of(ALIGNMENT);
         blob.get_mut(PREAMBLE + len..end).ok_or(EncodeError)?.fill(0);

@@ -142,7 +142,7 @@ impl<'a> Model<'a> {
         self.latent as usize
     }
 
-    /// Shape of its pictures. They have 3 channels: red, green, blue.
+    /// Shape of its pictures. They have 1 channel (grey) or 3 (red, green, blue).
     pub fn output_shape(&self) -> Shape {
         // Never empty: the parser refuses a model without layers.
         self.layers.last().map_or(Shape::new(0, 0, 0), |last| last.geometry.output)

@@ -4,7 +4,7 @@ use heapless::{String, Vec};
 use serde::Deserialize;
 
 use super::error::{ParseError, Section};
-use super::format::{ALIGNMENT, LayerHeader, MAGIC, PREAMBLE, VERSION, checksum};
+use super::format::{ALIGNMENT, LayerHeader, MAGIC, OLDEST_VERSION, PREAMBLE, VERSION, checksum, lowest_version};
 use super::{Layer, Model};
 use crate::aligned::ADDRESS_ALIGNMENT;
 use crate::no_panic::{get_or_default, nonzero, subslice};
@@ -36,7 +36,7 @@ impl<'a> Model<'a> {
         let found = blob.len().min(u32::MAX as usize) as u32;
         let short = ParseError::Length { expected: PREAMBLE as u32, found };
         let version = rest.u16().ok_or(short)?;
-        if version != VERSION {
+        if !(OLDEST_VERSION..=VERSION).contains(&version) {
             return Err(ParseError::Version { found: version });
         }
         let header_len = rest.u16().ok_or(short)?;
@@ -53,6 +53,10 @@ impl<'a> Model<'a> {
 
         let mut model = Self { name: String::new(), layers: Vec::new(), latent: 0, size: blob.len(), checksum: crc };
         model.fill(header, blob, rest)?;
+        let needed = lowest_version(model.output_shape().channels);
+        if version < needed {
+            return Err(ParseError::VersionTooLow { found: version, needed });
+        }
         Ok(model)
     }
 

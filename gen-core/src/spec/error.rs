@@ -25,8 +25,8 @@ pub enum SpecError {
     /// The last layer has an activation that makes no pixels ([`Activation::is_output`](super::Activation::is_output)),
     /// or another layer has one that does.
     OutputActivation,
-    /// The last layer does not have three channels: red, green, blue.
-    NotRgb,
+    /// The last layer has neither one channel (grey) nor three (red, green, blue).
+    PixelChannels,
     /// The slope of a leaky ReLU is not a number from 0 to 1.
     Slope,
 }
@@ -51,7 +51,7 @@ impl SpecError {
             Self::KernelLargerThanInput => "padding \"valid\" needs a kernel no larger than its input",
             Self::KernelSmallerThanStride => "a transposed convolution needs a kernel at least as large as its stride",
             Self::OutputActivation => "the last layer, and only the last, ends in tanh or sigmoid",
-            Self::NotRgb => "the last layer must have 3 channels (red, green, blue)",
+            Self::PixelChannels => "the last layer must have 1 channel (grey) or 3 (red, green, blue)",
             Self::Slope => "the slope of a leaky ReLU is a number from 0 to 1",
         }
     }

@@ -52,7 +52,7 @@ impl LayerSpec {
             return Err(SpecError::OutputActivation);
         }
         match self.geometry(input) {
-            Ok(g) if is_last && g.output.channels != 3 => Err(SpecError::NotRgb),
+            Ok(g) if is_last && !matches!(g.output.channels, 1 | 3) => Err(SpecError::PixelChannels),
             result => result,
         }
     }

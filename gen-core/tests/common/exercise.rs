@@ -1,7 +1,7 @@
 //! What must hold for any bytes: used by the tests and by the fuzz target.
 
 use gen_core::aligned;
-use gen_core::{Engine, Latent, Model};
+use gen_core::{Engine, Latent, Model, Pixels};
 
 /// Parses `blob`. A valid model must draw a whole picture in the workspace that it requires. Returns whether the model is
 /// valid.
@@ -13,7 +13,8 @@ pub fn exercise(blob: &[u8]) -> bool {
     let mut engine = Engine::new(&model, &mut workspace).expect("as much as the model asks for");
     let mut rows = 0;
     engine.generate(&Latent::from_seed(1, model.latent_len()), |y, row| {
-        assert_eq!((y, row.len()), (rows, shape.row_len()));
+        assert_eq!((y, row.bytes().len()), (rows, shape.row_len()));
+        assert_eq!(matches!(row, Pixels::Grey(_)), shape.channels == 1);
         rows += 1;
     });
     assert_eq!(rows, usize::from(shape.height));

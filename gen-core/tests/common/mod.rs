@@ -155,7 +155,7 @@ pub fn picture(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
 
 pub fn draw(engine: &mut Engine<'_, '_>, latent: &Latent) -> Vec<u8> {
     let mut pixels = Vec::new();
-    engine.generate(latent, |_, row| pixels.extend_from_slice(row));
+    engine.generate(latent, |_, row| pixels.extend_from_slice(row.bytes()));
     pixels
 }
 
@@ -164,7 +164,7 @@ pub fn draw_with<K: Kernels>(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
     let mut workspace = vec![0x55; model.workspace_plan(&K::LAYOUT).bytes()];
     let mut engine = Engine::<K>::with_kernels(model, &mut workspace).unwrap();
     let mut pixels = Vec::new();
-    engine.generate(latent, |_, row| pixels.extend_from_slice(row));
+    engine.generate(latent, |_, row| pixels.extend_from_slice(row.bytes()));
     pixels
 }
 
@@ -178,8 +178,11 @@ pub fn random_layers(rng: &mut Xoshiro128PlusPlus, latent: u16) -> Vec<LayerSpec
         for i in 0..depth {
             let last = i + 1 == depth;
             // In half of the cases a number of channels that fills whole vectors.
-            let channels =
-                if last { 3 } else { [up_to(rng, 24), 8 * up_to(rng, 3)][rng.next_u32() as usize % 2] as u16 };
+            let channels = if last {
+                [3, 3, 1][rng.next_u32() as usize % 3]
+            } else {
+                [up_to(rng, 24), 8 * up_to(rng, 3)][rng.next_u32() as usize % 2] as u16
+            };
             let (kernel, stride) = (up_to(rng, 8) as u8, [1, 1, 2, 3][rng.next_u32() as usize % 4]);
             let padding = if rng.next_u32().is_multiple_of(2) { Padding::Same } else { Padding::Valid };
             // In a quarter of the cases a wide picture, for blocks of all sizes.

@@ -47,10 +47,14 @@ pub fn describe(
     // The recipe may have been changed during the run; a rebuilt run starts with the original one.
     let mut config = folder.config()?;
     let (step, steps) = (checkpoint.state.step, checkpoint.config.steps);
-    ensure!(step >= steps, "the run is not finished: step {step} of {steps}. Go on with: {}", resume_command(path, ""));
+    ensure!(
+        step >= steps,
+        "the run is not finished: step {step} of {steps}. Continue with: {}",
+        resume_command(path, "")
+    );
     ensure!(
         !folder.file(UNFINISHED).exists(),
-        "the run is not finished: it was stopped while it was fine-tuned. Go on with: {}",
+        "the run is not finished: it was stopped while it was fine-tuned. Continue with: {}",
         resume_command(path, "")
     );
     let mut edited = checkpoint.config.differences(&config);
@@ -94,7 +98,14 @@ pub fn describe(
         name: input.name,
         about: input.about,
         program: machine::program(),
-        data: Data { about, source, class: data_ref.class, count: data.len(), fingerprint: checkpoint.data },
+        data: Data {
+            about,
+            source,
+            class: data_ref.class,
+            fitting: data_ref.fitting,
+            count: data.len(),
+            fingerprint: checkpoint.data,
+        },
         training: Training {
             minutes: tenths(checkpoint.seconds / 60.0),
             processor: machine::processor(),

@@ -5,9 +5,11 @@ use std::ops::RangeInclusive;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use gen_core::Shape;
 use log::LevelFilter;
 
 use trainer::config::{MAX_STEPS, Range};
+use trainer::data::Fit;
 use trainer::data::frogs::SIDES;
 use trainer::interchange::{DenseOrder, Layout};
 
@@ -41,9 +43,53 @@ pub(crate) fn seed(text: &str) -> Result<u32, String> {
     whole(text, 0..=u32::MAX.into())
 }
 
-/// Parses a height and width of pictures in pixels.
-pub(crate) fn side(text: &str) -> Result<usize, String> {
-    whole(text, *SIDES.start() as u64..=*SIDES.end() as u64)
+/// Width and height of pictures in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) width: u16,
+    pub(crate) height: u16,
+}
+
+impl Size {
+    /// The shape of pictures of this size, in grey or in colour.
+    pub(crate) fn shape(self, grey: bool) -> Shape {
+        Shape::new(self.height, self.width, if grey { 1 } else { 3 })
+    }
+}
+
+/// Parses a width and a height of pictures in pixels, such as 64x32; a single number is both.
+pub(crate) fn size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| whole::<u16>(text, *SIDES.start() as u64..=*SIDES.end() as u64).ok();
+    let (width, height) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
+    match (side(width), side(height)) {
+        (Some(width), Some(height)) => Ok(Size { width, height }),
+        _ => Err(format!(
+            "it has to be a width and a height such as 64x32, or one number for both, each a whole number from {} to {}",
+            SIDES.start(),
+            SIDES.end()
+        )),
+    }
+}
+
+/// Parses a colour: white, black, or six hexadecimal digits.
+pub(crate) fn colour(text: &str) -> Result<[u8; 3], String> {
+    let digits = match text {
+        "white" => "ffffff",
+        "black" => "000000",
+        _ => text.strip_prefix('#').unwrap_or(text),
+    };
+    let value = u32::from_str_radix(digits, 16).ok();
+    let is_plain = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    match value.filter(|_| is_plain).map(u32::to_be_bytes) {
+        Some([_, red, green, blue]) => Ok([red, green, blue]),
+        None => {
+            Err("it has to be white, black, or red, green and blue as six hexadecimal digits, such as ff8000".into())
+        }
+    }
+}
+
+pub(crate) fn fit() -> impl TypedValueParser<Value = Fit> {
+    one_of(Fit::ALL.map(|(_, name, help)| (name, help))).try_map(|name| name.parse::<Fit>())
 }
 
 pub(crate) fn pictures(text: &str) -> Result<u32, String> {

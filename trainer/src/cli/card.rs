@@ -56,7 +56,7 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
     let is_free = !out.exists() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_none());
     ensure!(
         is_free || args.force,
-        "{} is there already: give another --out, or --force to write its model, samples and card anew (scores that were \
+        "{} is there already: give another --out, or --force to write its model, samples and card again (scores that were \
          given before are lost)",
         out.display()
     );

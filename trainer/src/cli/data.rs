@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use super::args::side;
+use super::args::{Size, size};
 use super::source::SourceArgs;
 use trainer::data::contact_sheet;
 use trainer::files::write_atomically;
@@ -17,9 +17,12 @@ use trainer::grid::sheet_png;
 pub(crate) struct DataArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Height and width to which pictures are cropped and resized
-    #[arg(long, default_value_t = 32, allow_negative_numbers = true, value_parser = side)]
-    side: usize,
+    /// Width and height to which pictures are brought, such as 64x32; one number for both
+    #[arg(long, alias = "side", default_value = "32", value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
+    size: Size,
+    /// Bring pictures to grey
+    #[arg(long)]
+    grey: bool,
     /// Where to write the sheet
     #[arg(long, default_value = "data.png", value_name = "PNG", value_parser = png_name)]
     out: PathBuf,
@@ -27,7 +30,7 @@ pub(crate) struct DataArgs {
 
 pub(crate) fn data(args: &DataArgs) -> Result<ExitCode> {
     // Remarks are not logged, because the description contains them.
-    let data = args.source.load_silently(args.side)?;
+    let data = args.source.load_silently(args.size.shape(args.grey))?;
     trainer::data::how_to_choose(&data);
     print!("{}", trainer::data::describe(&data));
     write_atomically(&args.out, &sheet_png(&contact_sheet(&data, 16, 10, 2)?)?)?;

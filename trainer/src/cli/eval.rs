@@ -8,7 +8,7 @@ use clap::Args;
 use gen_core::Latent;
 use ndarray::s;
 
-use super::args::{MAX_PICTURES, seeds, side, threads, whole};
+use super::args::{MAX_PICTURES, Size, seeds, size, threads, whole};
 use super::model_file::{SHIPPED, load_checkpoint, parse};
 use super::picture_set::Set;
 use super::source::SourceArgs;
@@ -23,7 +23,7 @@ use trainer::quantise::draw::draw;
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
     /// What to measure, each a row: models; checkpoints, whose generator then draws in floats; folders of pictures;
-    /// .npy files [N, side, side, 3] of uint8. The model in the firmware if none is given
+    /// .npy files [N, height, width, channels] of uint8. The model in the firmware if none is given
     pub(crate) sets: Vec<PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
@@ -34,9 +34,12 @@ pub(crate) struct EvalArgs {
     #[arg(short = 'n', long, default_value_t = 2000, allow_negative_numbers = true,
         value_parser = |t: &str| whole::<u32>(t, quality::MIN_PICTURES as u64..=MAX_PICTURES))]
     pub(crate) count: u32,
-    /// Height and width of pictures, when no model says it [default: 32]
-    #[arg(long, allow_negative_numbers = true, value_parser = side)]
-    pub(crate) side: Option<usize>,
+    /// Width and height of pictures such as 64x32, when no model says it; one number for both [default: 32]
+    #[arg(long, alias = "side", value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
+    pub(crate) size: Option<Size>,
+    /// The pictures are grey, when no model says it
+    #[arg(long)]
+    pub(crate) grey: bool,
     /// Print one line of JSON a set, instead of the table
     #[arg(long)]
     json: bool,
@@ -61,15 +64,15 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
     for path in &args.float {
         load_checkpoint(path)?;
     }
-    // Each set is opened once: the first ones to get their side, the others when they are measured.
+    // Each set is opened once: the first ones to get their shape, the others when they are measured.
     let mut opened: Vec<Option<Set<'_>>> = sets.iter().map(|_| None).collect();
-    let mut side = args.side;
+    let mut shape = args.size.map(|size| size.shape(args.grey));
     for (place, &(_, path)) in opened.iter_mut().zip(&sets) {
-        if side.is_none() {
-            side = place.insert(Set::open(path)?).side();
+        if shape.is_none() {
+            shape = place.insert(Set::open(path)?).shape();
         }
     }
-    let side = side.unwrap_or(32);
+    let shape = shape.unwrap_or(Size { width: 32, height: 32 }.shape(args.grey));
     let shipped = if sets.is_empty() {
         let model = parse(SHIPPED, None)?;
         let latents: Vec<_> = seeds(0, args.count)?.map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
@@ -78,7 +81,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
     } else {
         None
     };
-    let data = args.source.load(side)?;
+    let data = args.source.load(shape)?;
     let reference = Reference::new(data.pictures.view())?;
     let mut rows = Vec::new();
     for (i, (name, path)) in sets.into_iter().enumerate() {
@@ -89,8 +92,8 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
                 data.pictures.slice(s![..count.min(data.len()), .., .., ..]).to_owned()
             }
             None => match opened.get_mut(i).and_then(Option::take) {
-                Some(set) => set.load(count, side)?,
-                None => Set::open(path)?.load(count, side)?,
+                Some(set) => set.load(count, shape)?,
+                None => Set::open(path)?.load(count, shape)?,
             },
         };
         let scores = reference.score(pictures.view()).with_context(|| name.clone())?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{AlignedBytes, aligned};
-use gen_core::{Latent, Model};
+use gen_core::{Latent, Model, Shape};
 use ndarray::Array4;
 
 use trainer::data::{self, Class};
@@ -34,7 +34,7 @@ enum Kind {
     Folder,
     Model(AlignedBytes<'static>),
     Checkpoint(Box<Checkpoint>),
-    /// Shape `[N, height, width, 3]` of an array, and the file, positioned after its header.
+    /// Shape `[N, height, width, channels]` of an array, and the file, positioned after its header.
     Npy([usize; 4], File),
 }
 
@@ -43,7 +43,7 @@ impl<'a> Set<'a> {
     ///
     /// * a model: its pictures of the seeds 0, 1, …, as the device draws them;
     /// * a checkpoint: the float pictures of its averaged generator for the same seeds;
-    /// * a `.npy` file: the first pictures of an array `[N, side, side, 3]` of uint8;
+    /// * a `.npy` file: the first pictures of an array `[N, height, width, channels]` of uint8;
     /// * a folder of pictures with its subfolders, in the order of their names.
     ///
     /// # Errors
@@ -79,26 +79,29 @@ impl<'a> Set<'a> {
         Ok(Self { path, kind })
     }
 
-    /// Side of the pictures in pixels, if it is known before they are read; `None` for a folder.
-    pub(crate) fn side(&self) -> Option<usize> {
+    /// Shape of the pictures, if it is known before they are read; `None` for a folder.
+    pub(crate) fn shape(&self) -> Option<Shape> {
         match &self.kind {
             Kind::Folder => None,
-            Kind::Model(bytes) => Some(Model::parse(bytes).ok()?.output_shape().height.into()),
-            Kind::Checkpoint(checkpoint) => checkpoint.config.side().ok(),
-            Kind::Npy(dim, _) => Some(dim[1]),
+            Kind::Model(bytes) => Some(Model::parse(bytes).ok()?.output_shape()),
+            Kind::Checkpoint(checkpoint) => checkpoint.config.picture().ok(),
+            &Kind::Npy([_, height, width, channels], _) => {
+                let length = |n: usize| u16::try_from(n).ok();
+                Some(Shape::new(length(height)?, length(width)?, length(channels)?))
+            }
         }
     }
 
-    /// Loads or draws the pictures, `[N, side, side, 3]`, at most `count`. A folder with pictures of another size is
+    /// Loads or draws the pictures, `[N, height, width, channels]`, at most `count`. A folder with pictures of another size is
     /// refused instead of resizing them, because that would measure the resizing.
     ///
     /// # Errors
     /// When the set cannot be read, or has no pictures of that size.
-    pub(crate) fn load(self, count: usize, side: usize) -> Result<Array4<u8>> {
+    pub(crate) fn load(self, count: usize, shape: Shape) -> Result<Array4<u8>> {
         let shown = Plain::path(self.path);
         let latents = |len: usize| (0..count).map(move |seed| Latent::from_seed(seed as u32, len));
         match self.kind {
-            Kind::Folder => folder(self.path, count, side),
+            Kind::Folder => folder(self.path, count, shape),
             Kind::Model(bytes) => {
                 let model = Model::parse(&bytes).with_context(|| shown.to_string())?;
                 Ok(draw(&model, &latents(model.latent_len()).collect::<Vec<_>>()))
@@ -151,22 +154,22 @@ fn npy(mut file: File) -> Result<([usize; 4], File)> {
         .unwrap_or_default();
     let of_bytes = ["'|u1'", "'<u1'", "'>u1'", "'=u1'"].iter().any(|kind| value("descr").starts_with(kind));
     match shape[..] {
-        [n, height, width, 3] if of_bytes && value("fortran_order").starts_with("False") => {
-            Ok(([n, height, width, 3], file))
+        [n, height, width, channels @ (1 | 3)] if of_bytes && value("fortran_order").starts_with("False") => {
+            Ok(([n, height, width, channels], file))
         }
         _ => bail!(
-            "it is no array [N, side, side, 3] of uint8 in C order: {}; in Python, to write one: \
+            "it is no array [N, height, width, 3 or 1] of uint8 in C order: {}; in Python, to write one: \
              numpy.save(FILE, array.astype(\"uint8\"))",
             Plain::text(header.trim_end())
         ),
     }
 }
 
-fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
+fn folder(path: &Path, count: usize, shape: Shape) -> Result<Array4<u8>> {
     let request = data::Request {
         path: Some(path.to_owned()),
         class: Class::Noted("all".into()),
-        side,
+        target: data::Target::of(shape),
         exact: true,
         ..Default::default()
     };
@@ -180,8 +183,8 @@ fn folder(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
 mod tests {
     use super::*;
 
-    fn load(path: &Path, count: usize, side: usize) -> Result<Array4<u8>> {
-        Set::open(path)?.load(count, side)
+    fn load(path: &Path, count: usize, side: u16) -> Result<Array4<u8>> {
+        Set::open(path)?.load(count, Shape::new(side, side, 3))
     }
 
     #[test]
@@ -190,7 +193,7 @@ mod tests {
         let path = folder.path().join("a.npy");
         let all = Array4::from_shape_fn((5, 8, 8, 3), |(n, y, x, c)| (50 * n + 8 * y + x + c) as u8);
         ndarray_npy::write_npy(&path, &all).unwrap();
-        assert_eq!(Set::open(&path).unwrap().side(), Some(8));
+        assert_eq!(Set::open(&path).unwrap().shape(), Some(Shape::new(8, 8, 3)));
         assert_eq!(load(&path, 9, 8).unwrap(), all);
         assert_eq!(load(&path, 2, 8).unwrap(), all.slice(ndarray::s![..2, .., .., ..]));
         let error = |path: &Path| format!("{:#}", load(path, 9, 8).unwrap_err());

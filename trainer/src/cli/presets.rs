@@ -5,12 +5,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use super::recipe::PictureArgs;
 use trainer::config::{self, Config, PRESETS};
 
 #[derive(Debug, Args)]
 pub(crate) struct PresetsArgs {
     /// Name of a preset to print as TOML
     name: Option<String>,
+    #[command(flatten)]
+    picture: PictureArgs,
     /// Print all keys of a recipe with their types, defaults and meaning, as Markdown
     #[arg(long, conflicts_with = "name")]
     keys: bool,
@@ -22,8 +25,9 @@ pub(crate) fn presets(args: &PresetsArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     match args.name.as_deref() {
+        None if args.picture.is_given() => print!("{}", args.picture.recipe(None, None, None)?.to_toml()),
         Some(name) => {
-            Config::preset(name)?;
+            args.picture.recipe(Some(name), None, None)?;
             let text = PRESETS.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
             print!("{text}");
         }

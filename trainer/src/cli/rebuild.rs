@@ -11,7 +11,7 @@ use super::args::threads;
 use super::source;
 use super::train::finish;
 use trainer::card::Shipped;
-use trainer::data::Class;
+use trainer::data::{Class, Target};
 use trainer::run::folder::DataRef;
 use trainer::run::{Folder, Session, interrupt};
 use trainer::terminal::{self, quoted};
@@ -38,7 +38,8 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let shipped = Shipped::open(&args.model)?;
     let card = &shipped.card;
     let path = args.data.clone().or(card.data.source.clone());
-    let data = source::load(path, Class::noted(card.data.class.clone()), card.config.side()?)?;
+    let target = Target { shape: card.config.picture()?, fitting: card.data.fitting };
+    let data = source::load(path, Class::noted(card.data.class.clone()), target)?;
     card.check_data(&data)?;
     let warning = card.reproducibility_warning(&data)?;
     if let Some(warning) = &warning {
@@ -57,7 +58,8 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
             let data_ref = DataRef {
                 name: data.name.clone(),
                 path: data.origin.clone(),
-                class: data.class.map(|class| class.to_string()),
+                class: data.class.clone(),
+                fitting: card.data.fitting,
                 fingerprint: card.data.fingerprint.clone(),
                 minutes: None,
                 end_moved: None,

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use gen_core::Latent;
+use gen_core::{Latent, Shape};
 use ndarray::{Array4, Axis};
 
 use super::args::{between, pictures, seed, seeds, share};
 use super::generator::{GeneratorArgs, SheetArgs};
-use super::source::SourceArgs;
-use trainer::data::Dataset;
+use super::source;
+use trainer::data::{Class, Dataset, Target};
 use trainer::files::write_atomically;
 use trainer::grid::grid;
 use trainer::grid::png;
@@ -44,7 +44,7 @@ pub(crate) struct SampleArgs {
     class: Option<String>,
     #[command(flatten)]
     sheet: SheetArgs,
-    /// Also write all pictures as one array, N x height x width x 3, uint8
+    /// Also write all pictures as one array, N x height x width x channels, uint8
     #[arg(long, value_name = "NPY")]
     npy: Option<PathBuf>,
     /// Also write every picture as a separate PNG into this folder
@@ -88,8 +88,9 @@ pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
 
 /// Writes a sheet of the samples with their nearest pictures of the data at `path`, and prints the distances.
 fn beside_nearest(args: &SampleArgs, path: &Path, seeds: RangeInclusive<u32>, pictures: &Array4<u8>) -> Result<()> {
-    let source = SourceArgs { data: Some(path.to_owned()), class: args.class.clone() };
-    let data = source.load(pictures.dim().1)?;
+    let (_, height, width, channels) = pictures.dim();
+    let shape = Shape::new(height as u16, width as u16, channels as u16); // that of a model
+    let data = source::load(Some(path.to_owned()), Class::asked(args.class.clone()), Target::of(shape))?;
     let references = data.pictures.view();
     let lists = nearest_few(pictures.view(), references, NEIGHBOURS);
     for (seed, list) in seeds.clone().zip(&lists) {

@@ -8,7 +8,7 @@ use clap::Args;
 use log::{info, warn};
 
 use super::args::{number, steps, threads, whole};
-use super::recipe::recipe;
+use super::recipe::PictureArgs;
 use super::source::SourceArgs;
 use trainer::run::folder::DataRef;
 use trainer::run::session::Outcome;
@@ -24,9 +24,11 @@ pub(crate) const EXAMPLES: &str = "Examples:
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Networks and recipe; see `trainer presets`
-    #[arg(long, default_value = "pocket", value_name = "NAME", conflicts_with = "config")]
-    pub(crate) preset: String,
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
+    /// Networks and recipe; see `trainer presets` [default: pocket]
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub(crate) preset: Option<String>,
     /// A recipe of your own, in the form that `trainer presets NAME` prints
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -57,14 +59,17 @@ pub(crate) struct TrainArgs {
 }
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut config = recipe(&args.preset, args.config.as_deref())?.with(&args.set)?;
+    let mut config = args
+        .picture
+        .recipe(args.preset.as_deref(), args.config.as_deref(), args.source.data.as_deref())?
+        .with(&args.set)?;
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(minutes) = args.minutes {
         ensure!(minutes > 0.0, "--minutes must be over 0");
     }
     config.check()?;
-    let data = args.source.load(config.side()?)?;
+    let data = args.source.load(config.picture()?)?;
     let (config, advice) = config.resolve_for(data.len());
     if let Some(advice) = advice {
         warn!("{advice}");
@@ -76,7 +81,8 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     let data_ref = DataRef {
         name: data.name.clone(),
         path: data.origin.clone(),
-        class: data.class.map(|class| class.to_string()),
+        class: data.class.clone(),
+        fitting: args.source.fitting(),
         fingerprint: data.fingerprint(),
         minutes: args.minutes,
         end_moved: None,
@@ -92,7 +98,7 @@ pub(crate) fn finish(mut session: Session) -> Result<ExitCode> {
     let again = session.resume_command();
     let (outcome, facts) = session.run().inspect_err(|error| {
         if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-            warn!("nothing up to the last checkpoint is lost; go on with: {again}");
+            warn!("nothing up to the last checkpoint is lost; continue with: {again}");
         }
     })?;
     println!("{facts}");
@@ -101,7 +107,7 @@ pub(crate) fn finish(mut session: Session) -> Result<ExitCode> {
     Ok(match outcome {
         Outcome::Finished => ExitCode::SUCCESS,
         Outcome::Interrupted => {
-            println!("go on with: {again}");
+            println!("continue with: {again}");
             ExitCode::from(interrupt::EXIT_CODE as u8)
         }
     })

@@ -70,7 +70,7 @@ impl Augment {
         let side = picture.height.min(picture.width);
         ensure!(
             self.translate < side && self.cutout < side,
-            "`translate` and `cutout` must be under {side} pixels, the side of the pictures; they are {} and {}",
+            "`translate` and `cutout` must be under {side} pixels, the shorter side of the pictures; they are {} and {}",
             self.translate,
             self.cutout
         );

@@ -63,7 +63,6 @@ impl Config {
         ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");
         let generator = Network::new(Shape::latent(self.latent), &blocks).context("generator")?;
         let picture = spec::check(self.latent, &self.generator.specs()?).context("generator")?;
-        ensure!(picture.height == picture.width, "generator: pictures are square, not {picture}");
         self.augment.check(picture).context("augment")?;
         if let Some(small) = self.small_dataset {
             small.augment.check(picture).context("small_dataset: augment")?;

@@ -36,7 +36,7 @@ recipe! {
         /// Default: `5`.
         pub patience: u32,
         /// This many steps in a row in which the discriminator makes no mistake count as trouble, since the generator
-        /// learns nothing from them. A measurement that is kept as the best begins the count anew.
+        /// learns nothing from them. A measurement that is kept as the best starts the count again.
         ///
         /// Default: `1000`.
         #[serde(alias = "winning")]

@@ -12,6 +12,7 @@
 //! | [`mod@keys`], `foreign` | all keys with type, default and meaning: for the page, and for `--set` |
 //! | [`mod@set`] | `--set KEY=VALUE` |
 //! | [`presets`] | the recipes that come with the program |
+//! | `sized` | a recipe for pictures of any size, by rule |
 //! | `network`, `objective`, `augment`, `schedule`, [`guard`](mod@guard), [`finetune`] | the tables of a recipe |
 //! | `check` | checks that the types do not express |
 
@@ -26,6 +27,7 @@ mod objective;
 pub mod presets;
 mod schedule;
 pub mod set;
+mod sized;
 
 use std::fmt;
 use std::str::FromStr;
@@ -90,7 +92,7 @@ recipe! {
         /// Default: `1.0`.
         #[serde(default = "one", skip_serializing_if = "is_one", alias = "spread")]
         pub latent_scale: f32,
-        /// Whether the pictures are shuffled anew for every pass over them.
+        /// Whether the pictures are shuffled again for every pass over them.
         pub shuffle: bool,
         /// Whether the generator's update draws new latents (`true`) or uses the pictures that the discriminator has just
         /// seen (`false`), which saves a forward pass.
@@ -254,12 +256,12 @@ impl Config {
         Ok((generator.with_kernels(self.kernels), discriminator.with_kernels(self.kernels)))
     }
 
-    /// Height and width of the pictures in pixels.
+    /// Height, width and channels of the pictures.
     ///
     /// # Errors
     /// The errors of [`networks`](Self::networks).
-    pub fn side(&self) -> Result<usize> {
-        Ok(self.networks()?.0.output().height.into())
+    pub fn picture(&self) -> Result<Shape> {
+        Ok(self.networks()?.0.output())
     }
 }
 

@@ -18,7 +18,7 @@ recipe! {
         /// How the weights are updated.
         #[serde(rename = "optimizer", alias = "optimiser")]
         pub optimiser: Optimiser,
-        /// The layers, first to last. A generator has at most 12, and the last one draws 3 channels with `tanh` or
+        /// The layers, first to last. A generator has at most 12, and the last one draws 1 channel (grey) or 3 with `tanh` or
         /// `sigmoid`. The discriminator ends in one linear output.
         pub layers: Vec<Layer>,
     }

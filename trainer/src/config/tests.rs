@@ -353,7 +353,7 @@ fn words_are_those_that_serde_knows() {
 fn the_page_of_keys_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recipe-keys.md");
     let page = std::fs::read_to_string(path).unwrap().replace("\r\n", "\n");
-    assert_eq!(page, keys_page(), "write it anew: cargo run -p trainer -- presets --keys > docs/recipe-keys.md");
+    assert_eq!(page, keys_page(), "write it again: cargo run -p trainer -- presets --keys > docs/recipe-keys.md");
 }
 
 #[test]

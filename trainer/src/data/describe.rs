@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use gen_core::Shape;
 use image::RgbImage;
 use log::{info, warn};
 use ndarray::{Array4, s};
@@ -16,7 +17,7 @@ const SMALL_DATASET: usize = 100;
 
 /// Tells users who have not chosen a data set how to do so.
 const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures, or CIFAR-10 in its binary form: \
-     folder, .bin or .tar.gz), --data builtin (drawn frogs), or the environment variable CIFAR10_DIR";
+     folder, .bin or .tar.gz, or IDX or .npz as of MNIST), --data builtin (drawn frogs), or the environment variable CIFAR10_DIR";
 
 /// Logs which data set is used, what is unusual about it, what was skipped, and how to choose another one if the user
 /// has not chosen.
@@ -80,27 +81,29 @@ impl Dataset {
             remarks.push(format!("{} of one colour, without anything to see", grouped(plain)));
         }
         if self.enlarged > 0 {
-            let side = self.side();
-            remarks.push(format!("{} smaller than {side}x{side} pixels, and enlarged", grouped(self.enlarged)));
+            let shape = self.shape();
+            let size = format!("{}x{}", shape.width, shape.height);
+            remarks.push(format!("{} smaller than {size} pixels, and enlarged", grouped(self.enlarged)));
         }
         remarks
     }
 
-    /// Mean and standard deviation of red, green and blue, 0 to 255.
-    fn colours(&self) -> [(f64, f64); 3] {
+    /// Mean and standard deviation of each channel, 0 to 255.
+    fn colours(&self) -> Vec<(f64, f64)> {
         // Sums of bytes and of their squares stay exact in 64 bits.
-        let mut sums = [(0_u64, 0_u64); 3];
+        let mut sums = vec![(0_u64, 0_u64); self.shape().channels.into()];
         for pixel in self.pictures.rows() {
             for (sum, &value) in sums.iter_mut().zip(pixel) {
                 sum.0 += u64::from(value);
                 sum.1 += u64::from(value).pow(2);
             }
         }
-        let n = (self.pictures.len() / 3).max(1) as f64;
-        sums.map(|(sum, squares)| {
+        let n = (self.pictures.len() / sums.len().max(1)).max(1) as f64;
+        let statistics = sums.into_iter().map(|(sum, squares)| {
             let mean = sum as f64 / n;
             (mean, (squares as f64 / n - mean * mean).max(0.0).sqrt())
-        })
+        });
+        statistics.collect()
     }
 }
 
@@ -110,7 +113,9 @@ pub fn describe(dataset: &Dataset) -> String {
     let mut text = String::new();
     let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
     line(format!("source       {}", dataset.name));
-    line(format!("pictures     {} of {side}x{side} pixels, RGB", grouped(dataset.len()), side = dataset.side()));
+    let Shape { height, width, channels } = dataset.shape();
+    let kind = if channels == 1 { "grey" } else { "RGB" };
+    line(format!("pictures     {} of {width}x{height} pixels, {kind}", grouped(dataset.len())));
     const SHOWN_GROUPS: usize = 20;
     for (index, (name, count)) in dataset.groups.iter().take(SHOWN_GROUPS).enumerate() {
         line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, grouped(*count)));
@@ -118,8 +123,10 @@ pub fn describe(dataset: &Dataset) -> String {
     if dataset.groups.len() > SHOWN_GROUPS {
         line(format!("{:<12} and {} more", "", dataset.groups.len() - SHOWN_GROUPS));
     }
-    let [red, green, blue] = dataset.colours().map(|(mean, spread)| format!("{mean:.0} ± {spread:.0}"));
-    line(format!("colour       red {red}, green {green}, blue {blue} (mean ± standard deviation, 0 to 255)"));
+    let names: &[&str] = if channels == 1 { &["brightness"] } else { &["red", "green", "blue"] };
+    let colours = names.iter().zip(dataset.colours());
+    let colours: Vec<_> = colours.map(|(name, (mean, spread))| format!("{name} {mean:.0} ± {spread:.0}")).collect();
+    line(format!("colour       {} (mean ± standard deviation, 0 to 255)", colours.join(", ")));
     for remark in dataset.remarks() {
         line(format!("note         {remark}"));
     }
@@ -158,7 +165,8 @@ pub(super) fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) 
 /// When the sheet would be too large.
 pub fn contact_sheet(dataset: &Dataset, columns: usize, rows: usize, scale: usize) -> Result<RgbImage> {
     let shown = columns.saturating_mul(rows).min(dataset.len());
-    let mut pictures = Array4::zeros((shown, dataset.side(), dataset.side(), 3));
+    let (_, height, width, channels) = dataset.pictures.dim();
+    let mut pictures = Array4::zeros((shown, height, width, channels));
     for (index, mut place) in pictures.outer_iter_mut().enumerate() {
         // Even steps: index * len / shown, without overflow for any set that fits in memory.
         let from = (index as u128 * dataset.len() as u128 / shown as u128) as usize;

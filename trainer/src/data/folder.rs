@@ -1,4 +1,4 @@
-//! Reads a folder of pictures: finds files, decodes them, crops them to squares and resizes them.
+//! Reads a folder of pictures: finds files, decodes them, and brings them to the wanted size.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -6,12 +6,11 @@ use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use image::imageops::{self, FilterType};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use rayon::prelude::*;
 
-use super::{Skipped, jpeg, kinds};
+use super::{Skipped, Target, jpeg, kinds};
 use crate::grid;
 use crate::text::Plain;
 
@@ -34,14 +33,14 @@ const COPIES: u64 = 3;
 /// Beginning of the reason for which a picture of another size than requested is skipped.
 pub(super) const ANOTHER_SIZE: &str = "another size";
 
-/// Pictures (`pixels` is `[N, side, side, 3]`, contiguous), their files relative to the root, the number of
+/// Pictures (`pixels` is `[N, height, width, channels]`, contiguous), their files relative to the root, the number of
 /// pictures in each folder (by its path relative to the root, `.` for the root itself), and the skipped files.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) pixels: Vec<u8>,
     pub(super) files: Vec<PathBuf>,
     pub(super) groups: Vec<(String, usize)>,
-    /// Number of pictures that were smaller than `side`.
+    /// Number of pictures that had to be enlarged.
     pub(super) enlarged: usize,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -126,18 +125,18 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
     Ok((files, skipped))
 }
 
-/// Decodes `files` on all cores; the pictures keep the order of the files. With `exact`, pictures that are not
-/// `side` x `side` are skipped and not resized.
-pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, side: usize, exact: bool) -> Found {
-    let length = side * side * 3;
+/// Decodes `files` on all cores; the pictures keep the order of the files. With `exact`, pictures of another
+/// size than the target's are skipped and not resized.
+pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, target: &Target, exact: bool) -> Found {
+    let length = target.shape.len();
     // Every file has its place in `pixels`. Skipped files leave gaps, which are closed afterwards.
     let mut pixels = vec![0; files.len() * length];
     let room = Room::new(DECODING);
     let places = files.par_iter().zip(pixels.par_chunks_exact_mut(length));
     let decoded: Vec<_> = places
         .map(|(path, place)| {
-            let decoded = decode(path, side as u32, exact, &room)?;
-            place.copy_from_slice(decoded.picture.as_raw());
+            let decoded = decode(path, target, exact, &room)?;
+            place.copy_from_slice(&decoded.pixels);
             Ok(decoded.is_enlarged)
         })
         .collect();
@@ -203,12 +202,13 @@ fn unreadable(error: io::Error) -> String {
 }
 
 struct Decoded {
-    picture: RgbImage,
+    /// Of the wanted size and channels.
+    pixels: Vec<u8>,
     /// Whether the picture was smaller and had to be enlarged.
     is_enlarged: bool,
 }
 
-fn decode(path: &Path, side: u32, exact: bool, room: &Room) -> Result<Decoded, String> {
+fn decode(path: &Path, target: &Target, exact: bool, room: &Room) -> Result<Decoded, String> {
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut start = Vec::new();
     file.by_ref().take(kinds::START as u64).read_to_end(&mut start).map_err(unreadable)?;
@@ -216,16 +216,19 @@ fn decode(path: &Path, side: u32, exact: bool, room: &Room) -> Result<Decoded, S
     if let Some(kind) = kinds::kind(&start, path) {
         return Err(format!("not a picture that is read, but {}: {}", kind.name, kind.advice));
     }
-    decode_from(file, side, exact, room)
+    decode_from(file, target, exact, room)
 }
 
-/// Decodes the picture in `file`, cropped and resized to `side` x `side`, or says why that is not possible. The
+/// Decodes the picture in `file`, its middle cropped and resized to `side` x `side`, or says why that is not possible. The
 /// format is detected from the bytes, not from the file's name.
 pub fn picture(file: impl BufRead + Seek, side: u32) -> Result<RgbImage, String> {
-    Ok(decode_from(file, side, false, &Room::new(DECODING))?.picture)
+    let side = u16::try_from(side).map_err(|_| format!("{side} pixels a side are too many"))?;
+    let target = Target::of(gen_core::Shape::new(side, side, 3));
+    let pixels = decode_from(file, &target, false, &Room::new(DECODING))?.pixels;
+    RgbImage::from_raw(side.into(), side.into(), pixels).ok_or_else(|| "a picture has another size than it says".into())
 }
 
-fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -> Result<Decoded, String> {
+fn decode_from(file: impl BufRead + Seek, target: &Target, exact: bool, room: &Room) -> Result<Decoded, String> {
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(unreadable)?;
     match reader.format().filter(ImageFormat::reading_enabled) {
         None => Err("not a picture (PNG, JPEG, BMP, GIF or WebP)".into()),
@@ -244,7 +247,7 @@ fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -
             }
             let reader = ImageReader::with_format(Cursor::new(bytes.as_slice()), ImageFormat::Jpeg);
             let is_whole = whole.map(|_| ()).map_err(|flaw| format!("corrupt: {flaw}"));
-            decode_with(reader, side, exact, room, is_whole)
+            decode_with(reader, target, exact, room, is_whole)
         }
         Some(ImageFormat::Png) => {
             let mut start = Vec::new();
@@ -255,15 +258,15 @@ fn decode_from(file: impl BufRead + Seek, side: u32, exact: bool, room: &Room) -
             }
             file.rewind().map_err(unreadable)?;
             reader = ImageReader::with_format(file, ImageFormat::Png);
-            decode_with(reader, side, exact, room, Ok(()))
+            decode_with(reader, target, exact, room, Ok(()))
         }
-        Some(_) => decode_with(reader, side, exact, room, Ok(())),
+        Some(_) => decode_with(reader, target, exact, room, Ok(())),
     }
 }
 
 fn decode_with(
     mut reader: ImageReader<impl BufRead + Seek>,
-    side: u32,
+    target: &Target,
     exact: bool,
     room: &Room,
     is_whole: Result<(), String>,
@@ -288,10 +291,11 @@ fn decode_with(
     if width.min(height) < MIN_SIDE {
         return Err(format!("too small: {width}x{height}, and {MIN_SIDE}x{MIN_SIDE} is the least"));
     }
-    if exact && (width, height) != (side, side) {
+    let (to_width, to_height) = (u32::from(target.shape.width), u32::from(target.shape.height));
+    if exact && (width, height) != (to_width, to_height) {
         return Err(format!(
-            "{ANOTHER_SIZE}: {width}x{height}, not {side}x{side}; to resize it would be measured too, so bring all \
-             pictures to one size first, with ImageMagick for example: magick mogrify -resize {side}x{side}! *.png"
+            "{ANOTHER_SIZE}: {width}x{height}, not {to_width}x{to_height}; to resize it would be measured too, so bring all \
+             pictures to one size first, with ImageMagick for example: magick mogrify -resize {to_width}x{to_height}! *.png"
         ));
     }
     let bytes = decoder.total_bytes();
@@ -307,8 +311,8 @@ fn decode_with(
     let orientation = orientation(&mut decoder);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(explain)?;
     picture.apply_orientation(orientation);
-    let picture = fit(picture, side)?;
-    Ok(Decoded { picture, is_enlarged: width.min(height) < side })
+    let is_enlarged = target.enlarges((picture.width(), picture.height()));
+    Ok(Decoded { pixels: target.fit(picture)?, is_enlarged })
 }
 
 /// Orientation of the camera according to the picture's EXIF data.
@@ -317,41 +321,4 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
     // This prefix belongs in JPEG files only, but many programs write it to other formats too.
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
     Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
-}
-
-/// Crops `picture` to its square middle, puts transparent pixels on white, and resizes to `side` x `side`.
-fn fit(picture: DynamicImage, side: u32) -> Result<RgbImage, String> {
-    let square = picture.width().min(picture.height());
-    let (left, top) = ((picture.width() - square) / 2, (picture.height() - square) / 2);
-    let middle = if picture.width() == picture.height() {
-        picture
-    } else {
-        let middle = picture.crop_imm(left, top, square, square);
-        drop(picture);
-        middle
-    };
-    let rgb = if middle.color().has_alpha() {
-        let middle = middle.into_rgba8();
-        if middle.pixels().all(|pixel| pixel.0[3] == 0) {
-            return Err("nothing can be seen: it is wholly transparent".into());
-        }
-        let mut over_white = RgbImage::new(square, square);
-        for (out, pixel) in over_white.pixels_mut().zip(middle.pixels()) {
-            let [colour @ .., alpha] = pixel.0.map(u32::from);
-            out.0 = colour.map(|v| ((v * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
-        }
-        over_white
-    } else {
-        middle.into_rgb8()
-    };
-    Ok(resize(rgb, side))
-}
-
-/// Resizes `picture` to `side` x `side`. A picture of that size is not changed.
-pub(super) fn resize(picture: RgbImage, side: u32) -> RgbImage {
-    if picture.dimensions() == (side, side) {
-        return picture;
-    }
-    // When shrinking, the filter is widened by the scale, which avoids aliasing.
-    imageops::resize(&picture, side, side, FilterType::CatmullRom)
 }

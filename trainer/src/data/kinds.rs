@@ -14,6 +14,9 @@ pub(super) struct Kind {
     pub(super) advice: &'static str,
 }
 
+/// What to do with a file of many pictures that is read, but not as one picture of a folder.
+const ARRAYS: &str = "to train on the pictures in it, give the file itself with --data";
+
 const CONVERT: &str = "convert it to PNG or JPEG, with ImageMagick for example: magick FILE FILE.png";
 const DRAWING: &str = "draw it as pixels first and save those as PNG";
 const DEVELOP: &str = "develop it first and save the picture as PNG or JPEG";
@@ -72,7 +75,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         }
         // IDX files, as of MNIST: two zeros, the type of the numbers, the number of dimensions.
         [0, 0, 0x08 | 0x09 | 0x0b..=0x0e, 1..=4, ..] => {
-            return kind_of("an IDX file (MNIST is kept in such files)", NUMPY);
+            return kind_of("an IDX file (MNIST is kept in such files)", ARRAYS);
         }
         _ => {}
     }
@@ -108,7 +111,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         (0, b"BZh", "compressed with bzip2", UNPACK),
         (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", UNPACK),
         (0, b"\x04\x22\x4d\x18", "compressed with LZ4", UNPACK),
-        (0, b"\x93NUMPY", "a NumPy array", NUMPY),
+        (0, b"\x93NUMPY", "a NumPy array", ARRAYS),
         (0, b"\x89HDF\r\n", "an HDF5 file", NUMPY),
         (0, b"PAR1", "a Parquet file", "save its pictures as files into one folder and give that"),
         (0, b"ARROW1", "an Arrow file", "save its pictures as files into one folder and give that"),
@@ -128,7 +131,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         let length = usize::from(start.get(26..28).map_or(0, |pair| u16::from_le_bytes([pair[0], pair[1]])));
         let first = start.get(30..30 + length).unwrap_or_default();
         return if ends(&["npz"]) || first.ends_with(b".npy") {
-            kind_of("a NumPy archive (.npz)", NUMPY)
+            kind_of("a NumPy archive (.npz)", ARRAYS)
         } else {
             kind_of("a zip archive", UNPACK)
         };

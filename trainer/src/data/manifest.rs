@@ -65,7 +65,7 @@ mod tests {
 
     fn data(pictures: &[(&str, u8)]) -> Dataset {
         let pixels = pictures.iter().flat_map(|&(_, value)| [value; 8 * 8 * 3]).collect();
-        let mut data = Dataset::new(pixels, 8).unwrap();
+        let mut data = Dataset::new(pixels, gen_core::Shape::new(8, 8, 3)).unwrap();
         data.origin = "/x".into();
         data.files = pictures.iter().map(|(name, _)| PathBuf::from(name)).collect();
         data

@@ -1,16 +1,20 @@
 //! Training pictures: CIFAR-10, a folder of the user's pictures, or frogs that the program draws.
 //!
-//! [`load`] finds and reads a source. Every source becomes a [`Dataset`]: RGB bytes,
-//! `[N, side, side, 3]`, always in the same order.
+//! [`load`] finds and reads a source. Every source becomes a [`Dataset`]: bytes of grey or RGB,
+//! `[N, height, width, channels]`, always in the same order.
 
 pub mod cifar;
 mod describe;
 pub mod download;
+mod fit;
 mod folder;
+mod format;
 pub mod frogs;
+mod idx;
 mod jpeg;
 mod kinds;
 pub mod manifest;
+mod numpy;
 
 use std::env;
 use std::fs::{self, File};
@@ -18,7 +22,7 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use image::RgbImage;
+use gen_core::Shape;
 use log::{info, warn};
 use md5::{Digest, Md5};
 use ndarray::Array4;
@@ -27,6 +31,7 @@ use rayon::prelude::*;
 pub use cifar::{ClassFilter, UnknownClass};
 pub use describe::{announce, contact_sheet, describe, how_to_choose};
 use describe::{listed, reasons};
+pub use fit::{Fit, Fitting, Target};
 pub use folder::picture;
 
 use crate::numbers::grouped;
@@ -34,12 +39,18 @@ use crate::quality;
 use crate::terminal::{self, quoted};
 use crate::text::Plain;
 use cifar::CifarError;
+use format::Format;
+use idx::Idx;
+use numpy::NumPy;
 
 /// The official home of CIFAR-10 in its binary form.
 pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
 /// MD5 of the official archive (170,052,171 bytes), from the same page.
 pub const CIFAR10_MD5: &str = "c32a1d4ab5d03f1284b67883e8d87530";
+
+/// All formats, in the order in which they are tried.
+const FORMATS: [&dyn Format; 2] = [&Idx, &NumPy];
 
 /// The path that selects the drawn frogs. A folder of that name can be given as `./builtin`.
 pub const BUILTIN: &str = "builtin";
@@ -77,9 +88,9 @@ pub struct Dataset {
     pub name: String,
     /// The [`Request::path`] that loads these pictures again.
     pub origin: PathBuf,
-    /// Class of CIFAR-10; other sources have none.
-    pub class: Option<ClassFilter>,
-    /// `[N, side, side, 3]`, RGB.
+    /// Class of CIFAR-10, or the label of a format with labels, if not all were taken; other sources have none.
+    pub class: Option<String>,
+    /// `[N, height, width, channels]`: one channel of grey, or red, green and blue.
     pub pictures: Array4<u8>,
     /// Number of pictures of each class, folder or kind of frog; only those with any.
     pub groups: Vec<(String, usize)>,
@@ -133,13 +144,14 @@ impl Class {
 /// Which pictures [`load`] should load.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// A folder of pictures, CIFAR-10 in its binary form (folder, `.bin`, `.tar.gz`), or
+    /// A folder of pictures, CIFAR-10 in its binary form (folder, `.bin`, `.tar.gz`), IDX, `.npz`, `.npy`, or
     /// [`BUILTIN`]. `None`: the first that is available of `CIFAR10_DIR`, cache, download and drawn frogs.
     pub path: Option<PathBuf>,
     /// Selects the pictures of the source.
     pub class: Class,
-    /// Side of the pictures in pixels, within [`frogs::SIDES`].
-    pub side: usize,
+    /// Size and channels of the pictures, and how others are brought to them. Height and width are within
+    /// [`frogs::SIDES`].
+    pub target: Target,
     /// Seed of the drawn frogs.
     pub seed: u64,
     /// Number of frogs that are drawn.
@@ -150,7 +162,7 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        Self { path: None, class: Class::Usual, side: 32, seed: 0, drawn: 5000, exact: false }
+        Self { path: None, class: Class::Usual, target: Target::default(), seed: 0, drawn: 5000, exact: false }
     }
 }
 
@@ -200,13 +212,14 @@ pub fn load(request: &Request) -> Result<Dataset> {
 
 /// Like [`load`], with `sources` instead of the environment variables.
 pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
+    let Shape { height, width, channels } = request.target.shape;
     ensure!(
-        frogs::SIDES.contains(&request.side),
-        "pictures of {0}x{0} pixels are not possible; the side goes from {1} to {2}",
-        request.side,
+        frogs::SIDES.contains(&height.into()) && frogs::SIDES.contains(&width.into()),
+        "pictures of {width}x{height} pixels are not possible; height and width go from {} to {}",
         frogs::SIDES.start(),
         frogs::SIDES.end()
     );
+    ensure!(matches!(channels, 1 | 3), "pictures have 1 channel (grey) or 3 (red, green, blue), not {channels}");
     let mut dataset = match (&request.path, &sources.cifar10_dir) {
         (Some(path), _) => open(path, request)?,
         (None, Some(path)) => open(path, request).context("the environment variable CIFAR10_DIR was followed")?,
@@ -316,12 +329,15 @@ fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
             "there is nothing at {shown}; --data takes a folder of pictures, CIFAR-10 in its binary form \
-             (folder, .bin or .tar.gz), or the word {BUILTIN}"
+             (folder, .bin or .tar.gz), IDX or .npz (MNIST), or the word {BUILTIN}"
         ),
         Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
     };
     if !meta.is_dir() {
         return Ok((open_file(path, request)?, path.to_owned()));
+    }
+    if let Some((format, file)) = find_format(path, true, &[])? {
+        return Ok((open_format(format, &file, request)?, file));
     }
     if let Some(dataset) = open_cifar_folder(path, request)? {
         return Ok((dataset, path.to_owned()));
@@ -415,8 +431,8 @@ fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
         "{shown} is empty: it holds neither pictures nor data_batch_*.bin{}",
         reasons(&skipped, 5)
     );
-    check_memory(files.len(), request.side, path)?;
-    let found = folder::read(path, &files, skipped, request.side, request.exact);
+    check_memory(files.len(), request.target.shape, path)?;
+    let found = folder::read(path, &files, skipped, &request.target, request.exact);
     if let Some(other) = found.skipped.iter().find(|skipped| skipped.reason.starts_with(folder::ANOTHER_SIZE)) {
         bail!("{}: {}", Plain::path(&other.path), other.reason);
     }
@@ -425,7 +441,7 @@ fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
         "{shown} holds no picture that can be read (PNG, JPEG, BMP, GIF or WebP){}",
         reasons(&found.skipped, 5)
     );
-    let mut dataset = Dataset::new(found.pixels, request.side)?;
+    let mut dataset = Dataset::new(found.pixels, request.target.shape)?;
     dataset.name = format!("{} from the folder {shown}", dataset.count_in_words("picture"));
     (dataset.groups, dataset.files, dataset.skipped) = (found.groups, found.files, found.skipped);
     dataset.enlarged = found.enlarged;
@@ -439,6 +455,9 @@ fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
     let file = File::open(path).with_context(unreadable)?;
     let length = file.metadata().with_context(unreadable)?.len();
     file.take(kinds::START as u64).read_to_end(&mut start).with_context(unreadable)?;
+    if let Some((format, file)) = find_format(path, false, &start)? {
+        return open_format(format, &file, request);
+    }
     if start.starts_with(&[0x1f, 0x8b]) || start.get(257..262) == Some(b"ustar") {
         let file = File::open(path).with_context(unreadable)?;
         let filter = request.class.filter()?;
@@ -465,21 +484,77 @@ fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
     from_cifar(cifar::read_bin(path, filter)?, filter, path, request)
 }
 
+/// The format of the file or folder at `path`, and the file to read; `None` if it is of none of [`FORMATS`].
+fn find_format(path: &Path, is_folder: bool, start: &[u8]) -> Result<Option<(&'static dyn Format, PathBuf)>> {
+    for format in FORMATS {
+        let file =
+            if is_folder { format.in_folder(path)? } else { format.is_file(path, start).then(|| path.to_owned()) };
+        if let Some(file) = file {
+            return Ok(Some((format, file)));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a file that holds many pictures as numbers.
+fn open_format(format: &dyn Format, path: &Path, request: &Request) -> Result<Dataset> {
+    let shown = Plain::path(path);
+    let mut pictures = format.read(path, MAX_BYTES).with_context(|| format!("cannot read {shown}"))?;
+    let class = match &request.class {
+        Class::Asked(class) if !class.eq_ignore_ascii_case("all") => Some(class),
+        // What was noted for another source is ignored.
+        Class::Noted(class) if pictures.has_class(class) => Some(class),
+        _ => None,
+    };
+    let mut of_class = String::new();
+    if let Some(class) = class {
+        pictures = pictures.of_class(class, path)?;
+        of_class = format!(" of class {}", Plain::text(class));
+    }
+    ensure!(pictures.len() > 0, "{shown} holds no pictures");
+    check_memory(pictures.len(), request.target.shape, path)?;
+    let mut counts = std::collections::BTreeMap::new();
+    for label in &pictures.labels {
+        *counts.entry(*label).or_insert(0) += 1;
+    }
+    let target = &request.target;
+    let is_enlarged = target.enlarges((pictures.shape.width.into(), pictures.shape.height.into()));
+    let enlarged = if is_enlarged { pictures.len() } else { 0 };
+    let mut dataset = Dataset::new(target.fit_all(pictures.shape, pictures.pixels), target.shape)?;
+    dataset.name = format!("{}{of_class} from {shown}", dataset.count_in_words("picture"));
+    dataset.groups = counts.into_iter().map(|(label, count)| (label.to_string(), count)).collect();
+    dataset.enlarged = enlarged;
+    dataset.class = class.cloned();
+    Ok(dataset)
+}
+
+/// Height, width and channels of the pictures at [`Request::path`], if its format says so. The pictures of a folder may
+/// have any sizes.
+///
+/// # Errors
+/// When the file is damaged or holds no pictures.
+pub fn own_shape(path: &Path) -> Result<Option<Shape>> {
+    let Ok(meta) = fs::metadata(path) else { return Ok(None) }; // `load` says why
+    let mut start = Vec::new();
+    if !meta.is_dir() {
+        let unreadable = || format!("cannot read {}", Plain::path(path));
+        let file = File::open(path).with_context(unreadable)?;
+        file.take(kinds::START as u64).read_to_end(&mut start).with_context(unreadable)?;
+    }
+    let found = find_format(path, meta.is_dir(), &start)?;
+    let shape = |(format, file): (&dyn Format, PathBuf)| {
+        format.shape(&file).with_context(|| format!("cannot read {}", Plain::path(&file)))
+    };
+    found.map(shape).transpose()
+}
+
 fn from_cifar(pictures: cifar::Pictures, filter: ClassFilter, path: &Path, request: &Request) -> Result<Dataset> {
     ensure!(!pictures.is_empty(), "{} holds no picture of the class {filter}", Plain::path(path));
-    check_memory(pictures.len(), request.side, path)?;
-    let pixels = if request.side == cifar::SIDE {
-        pictures.pixels
-    } else {
-        let side = cifar::SIDE as u32;
-        let larger = pictures.pixels.par_chunks_exact(3 * cifar::SIDE * cifar::SIDE).flat_map_iter(|picture| {
-            let picture = RgbImage::from_raw(side, side, picture.to_vec()).unwrap_or_default();
-            folder::resize(picture, request.side as u32).into_raw()
-        });
-        larger.collect()
-    };
-    let mut dataset = Dataset::new(pixels, request.side)?;
-    dataset.class = Some(filter);
+    let (target, side) = (&request.target, cifar::SIDE as u16);
+    check_memory(pictures.len(), target.shape, path)?;
+    let pixels = target.fit_all(Shape::new(side, side, 3), pictures.pixels);
+    let mut dataset = Dataset::new(pixels, target.shape)?;
+    dataset.class = Some(filter.to_string());
     let what = match filter {
         ClassFilter::All => "pictures of all classes".into(),
         class => format!("{class} pictures"),
@@ -499,40 +574,44 @@ fn builtin(request: &Request) -> Result<Dataset> {
             Plain::text(class)
         );
     }
-    check_memory(request.drawn, request.side, Path::new(BUILTIN))?;
+    let shape = request.target.shape;
+    check_memory(request.drawn, shape, Path::new(BUILTIN))?;
     let drawn: Option<Vec<_>> = (0..request.drawn)
         .into_par_iter()
-        .map(|index| frogs::picture(request.seed, index as u64, request.side))
+        .map(|index| frogs::picture(request.seed, index as u64, shape.height.into(), shape.width.into()))
         .collect();
     let drawn = drawn.context("frogs of this size cannot be drawn")?;
     let mut groups = std::collections::BTreeMap::new();
-    let mut pixels = Vec::with_capacity(request.drawn * request.side * request.side * 3);
+    let mut pixels = Vec::with_capacity(request.drawn * shape.len());
     for (picture, kind) in drawn {
-        pixels.extend_from_slice(picture.as_raw());
+        pixels.extend(request.target.channels_of(picture));
         *groups.entry(kind).or_insert(0) += 1;
     }
-    let mut dataset = Dataset::new(pixels, request.side)?;
+    let mut dataset = Dataset::new(pixels, shape)?;
     dataset.name = format!("the built-in frogs, {} of seed {}", dataset.count_in_words("drawing"), request.seed);
     dataset.groups = groups.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
     Ok(dataset)
 }
 
-fn check_memory(count: usize, side: usize, path: &Path) -> Result<()> {
+fn check_memory(count: usize, shape: Shape, path: &Path) -> Result<()> {
     ensure!(
-        (count as u64).saturating_mul((side * side * 3) as u64) <= MAX_BYTES,
-        "{}: {} pictures of {side}x{side} pixels take more than {} GiB; use fewer or a smaller side",
+        (count as u64).saturating_mul(shape.len() as u64) <= MAX_BYTES,
+        "{}: {} pictures of {}x{} pixels take more than {} GiB; use fewer or a smaller size",
         Plain::path(path),
         grouped(count),
+        shape.width,
+        shape.height,
         MAX_BYTES >> 30
     );
     Ok(())
 }
 
 impl Dataset {
-    /// A data set from contiguous pixels, `[N, side, side, 3]`.
-    fn new(pixels: Vec<u8>, side: usize) -> Result<Self> {
-        let count = pixels.len() / (side * side * 3);
-        let pictures = Array4::from_shape_vec((count, side, side, 3), pixels)?;
+    /// A data set from contiguous pixels, `[N, height, width, channels]`.
+    fn new(pixels: Vec<u8>, shape: Shape) -> Result<Self> {
+        let count = pixels.len() / shape.len().max(1);
+        let shape = (count, shape.height.into(), shape.width.into(), shape.channels.into());
+        let pictures = Array4::from_shape_vec(shape, pixels)?;
         Ok(Self {
             name: String::new(),
             origin: PathBuf::new(),
@@ -556,9 +635,11 @@ impl Dataset {
         self.len() == 0
     }
 
-    /// Side of a picture, in pixels.
-    pub fn side(&self) -> usize {
-        self.pictures.dim().1
+    /// Height, width and channels of a picture.
+    pub fn shape(&self) -> Shape {
+        let (_, height, width, channels) = self.pictures.dim();
+        // No length exceeds what a request allows.
+        Shape::new(height as u16, width as u16, channels as u16)
     }
 
     /// MD5 of shape and pixels, 32 hexadecimal digits. The same pictures in the same order have the

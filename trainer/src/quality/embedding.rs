@@ -47,14 +47,15 @@ struct Layer {
 }
 
 impl Embedding {
-    /// The network for pictures of this size, normalised over these pictures, `[N, side, side, 3]`.
+    /// The network for pictures of this size, normalised over these pictures, `[N, height, width, channels]`.
     ///
     /// # Errors
     /// When the pictures are too small.
     pub fn new(pictures: ArrayView4<'_, u8>) -> Result<Self> {
-        let side = u16::try_from(pictures.dim().1).context("the pictures are too large")?;
+        let (_, height, width, channels) = pictures.dim();
+        let length = |n| u16::try_from(n).context("the pictures are too large");
         let mut x = values(evenly(pictures, NORMALISED).view());
-        let mut shape = Shape::new(side, side, 3);
+        let mut shape = Shape::new(length(height)?, length(width)?, length(channels)?);
         let mut layers = Vec::new();
         for (i, (channels, stride, is_seen)) in LAYERS.into_iter().enumerate() {
             let op = Op::Conv { channels, kernel: 3, stride, padding: Padding::Same };

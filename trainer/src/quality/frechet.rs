@@ -31,7 +31,7 @@ impl Moments {
     }
 
     /// Trace of the covariance: half of the mean squared distance between two vectors of the set.
-    pub fn spread(&self) -> f64 {
+    pub fn total_variance(&self) -> f64 {
         self.spread
     }
 
@@ -190,6 +190,6 @@ mod tests {
         let a = Moments::of(x.view());
         let mean = x.mean_axis(Axis(0)).unwrap();
         let b = Moments::of(((&x - &mean) * 2.0 + &mean).view());
-        assert!((a.distance(&b) / a.spread() - 1.0).abs() < 1e-5, "{} {}", a.distance(&b), a.spread());
+        assert!((a.distance(&b) / a.total_variance() - 1.0).abs() < 1e-5, "{} {}", a.distance(&b), a.total_variance());
     }
 }

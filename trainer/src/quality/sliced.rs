@@ -39,19 +39,20 @@ pub struct Sliced {
 
 #[derive(Debug)]
 struct Level {
-    /// Mean and standard deviation of the real patches in red, green and blue.
-    mean: [f32; 3],
-    spread: [f32; 3],
+    /// Mean and standard deviation of each channel of the real patches.
+    mean: Vec<f32>,
+    spread: Vec<f32>,
     /// [`POINTS`] quantiles for each direction, in ascending order.
     points: Vec<Vec<f32>>,
 }
 
 impl Sliced {
-    /// Prepares the real pictures, `[N, side, side, 3]`: at least one, with a side of 8 pixels or more.
+    /// Prepares the real pictures, `[N, height, width, channels]`: at least one, of 8 pixels or more in both directions.
     pub fn new(pictures: ArrayView4<'_, u8>) -> Self {
+        let channels = pictures.dim().3;
         let levels = patches(pictures).into_iter().enumerate().map(|(i, mut patches)| {
-            let (mean, spread) = colours(&patches);
-            normalise(&mut patches, mean, spread);
+            let (mean, spread) = colours(&patches, channels);
+            normalise(&mut patches, &mean, &spread);
             Level { mean, spread, points: project(&patches, i) }
         });
         Self { levels: levels.collect() }
@@ -61,7 +62,7 @@ impl Sliced {
     /// pictures must have the size of the real ones.
     pub fn distances(&self, pictures: ArrayView4<'_, u8>) -> Vec<f64> {
         let distance = |(i, (mut patches, level)): (usize, (Array2<f32>, &Level))| {
-            normalise(&mut patches, level.mean, level.spread);
+            normalise(&mut patches, &level.mean, &level.spread);
             let apart = |(a, b): (&Vec<f32>, &Vec<f32>)| -> f64 {
                 a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / POINTS as f64
             };
@@ -75,11 +76,13 @@ impl Sliced {
 /// The patches of every level, `[patches, (y, x, channel)]`.
 fn patches(pictures: ArrayView4<'_, u8>) -> Vec<Array2<f32>> {
     let pictures = evenly(pictures, MAX_PICTURES);
-    let (n, side, ..) = pictures.dim();
-    let sides: Vec<usize> =
-        std::iter::successors(Some(side), |side| Some(side.div_ceil(2)).filter(|&half| half >= LEAST_SIDE)).collect();
-    let width = |side: usize| side.min(PATCH).pow(2) * 3;
-    let mut levels: Vec<_> = sides.iter().map(|&side| Array2::zeros((n * PATCHES, width(side)))).collect();
+    let (n, height, width, channels) = pictures.dim();
+    let halved =
+        |size: &[usize; 2]| Some(size.map(|n| n.div_ceil(2))).filter(|half| half.iter().all(|&n| n >= LEAST_SIDE));
+    let sizes: Vec<[usize; 2]> = std::iter::successors(Some([height, width]), halved).collect();
+    let patch = |size: &[usize; 2]| size.map(|n| n.min(PATCH));
+    let len = |size| patch(size).iter().product::<usize>() * channels;
+    let mut levels: Vec<_> = sizes.iter().map(|size| Array2::zeros((n * PATCHES, len(size)))).collect();
     // Groups the patches of all levels by picture.
     let mut places: Vec<Vec<_>> =
         levels.iter_mut().map(|level| level.axis_chunks_iter_mut(Axis(0), PATCHES).collect()).collect();
@@ -89,16 +92,17 @@ fn patches(pictures: ArrayView4<'_, u8>) -> Vec<Array2<f32>> {
     }
     of_picture.into_par_iter().enumerate().for_each(|(i, mut coarsest_first)| {
         let pixels: Vec<f32> = pictures.slice(s![i, .., .., ..]).iter().map(|&v| f32::from(v)).collect();
-        for (k, (map, side)) in pyramid(pixels, &sides).into_iter().zip(&sides).enumerate() {
-            let patch = PATCH.min(*side);
+        for (k, (map, size)) in pyramid(pixels, &sizes, channels).into_iter().zip(&sizes).enumerate() {
+            let [patch_height, patch_width] = patch(size);
             let mut rng = rng(SEED, i as u64, k as u64);
             let Some(mut rows) = coarsest_first.pop() else { return };
             for mut row in rows.rows_mut() {
-                let mut place = || rng.random_range(0..=(side - patch) as u32) as usize;
-                let (top, left) = (place(), place());
-                for (y, line) in row.exact_chunks_mut(patch * 3).into_iter().enumerate() {
-                    let first = ((top + y) * side + left) * 3;
-                    line.into_iter().zip(&map[first..first + patch * 3]).for_each(|(to, &from)| *to = from);
+                let mut place = |free: usize| rng.random_range(0..=free as u32) as usize;
+                let (top, left) = (place(size[0] - patch_height), place(size[1] - patch_width));
+                let len = patch_width * channels;
+                for (y, line) in row.exact_chunks_mut(len).into_iter().enumerate() {
+                    let first = ((top + y) * size[1] + left) * channels;
+                    line.into_iter().zip(&map[first..first + len]).for_each(|(to, &from)| *to = from);
                 }
             }
         }
@@ -107,12 +111,13 @@ fn patches(pictures: ArrayView4<'_, u8>) -> Vec<Array2<f32>> {
 }
 
 /// The Laplacian pyramid (Burt & Adelson 1983): the detail that each halving removes, and the smallest picture.
-fn pyramid(pixels: Vec<f32>, sides: &[usize]) -> Vec<Vec<f32>> {
-    let mut levels = Vec::with_capacity(sides.len());
+/// `sizes` are height and width of each level, finest first.
+fn pyramid(pixels: Vec<f32>, sizes: &[[usize; 2]], channels: usize) -> Vec<Vec<f32>> {
+    let mut levels = Vec::with_capacity(sizes.len());
     let mut map = pixels;
-    for pair in sides.windows(2) {
-        let smaller = halve(&map, pair[0], pair[1]);
-        let back = enlarge(&smaller, pair[1], pair[0]);
+    for pair in sizes.windows(2) {
+        let smaller = halve(&map, pair[0], pair[1], channels);
+        let back = enlarge(&smaller, pair[1], pair[0], channels);
         map.iter_mut().zip(back).for_each(|(v, back)| *v -= back);
         levels.push(std::mem::replace(&mut map, smaller));
     }
@@ -130,32 +135,31 @@ fn mirrored(i: isize, n: usize) -> usize {
     (if i > last { 2 * last - i } else { i }).clamp(0, last) as usize
 }
 
-/// Blurs and takes every other pixel. `[side, side, 3]`.
-fn halve(map: &[f32], side: usize, half: usize) -> Vec<f32> {
-    let narrow = along(map, side, 3, half, |out| {
-        std::array::from_fn(|k| (mirrored(2 * out as isize + k as isize - 2, side), BLUR[k]))
-    });
-    along(&narrow, 1, half * 3, half, |out| {
-        std::array::from_fn(|k| (mirrored(2 * out as isize + k as isize - 2, side), BLUR[k]))
-    })
+/// Blurs and takes every other pixel. `map` is `[height, width, channels]` of the size `from`.
+fn halve(map: &[f32], from: [usize; 2], to: [usize; 2], channels: usize) -> Vec<f32> {
+    let taps = |length: usize| {
+        move |out: usize| std::array::from_fn(|k| (mirrored(2 * out as isize + k as isize - 2, length), BLUR[k]))
+    };
+    let narrow = along(map, from[1], channels, to[1], taps(from[1]));
+    along(&narrow, from[0], to[1] * channels, to[0], taps(from[0]))
 }
 
 /// Inserts zeros between pixels and blurs with twice the weights on each axis.
-fn enlarge(map: &[f32], half: usize, side: usize) -> Vec<f32> {
-    let taps = |out: usize| {
-        std::array::from_fn(|k| {
-            let at = mirrored(out as isize + k as isize - 2, 2 * half - 1);
-            if at.is_multiple_of(2) { (at / 2, 2.0 * BLUR[k]) } else { (0, 0.0) }
-        })
+fn enlarge(map: &[f32], from: [usize; 2], to: [usize; 2], channels: usize) -> Vec<f32> {
+    let taps = |half: usize| {
+        move |out: usize| {
+            std::array::from_fn(|k| {
+                let at = mirrored(out as isize + k as isize - 2, 2 * half - 1);
+                if at.is_multiple_of(2) { (at / 2, 2.0 * BLUR[k]) } else { (0, 0.0) }
+            })
+        }
     };
-    let wide = along(map, half, 3, side, taps);
-    along(&wide, 1, side * 3, side, taps)
+    let wide = along(map, from[1], channels, to[1], taps(from[1]));
+    along(&wide, from[0], to[1] * channels, to[0], taps(from[0]))
 }
 
 /// Filters along one axis of `[outer, n, inner]`; each output is a weighted sum of five inputs.
-/// `row` is the length `n` of that axis, or 1 if the axis is the outermost one.
-fn along(map: &[f32], row: usize, inner: usize, outputs: usize, taps: impl Fn(usize) -> [(usize, f32); 5]) -> Vec<f32> {
-    let n = if row == 1 { map.len() / inner } else { row };
+fn along(map: &[f32], n: usize, inner: usize, outputs: usize, taps: impl Fn(usize) -> [(usize, f32); 5]) -> Vec<f32> {
     let taps: Vec<_> = (0..outputs).map(taps).collect();
     let mut out = Vec::with_capacity(map.len() / n * outputs);
     for block in map.chunks_exact(n * inner) {
@@ -172,23 +176,23 @@ fn along(map: &[f32], row: usize, inner: usize, outputs: usize, taps: impl Fn(us
 }
 
 /// Mean and standard deviation of each channel over all patches.
-fn colours(patches: &Array2<f32>) -> ([f32; 3], [f32; 3]) {
-    let mut sums = [[0f64; 2]; 3];
-    for pixel in patches.as_slice().unwrap_or_default().chunks_exact(3) {
+fn colours(patches: &Array2<f32>, channels: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut sums = vec![[0f64; 2]; channels];
+    for pixel in patches.as_slice().unwrap_or_default().chunks_exact(channels) {
         for (sum, &v) in sums.iter_mut().zip(pixel) {
             sum[0] += f64::from(v);
             sum[1] += f64::from(v) * f64::from(v);
         }
     }
-    let n = (patches.len() / 3).max(1) as f64;
-    let spread = |[sum, square]: [f64; 2]| (square / n - (sum / n).powi(2)).max(1e-6).sqrt() as f32;
-    (sums.map(|[sum, _]| (sum / n) as f32), sums.map(spread))
+    let n = (patches.len() / channels).max(1) as f64;
+    let spread = |&[sum, square]: &[f64; 2]| (square / n - (sum / n).powi(2)).max(1e-6).sqrt() as f32;
+    (sums.iter().map(|[sum, _]| (sum / n) as f32).collect(), sums.iter().map(spread).collect())
 }
 
-fn normalise(patches: &mut Array2<f32>, mean: [f32; 3], spread: [f32; 3]) {
-    for pixel in patches.as_slice_mut().unwrap_or_default().chunks_exact_mut(3) {
-        for c in 0..3 {
-            pixel[c] = (pixel[c] - mean[c]) / spread[c];
+fn normalise(patches: &mut Array2<f32>, mean: &[f32], spread: &[f32]) {
+    for pixel in patches.as_slice_mut().unwrap_or_default().chunks_exact_mut(mean.len()) {
+        for ((value, mean), spread) in pixel.iter_mut().zip(mean).zip(spread) {
+            *value = (*value - mean) / spread;
         }
     }
 }
@@ -228,24 +232,26 @@ mod tests {
 
     #[test]
     fn a_pyramid_adds_up_to_the_picture() {
-        for sides in [&[16, 8][..], &[17, 9], &[32, 16, 8]] {
-            let side = sides[0];
-            let pixels: Vec<f32> = (0..side * side * 3).map(|i| ((i * 37) % 251) as f32).collect();
-            let levels = pyramid(pixels.clone(), sides);
-            assert_eq!(levels.len(), sides.len());
-            let mut sum = levels[sides.len() - 1].clone();
-            for (i, pair) in sides.windows(2).enumerate().rev() {
-                sum = enlarge(&sum, pair[1], pair[0]);
+        let squares = [&[[16, 16], [8, 8]][..], &[[17, 17], [9, 9]], &[[32, 32], [16, 16], [8, 8]]];
+        let others = [&[[33, 16], [17, 8]][..], &[[16, 40], [8, 20]]];
+        for (sizes, channels) in squares.into_iter().chain(others).flat_map(|sizes| [(sizes, 3), (sizes, 1)]) {
+            let [height, width] = sizes[0];
+            let pixels: Vec<f32> = (0..height * width * channels).map(|i| ((i * 37) % 251) as f32).collect();
+            let levels = pyramid(pixels.clone(), sizes, channels);
+            assert_eq!(levels.len(), sizes.len());
+            let mut sum = levels[sizes.len() - 1].clone();
+            for (i, pair) in sizes.windows(2).enumerate().rev() {
+                sum = enlarge(&sum, pair[1], pair[0], channels);
                 sum.iter_mut().zip(&levels[i]).for_each(|(s, l)| *s += l);
             }
             let worst = sum.iter().zip(&pixels).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < 1e-3, "{sides:?}: {worst}");
+            assert!(worst < 1e-3, "{sizes:?}: {worst}");
         }
     }
 
     #[test]
     fn a_constant_picture_is_in_the_coarsest_level_only() {
-        let levels = pyramid(vec![100.0; 32 * 32 * 3], &[32, 16, 8]);
+        let levels = pyramid(vec![100.0; 32 * 32 * 3], &[[32, 32], [16, 16], [8, 8]], 3);
         for level in &levels[..2] {
             assert!(level.iter().all(|v| v.abs() < 1e-3), "{:?}", &level[..6]);
         }

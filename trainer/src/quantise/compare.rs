@@ -32,7 +32,7 @@ impl fmt::Display for Comparison {
     /// `PSNR 48.1 dB, SSIM 0.9931 over 128 pictures`, and a note if all pictures are the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let close = likeness(self.float.view(), self.int8.view());
-        let alike = if are_alike(self.int8.view()) { ", and all of them are the same one" } else { "" };
+        let alike = if are_identical(self.int8.view()) { ", and all of them are the same one" } else { "" };
         write!(f, "{close} over {} pictures{alike}", self.int8.dim().0)
     }
 }
@@ -59,7 +59,7 @@ impl fmt::Display for Likeness {
 }
 
 /// Whether there is more than one picture, `[N, height, width, 3]`, and all are the same.
-pub fn are_alike(pictures: ArrayView4<'_, u8>) -> bool {
+pub fn are_identical(pictures: ArrayView4<'_, u8>) -> bool {
     let mut all = pictures.outer_iter();
     let Some(first) = all.next() else { return false };
     pictures.dim().0 > 1 && all.all(|other| other == first)
@@ -119,11 +119,11 @@ mod tests {
         assert!((close.psnr - 48.13).abs() < 0.01 && close.ssim > 0.98, "{close:?}");
         assert!(close.to_string().starts_with("PSNR 48.1 dB, SSIM "), "{close}");
         assert!(
-            !are_alike(a.view())
-                && !are_alike(a.slice(s![..1, .., .., ..]))
-                && !are_alike(a.slice(s![..0, .., .., ..]))
+            !are_identical(a.view())
+                && !are_identical(a.slice(s![..1, .., .., ..]))
+                && !are_identical(a.slice(s![..0, .., .., ..]))
         );
-        assert!(are_alike(a.select(Axis(0), &[1, 1, 1]).view()));
+        assert!(are_identical(a.select(Axis(0), &[1, 1, 1]).view()));
         let inverted = a.mapv(|v| 255 - v);
         assert!(likeness(a.view(), inverted.view()).ssim < 0.0);
     }

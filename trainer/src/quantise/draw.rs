@@ -16,7 +16,7 @@ pub fn draw(model: &Model<'_>, latents: &[Latent]) -> Array4<u8> {
             |workspace, latent| {
                 let mut picture = Vec::with_capacity(shape.len());
                 let mut engine = Engine::new(model, workspace).expect("the workspace has the model's own length");
-                engine.generate(latent, |_, row| picture.extend_from_slice(row));
+                engine.generate(latent, |_, row| picture.extend_from_slice(row.bytes()));
                 picture
             },
         )

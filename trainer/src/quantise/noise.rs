@@ -14,7 +14,7 @@ use gen_core::{Engine, Latent, Model, Shape};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::compare::{Likeness, are_alike, likeness};
+use super::compare::{Likeness, are_identical, likeness};
 use super::fold::FloatModel;
 use crate::config::Range;
 use crate::latents::{latents, sample_budget};
@@ -35,7 +35,7 @@ pub struct Noise {
     /// Number of latents.
     pub latents: u32,
     /// Whether the quantised model draws the same picture for all latents. The ratios then mean little.
-    pub are_alike: bool,
+    pub are_identical: bool,
 }
 
 /// Signal-to-noise ratios of one layer in dB; infinite if there is no noise.
@@ -92,8 +92,8 @@ pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
     let pictures = |pixels: Vec<u8>| Array4::from_shape_vec(dim, pixels).context("a map has another shape");
     let ours = pictures(drawn.iter().map(|v| (v + origin(float.range)) as u8).collect())?;
     let theirs = pictures(signal.iter().map(|&v| to_pixel(v, float.range)).collect())?;
-    let are_alike = are_alike(ours.view());
-    Ok(Noise { layers, pictures: likeness(theirs.view(), ours.view()), latents: count, are_alike })
+    let are_identical = are_identical(ours.view());
+    Ok(Noise { layers, pictures: likeness(theirs.view(), ours.view()), latents: count, are_identical })
 }
 
 /// The pixel level that corresponds to the float value 0.
@@ -171,13 +171,18 @@ fn ratio(signal: ArrayView2<'_, f32>, values: ArrayView2<'_, f32>) -> f64 {
 
 impl Noise {
     fn of_nothing() -> Self {
-        Self { layers: Vec::new(), pictures: Likeness { psnr: f64::INFINITY, ssim: 1.0 }, latents: 0, are_alike: false }
+        Self {
+            layers: Vec::new(),
+            pictures: Likeness { psnr: f64::INFINITY, ssim: 1.0 },
+            latents: 0,
+            are_identical: false,
+        }
     }
 
     /// Describes the similarity of the pictures, and names the layer that adds the most noise.
     pub fn summary(&self) -> String {
         let loudest = self.loudest().map_or_else(String::new, |layer| format!("; layer {layer} loses most"));
-        let alike = if self.are_alike { ", and all pictures are the same one" } else { "" };
+        let alike = if self.are_identical { ", and all pictures are the same one" } else { "" };
         format!("{} over {} pictures{alike}{loudest}", self.pictures, self.latents)
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::data::Fitting;
 use crate::files::{remove_abandoned, write_atomically};
 pub(super) use crate::grid::png;
 use crate::grid::sheet_png;
@@ -32,9 +33,12 @@ pub struct DataRef {
     pub name: String,
     /// The argument of `--data` that loads the pictures.
     pub path: PathBuf,
-    /// Class of CIFAR-10; frogs if the key is missing. Other data sets have no class.
+    /// Class of CIFAR-10 (frogs if the key is missing), or the label of a format with labels (all if the key is missing).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// How the pictures were brought to the size of the recipe.
+    #[serde(default, skip_serializing_if = "Fitting::is_default")]
+    pub fitting: Fitting,
     /// Fingerprint of the pictures.
     #[serde(default)]
     pub fingerprint: String,
@@ -118,7 +122,7 @@ impl Folder {
         let read = || -> Result<DataRef> { Ok(toml::from_str(&text::read(&path)?)?) };
         read().with_context(|| {
             format!(
-                "{} is missing or damaged. Write anew where the pictures are, such as path = \"/home/me/pictures\", for \
+                "{} is missing or damaged. Write where the pictures are, such as path = \"/home/me/pictures\", for \
                  CIFAR-10 of which class, such as class = \"frog\", and if the run was started with --minutes, \
                  minutes = 30.0; if `resume --steps` moved its end, at which step, such as end_moved = 500",
                 path.display()

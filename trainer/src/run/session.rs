@@ -78,7 +78,7 @@ pub struct Session {
     /// Present if the recipe has `every.measure` and there are enough distinct pictures.
     evaluator: Option<QualityEvaluator>,
     /// Whether the user has been warned that all pictures look alike.
-    alike: bool,
+    warned_of_collapse: bool,
     /// Training time of earlier sessions in seconds.
     seconds_before: f64,
     started: Instant,
@@ -93,9 +93,11 @@ impl Session {
     /// When the recipe is invalid, the pictures do not fit it, or the folder cannot be written to. In the
     /// first two cases no folder is created.
     pub fn create(config: Config, data: Dataset, data_ref: DataRef, parent: &std::path::Path) -> Result<Self> {
-        let side = config.side()?;
-        let found = data.pictures.dim();
-        ensure!(found.1 == side && found.2 == side, "the recipe draws {side}x{side} pictures, the data has others");
+        let (picture, found) = (config.picture()?, data.shape());
+        ensure!(
+            picture == found,
+            "the recipe draws pictures of {picture} (height, width, channels), the data has {found}"
+        );
         let trainer = Trainer::new(config)?;
         let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
@@ -111,7 +113,7 @@ impl Session {
             pending: Pending::default(),
             health: RunHealth::default(),
             evaluator,
-            alike: false,
+            warned_of_collapse: false,
             seconds_before: 0.0,
             started: Instant::now(),
         };
@@ -215,7 +217,7 @@ impl Session {
             // Only the steps that check the weights roll back; a resumed run gets to the next of them.
             ensure!(
                 outcome == Outcome::Finished,
-                "step {step}: {alert}; stopped without saving, the last checkpoint is from before. Go on with: {}",
+                "step {step}: {alert}; stopped without saving, the last checkpoint is from before. Continue with: {}",
                 self.resume_command()
             );
             self.roll_back(alert)?;
@@ -294,10 +296,11 @@ impl Session {
     fn pair(&self, inputs: &StepInputs) -> Result<()> {
         let folder = self.folder.file("pairs");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let (side, range, step) = (self.data.side(), self.trainer.config.range, self.trainer.state.step);
+        let (range, step) = (self.trainer.config.range, self.trainer.state.step);
+        let (_, height, width, channels) = self.data.pictures.dim();
         for (name, batch) in [("generated", &self.trainer.trace().discriminator.images), ("real", &inputs.real)] {
             let pixels = batch.row(0).iter().map(|&v| to_pixel(v, range)).collect();
-            let picture = Array4::from_shape_vec((1, side, side, 3), pixels).context("a picture")?;
+            let picture = Array4::from_shape_vec((1, height, width, channels), pixels).context("a picture")?;
             self.folder.write_picture(&format!("pairs/{name}-{step:06}.png"), &grid(picture.view(), 1, 0, 1)?)?;
         }
         Ok(())

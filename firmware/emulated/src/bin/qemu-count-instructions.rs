@@ -70,10 +70,10 @@ fn draw(counter: &Counter, engine: &mut Engine<'_, '_>, latent: &Latent, uart: &
     let mut checksum = Checksum::new();
     let mut ticks = 0;
     let mut start = counter.read();
-    engine.generate(latent, |_, rgb| {
+    engine.generate(latent, |_, row| {
         ticks += counter.since(start);
-        checksum.row(rgb);
-        _ = uart.write(rgb); // the host notices lost bytes
+        checksum.row(row);
+        _ = uart.write(row.bytes()); // the host notices lost bytes
         start = counter.read();
     });
     ticks += counter.since(start);

@@ -26,8 +26,8 @@ fn main() -> ! {
     let mut engine = Engine::new(&model, board::model::workspace()).expect("build.rs measured it");
     for &seed in seeds {
         let latent = Latent::from_seed(seed, model.latent_len());
-        let crc = picture::generate(&mut engine, &latent, |_, rgb| {
-            board.uart.write(rgb).unwrap_or_else(|e| panic!("{e}"));
+        let crc = picture::generate(&mut engine, &latent, |_, row| {
+            board.uart.write(row.bytes()).unwrap_or_else(|e| panic!("{e}"));
         });
         info!("picture {=u32} crc {=u32:08x}", seed, crc);
     }

@@ -155,9 +155,9 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A transparent canvas of `side` x `side` pixels; `None` for a side tiny-skia refuses.
-    pub(super) fn new(side: u32, to_pixels: Transform) -> Option<Self> {
-        Some(Self { pixmap: Pixmap::new(side, side)?, to_pixels })
+    /// A transparent canvas of this width and height in pixels; `None` for a size that tiny-skia refuses.
+    pub(super) fn new([width, height]: [u32; 2], to_pixels: Transform) -> Option<Self> {
+        Some(Self { pixmap: Pixmap::new(width, height)?, to_pixels })
     }
 
     /// A transparent canvas of the same size and coordinates.
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn degenerate_shapes_draw_nothing() {
-        let mut canvas = Canvas::new(8, Transform::identity()).unwrap();
+        let mut canvas = Canvas::new([8, 8], Transform::identity()).unwrap();
         canvas.line(&[], 1.0, WHITE);
         canvas.blob(&[(1.0, 1.0)], WHITE);
         canvas.oval(disc(f32::NAN, 1.0, 1.0), WHITE);

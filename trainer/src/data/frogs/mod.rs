@@ -6,15 +6,15 @@
 //! what is behind it, so that it also reads on a display of 16 greys.
 
 mod brush;
-mod dice;
 mod poses;
+mod random;
 mod scene;
 mod species;
 
 use brush::{BLACK, Canvas, Ink, WHITE, disc, sin_cos};
-use dice::Dice;
 use image::RgbImage;
 use poses::{Frog, Pose};
+use random::Random;
 use species::SPECIES;
 use tiny_skia::{Pixmap, Transform};
 
@@ -27,55 +27,58 @@ const OVERSAMPLE: u32 = 2;
 /// Smallest difference between the mean luma (0 to 255) of the frog and of what is behind it.
 const CONTRAST: f32 = 56.0;
 
-/// Picture `index` of `seed`, `side` x `side`, and the kind of frog it shows; `None` for a side
-/// outside [`SIDES`].
-pub fn picture(seed: u64, index: u64, side: usize) -> Option<(RgbImage, &'static str)> {
-    if !SIDES.contains(&side) {
+/// Picture `index` of `seed`, and the kind of frog it shows; `None` for a height or width outside [`SIDES`]. The
+/// frog is as large as the shorter of the two allows.
+pub fn picture(seed: u64, index: u64, height: usize, width: usize) -> Option<(RgbImage, &'static str)> {
+    if !SIDES.contains(&height) || !SIDES.contains(&width) {
         return None;
     }
-    let side = side as u32;
-    let mut dice = Dice::new(seed, index);
-    let species = dice.below(SPECIES.len());
-    let angle = dice.range(-2.5, -0.64); // from the left, from above or from the right
+    let size = [width, height].map(|side| side as u32);
+    let mut random = Random::new(seed, index);
+    let species = random.below(SPECIES.len());
+    let angle = random.range(-2.5, -0.64); // from the left, from above or from the right
     let (sin, cos) = sin_cos(angle);
 
-    let big = side * OVERSAMPLE;
-    let half = big as f32 / 2.0;
-    let mut behind = Canvas::new(big, Transform::from_row(half, 0.0, 0.0, half, half, half))?;
-    scene::draw(&mut behind, &mut dice, (cos, sin));
-    let frog = frog(&mut dice, species, (cos, sin), big)?;
+    let big = size.map(|side| side * OVERSAMPLE);
+    let [x, y] = big.map(|side| side as f32 / 2.0);
+    // The background is drawn for a square that covers the picture.
+    let half = x.max(y);
+    let mut behind = Canvas::new(big, Transform::from_row(half, 0.0, 0.0, half, x, y))?;
+    scene::draw(&mut behind, &mut random, (cos, sin));
+    let frog = frog(&mut random, species, (cos, sin), big)?;
 
-    let picture = compose(behind.pixmap(), frog.pixmap(), side, &mut dice);
+    let picture = compose(behind.pixmap(), frog.pixmap(), size, &mut random);
     Some((picture, SPECIES[species].name))
 }
 
-/// The frog alone, on a transparent canvas of `big` x `big` pixels.
-fn frog(dice: &mut Dice, species: usize, light: (f32, f32), big: u32) -> Option<Canvas> {
+/// The frog alone, on a transparent canvas of this width and height in pixels.
+fn frog(random: &mut Random, species: usize, light: (f32, f32), big: [u32; 2]) -> Option<Canvas> {
     let poses: [(Pose, f32); 4] =
         [(poses::front, 0.10), (poses::three_quarter, 0.10), (poses::side, 0.08), (poses::above, 0.45)];
     // Frontal poses, where both eyes show, are the most frequent.
-    let (pose, lean) = poses[[0, 0, 1, 1, 2, 3][dice.below(6)]];
+    let (pose, lean) = poses[[0, 0, 1, 1, 2, 3][random.below(6)]];
 
-    let half = big as f32 / 2.0;
-    let zoom = half * dice.range(0.82, 0.95);
-    let mirror = if dice.chance(0.5) { -1.0 } else { 1.0 };
-    let (sin, cos) = sin_cos(dice.range(-lean, lean));
-    let stretch = dice.range(0.94, 1.06);
-    let (x, y) = (dice.range(-0.05, 0.05), dice.range(-0.05, 0.03));
+    let centre = big.map(|side| side as f32 / 2.0);
+    let half = centre[0].min(centre[1]);
+    let zoom = half * random.range(0.82, 0.95);
+    let mirror = if random.chance(0.5) { -1.0 } else { 1.0 };
+    let (sin, cos) = sin_cos(random.range(-lean, lean));
+    let stretch = random.range(0.94, 1.06);
+    let (x, y) = (random.range(-0.05, 0.05), random.range(-0.05, 0.03));
     let to_pixels = Transform::from_row(
         zoom * cos * mirror * stretch,
         zoom * sin * mirror * stretch,
         -zoom * sin / stretch,
         zoom * cos / stretch,
-        half * (1.0 + x),
-        half * (1.0 + y),
+        centre[0] + half * x,
+        centre[1] + half * y,
     );
     // The light stays where it is when the frog is mirrored.
     let light = (light.0 * mirror, light.1);
 
     let mut look = SPECIES[species];
-    let gain = dice.range(0.9, 1.1);
-    let tint: [f32; 3] = std::array::from_fn(|_| gain * dice.range(0.92, 1.08));
+    let gain = random.range(0.9, 1.1);
+    let tint: [f32; 3] = std::array::from_fn(|_| gain * random.range(0.92, 1.08));
     for colour in [&mut look.back, &mut look.limbs, &mut look.toes, &mut look.belly] {
         *colour = colour.times(tint);
     }
@@ -83,10 +86,10 @@ fn frog(dice: &mut Dice, species: usize, light: (f32, f32), big: u32) -> Option<
     let mut frog = Frog {
         canvas: Canvas::new(big, to_pixels)?,
         look,
-        eyes: dice.range(0.94, 1.12),
-        gaze: (dice.range(-0.6, 0.6), dice.range(-0.2, 0.4)),
+        eyes: random.range(0.94, 1.12),
+        gaze: (random.range(-0.6, 0.6), random.range(-0.2, 0.4)),
         light,
-        dice,
+        random,
     };
     pose(&mut frog);
     let mut canvas = frog.canvas;
@@ -98,8 +101,8 @@ fn frog(dice: &mut Dice, species: usize, light: (f32, f32), big: u32) -> Option<
 }
 
 /// Lays the frog over the background, moved away from the frog's brightness where the two are too
-/// close, averages down to `side` and adds a little noise.
-fn compose(behind: &Pixmap, frog: &Pixmap, side: u32, dice: &mut Dice) -> RgbImage {
+/// close, averages down to `size` (width, height) and adds a little noise.
+fn compose(behind: &Pixmap, frog: &Pixmap, size: [u32; 2], random: &mut Random) -> RgbImage {
     let luma = |r: f32, g: f32, b: f32| 0.299 * r + 0.587 * g + 0.114 * b;
     // Sums of luma and weight, frog and background. tiny-skia's colours are premultiplied.
     let (mut inside, mut outside) = ((0.0, 1e-3), (0.0, 1e-3));
@@ -123,7 +126,7 @@ fn compose(behind: &Pixmap, frog: &Pixmap, side: u32, dice: &mut Dice) -> RgbIma
         (1.0, 0.0)
     };
 
-    let mut picture = RgbImage::new(side, side);
+    let mut picture = RgbImage::new(size[0], size[1]);
     let area = (OVERSAMPLE * OVERSAMPLE) as f32;
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
         let mut sum = [0.0; 3];
@@ -139,7 +142,7 @@ fn compose(behind: &Pixmap, frog: &Pixmap, side: u32, dice: &mut Dice) -> RgbIma
                 }
             }
         }
-        let noise = dice.range(-2.5, 2.5);
+        let noise = random.range(-2.5, 2.5);
         // `as` cuts to 0..=255.
         pixel.0 = sum.map(|sum| (sum / area + noise).round() as u8);
     }

@@ -2,14 +2,14 @@
 //! origin, y points down. A pose is drawn from back to front.
 
 use super::brush::{BLACK, Canvas, Colour, Ink, Oval, WHITE, disc, oval, sin_cos};
-use super::dice::Dice;
+use super::random::Random;
 use super::species::{Pattern, Pupil, Species};
 
 /// A frog being drawn.
 pub(super) struct Frog<'a> {
     pub(super) canvas: Canvas,
     pub(super) look: Species,
-    pub(super) dice: &'a mut Dice,
+    pub(super) random: &'a mut Random,
     /// Where the light comes from, a unit vector in frog coordinates.
     pub(super) light: (f32, f32),
     /// Eye size, about 1.
@@ -26,10 +26,10 @@ pub(super) fn front(frog: &mut Frog<'_>) {
     let limb = frog.look.limbs;
     for s in [-1.0, 1.0] {
         frog.foot((s * 0.60, 0.76), (s * 0.96, 0.86), 0.20);
-        frog.lump(oval(s * 0.64, 0.46, 0.33, 0.42).turned(s * 0.35), limb);
+        frog.body_part(oval(s * 0.64, 0.46, 0.33, 0.42).turned(s * 0.35), limb);
     }
     frog.layer(|frog| {
-        frog.lump(oval(0.0, 0.28, 0.60, 0.56), frog.look.back);
+        frog.body_part(oval(0.0, 0.28, 0.60, 0.56), frog.look.back);
         frog.belly(oval(0.0, 0.46, 0.42, 0.46));
     });
     for s in [-1.0, 1.0] {
@@ -37,11 +37,11 @@ pub(super) fn front(frog: &mut Frog<'_>) {
         frog.foot((s * 0.32, 0.80), (s * 0.36, 0.94), 0.16);
     }
     for s in [-1.0, 1.0] {
-        frog.lump(disc(s * 0.46, -0.56, 0.30 * frog.eyes), frog.look.back);
+        frog.body_part(disc(s * 0.46, -0.56, 0.30 * frog.eyes), frog.look.back);
     }
     frog.layer(|frog| {
         let head = oval(0.0, -0.20, 0.76, 0.46);
-        frog.lump(head, frog.look.back);
+        frog.body_part(head, frog.look.back);
         frog.marks(oval(0.0, -0.34, 0.62, 0.24), 0.0);
         frog.belly(oval(0.0, 0.16, 0.62, 0.24));
     });
@@ -55,7 +55,7 @@ pub(super) fn front(frog: &mut Frog<'_>) {
 /// In profile, facing right.
 pub(super) fn side(frog: &mut Frog<'_>) {
     frog.shadow(oval(0.0, 0.84, 1.0, 0.14));
-    frog.lump(disc(0.66, -0.46, 0.20 * frog.eyes), frog.look.back.darker(0.25));
+    frog.body_part(disc(0.66, -0.46, 0.20 * frog.eyes), frog.look.back.darker(0.25));
     frog.limb(&[(0.48, 0.30), (0.68, 0.52), (0.62, 0.78)], 0.16);
     frog.foot((0.62, 0.80), (0.90, 0.84), 0.14);
     frog.layer(|frog| {
@@ -84,7 +84,7 @@ pub(super) fn side(frog: &mut Frog<'_>) {
     frog.foot((-0.56, 0.80), (0.04, 0.90), 0.17);
     frog.limb(&[(-0.06, 0.38), (-0.34, 0.62), (-0.62, 0.78)], 0.22);
     frog.layer(|frog| {
-        frog.lump(oval(-0.40, 0.42, 0.46, 0.29).turned(-0.35), frog.look.limbs);
+        frog.body_part(oval(-0.40, 0.42, 0.46, 0.29).turned(-0.35), frog.look.limbs);
         frog.marks(oval(-0.40, 0.40, 0.34, 0.18), -0.35);
     });
     frog.mouth(&[(0.99, -0.10), (0.76, -0.02), (0.46, -0.06), (0.34, -0.14)]);
@@ -94,7 +94,7 @@ pub(super) fn side(frog: &mut Frog<'_>) {
         frog.canvas.oval(disc(0.18, -0.16, 0.11), tone);
         frog.canvas.oval(disc(0.18, -0.16, 0.065), frog.look.back);
     }
-    frog.lump(disc(0.48, -0.46, 0.29 * frog.eyes), frog.look.back);
+    frog.body_part(disc(0.48, -0.46, 0.29 * frog.eyes), frog.look.back);
     frog.eye(0.50, -0.47, 0.24);
 }
 
@@ -103,7 +103,7 @@ pub(super) fn three_quarter(frog: &mut Frog<'_>) {
     frog.shadow(oval(0.0, 0.84, 0.98, 0.16));
     let limb = frog.look.limbs;
     frog.foot((0.62, 0.70), (0.94, 0.78), 0.16);
-    frog.lump(oval(0.58, 0.46, 0.24, 0.34).turned(0.3), limb.darker(0.15));
+    frog.body_part(oval(0.58, 0.46, 0.24, 0.34).turned(0.3), limb.darker(0.15));
     frog.layer(|frog| {
         let body = [
             (0.30, -0.30),
@@ -121,17 +121,17 @@ pub(super) fn three_quarter(frog: &mut Frog<'_>) {
     });
     frog.foot((-0.62, 0.80), (-0.14, 0.93), 0.18);
     frog.layer(|frog| {
-        frog.lump(oval(-0.60, 0.50, 0.36, 0.35).turned(-0.3), limb);
+        frog.body_part(oval(-0.60, 0.50, 0.36, 0.35).turned(-0.3), limb);
         frog.marks(oval(-0.60, 0.48, 0.26, 0.22), 0.3);
     });
     frog.limb(&[(0.54, 0.22), (0.62, 0.50), (0.54, 0.76)], 0.17);
     frog.foot((0.54, 0.78), (0.70, 0.92), 0.15);
     frog.limb(&[(0.00, 0.24), (-0.02, 0.54), (0.08, 0.78)], 0.20);
     frog.foot((0.08, 0.80), (0.22, 0.95), 0.17);
-    frog.lump(disc(-0.16, -0.54, 0.30 * frog.eyes), frog.look.back);
-    frog.lump(disc(0.66, -0.50, 0.25 * frog.eyes), frog.look.back.darker(0.1));
+    frog.body_part(disc(-0.16, -0.54, 0.30 * frog.eyes), frog.look.back);
+    frog.body_part(disc(0.66, -0.50, 0.25 * frog.eyes), frog.look.back.darker(0.1));
     frog.layer(|frog| {
-        frog.lump(oval(0.22, -0.17, 0.70, 0.44).turned(0.06), frog.look.back);
+        frog.body_part(oval(0.22, -0.17, 0.70, 0.44).turned(0.06), frog.look.back);
         frog.marks(oval(0.12, -0.34, 0.52, 0.22), 0.0);
         frog.belly(oval(0.32, 0.20, 0.54, 0.22));
     });
@@ -153,7 +153,7 @@ pub(super) fn above(frog: &mut Frog<'_>) {
         frog.limb(&[(s * 0.34, -0.04), (s * 0.70, -0.02), (s * 0.80, -0.28)], 0.19);
     }
     for s in [-1.0, 1.0] {
-        frog.lump(disc(s * 0.36, -0.50, 0.24 * frog.eyes), frog.look.back);
+        frog.body_part(disc(s * 0.36, -0.50, 0.24 * frog.eyes), frog.look.back);
     }
     frog.layer(|frog| {
         let body = [
@@ -206,13 +206,13 @@ impl Frog<'_> {
     }
 
     /// A rounded part with a dark rim, which keeps parts of one colour apart.
-    fn lump(&mut self, part: Oval, colour: Colour) {
+    fn body_part(&mut self, part: Oval, colour: Colour) {
         self.canvas.oval(part.grown(0.035), colour.darker(0.62));
         let ink = self.shading(part, colour);
         self.canvas.oval(part, ink);
     }
 
-    /// Like [`Frog::lump`], for any outline; `round` places the shading.
+    /// Like [`Frog::body_part`], for any outline; `round` places the shading.
     fn shape(&mut self, points: &[(f32, f32)], round: Oval, colour: Colour) {
         self.canvas.blob_rim(points, 0.07, colour.darker(0.62));
         let ink = self.shading(round, colour);
@@ -304,20 +304,20 @@ impl Frog<'_> {
                         let odd = if row % 2 == 0 { 0.0 } else { 0.5 };
                         let u = (column as f32 + 0.5 + odd) / count as f32 * 2.0 - 1.0;
                         let v = (row as f32 + 0.5) / rows as f32 * 2.0 - 1.0;
-                        let (u, v) = (u + self.dice.range(-0.12, 0.12), v + self.dice.range(-0.2, 0.2));
+                        let (u, v) = (u + self.random.range(-0.12, 0.12), v + self.random.range(-0.2, 0.2));
                         let (x, y) = at(u, v);
-                        let r = size * self.dice.range(0.7, 1.15);
+                        let r = size * self.random.range(0.7, 1.15);
                         self.canvas.oval_atop(oval(x, y, r * 1.1, r * 0.9), marks);
                     }
                 }
             }
             Pattern::Blotches => {
                 for step in 0..4 {
-                    let u = step as f32 * 0.55 - 0.82 + self.dice.range(-0.12, 0.12);
-                    let v = if step % 2 == 0 { -0.5 } else { 0.5 } + self.dice.range(-0.3, 0.3);
+                    let u = step as f32 * 0.55 - 0.82 + self.random.range(-0.12, 0.12);
+                    let v = if step % 2 == 0 { -0.5 } else { 0.5 } + self.random.range(-0.3, 0.3);
                     let (x, y) = at(u, v);
-                    let (rx, ry) = (self.dice.range(0.10, 0.20), self.dice.range(0.07, 0.13));
-                    let turn = self.dice.range(-1.5, 1.5);
+                    let (rx, ry) = (self.random.range(0.10, 0.20), self.random.range(0.07, 0.13));
+                    let turn = self.random.range(-1.5, 1.5);
                     self.canvas.oval_atop(oval(x, y, rx, ry).turned(turn), marks);
                 }
             }
@@ -333,8 +333,8 @@ impl Frog<'_> {
             }
             Pattern::Warts => {
                 for _ in 0..14 {
-                    let (x, y) = at(self.dice.range(-1.0, 1.0), self.dice.range(-1.0, 1.0));
-                    let r = self.dice.range(0.03, 0.06);
+                    let (x, y) = at(self.random.range(-1.0, 1.0), self.random.range(-1.0, 1.0));
+                    let r = self.random.range(0.03, 0.06);
                     self.canvas.oval_atop(disc(x, y, r * 1.3), Ink::Flat(marks, 0.8));
                     let (lx, ly) = (x + self.light.0 * r * 0.5, y + self.light.1 * r * 0.5);
                     let lit = self.look.back.lighter(0.35);

@@ -1,12 +1,12 @@
 //! Backgrounds. Coordinates go from -1 to 1 over the whole picture, y points down.
 
 use super::brush::{BLACK, Canvas, Colour, Ink, WHITE, disc, oval, rgb, sin_cos};
-use super::dice::Dice;
+use super::random::Random;
 
 /// Draws a background over all of `canvas`; `light` is a unit vector towards the light.
-pub(super) fn draw(canvas: &mut Canvas, dice: &mut Dice, light: (f32, f32)) {
+pub(super) fn draw(canvas: &mut Canvas, random: &mut Random, light: (f32, f32)) {
     let scenes = [leaf, water, sand, night, moss, lily_pad, bokeh, stone];
-    scenes[dice.below(scenes.len())](canvas, dice);
+    scenes[random.below(scenes.len())](canvas, random);
     // Light falls off away from its source, and towards the corners.
     canvas.oval(
         disc(0.0, 0.0, 2.0),
@@ -27,20 +27,20 @@ fn glow(canvas: &mut Canvas, x: f32, y: f32, r: f32, colour: Colour, alpha: f32)
 }
 
 /// `n` specks of two tones at random places below `top`.
-fn specks(canvas: &mut Canvas, dice: &mut Dice, n: usize, top: f32, size: f32, tone: Colour) {
+fn specks(canvas: &mut Canvas, random: &mut Random, n: usize, top: f32, size: f32, tone: Colour) {
     for _ in 0..n {
-        let (x, y) = (dice.range(-1.0, 1.0), dice.range(top, 1.0));
-        let colour = if dice.chance(0.5) { tone.lighter(0.35) } else { tone.darker(0.35) };
-        let r = size * dice.range(0.6, 1.4);
+        let (x, y) = (random.range(-1.0, 1.0), random.range(top, 1.0));
+        let colour = if random.chance(0.5) { tone.lighter(0.35) } else { tone.darker(0.35) };
+        let r = size * random.range(0.6, 1.4);
         canvas.oval(oval(x, y, r, r * 0.7), Ink::Flat(colour, 0.5));
     }
 }
 
-fn leaf(canvas: &mut Canvas, dice: &mut Dice) {
+fn leaf(canvas: &mut Canvas, random: &mut Random) {
     let deep = rgb(12, 52, 30);
     wash(canvas, deep, deep.lighter(0.12));
-    let green = rgb(70, 150, 56).mix(rgb(150, 190, 80), dice.unit());
-    let turn = dice.range(-0.5, 0.5);
+    let green = rgb(70, 150, 56).mix(rgb(150, 190, 80), random.unit());
+    let turn = random.range(-0.5, 0.5);
     let (sin, cos) = sin_cos(turn);
     canvas.oval(oval(0.0, 0.25, 1.35, 0.72).turned(turn), green);
     let at = |u: f32, v: f32| (u * cos - v * sin, 0.25 + u * sin + v * cos);
@@ -53,10 +53,10 @@ fn leaf(canvas: &mut Canvas, dice: &mut Dice) {
     }
 }
 
-fn water(canvas: &mut Canvas, dice: &mut Dice) {
-    let deep = rgb(20, 78, 112).mix(rgb(40, 120, 120), dice.unit());
+fn water(canvas: &mut Canvas, random: &mut Random) {
+    let deep = rgb(20, 78, 112).mix(rgb(40, 120, 120), random.unit());
     wash(canvas, deep.lighter(0.4), deep.darker(0.2));
-    let (x, y) = (dice.range(-0.2, 0.2), 0.5 + dice.range(0.0, 0.2));
+    let (x, y) = (random.range(-0.2, 0.2), 0.5 + random.range(0.0, 0.2));
     for ring in (1..=4).rev() {
         let r = ring as f32 * 0.36;
         canvas.oval(oval(x, y, r, r * 0.38), Ink::Flat(deep.lighter(0.55), 0.35));
@@ -64,40 +64,40 @@ fn water(canvas: &mut Canvas, dice: &mut Dice) {
     }
 }
 
-fn sand(canvas: &mut Canvas, dice: &mut Dice) {
-    let tan = rgb(222, 190, 140).mix(rgb(196, 160, 112), dice.unit());
+fn sand(canvas: &mut Canvas, random: &mut Random) {
+    let tan = rgb(222, 190, 140).mix(rgb(196, 160, 112), random.unit());
     wash(canvas, tan.lighter(0.3), tan);
-    specks(canvas, dice, 40, -1.0, 0.035, tan);
+    specks(canvas, random, 40, -1.0, 0.035, tan);
 }
 
-fn night(canvas: &mut Canvas, dice: &mut Dice) {
-    let sky = rgb(14, 22, 62).mix(rgb(34, 20, 70), dice.unit());
+fn night(canvas: &mut Canvas, random: &mut Random) {
+    let sky = rgb(14, 22, 62).mix(rgb(34, 20, 70), random.unit());
     wash(canvas, sky, sky.lighter(0.12));
     for _ in 0..10 {
-        let (x, y) = (dice.range(-1.0, 1.0), dice.range(-1.0, 0.2));
+        let (x, y) = (random.range(-1.0, 1.0), random.range(-1.0, 0.2));
         canvas.oval(disc(x, y, 0.028), Ink::Flat(WHITE, 0.8));
     }
-    let side = if dice.chance(0.5) { 1.0 } else { -1.0 };
-    let (x, y) = (side * dice.range(0.6, 0.85), dice.range(-0.85, -0.65));
+    let side = if random.chance(0.5) { 1.0 } else { -1.0 };
+    let (x, y) = (side * random.range(0.6, 0.85), random.range(-0.85, -0.65));
     glow(canvas, x, y, 0.5, rgb(230, 230, 180), 0.5);
     canvas.oval(disc(x, y, 0.2), rgb(250, 246, 214));
     canvas.oval(oval(0.0, 1.1, 1.6, 0.45), rgb(22, 40, 40));
 }
 
-fn moss(canvas: &mut Canvas, dice: &mut Dice) {
-    let dark = rgb(34, 58, 28).mix(rgb(62, 78, 24), dice.unit());
+fn moss(canvas: &mut Canvas, random: &mut Random) {
+    let dark = rgb(34, 58, 28).mix(rgb(62, 78, 24), random.unit());
     wash(canvas, dark.darker(0.4), dark);
     for _ in 0..26 {
-        let (x, y, r) = (dice.range(-1.0, 1.0), dice.range(-0.2, 1.0), dice.range(0.1, 0.25));
+        let (x, y, r) = (random.range(-1.0, 1.0), random.range(-0.2, 1.0), random.range(0.1, 0.25));
         glow(canvas, x, y, r, dark.lighter(0.3), 0.5);
     }
 }
 
-fn lily_pad(canvas: &mut Canvas, dice: &mut Dice) {
-    let deep = rgb(16, 62, 84).mix(rgb(24, 44, 72), dice.unit());
+fn lily_pad(canvas: &mut Canvas, random: &mut Random) {
+    let deep = rgb(16, 62, 84).mix(rgb(24, 44, 72), random.unit());
     wash(canvas, deep.lighter(0.15), deep);
-    let green = rgb(60, 140, 84).mix(rgb(110, 170, 70), dice.unit());
-    let (x, y) = (dice.range(-0.1, 0.1), 0.62);
+    let green = rgb(60, 140, 84).mix(rgb(110, 170, 70), random.unit());
+    let (x, y) = (random.range(-0.1, 0.1), 0.62);
     canvas.oval(oval(x, y + 0.05, 1.02, 0.42), Ink::Flat(BLACK, 0.4));
     canvas.oval(oval(x, y, 1.0, 0.4), green.lighter(0.25));
     canvas.oval(oval(x, y, 0.94, 0.36), green);
@@ -105,8 +105,8 @@ fn lily_pad(canvas: &mut Canvas, dice: &mut Dice) {
         let (sin, cos) = sin_cos(step as f32 * std::f32::consts::FRAC_PI_4 + 0.3);
         canvas.line(&[(x, y), (x + 0.9 * cos, y + 0.34 * sin)], 0.025, Ink::Flat(green.lighter(0.4), 0.6));
     }
-    if dice.chance(0.5) {
-        let side = if dice.chance(0.5) { 0.8 } else { -0.8 };
+    if random.chance(0.5) {
+        let side = if random.chance(0.5) { 0.8 } else { -0.8 };
         for (dx, dy) in [(-0.12, 0.0), (0.12, 0.0), (0.0, -0.1), (0.0, 0.08)] {
             canvas.oval(oval(side + dx, -0.55 + dy, 0.13, 0.1), rgb(250, 190, 214));
         }
@@ -114,7 +114,7 @@ fn lily_pad(canvas: &mut Canvas, dice: &mut Dice) {
     }
 }
 
-fn bokeh(canvas: &mut Canvas, dice: &mut Dice) {
+fn bokeh(canvas: &mut Canvas, random: &mut Random) {
     let tones = [
         rgb(44, 96, 60),
         rgb(96, 70, 50),
@@ -123,19 +123,19 @@ fn bokeh(canvas: &mut Canvas, dice: &mut Dice) {
         rgb(230, 196, 180),
         rgb(180, 214, 226),
     ];
-    let tone = tones[dice.below(tones.len())];
+    let tone = tones[random.below(tones.len())];
     wash(canvas, tone.lighter(0.1), tone.darker(0.25));
     for _ in 0..9 {
-        let (x, y) = (dice.range(-1.0, 1.0), dice.range(-1.0, 0.8));
-        let colour = tone.lighter(dice.range(0.15, 0.6));
-        let r = dice.range(0.18, 0.5);
+        let (x, y) = (random.range(-1.0, 1.0), random.range(-1.0, 0.8));
+        let colour = tone.lighter(random.range(0.15, 0.6));
+        let r = random.range(0.18, 0.5);
         glow(canvas, x, y, r, colour, 0.6);
     }
 }
 
-fn stone(canvas: &mut Canvas, dice: &mut Dice) {
-    let grey = rgb(150, 150, 156).mix(rgb(96, 92, 92), dice.unit());
+fn stone(canvas: &mut Canvas, random: &mut Random) {
+    let grey = rgb(150, 150, 156).mix(rgb(96, 92, 92), random.unit());
     wash(canvas, grey.darker(0.5), grey.darker(0.3));
     canvas.oval(oval(0.0, 0.85, 1.35, 0.75), grey);
-    specks(canvas, dice, 24, 0.2, 0.04, grey);
+    specks(canvas, random, 24, 0.2, 0.04, grey);
 }

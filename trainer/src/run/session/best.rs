@@ -49,8 +49,8 @@ impl Session {
         }
         progress.measured(scores.quality_score, self.health.best);
         // A kept snapshot raises no alert, but the user has to know that the pictures look alike.
-        if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.alike {
-            self.alike = true;
+        if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.warned_of_collapse {
+            self.warned_of_collapse = true;
             let alert = TrainingAlert::Alike(scores.diversity);
             warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
         }
@@ -144,7 +144,7 @@ impl Session {
         let checkpoint = match self.best_checkpoint(best) {
             Ok(checkpoint) => checkpoint,
             Err(error) if !is_model(BEST_MODEL) => {
-                warn!("{error:#}, and {BEST_MODEL} is gone too: the best is sought anew");
+                warn!("{error:#}, and {BEST_MODEL} is gone too: the best step is searched for again");
                 self.health.best = None;
                 return Ok(());
             }
@@ -157,7 +157,7 @@ impl Session {
             }
         };
         if Checkpoint::load(&self.folder.file(BEST)).is_err() || !is_model(BEST_MODEL) || !is_model(MODEL) {
-            warn!("{BEST}, {BEST_MODEL} or {MODEL} is damaged: all are written anew from step {}", best.step);
+            warn!("{BEST}, {BEST_MODEL} or {MODEL} is damaged: all are written again from step {}", best.step);
             let model = quantise(&FloatModel::fold(&self.trainer.config, &checkpoint.state.average)?)?.to_blob()?;
             self.write_best(&checkpoint.encode()?, &model)?;
         }

@@ -16,7 +16,7 @@ use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::machine;
 use crate::numbers::grouped;
-use crate::quantise::compare::{self, Comparison, are_alike};
+use crate::quantise::compare::{self, Comparison, are_identical};
 use crate::quantise::{QuantModel, noise, quantise_tuned_until, verify};
 use crate::run::folder::UNFINISHED;
 use crate::run::guard::{self, Best, RunHealth, TrainingAlert};
@@ -44,7 +44,7 @@ impl Session {
         // The order matters: a run must not look finished before it is. Finishing a run twice does no harm.
         let unfinished = self.folder.file(UNFINISHED);
         if outcome == Outcome::Interrupted {
-            let text = format!("This run was stopped before its end. Go on with:\n{}\n", self.resume_command());
+            let text = format!("This run was stopped before its end. Continue with:\n{}\n", self.resume_command());
             self.folder.write(UNFINISHED, text.as_bytes())?;
         }
         let blob = self.export(&tuned.model)?;
@@ -113,8 +113,11 @@ impl Session {
             let times = if rollbacks == 1 { "once".into() } else { format!("{rollbacks} times") };
             facts.push(("gone back", format!("{times}; learning rates times {rate}")));
         }
-        let diversity = kept.map_or_else(|| spread(int8_pictures.view()) / spread(reals).max(1e-9), |s| s.diversity);
-        if are_alike(int8_pictures.view()) || diversity < self.trainer.config.guard.min_diversity {
+        let diversity = kept.map_or_else(
+            || standard_deviation(int8_pictures.view()) / standard_deviation(reals).max(1e-9),
+            |s| s.diversity,
+        );
+        if are_identical(int8_pictures.view()) || diversity < self.trainer.config.guard.min_diversity {
             let alert = TrainingAlert::Alike(diversity);
             let words = format!("{alert}. If more steps do not help: {}", alert.advice());
             warn!("{words}");
@@ -171,7 +174,7 @@ impl Session {
         let chosen = steps.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
         let row = |path: &std::path::Path| -> Result<RgbImage> {
             let sheet = image::open(path).with_context(|| format!("cannot read {}", path.display()))?.to_rgb8();
-            let height = self.data.side() as u32 * SCALE as u32 + 2 * GAP as u32;
+            let height = u32::from(self.data.shape().height) * SCALE as u32 + 2 * GAP as u32;
             Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height).to_image())
         };
         // A damaged sample must not keep the run from ending.
@@ -184,7 +187,7 @@ impl Session {
 }
 
 /// Root mean square difference between pictures, `[N, height, width, 3]`, and their mean picture, in pixel values.
-fn spread(pictures: ArrayView4<'_, u8>) -> f64 {
+fn standard_deviation(pictures: ArrayView4<'_, u8>) -> f64 {
     let pictures = pictures.mapv(f64::from);
     pictures.var_axis(Axis(0), 0.0).mean().unwrap_or_default().sqrt()
 }

@@ -39,7 +39,7 @@ impl Session {
             ensure!(
                 !data_ref.fingerprint.is_empty(),
                 "these are not the pictures that the run was started with: {}. Look at `path` and `class` in \
-                 {}/data.toml, which was written anew",
+                 {}/data.toml, which was written again",
                 data.name,
                 path.display()
             );
@@ -74,7 +74,7 @@ impl Session {
                 }
             }
             Err(error) => {
-                warn!("{error:#}; it is written anew from the checkpoint");
+                warn!("{error:#}; it is written again from the checkpoint");
                 folder.write("config.toml", checkpoint.config.to_toml().as_bytes())?;
             }
         }
@@ -98,7 +98,7 @@ impl Session {
             pending: checkpoint.pending,
             health: checkpoint.health,
             evaluator,
-            alike: false,
+            warned_of_collapse: false,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
             _lock: lock,
@@ -114,7 +114,7 @@ impl Session {
     pub fn set_steps(&mut self, steps: u64) -> Result<()> {
         let done = self.trainer.state.step;
         ensure!(steps > done, "--steps {steps}: the run has done {done} steps already; give a larger number");
-        if self.has_felt_its_end(steps) {
+        if self.depended_on_length(steps) {
             self.data_ref.end_moved = Some(done);
         }
         self.data_ref.minutes = None;
@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Whether the steps done so far would have had another result if the run had been started with `steps` steps.
-    pub(super) fn has_felt_its_end(&self, steps: u64) -> bool {
+    pub(super) fn depended_on_length(&self, steps: u64) -> bool {
         let (config, done) = (&self.trainer.config, self.trainer.state.step);
         if done == 0 {
             return false;

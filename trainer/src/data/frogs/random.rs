@@ -5,9 +5,9 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 /// A fixed generator with 32-bit draws only, because `SmallRng` and `usize` ranges differ between machines,
 /// and the range sampling of `rand` may change between its versions.
-pub(super) struct Dice(Xoshiro128PlusPlus);
+pub(super) struct Random(Xoshiro128PlusPlus);
 
-impl Dice {
+impl Random {
     /// The random numbers of picture `index` of `seed`; they depend only on these two.
     pub(super) fn new(seed: u64, index: u64) -> Self {
         let base = Xoshiro128PlusPlus::seed_from_u64(seed).next_u64();
