@@ -3,12 +3,13 @@
 //! Source: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. Files are not trusted: the shape is
 //! compared with the bytes that the file has before memory is allocated.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ndarray::{ArrayD, ArrayView, Dimension, IxDyn, ShapeBuilder as _};
 
-const MAGIC: &[u8] = b"\x93NUMPY";
+/// First bytes of every file.
+pub const MAGIC: &[u8] = b"\x93NUMPY";
 /// Limit in bytes of a header. NumPy's headers take 118 bytes.
 const MAX_HEADER: usize = 1024;
 
@@ -45,7 +46,7 @@ impl Element {
     /// Reads the `descr` of a header. Its first character is the order of the bytes, which single bytes do not have.
     fn parse(descr: &str) -> Result<Self> {
         Ok(match descr {
-            "|u1" | "<u1" => Self::U8,
+            "|u1" | "<u1" | ">u1" | "=u1" => Self::U8,
             "<f4" => Self::F32,
             "<f8" => Self::F64,
             "<i4" => Self::I32,
@@ -58,17 +59,54 @@ impl Element {
     }
 }
 
-/// An array in the bytes of a file.
-#[derive(Debug)]
-pub struct Npy<'a> {
+/// What is in front of the elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
     /// Type of the elements.
     pub element: Element,
     /// Lengths of the axes.
     pub shape: Vec<usize>,
-    /// Number of the elements: the product of `shape`.
-    pub len: usize,
     /// Whether the first axis is the one whose elements are neighbours, as in Fortran.
-    fortran: bool,
+    pub fortran: bool,
+}
+
+impl Header {
+    /// Reads a header. The elements follow in `file`.
+    ///
+    /// # Errors
+    /// When the header is damaged, or the type of the elements is not one of [`Element`].
+    pub fn read(file: &mut impl Read) -> Result<Self> {
+        const CUT: &str = "it is cut in its header";
+        let mut start = Vec::new();
+        file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start)?;
+        ensure!(start == MAGIC, "it is no .npy: it does not begin with \\x93NUMPY");
+        // The version, then the length of the header: two bytes, in later versions four.
+        let mut version = [0; 2];
+        file.read_exact(&mut version).context(CUT)?;
+        let mut len = [0; 4];
+        match version[0] {
+            1 => file.read_exact(&mut len[..2]),
+            2 | 3 => file.read_exact(&mut len),
+            version => bail!("its version {version} of the format is unknown"),
+        }
+        .context(CUT)?;
+        let len = u32::from_le_bytes(len) as usize;
+        ensure!(len <= MAX_HEADER, "its header of {len} bytes is none that NumPy writes");
+        let mut text = vec![0; len];
+        file.read_exact(&mut text).context(CUT)?;
+        let text = std::str::from_utf8(&text).context("its header is no text")?;
+        let (descr, fortran, shape) = header_of(text).context("its header is damaged")?;
+        Ok(Self { element: Element::parse(descr)?, shape, fortran })
+    }
+}
+
+/// An array in the bytes of a file.
+#[derive(Debug)]
+pub struct Npy<'a> {
+    /// Type, shape and order.
+    pub header: Header,
+    /// Number of the elements: the product of the shape.
+    pub len: usize,
     /// The elements.
     data: &'a [u8],
 }
@@ -77,36 +115,25 @@ impl<'a> Npy<'a> {
     /// Reads the header and compares it with the length of the elements.
     ///
     /// # Errors
-    /// When the header is damaged, the type of the elements is not one of [`Element`], or the bytes are fewer or more than
-    /// the shape needs.
+    /// Those of [`Header::read`], or when the bytes are fewer or more than the shape needs.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let rest = bytes.strip_prefix(MAGIC).context("it is no .npy: it does not begin with \\x93NUMPY")?;
-        // The version, then the length of the header: two bytes, in later versions four.
-        let (header_len, rest) = match rest {
-            [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]).into(), rest),
-            [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
-            [1..=3, ..] | [] => bail!("it is cut in its header"),
-            [version, ..] => bail!("its version {version} of the format is unknown"),
-        };
-        ensure!(header_len <= MAX_HEADER, "its header of {header_len} bytes is none that NumPy writes");
-        let (header, data) = rest.split_at_checked(header_len).context("it is cut in its header")?;
-        let header = std::str::from_utf8(header).context("its header is no text")?;
-        let (descr, fortran, shape) = header_of(header).context("its header is damaged")?;
-        let element = Element::parse(descr)?;
+        let mut data = bytes;
+        let header = Header::read(&mut data)?;
+        let shape = &header.shape;
         let len = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-        let needed = len.and_then(|len| len.checked_mul(element.size()));
+        let needed = len.and_then(|len| len.checked_mul(header.element.size()));
         let (Some(len), Some(needed)) = (len, needed) else { bail!("its shape {shape:?} is too large") };
         ensure!(
             data.len() == needed,
             "its shape {shape:?} needs {needed} bytes, it has {}: it is cut or damaged",
             data.len()
         );
-        Ok(Self { element, shape, len, fortran, data })
+        Ok(Self { header, len, data })
     }
 
     /// The bytes of all elements in row-major order; `None` if the file has another order.
     pub fn rows(&self) -> Option<&'a [u8]> {
-        (!self.fortran).then_some(self.data)
+        (!self.header.fortran).then_some(self.data)
     }
 
     /// The elements, converted to f64.
@@ -114,14 +141,14 @@ impl<'a> Npy<'a> {
         fn each<const N: usize>(bytes: &[u8], widen: impl Fn([u8; N]) -> f64) -> Vec<f64> {
             bytes.as_chunks().0.iter().map(|&b| widen(b)).collect()
         }
-        let values = match self.element {
+        let values = match self.header.element {
             Element::F32 => each(self.data, |b| f32::from_le_bytes(b).into()),
             Element::F64 => each(self.data, f64::from_le_bytes),
             Element::I32 => each(self.data, |b| i32::from_le_bytes(b).into()),
             Element::I64 => each(self.data, |b| i64::from_le_bytes(b) as f64),
             Element::U8 => each(self.data, |[b]: [u8; 1]| b.into()),
         };
-        let shape = IxDyn(&self.shape).set_f(self.fortran);
+        let shape = IxDyn(&self.header.shape).set_f(self.header.fortran);
         ArrayD::from_shape_vec(shape, values).expect("`parse` has compared the shape with the length")
     }
 }
@@ -232,9 +259,9 @@ mod tests {
     fn damaged_headers_are_refused() {
         let header = |text: &str| [MAGIC, &[1, 0, text.len() as u8, 0], text.as_bytes(), &[0; 8]].concat();
         let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }";
-        assert_eq!(Npy::parse(&header(good)).unwrap().shape, [2]);
+        assert_eq!(Npy::parse(&header(good)).unwrap().header.shape, [2]);
         assert_eq!(
-            Npy::parse(&header("{\"shape\":(1,2),\"descr\":\"<f4\",\"fortran_order\":True}")).unwrap().shape,
+            Npy::parse(&header("{\"shape\":(1,2),\"descr\":\"<f4\",\"fortran_order\":True}")).unwrap().header.shape,
             [1, 2]
         );
         for (text, part) in [

@@ -11,6 +11,7 @@ use ndarray::Array4;
 
 use trainer::data::{self, Class};
 use trainer::latents::latent_batch;
+use trainer::npy::{Element, Header, MAGIC};
 use trainer::quantise::FloatModel;
 use trainer::quantise::draw::draw;
 use trainer::run::Checkpoint;
@@ -18,9 +19,6 @@ use trainer::text::Plain;
 
 /// Limit in bytes of the pixels of a set, which are kept in memory.
 const MAX_BYTES: usize = 4 << 30;
-
-/// Limit in bytes of the header of a `.npy` file. The header of an array has about a hundred bytes.
-const MAX_HEADER: usize = 1 << 16;
 
 /// A set of pictures to measure, before any picture is read or drawn.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ impl<'a> Set<'a> {
         let mut start = Vec::new();
         file.by_ref().take(8).read_to_end(&mut start).with_context(unreadable)?;
         file.rewind().with_context(unreadable)?;
-        if start.starts_with(b"\x93NUMPY") {
+        if start.starts_with(MAGIC) {
             let (dim, file) = npy(file).with_context(|| shown.to_string())?;
             return Ok(Self { path, kind: Kind::Npy(dim, file) });
         }
@@ -128,39 +126,16 @@ impl<'a> Set<'a> {
     }
 }
 
-/// Reads the header of an array of pictures in NumPy's format (numpy.lib.format, versions 1 to 3).
+/// Reads the header of an array of pictures.
 fn npy(mut file: File) -> Result<([usize; 4], File)> {
-    let mut start = [0; 8];
-    file.read_exact(&mut start)?;
-    let length = if start[6] == 1 {
-        let mut length = [0; 2];
-        file.read_exact(&mut length)?;
-        usize::from(u16::from_le_bytes(length))
-    } else {
-        let mut length = [0; 4];
-        file.read_exact(&mut length)?;
-        u32::from_le_bytes(length) as usize
-    };
-    ensure!(length <= MAX_HEADER, "its header is longer than that of any array of pictures");
-    let mut header = vec![0; length];
-    file.read_exact(&mut header).context("it is cut: copy it again")?;
-    let header = String::from_utf8_lossy(&header).replace(' ', "");
-    let value = |key: &str| header.split_once(&format!("'{key}':")).map_or("", |(_, rest)| rest);
-    let shape: Vec<usize> = value("shape")
-        .strip_prefix('(')
-        .and_then(|rest| rest.split_once(')'))
-        .map(|(shape, _)| shape.split(',').filter(|length| !length.is_empty()).map(str::parse).collect())
-        .and_then(Result::ok)
-        .unwrap_or_default();
-    let of_bytes = ["'|u1'", "'<u1'", "'>u1'", "'=u1'"].iter().any(|kind| value("descr").starts_with(kind));
+    const ADVICE: &str = "in Python, to write an array of pictures: numpy.save(FILE, array.astype(\"uint8\"))";
+    let Header { element, shape, fortran } = Header::read(&mut file).context(ADVICE)?;
     match shape[..] {
-        [n, height, width, channels @ (1 | 3)] if of_bytes && value("fortran_order").starts_with("False") => {
+        [n, height, width, channels @ (1 | 3)] if element == Element::U8 && !fortran => {
             Ok(([n, height, width, channels], file))
         }
         _ => bail!(
-            "it is no array [N, height, width, 3 or 1] of uint8 in C order: {}; in Python, to write one: \
-             numpy.save(FILE, array.astype(\"uint8\"))",
-            Plain::text(header.trim_end())
+            "it is no array [N, height, width, 3 or 1] of uint8 in C order, but {shape:?} of {element:?}; {ADVICE}"
         ),
     }
 }

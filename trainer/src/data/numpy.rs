@@ -4,7 +4,7 @@
 //! from 0 to 1, from -1 to 1 or from 0 to 255 are converted to bytes.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,7 +13,7 @@ use ndarray::{Array4, ArrayD, Ix3, Ix4};
 use zip::ZipArchive;
 
 use super::format::{Format, Pictures, checked_shape};
-use crate::npy::{Element, Npy};
+use crate::npy::{self, Element, Header, Npy};
 use crate::text::Plain;
 
 /// Names of the array of training pictures in an archive, the likeliest first.
@@ -33,58 +33,90 @@ impl Format for NumPy {
 
     fn is_file(&self, path: &Path, start: &[u8]) -> bool {
         let is_npz = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"));
-        start.starts_with(b"\x93NUMPY") || (is_npz && start.starts_with(b"PK\x03\x04"))
+        start.starts_with(npy::MAGIC) || (is_npz && start.starts_with(b"PK\x03\x04"))
     }
 
     fn shape(&self, path: &Path) -> Result<Shape> {
-        Ok(self.read(path, u64::MAX)?.shape)
+        let header = match Archive::open(path)? {
+            Some(mut archive) => {
+                let name = archive.pictures()?;
+                Header::read(&mut archive.entry(&name)?).with_context(|| format!("array \"{name}\""))?
+            }
+            None => Header::read(&mut File::open(path)?)?,
+        };
+        Ok(order(&header.shape)?.0)
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Pictures> {
-        let mut file = File::open(path)?;
-        let mut start = [0; 2];
-        file.read_exact(&mut start).context("it is empty")?;
-        let file = File::open(path)?;
-        if &start != b"PK" {
-            let bytes = entry(file, limit)?;
-            let (shape, pixels) = pictures(&Npy::parse(&bytes)?)?;
+        let Some(mut archive) = Archive::open(path)? else {
+            let (shape, pixels) = pictures(&Npy::parse(&all(File::open(path)?, limit)?)?)?;
             return Ok(Pictures { shape, pixels, labels: Vec::new() });
-        }
-        let mut archive = ZipArchive::new(file).context("it is damaged")?;
-        let names: Vec<String> = archive.file_names().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
-        let known =
-            |list: &[&str]| list.iter().find(|name| names.iter().any(|n| n == *name)).map(|name| (*name).to_owned());
-        let name = match (known(&PICTURES), &names[..]) {
-            (Some(name), _) => name,
-            (None, [only]) => only.clone(),
-            (None, _) => bail!(
-                "it holds the arrays {}, and none of them has a name for pictures, such as {}",
-                names.iter().map(|name| Plain::text(name).to_string()).collect::<Vec<_>>().join(", "),
-                PICTURES[..3].join(", ")
-            ),
         };
-        let mut read = |name: &str| -> Result<Vec<u8>> {
-            entry(archive.by_name(&format!("{name}.npy"))?, limit).with_context(|| format!("array \"{name}\""))
-        };
-        let bytes = read(&name)?;
-        let named = || format!("array \"{name}\"");
-        let (shape, pixels) = Npy::parse(&bytes).and_then(|array| pictures(&array)).with_context(named)?;
+        let name = archive.pictures()?;
+        let (shape, pixels) = archive.read(&name, limit, pictures)?;
         let count = pixels.len() / shape.len().max(1);
-        let labels = match known(&LABELS) {
-            Some(name) => {
-                let bytes = read(&name)?;
-                Npy::parse(&bytes)
-                    .and_then(|array| labels(&array, count))
-                    .with_context(|| format!("array \"{name}\""))?
-            }
+        let labels = match archive.known(&LABELS) {
+            Some(name) => archive.read(&name, limit, |array| labels(array, count))?,
             None => Vec::new(),
         };
         Ok(Pictures { shape, pixels, labels })
     }
 }
 
+/// An `.npz`: a zip archive of arrays.
+struct Archive {
+    zip: ZipArchive<File>,
+    /// Names of the arrays.
+    names: Vec<String>,
+}
+
+impl Archive {
+    /// The archive at `path`; `None` if the file is no archive.
+    fn open(path: &Path) -> Result<Option<Self>> {
+        let mut file = File::open(path)?;
+        let mut start = [0; 2];
+        file.read_exact(&mut start).context("it is empty")?;
+        if &start != b"PK" {
+            return Ok(None);
+        }
+        let zip = ZipArchive::new(file).context("it is damaged")?;
+        let names = zip.file_names().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
+        Ok(Some(Self { zip, names }))
+    }
+
+    /// The first name of the list that an array has.
+    fn known(&self, list: &[&str]) -> Option<String> {
+        list.iter().find(|name| self.names.iter().any(|n| n == *name)).map(|name| (*name).to_owned())
+    }
+
+    /// The name of the array of training pictures.
+    fn pictures(&self) -> Result<String> {
+        match (self.known(&PICTURES), &self.names[..]) {
+            (Some(name), _) => Ok(name),
+            (None, [only]) => Ok(only.clone()),
+            (None, names) => bail!(
+                "it holds the arrays {}, and none of them has a name for pictures, such as {}",
+                names.iter().map(|name| Plain::text(name).to_string()).collect::<Vec<_>>().join(", "),
+                PICTURES[..3].join(", ")
+            ),
+        }
+    }
+
+    /// The file of an array.
+    fn entry(&mut self, name: &str) -> Result<impl Read> {
+        Ok(self.zip.by_name(&format!("{name}.npy"))?)
+    }
+
+    /// Reads an array and converts it.
+    fn read<T>(&mut self, name: &str, limit: u64, convert: impl FnOnce(&Npy<'_>) -> Result<T>) -> Result<T> {
+        let array = self.entry(name).and_then(|entry| all(entry, limit));
+        let convert = |bytes: Vec<u8>| convert(&Npy::parse(&bytes)?);
+        array.and_then(convert).with_context(|| format!("array \"{name}\""))
+    }
+}
+
 /// All bytes of an entry of an archive, or of a file.
-fn entry(from: impl std::io::Read, limit: u64) -> Result<Vec<u8>> {
+fn all(from: impl Read, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // Floats take eight times as much as the bytes that they become.
     let limit = limit.saturating_mul(8).saturating_add(1 << 16);
@@ -97,7 +129,7 @@ fn labels(array: &Npy<'_>, count: usize) -> Result<Vec<u32>> {
     ensure!(
         array.len == count,
         "it has the shape {:?}; a label for each of the {count} pictures is needed",
-        array.shape
+        array.header.shape
     );
     let label = |&v: &f64| {
         let is_class = v >= 0.0 && v <= f64::from(u32::MAX) && v.fract() == 0.0;
@@ -106,26 +138,27 @@ fn labels(array: &Npy<'_>, count: usize) -> Result<Vec<u32>> {
     array.to_f64().iter().map(label).collect()
 }
 
+/// Height, width and channels of the pictures in an array of this shape, and whether the channels are in front.
+fn order(shape: &[usize]) -> Result<(Shape, bool)> {
+    let is_channels = |n: usize| matches!(n, 1 | 3);
+    match *shape {
+        [_, height, width] => Ok((checked_shape(height, width, 1)?, false)),
+        [_, channels, height, width] if is_channels(channels) && !is_channels(width) => {
+            Ok((checked_shape(height, width, channels)?, true))
+        }
+        [_, height, width, channels] => Ok((checked_shape(height, width, channels)?, false)),
+        _ => bail!(
+            "its shape {shape:?} is none of pictures: [N, height, width], [N, height, width, channels] or \
+             [N, channels, height, width] are"
+        ),
+    }
+}
+
 /// Shape and bytes of an array of pictures.
 fn pictures(array: &Npy<'_>) -> Result<(Shape, Vec<u8>)> {
-    let as_4_axes = match array.shape[..] {
-        [count, height, width] => [count, height, width, 1],
-        [a, b, c, d] => [a, b, c, d],
-        _ => bail!(
-            "its shape {:?} is none of pictures: [N, height, width], [N, height, width, channels] or \
-             [N, channels, height, width] are",
-            array.shape
-        ),
-    };
-    let is_channels = |n: usize| matches!(n, 1 | 3);
-    let channels_first = array.shape.len() == 4 && is_channels(as_4_axes[1]) && !is_channels(as_4_axes[3]);
-    let [_, height, width, channels] = match as_4_axes {
-        [n, c, h, w] if channels_first => [n, h, w, c],
-        shape => shape,
-    };
-    let shape = checked_shape(height, width, channels)?;
+    let (shape, channels_first) = order(&array.header.shape)?;
     ensure!(array.len > 0, "it has no pictures");
-    if let (Element::U8, false, Some(bytes)) = (array.element, channels_first, array.rows()) {
+    if let (Element::U8, false, Some(bytes)) = (array.header.element, channels_first, array.rows()) {
         return Ok((shape, bytes.to_vec()));
     }
     let values = channels_last(array.to_f64(), channels_first)?;
@@ -133,8 +166,8 @@ fn pictures(array: &Npy<'_>) -> Result<(Shape, Vec<u8>)> {
         values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
     ensure!(values.iter().all(|v| v.is_finite()), "some of its values are not numbers");
     let (offset, scale) = match (low, high) {
-        (0.0.., ..=1.0) if array.element.is_float() => (0.0, 255.0),
-        (-1.0.., ..=1.0) if array.element.is_float() => (1.0, 127.5),
+        (0.0.., ..=1.0) if array.header.element.is_float() => (0.0, 255.0),
+        (-1.0.., ..=1.0) if array.header.element.is_float() => (1.0, 127.5),
         (0.0.., ..=255.0) => (0.0, 1.0),
         _ => bail!("its values go from {low} to {high}; 0 to 255, 0 to 1 and -1 to 1 can be read"),
     };
