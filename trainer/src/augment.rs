@@ -35,17 +35,17 @@ struct Colour {
 impl Augment {
     /// Draws a random change of one picture.
     pub fn draw(&self, shape: Shape, rng: &mut Xoshiro128PlusPlus) -> Change {
-        let mut shift = || match i32::from(self.translate) {
+        let mut shift = |side: u16| match i32::from(self.shift(side)) {
             0 => 0,
             t => rng.random_range(-t..=t) as isize,
         };
-        let (dy, dx) = (shift(), shift());
-        let mut hole = |side: u16| match self.cutout {
+        let (dy, dx) = (shift(shape.height), shift(shape.width));
+        let mut hole = |side: u16| match usize::from(self.hole(side)) {
             0 => (0, 0),
             cut => {
                 let centre = rng.random_range(0..u32::from(side)) as usize;
-                let half = cut as usize / 2;
-                (centre.saturating_sub(half), (centre + cut as usize - half).min(side as usize))
+                let half = cut / 2;
+                (centre.saturating_sub(half), (centre + cut - half).min(side.into()))
             }
         };
         let (rows, columns) = (hole(shape.height), hole(shape.width));
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_backward_pass_is_the_transpose_of_the_forward_pass() {
-        let augment = Augment { flip: true, translate: 3, cutout: 4, colour: true };
+        let augment = Augment { flip: true, translate: 0.4, cutout: 4.0, colour: true };
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(1);
         let changes: Vec<_> = (0..20).map(|_| augment.draw(SHAPE, &mut rng)).collect();
         let mut random = || Array2::from_shape_simple_fn((20, SHAPE.len()), || rng.random_range(-1.0f32..1.0));
@@ -167,6 +167,22 @@ mod tests {
         let (left, right) = (((&y - &dark) * &dy).sum(), (&x * &dx).sum());
         assert!((left - right).abs() < 1e-3, "<Ax, y> = {left}, <x, A'y> = {right}");
         assert_ne!(x, y);
+    }
+
+    #[test]
+    fn a_share_of_the_side_is_the_same_as_its_pixels() {
+        let share = Augment { translate: 0.125, cutout: 0.5, ..Augment::default() };
+        let pixels = Augment { translate: 4.0, cutout: 16.0, ..share };
+        let draw = |augment: Augment, shape| {
+            let mut rng = Xoshiro128PlusPlus::seed_from_u64(1);
+            (0..50).map(|_| augment.draw(shape, &mut rng)).collect::<Vec<_>>()
+        };
+        let square = Shape::new(32, 32, 3);
+        assert_eq!(draw(share, square), draw(pixels, square));
+        let wide = Shape::new(32, 64, 1);
+        let changes = draw(share, wide);
+        assert_eq!(changes.iter().map(|change| change.dx.abs()).max(), Some(8));
+        assert!(changes.iter().all(|change| change.dy.abs() <= 4 && change.rows.1 - change.rows.0 <= 16));
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn small() -> Config {
     let mut config = measured();
     config.generator.layers.remove(3);
     config.discriminator.layers.remove(2);
-    (config.augment.translate, config.augment.cutout) = (2, 8);
+    (config.augment.translate, config.augment.cutout) = (2.0, 8.0);
     config.steps = 30;
     config.every = Every { log: 4, sample: 10, checkpoint: 5, pair: None, measure: Some(12) };
     config

@@ -58,28 +58,35 @@ class Optimiser:
         self.steps += 1
 
 
+def extent(value, side):
+    """Pixels of a side: a share of it below 1, and a number of pixels from 1 on."""
+    return round(value * side if value < 1 else value)
+
+
 class Augment:
     """Flip, translation and cutout, drawn for each picture; all in one look-up and one mask."""
 
     def __init__(self, options):
-        self.flip, self.by, self.cut = options.get("flip"), options.get("translate", 0), options.get("cutout", 0)
+        self.flip, self.translate, self.cutout = (options.get(key, 0) for key in ("flip", "translate", "cutout"))
 
     def __call__(self, x):
-        if not (self.flip or self.by or self.cut):
+        if not (self.flip or self.translate or self.cutout):
             return x
         n, _, height, width = x.shape
         rows, columns = torch.arange(height), torch.arange(width)
-        shift = torch.randint(-self.by, self.by + 1, (2, n, 1))
-        from_y, from_x = rows - shift[0], columns - shift[1]
+        by_y, by_x = extent(self.translate, height), extent(self.translate, width)
+        from_y = rows - torch.randint(-by_y, by_y + 1, (n, 1))
+        from_x = columns - torch.randint(-by_x, by_x + 1, (n, 1))
         keep_y, keep_x = (from_y >= 0) & (from_y < height), (from_x >= 0) & (from_x < width)
         if self.flip:
             from_x = torch.where(torch.randint(0, 2, (n, 1)) == 1, width - 1 - from_x, from_x)
         mask = keep_y[:, :, None] & keep_x[:, None, :]
-        if self.cut:
-            half = self.cut // 2
-            cy, cx = torch.randint(0, height, (n, 1)), torch.randint(0, width, (n, 1))
-            cut_y = (rows >= cy - half) & (rows < cy - half + self.cut)
-            cut_x = (columns >= cx - half) & (columns < cx - half + self.cut)
+        if self.cutout:
+            cut_h, cut_w = extent(self.cutout, height), extent(self.cutout, width)
+            top = torch.randint(0, height, (n, 1)) - cut_h // 2
+            left = torch.randint(0, width, (n, 1)) - cut_w // 2
+            cut_y = (rows >= top) & (rows < top + cut_h)
+            cut_x = (columns >= left) & (columns < left + cut_w)
             mask &= ~(cut_y[:, :, None] & cut_x[:, None, :])
         pictures = x.permute(0, 2, 3, 1)
         index = (torch.arange(n)[:, None, None], from_y.clamp(0, height - 1)[:, :, None],

@@ -9,8 +9,12 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("pocket", include_str!("../../presets/pocket.toml")),
     ("pocket-tiny", include_str!("../../presets/pocket-tiny.toml")),
     ("pocket-large", include_str!("../../presets/pocket-large.toml")),
+    ("pocket-64", include_str!("../../presets/pocket-64.toml")),
+    ("oled", include_str!("../../presets/oled.toml")),
+    ("digits", include_str!("../../presets/digits.toml")),
     ("tutorial", include_str!("../../presets/tutorial.toml")),
     ("reference-pocket", include_str!("../../presets/reference-pocket.toml")),
+    ("dcgan-64", include_str!("../../presets/dcgan-64.toml")),
 ];
 
 impl Config {

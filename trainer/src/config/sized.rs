@@ -1,4 +1,4 @@
-//! A recipe for pictures of any size, built by rule from the preset `pocket`.
+//! A recipe for pictures of any size: a preset, or one that is built by rule from the preset `pocket`.
 
 use anyhow::{Result, ensure};
 use gen_core::Shape;
@@ -15,20 +15,26 @@ const GENERATOR: [u16; 5] = [64, 48, 32, 24, 12];
 /// Channels of the discriminator's maps, the one of the picture's half size first.
 const DISCRIMINATOR: [u16; 4] = [64, 128, 256, 256];
 
+/// Presets that are used for pictures of their shape.
+const PRESETS: [&str; 4] = ["pocket", "pocket-64", "oled", "digits"];
+
 impl Config {
-    /// A recipe for pictures of this shape: `pocket` for 32x32 in RGB, otherwise the same with another number of layers.
+    /// A recipe for pictures of this shape: the preset for this shape (`pocket`, `pocket-64`, `oled` or `digits`),
+    /// otherwise `pocket` with another number of layers.
     ///
     /// The generator's first map is the picture halved up to four times, and each further layer doubles it; the
-    /// discriminator halves the picture as often. Shifts and cutouts have the same share of the shorter side as in
-    /// `pocket`.
+    /// discriminator halves the picture as often.
     ///
     /// # Errors
     /// When height and width cannot be halved often enough.
     pub fn for_picture(picture: Shape) -> Result<Self> {
-        let mut config = Self::preset("pocket")?;
-        if picture == config.picture()? {
-            return Ok(config);
+        for name in PRESETS {
+            let preset = Self::preset(name)?;
+            if picture == preset.picture()? {
+                return Ok(preset);
+            }
         }
+        let mut config = Self::preset("pocket")?;
         let Shape { height, width, channels } = picture;
         let can_halve = |n: &usize| {
             let (height, width) = (height >> (n - 1), width >> (n - 1));
@@ -59,12 +65,6 @@ impl Config {
         layers.push(logit);
         config.discriminator.layers = layers;
 
-        let side = height.min(width);
-        let scale = |pixels: u16| (u32::from(pixels) * u32::from(side) / 32) as u16;
-        let small = config.small_dataset.iter_mut().map(|small| &mut small.augment);
-        for augment in std::iter::once(&mut config.augment).chain(small) {
-            (augment.translate, augment.cutout) = (scale(augment.translate), scale(augment.cutout));
-        }
         let kind = if channels == 1 { "grey" } else { "color" };
         config.name = format!("pocket-{width}x{height}{}", if channels == 1 { "-grey" } else { "" });
         config.about = format!("{width}x{height} {kind} pictures; the network was built by rule");

@@ -21,6 +21,10 @@ use tiny_skia::{Pixmap, Transform};
 /// Sides, in pixels, that [`picture`] draws.
 pub const SIDES: std::ops::RangeInclusive<usize> = 8..=512;
 
+/// From this length of the shorter side on, frogs have details that would blur in smaller pictures: fibres of the iris,
+/// folds of the toes, pores of the skin.
+const FINE_FROM: u32 = 48;
+
 /// Frogs are drawn at this many times the size and averaged down, which softens edges.
 const OVERSAMPLE: u32 = 2;
 
@@ -45,14 +49,21 @@ pub fn picture(seed: u64, index: u64, height: usize, width: usize) -> Option<(Rg
     let half = x.max(y);
     let mut behind = Canvas::new(big, Transform::from_row(half, 0.0, 0.0, half, x, y))?;
     scene::draw(&mut behind, &mut random, (cos, sin));
-    let frog = frog(&mut random, species, (cos, sin), big)?;
+    let fine = (size[0].min(size[1]) >= FINE_FROM).then(|| Random::new(!seed, index));
+    let frog = frog(&mut random, fine, species, (cos, sin), big)?;
 
     let picture = compose(behind.pixmap(), frog.pixmap(), size, &mut random);
     Some((picture, SPECIES[species].name))
 }
 
 /// The frog alone, on a transparent canvas of this width and height in pixels.
-fn frog(random: &mut Random, species: usize, light: (f32, f32), big: [u32; 2]) -> Option<Canvas> {
+fn frog(
+    random: &mut Random,
+    fine: Option<Random>,
+    species: usize,
+    light: (f32, f32),
+    big: [u32; 2],
+) -> Option<Canvas> {
     let poses: [(Pose, f32); 4] =
         [(poses::front, 0.10), (poses::three_quarter, 0.10), (poses::side, 0.08), (poses::above, 0.45)];
     // Frontal poses, where both eyes show, are the most frequent.
@@ -90,6 +101,7 @@ fn frog(random: &mut Random, species: usize, light: (f32, f32), big: [u32; 2]) -
         gaze: (random.range(-0.6, 0.6), random.range(-0.2, 0.4)),
         light,
         random,
+        fine,
     };
     pose(&mut frog);
     let mut canvas = frog.canvas;

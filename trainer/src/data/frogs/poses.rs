@@ -16,6 +16,9 @@ pub(super) struct Frog<'a> {
     pub(super) eyes: f32,
     /// Where the frog looks, -1 to 1 each way.
     pub(super) gaze: (f32, f32),
+    /// Random numbers of the details that only large pictures have room for; `None` for small ones. They have a
+    /// generator of their own, so that a frog has the same pose and colours at every size.
+    pub(super) fine: Option<Random>,
 }
 
 pub(super) type Pose = fn(&mut Frog<'_>);
@@ -244,6 +247,13 @@ impl Frog<'_> {
         self.canvas.ovals(&pads(0.085), colour.darker(0.6));
         self.canvas.fan(heel, &toes, 0.08, colour);
         self.canvas.ovals(&pads(0.055), colour.lighter(0.2));
+        if self.fine.is_some() {
+            // The webs' folds, and a lit spot on each pad.
+            let folds = toes.map(|(x, y)| (heel.0 + (x - heel.0) * 0.7, heel.1 + (y - heel.1) * 0.7));
+            self.canvas.fan(heel, &folds, 0.022, Ink::Flat(colour.darker(0.4), 0.8));
+            let lit = toes.map(|(x, y)| disc(x + self.light.0 * 0.02, y + self.light.1 * 0.02, 0.024));
+            self.canvas.ovals(&lit, colour.lighter(0.65));
+        }
     }
 
     fn belly(&mut self, place: Oval) {
@@ -259,6 +269,10 @@ impl Frog<'_> {
     fn nostril(&mut self, x: f32, y: f32) {
         let tone = self.look.back.darker(0.7);
         self.canvas.oval(disc(x, y, 0.035), tone);
+        if self.fine.is_some() {
+            let lit = Ink::Flat(self.look.back.lighter(0.4), 0.7);
+            self.canvas.oval(disc(x + self.light.0 * 0.05, y + self.light.1 * 0.05, 0.02), lit);
+        }
     }
 
     /// An eye with iris, pupil and a highlight towards the light.
@@ -270,6 +284,15 @@ impl Frog<'_> {
         let ink =
             Ink::Radial { at: (x, y), radius: r, inner: (iris.lighter(0.25), 1.0), outer: (iris.darker(0.15), 1.0) };
         self.canvas.oval(ball, ink);
+        if self.fine.is_some() {
+            // Fibres of the iris, a quarter of them lighter.
+            for step in 0..16 {
+                let (sin, cos) = sin_cos(step as f32 * std::f32::consts::FRAC_PI_8 + 0.1);
+                let at = |radius: f32| (x + cos * r * radius, y + sin * r * radius);
+                let tone = if step % 4 == 0 { iris.lighter(0.45) } else { iris.darker(0.35) };
+                self.canvas.line(&[at(0.35), at(0.8)], 0.014, Ink::Flat(tone, 0.7));
+            }
+        }
         let (px, py) = (x + self.gaze.0 * r * 0.2, y + self.gaze.1 * r * 0.2);
         let pupil = match self.look.pupil {
             Pupil::Round => oval(px, py, 0.52, 0.52),
@@ -283,8 +306,20 @@ impl Frog<'_> {
         self.canvas.oval(disc(gx, gy, r * 0.12), Ink::Flat(WHITE, 0.6));
     }
 
+    /// Small dark and light dots of the skin over `place`, where there is room for them.
+    fn pores(&mut self, place: Oval) {
+        let Some(random) = &mut self.fine else { return };
+        for _ in 0..24 {
+            let (x, y) = (place.x + place.rx * random.range(-1.1, 1.1), place.y + place.ry * random.range(-1.1, 1.1));
+            let back = self.look.back;
+            let tone = if random.chance(0.5) { back.lighter(0.45) } else { back.darker(0.4) };
+            self.canvas.oval_atop(disc(x, y, random.range(0.012, 0.022)), Ink::Flat(tone, 0.6));
+        }
+    }
+
     /// The species' pattern over `place`, whose long axis is turned by `axis` radians.
     fn marks(&mut self, place: Oval, axis: f32) {
+        self.pores(place);
         let marks = self.look.marks;
         let (sin, cos) = sin_cos(axis);
         // Coordinates along and across the back, -1 to 1 each.
@@ -308,6 +343,9 @@ impl Frog<'_> {
                         let (x, y) = at(u, v);
                         let r = size * self.random.range(0.7, 1.15);
                         self.canvas.oval_atop(oval(x, y, r * 1.1, r * 0.9), marks);
+                        if self.fine.is_some() {
+                            self.canvas.oval_atop(oval(x, y, r * 0.55, r * 0.45), marks.mix(self.look.back, 0.35));
+                        }
                     }
                 }
             }
