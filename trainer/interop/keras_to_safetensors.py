@@ -328,7 +328,7 @@ class Chain:
         self.enlarged *= layer.size[0]
 
     def finish(self, image):
-        """The layers, and the pictures as [N, height, width, 3]."""
+        """The layers, and the pictures as [N, height, width, 3 or 1]."""
         if not self.layers:
             refuse("the network has no layers with weights")
         shape, last = list(image.shape[1:]), self.layers[-1]
@@ -336,9 +336,9 @@ class Chain:
             refuse("the network ends in an upsampling; only one in front of a convolution can be folded")
         if self.affine:
             refuse(f"{self.affine_at}: a batch normalisation behind the last activation")
-        if len(shape) != 3 or shape[2] not in (1, 3) or shape[0] != shape[1]:
-            refuse(f"the network draws {shape}; Ribbit's pictures are square, [side, side, 3] or [side, side, 1]. If they "
-                   "are reshaped outside of the network, add Reshape((side, side, 3)) at its end")
+        if len(shape) != 3 or shape[2] not in (1, 3):
+            refuse(f"the network draws {shape}; Ribbit's pictures are [height, width, 3] or [height, width, 1]. If they "
+                   "are reshaped outside of the network, add Reshape((height, width, 3)) at its end")
         if last.shape is None:
             self.reshape_dense(shape)
         elif not self.is_in_order():
@@ -348,12 +348,6 @@ class Chain:
         for layer in self.layers[:-1]:
             if layer.activation in ("tanh", "sigmoid"):
                 refuse(f"{layer.where}: {layer.activation} in the middle; only the last layer can have it")
-        if shape[2] == 1:
-            print("grey pictures: the last layer is repeated for red, green and blue")
-            axis = 2 if last.op == "conv_transpose" else last.weight.ndim - 1
-            # The colours of a pixel stand together, in the outputs of a dense layer too.
-            last.weight, last.bias = np.repeat(last.weight, 3, axis), np.repeat(last.bias, 3)
-            last.shape, image = (*last.shape[:2], 3), np.repeat(image, 3, 3)
         return self.layers, image
 
 

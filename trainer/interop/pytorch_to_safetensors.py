@@ -57,7 +57,17 @@ def pocket(divisor):
     )
 
 
-NETWORKS = {"tutorial": tutorial, "pocket": pocket}
+def dcgan_64(_):
+    """The generator of PyTorch's DCGAN example (pytorch/examples, dcgan/main.py) as it is by default: 100 latents,
+    64 channels in the last map before the picture."""
+    up = lambda a, b, *how: [nn.ConvTranspose2d(a, b, 4, *how, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+    return nn.Sequential(
+        *up(100, 512, 1, 0), *up(512, 256, 2, 1), *up(256, 128, 2, 1), *up(128, 64, 2, 1),
+        nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False), nn.Tanh(),
+    )
+
+
+NETWORKS = {"tutorial": tutorial, "pocket": pocket, "dcgan-64": dcgan_64}
 
 
 def refuse(message):
@@ -351,7 +361,7 @@ class Trace(TorchFunctionMode):
         self.enlarged *= factors.pop()[0]
 
     def finish(self, image):
-        """The layers, and the pictures as [N, 3, height, width]."""
+        """The layers, and the pictures as [N, 3 or 1, height, width]."""
         for hook in self.hooks:
             hook.remove()
         if not isinstance(image, torch.Tensor):
@@ -366,9 +376,9 @@ class Trace(TorchFunctionMode):
             refuse(f"{self.affine_at}: a batch normalisation behind the last activation")
         if len(shape) == 4 and shape[1] not in (1, 3) and shape[3] in (1, 3):
             image, self.index = image.permute(0, 3, 1, 2), self.index.permute(0, 3, 1, 2)
-        if image.ndim != 4 or image.shape[1] not in (1, 3) or image.shape[2] != image.shape[3]:
-            refuse(f"the network draws {shape[1:]}; Ribbit's pictures are square, [3, side, side] or [1, side, side]. If "
-                   "they are reshaped outside of the network, add nn.Unflatten(1, (3, side, side)) at its end")
+        if image.ndim != 4 or image.shape[1] not in (1, 3):
+            refuse(f"the network draws {shape[1:]}; Ribbit's pictures are [3, height, width] or [1, height, width]. If "
+                   "they are reshaped outside of the network, add nn.Unflatten(1, (3, height, width)) at its end")
         if last.shape is None:
             self.reshape_dense(image.shape[1:])
         elif not self.is_in_order():
@@ -378,11 +388,6 @@ class Trace(TorchFunctionMode):
         for layer in self.layers[:-1]:
             if layer.activation in ("tanh", "sigmoid"):
                 refuse(f"{layer.where}: {layer.activation} in the middle; only the last layer can have it")
-        if image.shape[1] == 1:
-            print("grey pictures: the last layer is repeated for red, green and blue")
-            axis = 1 if last.op == "conv_transpose" else 0
-            last.weight, last.bias = np.concatenate([last.weight] * 3, axis), np.tile(last.bias, 3)
-            last.shape, image = (3, *last.shape[1:]), image.expand(-1, 3, -1, -1)
         return self.layers, image
 
 

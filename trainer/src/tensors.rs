@@ -164,6 +164,8 @@ fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
         [0x89, b'H', b'D', b'F', ..] => {
             bail!("it is HDF5, which Keras writes as .h5; {KERAS} makes a .safetensors of it")
         }
+        // A .safetensors file begins with the length of its JSON header (8 bytes), and that length may be 0x0280 to 0x0580.
+        [_, _, _, _, _, _, 0, 0, b'{', ..] => Ok(Kind::Safetensors),
         // The protocol numbers of pickle, and the magic number of PyTorch's oldest files.
         [0x80, 2..=5, ..] => {
             bail!("it is a pickle, as older versions of PyTorch wrote it; {PYTORCH} makes a .safetensors of it")
@@ -191,7 +193,6 @@ fn kind_of(path: &Path, file: &mut File) -> Result<Kind> {
         _ if text.starts_with("<!doctype") || text.starts_with("<html") => {
             bail!("it is a web page, not the file that it should lead to; download that")
         }
-        [_, _, _, _, _, _, 0, 0, b'{', ..] => Ok(Kind::Safetensors),
         _ => match &*extension {
             "npz" => Ok(Kind::Npz),
             "safetensors" => Ok(Kind::Safetensors),
@@ -356,6 +357,25 @@ mod tests {
         let values: Vec<_> = ["f32", "f64", "f16", "bf16", "u8"].map(|n| tensors.map[n][[0, 0]]).into();
         assert_eq!(values, [1.5, 0.1, -2.0, 3.0, 200.0]);
         assert_eq!(tensors.halves, [("f16".to_owned(), Half::F16), ("bf16".to_owned(), Half::BF16)].into());
+    }
+
+    #[test]
+    fn a_header_whose_length_looks_like_the_start_of_a_pickle_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let view = |name: &str| (name.to_owned(), TensorView::new(Dtype::U8, vec![1], &[200]).unwrap());
+        let mut seen = Vec::new();
+        // The header is padded to 8 bytes, so some name gives each length.
+        for length in 1..1500 {
+            let bytes = safetensors::serialize([view(&"n".repeat(length))], None).unwrap();
+            if let [0x80, protocol @ 2..=5, ..] = bytes[..] {
+                std::fs::write(&path, &bytes).unwrap();
+                assert_eq!(Tensors::read(&path).unwrap().map.len(), 1, "{length}");
+                seen.push(protocol);
+            }
+        }
+        seen.dedup();
+        assert_eq!(seen, [2, 3, 4, 5]);
     }
 
     #[test]

@@ -166,8 +166,9 @@ fn what_keras_and_pytorch_wrote_draws_the_same_pictures() {
 }
 
 /// Files that the scripts made of typical networks, which are in `tests/interop/make.py`.
-const NETWORKS: [&str; 7] = [
+const NETWORKS: [&str; 8] = [
     "pytorch-dcgan",
+    "pytorch-rectangle",
     "pytorch-upsampling",
     "pytorch-odd",
     "pytorch-lists",

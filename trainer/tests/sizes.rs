@@ -72,7 +72,7 @@ fn the_size_of_the_data_picks_a_network() {
     assert!(text.contains("4  9"), "counts of the labels: {text}");
 
     place.run_well(&[&["--data", "data"][..], &SHORT].concat());
-    let folder = place.folder("001-pocket-28x28-grey");
+    let folder = place.folder("001-digits");
     place.run_well(&["verify", folder.file("model.gen").to_str().unwrap(), "-n", "3"]);
     assert_eq!(folder.config().unwrap().picture().unwrap().to_string(), "28x28x1");
 
@@ -84,7 +84,7 @@ fn the_size_of_the_data_picks_a_network() {
     let text = place.run_well(&[&["--data", "mnist.npz", "--class", "7"][..], &SHORT].concat());
     assert!(text.contains("4 pictures of class 7"), "{text}");
     // The pictures are found again when the run goes on.
-    place.run_well(&["resume", "runs/002-pocket-28x28-grey", "--steps", "4"]);
+    place.run_well(&["resume", "runs/002-digits", "--steps", "4"]);
 }
 
 #[test]

@@ -160,7 +160,15 @@ def pytorch(folder):
         def forward(self, z):
             return self.model(z).view(z.size(0), 1, 8, 8)
 
-    networks = {"dcgan": Dcgan, "upsampling": Upsampling, "odd": Odd, "lists": Lists}
+    def rectangle():
+        """Grey pictures, 12 high and 20 wide; its kernel of 5 needs an additional row and column of zeros."""
+        return nn.Sequential(
+            nn.Linear(5, 4 * 3 * 5), nn.Unflatten(1, (4, 3, 5)), nn.ReLU(),
+            nn.ConvTranspose2d(4, 6, 4, 2, 1), nn.BatchNorm2d(6), nn.ReLU(),
+            nn.ConvTranspose2d(6, 1, 5, 2, 2, output_padding=1), nn.Tanh(),
+        )
+
+    networks = {"dcgan": Dcgan, "upsampling": Upsampling, "odd": Odd, "lists": Lists, "rectangle": rectangle}
     module.NETWORKS |= {name: lambda divisor, made=made: made() for name, made in networks.items()}
     scratch = Path(tempfile.mkdtemp())
     torch.manual_seed(11)
@@ -170,7 +178,7 @@ def pytorch(folder):
             module.randomise(net)
             # Running statistics as training leaves them, for the vectors of spectral normalisation too.
             for _ in range(30):
-                net(torch.randn(16, {"dcgan": 10, "upsampling": 9, "odd": 7, "lists": 6}[name],
+                net(torch.randn(16, {"dcgan": 10, "upsampling": 9, "odd": 7, "lists": 6, "rectangle": 5}[name],
                                 *((1, 1) if name == "dcgan" else ())))
             if name == "odd":  # spectral normalisation leaves little of a signal
                 net.last.weight *= 20
@@ -267,7 +275,7 @@ def pytorch(folder):
         (dense(), "no activation"),
         (dense(nn.Tanh(), nn.Upsample(scale_factor=2)), "ends in an upsampling"),
         (nn.Sequential(nn.Linear(5, 48), nn.Tanh()), "Unflatten"),
-        (nn.Sequential(nn.Linear(5, 96), nn.Unflatten(1, (3, 4, 8)), nn.Tanh()), "square"),
+        (nn.Sequential(nn.Linear(5, 96), nn.Unflatten(1, (6, 4, 4)), nn.Tanh()), "[6, 4, 4]", "[1, height, width]"),
     ):
         with torch.no_grad():
             for n, v in net.named_parameters():

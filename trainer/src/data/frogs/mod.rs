@@ -57,13 +57,7 @@ pub fn picture(seed: u64, index: u64, height: usize, width: usize) -> Option<(Rg
 }
 
 /// The frog alone, on a transparent canvas of this width and height in pixels.
-fn frog(
-    random: &mut Random,
-    fine: Option<Random>,
-    species: usize,
-    light: (f32, f32),
-    big: [u32; 2],
-) -> Option<Canvas> {
+fn frog(random: &mut Random, fine: Option<Random>, species: usize, light: (f32, f32), big: [u32; 2]) -> Option<Canvas> {
     let poses: [(Pose, f32); 4] =
         [(poses::front, 0.10), (poses::three_quarter, 0.10), (poses::side, 0.08), (poses::above, 0.45)];
     // Frontal poses, where both eyes show, are the most frequent.
