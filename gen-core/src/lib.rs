@@ -115,6 +115,11 @@ mod row;
 pub mod spec;
 mod winograd;
 
+/// Compiles the example of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 pub use aligned::Aligned;
 #[cfg(feature = "alloc")]
 pub use aligned::{AlignedBytes, aligned};

@@ -72,7 +72,7 @@ fn measure(op: Op, input: Shape, n: usize) {
         else {
             continue;
         };
-        if !forward.has_form() {
+        if !forward.has_transform() {
             continue;
         }
         let mut scratch = Scratch::default();

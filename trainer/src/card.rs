@@ -29,7 +29,7 @@ use crate::machine::{self, program};
 use crate::quantise::QuantModel;
 use crate::quantise::compare::likeness;
 use crate::quantise::draw::first_pictures;
-use crate::quantise::forms::{self, PackingPolicy};
+use crate::quantise::weight_transforms::{self, PackingPolicy};
 use crate::text;
 pub use make::{CardInput, describe};
 
@@ -291,7 +291,7 @@ fn repack(blob: &[u8], fast_layers: &[usize]) -> Result<Vec<u8>> {
         return Ok(blob.to_vec());
     }
     let mut model = QuantModel::from_model(&Model::parse(&aligned(blob)).context("the rebuilt model")?)?;
-    forms::choose(&mut model, &PackingPolicy::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
+    weight_transforms::choose(&mut model, &PackingPolicy::Layers(fast_layers.to_vec()), crate::cost::Core::Dsp)?;
     Ok(model.to_blob()?)
 }
 

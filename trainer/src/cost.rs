@@ -47,12 +47,12 @@ impl Core {
     }
 
     /// Instructions of a layer with this weight transform, which it must support, for one picture.
-    pub fn instructions(self, spec: &LayerSpec, g: &Geometry, form: WeightTransform) -> u64 {
+    pub fn instructions(self, spec: &LayerSpec, g: &Geometry, transform: WeightTransform) -> u64 {
         let tiling = self.tiling();
         (0..usize::from(g.output.height))
             .map(|y| {
                 let rows = g.y.window(y).taps as u64;
-                match (form, g.winograd_points()) {
+                match (transform, g.winograd_points()) {
                     (WeightTransform::Winograd, Some(points)) => self.winograd(spec, g, rows, points as u64),
                     _ if tiling.is_toeplitz(g) => self.toeplitz(spec, g, rows),
                     _ => self.dot(spec, g, rows),

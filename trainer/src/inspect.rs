@@ -57,9 +57,9 @@ pub struct LayerRow {
     /// Multiply-accumulates for one picture.
     pub macs: u64,
     /// Transform of the packed weights.
-    pub form: WeightTransform,
+    pub transform: WeightTransform,
     /// All transforms that the layer can have; the first is [`WeightTransform::None`].
-    pub forms: Vec<TransformRow>,
+    pub transforms: Vec<TransformRow>,
     /// Bytes of weights, biases and multipliers.
     pub weights: usize,
     /// Number of input rows in the layer's ring buffer.
@@ -72,7 +72,7 @@ pub struct LayerRow {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TransformRow {
     /// The weight transform.
-    pub form: WeightTransform,
+    pub transform: WeightTransform,
     /// Bytes of weights.
     pub flash: usize,
     /// Bytes of staging on each of [`CORES`]; a workspace has memory for the largest of all layers.
@@ -107,20 +107,21 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         .map(|layer| {
             let g = &layer.geometry;
             let words = g.bias_count() + 2 * usize::from(g.output.channels);
-            let forms = [WeightTransform::None, WeightTransform::Winograd].into_iter().filter(|&form| g.allows(form));
+            let transforms =
+                [WeightTransform::None, WeightTransform::Winograd].into_iter().filter(|&transform| g.allows(transform));
             LayerRow {
                 op: layer.spec.op.to_string(),
                 activation: layer.spec.activation.to_string(),
                 output: g.output,
                 parameters: g.parameter_count(),
                 macs: g.macs(),
-                form: layer.transform,
-                forms: forms
-                    .map(|form| TransformRow {
-                        form,
-                        flash: g.packed_len(form),
-                        staging: CORES.map(|core| size_of::<u32>() * core.tiling().staging(g, form)),
-                        instructions: CORES.map(|core| core.instructions(&layer.spec, g, form)),
+                transform: layer.transform,
+                transforms: transforms
+                    .map(|transform| TransformRow {
+                        transform,
+                        flash: g.packed_len(transform),
+                        staging: CORES.map(|core| size_of::<u32>() * core.tiling().staging(g, transform)),
+                        instructions: CORES.map(|core| core.instructions(&layer.spec, g, transform)),
                     })
                     .collect(),
                 weights: layer.weights_len() + 4 * words,
@@ -158,12 +159,12 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
 impl LayerRow {
     /// Costs with the present weight transform.
     fn now(&self) -> TransformRow {
-        *self.forms.iter().find(|f| f.form == self.form).expect("the parser admits no other form")
+        *self.transforms.iter().find(|f| f.transform == self.transform).expect("the parser admits no other transform")
     }
 
     /// Costs with Winograd-transformed weights, if the layer can have them.
     fn fast(&self) -> Option<TransformRow> {
-        self.forms.iter().copied().find(|f| f.form == WeightTransform::Winograd)
+        self.transforms.iter().copied().find(|f| f.transform == WeightTransform::Winograd)
     }
 }
 
@@ -206,7 +207,7 @@ impl fmt::Display for Inspection {
         }
         writeln!(f, "           {:>14}  for Model and Engine (on this machine)", grouped(self.structs))?;
         writeln!(f)?;
-        self.forms(f)?;
+        self.write_transforms(f)?;
         writeln!(f)?;
         writeln!(f, "{:<20} {:>10} {:>9} {:>11} {:>10}", "board, KiB", "flash", "RAM", "flash left", "RAM left")?;
         for b in &self.boards {
@@ -234,7 +235,7 @@ impl fmt::Display for Inspection {
 impl Inspection {
     /// Writes a table of both weight transforms of every layer: the additional flash and RAM of Winograd (the workspace
     /// needs the maximum over all layers), and the instructions that it saves.
-    fn forms(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_transforms(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
@@ -251,12 +252,12 @@ impl Inspection {
         )?;
         let or_none = |n: Option<u64>| n.map_or("-".to_owned(), |n| grouped(n).to_string());
         for (i, l) in self.layers.iter().enumerate() {
-            let (direct, fast) = (l.forms[0], l.fast());
+            let (direct, fast) = (l.transforms[0], l.fast());
             writeln!(
                 f,
                 "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
                 format!("{i} {}", l.op),
-                if l.form == WeightTransform::None { "small" } else { "fast" },
+                if l.transform == WeightTransform::None { "small" } else { "fast" },
                 grouped(direct.flash),
                 or_none(fast.map(|f| f.flash as u64)),
                 grouped(direct.staging[0]),
@@ -270,19 +271,19 @@ impl Inspection {
         // The sums with no layer transformed, and with all that can be transformed.
         let sum = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).sum::<u64>();
         let most = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).max().unwrap_or(0);
-        let best = |l: &LayerRow| l.fast().unwrap_or(l.forms[0]);
+        let best = |l: &LayerRow| l.fast().unwrap_or(l.transforms[0]);
         writeln!(
             f,
             "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
             "all (staging: the most)",
             "",
-            grouped(sum(&|l| l.forms[0].flash as u64)),
+            grouped(sum(&|l| l.transforms[0].flash as u64)),
             grouped(sum(&|l| best(l).flash as u64)),
-            grouped(most(&|l| l.forms[0].staging[0] as u64)),
+            grouped(most(&|l| l.transforms[0].staging[0] as u64)),
             grouped(most(&|l| best(l).staging[0] as u64)),
-            grouped(sum(&|l| l.forms[0].instructions[0])),
+            grouped(sum(&|l| l.transforms[0].instructions[0])),
             grouped(sum(&|l| best(l).instructions[0])),
-            grouped(sum(&|l| l.forms[0].instructions[1])),
+            grouped(sum(&|l| l.transforms[0].instructions[1])),
             grouped(sum(&|l| best(l).instructions[1])),
         )?;
         for (core, instructions) in CORES.iter().zip(self.instructions) {

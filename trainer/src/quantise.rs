@@ -16,7 +16,6 @@ pub mod draw;
 pub mod equalise;
 pub mod finetune;
 pub mod fold;
-pub mod forms;
 pub mod model;
 pub mod noise;
 pub mod pack;
@@ -24,6 +23,7 @@ pub mod random;
 pub mod simulate;
 pub mod student;
 pub mod verify;
+pub mod weight_transforms;
 
 pub use calibrate::quantise;
 pub use finetune::{Tuned, quantise_tuned, quantise_tuned_until};

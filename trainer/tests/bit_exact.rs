@@ -22,8 +22,8 @@ fn check(model: &QuantModel, seeds: std::ops::Range<u32>) -> Report {
     let simulation = Simulation::new(model).unwrap();
     let mut fast = model.clone();
     for i in 0..model.layers.len() {
-        if model.has_form(i, WeightTransform::Winograd) {
-            fast.layers[i].form = WeightTransform::Winograd;
+        if model.can_transform(i, WeightTransform::Winograd) {
+            fast.layers[i].transform = WeightTransform::Winograd;
         }
     }
     let [report, ..] = [model, &fast].map(|model| {

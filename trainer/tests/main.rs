@@ -1,5 +1,5 @@
 //! One test program for all tests of the trainer that can share it, so that it is compiled and linked only once.
-//! `cargo test --workspace --test trainer cli::` runs the tests of one file.
+//! `cargo test --workspace --test trainer cli::` runs the tests of one file or folder.
 
 // Modules that several files use.
 mod data_common;

@@ -40,7 +40,7 @@ pub(crate) fn parsed<T>(path: &Path, with: impl FnOnce(&Model<'_>) -> Result<T, 
 pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> String {
     let (picture, size, layers) = (model.output_shape(), model.size(), model.layers());
     let specs: Vec<_> = layers.iter().map(|layer| layer.spec).collect();
-    let forms: Vec<_> = layers.iter().map(|layer| layer.transform).collect();
+    let transforms: Vec<_> = layers.iter().map(|layer| layer.transform).collect();
     // The `Debug` output of a layer is Rust source.
     let mut source = format!(
         "/// Bytes of the model.\n\
@@ -51,23 +51,23 @@ pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> St
          pub const PICTURE_WIDTH: usize = {};\n\
          /// Height of a picture, in pixels.\n\
          pub const PICTURE_HEIGHT: usize = {};\n\
-         /// What the length of the workspace follows from.\n\
+         /// The layers, from which the length of the workspace is computed.\n\
          mod layers {{\n\
-         #[allow(unused_imports)] // no model has them all\n\
+         #[allow(unused_imports)] // a model rarely has every kind of layer\n\
          use gen_core::spec::{{Activation::*, Op::*, Padding::*, WeightTransform::*, *}};\n\
          pub const LATENT: u16 = {latent};\n\
          pub const LAYERS: [LayerSpec; {count}] = {specs:?};\n\
-         pub const FORMS: [WeightTransform; {count}] = {forms:?};\n\
+         pub const TRANSFORMS: [WeightTransform; {count}] = {transforms:?};\n\
          }}\n\
          /// Bytes of workspace that the engine needs, with the kernels that gen-core was built with.\n\
          pub const WORKSPACE_LEN: usize = {{\n\
              use gen_core::kernels::{{Kernels, Native}};\n\
-             match Native::LAYOUT.workspace_len(layers::LATENT, &layers::LAYERS, &layers::FORMS) {{\n\
+             match Native::LAYOUT.workspace_len(layers::LATENT, &layers::LAYERS, &layers::TRANSFORMS) {{\n\
                  Ok(len) => len,\n\
-                 Err(e) => panic!(\"{{}}\", e.message()), // the build script has parsed the model\n\
+                 Err(e) => panic!(\"{{}}\", e.message()), // impossible: the build script has parsed the model\n\
              }}\n\
          }};\n\
-         /// Bytes of the engine's structs, which the program keeps beside the workspace.\n\
+         /// Bytes of the engine's structs, which the program needs in addition to the workspace.\n\
          pub const STRUCTS_LEN: usize = size_of::<gen_core::Model<'_>>() + size_of::<gen_core::Engine<'_, '_>>();\n",
         model.checksum(),
         picture.width,

@@ -1,5 +1,4 @@
-//! `cargo bench-qemu`: what a picture takes on the emulated boards, beside what it takes
-//! with CMSIS-NN.
+//! `cargo bench-qemu`: the instructions of a picture on the emulated boards, compared with CMSIS-NN.
 
 #[path = "../../../tests/tests/models/mod.rs"]
 mod models;
@@ -13,8 +12,8 @@ use firmware_tools::cycles::{self, Cycles};
 
 /// Counts the instructions of a picture on emulated boards, with RAM and flash.
 ///
-/// QEMU counts instructions, not cycles: it knows no pipeline, no wait states and no caches.
-/// The counts are exact, and the same on every machine.
+/// QEMU counts instructions, not cycles: it models no pipeline, wait states or caches. The counts are exact, and the same on
+/// every machine.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-qemu", bin_name = "cargo bench-qemu")]
 struct Arguments {
@@ -27,35 +26,35 @@ struct Arguments {
     /// Only this variant
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
-    /// Every layer too
+    /// Also print every layer
     #[arg(long)]
     layers: bool,
-    /// A static model of cycles too, for the small networks
+    /// Also estimate cycles, for the small networks
     #[arg(long)]
     cycles: bool,
-    /// The tables in Markdown
+    /// Print Markdown tables
     #[arg(long)]
     markdown: bool,
-    /// What cargo tells every benchmark
+    /// The argument that cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// Instructions of the same network, layer by layer with CMSIS-NN (its main branch in July 2026,
-/// 99f736a6, GCC 12.2 -O3), measured in the same emulator and the same way.
+/// Instructions of the same network, layer by layer, with CMSIS-NN (main branch of July 2026, 99f736a6, GCC 12.2 -O3),
+/// measured in the same way in the same emulator.
 struct CmsisNn {
     board: &'static str,
     network: &'static str,
-    /// Through the functions that TensorFlow Lite Micro calls.
+    /// With the functions that TensorFlow Lite Micro calls.
     tflm: u64,
-    /// Through those that are best for each layer, chosen by hand.
+    /// With the best function for each layer, chosen by hand.
     by_hand: u64,
 }
 
 const CMSIS_NN: [CmsisNn; 7] = [
     CmsisNn { board: "mps2-an385", network: "reference-pocket", tflm: 65_429_958, by_hand: 26_903_057 },
     CmsisNn { board: "mps2-an386", network: "reference-pocket", tflm: 42_884_433, by_hand: 18_985_298 },
-    // With MVE the functions that TensorFlow Lite Micro calls are the better choice here.
+    // With MVE, the functions that TensorFlow Lite Micro calls are also the best.
     CmsisNn { board: "mps3-an547", network: "reference-pocket", tflm: 5_296_839, by_hand: 5_296_839 },
     CmsisNn { board: "mps2-an385", network: "tutorial", tflm: 11_923_503_497, by_hand: 10_187_625_823 },
     CmsisNn { board: "mps2-an386", network: "tutorial", tflm: 7_739_917_136, by_hand: 6_638_441_983 },
@@ -65,17 +64,18 @@ const CMSIS_NN: [CmsisNn; 7] = [
 
 const LEGEND: &str = "\
 Instructions as QEMU counts them, not cycles. i/MAC: instructions for each multiply-accumulate
-that the layers' definition asks for, however they are computed. RAM: workspace, structs, and
-the stack that was used, to check the model or to draw, whichever is more. Flash: the model.
-In brackets, how many times as many as here: TFLM, the functions of CMSIS-NN that TensorFlow
-Lite Micro calls; by hand, the best of them for each layer.
+of the layers' definition, also where a kernel needs fewer multiplications. RAM: workspace,
+structs, and the larger of the stacks for checking the model and for drawing. Flash: the model.
+TFLM: the functions of CMSIS-NN that TensorFlow Lite Micro calls; by hand: the best function of
+CMSIS-NN for each layer; in brackets, how many times as many instructions that takes.
 ";
 
 const HEAD: [&str; 10] =
     ["board", "network", "variant", "kernels", "instructions", "i/MAC", "RAM", "flash", "TFLM", "by hand"];
 const CYCLES_LEGEND: &str = "\
-Cycles by a static model, not measured: what the reference manual says of every instruction that
-was executed, without wait states (firmware/tools/src/cycles.rs has the table). Only gen-core's rows.
+Cycles are estimated, not measured: the timing of the reference manual for every executed
+instruction, without wait states (firmware/tools/src/cycles.rs has the table). Only the code
+of gen-core that draws rows is counted.
 ";
 
 const CYCLES_HEAD: [&str; 7] = ["board", "network", "variant", "instructions", "cycles", "cycles/MAC", "ms at 100 MHz"];
@@ -95,7 +95,7 @@ fn main() -> Result<()> {
                 let count = count(board, &network, variant)?;
                 let place = [board.name, name, variant.name].map(str::to_owned);
                 pictures.rows.push([&place[..], &picture(board, name, &count)].concat());
-                // The record of a large network would not fit a disk; of an M7 and an M33 no such table is published.
+                // The trace of a large network does not fit a disk, and Arm publishes no such timing table for M7 and M33.
                 if arguments.cycles && *name != "tutorial" && [MPS2_AN385, MPS2_AN386].contains(&board) {
                     cycles.rows.push([&place[..], &model(board, &network, variant, &count)?].concat());
                 }
@@ -119,7 +119,7 @@ fn main() -> Result<()> {
 
 fn picture(board: Board, network: &str, count: &Count) -> [String; 7] {
     let other = CMSIS_NN.iter().find(|other| (other.board, other.network) == (board.name, network));
-    let beside = |instructions: Option<u64>| {
+    let compared = |instructions: Option<u64>| {
         instructions.map_or("-".to_owned(), |n| format!("{} ({:.2})", grouped(n), n as f64 / count.picture as f64))
     };
     [
@@ -128,8 +128,8 @@ fn picture(board: Board, network: &str, count: &Count) -> [String; 7] {
         per_mac(count.picture, count.macs()),
         grouped(count.ram() as u64),
         grouped(count.model as u64),
-        beside(other.map(|other| other.tflm)),
-        beside(other.map(|other| other.by_hand)),
+        compared(other.map(|other| other.tflm)),
+        compared(other.map(|other| other.by_hand)),
     ]
 }
 
@@ -165,7 +165,7 @@ fn grouped(n: u64) -> String {
     grouped
 }
 
-/// Rows of text under a head.
+/// A table with a header.
 struct Table {
     head: &'static [&'static str],
     rows: Vec<Vec<String>>,
@@ -176,7 +176,7 @@ impl Table {
         Self { head, rows: Vec::new() }
     }
 
-    /// Columns with a number in their first row stand to the right.
+    /// Prints the table. Columns with a number in their first row are aligned to the right.
     fn print(&self, markdown: bool) {
         let numeric = |i: usize| {
             self.rows.first().is_some_and(|row| row[i] == "-" || row[i].starts_with(|c: char| c.is_ascii_digit()))

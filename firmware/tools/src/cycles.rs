@@ -1,21 +1,20 @@
-//! A static model of cycles: what the instructions of a picture would take on a chip without
-//! wait states, by the timing tables of its reference manual.
+//! Estimates the cycles of a picture on a Cortex-M3 or M4 without wait states, from a trace of QEMU and the timing tables of
+//! the technical reference manuals.
 //!
-//! QEMU counts instructions and cannot measure cycles. But it can write down which blocks of
-//! instructions it executes; each instruction then counts what the manual says, and each
-//! jump that is taken what refilling the pipeline takes. That is a model, not a measurement:
-//! flash has wait states, buses are shared, and a Cortex-M7 executes two instructions at once.
+//! QEMU cannot measure cycles, but it can trace the basic blocks that it executes. The estimate adds up the cycles of each
+//! executed instruction, and a pipeline refill for each branch that is taken. It is a model, not a measurement: real flash has
+//! wait states, buses are shared, and a Cortex-M7 issues two instructions at once.
 //!
 //! | instruction | Cortex-M4 | Cortex-M3 |
 //! |---|---|---|
 //! | arithmetic, `SXTB16`, `SMLAD`, `MUL`, `SSAT` | 1 | 1 |
 //! | `MLA` | 1 | 2 |
-//! | `SMULL`, `UMULL`; `SMLAL`, `UMLAL` | 1 | 5; 7, the most that the manual says |
-//! | `UDIV`, `SDIV` | 7 of 2 to 12 | 7 of 2 to 12 |
-//! | load | 2, 1 behind another load | the same |
+//! | `SMULL`, `UMULL`; `SMLAL`, `UMLAL` | 1 | 5; 7, the worst case in the manual |
+//! | `UDIV`, `SDIV` | 7 (manual: 2 to 12) | 7 (manual: 2 to 12) |
+//! | load | 2, or 1 after another load | the same |
 //! | store | 1 | 1 |
 //! | `LDM`, `LDRD`, `STM`, `STRD`, `PUSH`, `POP` of N registers | 1 + N | 1 + N |
-//! | jump that is taken | + 2 of 1 to 3 | the same |
+//! | branch taken | + 2 (manual: 1 to 3) | the same |
 //!
 //! Sources: Cortex-M4 Technical Reference Manual r0p1, table 3-1; Cortex-M3 TRM r2p1, table 3-1.
 
@@ -30,55 +29,55 @@ use crate::boards::Board;
 use crate::pictures::on_board;
 use crate::qemu::Options;
 
-/// Cycles of a jump beside its own.
+/// Additional cycles of a branch that is taken: the pipeline is refilled.
 const REFILL: u64 = 2;
 
-/// What a run took in the code that draws rows: gen-core without its parser, and what it calls
-/// to fill and copy memory.
+/// Instructions and cycles of the code that draws rows: gen-core without its parser, and the functions that it calls to fill
+/// and copy memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cycles {
-    /// Instructions.
+    /// Executed instructions.
     pub instructions: u64,
-    /// Cycles of the model.
+    /// Estimated cycles.
     pub cycles: u64,
 }
 
-/// The cycles of one picture that the program `parity` draws.
+/// Runs the program `parity` and estimates the cycles of one picture.
 ///
 /// # Errors
-/// When the program fails, or QEMU's record cannot be read.
+/// If the program fails, or the trace of QEMU cannot be read.
 pub fn cycles(board: Board, parity: &[u8], seed: u32) -> Result<Cycles> {
     let folder = tempfile::tempdir()?;
-    let record = folder.path().join("record");
+    let trace = folder.path().join("trace");
     let options = Options {
         settings: vec![format!("seed={seed}")],
-        record: Some(record.clone()),
+        record: Some(trace.clone()),
         limit: Some(crate::qemu::LIMIT),
         ..Options::default()
     };
     on_board(board, parity, &options)?;
-    let cycles = read(&record, board.triple == "thumbv7m-none-eabi")?;
-    ensure!(cycles.instructions > 0, "no row was drawn, or the record has no names of functions");
+    let cycles = read(&trace, board.triple == "thumbv7m-none-eabi")?;
+    ensure!(cycles.instructions > 0, "no row was drawn, or the trace has no names of functions");
     Ok(cycles)
 }
 
-/// A block of instructions that is executed from its first to its last.
+/// A basic block: instructions that are always executed from the first to the last.
 #[derive(Debug, Default)]
 struct Block {
     instructions: u64,
     cycles: u64,
-    /// Address behind it: going on elsewhere is a jump.
+    /// Address after the last instruction. If execution continues elsewhere, a branch was taken.
     end: u32,
-    /// Whether it belongs to the code that draws rows.
+    /// Whether the block belongs to the code that draws rows.
     counts: bool,
 }
 
-fn read(record: &Path, is_m3: bool) -> Result<Cycles> {
+fn read(trace: &Path, is_m3: bool) -> Result<Cycles> {
     let mut sum = Cycles::default();
     let mut blocks: HashMap<u32, Block> = HashMap::new();
     let (mut name, mut start, mut after_load) = (String::new(), None, false);
-    let mut jumped_from: Option<u32> = None;
-    for line in BufReader::new(File::open(record)?).lines() {
+    let mut previous_end: Option<u32> = None;
+    for line in BufReader::new(File::open(trace)?).lines() {
         let line = line?;
         if let Some(function) = line.strip_prefix("IN: ") {
             (name, start, after_load) = (function.to_owned(), None, false);
@@ -87,17 +86,17 @@ fn read(record: &Path, is_m3: bool) -> Result<Cycles> {
         } else if let Some(executed) = line.strip_prefix("Trace ") {
             let address = executed.split('/').nth(1).and_then(|a| u32::from_str_radix(a, 16).ok());
             let address = address.with_context(|| format!("no address: {line}"))?;
-            if jumped_from.take().is_some_and(|end| end != address) {
+            if previous_end.take().is_some_and(|end| end != address) {
                 sum.cycles += REFILL;
             }
             if let Some(block) = blocks.get(&address).filter(|b| b.counts) {
                 sum.instructions += block.instructions;
                 sum.cycles += block.cycles;
-                jumped_from = Some(block.end);
+                previous_end = Some(block.end);
             }
         } else if let Some(instruction) = Instruction::parse(&line) {
             let start = *start.get_or_insert_with(|| {
-                // Translated again.
+                // QEMU may translate a block again.
                 blocks.insert(instruction.address, Block { counts: draws(&name), ..Block::default() });
                 instruction.address
             });
@@ -111,7 +110,7 @@ fn read(record: &Path, is_m3: bool) -> Result<Cycles> {
     Ok(sum)
 }
 
-/// Whether a function draws rows, by its mangled name, or fills and copies memory for those that do.
+/// Whether a function, by its mangled name, draws rows, or fills or copies memory.
 fn draws(function: &str) -> bool {
     let parses = function.contains("4blob") || function.contains("6latent");
     let memory = function.contains("compiler_builtins") || function.starts_with("__aeabi_mem");
@@ -147,7 +146,7 @@ impl<'l> Instruction<'l> {
         self.name.starts_with("ldr") && !self.name.starts_with("ldrd")
     }
 
-    /// Without what a jump takes.
+    /// Cycles of the instruction, without the pipeline refill of a branch.
     fn cycles(&self, is_m3: bool, after_load: bool) -> u64 {
         let is = |names: &[&str]| names.iter().any(|name| self.name.starts_with(name));
         if is(&["ldrd", "strd"]) {
@@ -168,7 +167,7 @@ impl<'l> Instruction<'l> {
     }
 }
 
-/// How many registers a list names: `r0!, {r4, r5, r6-r8}`.
+/// Number of registers in a list such as `r0!, {r4, r5, r6-r8}`.
 fn registers(operands: &str) -> u64 {
     let list = operands.split_once('{').map_or("", |(_, list)| list);
     let number = |register: &str| register.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().ok();
@@ -195,12 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_summed_up() -> Result<()> {
+    fn the_cycles_of_a_trace_are_added_up() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let record = folder.path().join("record");
-        // A loop of two blocks: the load behind a load counts one, the jump back two more.
+        let trace = folder.path().join("trace");
+        // A loop that is executed twice: the second load takes one cycle, the branch two more.
         std::fs::write(
-            &record,
+            &trace,
             "IN: gen_core_row\n\
              0x00000100:  6801       ldr      r1, [r0]\n\
              0x00000102:  6842       ldr      r2, [r0, #4]\n\
@@ -218,8 +217,8 @@ mod tests {
              \n\
              Trace 0: 0x7f [00000000/00000200/00000000/00] main\n",
         )?;
-        let turn = 2 + 1 + 1 + 1;
-        assert_eq!(read(&record, false)?, Cycles { instructions: 9, cycles: turn + 2 + turn + 6 + 2 });
+        let iteration = 2 + 1 + 1 + 1;
+        assert_eq!(read(&trace, false)?, Cycles { instructions: 9, cycles: iteration + 2 + iteration + 6 + 2 });
         Ok(())
     }
 }

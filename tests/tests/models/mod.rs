@@ -12,7 +12,7 @@ use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
 use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::quantise::QuantModel;
-use trainer::quantise::forms::{self, PackingPolicy};
+use trainer::quantise::weight_transforms::{self, PackingPolicy};
 
 /// A model file with these layers.
 pub fn random(name: &str, latent: u16, layers: &[LayerSpec]) -> Result<Vec<u8>> {
@@ -62,7 +62,7 @@ pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
     };
     if variant.fast {
         let mut model = QuantModel::from_model(&Model::parse(&aligned(&blob))?)?;
-        forms::choose(&mut model, &PackingPolicy::Flash(FLASH), Core::Dsp)?;
+        weight_transforms::choose(&mut model, &PackingPolicy::Flash(FLASH), Core::Dsp)?;
         blob = model.to_blob()?;
     }
     Ok(Network { name, blob })

@@ -13,7 +13,7 @@ use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::data::cifar::RECORD;
 use trainer::quantise::QuantModel;
-use trainer::quantise::forms::{self, PackingPolicy};
+use trainer::quantise::weight_transforms::{self, PackingPolicy};
 use trainer::run::checkpoint::Checkpoint;
 use trainer::train::Trainer;
 
@@ -27,7 +27,7 @@ pub fn write(folder: &Path) -> Result<()> {
     };
     write("model", "good.gen", &models::tiny()?)?;
     let mut winograd = QuantModel::from_model(&Model::parse(&aligned(models::tiny()?))?)?;
-    forms::choose(&mut winograd, &PackingPolicy::Layers(vec![1, 2, 3]), Core::Dsp)?;
+    weight_transforms::choose(&mut winograd, &PackingPolicy::Layers(vec![1, 2, 3]), Core::Dsp)?;
     write("model", "good-winograd.gen", &winograd.to_blob()?)?;
 
     write("cifar", "good.bin", &records())?;

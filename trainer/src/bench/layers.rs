@@ -259,7 +259,7 @@ impl fmt::Display for Limits {
         write!(
             f,
             "\nGFLOP needed are those of the products in the form that was chosen; transforms, patches and sums are not\n\
-             counted, but take time. \"empty\" is the share of them for channels and outputs that are not there, because\n\
+             counted, but take time. \"empty\" is the share of them for channels and outputs that are padding, because\n\
              channels are multiplied in groups of 16 and outputs in tiles. Rates are of the fastest round, as the peak is.\n\
              Transformed weights are kept where a training step keeps them, and layers of one shape are listed once."
         )

@@ -122,7 +122,7 @@ pub fn describe(
 /// Layers of a model with Winograd-transformed weights.
 fn fast_layers(blob: &[u8]) -> Result<Vec<usize>> {
     let model = QuantModel::from_model(&Model::parse(&aligned(blob))?)?;
-    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.transform == WeightTransform::Winograd);
     Ok(fast.map(|(i, _)| i).collect())
 }
 

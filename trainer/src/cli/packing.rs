@@ -10,7 +10,7 @@ use trainer::cost::Core;
 use trainer::inspect::CODE_FLASH;
 use trainer::numbers::grouped;
 use trainer::quantise::QuantModel;
-use trainer::quantise::forms::{self, PackingPolicy};
+use trainer::quantise::weight_transforms::{self, PackingPolicy};
 
 /// Options that use more flash for fewer instructions. The pictures are the same to the last bit.
 #[derive(Debug, Args)]
@@ -67,8 +67,8 @@ impl PackingArgs {
             None | Some(CoreArg::CortexM4) => Core::Dsp,
             Some(CoreArg::CortexM3) => Core::Mla,
         };
-        forms::choose(model, &policy, core)?;
-        if policy != PackingPolicy::Small && model.layers.iter().all(|layer| layer.form == WeightTransform::None) {
+        weight_transforms::choose(model, &policy, core)?;
+        if policy != PackingPolicy::Small && model.layers.iter().all(|layer| layer.transform == WeightTransform::None) {
             println!("no layer is packed for speed: none that fits gains on a {}", core.name());
         }
         Ok(())
@@ -77,8 +77,8 @@ impl PackingArgs {
 
 /// Prints where a model was written, and which of its layers have Winograd-transformed weights.
 pub(crate) fn written(path: &Path, model: &QuantModel, blob: &[u8]) {
-    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.form == WeightTransform::Winograd);
+    let fast = model.layers.iter().enumerate().filter(|(_, layer)| layer.transform == WeightTransform::Winograd);
     let fast: Vec<_> = fast.map(|(i, _)| i.to_string()).collect();
-    let forms = if fast.is_empty() { String::new() } else { format!(", fast layers {}", fast.join(",")) };
-    println!("model: {} ({} bytes{forms})", path.display(), grouped(blob.len()));
+    let layers = if fast.is_empty() { String::new() } else { format!(", Winograd layers {}", fast.join(",")) };
+    println!("model: {} ({} bytes{layers})", path.display(), grouped(blob.len()));
 }

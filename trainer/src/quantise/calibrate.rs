@@ -260,7 +260,7 @@ fn quantise_layer(
     }
     let quantised = QuantLayer {
         spec: layer.spec,
-        form: WeightTransform::None,
+        transform: WeightTransform::None,
         geometry: layer.geometry,
         weights,
         biases,

@@ -22,7 +22,7 @@ pub struct QuantLayer {
     /// Operation and activation.
     pub spec: LayerSpec,
     /// Transform of the packed weights. The layer's results do not depend on it.
-    pub form: WeightTransform,
+    pub transform: WeightTransform,
     /// Shapes of input and output.
     pub geometry: Geometry,
     /// Weights in the layout of the float layers:

@@ -43,9 +43,9 @@ pub enum QuantError {
         /// Index of the layer.
         layer: usize,
     },
-    /// The layer's weights cannot be transformed as its [`form`](QuantLayer::form) says.
-    #[error("layer {layer} has no fast form: that takes 2, 3 or 5 tap columns without a stride")]
-    Form {
+    /// The layer's weights cannot be transformed as its [`transform`](QuantLayer::transform) says.
+    #[error("layer {layer} cannot have Winograd weights: that takes 2, 3 or 5 tap columns without a stride")]
+    Transform {
         /// Index of the layer.
         layer: usize,
     },
@@ -68,7 +68,9 @@ pub enum QuantError {
         bound: i64,
     },
     /// For some input the sum of products is larger than the layer's weight transform computes exactly.
-    #[error("layer {layer}, output channel {channel}: products reach {sum}, the fast form is exact up to {most}")]
+    #[error(
+        "layer {layer}, output channel {channel}: products reach {sum}, its weight transform is exact up to {most}"
+    )]
     Sum {
         /// Index of the layer.
         layer: usize,
@@ -200,8 +202,8 @@ impl QuantModel {
                     return Err(QuantError::Length { layer: i, what, found, expected });
                 }
             }
-            if !g.allows(layer.form) {
-                return Err(QuantError::Form { layer: i });
+            if !g.allows(layer.transform) {
+                return Err(QuantError::Transform { layer: i });
             }
             if !(layer.scale.is_finite() && layer.scale > 0.0) {
                 return Err(QuantError::Scale { layer: i, scale: layer.scale });
@@ -229,9 +231,9 @@ impl QuantModel {
     /// Whether a layer's weights can be transformed: its kernel allows it, and its sums of products stay exact.
     ///
     /// The layer's lists must have the lengths that [`check`](Self::check) requires.
-    pub fn has_form(&self, layer: usize, form: WeightTransform) -> bool {
+    pub fn can_transform(&self, layer: usize, transform: WeightTransform) -> bool {
         let g = &self.layers[layer].geometry;
-        g.allows(form) && self.sums(layer).iter().all(|sums| sums.products() <= g.max_sum(form))
+        g.allows(transform) && self.sums(layer).iter().all(|sums| sums.products() <= g.max_sum(transform))
     }
 
     /// Sums of the weights of each `[phase][output channel]`.
@@ -267,7 +269,7 @@ impl QuantModel {
             layers: self
                 .layers
                 .iter()
-                .map(|l| LayerHeader { spec: l.spec, transform: l.form, zero_point: l.zero_point, scale: l.scale })
+                .map(|l| LayerHeader { spec: l.spec, transform: l.transform, zero_point: l.zero_point, scale: l.scale })
                 .collect(),
         };
         // Enough for twelve layers of at most 30 bytes and a name of 33.
@@ -281,8 +283,8 @@ impl QuantModel {
             let weight =
                 |phase, output, tap, input| layer.weights[Place { phase, output, tap, input }.natural(spec, g)];
             let start = blob.len();
-            blob.resize(start + g.packed_len(layer.form), 0);
-            g.pack(layer.form, weight, &mut blob[start..]);
+            blob.resize(start + g.packed_len(layer.transform), 0);
+            g.pack(layer.transform, weight, &mut blob[start..]);
             align(&mut blob);
             // This cannot overflow: the checked bound of the accumulator includes the bias.
             push_words(&mut blob, sums.iter().map(|s| s.folded_bias as i32));
@@ -324,7 +326,7 @@ impl QuantModel {
             }
             layers.push(QuantLayer {
                 spec,
-                form: layer.transform,
+                transform: layer.transform,
                 geometry: g,
                 weights,
                 // All biases are set, because every output has a phase.
@@ -352,7 +354,7 @@ impl QuantLayer {
             if bound > i64::from(i32::MAX) {
                 return Err(QuantError::Accumulator { layer, channel, bound });
             }
-            let (sum, most) = (sums.products(), self.geometry.max_sum(self.form));
+            let (sum, most) = (sums.products(), self.geometry.max_sum(self.transform));
             if sum > most {
                 return Err(QuantError::Sum { layer, channel, sum, most });
             }

@@ -50,7 +50,7 @@ impl QuantModel {
                 .collect();
             model.layers.push(QuantLayer {
                 spec,
-                form: WeightTransform::None,
+                transform: WeightTransform::None,
                 geometry,
                 weights,
                 biases,

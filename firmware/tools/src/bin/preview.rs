@@ -1,4 +1,4 @@
-//! `cargo preview`: what a board's display will show, on the desk.
+//! `cargo preview`: what a board's display will show, on the host.
 
 use std::path::{Path, PathBuf};
 
@@ -116,8 +116,9 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
 
     let mut workspace = vec![0; model.workspace_len()];
     let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.output_shape().height));
-    let desk = Desk { us, rows, now: 0, looks: 0 };
-    let mut app = App::new(&model, &mut workspace, &mut display, desk, arguments.settings()).map_err(|no| no.error)?;
+    let platform = HostPlatform { us, rows, now: 0, reads: 0 };
+    let mut app =
+        App::new(&model, &mut workspace, &mut display, platform, arguments.settings()).map_err(|no| no.error)?;
     let mut left = match (arguments.pictures, arguments.mode) {
         (Some(n), _) => n,
         (None, Mode::Gallery) => app.grid(),
@@ -160,26 +161,26 @@ fn write<C: FromRgb + Into<Rgb888>>(
     Ok(())
 }
 
-/// A board whose clock stands still but for what a picture is said to take.
-struct Desk {
-    /// What a picture takes, in microseconds.
+/// A platform without hardware. Its clock advances only by the given duration of a picture.
+struct HostPlatform {
+    /// Duration of a picture, in microseconds.
     us: u64,
     /// Rows of a picture.
     rows: u64,
-    /// Microseconds until now.
+    /// The present time, in microseconds.
     now: u64,
-    /// How often somebody has looked at the clock.
-    looks: u64,
+    /// How often the clock was read.
+    reads: u64,
 }
 
-impl Platform for Desk {
+impl Platform for HostPlatform {
     fn now_us(&mut self) -> u64 {
-        // The app looks three times for every row of a picture, and what passes before one of them, always the
-        // same one, is the engine's. Three looks in a row add the same, and those of any `rows` such groups that
-        // follow each other sum up to just `us`.
-        let row = self.looks / 3;
+        // The app reads the clock three times for every row of a picture, and attributes the time before one of these
+        // reads, always the same one, to the engine. All three reads of a row therefore advance the clock equally, and the
+        // advances of `rows` consecutive rows add up to exactly `us`.
+        let row = self.reads / 3;
         self.now += (row + 1) * self.us / self.rows - row * self.us / self.rows;
-        self.looks += 1;
+        self.reads += 1;
         self.now
     }
 
@@ -203,13 +204,13 @@ mod window {
 
     use super::*;
 
-    /// The desk's clock, and the space bar.
-    struct Desk<'a> {
+    /// A platform with the clock of the host and the space bar as button.
+    struct HostPlatform<'a> {
         start: Instant,
         space: &'a Cell<bool>,
     }
 
-    impl Platform for Desk<'_> {
+    impl Platform for HostPlatform<'_> {
         fn now_us(&mut self) -> u64 {
             self.start.elapsed().as_micros() as u64
         }
@@ -219,7 +220,7 @@ mod window {
         }
     }
 
-    /// A display that can be drawn on while it is looked at.
+    /// A display that the app draws to while the window shows it.
     struct Shared<'a, C: FromRgb>(&'a std::cell::RefCell<SimulatorDisplay<C>>);
 
     impl<C: FromRgb> Dimensions for Shared<'_, C> {
@@ -246,7 +247,7 @@ mod window {
         let display = std::cell::RefCell::new(display);
         let mut shared = Shared(&display);
         let space = Cell::new(false);
-        let platform = Desk { start: Instant::now(), space: &space };
+        let platform = HostPlatform { start: Instant::now(), space: &space };
         let mut workspace = vec![0; model.workspace_len()];
         let mut app =
             App::new(model, &mut workspace, &mut shared, platform, arguments.settings()).map_err(|no| no.error)?;

@@ -3,35 +3,34 @@
 use super::fourier::REAL;
 use super::geometry::{Correlation, Side};
 
-/// The sides of tiles for which there are domains.
+/// The tile sizes that have a transform.
 pub(super) const TILES: [usize; 4] = [2, 3, 4, 8];
 
-/// The side of the tiles with a further point besides 0, 1, −1 and infinity, which lose digits.
+/// The size of the tiles that have a fourth finite point besides 0, 1 and −1, and therefore lose digits.
 pub(super) const LOSSY: usize = 4;
 
 impl Correlation {
     /// The fastest way to compute this correlation; `None` if one matrix product is faster. `gradient`: for the gradient of
     /// the weights. `lossy`: tiles that lose digits are allowed.
     pub fn fastest(self, gradient: bool, lossy: bool) -> Option<Vec<Self>> {
-        // Groups that are mostly empty are not worth it.
+        // With fewer channels, most of a group would be padding.
         if self.input.channels < 16 || self.output.channels < 16 {
             return None;
         }
-        let forms = [vec![self], self.split_by_pixel()].into_iter().flat_map(|parts| {
+        let candidates = [vec![self], self.split_by_pixel()].into_iter().flat_map(|parts| {
             let with = move |tile| parts.iter().map(|part| Self { tile, ..*part }).collect::<Vec<_>>();
             TILES.into_iter().filter(move |tile| lossy || *tile != LOSSY).map(with)
         });
         let cost = |parts: &Vec<Self>| parts.iter().map(|part| part.cost(gradient)).sum::<f64>();
-        let forms = forms.filter(|parts| parts.iter().all(Self::has_form));
-        let best = forms.min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        let candidates = candidates.filter(|parts| parts.iter().all(Self::has_transform));
+        let best = candidates.min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
         (cost(&best) < self.cost_of_product()).then_some(best)
     }
 
     /// Nanoseconds for a picture on one core of a Zen 4, fitted to
-    /// `cargo run --release -p trainer --example layer_speed`: a product of two groups
-    /// takes 5 here and 5.5 in one large product; bringing a group of channels to a
-    /// point or back takes 6, twice that where nothing of a tile stays in the cache;
-    /// a group of a patch takes 2.
+    /// `cargo run --release -p trainer --example layer_speed`: the product of two groups takes 5 here and 5.5 in one large
+    /// matrix product. The transform or the inverse transform of a group of channels takes 6 for each point, and 12 where
+    /// the tile does not stay in the cache. Copying a group into a patch takes 2.
     fn cost(&self, gradient: bool) -> f64 {
         let (ks, ns) = (self.input.groups(), self.output.groups());
         let group = if gradient { 12.0 } else { 6.0 };
@@ -50,8 +49,8 @@ impl Correlation {
         patches * (5.5 * input * output + 2.0 * if writes { output } else { input })
     }
 
-    /// Whether there is a domain for these tiles and taps.
-    pub fn has_form(&self) -> bool {
+    /// Whether there is a transform for this tile size and number of taps.
+    pub fn has_transform(&self) -> bool {
         matches!((self.tile, self.taps), (2..=4, 2) | (2, 3) | (8, 5))
     }
 
@@ -63,7 +62,7 @@ impl Correlation {
         }
     }
 
-    /// Number of real multiplications in the products at the points, of this correlation or of the gradient of its weights,
+    /// Number of real multiplications in the products of the transformed tiles, of this correlation or of the gradient of its weights,
     /// for a number of pictures. Includes the padding of groups of channels and of tiles.
     pub fn multiplications(&self, pictures: usize) -> u64 {
         let (rows, columns) = self.tiles();

@@ -1,45 +1,45 @@
-//! What the Winograd and the Fourier form have in common: transforms to a domain where a correlation is a product
-//! at each point.
+//! The interface of the Winograd and Fourier transforms. In the transform domain, a correlation is one product for each
+//! point.
 
 use pulp::Simd;
 
-/// Where a transform reads its values; `at` counts them row by row.
+/// The source of a transform's values, which are numbered row by row.
 pub trait Load<S: Simd> {
-    /// The value at a place.
+    /// The value with this number.
     fn load(&self, at: usize) -> S::f32s;
 }
 
-/// Where a transform writes its values.
+/// The destination of a transform's values, which are numbered row by row.
 pub trait Store<S: Simd> {
-    /// A real number; `at` is its place, counted row by row.
+    /// Stores the real value with the number `at`.
     fn store(&mut self, at: usize, value: S::f32s);
 
-    /// A complex number, that of the complex point `point`, counted from 0.
+    /// Stores the complex value of a point; `point` counts the complex points from 0.
     fn store_complex(&mut self, point: usize, re: S::f32s, im: S::f32s);
 }
 
-/// Transforms of tiles such that `output(input(x) · weights(w))` is the correlation of
-/// `T × T` inputs with `R × R` weights at `M × M` places, `M + R − 1 ≤ T`.
+/// Transforms of tiles. `output(input(x) · weights(w))` is the correlation of a tile of `T × T` inputs with `R × R`
+/// weights: `M × M` outputs, with `M + R − 1 ≤ T`.
 ///
-/// There are `T²` values at the points: [`REAL`](Self::REAL) real ones, then real and
-/// imaginary parts in turn.
+/// A transformed tile has `T²` values: those of the [`REAL`](Self::REAL) real points, then the real and the imaginary
+/// part of each complex point.
 pub trait Domain<const M: usize, const R: usize, const T: usize>: Sync {
-    /// Points whose values are real numbers; they come first.
+    /// Number of points whose values are real. They come first.
     const REAL: usize;
 
-    /// Of the inputs: `T × T` values.
+    /// Transforms a tile of `T × T` inputs.
     fn input<S: Simd>(simd: S, x: &impl Load<S>, to: &mut impl Store<S>);
 
-    /// Of the weights: `R × R` values.
+    /// Transforms `R × R` weights.
     fn weights<S: Simd>(simd: S, w: &impl Load<S>, to: &mut impl Store<S>);
 
-    /// Back to `M × M` outputs.
+    /// The inverse transform of the products, to `M × M` outputs.
     fn output<S: Simd>(simd: S, y: &impl Load<S>, to: &mut impl Store<S>);
 
-    /// Of the gradients of the `M × M` outputs, such that their product with the inputs
-    /// is the gradient of the weights.
+    /// Transforms the gradient of `M × M` outputs. Its product with the transformed inputs is the transformed gradient
+    /// of the weights.
     fn d_output<S: Simd>(simd: S, dy: &impl Load<S>, to: &mut impl Store<S>);
 
-    /// Back to the gradient of the `R × R` weights.
+    /// The inverse transform of that product, to the gradient of `R × R` weights.
     fn d_weights<S: Simd>(simd: S, dw: &impl Load<S>, to: &mut impl Store<S>);
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::domain::{Domain, Store};
 use super::geometry::{Correlation, OUTSIDE};
 use super::memory::{BLOCK, Block, KEPT_GROUPS, Scratch, TransformedWeights, grow};
-use super::panel::{Group, Panel, SMALL, multiply};
+use super::panel::{Group, Panel, REMAINDER_ROWS, multiply};
 use super::tiles::{TilePoints, ToPoints};
 
 /// Smallest number of tiles in a block. More would not fit the cache, fewer would read the weights too often.
@@ -75,25 +75,25 @@ impl Correlation {
         }
         let weights = &points.values;
 
-        // Each block is a run of rows of tiles; the rows of `y` that it writes are its own.
+        // A block is a number of consecutive rows of tiles. No two blocks write the same row of `y`.
         let (rows, columns) = self.tiles();
-        let rows_a_block = BLOCK_TILES.div_ceil(columns);
+        let rows_per_block = BLOCK_TILES.div_ceil(columns);
         let all_rows = pictures * rows;
-        // As many for each thread, of one size, so that threads end together.
-        let blocks = all_rows.div_ceil(rows_a_block).next_multiple_of(rayon::current_num_threads());
-        let rows_a_block = all_rows.div_ceil(blocks);
+        // Blocks of equal size, and the same number for each thread, so that threads end together.
+        let blocks = all_rows.div_ceil(rows_per_block).next_multiple_of(rayon::current_num_threads());
+        let rows_per_block = all_rows.div_ceil(blocks);
         let mut rest = y;
         let mut done = 0;
         let mut work = Vec::with_capacity(blocks);
         let end_of = |row: usize| {
             let (picture, row) = (row / rows, row % rows);
             let pixels = (self.output.step * M * row).wrapping_sub(self.output.origin_y) as isize;
-            // Where the squares of a part begin inside, the first ones write from the edge all the same.
+            // The first block begins at the first row of the map, even if the first square begins below it.
             let pixels = if row == 0 { 0 } else { pixels.clamp(0, self.output.height as isize) as usize };
             picture * self.output.len() + pixels * self.output.width * self.output.channels
         };
-        for first in (0..all_rows).step_by(rows_a_block) {
-            let last = (first + rows_a_block).min(all_rows);
+        for first in (0..all_rows).step_by(rows_per_block) {
+            let last = (first + rows_per_block).min(all_rows);
             let end = end_of(last);
             let (part, more) = std::mem::take(&mut rest).split_at_mut(end - done);
             work.push((first..last, done, part));
@@ -117,14 +117,14 @@ impl Correlation {
     }
 }
 
-/// A run of rows of tiles in one of the stages.
+/// The computation of one block: all stages for some rows of tiles.
 struct RunBlock<'a, D, const M: usize, const R: usize, const T: usize, const P: usize> {
     domain: PhantomData<D>,
     correlation: &'a Correlation,
     weights: &'a [Group],
     x: &'a [f32],
     y: &'a mut [f32],
-    /// Where `y` begins among all outputs.
+    /// Index of the first value of `y` among all outputs.
     start: usize,
     tile_rows: std::ops::Range<usize>,
     epilogue: Epilogue<'a>,
@@ -141,12 +141,12 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
         let Self { correlation: c, weights, x, y, start, tile_rows, epilogue, block, .. } = self;
         let columns = c.tiles().1;
         let (first, count) = (tile_rows.start * columns, tile_rows.len() * columns);
-        let rows = count.next_multiple_of(SMALL);
-        // `[group][tile][point]`, where a tile takes an odd number of groups, against
-        // collisions in the cache.
+        let rows = count.next_multiple_of(REMAINDER_ROWS);
+        // `[group][tile][point]`. A tile takes an odd number of groups, so that tiles do not compete for the same cache
+        // sets.
         let stride = rows * P;
         let (ks, ns) = (c.input.groups(), c.output.groups());
-        let Block { input, output, places, packed } = block;
+        let Block { input, output, offsets, packed } = block;
         grow(input, ks * stride);
         grow(output, OUTPUT_GROUPS * stride);
 
@@ -155,11 +155,11 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
             Correlation::channel_groups(&c.input).zip(input.chunks_exact_mut(stride))
         {
             if found != Some(pixel) {
-                c.find_places(&c.input, T, pixel, first, count, places);
+                c.find_offsets(&c.input, T, pixel, first, count, offsets);
                 found = Some(pixel);
             }
             let (channels, strides) = ((channel, channels), (1, P));
-            ToPoints::<D, M, R, T> { domain: PhantomData, is_input: true, map: x, places, channels, strides, to }
+            ToPoints::<D, M, R, T> { domain: PhantomData, is_input: true, map: x, offsets, channels, strides, to }
                 .with_simd(simd);
         }
         let mut found = None;
@@ -169,13 +169,13 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
             let of_group = ks * 16;
             for p in 0..D::REAL {
                 let a = Panel { groups: &input[p..], stride };
-                let first = p * c.of_point(1) + first_group * of_group;
+                let first = p * c.point_stride(1) + first_group * of_group;
                 let b = Panel { groups: &weights[first..], stride: of_group };
                 multiply::<S, P, 1>(simd, a, rows, [b], (ks, some), &mut output[p..], stride, packed);
             }
             for p in (D::REAL..T * T).step_by(2) {
                 let a = Panel { groups: &input[p..], stride };
-                let point = D::REAL * c.of_point(1) + (p - D::REAL) / 2 * c.of_point(3);
+                let point = D::REAL * c.point_stride(1) + (p - D::REAL) / 2 * c.point_stride(3);
                 let b = [0, 1, 2].map(|product| {
                     let first = point + (3 * first_group + product) * of_group;
                     Panel { groups: &weights[first..], stride: 3 * of_group }
@@ -184,15 +184,15 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
             }
             for (from, (pixel, channel, channels)) in output.chunks_exact(stride).zip(groups.by_ref().take(some)) {
                 if found != Some(pixel) {
-                    c.find_places(&c.output, M, pixel, first, count, places);
+                    c.find_offsets(&c.output, M, pixel, first, count, offsets);
                     found = Some(pixel);
                 }
-                for (from, places) in from.chunks_exact(P).zip(places.chunks_exact(M * M)) {
+                for (from, offsets) in from.chunks_exact(P).zip(offsets.chunks_exact(M * M)) {
                     for q in 0..16 / S::F32_LANES {
-                        let there = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
-                        if there > 0 {
+                        let valid = channels.saturating_sub(q * S::F32_LANES).min(S::F32_LANES);
+                        if valid > 0 {
                             let channel = channel + q * S::F32_LANES;
-                            let mut to = Outputs { simd, y: &mut *y, places, start, channel, there, epilogue };
+                            let mut to = Outputs { simd, y: &mut *y, offsets, start, channel, valid, epilogue };
                             let from = TilePoints { groups: from, stride: 1, q, real: D::REAL };
                             D::output::<S>(simd, &from, &mut to);
                         }
@@ -203,26 +203,27 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P
     }
 }
 
-/// Where the outputs of a tile go, some channels of them.
+/// Stores the outputs of a tile for the channels of one register.
 struct Outputs<'a, S> {
     simd: S,
     y: &'a mut [f32],
-    places: &'a [u32],
-    /// Where `y` begins among all outputs.
+    offsets: &'a [u32],
+    /// Index of the first value of `y` among all outputs.
     start: usize,
     channel: usize,
-    there: usize,
+    /// Number of channels that exist; the others of the register are padding.
+    valid: usize,
     epilogue: Epilogue<'a>,
 }
 
 impl<S: Simd> Store<S> for Outputs<'_, S> {
     #[inline(always)]
     fn store(&mut self, at: usize, value: S::f32s) {
-        let place = self.places[at];
-        if place != OUTSIDE {
-            let value = finish::<S>(self.simd, value, self.epilogue, self.channel, self.there);
-            let at = place as usize - self.start + self.channel;
-            store(self.simd, &mut self.y[at..at + self.there], value);
+        let offset = self.offsets[at];
+        if offset != OUTSIDE {
+            let value = finish::<S>(self.simd, value, self.epilogue, self.channel, self.valid);
+            let at = offset as usize - self.start + self.channel;
+            store(self.simd, &mut self.y[at..at + self.valid], value);
         }
     }
 
@@ -233,11 +234,11 @@ impl<S: Simd> Store<S> for Outputs<'_, S> {
 }
 
 #[inline(always)]
-fn finish<S: Simd>(simd: S, value: S::f32s, epilogue: Epilogue<'_>, channel: usize, there: usize) -> S::f32s {
+fn finish<S: Simd>(simd: S, value: S::f32s, epilogue: Epilogue<'_>, channel: usize, valid: usize) -> S::f32s {
     match epilogue {
         Epilogue::Store => value,
         Epilogue::BiasLeaky { bias, slope } => {
-            let value = simd.add_f32s(value, simd.partial_load_f32s(&bias[channel..channel + there]));
+            let value = simd.add_f32s(value, simd.partial_load_f32s(&bias[channel..channel + valid]));
             let scaled = simd.mul_f32s(value, simd.splat_f32s(slope));
             simd.select_f32s(simd.greater_than_f32s(value, simd.splat_f32s(0.0)), value, scaled)
         }

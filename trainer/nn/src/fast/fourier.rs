@@ -1,15 +1,14 @@
-//! The real Fourier transform of a 12×12 tile, and back.
+//! The discrete Fourier transform of a real 12×12 tile, and its inverse.
 //!
-//! Correlating through it takes 3.3 real multiplications for each output of a 5x5
-//! kernel, fewer than the 4 of Winograd's F(4×4, 5×5), without its loss of five binary
-//! digits: the matrices are orthogonal.
+//! A 5x5 correlation by this transform takes 3.3 real multiplications for each output. Winograd's F(4×4, 5×5) takes 4 and
+//! loses five binary digits. The Fourier transform loses none, because its matrices are orthogonal up to a factor.
 //!
-//! A transform of 12 is one of 3 times one of 4 without twiddle factors, because
-//! they have no common divisor (Good 1958): with `n = 4·n₁ + 3·n₂ mod 12`,
+//! The transform of length 12 is a prime-factor transform (Good 1958): transforms of length 3 and of length 4 without
+//! twiddle factors, because 3 and 4 have no common divisor. With `n = 4·n₁ + 3·n₂ mod 12`,
 //! `X[k] = Σ x[n] e^{−2πi·n₁k/3} e^{−2πi·n₂k/4}`.
 //!
-//! The 144 values of a tile's transform are 4 real ones, then 70 complex ones, real
-//! and imaginary part side by side.
+//! The transform of a real tile has 144 independent values: 4 real points, then the real and the imaginary part of 70
+//! complex points.
 
 use pulp::Simd;
 
@@ -18,7 +17,7 @@ use super::domain::{Domain, Load, Store};
 /// Side of a tile.
 pub const SIDE: usize = 12;
 
-/// Values that are real: the first ones.
+/// Number of points whose values are real. They come first.
 pub const REAL: usize = 4;
 
 const SIN_60: f32 = 0.866_025_4;
@@ -26,8 +25,8 @@ const SIN_60: f32 = 0.866_025_4;
 /// A complex number in each lane.
 type Complex<V> = (V, V);
 
-/// Rows 0 … 6 of the transform of 12 real numbers; the others mirror them. Rows 0 and
-/// 6 are real.
+/// Frequencies 0 … 6 of the transform of 12 real numbers; the others are their complex conjugates. Frequencies 0 and 6
+/// are real.
 #[inline(always)]
 fn real<S: Simd>(simd: S, x: [S::f32s; SIDE]) -> [Complex<S::f32s>; 7] {
     let zero = simd.splat_f32s(0.0);
@@ -82,6 +81,7 @@ fn real_inverse<S: Simd>(simd: S, x: [Complex<S::f32s>; 7]) -> [S::f32s; SIDE] {
     y
 }
 
+/// The transform of 4 complex numbers.
 #[inline(always)]
 fn four<S: Simd>(simd: S, x: [Complex<S::f32s>; 4]) -> [Complex<S::f32s>; 4] {
     let a = (simd.add_f32s(x[0].0, x[2].0), simd.add_f32s(x[0].1, x[2].1));
@@ -131,10 +131,10 @@ fn complex<S: Simd>(simd: S, x: [Complex<S::f32s>; SIDE]) -> [Complex<S::f32s>; 
     y
 }
 
-/// The transform of a tile whose first `N` rows and columns are `x`, and the rest 0: 144
-/// values, [`REAL`] real ones first.
+/// The transform of a tile whose first `N` rows and columns are `x` and whose other values are 0. Writes 144 values, those
+/// of the [`REAL`] real points first.
 #[inline(always)]
-pub fn to_points<S: Simd, const N: usize>(simd: S, x: &impl Load<S>, to: &mut impl Store<S>) {
+pub fn transform<S: Simd, const N: usize>(simd: S, x: &impl Load<S>, to: &mut impl Store<S>) {
     let zero = simd.splat_f32s(0.0);
     let mut columns = [[(zero, zero); SIDE]; 7];
     for j in 0..N {
@@ -167,9 +167,9 @@ pub fn to_points<S: Simd, const N: usize>(simd: S, x: &impl Load<S>, to: &mut im
     }
 }
 
-/// The first `N` rows and columns of the inverse of [`to_points`], times 144.
+/// The first `N` rows and columns of the inverse of [`transform`], times 144.
 #[inline(always)]
-pub fn from_points<S: Simd, const N: usize>(simd: S, y: &impl Load<S>, to: &mut impl Store<S>) {
+pub fn inverse_transform<S: Simd, const N: usize>(simd: S, y: &impl Load<S>, to: &mut impl Store<S>) {
     let zero = simd.splat_f32s(0.0);
     let mut columns = [[(zero, zero); N]; 7];
     for n in 0..2 {
@@ -213,10 +213,10 @@ fn complex_at<S: Simd>(y: &impl Load<S>, point: usize) -> Complex<S::f32s> {
     (y.load(REAL + 2 * point), y.load(REAL + 2 * point + 1))
 }
 
-/// The Fourier transform of 12×12 inputs: 8×8 outputs of a 5x5 kernel.
+/// The Fourier transform of tiles of 12×12 inputs: 8×8 outputs of a 5x5 kernel.
 ///
-/// A correlation is the product with conjugated weights. The factor 1/144 that the
-/// way back lacks is given to the weights, or to their gradient: they are fewest.
+/// A correlation is the product with the conjugate of the transformed weights. The inverse transform lacks the factor
+/// 1/144. The weights, or their gradient, are multiplied by it, because they have the fewest values.
 #[derive(Debug)]
 pub struct Fourier;
 
@@ -225,31 +225,31 @@ impl Domain<8, 5, SIDE> for Fourier {
 
     #[inline(always)]
     fn input<S: Simd>(simd: S, x: &impl Load<S>, to: &mut impl Store<S>) {
-        to_points::<S, 12>(simd, x, to);
+        transform::<S, 12>(simd, x, to);
     }
 
     #[inline(always)]
     fn weights<S: Simd>(simd: S, w: &impl Load<S>, to: &mut impl Store<S>) {
-        to_points::<S, 5>(simd, &Scaled { simd, values: w }, &mut Conjugated { simd, to });
+        transform::<S, 5>(simd, &Scaled { simd, values: w }, &mut Conjugated { simd, to });
     }
 
     #[inline(always)]
     fn output<S: Simd>(simd: S, y: &impl Load<S>, to: &mut impl Store<S>) {
-        from_points::<S, 8>(simd, y, to);
+        inverse_transform::<S, 8>(simd, y, to);
     }
 
     #[inline(always)]
     fn d_output<S: Simd>(simd: S, dy: &impl Load<S>, to: &mut impl Store<S>) {
-        to_points::<S, 8>(simd, dy, &mut Conjugated { simd, to });
+        transform::<S, 8>(simd, dy, &mut Conjugated { simd, to });
     }
 
     #[inline(always)]
     fn d_weights<S: Simd>(simd: S, dw: &impl Load<S>, to: &mut impl Store<S>) {
-        from_points::<S, 5>(simd, dw, &mut Scaled { simd, values: to });
+        inverse_transform::<S, 5>(simd, dw, &mut Scaled { simd, values: to });
     }
 }
 
-/// Values over 144.
+/// Divides values by 144 as they are loaded or stored.
 struct Scaled<S, V> {
     simd: S,
     values: V,
@@ -274,6 +274,7 @@ impl<S: Simd, W: Store<S>> Store<S> for Scaled<S, &mut W> {
     }
 }
 
+/// Stores the complex conjugates of values.
 struct Conjugated<'a, S, W> {
     simd: S,
     to: &'a mut W,
@@ -287,7 +288,7 @@ impl<S: Simd, W: Store<S>> Store<S> for Conjugated<'_, S, W> {
 
     #[inline(always)]
     fn store_complex(&mut self, point: usize, re: S::f32s, im: S::f32s) {
-        // Not `neg`, which pulp calls as a function.
+        // Not `neg_f32s`, which pulp does not inline.
         self.to.store_complex(point, re, self.simd.sub_f32s(self.simd.splat_f32s(0.0), im));
     }
 }
@@ -322,18 +323,18 @@ mod tests {
 
     fn transform<const N: usize>(x: &Values) -> Values {
         let mut y = Values([f32::NAN; 144]);
-        to_points::<Scalar, N>(Scalar, x, &mut y);
+        super::transform::<Scalar, N>(Scalar, x, &mut y);
         y
     }
 
     fn inverse<const N: usize>(y: &Values) -> Values {
         let mut x = Values([0.0; 144]);
-        from_points::<Scalar, N>(Scalar, y, &mut x);
+        super::inverse_transform::<Scalar, N>(Scalar, y, &mut x);
         x
     }
 
     #[test]
-    fn there_and_back_again() {
+    fn the_inverse_restores_a_tile() {
         let x = tile(1);
         let back = inverse::<12>(&transform::<12>(&x));
         for (a, b) in x.0.iter().zip(back.0) {
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corner_is_a_tile_with_zeros() {
+    fn a_smaller_tile_is_padded_with_zeros() {
         let (corner, mut whole) = (tile(3), Values([0.0; 144]));
         for i in 0..25 {
             whole.0[i / 5 * 12 + i % 5] = corner.0[i];

@@ -85,7 +85,7 @@ impl Taps {
     pub(super) fn of(op: Op, g: &Geometry, forward: bool, flipped: bool) -> Self {
         let (cin, cout) = (usize::from(g.input.channels), usize::from(g.output.channels));
         let kernel = usize::from(g.y.kernel);
-        // As `Linear` lays them out.
+        // The layout of `Linear`.
         let (tap_stride, of_input, of_output) = match op {
             Op::ConvTranspose { .. } => (cout, kernel * kernel * cout, 1),
             _ => (cin * cout, cout, 1),
@@ -112,7 +112,7 @@ pub struct Correlation {
     pub tile: usize,
 }
 
-/// The index for a position outside of the map, where all values are 0.
+/// The offset of a position outside of the map, where all values are 0.
 pub(super) const OUTSIDE: u32 = u32::MAX;
 
 impl Correlation {
@@ -154,7 +154,7 @@ impl Correlation {
         let (from, to) = if forward { (g.input, g.output) } else { (g.output, g.input) };
         let (step, taps) = Self::squares(g)?;
         let (pad_y, pad_x) = (usize::from(g.y.pad), usize::from(g.x.pad));
-        // Whole squares over the edge are not written: the kernel begins further in.
+        // Squares that are completely over the edge are not written.
         let output = Side::of(to, step, (pad_y % step, pad_x % step));
         let positions = |len: usize, origin: usize| (len - 1 + origin) / step + 1;
         Some(Self {
@@ -183,7 +183,7 @@ impl Correlation {
             return vec![*self];
         }
         let along = |origin: usize, pixel: usize, len: usize| {
-            // Squares before the first whose pixel is inside.
+            // Number of squares before the first one whose pixel is inside of the map.
             let shift = origin.saturating_sub(pixel).div_ceil(step);
             (shift, (len + origin).saturating_sub(pixel + step * shift).div_ceil(step))
         };
@@ -199,7 +199,7 @@ impl Correlation {
             part.input.origin_x = self.input.origin_x.wrapping_sub(columns_off);
             part
         };
-        // Of a map with one row, some pixels of the squares are never there.
+        // In a map with one row, some pixels of the squares are always outside.
         let some = |part: &Self| part.positions.0 > 0 && part.positions.1 > 0;
         (0..step * step).map(part).filter(some).collect()
     }
@@ -208,8 +208,8 @@ impl Correlation {
         (self.positions.0.div_ceil(self.tile), self.positions.1.div_ceil(self.tile))
     }
 
-    /// Place of a weight: tap (`dy`, `dx`) of the correlation, for the pixels `a` and
-    /// `b` of an input and an output square (one of the two sides has step 1).
+    /// Index of a weight in the layer's parameters: tap (`dy`, `dx`) of the correlation, for pixel `a` of an input square and
+    /// pixel `b` of an output square (one of the two sides has step 1).
     pub(super) fn tap_at(&self, (dy, dx): (usize, usize), a: (usize, usize), b: (usize, usize)) -> usize {
         let step = self.input.step.max(self.output.step);
         let along = |d: usize, a: usize, b: usize| {
@@ -229,26 +229,26 @@ impl Correlation {
         })
     }
 
-    /// For tiles `first …` of all pictures, where the values of `size × size` squares
-    /// stand that begin at the tile's place: `[tile][square]`.
-    pub(super) fn find_places(
+    /// Computes, for `count` tiles from `first`, counted over all pictures, the offsets in the map of the `size × size` squares
+    /// of each tile: `[tile][square]`. [`OUTSIDE`] means padding.
+    pub(super) fn find_offsets(
         &self,
         side: &Side,
         size: usize,
         pixel: (usize, usize),
         first: usize,
         count: usize,
-        places: &mut Vec<u32>,
+        offsets: &mut Vec<u32>,
     ) {
         let (rows, columns) = self.tiles();
-        places.clear();
+        offsets.clear();
         for tile in first..first + count {
             let (picture, row, column) = (tile / (rows * columns), tile / columns % rows, tile % columns);
             let base = picture * side.len();
             for i in 0..size {
                 for j in 0..size {
                     let at = side.at(row * self.tile + i, column * self.tile + j, pixel);
-                    places.push(at.map_or(OUTSIDE, |at| (base + at) as u32));
+                    offsets.push(at.map_or(OUTSIDE, |at| (base + at) as u32));
                 }
             }
         }

@@ -31,12 +31,12 @@ impl Correlation {
         let (ks, ns) = (self.input.groups(), self.output.groups());
         let (rows, columns) = self.tiles();
         let tiles = pictures * rows * columns;
-        let at_a_time = GRADIENT_TILES.min(tiles);
-        // Odd distances, against collisions in the cache.
-        let apart = at_a_time | 1;
-        let stride = (T * T * apart) | 1;
-        let of_point = self.of_point(1);
-        let sums = T * T * of_point;
+        let block_tiles = GRADIENT_TILES.min(tiles);
+        // Odd distances, so that points and groups do not compete for the same cache sets.
+        let point_distance = block_tiles | 1;
+        let stride = (T * T * point_distance) | 1;
+        let point_stride = self.point_stride(1);
+        let sums = T * T * point_stride;
         grow(&mut scratch.points.values, sums);
         grow(&mut scratch.input, ks * stride);
         grow(&mut scratch.output, ns * stride);
@@ -44,37 +44,37 @@ impl Correlation {
         let weights = &mut points.values[..sums];
         let (input_groups, output_groups): (Vec<_>, Vec<_>) =
             (Self::channel_groups(&self.input).collect(), Self::channel_groups(&self.output).collect());
-        for first in (0..tiles).step_by(at_a_time) {
-            let count = at_a_time.min(tiles - first);
+        for first in (0..tiles).step_by(block_tiles) {
+            let count = block_tiles.min(tiles - first);
             let inputs = input[..ks * stride].par_chunks_mut(stride).zip(&input_groups).map(|(to, g)| (to, g, true));
             let outputs =
                 output[..ns * stride].par_chunks_mut(stride).zip(&output_groups).map(|(to, g)| (to, g, false));
             inputs.chain(outputs).for_each(|(to, &(pixel, channel, channels), is_input)| {
                 BLOCK.with_borrow_mut(|block| {
                     if is_input {
-                        self.find_places(&self.input, T, pixel, first, count, &mut block.places);
+                        self.find_offsets(&self.input, T, pixel, first, count, &mut block.offsets);
                     } else {
-                        self.find_places(&self.output, M, pixel, first, count, &mut block.places);
+                        self.find_offsets(&self.output, M, pixel, first, count, &mut block.offsets);
                     }
-                    let (map, places) = (if is_input { x } else { dy }, &block.places);
+                    let (map, offsets) = (if is_input { x } else { dy }, &block.offsets);
                     let channels = (channel, channels);
                     arch.dispatch(ToPoints::<D, M, R, T> {
                         domain: PhantomData,
                         is_input,
                         map,
-                        places,
+                        offsets,
                         channels,
-                        strides: (apart, 1),
+                        strides: (point_distance, 1),
                         to,
                     });
                 });
             });
-            let (real, complex) = weights.split_at_mut(D::REAL * of_point);
+            let (real, complex) = weights.split_at_mut(D::REAL * point_stride);
             let product = |p: usize, sums: &mut [Group]| {
                 BLOCK.with_borrow_mut(|block| {
                     arch.dispatch(Accumulate {
-                        a: [p, p + 1].map(|p| panel_at(input, p * apart, stride)),
-                        b: [p, p + 1].map(|p| panel_at(output, p * apart, stride)),
+                        a: [p, p + 1].map(|p| panel_at(input, p * point_distance, stride)),
+                        b: [p, p + 1].map(|p| panel_at(output, p * point_distance, stride)),
                         rows: count,
                         groups: (ks, ns),
                         add: first > 0,
@@ -83,12 +83,12 @@ impl Correlation {
                     })
                 });
             };
-            let reals = real.par_chunks_mut(of_point).enumerate();
-            let complexes = complex.par_chunks_mut(2 * of_point).enumerate();
+            let reals = real.par_chunks_mut(point_stride).enumerate();
+            let complexes = complex.par_chunks_mut(2 * point_stride).enumerate();
             reals.chain(complexes.map(|(i, sums)| (D::REAL + 2 * i, sums))).for_each(|(p, sums)| product(p, sums));
         }
 
-        // Back to taps, for each group of input channels: [group][tap][input][output channel of a square].
+        // The inverse transform, for each group of input channels: [group][tap][input][output channel of a square].
         let n = ns * 16;
         let of_group = R * R * 16 * n;
         if gradient.len() < ks * of_group {
@@ -99,14 +99,14 @@ impl Correlation {
         });
         let gradient = &gradient[..ks * of_group];
         let Taps { kernel, tap_stride, input_stride, output_stride, .. } = self.weights;
-        debug_assert_eq!(output_stride, 1, "gradients are taken in the forward form");
-        // Runs of output channels are contiguous in the parameters: one for each tap and input channel.
+        debug_assert_eq!(output_stride, 1, "gradients are computed from the forward correlation");
+        // In the parameters, the output channels of a tap and an input channel are contiguous.
         let run = self.output.channels;
         let step = self.input.step.max(self.output.step);
         d_params.par_chunks_mut(run * 64).enumerate().for_each(|(chunk, part)| {
             for (i, d) in part.chunks_exact_mut(run).enumerate() {
                 let at = (chunk * 64 + i) * run;
-                // Which tap and input channel begin here?
+                // The tap and the input channel of these output channels.
                 let (tap, channel) = if tap_stride > input_stride {
                     (at / tap_stride, at % tap_stride / input_stride)
                 } else {
@@ -135,7 +135,7 @@ impl Correlation {
     }
 }
 
-/// The gradient of the weights for one group of input channels and all output channels.
+/// The inverse transform of the gradient of the weights, for one group of input channels and all output channels.
 struct GradientToTaps<'a, D, const M: usize, const R: usize, const T: usize> {
     domain: PhantomData<D>,
     sums: &'a [Group],
@@ -183,7 +183,7 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSim
     }
 }
 
-/// Adds the products of one real point, or of one complex one if there are sums for both parts.
+/// Adds up the products of one real point, or of a complex point if there are sums for both of its parts.
 struct Accumulate<'a> {
     a: [Panel<'a>; 2],
     b: [Panel<'a>; 2],

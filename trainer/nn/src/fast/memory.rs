@@ -36,8 +36,8 @@ pub struct Scratch {
 pub(super) struct Block {
     pub(super) input: Vec<Group>,
     pub(super) output: Vec<Group>,
-    /// Indices in the map of the values of each tile, or `OUTSIDE`.
-    pub(super) places: Vec<u32>,
+    /// The offsets in the map of the values of each tile, or `OUTSIDE`.
+    pub(super) offsets: Vec<u32>,
     pub(super) packed: Packed,
 }
 

@@ -1,13 +1,13 @@
-//! Products of matrices whose columns lie in groups of 16: `[columns / 16][rows][16]`.
+//! Matrix products in a blocked layout: groups of 16 columns, `[columns / 16][rows][16]`. oneDNN has this layout for
+//! channels, as nChw16c.
 //!
-//! A group is one AVX-512 register, two of AVX2, four of NEON. In this layout both
-//! the broadcast operand and the vector operand are read in order, whichever way
-//! round they are multiplied, and nothing has to be packed.
+//! A group of one row is one AVX-512 register, two of AVX2, four of NEON. The structure is that of BLIS: operands are
+//! packed, so that they are read in order, and a micro-kernel keeps the sums of a micro-tile in registers. [`multiply`] packs
+//! only its left operand, because the right one has this order already.
 
 use pulp::Simd;
 
-/// Sixteen neighbouring columns of one row: a line of the cache, so that no register
-/// is loaded from two.
+/// Sixteen neighbouring columns of one row. The alignment is that of a cache line, so that no load crosses two lines.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub struct Group(pub [f32; 16]);
@@ -17,23 +17,22 @@ impl Group {
     pub const ZERO: Self = Self([0.0; 16]);
 }
 
-/// Rows of `a` are handled in blocks of this many, and the rest in blocks of [`SMALL`].
-const BLOCK: usize = 12;
+/// Rows of `a` that are packed together. The rows that remain are packed by [`REMAINDER_ROWS`].
+const PACKED_ROWS: usize = 12;
 
-/// Products that are added up one after the other; longer sums are sums of such sums.
-/// The rounding error of a chain grows with the root of its length, and the way back
-/// from the points amplifies it.
-const CHAIN: usize = 64;
+/// Number of products in a partial sum. Longer sums add up partial sums, because the rounding error of one sum grows with
+/// the square root of its length, and the inverse transform amplifies it.
+const PARTIAL_SUM: usize = 64;
 
-/// `rows` of [`multiply`] must be a multiple of it.
-pub const SMALL: usize = 4;
+/// The number of rows that [`multiply`] takes must be a multiple of this.
+pub const REMAINDER_ROWS: usize = 4;
 
-/// Groups of columns of `rows` rows each, group `i` beginning at `i · stride`.
+/// A matrix in the blocked layout. The first row of column group `i` is at `i · stride`.
 #[derive(Debug, Clone, Copy)]
 pub struct Panel<'a> {
-    /// All groups.
+    /// The elements of all groups.
     pub groups: &'a [Group],
-    /// From one group of columns to the next.
+    /// Distance from one group of columns to the next.
     pub stride: usize,
 }
 
@@ -44,8 +43,8 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// What a product is brought into before it is multiplied, so that the multiplication
-/// reads everything in order: sums that Gauss's three products need among it.
+/// Buffers for packed operands, which the micro-kernels read in order. For complex products they also hold the sums that
+/// Gauss's three multiplications take.
 #[derive(Debug, Default)]
 pub struct Packed {
     a: Vec<Group>,
@@ -62,13 +61,12 @@ impl Packed {
     }
 }
 
-/// `c = a·b`: `a` is `rows × 16·ks`, `b` is `16·ks × 16·ns`; both counts are of groups.
-/// Rows of `a` and `c` are `P` groups apart, groups of their columns `stride`.
+/// `c = a·b`. `a` is `rows × 16·ks`, `b` is `16·ks × 16·ns`, where `ks` and `ns` are numbers of groups. The distance
+/// between rows of `a` and `c` is `P` groups, that between groups of their columns `stride`.
 ///
-/// With three panels of `b` the matrices are complex, and multiplied with three real
-/// products instead of four, after Gauss: `(x + iy)(u + iv)` is `k₁ − k₃ + i(k₁ + k₂)`
-/// with `k₁ = (x + y)u`, `k₂ = x(v − u)`, `k₃ = y(u + v)`. The panels are `u`, `v − u`
-/// and `u + v`; in `a` and `c` the imaginary part stands one group after the real one.
+/// With three panels of `b` the matrices are complex, and a product takes three real multiplications instead of four
+/// (Gauss): `(x + iy)(u + iv)` is `k₁ − k₃ + i(k₁ + k₂)` with `k₁ = (x + y)u`, `k₂ = x(v − u)`, `k₃ = y(u + v)`. The panels
+/// of `b` are `u`, `v − u` and `u + v`. In `a` and `c` the imaginary part follows one group after the real part.
 #[inline(always)]
 pub fn multiply<S: Simd, const P: usize, const PRODUCTS: usize>(
     simd: S,
@@ -80,35 +78,33 @@ pub fn multiply<S: Simd, const P: usize, const PRODUCTS: usize>(
     stride: usize,
     packed: &mut Packed,
 ) {
-    packed.grow(PRODUCTS * ks * BLOCK, 0);
+    packed.grow(PRODUCTS * ks * PACKED_ROWS, 0);
     let packed = &mut packed.a[..];
     let mut row = 0;
     while row < rows {
-        let whole = row + BLOCK <= rows;
-        let count = if whole { BLOCK } else { SMALL };
+        let whole = row + PACKED_ROWS <= rows;
+        let count = if whole { PACKED_ROWS } else { REMAINDER_ROWS };
         pack_rows::<S, P, PRODUCTS>(simd, a, row, count, ks, packed);
         let mut n = 0;
         while n < ns {
             let c = &mut c[n * stride + row * P..];
-            macro_rules! block {
+            macro_rules! tile {
                 ($rows:literal, $groups:literal, $q:literal) => {
                     for r in (0..count).step_by($rows) {
-                        multiply_block::<S, P, PRODUCTS, $rows, $groups, $q>(
-                            simd, packed, count, r, b, ks, n, c, stride,
-                        );
+                        micro_kernel::<S, P, PRODUCTS, $rows, $groups, $q>(simd, packed, count, r, b, ks, n, c, stride);
                     }
                 };
             }
             match (S::F32_LANES, whole) {
-                (16, true) if n + 2 <= ns => block!(12, 2, 1),
-                (16, true) => block!(12, 1, 1),
-                (16, false) if n + 2 <= ns => block!(4, 2, 1),
-                (16, false) => block!(4, 1, 1),
-                (8, true) => block!(6, 1, 2),
-                (8, false) => block!(4, 1, 2),
-                (4, true) => block!(6, 1, 4),
-                (4, false) => block!(4, 1, 4),
-                (_, _) => block!(4, 1, 16),
+                (16, true) if n + 2 <= ns => tile!(12, 2, 1),
+                (16, true) => tile!(12, 1, 1),
+                (16, false) if n + 2 <= ns => tile!(4, 2, 1),
+                (16, false) => tile!(4, 1, 1),
+                (8, true) => tile!(6, 1, 2),
+                (8, false) => tile!(4, 1, 2),
+                (4, true) => tile!(6, 1, 4),
+                (4, false) => tile!(4, 1, 4),
+                (_, _) => tile!(4, 1, 16),
             }
             n += if S::F32_LANES == 16 { 2 } else { 1 };
         }
@@ -116,7 +112,7 @@ pub fn multiply<S: Simd, const P: usize, const PRODUCTS: usize>(
     }
 }
 
-/// `[product][group of a's columns][row]` of `count` rows.
+/// Packs `count` rows of `a` as `[product][group of columns][row]`.
 #[inline(always)]
 fn pack_rows<S: Simd, const P: usize, const PRODUCTS: usize>(
     simd: S,
@@ -145,9 +141,10 @@ fn pack_rows<S: Simd, const P: usize, const PRODUCTS: usize>(
     }
 }
 
-/// `ROWS` packed rows times `GROUPS` groups of columns, kept in registers; `Q` registers a group.
+/// The micro-kernel of [`multiply`]: a micro-tile of `ROWS` packed rows and `GROUPS` groups of columns, whose sums stay in
+/// registers. A group takes `Q` registers.
 #[inline(always)]
-fn multiply_block<
+fn micro_kernel<
     S: Simd,
     const P: usize,
     const PRODUCTS: usize,
@@ -168,9 +165,9 @@ fn multiply_block<
     let mut totals = [[[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS]; PRODUCTS];
     for product in 0..PRODUCTS {
         let b: [&[Group]; GROUPS] = core::array::from_fn(|g| b[product].group(n + g, ks * 16));
-        for first in (0..ks).step_by(CHAIN / 16) {
+        for first in (0..ks).step_by(PARTIAL_SUM / 16) {
             let mut sums = [[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS];
-            for i in first..(first + CHAIN / 16).min(ks) {
+            for i in first..(first + PARTIAL_SUM / 16).min(ks) {
                 let a: &[Group; ROWS] = array(&a[(product * ks + i) * count + row..]);
                 let b: [&[Group; 16]; GROUPS] = core::array::from_fn(|g| array(&b[g][i * 16..]));
                 for j in 0..16 {
@@ -207,7 +204,7 @@ fn multiply_block<
     }
 }
 
-/// Real and imaginary part from Gauss's three products.
+/// The real and the imaginary part from Gauss's three products.
 #[inline(always)]
 fn combine<S: Simd, const Q: usize>(simd: S, k: [[S::f32s; Q]; 3]) -> [[S::f32s; Q]; 2] {
     let mut parts = [k[0]; 2];
@@ -233,19 +230,19 @@ pub fn accumulate<S: Simd, const PARTS: usize, const PRODUCTS: usize>(
 ) {
     packed.grow(PRODUCTS * ks * rows, PRODUCTS * 2 * rows);
     for i in 0..ks {
-        pack_factor::<S, PARTS>(simd, a.map(|a| a.group(i, rows)), &mut packed.a[PRODUCTS * i * rows..], false);
+        pack_operand::<S, PARTS>(simd, a.map(|a| a.group(i, rows)), &mut packed.a[PRODUCTS * i * rows..], false);
     }
     let mut n = 0;
     while n < ns {
         let groups = if S::F32_LANES == 16 { 2.min(ns - n) } else { 1 };
         for g in 0..groups {
-            pack_factor::<S, PARTS>(simd, b.map(|b| b.group(n + g, rows)), &mut packed.b[PRODUCTS * g * rows..], true);
+            pack_operand::<S, PARTS>(simd, b.map(|b| b.group(n + g, rows)), &mut packed.b[PRODUCTS * g * rows..], true);
         }
         for i in 0..ks {
-            macro_rules! block {
+            macro_rules! tile {
                 ($rows:literal, $groups:literal, $q:literal) => {
                     for column in (0..16).step_by($rows) {
-                        accumulate_block::<S, PARTS, PRODUCTS, $rows, $groups, $q>(
+                        transposed_micro_kernel::<S, PARTS, PRODUCTS, $rows, $groups, $q>(
                             simd,
                             &packed.a[PRODUCTS * i * rows..][..PRODUCTS * rows],
                             column,
@@ -259,20 +256,21 @@ pub fn accumulate<S: Simd, const PARTS: usize, const PRODUCTS: usize>(
                 };
             }
             match S::F32_LANES {
-                16 if groups == 2 => block!(8, 2, 1),
-                16 => block!(16, 1, 1),
-                8 => block!(4, 1, 2),
-                4 => block!(4, 1, 4),
-                _ => block!(4, 1, 16),
+                16 if groups == 2 => tile!(8, 2, 1),
+                16 => tile!(16, 1, 1),
+                8 => tile!(4, 1, 2),
+                4 => tile!(4, 1, 4),
+                _ => tile!(4, 1, 16),
             }
         }
         n += groups;
     }
 }
 
-/// The factors of each product, `[product][row]`: `x + y`, `x`, `y` of the left side; `u`, `v − u`, `u + v` of the right one.
+/// Packs one operand as `[product][row]`. For complex numbers these are `x + y`, `x`, `y` of the left operand, or `u`,
+/// `v − u`, `u + v` of the right one.
 #[inline(always)]
-fn pack_factor<S: Simd, const PARTS: usize>(simd: S, parts: [&[Group]; PARTS], packed: &mut [Group], is_right: bool) {
+fn pack_operand<S: Simd, const PARTS: usize>(simd: S, parts: [&[Group]; PARTS], packed: &mut [Group], is_right: bool) {
     let rows = parts[0].len();
     if PARTS == 1 {
         packed[..rows].copy_from_slice(parts[0]);
@@ -292,10 +290,10 @@ fn pack_factor<S: Simd, const PARTS: usize>(simd: S, parts: [&[Group]; PARTS], p
     }
 }
 
-/// Columns `column …` of one group of `a`, `ROWS` of them, times `GROUPS` groups of `b`.
-/// `at` tells where a row of the sums is in `c`.
+/// The micro-kernel of [`accumulate`]: `ROWS` columns of one group of `a`, from `column`, and `GROUPS` groups of `b`. `at`
+/// gives the index in `c` of a row of sums.
 #[inline(always)]
-fn accumulate_block<
+fn transposed_micro_kernel<
     S: Simd,
     const PARTS: usize,
     const PRODUCTS: usize,
@@ -314,8 +312,8 @@ fn accumulate_block<
 ) {
     let mut totals = [[[[simd.splat_f32s(0.0); Q]; GROUPS]; ROWS]; PRODUCTS];
     for product in 0..PRODUCTS {
-        for first in (0..rows).step_by(CHAIN) {
-            let end = (first + CHAIN).min(rows);
+        for first in (0..rows).step_by(PARTIAL_SUM) {
+            let end = (first + PARTIAL_SUM).min(rows);
             let a = &a[product * rows + first..product * rows + end];
             let b: [&[Group]; GROUPS] =
                 core::array::from_fn(|g| &b[(g * PRODUCTS + product) * rows + first..][..end - first]);

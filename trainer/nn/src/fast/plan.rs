@@ -38,8 +38,8 @@ impl Plan {
 
     /// Writes the correlation of each map in `x` to `y`.
     pub fn run(&mut self, params: &[f32], x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
-        for (part, points) in &mut self.parts {
-            part.run(params, x, y, epilogue, points, scratch);
+        for (part, weights) in &mut self.parts {
+            part.run(params, x, y, epilogue, weights, scratch);
         }
     }
 
@@ -55,17 +55,17 @@ impl Plan {
 impl Correlation {
     /// Writes the correlation of each map in `x` to `y`.
     ///
-    /// `points` keeps the transformed weights for calls with the same `params`, unless they are too large.
+    /// `weights` keeps the transformed weights for calls with the same `params`, unless they are too large.
     pub fn run(
         &self,
         params: &[f32],
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,
-        points: &mut TransformedWeights,
+        weights: &mut TransformedWeights,
         scratch: &mut Scratch,
     ) {
-        self.run_on(Arch::new(), params, x, y, epilogue, points, scratch);
+        self.run_on(Arch::new(), params, x, y, epilogue, weights, scratch);
     }
 
     /// Adds to `d_params` the gradient of the weights, from the input maps `x` and the
@@ -81,15 +81,15 @@ impl Correlation {
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,
-        points: &mut TransformedWeights,
+        weights: &mut TransformedWeights,
         scratch: &mut Scratch,
     ) {
         match (self.tile, self.taps) {
-            (2, 2) => self.run_in::<Winograd, 2, 2, 3, 10>(arch, params, x, y, epilogue, points, scratch),
-            (3, 2) => self.run_in::<Winograd, 3, 2, 4, 17>(arch, params, x, y, epilogue, points, scratch),
-            (4, 2) => self.run_in::<Winograd, 4, 2, 5, 25>(arch, params, x, y, epilogue, points, scratch),
-            (2, 3) => self.run_in::<Winograd, 2, 3, 4, 17>(arch, params, x, y, epilogue, points, scratch),
-            (8, 5) => self.run_in::<Fourier, 8, 5, 12, 145>(arch, params, x, y, epilogue, points, scratch),
+            (2, 2) => self.run_in::<Winograd, 2, 2, 3, 10>(arch, params, x, y, epilogue, weights, scratch),
+            (3, 2) => self.run_in::<Winograd, 3, 2, 4, 17>(arch, params, x, y, epilogue, weights, scratch),
+            (4, 2) => self.run_in::<Winograd, 4, 2, 5, 25>(arch, params, x, y, epilogue, weights, scratch),
+            (2, 3) => self.run_in::<Winograd, 2, 3, 4, 17>(arch, params, x, y, epilogue, weights, scratch),
+            (8, 5) => self.run_in::<Fourier, 8, 5, 12, 145>(arch, params, x, y, epilogue, weights, scratch),
             (m, r) => unreachable!("tiles of {m} with {r} taps are never chosen"),
         }
     }

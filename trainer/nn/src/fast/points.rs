@@ -1,24 +1,25 @@
-//! The matrices of Winograd's minimal filtering, from their interpolation points.
+//! Computes the matrices of Winograd's minimal filtering from interpolation points (the Cook-Toom construction).
 //!
-//! F(m, r) computes `m` outputs of a correlation with `r` taps from `t = m + r − 1`
-//! inputs with `t` multiplications (Winograd 1980; Lavin & Gray 2015,
-//! arXiv:1509.09308; points as in Barabasz et al. 2018, arXiv:1803.10986):
+//! F(m, r) computes `m` outputs of a correlation with `r` taps from `t = m + r − 1` inputs, with `t` multiplications
+//! (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308; points as in Barabasz et al. 2018, arXiv:1803.10986):
 //!
 //! ```text
-//! y = Aᵀ [(G w) ⊙ (Bᵀ x)],   G: t×r evaluates at the points,   Aᵀ: m×t its transpose,
-//!                            Bᵀ: t×t interpolates, transposed
+//! y = Aᵀ [(G w) ⊙ (Bᵀ x)]
+//!
+//! G   t×r  evaluates a polynomial with r coefficients at the t points
+//! A   t×m  evaluates a polynomial with m coefficients at the t points
+//! B   t×t  interpolates from the t points
 //! ```
 //!
-//! The gradient of the weights is the same with the roles of `w` and `y` exchanged:
-//! `dw = E_rᵀ [(E_m dy / N) ⊙ (Bᵀ x)]`. `G` and `A` are the same matrix `E_n` apart
-//! from the factors `1/N`, which stand with the left one.
+//! The gradient of the weights is the same formula with `w` and `y` exchanged: `dw = E_rᵀ [(E_m dy / N) ⊙ (Bᵀ x)]`.
+//! `E_n` is the evaluation matrix without scaling: `A = E_m`, and `G` is `E_r` with each row divided by the factor `N` of
+//! its point.
 
-/// Finite points for `t` products; the last one is at infinity. Opposite points
-/// stand side by side, so that their rows share sums. The fourth one costs digits: with it
-/// the error is some ten times as large.
+/// The finite points; `t` products use the first `t − 1` of them, and infinity. Opposite points are neighbours, because
+/// their rows share partial sums (`transform.rs`). With the fourth point the rounding error is about ten times as large.
 const POINTS: [f64; 4] = [0.0, 1.0, -1.0, 0.5];
 
-/// `Π (pₚ − p)` over the other finite points.
+/// The factor `N` of point `p`: `Π (p − q)` over the other finite points `q`.
 const fn factor(t: usize, p: usize) -> f64 {
     let (mut product, mut q) = (1.0, 0);
     while q + 1 < t {
@@ -30,8 +31,8 @@ const fn factor(t: usize, p: usize) -> f64 {
     product
 }
 
-/// `Bᵀ`: row `p` holds the coefficients of `Π (x − pᵢ)` over the finite points but
-/// `p`, the last row those over all of them.
+/// `Bᵀ`: row `p` has the coefficients of `Π (x − q)` over the finite points `q` other than `p`; the last row has those of
+/// the product over all finite points.
 pub const fn interpolate<const T: usize>() -> [[f32; T]; T] {
     let mut matrix = [[0.0; T]; T];
     let mut p = 0;
@@ -61,8 +62,8 @@ pub const fn interpolate<const T: usize>() -> [[f32; T]; T] {
     matrix
 }
 
-/// `E_n`: row `p` holds the powers `pʲ`, `j < n`, over `N` if `divide`; the last row
-/// is the leading coefficient, the value at infinity.
+/// `E_n`: row `p` has the powers `pʲ`, `j < n`, divided by `N` if `divide`. The last row selects the leading coefficient,
+/// which is the value at infinity.
 pub const fn evaluate<const T: usize, const N: usize>(divide: bool) -> [[f32; N]; T] {
     let mut matrix = [[0.0; N]; T];
     let mut p = 0;
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_the_correlation() {
+    fn every_tile_size_computes_the_correlation() {
         check::<2, 2, 3>();
         check::<3, 2, 4>();
         check::<4, 2, 5>();

@@ -1,4 +1,4 @@
-//! Transforms tiles of a map to the points of a domain, and back.
+//! Gathers tiles from a map and transforms them. Values at the points are loaded and stored here too.
 
 use std::marker::PhantomData;
 
@@ -8,18 +8,18 @@ use super::domain::{Domain, Load, Store};
 use super::geometry::OUTSIDE;
 use super::panel::{Group, Panel};
 
-/// The groups of one point, `at` behind the first.
+/// The panel that begins at group `at`.
 pub(super) fn panel_at(groups: &[Group], at: usize, stride: usize) -> Panel<'_> {
     Panel { groups: &groups[at.min(groups.len())..], stride }
 }
 
-/// Values of a group at a place of a map.
+/// Loads the channels of one register at an offset of a map. Channels that do not exist are 0.
 #[inline(always)]
-fn read<S: Simd>(simd: S, map: &[f32], place: u32, (first, channels): (usize, usize), q: usize) -> S::f32s {
-    if place == OUTSIDE {
+fn read<S: Simd>(simd: S, map: &[f32], offset: u32, (first, channels): (usize, usize), q: usize) -> S::f32s {
+    if offset == OUTSIDE {
         return simd.splat_f32s(0.0);
     }
-    let at = place as usize + first + q * S::F32_LANES;
+    let at = offset as usize + first + q * S::F32_LANES;
     if channels == 16 {
         return S::as_simd_f32s(&map[at..at + S::F32_LANES]).0[0];
     }
@@ -31,11 +31,11 @@ fn read<S: Simd>(simd: S, map: &[f32], place: u32, (first, channels): (usize, us
     S::as_simd_f32s(&group).0[0]
 }
 
-/// A tile of a map, one register of a group of channels.
+/// A tile of a map, for one register of a group of channels.
 struct Tile<'a, S> {
     simd: S,
     pub(super) map: &'a [f32],
-    pub(super) places: &'a [u32],
+    pub(super) offsets: &'a [u32],
     pub(super) channels: (usize, usize),
     pub(super) q: usize,
 }
@@ -43,16 +43,16 @@ struct Tile<'a, S> {
 impl<S: Simd> Load<S> for Tile<'_, S> {
     #[inline(always)]
     fn load(&self, at: usize) -> S::f32s {
-        read::<S>(self.simd, self.map, self.places[at], self.channels, self.q)
+        read::<S>(self.simd, self.map, self.offsets[at], self.channels, self.q)
     }
 }
 
-/// The points of a tile, one register of a group of channels, `stride` groups apart.
+/// The transformed values of a tile, for one register of a group of channels. Points are `stride` groups apart.
 pub(super) struct TilePoints<P> {
     pub(super) groups: P,
     pub(super) stride: usize,
     pub(super) q: usize,
-    /// Number of points that are real.
+    /// Number of points whose values are real.
     pub(super) real: usize,
 }
 
@@ -76,13 +76,13 @@ impl<S: Simd> Store<S> for TilePoints<&mut [Group]> {
     }
 }
 
-/// The transform of one group of channels of some tiles to the points.
+/// Transforms one group of channels of some tiles.
 pub(super) struct ToPoints<'a, D, const M: usize, const R: usize, const T: usize> {
     pub(super) domain: PhantomData<D>,
-    /// Whether the map is an input; otherwise it is the gradient of an output.
+    /// Whether the map is an input. Otherwise it is the gradient of an output.
     pub(super) is_input: bool,
     pub(super) map: &'a [f32],
-    pub(super) places: &'a [u32],
+    pub(super) offsets: &'a [u32],
     pub(super) channels: (usize, usize),
     /// Distances from point to point and from tile to tile.
     pub(super) strides: (usize, usize),
@@ -94,11 +94,11 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSim
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { is_input, map, places, channels, strides, to, .. } = self;
+        let Self { is_input, map, offsets, channels, strides, to, .. } = self;
         let side = if is_input { T } else { M };
-        for (tile, places) in places.chunks_exact(side * side).enumerate() {
+        for (tile, offsets) in offsets.chunks_exact(side * side).enumerate() {
             for q in 0..16 / S::F32_LANES {
-                let x = Tile { simd, map, places, channels, q };
+                let x = Tile { simd, map, offsets, channels, q };
                 let mut to = TilePoints { groups: &mut to[tile * strides.1..], stride: strides.0, q, real: D::REAL };
                 if is_input {
                     D::input::<S>(simd, &x, &mut to);

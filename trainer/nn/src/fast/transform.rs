@@ -1,9 +1,8 @@
-//! Small constant matrices times vectors of registers, with the sums that opposite
-//! points share.
+//! Products of a small constant matrix with a vector of registers. Opposite points share partial sums.
 //!
-//! The loops are unrolled by a macro: every factor is then a literal constant to the
-//! compiler, which drops products with 0 and ±1. Closures would be compiled apart,
-//! without the vector instructions of their caller.
+//! A macro unrolls the loops, so that every matrix element is a constant for the compiler, which then removes products
+//! with 0 and ±1. Closures do not work here: the compiler makes them functions of their own, without the vector
+//! instructions of their caller.
 
 use pulp::Simd;
 
@@ -17,18 +16,17 @@ macro_rules! unroll {
     };
 }
 
-/// Whether rows `row` and `row + 1` belong to opposite points, ±a: 1 and 2
+/// Whether the rows `row` and `row + 1` belong to opposite points `a` and `−a`. Only rows 1 and 2 do.
 const fn is_pair(points: usize, row: usize) -> bool {
     row % 2 == 1 && row + 2 < points
 }
 
-/// `matrix · x` for a matrix with a row for each point.
+/// `matrix · x` for a matrix with one row for each point.
 ///
-/// Rows of opposite points differ in the signs of their odd columns only, if all
-/// finite points but 0 have an opposite: both are then the sum and the difference of
-/// two half sums.
+/// If every finite point except 0 has an opposite, the rows of opposite points differ only in the signs of the odd
+/// columns. Their results are then the sum and the difference of two partial sums, over even and over odd columns.
 #[inline(always)]
-pub fn to_points<S: Simd, const T: usize, const N: usize>(
+pub fn multiply<S: Simd, const T: usize, const N: usize>(
     simd: S,
     matrix: &[[f32; N]; T],
     x: [S::f32s; N],
@@ -47,9 +45,9 @@ pub fn to_points<S: Simd, const T: usize, const N: usize>(
     y
 }
 
-/// `matrixᵀ · x` for a matrix of powers, with a row for each point.
+/// `matrixᵀ · x` for a matrix of powers, with one row for each point.
 #[inline(always)]
-pub fn from_points<S: Simd, const T: usize, const N: usize>(
+pub fn multiply_transposed<S: Simd, const T: usize, const N: usize>(
     simd: S,
     matrix: &[[f32; N]; T],
     x: [S::f32s; T],
@@ -78,7 +76,7 @@ pub fn from_points<S: Simd, const T: usize, const N: usize>(
     y
 }
 
-/// A row of the matrix times `x`, over its even columns, its odd ones, or both.
+/// The dot product of a row of the matrix with `x`, over the even columns, the odd columns, or both.
 #[inline(always)]
 fn dot<S: Simd, const T: usize, const N: usize>(
     simd: S,
@@ -100,7 +98,7 @@ fn dot<S: Simd, const T: usize, const N: usize>(
     }
 }
 
-/// `sum + factor · x`, without the operations that a factor of 0 or ±1 saves.
+/// `sum + factor · x`, without a multiplication if the factor is 0 or ±1.
 #[inline(always)]
 fn add_product<S: Simd>(simd: S, sum: Option<S::f32s>, factor: f32, x: S::f32s) -> Option<S::f32s> {
     match (sum, factor) {

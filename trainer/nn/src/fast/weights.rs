@@ -1,4 +1,4 @@
-//! Transforms the weights of a layer to the points of a domain.
+//! Transforms the weights of a layer.
 
 use std::marker::PhantomData;
 
@@ -10,15 +10,15 @@ use super::geometry::{Correlation, Taps};
 use super::panel::Group;
 
 impl Correlation {
-    /// Distance in groups from one point of the weights to the next, for a number of products. It is odd, because caches keep
-    /// only a few lines at distances of a power of two.
-    pub(super) fn of_point(&self, products: usize) -> usize {
+    /// Distance in groups from one point of the weights to the next, for points with this number of real products. The
+    /// distance is odd, because a cache holds only a few lines whose distance is a power of two.
+    pub(super) fn point_stride(&self, products: usize) -> usize {
         products * self.output.groups() * self.input.groups() * 16 + 1
     }
 
     /// Number of groups of the weights at all points.
     pub(super) fn weights_len<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize>(&self) -> usize {
-        D::REAL * self.of_point(1) + (T * T - D::REAL) / 2 * self.of_point(3)
+        D::REAL * self.point_stride(1) + (T * T - D::REAL) / 2 * self.point_stride(3)
     }
 
     /// Computes `[point][output group][product][input channel]` from the layer's parameters.
@@ -29,12 +29,12 @@ impl Correlation {
         weights: &mut [Group],
     ) {
         let (ks, ns) = (self.input.groups(), self.output.groups());
-        // A point after the other would read the parameters T² times; so the points are
-        // cut apart for the threads to write side by side.
+        // All points of an output group are computed together, because one point after the other would read the parameters
+        // T² times. For this, the memory of each point is divided by output groups, one for each task.
         let mut by_output: Vec<Vec<&mut [Group]>> = (0..ns).map(|_| Vec::with_capacity(T * T)).collect();
-        let (real, complex) = weights.split_at_mut(D::REAL * self.of_point(1));
+        let (real, complex) = weights.split_at_mut(D::REAL * self.point_stride(1));
         for (points, products) in [(real, 1), (complex, 3)] {
-            for point in points.chunks_exact_mut(self.of_point(products)) {
+            for point in points.chunks_exact_mut(self.point_stride(products)) {
                 for (part, points) in point.chunks_exact_mut(products * ks * 16).zip(&mut by_output) {
                     points.push(part);
                 }
@@ -57,7 +57,7 @@ impl Correlation {
         );
     }
 
-    /// The taps between 16 input and 16 output channels: `[tap][input][output]`, 0 where there is none.
+    /// Gathers the taps between 16 input and 16 output channels as `[tap][input][output]`. Channels that do not exist are 0.
     fn gather_taps<const R: usize>(
         &self,
         params: &[f32],
@@ -92,27 +92,28 @@ struct WeightsToPoints<'a, 'b, D, const M: usize, const R: usize, const T: usize
     domain: PhantomData<D>,
     taps: &'a [[Group; 16]; 25],
     points: &'a mut [&'b mut [Group]],
-    /// The first of the input channels, among how many.
+    /// The first of the 16 input channels.
     first: usize,
+    /// Number of input channels of the layer, with padding.
     channels: usize,
 }
 
-/// Taps, or their gradient, between one input channel and some output channels.
-struct TapsOf<'a> {
+/// The taps between one input channel and the output channels of one register.
+struct TapSource<'a> {
     taps: &'a [[Group; 16]; 25],
     channel: usize,
     q: usize,
 }
 
-impl<S: Simd> Load<S> for TapsOf<'_> {
+impl<S: Simd> Load<S> for TapSource<'_> {
     #[inline(always)]
     fn load(&self, at: usize) -> S::f32s {
         S::as_simd_f32s(&self.taps[at][self.channel].0).0[self.q]
     }
 }
 
-/// The weights at all points, for one input channel: at real ones as they are, at
-/// complex ones what [`multiply`] needs, a product after the other.
+/// Stores the transformed weights of one input channel: one value for a real point, and for a complex point the three
+/// operands that [`multiply`](super::panel::multiply) takes.
 struct WeightPoints<'a, 'b, S> {
     simd: S,
     points: &'a mut [&'b mut [Group]],
@@ -157,7 +158,7 @@ impl<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize> WithSim
             for q in 0..16 / S::F32_LANES {
                 let (points, at) = (&mut *points, first + channel);
                 let mut to = WeightPoints { simd, points, channel: at, channels, q, real: D::REAL };
-                D::weights::<S>(simd, &TapsOf { taps, channel, q }, &mut to);
+                D::weights::<S>(simd, &TapSource { taps, channel, q }, &mut to);
             }
         }
     }

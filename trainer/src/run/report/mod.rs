@@ -68,13 +68,13 @@ impl Report<'_> {
             let step = format!("step {}", HumanCount(*step));
             write!(page, "<tr><td>{step}</td><td>{}</td></tr>", img(strip, &step, " class=\"strip\"")?)?;
         }
-        write!(page, "</table><h2>Losses</h2>{}", self.losses)?;
+        write!(page, "</table><h2>Losses</h2>{}", plot(self.losses))?;
         if !self.quality.is_empty() {
             write!(
                 page,
                 "<h2>Quality score</h2><p>{SCALE} The run ends with {}.</p>{}",
                 escape(guard::RULE),
-                self.quality
+                plot(self.quality)
             )?;
         }
         for (heading, text) in self.tables {
@@ -89,7 +89,12 @@ impl Report<'_> {
     }
 }
 
-/// Preformatted text. The style sheet chooses a font size at which the longest line fits.
+/// A plot in a box that scrolls on a narrow page.
+fn plot(svg: &str) -> String {
+    format!("<div class=\"plot\">{svg}</div>")
+}
+
+/// Preformatted text. The style sheet chooses a font size at which the longest line fits, if it can be read.
 fn pre(text: &str) -> String {
     let columns = text.lines().map(|line| line.chars().count()).max().unwrap_or(0).max(1);
     format!("<pre style=\"--columns:{columns}\">{}</pre>", escape(text))

@@ -85,7 +85,7 @@ fn check(op: Op, input: Shape, n: usize) {
     for tile in TILES {
         let forward = Correlation::forward(op, &g, tile).unwrap();
         let backward = Correlation::backward(op, &g, tile).unwrap();
-        if !forward.has_form() {
+        if !forward.has_transform() {
             continue;
         }
         for (arch, apart) in archs().into_iter().flat_map(|arch| [(arch, false), (arch, true)]) {

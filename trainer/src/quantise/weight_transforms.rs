@@ -29,10 +29,10 @@ pub enum PackingPolicy {
 pub fn choose(model: &mut QuantModel, policy: &PackingPolicy, core: Core) -> Result<()> {
     let count = model.layers.len();
     for layer in &mut model.layers {
-        layer.form = WeightTransform::None;
+        layer.transform = WeightTransform::None;
     }
     let gains: Vec<_> = (0..count)
-        .map(|i| model.has_form(i, WeightTransform::Winograd).then(|| gain(&model.layers[i], core)))
+        .map(|i| model.can_transform(i, WeightTransform::Winograd).then(|| gain(&model.layers[i], core)))
         .collect();
     let fast: Vec<bool> = match policy {
         PackingPolicy::Small => vec![false; count],
@@ -42,12 +42,13 @@ pub fn choose(model: &mut QuantModel, policy: &PackingPolicy, core: Core) -> Res
                 ensure!(layer < count, "there is no layer {layer}: they are 0 to {}", count - 1);
                 ensure!(
                     model.layers[layer].geometry.allows(WeightTransform::Winograd),
-                    "layer {layer} has no fast form: that takes 2, 3 or 5 tap columns without a stride \
+                    "layer {layer} cannot have Winograd weights: that takes 2, 3 or 5 tap columns without a stride \
                      (a transposed 4x4 with stride 2 has 2)"
                 );
                 ensure!(
                     gains[layer].is_some(),
-                    "layer {layer} has no fast form: its weights are so many and so large that sums could be inexact"
+                    "layer {layer} cannot have Winograd weights: its weights are so many and so large that sums could be \
+                     inexact"
                 );
             }
             (0..count).map(|layer| layers.contains(&layer)).collect()
@@ -56,13 +57,13 @@ pub fn choose(model: &mut QuantModel, policy: &PackingPolicy, core: Core) -> Res
             let small = model.to_blob()?.len();
             ensure!(
                 small <= *budget,
-                "the model takes {small} bytes in its smallest form, more than the {budget} of --flash"
+                "the model takes {small} bytes without weight transforms, more than the {budget} of --flash"
             );
             best(&gains, budget - small)
         }
     };
     for (layer, fast) in model.layers.iter_mut().zip(fast) {
-        layer.form = if fast { WeightTransform::Winograd } else { WeightTransform::None };
+        layer.transform = if fast { WeightTransform::Winograd } else { WeightTransform::None };
     }
     Ok(())
 }
@@ -78,9 +79,9 @@ struct Gain {
 
 fn gain(layer: &QuantLayer, core: Core) -> Gain {
     let g = &layer.geometry;
-    let [direct, fast] = [WeightTransform::None, WeightTransform::Winograd].map(|form| {
-        let bytes = g.packed_len(form).next_multiple_of(ALIGNMENT);
-        (bytes, core.instructions(&layer.spec, g, form) as i64)
+    let [direct, fast] = [WeightTransform::None, WeightTransform::Winograd].map(|transform| {
+        let bytes = g.packed_len(transform).next_multiple_of(ALIGNMENT);
+        (bytes, core.instructions(&layer.spec, g, transform) as i64)
     });
     Gain { instructions: direct.1 - fast.1, bytes: fast.0 - direct.0 }
 }
