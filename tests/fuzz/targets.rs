@@ -8,8 +8,8 @@ use std::io::Cursor;
 
 use trainer::card::Card;
 use trainer::config::Config;
-use trainer::data::ClassFilter;
-use trainer::data::cifar::{self, RECORD};
+use trainer::data::cifar::{self, RECORD, Set};
+use trainer::data::{Pictures, read_idx, read_numpy};
 use trainer::interchange::import::{Options, import};
 use trainer::interchange::{Layout, to_onnx, to_safetensors};
 use trainer::quantise::quantise;
@@ -26,10 +26,13 @@ mod exercise;
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("model", model),
     ("cifar", cifar_batch),
     ("archive", archive),
+    ("pickle", pickle),
+    ("idx", idx),
+    ("numpy", numpy),
     ("picture", picture),
     ("safetensors", safetensors),
     ("npz", npz),
@@ -60,27 +63,70 @@ fn model(bytes: &[u8]) -> bool {
     good
 }
 
-/// Records of CIFAR-10: complete ones with labels up to 9 are read, all others are rejected.
+/// Records of CIFAR-10 and CIFAR-100: complete ones with known labels are read, all others are rejected.
 fn cifar_batch(bytes: &[u8]) -> bool {
-    let good = bytes.len().is_multiple_of(RECORD) && bytes.chunks(RECORD).all(|record| record[0] < 10);
-    let read = cifar::read_batch(bytes, "x", ClassFilter::All);
-    assert_eq!(read.is_ok(), good);
-    if let Ok(pictures) = read {
-        assert_eq!(pictures.len(), bytes.len() / RECORD);
-        assert_eq!(pictures.counts.iter().sum::<usize>(), pictures.len());
-        let frogs = cifar::read_batch(bytes, "x", ClassFilter::FROG).expect("read before");
-        assert_eq!(frogs.len(), pictures.counts[6]);
+    let mut is_any = false;
+    for (set, classes) in [(Set::Ten, 10), (Set::Hundred, 100)] {
+        let size = set.record();
+        let label = |record: &[u8]| record[size - RECORD];
+        let is_good = bytes.len().is_multiple_of(size) && bytes.chunks(size).all(|record| label(record) < classes);
+        let read = cifar::read_batch(bytes, "x", set);
+        assert_eq!(read.is_ok(), is_good);
+        if let Ok(read) = read {
+            assert_eq!(read.len(), bytes.len() / size);
+            assert_whole(&read);
+        }
+        is_any |= is_good;
     }
-    good
+    is_any
 }
 
-/// The archive of CIFAR-10: the result consists of whole pictures, and not more than the archive can contain.
+/// Checks that there are only whole pictures, with a label for each or none at all.
+fn assert_whole(pictures: &Pictures) {
+    assert_eq!(pictures.pixels.len(), pictures.len() * pictures.shape.len());
+    assert!(pictures.labels.is_empty() || pictures.labels.len() == pictures.len());
+    assert!(matches!(pictures.shape.channels, 1 | 3));
+}
+
+/// The best compression ratio of Deflate is 1:1032.
+fn unpacked(bytes: &[u8]) -> usize {
+    bytes.len().saturating_mul(1040)
+}
+
+/// The archive of CIFAR: the result consists of whole pictures, and not more than the archive can contain.
 fn archive(bytes: &[u8]) -> bool {
-    let Ok(pictures) = cifar::read_archive(bytes, "x", ClassFilter::All) else { return false };
-    assert_eq!(pictures.counts.iter().sum::<usize>(), pictures.len());
-    assert_eq!(pictures.pixels.len(), pictures.len() * (RECORD - 1));
-    // The best compression ratio of Deflate is 1:1032.
-    assert!(pictures.pixels.len() <= bytes.len().saturating_mul(1040));
+    let Ok(pictures) = cifar::read_archive(bytes, "x") else { return false };
+    assert_whole(&pictures);
+    assert!(pictures.labels.iter().all(|label| (*label as usize) < pictures.classes.names.len()));
+    assert!(pictures.pixels.len() <= unpacked(bytes));
+    true
+}
+
+/// A pickle of CIFAR: whole pictures, each with a label, and not more than the file has.
+fn pickle(bytes: &[u8]) -> bool {
+    let Ok(pictures) = cifar::read_python(bytes, "x") else { return false };
+    assert_whole(&pictures);
+    assert_eq!(pictures.labels.len(), pictures.len());
+    assert!(pictures.pixels.len() <= bytes.len());
+    true
+}
+
+/// Limit of the pictures in bytes that a target reads.
+const MAX_PIXELS: u64 = 1 << 24;
+
+/// IDX, compressed or not: whole pictures, not more than the limit, and not more than the file can contain.
+fn idx(bytes: &[u8]) -> bool {
+    let Ok(pictures) = read_idx(bytes, MAX_PIXELS) else { return false };
+    assert_whole(&pictures);
+    assert!(pictures.pixels.len() <= unpacked(bytes).min(MAX_PIXELS as usize));
+    true
+}
+
+/// Pictures in `.npy` or `.npz`, of any type of numbers: as for IDX.
+fn numpy(bytes: &[u8]) -> bool {
+    let Ok(pictures) = read_numpy(Cursor::new(bytes), MAX_PIXELS) else { return false };
+    assert_whole(&pictures);
+    assert!(!pictures.is_empty() && pictures.pixels.len() <= unpacked(bytes).min(MAX_PIXELS as usize));
     true
 }
 

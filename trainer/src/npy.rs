@@ -35,7 +35,7 @@ impl Element {
     }
 
     /// Size in bytes.
-    fn size(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::U8 => 1,
             Self::F32 | Self::I32 => 4,
@@ -44,7 +44,10 @@ impl Element {
     }
 
     /// Reads the `descr` of a header. Its first character is the order of the bytes, which single bytes do not have.
-    fn parse(descr: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it is none of these types.
+    pub fn parse(descr: &str) -> Result<Self> {
         Ok(match descr {
             "|u1" | "<u1" | ">u1" | "=u1" => Self::U8,
             "<f4" => Self::F32,
@@ -56,6 +59,20 @@ impl Element {
                  convert it with .astype(\"float32\")"
             ),
         })
+    }
+
+    /// The elements in these bytes, converted to f64.
+    pub fn to_f64(self, bytes: &[u8]) -> Vec<f64> {
+        fn each<const N: usize>(bytes: &[u8], widen: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+            bytes.as_chunks().0.iter().map(|&b| widen(b)).collect()
+        }
+        match self {
+            Self::F32 => each(bytes, |b| f32::from_le_bytes(b).into()),
+            Self::F64 => each(bytes, f64::from_le_bytes),
+            Self::I32 => each(bytes, |b| i32::from_le_bytes(b).into()),
+            Self::I64 => each(bytes, |b| i64::from_le_bytes(b) as f64),
+            Self::U8 => each(bytes, |[b]: [u8; 1]| b.into()),
+        }
     }
 }
 
@@ -98,6 +115,16 @@ impl Header {
         let (descr, fortran, shape) = header_of(text).context("its header is damaged")?;
         Ok(Self { element: Element::parse(descr)?, shape, fortran })
     }
+
+    /// Number of the elements, and their length in bytes.
+    ///
+    /// # Errors
+    /// When they do not fit into memory.
+    pub fn lengths(&self) -> Result<(usize, usize)> {
+        let len = self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        len.and_then(|len| Some((len, len.checked_mul(self.element.size())?)))
+            .with_context(|| format!("its shape {:?} is too large", self.shape))
+    }
 }
 
 /// An array in the bytes of a file.
@@ -119,13 +146,19 @@ impl<'a> Npy<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let mut data = bytes;
         let header = Header::read(&mut data)?;
-        let shape = &header.shape;
-        let len = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-        let needed = len.and_then(|len| len.checked_mul(header.element.size()));
-        let (Some(len), Some(needed)) = (len, needed) else { bail!("its shape {shape:?} is too large") };
+        Self::new(header, data)
+    }
+
+    /// An array with these elements.
+    ///
+    /// # Errors
+    /// When the bytes are fewer or more than the shape needs.
+    pub fn new(header: Header, data: &'a [u8]) -> Result<Self> {
+        let (len, needed) = header.lengths()?;
         ensure!(
             data.len() == needed,
-            "its shape {shape:?} needs {needed} bytes, it has {}: it is cut or damaged",
+            "its shape {:?} needs {needed} bytes, it has {}: it is cut or damaged",
+            header.shape,
             data.len()
         );
         Ok(Self { header, len, data })
@@ -138,18 +171,9 @@ impl<'a> Npy<'a> {
 
     /// The elements, converted to f64.
     pub fn to_f64(&self) -> ArrayD<f64> {
-        fn each<const N: usize>(bytes: &[u8], widen: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-            bytes.as_chunks().0.iter().map(|&b| widen(b)).collect()
-        }
-        let values = match self.header.element {
-            Element::F32 => each(self.data, |b| f32::from_le_bytes(b).into()),
-            Element::F64 => each(self.data, f64::from_le_bytes),
-            Element::I32 => each(self.data, |b| i32::from_le_bytes(b).into()),
-            Element::I64 => each(self.data, |b| i64::from_le_bytes(b) as f64),
-            Element::U8 => each(self.data, |[b]: [u8; 1]| b.into()),
-        };
         let shape = IxDyn(&self.header.shape).set_f(self.header.fortran);
-        ArrayD::from_shape_vec(shape, values).expect("`parse` has compared the shape with the length")
+        ArrayD::from_shape_vec(shape, self.header.element.to_f64(self.data))
+            .expect("`new` has compared the shape with the length")
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use gen_core::Shape;
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
-use trainer::data::cifar::{CLASSES, RECORD};
-use trainer::data::{self, Class, ClassFilter, Dataset, Request, Sources, Target};
+use trainer::data::cifar::{CLASSES, RECORD, Set};
+use trainer::data::{self, Class, Dataset, Request, Sources, Target};
 
-use crate::data_common::{records, tar_gz};
+use crate::data_common::{Python, python_names, python_records, records, tar_gz};
 use crate::logged::logged;
 
 fn request(path: &Path) -> Request {
@@ -88,11 +88,131 @@ fn classes_are_chosen_by_name() {
     assert_says(&format!("{:#}", with("ship", root.path()).unwrap_err()), &["no picture of the class ship"]);
 
     for name in CLASSES {
-        assert_eq!(name.parse::<ClassFilter>().unwrap().to_string(), name);
+        Set::Ten.check(&name.to_uppercase()).unwrap();
     }
-    let unknown = "newt".parse::<ClassFilter>().unwrap_err().to_string();
+    let unknown = Set::Ten.check("newt").unwrap_err().to_string();
     assert_says(&unknown, &["\"newt\"", "and all"]);
     assert_says(&unknown, &CLASSES);
+    assert_says(
+        &format!("{:#}", with("newt", root.path()).unwrap_err()),
+        &["no class newt", "airplane, cat, frog, truck"],
+    );
+}
+
+/// CIFAR-10 in its Python version, with the pictures of [`cifar_folder`].
+fn python_folder(python: Python, below: &str) -> TempDir {
+    let root = TempDir::new().unwrap();
+    let folder = root.path().join(below);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("data_batch_1"), python_records(python, "labels", &[6, 3, 6])).unwrap();
+    fs::write(folder.join("data_batch_2"), python_records(python, "labels", &[9, 6, 0, 6])).unwrap();
+    fs::write(folder.join("test_batch"), python_records(python, "labels", &[6; 9])).unwrap();
+    fs::write(folder.join("batches.meta"), python_names(python, "label_names", &CLASSES)).unwrap();
+    root
+}
+
+#[test]
+fn the_python_version_gives_the_same_pictures_as_the_binary_one() {
+    let binary = cifar_folder(".");
+    let expected = load(binary.path());
+    for python in [Python::Two, Python::Three] {
+        // As Keras 2 and torchvision, and as Keras 3 leave it.
+        for below in ["cifar-10-batches-py", "cifar-10-batches-py-target/cifar-10-batches-py"] {
+            let root = python_folder(python, below);
+            for path in [root.path(), &root.path().join(below)] {
+                let dataset = load(path);
+                assert_eq!(dataset.fingerprint(), expected.fingerprint());
+                assert_eq!((&dataset.groups, &dataset.class), (&expected.groups, &Some("frog".into())));
+                assert_eq!(dataset.origin, root.path().join(below));
+                assert_says(&dataset.name, &["CIFAR-10, 4 frog pictures, from"]);
+            }
+            let all = data::load(&Request { class: Class::Asked("all".into()), ..request(root.path()) }).unwrap();
+            assert_eq!((all.len(), all.class.as_deref()), (7, Some("all")));
+            let one = load(&root.path().join(below).join("data_batch_2"));
+            assert_eq!(marks(&one), [1, 3]);
+        }
+        let root = TempDir::new().unwrap();
+        let bytes = tar_gz(&[
+            ("cifar-10-batches-py/data_batch_2", &python_records(python, "labels", &[9, 6, 0, 6])),
+            ("cifar-10-batches-py/batches.meta", &python_names(python, "label_names", &CLASSES)),
+            ("cifar-10-batches-py/test_batch", &python_records(python, "labels", &[6; 9])),
+            ("cifar-10-batches-py/data_batch_1", &python_records(python, "labels", &[6, 3, 6])),
+        ]);
+        for name in ["cifar-10-python.tar.gz", "cifar-10-batches-py-target_archive"] {
+            let path = root.path().join(name);
+            fs::write(&path, &bytes).unwrap();
+            for path in [root.path(), &path] {
+                assert_eq!(load(path).fingerprint(), expected.fingerprint());
+            }
+            fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_names_of_classes_come_from_the_file_beside_the_pictures() {
+    let root = python_folder(Python::Two, ".");
+    let names: Vec<_> = (0..10).map(|i| format!("kind-{i}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    fs::write(root.path().join("batches.meta"), python_names(Python::Two, "label_names", &names)).unwrap();
+    let dataset = load(root.path());
+    assert_eq!(dataset.len(), 7, "without frogs, all are taken");
+    assert_eq!(dataset.groups[2], ("kind-6".to_owned(), 4));
+    fs::write(root.path().join("batches.meta"), python_names(Python::Two, "label_names", &names[..5])).unwrap();
+    assert_says(&error(&request(root.path())), &["label 6, and there are 5 classes"]);
+    // A damaged file is told, and the usual names are used.
+    fs::write(root.path().join("batches.meta"), "x").unwrap();
+    let (dataset, lines) = logged(|| load(root.path()));
+    assert_eq!(dataset.len(), 4);
+    assert_says(&lines.join("\n"), &["names of the classes cannot be read", "batches.meta"]);
+}
+
+#[test]
+fn cifar_100_is_read_in_each_version() {
+    // Coarse and fine labels; a castle, two worms.
+    let labels = [17, 99, 99];
+    let record = |index: usize| [&[3, labels[index] as u8][..], &[index as u8; 3072]].concat();
+    let binary: Vec<u8> = (0..3).flat_map(record).collect();
+    let python = python_records(Python::Two, "fine_labels", &labels);
+    let mut fingerprints = Vec::new();
+    for (folder, archive, suffix, bytes) in [
+        ("cifar-100-binary", "cifar-100-binary.tar.gz", ".bin", binary),
+        ("cifar-100-python", "cifar-100-python.tar.gz", "", python),
+    ] {
+        let root = TempDir::new().unwrap();
+        let inner = root.path().join(folder);
+        fs::create_dir(&inner).unwrap();
+        for name in ["train", "test"] {
+            fs::write(inner.join(format!("{name}{suffix}")), &bytes).unwrap();
+        }
+        let packed = TempDir::new().unwrap();
+        let archive = packed.path().join(archive);
+        let train = format!("{folder}/train{suffix}");
+        fs::write(&archive, tar_gz(&[("x/test", b"x"), ("x/test.bin", b"x"), (&train, &bytes)])).unwrap();
+        for path in [root.path(), &inner, &inner.join(format!("train{suffix}")), packed.path(), &archive] {
+            let dataset = load(path);
+            assert_eq!((dataset.len(), &dataset.class), (3, &None), "{}", path.display());
+            assert_eq!(dataset.groups, [("castle".to_owned(), 1), ("worm".to_owned(), 2)]);
+            assert_says(&dataset.name, &["CIFAR-100, 3 pictures of all classes, from"]);
+            let worms = data::load(&Request { class: Class::Asked("worm".into()), ..request(path) }).unwrap();
+            assert_eq!((marks(&worms), worms.class.as_deref()), (vec![1, 2], Some("worm")));
+            fingerprints.push(dataset.fingerprint());
+        }
+    }
+    fingerprints.dedup();
+    assert_eq!(fingerprints.len(), 1);
+}
+
+#[test]
+fn a_folder_with_several_data_sets_asks_which_one() {
+    let root = python_folder(Python::Three, "cifar-10-batches-py");
+    let other = root.path().join("cifar-100-python");
+    fs::create_dir(&other).unwrap();
+    for name in ["train", "test"] {
+        fs::write(other.join(name), python_records(Python::Two, "fine_labels", &[1, 2])).unwrap();
+    }
+    assert_says(&error(&request(root.path())), &["several data sets", "cifar-10-batches-py", "cifar-100-python"]);
+    assert_eq!(load(&other).len(), 2);
 }
 
 #[test]
@@ -134,7 +254,7 @@ fn broken_cifar_is_explained() {
         &["no.tar.gz holds no data_batch_*.bin", "unpack"],
     );
     let python = tar_gz(&[("cifar-10-batches-py/data_batch_1", b"x")]);
-    assert_says(&write("py.tar.gz", &python), &["Python version", "binary version"]);
+    assert_says(&write("py.tar.gz", &python), &["data_batch_1 in ", "py.tar.gz is not CIFAR in its Python form"]);
     let inside = tar_gz(&[("data_batch_1.bin", &good[..RECORD + 1])]);
     assert_says(&write("inside.tar.gz", &inside), &["data_batch_1.bin in ", "inside.tar.gz is cut"]);
     // Compressed files that are not CIFAR-10: MNIST is stored this way, and servers may send pages so.
@@ -148,7 +268,10 @@ fn broken_cifar_is_explained() {
     assert_says(&write("idx3-ubyte", &idx), &["idx3-ubyte: its shape [60000, 28, 28] needs 47040000 bytes"]);
     assert_says(&write("page.tar.gz", &gz(b"<html><body>log in")), &["no tar archive", "web page"]);
     assert_says(&write("list.gz", &gz(b"one, two")), &["no tar archive", "unpack it"]);
-    assert_says(&write("pickle", b"\x80\x04\x95\0\0"), &["pickle is a Python pickle", "binary version"]);
+    assert_says(
+        &write("pickle", b"\x80\x04\x95\0\0"),
+        &["pickle is not CIFAR in its Python form: at byte 2: it is cut"],
+    );
     assert_says(&write("a.parquet", b"PAR1\x15\0"), &["Parquet", "save its pictures"]);
     assert_says(&write("a.mat", b"MATLAB 5.0 MAT-file"), &["Matlab", "binary version"]);
     let npz = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0x.npy";
@@ -156,11 +279,11 @@ fn broken_cifar_is_explained() {
     let matlab = tar_gz(&[("cifar-10-batches-mat/data_batch_1.mat", b"x")]);
     assert_says(&write("mat.tar.gz", &matlab), &["Matlab version", "binary version"]);
     let hundred = tar_gz(&[("cifar-100-binary/fine_label_names.txt", b"x"), ("cifar-100-binary/train.bin", b"x")]);
-    assert_says(&write("100.tar.gz", &hundred), &["CIFAR-100"]);
+    assert_says(&write("100.tar.gz", &hundred), &["train.bin in", "100.tar.gz is cut: after 0 whole records of 3074"]);
     assert_says(&write("a.zip", b"PK\x03\x04"), &["zip archive", "unpack"]);
     assert_says(&write("a.tar.gz", b"<html>"), &["a.tar.gz is a web page", "download the file itself"]);
     assert_says(&write("b.tar.gz", b"what"), &["neither", "damaged or something else"]);
-    assert_says(&write("notes.txt", b"hello"), &["notes.txt is neither a folder of pictures nor CIFAR-10"]);
+    assert_says(&write("notes.txt", b"hello"), &["notes.txt is neither a folder of pictures nor CIFAR"]);
 
     // The error of a folder with one bad batch names the batch.
     let folder = cifar_folder(".");
@@ -168,7 +291,10 @@ fn broken_cifar_is_explained() {
     assert_says(&error(&request(folder.path())), &["data_batch_2.bin is cut"]);
     let python = TempDir::new().unwrap();
     fs::write(python.path().join("data_batch_1"), "x").unwrap();
-    assert_says(&error(&request(python.path())), &["Python version", "https://"]);
+    assert_says(&error(&request(python.path())), &["data_batch_1 is not CIFAR in its Python form", "no pickle"]);
+    let matlab = TempDir::new().unwrap();
+    fs::write(matlab.path().join("data_batch_1.mat"), "x").unwrap();
+    assert_says(&error(&request(matlab.path())), &["Matlab version", "https://"]);
 }
 
 fn red(width: u32, height: u32) -> RgbImage {
@@ -306,6 +432,7 @@ fn nowhere(cache: &Path) -> Sources {
         url: "http://127.0.0.1:9/".into(),
         md5: String::new(),
         offline: true,
+        others: Vec::new(),
     }
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use trainer::data::download::{DownloadError, fetch, part_of};
 use trainer::data::{self, Class, Request, Sources, Target};
 
-use crate::data_common::{records, tar_gz};
+use crate::data_common::{Python, python_records, records, tar_gz};
 use crate::logged::logged;
 
 /// How the server answers one request.
@@ -245,8 +245,14 @@ fn loading_downloads_once_and_falls_back_to_drawn_frogs() {
     // CIFAR-10 with three frogs.
     let bytes = tar_gz(&[("cifar-10-batches-bin/data_batch_1.bin", &records(&[6; 3]))]);
     let (url, log) = serve(bytes.clone(), vec![Answer::Status(503), Answer::Whole, Answer::Whole]);
-    let sources =
-        Sources { cifar10_dir: None, cache: Some(cache.path().join("ribbit")), url, md5: md5(&bytes), offline: false };
+    let sources = Sources {
+        cifar10_dir: None,
+        cache: Some(cache.path().join("ribbit")),
+        url,
+        md5: md5(&bytes),
+        offline: false,
+        others: Vec::new(),
+    };
     let request = Request { drawn: 4, ..Request::default() };
     let load = || {
         let (dataset, lines) = logged(|| data::load_from(&request, &sources).inspect(data::announce).unwrap());
@@ -276,7 +282,10 @@ fn cached(cache: &TempDir, bytes: &[u8], url: &str) -> (Sources, PathBuf) {
     let archive = cache.path().join("cifar-10-binary.tar.gz");
     fs::write(&archive, bytes).unwrap();
     let cache = Some(cache.path().to_owned());
-    (Sources { cifar10_dir: None, cache, url: url.into(), md5: md5(bytes), offline: false }, archive)
+    (
+        Sources { cifar10_dir: None, cache, url: url.into(), md5: md5(bytes), offline: false, others: Vec::new() },
+        archive,
+    )
 }
 
 #[test]
@@ -316,11 +325,76 @@ fn an_archive_that_may_not_be_read_stays() {
 fn who_asked_for_a_class_gets_no_drawn_frogs_when_the_download_fails() {
     let cache = TempDir::new().unwrap();
     let (url, _) = serve(file(), vec![Answer::CutAfter(1000), Answer::CutAfter(0)]);
-    let sources =
-        Sources { cifar10_dir: None, cache: Some(cache.path().to_owned()), url, md5: md5(&file()), offline: false };
+    let sources = Sources {
+        cifar10_dir: None,
+        cache: Some(cache.path().to_owned()),
+        url,
+        md5: md5(&file()),
+        offline: false,
+        others: Vec::new(),
+    };
     let request = Request { class: Class::Asked("frog".into()), ..Request::default() };
     let error = format!("{:#}", data::load_from(&request, &sources).unwrap_err());
     assert!(error.contains("broke off after 1000 bytes") && error.contains("--data builtin"), "{error}");
     let part = part_of(&cache.path().join("cifar-10-binary.tar.gz"));
     assert_eq!(fs::metadata(part).unwrap().len(), 1000, "kept to go on from");
+}
+
+#[test]
+fn what_keras_and_torchvision_left_is_used_before_a_download() {
+    let bytes = tar_gz(&[("cifar-10-batches-bin/data_batch_1.bin", &records(&[6; 3]))]);
+    let python = python_records(Python::Two, "labels", &[6, 6, 6, 6, 1]);
+    let packed = tar_gz(&[("cifar-10-batches-py/data_batch_1", &python)]);
+    for (name, content) in [
+        ("cifar-10-batches-py/data_batch_1", &python),
+        ("cifar-10-batches-py-target/cifar-10-batches-py/data_batch_1", &python),
+        ("cifar-10-python.tar.gz", &packed),
+        ("cifar-10-batches-py.tar.gz", &packed),
+        ("cifar-10-batches-py-target_archive", &packed),
+    ] {
+        let (cache, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let (url, log) = serve(bytes.clone(), vec![Answer::Whole]);
+        let gone = other.path().join("gone");
+        let mut sources = Sources {
+            cifar10_dir: None,
+            cache: Some(cache.path().to_owned()),
+            url,
+            md5: md5(&bytes),
+            offline: false,
+            others: vec![gone, other.path().to_owned()],
+        };
+        let path = other.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        let load = |sources: &Sources| {
+            let (dataset, lines) = logged(|| data::load_from(&Request::default(), sources).unwrap());
+            (dataset, lines.join("\n"))
+        };
+        let (dataset, lines) = load(&sources);
+        assert_eq!((dataset.len(), dataset.class.as_deref(), dataset.chosen), (4, Some("frog"), false), "{name}");
+        assert!(lines.contains("CIFAR-10 was found in") && lines.contains("not downloaded"), "{lines}");
+        // What a run records leads to it again.
+        assert!(path.starts_with(&dataset.origin), "{}", dataset.origin.display());
+        let again = Request {
+            path: Some(dataset.origin.clone()),
+            class: Class::noted(dataset.class.clone()),
+            ..Request::default()
+        };
+        assert_eq!(data::load(&again).unwrap().fingerprint(), dataset.fingerprint());
+        // Without a network and a cache too.
+        (sources.cache, sources.offline) = (None, true);
+        assert_eq!(load(&sources).0.len(), 4);
+        (sources.cache, sources.offline) = (Some(cache.path().to_owned()), false);
+        assert!(log.lock().unwrap().is_empty(), "{name}: the server was asked");
+
+        // A damaged one is told, and CIFAR-10 is downloaded; the file is left as it is.
+        fs::write(&path, &content[..content.len() / 2]).unwrap();
+        let (dataset, lines) = load(&sources);
+        assert_eq!((dataset.len(), log.lock().unwrap().len()), (3, 1), "{name}");
+        assert!(lines.contains("found, but no use") && lines.contains("downloading"), "{lines}");
+        assert_eq!(fs::read(&path).unwrap(), content[..content.len() / 2]);
+        // What is in the cache comes first.
+        fs::write(&path, content).unwrap();
+        assert_eq!(load(&sources).0.len(), 3);
+    }
 }

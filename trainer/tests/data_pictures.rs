@@ -263,7 +263,7 @@ fn other_kinds_are_named_with_what_to_do() {
     let cases: &[(&str, &[u8], &str, &str)] = &[
         ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "convert"),
         ("a.avif", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF", "convert"),
-        ("a.tif", b"II*\0\x08\0\0\0\0\0", "TIFF", "convert"),
+        ("a.tif", b"II+\0\x08\0\0\0\0\0", "BigTIFF", "convert"),
         ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftyp", "JPEG 2000", "convert"),
         ("a.jxl", b"\xff\x0a\x08\x10", "JPEG XL", "convert"),
         ("a.svg", b"<?xml version='1.0'?><svg xmlns='x'/>", "SVG", "pixels"),
@@ -314,4 +314,101 @@ fn a_picture_that_is_too_large_says_what_to_do() {
     let idat = [&png[..], &0_u32.to_be_bytes(), b"IDAT", &crc32fast::hash(b"IDAT").to_be_bytes()].concat();
     let reason = refused(&idat);
     assert!(reason.contains("12000x9000") && reason.contains("-resize"), "{reason}");
+}
+
+/// A TIFF file without compression, 16 x 16 pixels of one value.
+fn tiff(photometric: u16, orientation: u16, bits: u16, is_float: bool, pixel: &[u8], channels: u16) -> Vec<u8> {
+    const SIDE: u32 = 16;
+    let data: Vec<u8> = pixel.repeat((SIDE * SIDE) as usize);
+    let tags: [(u16, u32); 11] = [
+        (256, SIDE),
+        (257, SIDE),
+        (258, bits.into()),
+        (259, 1),
+        (262, photometric.into()),
+        (273, 0), // where the pixels are
+        (274, orientation.into()),
+        (277, channels.into()),
+        (278, SIDE),
+        (279, data.len() as u32),
+        (339, if is_float { 3 } else { 1 }),
+    ];
+    // The lists of bits and of formats are behind the tags.
+    let behind = 8 + 2 + 12 * tags.len() as u32 + 4;
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend((tags.len() as u16).to_le_bytes());
+    let mut lists = Vec::new();
+    for (tag, value) in tags {
+        let is_list = matches!(tag, 258 | 339) && channels > 2;
+        let kind: u16 = if matches!(tag, 273 | 279) { 4 } else { 3 };
+        let count = if is_list { u32::from(channels) } else { 1 };
+        let value = match tag {
+            273 => behind + 2 * 2 * 4,
+            _ if is_list => {
+                let place = behind + lists.len() as u32;
+                lists.extend((value as u16).to_le_bytes().repeat(channels.into()));
+                place
+            }
+            _ => value,
+        };
+        bytes
+            .extend([&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat());
+    }
+    bytes.extend([0; 4]);
+    lists.resize(2 * 2 * 4, 0);
+    [bytes, lists, data].concat()
+}
+
+#[test]
+fn tiff_is_read_in_the_kinds_that_programs_write() {
+    let picture = DynamicImage::ImageRgb8(scene(40, 32));
+    let expected = read(&encoded(&scene(40, 32), ImageFormat::Png)).unwrap();
+    let grey = read(&{
+        let mut bytes = Cursor::new(Vec::new());
+        picture.to_luma8().write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    });
+    for (kind, expected) in [
+        (picture.clone(), &expected),
+        (picture.to_rgb16().into(), &expected),
+        (picture.to_rgba8().into(), &expected),
+        (picture.to_rgba16().into(), &expected),
+        (picture.to_rgb32f().into(), &expected),
+        (picture.to_luma8().into(), grey.as_ref().unwrap()),
+    ] {
+        let mut bytes = Cursor::new(Vec::new());
+        kind.write_to(&mut bytes, ImageFormat::Tiff).unwrap();
+        let found = read(bytes.get_ref()).unwrap();
+        let distance = found.iter().zip(expected.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(distance <= Some(1), "{:?}: {distance:?}", kind.color());
+        let cut = refused(&bytes.get_ref()[..bytes.get_ref().len() / 2]);
+        assert!(cut.starts_with("corrupt"), "{cut}");
+    }
+    // Little-endian, from left to right, upside down; CMYK; floats from 0 to 1.
+    let of = |bytes: &[u8]| read(bytes).unwrap().get_pixel(5, 5).0;
+    assert_eq!(of(&tiff(2, 3, 8, false, &[10, 20, 30], 3)), [10, 20, 30]);
+    assert_eq!(of(&tiff(5, 1, 8, false, &[0, 255, 255, 0], 4)), [255, 0, 0]);
+    assert_eq!(of(&tiff(0, 1, 8, false, &[0], 1)), [255; 3], "0 is white");
+    let floats = |value: f32| tiff(2, 1, 32, true, &value.to_le_bytes().repeat(3), 3);
+    assert_eq!(of(&floats(0.5)), [128; 3]);
+    for (bytes, expected) in [
+        (floats(2.0), "floats are not from 0 to 1"),
+        (floats(f32::NAN), "floats are not from 0 to 1"),
+        (tiff(1, 1, 32, true, &[0; 4], 1), "cannot be read"),
+        (tiff(2, 1, 32, false, &[0xff; 12], 3), ""),
+        (tiff(3, 1, 8, false, &[7], 1), ""),
+        (tiff(8, 1, 8, false, &[7, 7, 7], 3), ""),
+        (tiff(2, 1, 64, true, &[0; 24], 3), "cannot be read"),
+    ] {
+        let reason = refused(&bytes);
+        assert!(reason.contains(expected) && !reason.is_empty(), "{expected}: {reason}");
+    }
+    // A turned one, as scanners and cameras leave it.
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.tif"), tiff(2, 6, 8, false, &[10, 20, 30], 3)).unwrap();
+    fs::write(folder.path().join("b.TIFF"), tiff(2, 1, 8, false, &[10, 20, 30], 3)).unwrap();
+    fs::write(folder.path().join("c.tif"), b"II+\0\x08\0\0\0").unwrap();
+    let dataset = load(folder.path());
+    assert_eq!(dataset.len(), 2);
+    assert!(dataset.skipped_list().contains("c.tif: not a picture that is read, but a BigTIFF picture"));
 }

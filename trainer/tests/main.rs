@@ -16,6 +16,7 @@ mod data_cifar;
 mod data_download;
 mod data_folders;
 mod data_frogs;
+mod data_memory;
 mod data_pictures;
 mod data_tls;
 mod docs;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use gen_core::Model;
 use gen_core::aligned;
 use image::{ImageFormat, RgbImage, RgbaImage};
-use ndarray::{Array1, ArrayD, IxDyn};
+use ndarray::{Array1, Array4, ArrayD, IxDyn, ShapeBuilder as _};
 use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::data::cifar::RECORD;
@@ -31,19 +31,34 @@ pub fn write(folder: &Path) -> Result<()> {
     write("model", "good-winograd.gen", &winograd.to_blob()?)?;
 
     write("cifar", "good.bin", &records())?;
+    write("cifar", "good-hundred.bin", &[&[3, 99][..], &records()[1..RECORD]].concat())?;
     write("archive", "good.tar", &tar()?)?;
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut gz, &tar()?)?;
     write("archive", "good.tar.gz", &gz.finish()?)?;
+    // The seeds of `pickle`, and the one in `good-python.tar.gz`, are Python's own. `good-python2.pkl` is as Python 2 wrote
+    // the official files.
+
+    let grey = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3][..], &[7; 12]].concat();
+    write("idx", "good.idx", &grey)?;
+    let rgb = [&[0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3][..], &[9; 12]].concat();
+    write("idx", "good-rgb.idx", &rgb)?;
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut gz, &grey)?;
+    write("idx", "good.idx.gz", &gz.finish()?)?;
+    for (name, bytes) in arrays()? {
+        write("numpy", name, &bytes)?;
+    }
 
     let opaque = RgbImage::from_fn(12, 9, |x, y| image::Rgb([(20 * x) as u8, (25 * y) as u8, 7]));
     let clear = RgbaImage::from_fn(9, 12, |x, y| image::Rgba([(20 * x) as u8, 90, 7, (20 * y) as u8]));
-    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP] {
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+    for format in [Png, Jpeg, Bmp, Gif, WebP, Tiff] {
         let (mut a, mut b) = (Cursor::new(Vec::new()), Cursor::new(Vec::new()));
         opaque.write_to(&mut a, format)?;
         let extension = format.extensions_str()[0];
         write("picture", &format!("good.{extension}"), a.get_ref())?;
-        if format != ImageFormat::Jpeg {
+        if format != Jpeg {
             clear.write_to(&mut b, format)?;
             write("picture", &format!("good-alpha.{extension}"), b.get_ref())?;
         }
@@ -66,7 +81,7 @@ pub fn write(folder: &Path) -> Result<()> {
 
     let config = small();
     let mut trainer = Trainer::new(config.clone())?;
-    let pictures = ndarray::Array4::from_shape_fn((3, 4, 4, 3), |(n, y, x, c)| (50 * n + 9 * y + 5 * x + c) as u8);
+    let pictures = Array4::from_shape_fn((3, 4, 4, 3), |(n, y, x, c)| (50 * n + 9 * y + 5 * x + c) as u8);
     trainer.step(&pictures)?;
     let checkpoint = Checkpoint {
         config: config.clone(),
@@ -113,6 +128,24 @@ fn tar() -> Result<Vec<u8>> {
         tar.append_data(&mut header, name, bytes)?;
     }
     Ok(tar.into_inner()?)
+}
+
+/// Pictures as arrays: bytes, planes of floats, Fortran's order, and with labels in an archive.
+fn arrays() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    use ndarray_npy::WriteNpyExt as _;
+    let pictures = Array4::from_shape_fn((2, 4, 5, 3), |(n, y, x, c)| (100 * n + 20 * y + 3 * x + c) as u8);
+    let floats = pictures.view().permuted_axes([0, 3, 1, 2]).mapv(|value| f32::from(value) / 255.0);
+    let mut fortran = Array4::zeros(pictures.dim().f());
+    fortran.assign(&pictures);
+    let mut files = vec![("good.npy", Vec::new()), ("good-planes.npy", Vec::new()), ("good-fortran.npy", Vec::new())];
+    pictures.write_npy(&mut files[0].1)?;
+    floats.as_standard_layout().write_npy(&mut files[1].1)?;
+    fortran.write_npy(&mut files[2].1)?;
+    let mut npz = ndarray_npy::NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    npz.add_array("x_train", &pictures)?;
+    npz.add_array("y_train", &Array1::from_vec(vec![3i64, 9]))?;
+    files.push(("good.npz", npz.finish()?.into_inner()));
+    Ok(files)
 }
 
 /// Values in the range of usual weights.

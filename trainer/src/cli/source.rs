@@ -14,13 +14,13 @@ use trainer::run::folder::DataRef;
 
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Pictures: a folder of them, CIFAR-10 (folder, .bin or .tar.gz), MNIST and its like (IDX, .npz, .npy), or
-    /// "builtin" for drawn frogs
+    /// Pictures: a folder of them, CIFAR-10 or CIFAR-100 (folder, file or .tar.gz, binary or Python), MNIST and its
+    /// like (IDX, .npz, .npy), or "builtin" for drawn frogs
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
-    /// Which pictures: of CIFAR-10 a class, airplane ... truck; of a folder, the subfolder of that name; of IDX and
-    /// .npz, a number among the labels; or "all"
-    /// [default: frog of CIFAR-10, everything of a folder]
+    /// Which pictures: of CIFAR a class, such as frog; of a folder, the subfolder of that name; of IDX and .npz, a
+    /// number among the labels; or "all"
+    /// [default: frog of CIFAR-10, everything of other sources]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
     /// What happens to pictures of other proportions

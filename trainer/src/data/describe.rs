@@ -16,8 +16,9 @@ use crate::quality;
 const SMALL_DATASET: usize = 100;
 
 /// Tells users who have not chosen a data set how to do so.
-const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures, or CIFAR-10 in its binary form: \
-     folder, .bin or .tar.gz, or IDX or .npz as of MNIST), --data builtin (drawn frogs), or the environment variable CIFAR10_DIR";
+const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures; CIFAR-10 or CIFAR-100 in the binary or \
+     the Python version, as folder, file or .tar.gz; IDX or .npz as of MNIST), --data builtin (drawn frogs), or the \
+     environment variable CIFAR10_DIR";
 
 /// Logs which data set is used, what is unusual about it, what was skipped, and how to choose another one if the user
 /// has not chosen.

@@ -166,14 +166,17 @@ impl Target {
             return pixels;
         }
         let (width, height) = (from.width.into(), from.height.into());
-        let fitted = pixels.par_chunks_exact(from.len()).flat_map_iter(|picture| {
+        // Each picture is written to its place, so that all of them exist only once.
+        let mut fitted = vec![0; pixels.len() / from.len() * self.shape.len()];
+        let places = fitted.par_chunks_exact_mut(self.shape.len());
+        pixels.par_chunks_exact(from.len()).zip(places).for_each(|(picture, place)| {
             let picture = match from.channels {
                 1 => picture.iter().flat_map(|&grey| [grey; 3]).collect(),
                 _ => picture.to_vec(),
             };
-            self.fit_rgb(RgbImage::from_raw(width, height, picture).unwrap_or_default())
+            place.copy_from_slice(&self.fit_rgb(RgbImage::from_raw(width, height, picture).unwrap_or_default()));
         });
-        fitted.collect()
+        fitted
     }
 
     /// The pixels of an opaque picture in the wanted size and channels, row by row.

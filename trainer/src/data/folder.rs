@@ -231,7 +231,7 @@ pub fn picture(file: impl BufRead + Seek, side: u32) -> Result<RgbImage, String>
 fn decode_from(file: impl BufRead + Seek, target: &Target, exact: bool, room: &Room) -> Result<Decoded, String> {
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(unreadable)?;
     match reader.format().filter(ImageFormat::reading_enabled) {
-        None => Err("not a picture (PNG, JPEG, BMP, GIF or WebP)".into()),
+        None => Err("not a picture (PNG, JPEG, BMP, GIF, WebP or TIFF)".into()),
         Some(ImageFormat::Jpeg) => {
             // The file is read whole, as the decoder would do too.
             let mut bytes = Vec::new();
@@ -283,7 +283,9 @@ fn decode_with(
         ImageError::Limits(_) => {
             format!("too large: more than {MAX_SIDE} pixels a side, or {} MiB; {SMALLER}", MAX_ALLOC >> 20)
         }
-        ImageError::Unsupported(error) => format!("a kind of picture that cannot be read: {error}"),
+        ImageError::Unsupported(error) => {
+            format!("a kind of picture that cannot be read: {error}; save it as PNG with 8 bits a channel")
+        }
         error => format!("corrupt: {error}"),
     };
     let mut decoder = reader.into_decoder().map_err(explain)?;
@@ -310,15 +312,25 @@ fn decode_with(
     is_whole?;
     let orientation = orientation(&mut decoder);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(explain)?;
+    let floats: &[f32] = match &picture {
+        DynamicImage::ImageRgb32F(picture) => picture,
+        DynamicImage::ImageRgba32F(picture) => picture,
+        _ => &[],
+    };
+    if !floats.iter().all(|value| (0.0..=1.0).contains(value)) {
+        return Err("its floats are not from 0 to 1; save it as PNG with 8 bits a channel".into());
+    }
     picture.apply_orientation(orientation);
     let is_enlarged = target.enlarges((picture.width(), picture.height()));
     Ok(Decoded { pixels: target.fit(picture)?, is_enlarged })
 }
 
-/// Orientation of the camera according to the picture's EXIF data.
+/// Orientation of the camera according to the picture.
 fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
     let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
     // This prefix belongs in JPEG files only, but many programs write it to other formats too.
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
-    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
+    // TIFF has it outside of EXIF data.
+    let other = || decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Orientation::from_exif_chunk(exif).unwrap_or_else(other)
 }

@@ -1,6 +1,8 @@
-//! Files that hold many pictures as numbers. Each format is one module with one implementation of [`Format`]; `FORMATS` in
-//! the module above lists them.
+//! Files and folders that hold many pictures as numbers. Each format is one module with one implementation of [`Format`];
+//! `FORMATS` in the module above lists them.
 
+use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,7 +12,7 @@ use crate::text::Plain;
 
 /// A format of files that hold many pictures.
 pub(super) trait Format: Sync {
-    /// The training pictures of this format in the folder `path`: the file to read, or `None` if there is none.
+    /// The training pictures of this format in the folder `path`: the file or folder to read, or `None` if there is none.
     ///
     /// # Errors
     /// When there are several, and nothing says which one is meant.
@@ -34,49 +36,116 @@ pub(super) trait Format: Sync {
 
 /// Pictures of one size as they are in a file.
 #[derive(Debug)]
-pub(super) struct Pictures {
+pub struct Pictures {
     /// Height, width, and 1 or 3 channels.
-    pub(super) shape: Shape,
+    pub shape: Shape,
     /// All pictures, `[N, height, width, channels]`.
-    pub(super) pixels: Vec<u8>,
+    pub pixels: Vec<u8>,
     /// The class of each picture, or empty if the file has none.
-    pub(super) labels: Vec<u32>,
+    pub labels: Vec<u32>,
+    /// What the classes are called.
+    pub classes: Classes,
+}
+
+/// What is known about classes beside their numbers: nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Classes {
+    /// Name of the data set, if the format says which one it is.
+    pub set: Option<&'static str>,
+    /// Name of each class, in the order of their numbers.
+    pub names: Vec<String>,
+    /// The class that is taken if none is asked for; `None`: all.
+    pub usual: Option<&'static str>,
+}
+
+impl Classes {
+    /// The number of a class, which is called by its name, or by its number if it has no name.
+    pub(super) fn number(&self, class: &str) -> Option<u32> {
+        let class = class.trim();
+        match self.names.iter().position(|name| name.eq_ignore_ascii_case(class)) {
+            Some(number) => u32::try_from(number).ok(),
+            None => class.parse().ok().filter(|_| self.names.is_empty()),
+        }
+    }
+
+    /// The name of a class, or its number if it has no name.
+    pub(super) fn name(&self, number: u32) -> String {
+        self.names.get(number as usize).map_or_else(|| number.to_string(), |name| Plain::text(name).to_string())
+    }
 }
 
 impl Pictures {
-    /// Keeps the pictures of one class, which is named by its number.
+    /// Pictures whose classes are known by numbers, or not at all.
+    pub(super) fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u32>) -> Self {
+        Self { shape, pixels, labels, classes: Classes::default() }
+    }
+
+    /// Number of pictures of each class, without those that have none.
+    pub(super) fn counts(&self) -> BTreeMap<u32, usize> {
+        let mut counts = BTreeMap::new();
+        for label in &self.labels {
+            *counts.entry(*label).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Keeps the pictures of one class, and returns what the class is called.
     ///
     /// # Errors
     /// When the pictures have no classes, or not this one.
-    pub(super) fn of_class(mut self, class: &str, path: &Path) -> Result<Self> {
+    pub(super) fn keep_class(&mut self, class: &str, path: &Path) -> Result<String> {
         let (shown, asked) = (Plain::path(path), Plain::text(class));
         ensure!(
             !self.labels.is_empty(),
             "{shown} has no labels, so there is no class {asked} in it; leave out --class"
         );
-        let mut known: Vec<u32> = self.labels.clone();
-        known.sort_unstable();
-        known.dedup();
-        let Some(class) = class.parse::<u32>().ok().filter(|class| known.contains(class)) else {
-            let known: Vec<_> = known.iter().take(100).map(ToString::to_string).collect();
+        let known = self.counts();
+        let number = self.classes.number(class);
+        let Some(class) = number.filter(|number| known.contains_key(number)) else {
+            ensure!(number.is_none() || self.classes.names.is_empty(), "{shown} holds no picture of the class {asked}");
+            let known: Vec<_> = known.keys().take(100).map(|number| self.classes.name(*number)).collect();
             bail!("{shown} has no class {asked}; its classes are {}, and \"all\"", known.join(", "));
         };
-        let pictures = self.pixels.chunks_exact(self.shape.len()).zip(&self.labels);
-        self.pixels =
-            pictures.filter(|(_, label)| **label == class).flat_map(|(picture, _)| picture).copied().collect();
+        // In place: the pictures may take most of the memory.
+        let (length, mut kept) = (self.shape.len(), 0);
+        for (place, _) in self.labels.iter().enumerate().filter(|(_, label)| **label == class) {
+            self.pixels.copy_within(place * length..(place + 1) * length, kept * length);
+            kept += 1;
+        }
+        self.pixels.truncate(kept * length);
+        self.pixels.shrink_to_fit();
         self.labels.retain(|label| *label == class);
-        Ok(self)
+        Ok(self.classes.name(class))
     }
 
-    /// Whether some pictures have this class, which is named by its number.
+    /// Whether some pictures have this class.
     pub(super) fn has_class(&self, class: &str) -> bool {
-        class.parse().is_ok_and(|class| self.labels.contains(&class))
+        self.classes.number(class).is_some_and(|number| self.labels.contains(&number))
     }
 
     /// Number of pictures.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.pixels.len() / self.shape.len().max(1)
     }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+}
+
+/// At most `length` bytes. Memory grows with what is read, not with what a header says, and never beyond `length`.
+pub(super) fn read_up_to(mut from: impl Read, length: usize) -> io::Result<Vec<u8>> {
+    const FIRST: usize = 1 << 20;
+    let mut bytes = Vec::new();
+    while bytes.len() < length {
+        let step = bytes.len().max(FIRST).min(length - bytes.len());
+        bytes.try_reserve_exact(step)?;
+        if from.by_ref().take(step as u64).read_to_end(&mut bytes)? < step {
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 /// A shape of pictures, if it is one that can be trained on.

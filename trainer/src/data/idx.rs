@@ -2,14 +2,14 @@
 //! gzip. Labels are read from the file beside it.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use gen_core::Shape;
 
-use super::format::{Format, Pictures, checked_shape};
+use super::format::{Format, Pictures, checked_shape, read_up_to};
 use crate::text::Plain;
 
 /// The type number of unsigned bytes.
@@ -68,9 +68,8 @@ impl Format for Idx {
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Pictures> {
-        let array = Array::open(path)?;
-        let (shape, count) = array.pictures()?;
-        let mut pixels = array.elements(limit)?;
+        let Pictures { shape, mut pixels, .. } = Array::open(path)?.into_pictures(limit)?;
+        let count = pixels.len() / shape.len().max(1);
         // EMNIST keeps its pictures with rows and columns exchanged.
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         if name.starts_with("emnist") && shape.height == shape.width {
@@ -80,8 +79,16 @@ impl Format for Idx {
             Some(path) => labels(&path, count).with_context(|| Plain::path(&path).to_string())?,
             None => Vec::new(),
         };
-        Ok(Pictures { shape, pixels, labels })
+        Ok(Pictures::new(shape, pixels, labels))
     }
+}
+
+/// The pictures in a file, without their labels, which are in another one.
+///
+/// # Errors
+/// When it is damaged or holds no pictures, or they take more than `limit` bytes.
+pub fn read(file: impl BufRead, limit: u64) -> Result<Pictures> {
+    Array::read(file)?.into_pictures(limit)
 }
 
 fn transpose(picture: &mut [u8], side: usize) {
@@ -113,20 +120,22 @@ fn labels(path: &Path, count: usize) -> Result<Vec<u32>> {
 }
 
 /// An array of bytes: its shape, and its file, positioned behind the header.
-struct Array {
+struct Array<R> {
     shape: Vec<usize>,
-    file: Box<dyn Read>,
+    file: R,
 }
 
-impl Array {
-    fn open(path: &Path) -> Result<Self> {
-        let mut file = BufReader::new(File::open(path)?);
-        let is_gzip = std::io::BufRead::fill_buf(&mut file)?.starts_with(&GZIP);
-        let file: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Self::parse(file)
+impl Array<()> {
+    fn open(path: &Path) -> Result<Array<impl Read>> {
+        Self::read(BufReader::new(File::open(path)?))
     }
 
-    fn parse(mut file: impl Read + 'static) -> Result<Self> {
+    fn read(mut file: impl BufRead) -> Result<Array<impl Read>> {
+        let is_gzip = file.fill_buf()?.starts_with(&GZIP);
+        Self::parse(if is_gzip { Either::Packed(MultiGzDecoder::new(file)) } else { Either::Plain(file) })
+    }
+
+    fn parse<R: Read>(mut file: R) -> Result<Array<R>> {
         let mut magic = [0; 4];
         file.read_exact(&mut magic).context("it is cut in its header")?;
         let [0, 0, element, axes] = magic else { bail!("it is no IDX file: it does not begin with two zeros") };
@@ -138,9 +147,26 @@ impl Array {
             file.read_exact(&mut length).context("it is cut in its header")?;
             shape.push(u32::from_be_bytes(length) as usize);
         }
-        Ok(Self { shape, file: Box::new(file) })
+        Ok(Array { shape, file })
     }
+}
 
+/// A file that is compressed or not.
+enum Either<R> {
+    Plain(R),
+    Packed(MultiGzDecoder<R>),
+}
+
+impl<R: Read> Read for Either<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Packed(file) => file.read(buffer),
+        }
+    }
+}
+
+impl<R: Read> Array<R> {
     /// Height, width and channels of a picture, and the number of pictures.
     fn pictures(&self) -> Result<(Shape, usize)> {
         match self.shape[..] {
@@ -150,20 +176,24 @@ impl Array {
         }
     }
 
+    fn into_pictures(self, limit: u64) -> Result<Pictures> {
+        let (shape, _) = self.pictures()?;
+        Ok(Pictures::new(shape, self.elements(limit)?, Vec::new()))
+    }
+
     /// All elements.
-    fn elements(self, limit: u64) -> Result<Vec<u8>> {
-        let len = self.shape.iter().try_fold(1u64, |product, &n| product.checked_mul(n as u64));
-        let Some(len) = len.filter(|&len| len <= limit) else {
+    fn elements(mut self, limit: u64) -> Result<Vec<u8>> {
+        let len = self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        let Some(len) = len.filter(|&len| len as u64 <= limit) else {
             bail!("its shape {:?} takes more than {limit} bytes", self.shape)
         };
-        let mut elements = Vec::new();
-        // One byte more, to notice a file that goes on. Memory grows with what is read, not with what the header says.
-        self.file.take(len + 1).read_to_end(&mut elements).context("it is damaged")?;
+        let elements = read_up_to(&mut self.file, len).context("it is damaged")?;
+        let goes_on = elements.len() == len && self.file.read(&mut [0]).context("it is damaged")? > 0;
         ensure!(
-            elements.len() as u64 == len,
+            elements.len() == len && !goes_on,
             "its shape {:?} needs {len} bytes, and it has {}: copy or download it again",
             self.shape,
-            if elements.len() as u64 > len { "more".into() } else { elements.len().to_string() }
+            if goes_on { "more".into() } else { elements.len().to_string() }
         );
         Ok(elements)
     }
@@ -203,7 +233,8 @@ mod tests {
         assert_eq!(Idx.shape(&file).unwrap(), Shape::new(2, 2, 1));
         let pictures = Idx.read(&file, 1 << 20).unwrap();
         assert_eq!((pictures.len(), &pictures.labels[..]), (3, &[7, 1, 7][..]));
-        let sevens = pictures.of_class("7", &file).unwrap();
+        let mut sevens = pictures;
+        assert_eq!(sevens.keep_class("7", &file).unwrap(), "7");
         assert_eq!(sevens.pixels, [0, 1, 2, 3, 8, 9, 10, 11]);
         // A copy that was unpacked counts once, as does torchvision's folder.
         write("train-images-idx3-ubyte", &images);

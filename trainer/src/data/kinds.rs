@@ -17,6 +17,8 @@ pub(super) struct Kind {
 /// What to do with a file of many pictures that is read, but not as one picture of a folder.
 const ARRAYS: &str = "to train on the pictures in it, give the file itself with --data";
 
+const PICKLE: &str = "to train on CIFAR, give its folder or archive with --data";
+
 const CONVERT: &str = "convert it to PNG or JPEG, with ImageMagick for example: magick FILE FILE.png";
 const DRAWING: &str = "draw it as pixels first and save those as PNG";
 const DEVELOP: &str = "develop it first and save the picture as PNG or JPEG";
@@ -24,7 +26,8 @@ const FRAMES: &str = "save its frames as PNG or JPEG first, with ffmpeg for exam
 const UNPACK: &str = "unpack it and give its folder";
 const NUMPY: &str = "save each picture as a PNG into one folder and give that, in Python for example: \
      PIL.Image.fromarray(array[i]).save(f\"pictures/{i:05}.png\")";
-const BINARY: &str = "of CIFAR-10 the binary version is read: https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
+const BINARY: &str = "of CIFAR-10 the binary version and the Python version are read: \
+     https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
 const fn kind_of(name: &'static str, advice: &'static str) -> Option<Kind> {
     Some(Kind { name, advice })
@@ -60,10 +63,11 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
             let raw =
                 ["dng", "cr2", "nef", "nrw", "arw", "sr2", "srf", "srw", "pef", "3fr", "iiq", "erf", "kdc", "dcr"];
-            return if at(8, b"CR") || ends(&raw) {
-                kind_of("a camera's raw picture", DEVELOP)
-            } else {
-                kind_of("a TIFF picture", CONVERT)
+            let is_big = matches!(start, [_, _, 43, ..] | [_, _, _, 43, ..]);
+            return match () {
+                () if at(8, b"CR") || ends(&raw) => kind_of("a camera's raw picture", DEVELOP),
+                () if is_big => kind_of("a BigTIFF picture", CONVERT),
+                () => None,
             };
         }
         [0, 0, 1 | 2, 0, 1..=0xff, 0, ..] => return kind_of("an icon (ICO or CUR)", CONVERT),
@@ -71,7 +75,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
             return kind_of("a PNM picture (PPM, PGM, PBM or PAM)", CONVERT);
         }
         [0x80, 2..=5, ..] => {
-            return kind_of("a Python pickle (CIFAR-10 and CIFAR-100 in their Python version are such)", BINARY);
+            return kind_of("a Python pickle (CIFAR-10 and CIFAR-100 in their Python version are such)", PICKLE);
         }
         // IDX files, as of MNIST: two zeros, the type of the numbers, the number of dimensions.
         [0, 0, 0x08 | 0x09 | 0x0b..=0x0e, 1..=4, ..] => {
@@ -153,7 +157,7 @@ pub(super) fn kind(start: &[u8], path: &Path) -> Option<Kind> {
     // Formats without a magic number.
     match ending.as_str() {
         "tga" => kind_of("a TGA picture", CONVERT),
-        "heic" | "heif" | "avif" | "jxl" | "jp2" | "tif" | "tiff" => {
+        "heic" | "heif" | "avif" | "jxl" | "jp2" => {
             kind_of("a damaged picture of a kind that is not read", "copy it again, then convert it to PNG or JPEG")
         }
         _ => None,
@@ -173,7 +177,8 @@ mod tests {
             (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "x", "HEIC"),
             (b"\0\0\0\x18ftypcrx \0\0\0\x01", "x.cr3", "raw"),
             (b"\0\0\0\x18ftypisom\0\0\0\0mp42", "x.mp4", "film"),
-            (b"II*\0\x08\0\0\0", "x.tif", "TIFF"),
+            (b"II*\0\x08\0\0\0", "x.tif", ""),
+            (b"II+\0\x08\0\0\0", "x.tif", "BigTIFF"),
             (b"MM\0*\0\0\0\x08", "x.nef", "raw"),
             (b"II*\0\x10\0\0\0CR\x02\0", "x", "raw"),
             (b"\0\0\0\x0cJXL \r\n\x87\n", "x", "JPEG XL"),

@@ -1,4 +1,4 @@
-//! Training pictures: CIFAR-10, a folder of the user's pictures, or frogs that the program draws.
+//! Training pictures: CIFAR, other files of many pictures, a folder of the user's pictures, or frogs that the program draws.
 //!
 //! [`load`] finds and reads a source. Every source becomes a [`Dataset`]: bytes of grey or RGB,
 //! `[N, height, width, channels]`, always in the same order.
@@ -15,6 +15,7 @@ mod jpeg;
 mod kinds;
 pub mod manifest;
 mod numpy;
+mod pickle;
 
 use std::env;
 use std::fs::{self, File};
@@ -28,17 +29,20 @@ use md5::{Digest, Md5};
 use ndarray::Array4;
 use rayon::prelude::*;
 
-pub use cifar::{ClassFilter, UnknownClass};
+pub use cifar::UnknownClass;
 pub use describe::{announce, contact_sheet, describe, how_to_choose};
 use describe::{listed, reasons};
 pub use fit::{Fit, Fitting, Target};
 pub use folder::picture;
+pub use format::{Classes, Pictures};
+pub use idx::read as read_idx;
+pub use numpy::read as read_numpy;
 
 use crate::numbers::grouped;
 use crate::quality;
 use crate::terminal::{self, quoted};
 use crate::text::Plain;
-use cifar::CifarError;
+use cifar::{Cifar, CifarError, Set};
 use format::Format;
 use idx::Idx;
 use numpy::NumPy;
@@ -50,7 +54,7 @@ pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.
 pub const CIFAR10_MD5: &str = "c32a1d4ab5d03f1284b67883e8d87530";
 
 /// All formats, in the order in which they are tried.
-const FORMATS: [&dyn Format; 2] = [&Idx, &NumPy];
+const FORMATS: [&dyn Format; 4] = [&Idx, &NumPy, &Cifar(Set::Ten), &Cifar(Set::Hundred)];
 
 /// The path that selects the drawn frogs. A folder of that name can be given as `./builtin`.
 pub const BUILTIN: &str = "builtin";
@@ -88,7 +92,7 @@ pub struct Dataset {
     pub name: String,
     /// The [`Request::path`] that loads these pictures again.
     pub origin: PathBuf,
-    /// Class of CIFAR-10, or the label of a format with labels, if not all were taken; other sources have none.
+    /// The class that was taken of a source with classes; "all" if the source has a usual one.
     pub class: Option<String>,
     /// `[N, height, width, channels]`: one channel of grey, or red, green and blue.
     pub pictures: Array4<u8>,
@@ -109,11 +113,10 @@ pub enum Class {
     /// Not specified: the frogs of CIFAR-10, and all pictures of any other source.
     #[default]
     Usual,
-    /// Requested by the user, who gets this class or an error: a class of CIFAR-10, the subfolder of this name (in
-    /// the folder of pictures or in its `train`), or `all`.
+    /// Requested by the user, who gets this class or an error: a class of CIFAR, a label, the subfolder of this name
+    /// (in the folder of pictures or in its `train`), or `all`.
     Asked(String),
-    /// Recorded by an earlier run, whose pictures may be of any source: a class of CIFAR-10. Ignored for other
-    /// sources.
+    /// Recorded by an earlier run, whose pictures may be of any source. Ignored if this one does not have it.
     Noted(String),
 }
 
@@ -134,18 +137,13 @@ impl Class {
             Self::Asked(name) | Self::Noted(name) => Some(name),
         }
     }
-
-    /// The class as a filter of CIFAR-10.
-    fn filter(&self) -> Result<ClassFilter, UnknownClass> {
-        self.name().map_or(Ok(ClassFilter::FROG), str::parse)
-    }
 }
 
 /// Which pictures [`load`] should load.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// A folder of pictures, CIFAR-10 in its binary form (folder, `.bin`, `.tar.gz`), IDX, `.npz`, `.npy`, or
-    /// [`BUILTIN`]. `None`: the first that is available of `CIFAR10_DIR`, cache, download and drawn frogs.
+    /// A folder of pictures, CIFAR (folder, file of it or archive), IDX, `.npz`, `.npy`, or [`BUILTIN`]. `None`: the
+    /// first that is available of `CIFAR10_DIR`, cache, other programs' folders, download and drawn frogs.
     pub path: Option<PathBuf>,
     /// Selects the pictures of the source.
     pub class: Class,
@@ -173,6 +171,9 @@ pub struct Sources {
     pub cifar10_dir: Option<PathBuf>,
     /// `RIBBIT_CACHE`, or `ribbit` in the user's cache folder. `None`: nothing is cached or downloaded.
     pub cache: Option<PathBuf>,
+    /// Folders in which other programs may have left CIFAR-10: Keras in `KERAS_HOME` or `~/.keras`, examples of
+    /// torchvision in `data`.
+    pub others: Vec<PathBuf>,
     /// `RIBBIT_CIFAR10_URL`, or [`CIFAR10_URL`].
     pub url: String,
     /// MD5 of the archive in hexadecimal digits. A mirror must have the same file.
@@ -185,11 +186,14 @@ impl Sources {
     /// Reads the environment variables. An empty variable counts as not set.
     pub fn from_env() -> Self {
         let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let keras =
+            variable("KERAS_HOME").map(PathBuf::from).or_else(|| dirs::home_dir().map(|home| home.join(".keras")));
         Self {
             cifar10_dir: variable("CIFAR10_DIR").map(PathBuf::from),
             cache: variable("RIBBIT_CACHE")
                 .map(PathBuf::from)
                 .or_else(|| dirs::cache_dir().map(|cache| cache.join("ribbit"))),
+            others: keras.map(|keras| keras.join("datasets")).into_iter().chain(["data".into()]).collect(),
             url: variable("RIBBIT_CIFAR10_URL")
                 .map_or_else(|| CIFAR10_URL.into(), |url| url.to_string_lossy().into_owned()),
             md5: CIFAR10_MD5.into(),
@@ -198,9 +202,9 @@ impl Sources {
     }
 }
 
-/// Finds and reads a data set: [`Request::path`]; else `CIFAR10_DIR`; else the cache folder; else
-/// the official archive, downloaded into the cache folder; else, if no class was asked for, the drawn
-/// frogs.
+/// Finds and reads a data set: [`Request::path`]; else `CIFAR10_DIR`; else CIFAR-10 in the cache folder, or where Keras
+/// or torchvision left it; else the official archive, downloaded into the cache folder; else, if no class was asked for,
+/// the drawn frogs.
 ///
 /// # Errors
 /// When a source that the user requested (by path, by class or by `CIFAR10_DIR`) cannot be loaded. A source that
@@ -236,21 +240,21 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// Tries the cache, a download, and the drawn frogs, in this order.
+/// Tries the cache, the folders of other programs, a download, and the drawn frogs, in this order.
 fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
     // An unknown class is refused before anything is downloaded.
-    request.class.filter()?;
-    let reason = match &sources.cache {
-        None => "there is no cache folder (RIBBIT_CACHE names one)".into(),
-        Some(cache) => match cached(request, sources, cache)? {
-            Ok(dataset) => return Ok(dataset),
-            Err(reason) => reason,
-        },
+    request.class.name().map_or(Ok(()), |class| Set::Ten.check(class))?;
+    if let Some(dataset) = on_disk(request, sources)? {
+        return Ok(dataset);
+    }
+    let reason = match downloaded(request, sources)? {
+        Ok(dataset) => return Ok(dataset),
+        Err(reason) => reason,
     };
     if let Some(class) = request.class.name() {
         bail!(
-            "the class {} is CIFAR-10's, which cannot be had: {reason}. Give CIFAR-10 with --data PATH (folder, .bin \
-             or .tar.gz, from {CIFAR10_URL}), or the drawn frogs with --data {BUILTIN} and no class",
+            "the class {} is CIFAR-10's, which cannot be had: {reason}. Give CIFAR-10 with --data PATH (folder or \
+             archive, from {CIFAR10_URL}), or the drawn frogs with --data {BUILTIN} and no class",
             Plain::text(class)
         );
     }
@@ -259,22 +263,42 @@ fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
     open(Path::new(BUILTIN), request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
 }
 
-/// CIFAR-10 from the cache folder, downloaded first if necessary. The inner `Err` says why it is not available.
-fn cached(request: &Request, sources: &Sources, cache: &Path) -> Result<Result<Dataset, String>> {
-    let archive = cache.join(cifar::ARCHIVE);
-    for path in [&archive, &cache.join(cifar::FOLDER)] {
-        if !path.try_exists().with_context(|| format!("cannot read {}", Plain::path(path)))? {
-            continue;
+/// CIFAR-10 from the cache folder, or from where another program has left it.
+fn on_disk(request: &Request, sources: &Sources) -> Result<Option<Dataset>> {
+    if let Some(cache) = &sources.cache {
+        for path in [cache.join(cifar::ARCHIVE), cache.join(cifar::FOLDER)] {
+            if !path.try_exists().with_context(|| format!("cannot read {}", Plain::path(&path)))? {
+                continue;
+            }
+            match open(&path, request) {
+                Ok(dataset) => return Ok(Some(dataset)),
+                Err(error) if is_damaged(&error, &path, sources)? => warn!("data: the cache is no use: {error:#}"),
+                Err(error) => return Err(error),
+            }
         }
-        match open(path, request) {
-            Ok(dataset) => return Ok(Ok(dataset)),
-            Err(error) if is_damaged(&error, path, sources)? => warn!("data: the cache is no use: {error:#}"),
+    }
+    for path in sources.others.iter().flat_map(|folder| cifar::find(folder, Set::Ten)) {
+        match open(&path, request) {
+            Ok(dataset) => {
+                info!("data: CIFAR-10 was found in {}, so it is not downloaded", Plain::path(&path));
+                return Ok(Some(dataset));
+            }
+            Err(error) if error.is::<CifarError>() => warn!("data: found, but no use: {error:#}"),
             Err(error) => return Err(error),
         }
     }
+    Ok(None)
+}
+
+/// CIFAR-10, downloaded into the cache folder. The inner `Err` says why that is not possible.
+fn downloaded(request: &Request, sources: &Sources) -> Result<Result<Dataset, String>> {
+    let Some(cache) = &sources.cache else {
+        return Ok(Err("there is no cache folder (RIBBIT_CACHE names one)".into()));
+    };
     if sources.offline {
         return Ok(Err("RIBBIT_OFFLINE is set, so it was not downloaded".into()));
     }
+    let archive = cache.join(cifar::ARCHIVE);
     if archive.exists() {
         fs::remove_file(&archive).with_context(|| format!("cannot remove {}", Plain::path(&archive)))?;
     }
@@ -328,8 +352,8 @@ fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-            "there is nothing at {shown}; --data takes a folder of pictures, CIFAR-10 in its binary form \
-             (folder, .bin or .tar.gz), IDX or .npz (MNIST), or the word {BUILTIN}"
+            "there is nothing at {shown}; --data takes a folder of pictures, CIFAR-10 or CIFAR-100 in the binary or \
+             the Python version (folder, file or .tar.gz), IDX or .npz (MNIST), or the word {BUILTIN}"
         ),
         Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
     };
@@ -338,9 +362,6 @@ fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
     }
     if let Some((format, file)) = find_format(path, true, &[])? {
         return Ok((open_format(format, &file, request)?, file));
-    }
-    if let Some(dataset) = open_cifar_folder(path, request)? {
-        return Ok((dataset, path.to_owned()));
     }
     let chosen = match &request.class {
         Class::Asked(name) => subfolder(path, name)?,
@@ -395,34 +416,6 @@ fn subfolder(path: &Path, class: &str) -> Result<PathBuf> {
     )
 }
 
-/// Reads CIFAR-10 from this folder; `None` if it contains no CIFAR-10.
-fn open_cifar_folder(path: &Path, request: &Request) -> Result<Option<Dataset>> {
-    let shown = Plain::path(path);
-    for folder in [path.to_owned(), path.join(cifar::FOLDER)] {
-        // A folder that cannot be read gives an error below; one that does not exist is not CIFAR-10.
-        let batches = cifar::batches_in(&folder).unwrap_or_default();
-        if !batches.is_empty() {
-            let filter = request.class.filter()?;
-            return from_cifar(cifar::read_bins(&batches, filter)?, filter, path, request).map(Some);
-        }
-    }
-    let archive = path.join(cifar::ARCHIVE);
-    if archive.is_file() {
-        return open_file(&archive, request).map(Some);
-    }
-    let holds = |names: &[&str]| names.iter().any(|name| path.join(name).is_file());
-    let other = if holds(&["data_batch_1", "cifar-10-batches-py/data_batch_1"]) {
-        "CIFAR-10 in its Python version"
-    } else if holds(&["data_batch_1.mat", "cifar-10-batches-mat/data_batch_1.mat"]) {
-        "CIFAR-10 in its Matlab version"
-    } else if holds(&["fine_label_names.txt", "cifar-100-binary/fine_label_names.txt", "cifar-100-python/train"]) {
-        "CIFAR-100, which is not read"
-    } else {
-        return Ok(None);
-    };
-    bail!("{shown} holds {other}; of CIFAR-10 the binary version ({}) is needed: {CIFAR10_URL}", cifar::ARCHIVE)
-}
-
 fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
     let shown = Plain::path(path);
     let (files, skipped) = folder::list(path).with_context(|| format!("cannot read {shown}"))?;
@@ -438,7 +431,7 @@ fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
     }
     ensure!(
         !found.pixels.is_empty(),
-        "{shown} holds no picture that can be read (PNG, JPEG, BMP, GIF or WebP){}",
+        "{shown} holds no picture that can be read (PNG, JPEG, BMP, GIF, WebP or TIFF){}",
         reasons(&found.skipped, 5)
     );
     let mut dataset = Dataset::new(found.pixels, request.target.shape)?;
@@ -453,78 +446,78 @@ fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
     let mut start = Vec::new();
     let unreadable = || format!("cannot read {shown}");
     let file = File::open(path).with_context(unreadable)?;
-    let length = file.metadata().with_context(unreadable)?.len();
     file.take(kinds::START as u64).read_to_end(&mut start).with_context(unreadable)?;
     if let Some((format, file)) = find_format(path, false, &start)? {
         return open_format(format, &file, request);
     }
-    if start.starts_with(&[0x1f, 0x8b]) || start.get(257..262) == Some(b"ustar") {
-        let file = File::open(path).with_context(unreadable)?;
-        let filter = request.class.filter()?;
-        return from_cifar(cifar::read_archive(file, &shown.to_string(), filter)?, filter, path, request);
+    if let Some(kind) = kinds::kind(&start, path) {
+        let advice = kind.advice.replace("{trainer}", &terminal::program()).replace("{path}", &quoted(path));
+        bail!("{shown} is {}; {advice}", kind.name);
     }
-    let is_bin = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin"));
-    // A record is a label and arbitrary pixels, so its first bytes may look like another format.
-    if !(is_bin && length > 0 && length.is_multiple_of(cifar::RECORD as u64)) {
-        if let Some(kind) = kinds::kind(&start, path) {
-            let advice = kind.advice.replace("{trainer}", &terminal::program()).replace("{path}", &quoted(path));
-            bail!("{shown} is {}; {advice}", kind.name);
-        }
-        ensure!(
-            image::guess_format(&start).is_err(),
-            "{shown} is a single picture; give the folder that holds it and others"
-        );
-        ensure!(
-            is_bin,
-            "{shown} is neither a folder of pictures nor CIFAR-10 in its binary form (folder, .bin or .tar.gz){}",
-            if path.to_string_lossy().ends_with("gz") { "; as an archive it is damaged or something else" } else { "" }
-        );
-    }
-    let filter = request.class.filter()?;
-    from_cifar(cifar::read_bin(path, filter)?, filter, path, request)
+    ensure!(
+        image::guess_format(&start).is_err(),
+        "{shown} is a single picture; give the folder that holds it and others"
+    );
+    bail!(
+        "{shown} is neither a folder of pictures nor CIFAR, IDX, .npz or .npy{}",
+        if path.to_string_lossy().ends_with("gz") { "; as an archive it is damaged or something else" } else { "" }
+    )
 }
 
-/// The format of the file or folder at `path`, and the file to read; `None` if it is of none of [`FORMATS`].
+/// The format of the file or folder at `path`, and the file or folder to read; `None` if it is of none of [`FORMATS`].
+///
+/// # Errors
+/// When a folder holds several data sets, and nothing says which one is meant.
 fn find_format(path: &Path, is_folder: bool, start: &[u8]) -> Result<Option<(&'static dyn Format, PathBuf)>> {
-    for format in FORMATS {
-        let file =
-            if is_folder { format.in_folder(path)? } else { format.is_file(path, start).then(|| path.to_owned()) };
-        if let Some(file) = file {
-            return Ok(Some((format, file)));
-        }
+    if !is_folder {
+        let format = FORMATS.into_iter().find(|format| format.is_file(path, start));
+        return Ok(format.map(|format| (format, path.to_owned())));
     }
-    Ok(None)
+    let mut all = Vec::new();
+    for format in FORMATS {
+        all.extend(format.in_folder(path)?.map(|file| (format, file)));
+    }
+    ensure!(
+        all.len() < 2,
+        "{} holds several data sets; give one of them with --data: {}",
+        Plain::path(path),
+        all.iter().map(|(_, file)| Plain::path(file).to_string()).collect::<Vec<_>>().join(", ")
+    );
+    Ok(all.pop())
 }
 
-/// Reads a file that holds many pictures as numbers.
+/// Reads a file or folder that holds many pictures as numbers.
 fn open_format(format: &dyn Format, path: &Path, request: &Request) -> Result<Dataset> {
     let shown = Plain::path(path);
-    let mut pictures = format.read(path, MAX_BYTES).with_context(|| format!("cannot read {shown}"))?;
+    let mut pictures = format.read(path, MAX_BYTES).map_err(|error| match error.is::<CifarError>() {
+        true => error, // it has the path already
+        false => error.context(format!("cannot read {shown}")),
+    })?;
+    ensure!(!pictures.is_empty(), "{shown} holds no pictures");
+    let is_all = |class: &str| class.trim().eq_ignore_ascii_case("all");
+    let usual = pictures.classes.usual;
     let class = match &request.class {
-        Class::Asked(class) if !class.eq_ignore_ascii_case("all") => Some(class),
+        Class::Asked(class) | Class::Noted(class) if is_all(class) => None,
+        Class::Asked(class) => Some(class.as_str()),
         // What was noted for another source is ignored.
-        Class::Noted(class) if pictures.has_class(class) => Some(class),
-        _ => None,
+        Class::Noted(class) if pictures.has_class(class) => Some(class.as_str()),
+        Class::Usual | Class::Noted(_) => usual,
     };
-    let mut of_class = String::new();
-    if let Some(class) = class {
-        pictures = pictures.of_class(class, path)?;
-        of_class = format!(" of class {}", Plain::text(class));
-    }
-    ensure!(pictures.len() > 0, "{shown} holds no pictures");
+    let class = class.map(|class| pictures.keep_class(class, path)).transpose()?;
     check_memory(pictures.len(), request.target.shape, path)?;
-    let mut counts = std::collections::BTreeMap::new();
-    for label in &pictures.labels {
-        *counts.entry(*label).or_insert(0) += 1;
-    }
+    let (counts, classes) = (pictures.counts(), pictures.classes);
     let target = &request.target;
     let is_enlarged = target.enlarges((pictures.shape.width.into(), pictures.shape.height.into()));
-    let enlarged = if is_enlarged { pictures.len() } else { 0 };
     let mut dataset = Dataset::new(target.fit_all(pictures.shape, pictures.pixels), target.shape)?;
-    dataset.name = format!("{}{of_class} from {shown}", dataset.count_in_words("picture"));
-    dataset.groups = counts.into_iter().map(|(label, count)| (label.to_string(), count)).collect();
-    dataset.enlarged = enlarged;
-    dataset.class = class.cloned();
+    dataset.name = match (classes.set, &class) {
+        (Some(set), Some(class)) => format!("{set}, {} {class} pictures, from {shown}", grouped(dataset.len())),
+        (Some(set), None) => format!("{set}, {} pictures of all classes, from {shown}", grouped(dataset.len())),
+        (None, Some(class)) => format!("{} of class {class} from {shown}", dataset.count_in_words("picture")),
+        (None, None) => format!("{} from {shown}", dataset.count_in_words("picture")),
+    };
+    dataset.groups = counts.into_iter().map(|(number, count)| (classes.name(number), count)).collect();
+    dataset.enlarged = if is_enlarged { dataset.len() } else { 0 };
+    dataset.class = class.or_else(|| usual.map(|_| "all".into()));
     Ok(dataset)
 }
 
@@ -548,43 +541,29 @@ pub fn own_shape(path: &Path) -> Result<Option<Shape>> {
     found.map(shape).transpose()
 }
 
-fn from_cifar(pictures: cifar::Pictures, filter: ClassFilter, path: &Path, request: &Request) -> Result<Dataset> {
-    ensure!(!pictures.is_empty(), "{} holds no picture of the class {filter}", Plain::path(path));
-    let (target, side) = (&request.target, cifar::SIDE as u16);
-    check_memory(pictures.len(), target.shape, path)?;
-    let pixels = target.fit_all(Shape::new(side, side, 3), pictures.pixels);
-    let mut dataset = Dataset::new(pixels, target.shape)?;
-    dataset.class = Some(filter.to_string());
-    let what = match filter {
-        ClassFilter::All => "pictures of all classes".into(),
-        class => format!("{class} pictures"),
-    };
-    dataset.name = format!("CIFAR-10, {} {what}, from {}", grouped(dataset.len()), Plain::path(path));
-    let counts = cifar::CLASSES.iter().zip(pictures.counts).filter(|(_, count)| *count > 0);
-    dataset.groups = counts.map(|(name, count)| ((*name).to_owned(), count)).collect();
-    Ok(dataset)
-}
-
 /// Draws the frogs.
 fn builtin(request: &Request) -> Result<Dataset> {
     if let Class::Asked(class) = &request.class {
         ensure!(
-            matches!(class.parse(), Ok(ClassFilter::FROG | ClassFilter::All)),
+            ["frog", "all"].iter().any(|known| class.trim().eq_ignore_ascii_case(known)),
             "the built-in data set has frogs only, no {}; give CIFAR-10 with --data PATH, from {CIFAR10_URL}",
             Plain::text(class)
         );
     }
     let shape = request.target.shape;
     check_memory(request.drawn, shape, Path::new(BUILTIN))?;
-    let drawn: Option<Vec<_>> = (0..request.drawn)
-        .into_par_iter()
-        .map(|index| frogs::picture(request.seed, index as u64, shape.height.into(), shape.width.into()))
+    let mut pixels = vec![0; request.drawn * shape.len()];
+    let places = pixels.par_chunks_exact_mut(shape.len()).enumerate();
+    let kinds: Option<Vec<_>> = places
+        .map(|(index, place)| {
+            let (height, width) = (shape.height.into(), shape.width.into());
+            let (picture, kind) = frogs::picture(request.seed, index as u64, height, width)?;
+            place.copy_from_slice(&request.target.channels_of(picture));
+            Some(kind)
+        })
         .collect();
-    let drawn = drawn.context("frogs of this size cannot be drawn")?;
     let mut groups = std::collections::BTreeMap::new();
-    let mut pixels = Vec::with_capacity(request.drawn * shape.len());
-    for (picture, kind) in drawn {
-        pixels.extend(request.target.channels_of(picture));
+    for kind in kinds.context("frogs of this size cannot be drawn")? {
         *groups.entry(kind).or_insert(0) += 1;
     }
     let mut dataset = Dataset::new(pixels, shape)?;

@@ -4,7 +4,7 @@
 //! from 0 to 1, from -1 to 1 or from 0 to 255 are converted to bytes.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,7 +12,7 @@ use gen_core::Shape;
 use ndarray::{Array4, ArrayD, Ix3, Ix4};
 use zip::ZipArchive;
 
-use super::format::{Format, Pictures, checked_shape};
+use super::format::{Format, Pictures, checked_shape, read_up_to};
 use crate::npy::{self, Element, Header, Npy};
 use crate::text::Plain;
 
@@ -37,64 +37,73 @@ impl Format for NumPy {
     }
 
     fn shape(&self, path: &Path) -> Result<Shape> {
-        let header = match Archive::open(path)? {
-            Some(mut archive) => {
-                let name = archive.pictures()?;
-                Header::read(&mut archive.entry(&name)?).with_context(|| format!("array \"{name}\""))?
-            }
-            None => Header::read(&mut File::open(path)?)?,
-        };
-        Ok(order(&header.shape)?.0)
+        let mut file = Arrays::open(File::open(path)?)?;
+        let name = file.pictures()?;
+        Ok(order(&file.with(&name, |mut file| Header::read(&mut file))?.shape)?.0)
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Pictures> {
-        let Some(mut archive) = Archive::open(path)? else {
-            let (shape, pixels) = pictures(&Npy::parse(&all(File::open(path)?, limit)?)?)?;
-            return Ok(Pictures { shape, pixels, labels: Vec::new() });
-        };
-        let name = archive.pictures()?;
-        let (shape, pixels) = archive.read(&name, limit, pictures)?;
-        let count = pixels.len() / shape.len().max(1);
-        let labels = match archive.known(&LABELS) {
-            Some(name) => archive.read(&name, limit, |array| labels(array, count))?,
-            None => Vec::new(),
-        };
-        Ok(Pictures { shape, pixels, labels })
+        read(File::open(path)?, limit)
     }
 }
 
-/// An `.npz`: a zip archive of arrays.
-struct Archive {
-    zip: ZipArchive<File>,
-    /// Names of the arrays.
-    names: Vec<String>,
+/// The pictures in a file, and their labels.
+///
+/// # Errors
+/// When it is damaged or holds no pictures, or they take more than `limit` bytes.
+pub fn read(file: impl Read + Seek, limit: u64) -> Result<Pictures> {
+    let mut file = Arrays::open(file)?;
+    let name = file.pictures()?;
+    let (shape, pixels) = file.read_pictures(&name, limit)?;
+    let count = pixels.len() / shape.len().max(1);
+    let labels = match file.known(&LABELS) {
+        Some(name) => file.with(&name, |file| {
+            // The largest type takes eight bytes.
+            let bytes = all(file, 8 * count as u64)?;
+            labels(&Npy::parse(&bytes)?, count)
+        })?,
+        None => Vec::new(),
+    };
+    Ok(Pictures::new(shape, pixels, labels))
 }
 
-impl Archive {
-    /// The archive at `path`; `None` if the file is no archive.
-    fn open(path: &Path) -> Result<Option<Self>> {
-        let mut file = File::open(path)?;
+/// The arrays in a file: one in an `.npy`, any number in an `.npz`, which is a zip archive of the former.
+enum Arrays<R> {
+    One(R),
+    Many { zip: ZipArchive<R>, names: Vec<String> },
+}
+
+impl<R: Read + Seek> Arrays<R> {
+    fn open(mut file: R) -> Result<Self> {
         let mut start = [0; 2];
         file.read_exact(&mut start).context("it is empty")?;
         if &start != b"PK" {
-            return Ok(None);
+            return Ok(Self::One(file));
         }
         let zip = ZipArchive::new(file).context("it is damaged")?;
         let names = zip.file_names().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
-        Ok(Some(Self { zip, names }))
+        Ok(Self::Many { zip, names })
+    }
+
+    fn names(&self) -> &[String] {
+        match self {
+            Self::One(_) => &[],
+            Self::Many { names, .. } => names,
+        }
     }
 
     /// The first name of the list that an array has.
     fn known(&self, list: &[&str]) -> Option<String> {
-        list.iter().find(|name| self.names.iter().any(|n| n == *name)).map(|name| (*name).to_owned())
+        list.iter().find(|name| self.names().iter().any(|n| n == *name)).map(|name| (*name).to_owned())
     }
 
-    /// The name of the array of training pictures.
+    /// The name of the array of training pictures; empty for an `.npy`.
     fn pictures(&self) -> Result<String> {
-        match (self.known(&PICTURES), &self.names[..]) {
-            (Some(name), _) => Ok(name),
-            (None, [only]) => Ok(only.clone()),
-            (None, names) => bail!(
+        match (self, self.known(&PICTURES), self.names()) {
+            (Self::One(_), ..) => Ok(String::new()),
+            (_, Some(name), _) => Ok(name),
+            (_, None, [only]) => Ok(only.clone()),
+            (_, None, names) => bail!(
                 "it holds the arrays {}, and none of them has a name for pictures, such as {}",
                 names.iter().map(|name| Plain::text(name).to_string()).collect::<Vec<_>>().join(", "),
                 PICTURES[..3].join(", ")
@@ -102,27 +111,119 @@ impl Archive {
         }
     }
 
-    /// The file of an array.
-    fn entry(&mut self, name: &str) -> Result<impl Read> {
-        Ok(self.zip.by_name(&format!("{name}.npy"))?)
+    /// Reads an array from its beginning.
+    fn with<T>(&mut self, name: &str, read: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
+        match self {
+            Self::One(file) => {
+                file.seek(SeekFrom::Start(0))?;
+                read(&mut BufReader::with_capacity(1 << 16, file))
+            }
+            Self::Many { zip, .. } => {
+                let entry = zip.by_name(&format!("{name}.npy"));
+                entry.map_err(Into::into).and_then(|mut entry| read(&mut entry))
+            }
+            .with_context(|| format!("array \"{}\"", Plain::text(name))),
+        }
     }
 
-    /// Reads an array and converts it.
-    fn read<T>(&mut self, name: &str, limit: u64, convert: impl FnOnce(&Npy<'_>) -> Result<T>) -> Result<T> {
-        let array = self.entry(name).and_then(|entry| all(entry, limit));
-        let convert = |bytes: Vec<u8>| convert(&Npy::parse(&bytes)?);
-        array.and_then(convert).with_context(|| format!("array \"{name}\""))
+    /// Shape and bytes of an array of pictures. Other types than bytes are converted picture by picture, because all of
+    /// them as floats would take up to eight times as much memory.
+    fn read_pictures(&mut self, name: &str, limit: u64) -> Result<(Shape, Vec<u8>)> {
+        let header = self.with(name, |mut file| Header::read(&mut file))?;
+        let (shape, channels_first) = order(&header.shape)?;
+        let (len, _) = header.lengths()?;
+        ensure!(len > 0, "it has no pictures");
+        ensure!(len as u64 <= limit, "its shape {:?} takes more than {limit} bytes", header.shape);
+        if header.fortran {
+            // Its pictures are not one behind the other.
+            return self.with(name, |file| {
+                let bytes = all(file, limit.saturating_mul(8))?;
+                let values = channels_last(Npy::parse(&bytes)?.to_f64(), channels_first)?;
+                let mut range = Range::default();
+                values.iter().for_each(|&value| range.add(value));
+                let byte = range.to_byte(header.element)?;
+                Ok((shape, values.iter().map(|&value| byte(value)).collect()))
+            });
+        }
+        let pixels = if header.element == Element::U8 {
+            let mut pixels = self.with(name, |file| elements(file, len))?;
+            if channels_first {
+                let mut planes = vec![0; shape.len()];
+                for picture in pixels.chunks_exact_mut(shape.len().max(1)) {
+                    planes.copy_from_slice(picture);
+                    interleave(&planes, picture, shape);
+                }
+            }
+            pixels
+        } else {
+            let mut range = Range::default();
+            self.with(name, |file| pictures(file, shape, |values| values.iter().for_each(|&value| range.add(value))))?;
+            let byte = range.to_byte(header.element)?;
+            let (mut pixels, mut picture) = (Vec::new(), vec![0; shape.len()]);
+            pixels.try_reserve_exact(len)?;
+            self.with(name, |file| {
+                pictures(file, shape, |values| {
+                    let bytes: Vec<u8> = values.iter().map(|&value| byte(value)).collect();
+                    if channels_first {
+                        interleave(&bytes, &mut picture, shape);
+                        pixels.extend_from_slice(&picture);
+                    } else {
+                        pixels.extend(bytes);
+                    }
+                })
+            })?;
+            pixels
+        };
+        Ok((shape, pixels))
     }
 }
 
-/// All bytes of an entry of an archive, or of a file.
+/// All bytes of a file, with elements of at most `limit` bytes.
 fn all(from: impl Read, limit: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // Floats take eight times as much as the bytes that they become.
-    let limit = limit.saturating_mul(8).saturating_add(1 << 16);
-    from.take(limit).read_to_end(&mut bytes).context("it is damaged")?;
-    ensure!((bytes.len() as u64) < limit, "it takes {limit} bytes or more");
+    let limit = usize::try_from(limit.saturating_add(1 << 16))?;
+    let bytes = read_up_to(from, limit).context("it is damaged")?;
+    ensure!(bytes.len() < limit, "it takes {limit} bytes or more");
     Ok(bytes)
+}
+
+/// The elements of an array of bytes in row-major order.
+fn elements(mut file: &mut dyn Read, len: usize) -> Result<Vec<u8>> {
+    Header::read(&mut file)?;
+    let elements = read_up_to(&mut file, len).context("it is damaged")?;
+    check_length(len, elements.len(), file)?;
+    Ok(elements)
+}
+
+/// Passes the elements of each picture in row-major order to `each`.
+fn pictures(mut file: &mut dyn Read, shape: Shape, mut each: impl FnMut(&[f64])) -> Result<()> {
+    let header = Header::read(&mut file)?;
+    let (_, needed) = header.lengths()?;
+    let size = shape.len() * header.element.size();
+    let mut got = 0;
+    while got < needed {
+        let bytes = read_up_to(&mut file, size).context("it is damaged")?;
+        got += bytes.len();
+        if bytes.len() < size {
+            break;
+        }
+        each(&header.element.to_f64(&bytes));
+    }
+    check_length(needed, got, file)
+}
+
+/// Compares the length of the elements with what was read; `rest` must be empty.
+fn check_length(needed: usize, got: usize, rest: &mut dyn Read) -> Result<()> {
+    ensure!(got == needed, "its elements take {needed} bytes, and it has {got}: it is cut; copy or download it again");
+    ensure!(rest.read(&mut [0]).context("it is damaged")? == 0, "it goes on behind its elements: it is damaged");
+    Ok(())
+}
+
+/// Planes of a picture, one behind the other, to pixels.
+fn interleave(planes: &[u8], pixels: &mut [u8], shape: Shape) {
+    let channels = usize::from(shape.channels);
+    for (channel, plane) in planes.chunks_exact(planes.len() / channels.max(1)).enumerate() {
+        pixels.iter_mut().skip(channel).step_by(channels).zip(plane).for_each(|(pixel, &value)| *pixel = value);
+    }
 }
 
 fn labels(array: &Npy<'_>, count: usize) -> Result<Vec<u32>> {
@@ -154,24 +255,39 @@ fn order(shape: &[usize]) -> Result<(Shape, bool)> {
     }
 }
 
-/// Shape and bytes of an array of pictures.
-fn pictures(array: &Npy<'_>) -> Result<(Shape, Vec<u8>)> {
-    let (shape, channels_first) = order(&array.header.shape)?;
-    ensure!(array.len > 0, "it has no pictures");
-    if let (Element::U8, false, Some(bytes)) = (array.header.element, channels_first, array.rows()) {
-        return Ok((shape, bytes.to_vec()));
+/// The range of the values of an array, which says how they become bytes.
+#[derive(Debug)]
+struct Range {
+    low: f64,
+    high: f64,
+    /// Whether all values are numbers.
+    is_finite: bool,
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Self { low: f64::INFINITY, high: f64::NEG_INFINITY, is_finite: true }
     }
-    let values = channels_last(array.to_f64(), channels_first)?;
-    let (low, high) =
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
-    ensure!(values.iter().all(|v| v.is_finite()), "some of its values are not numbers");
-    let (offset, scale) = match (low, high) {
-        (0.0.., ..=1.0) if array.header.element.is_float() => (0.0, 255.0),
-        (-1.0.., ..=1.0) if array.header.element.is_float() => (1.0, 127.5),
-        (0.0.., ..=255.0) => (0.0, 1.0),
-        _ => bail!("its values go from {low} to {high}; 0 to 255, 0 to 1 and -1 to 1 can be read"),
-    };
-    Ok((shape, values.iter().map(|v| ((v + offset) * scale).round() as u8).collect()))
+}
+
+impl Range {
+    fn add(&mut self, value: f64) {
+        self.low = self.low.min(value);
+        self.high = self.high.max(value);
+        self.is_finite &= value.is_finite();
+    }
+
+    /// The conversion of values to bytes.
+    fn to_byte(&self, element: Element) -> Result<impl Fn(f64) -> u8 + use<>> {
+        ensure!(self.is_finite, "some of its values are not numbers");
+        let (offset, scale) = match (self.low, self.high) {
+            (0.0.., ..=1.0) if element.is_float() => (0.0, 255.0),
+            (-1.0.., ..=1.0) if element.is_float() => (1.0, 127.5),
+            (0.0.., ..=255.0) => (0.0, 1.0),
+            (low, high) => bail!("its values go from {low} to {high}; 0 to 255, 0 to 1 and -1 to 1 can be read"),
+        };
+        Ok(move |value: f64| ((value + offset) * scale).round() as u8)
+    }
 }
 
 /// The values as `[N, height, width, channels]`, in this order.
@@ -206,8 +322,8 @@ mod tests {
         let pictures = NumPy.read(&path, 1 << 20).unwrap();
         assert_eq!((&pictures.pixels[..], &pictures.labels[..]), (&(0..12).collect::<Vec<_>>()[..], &[5, 0, 5][..]));
         let error = |class: &str| {
-            let pictures = NumPy.read(&path, 1 << 20).unwrap();
-            pictures.of_class(class, &path).unwrap_err().to_string()
+            let mut pictures = NumPy.read(&path, 1 << 20).unwrap();
+            pictures.keep_class(class, &path).unwrap_err().to_string()
         };
         assert!(error("7").contains("no class 7; its classes are 0, 5"), "{}", error("7"));
         assert!(error("frog").contains("no class frog"), "{}", error("frog"));
@@ -237,7 +353,21 @@ mod tests {
         write_npy(&path, &bytes.mapv(i64::from)).unwrap();
         assert_eq!(read().unwrap(), expected);
 
+        let planes = bytes.view().permuted_axes([0, 3, 1, 2]).mapv(|v| f32::from(v) / 255.0);
+        write_npy(&path, &planes.as_standard_layout()).unwrap();
+        assert_eq!(read().unwrap(), expected);
+
         let error = || format!("{:#}", read().unwrap_err());
+        for whole in [false, true] {
+            if whole {
+                write_npy(&path, &bytes).unwrap();
+            }
+            let file = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &file[..file.len() - 1]).unwrap();
+            assert!(error().contains("it is cut"), "{}", error());
+            std::fs::write(&path, [&file[..], &[0]].concat()).unwrap();
+            assert!(error().contains("goes on behind"), "{}", error());
+        }
         write_npy(&path, &bytes.mapv(|v| f32::from(v) * 2.0)).unwrap();
         assert!(error().contains("go from 0 to"), "{}", error());
         write_npy(&path, &bytes.mapv(|_| f32::NAN)).unwrap();

@@ -87,6 +87,7 @@ impl Place {
         // The program must not believe that cargo started it.
         command.env_remove("CARGO");
         command.env_remove("CIFAR10_DIR").env("RIBBIT_OFFLINE", "1").env("RIBBIT_CACHE", self.path().join("cache"));
+        command.env("KERAS_HOME", self.path().join("keras"));
         command
     }
 
