@@ -92,6 +92,16 @@ pub fn estimates_off(board: Board, network: &Network, count: &Count) -> Result<S
     Ok(off)
 }
 
+/// The generator of a preset with another first map (height, width), and pictures of 1 or 3 channels. Random weights.
+pub fn reshaped(preset: &str, map: [u16; 2], channels: u16) -> Result<Vec<u8>> {
+    let mut config = Config::preset(preset)?;
+    let layers = &mut config.generator.layers;
+    layers[0].size = Some(map);
+    let last = layers.len() - 1;
+    layers[last].channels = channels;
+    random(preset, config.latent, &config.generator.specs()?)
+}
+
 /// The generator of a preset, its weights random.
 pub fn preset(name: &str) -> Result<Vec<u8>> {
     let config = Config::preset(name)?;
