@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use firmware_build::facts::{FOLDERS, Facts, all_in, repository};
+use firmware_build::facts::{Display, FOLDERS, Facts, all_in, repository};
 
 fn main() {
     if let Err(message) = run() {
@@ -43,7 +43,10 @@ fn constant_name(name: &str) -> String {
 
 /// `Debug` writes texts, options and slices as Rust source.
 fn constant(board: &Facts) -> String {
+    let name_of = |display: &Display| display.name.clone();
     let Facts { name, title, target, flash, ram, chip, display, other_displays, probe_rs, alias, has_mve } = board;
+    let (display, other_displays) =
+        (display.as_ref().map(name_of), other_displays.iter().map(name_of).collect::<Vec<_>>());
     format!(
         "/// {title}.\n\
          pub const {}: Board = Board {{ name: {name:?}, title: {title:?}, triple: {target:?}, \

@@ -9,9 +9,12 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
+use emulated_boards::ssd0323;
+use firmware_app::layout::Layout;
 use firmware_app::panel::{self, Panel};
 use firmware_app::settings::Mode;
 use firmware_app::testcard;
+use firmware_build::facts::{FOLDERS, all_in};
 use firmware_tools::boards::MPS2_AN386;
 use firmware_tools::build::build;
 use firmware_tools::controller::{Chip, Controller, PhysicalPanel};
@@ -61,6 +64,17 @@ fn physical_panel(panel: &Panel) -> PhysicalPanel {
             bgr: true,
             inverse: false,
             quarter_turns: 0,
+        },
+        // Waveshare's demo for Pico-LCD-0.96 sends MADCTL 0xA8, that is MY, MV and BGR, inverts, and adds 1 to columns and 26
+        // to rows.
+        "pico-lcd-0.96" => PhysicalPanel {
+            chip: Chip::St7735s,
+            size: (80, 160),
+            offset: (26, 1),
+            mirrored: false,
+            bgr: true,
+            inverse: true,
+            quarter_turns: 1,
         },
         other => unreachable!("nobody has said what {other} is like"),
     }
@@ -213,16 +227,86 @@ fn one_picture_turns_into_another() -> Result<()> {
     Ok(())
 }
 
+/// The program with another model.
+fn built(blob: &[u8]) -> Result<Vec<u8>> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("noise.gen");
+    std::fs::write(&path, blob)?;
+    build(MPS2_AN386, "qemu-lcd", Some(&path))
+}
+
 #[test]
 fn a_model_of_anything_else() -> Result<()> {
     let blob = models::tiny()?; // draws noise of 16 x 14 pixels
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("noise.gen");
-    std::fs::write(&path, &blob)?;
-    let program = build(MPS2_AN386, "qemu-lcd", Some(&path))?;
+    let program = built(&blob)?;
     let slides = check_model(&blob, &panel::PICO_DISPLAY, &program, Mode::Slides, &["seed=3", "events=3", "tap=1"])?;
     let grid = check_model(&blob, &panel::DISC1, &program, Mode::Gallery, &["seed=3", "events=4"])?;
     assert_eq!((slides.len(), grid.len()), (3, 4));
+    Ok(())
+}
+
+/// Runs a model on a panel: two single pictures, and a gallery with this number of pictures.
+fn check_shape(blob: &[u8], panel: &Panel, grid: u32) -> Result<Vec<u8>> {
+    let program = built(blob)?;
+    check_model(blob, panel, &program, Mode::Single, &["seed=42", "events=2", "tap=1"])?;
+    let layout = Layout::new(panel.size(), Model::parse(&aligned(blob))?.output_shape())?;
+    assert_eq!(layout.grid.len(), grid, "{}", panel.name);
+    check_model(blob, panel, &program, Mode::Gallery, &["seed=42", &format!("events={grid}")])?;
+    Ok(program)
+}
+
+#[test]
+fn a_grey_model_of_28x28() -> Result<()> {
+    check_shape(&models::preset("digits")?, &panel::PICO_LCD_1_3, 16)?;
+    Ok(())
+}
+
+#[test]
+fn a_grey_model_of_64x64() -> Result<()> {
+    let blob = models::preset("oled")?;
+    let program = check_shape(&blob, &panel::PICO_LCD_1_3, 9)?;
+    check_model(&blob, &panel::PICO_LCD_0_96, &program, Mode::Single, &["seed=42"])?;
+    Ok(())
+}
+
+#[test]
+fn a_colour_model_of_64x64() -> Result<()> {
+    check_shape(&models::preset("pocket-64")?, &panel::PICO_LCD_1_3, 9)?;
+    Ok(())
+}
+
+#[test]
+fn a_picture_of_half_the_displays_sides() -> Result<()> {
+    check_shape(&models::reshaped("pocket", [5, 10], 3)?, &panel::PICO_LCD_0_96, 4)?;
+    Ok(())
+}
+
+/// It leaves no room for text. On a narrower display it is refused in words.
+#[test]
+fn a_picture_as_large_as_the_display() -> Result<()> {
+    let program = check_shape(&models::reshaped("oled", [5, 10], 1)?, &panel::PICO_LCD_0_96, 1)?;
+    let refused =
+        on_bus(&panel::MODULE_1_8, &program, &["mode=single"]).err().map_or_else(String::new, |e| e.to_string());
+    assert!(refused.contains("pictures of 160x80 pixels do not fit this display of 128x160"), "{refused}");
+    Ok(())
+}
+
+/// The builds of boards and `trainer inspect` compare the sizes in `board.toml` with those of pictures.
+#[test]
+fn boards_say_how_large_their_displays_are() -> Result<()> {
+    let boards = FOLDERS.map(all_in).into_iter().collect::<Result<Vec<_>, _>>().map_err(anyhow::Error::msg)?;
+    let displays = boards.iter().flatten().flat_map(|board| board.display.iter().chain(&board.other_displays));
+    let mut seen = 0;
+    for display in displays {
+        let size = match panel::ALL.iter().find(|panel| panel.name == display.name) {
+            Some(panel) => panel.size(),
+            None if display.name == "ssd0323" => Size::new(ssd0323::WIDTH as u32, ssd0323::HEIGHT as u32),
+            None => panic!("no panel {}", display.name),
+        };
+        assert_eq!(Size::new(display.size[0].into(), display.size[1].into()), size, "{}", display.name);
+        seen += 1;
+    }
+    assert!(seen >= 6, "{seen} displays");
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547};
 use firmware_tools::build::build;
-use firmware_tools::count::count;
+use firmware_tools::count::{INT8, count};
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use workspace_tests::budget::{check_instructions, instructions_known};
 
@@ -13,11 +13,23 @@ use crate::models;
 /// Counts the small networks, and reports all differences from their budgets.
 fn check(board: Board) -> Result<()> {
     let mut problems = String::new();
-    for name in models::counted_on(board).iter().filter(|&&name| name != "tutorial") {
-        for &variant in models::variants_of(name) {
+    for name in models::counted_on(board).iter().filter(|name| !models::LARGE.contains(name)) {
+        for &variant in models::variants_of(board, name) {
             let network = models::network(name, variant)?;
             let count = count(board, &network, variant)?;
-            println!("{}, {name}, {}: {}", board.name, variant.name, count.picture);
+            let (flash, ram) = (count.model, count.ram());
+            println!(
+                "{}, {name}, {}: {} instructions, {} MAC, flash {flash}, RAM {ram}",
+                board.name,
+                variant.name,
+                count.picture,
+                count.macs()
+            );
+            if let Some(limits) = models::limits(name).filter(|_| board == MPS2_AN386 && variant == INT8)
+                && (flash > limits[0] || ram > limits[1])
+            {
+                problems += &format!("{name}: flash {flash} and RAM {ram}, with limits of {limits:?} bytes\n");
+            }
             if variant.features.is_empty() {
                 problems += &models::estimates_off(board, &network, &count)?;
             }
@@ -73,7 +85,7 @@ fn no_budget_is_of_something_that_nobody_counts() -> Result<()> {
         let counted = HEADLESS_BOARDS.iter().any(|board| {
             board.name == machine
                 && models::counted_on(*board).contains(&&*network)
-                && models::variants_of(&network).iter().any(|v| v.name == variant)
+                && models::variants_of(*board, &network).iter().any(|v| v.name == variant)
         });
         assert!(counted, "golden/instructions.toml: remove [{machine}.{network}.{variant}]");
     }

@@ -24,6 +24,8 @@ use firmware_tools::replay::Replay;
 use gen_core::aligned;
 use gen_core::{Model, WorkspaceTooSmall};
 
+use crate::models;
+
 /// An interface without a display: only the driver's copy of the memory is compared.
 struct Nowhere;
 
@@ -46,14 +48,22 @@ fn greys(display: &Oled<'_>) -> Vec<u8> {
 }
 
 fn start(settings: &[&str]) -> Result<Qemu> {
+    start_program(&build(LM3S6965EVB, "qemu-oled", None)?, settings)
+}
+
+fn start_program(program: &[u8], settings: &[&str]) -> Result<Qemu> {
     let settings = settings.iter().map(|&word| word.to_owned()).collect();
-    let options = Options { settings, limit: Some(LIMIT), ..Options::default() };
-    Qemu::start(LM3S6965EVB, &build(LM3S6965EVB, "qemu-oled", None)?, &options)
+    Qemu::start(LM3S6965EVB, program, &Options { settings, limit: Some(LIMIT), ..Options::default() })
 }
 
 /// Presses buttons of the emulated board, draws the same pictures on the host, and compares the displays.
 fn beside(mode: Mode, play: impl FnOnce(&mut Replay<'_, Oled<'_>>) -> Result<()>) -> Result<()> {
-    let model = Model::parse(BLOB)?;
+    beside_with(BLOB, mode, play)
+}
+
+fn beside_with(blob: &[u8], mode: Mode, play: impl FnOnce(&mut Replay<'_, Oled<'_>>) -> Result<()>) -> Result<()> {
+    let bytes = aligned(blob);
+    let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut memory: FrameBuffer = BLACK;
     let mut display = Ssd0323::new(Nowhere, &mut memory);
@@ -171,6 +181,53 @@ fn a_wall_fills_the_display() -> Result<()> {
         compare(&qemu.screen()?.greys()?, &greys(host.display()));
         Ok(())
     })
+}
+
+/// Runs another model: two single pictures, and a gallery with this number of pictures.
+fn check_shape(blob: &[u8], (width, height): (u16, u16), grid: u32) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("noise.gen");
+    std::fs::write(&path, blob)?;
+    let program = build(LM3S6965EVB, "qemu-oled", Some(&path))?;
+    let shape = Model::parse(&aligned(blob))?.output_shape();
+    assert_eq!((shape.width, shape.height), (width, height));
+    let mut frames = Vec::new();
+    let mut qemu = start_program(&program, &["seed=41", "idle=0"])?;
+    beside_with(blob, Mode::Morph, |host| {
+        for seed in 41..43 {
+            if seed > 41 {
+                qemu.press("ctrl")?;
+            }
+            host.draw(&qemu.wait_for(&format!("picture {seed} drawn"))?)?;
+            compare(&qemu.screen()?.greys()?, &greys(host.display()));
+            frames.push(greys(host.display()));
+        }
+        Ok(())
+    })?;
+    assert!(frames[0] != frames[1], "two pictures look the same");
+    let mut qemu = start_program(&program, &["seed=5", "idle=0", "mode=gallery"])?;
+    beside_with(blob, Mode::Gallery, |host| {
+        for _ in 0..grid {
+            host.draw(&qemu.wait_for("picture ")?)?;
+        }
+        compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_grey_picture_as_high_as_the_display() -> Result<()> {
+    check_shape(&models::preset("oled")?, (64, 64), 2)
+}
+
+#[test]
+fn a_grey_picture_as_large_as_the_display() -> Result<()> {
+    check_shape(&models::reshaped("oled", [4, 8], 1)?, (128, 64), 1)
+}
+
+#[test]
+fn a_colour_picture_as_high_as_the_display() -> Result<()> {
+    check_shape(&models::reshaped("oled", [4, 4], 3)?, (64, 64), 2)
 }
 
 /// A program with other bytes of the model in flash.

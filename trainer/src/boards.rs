@@ -15,6 +15,8 @@ pub struct Board {
     pub ram: usize,
     /// Processor core.
     pub core: Core,
+    /// Width and height of the firmware's display, in pixels.
+    pub display: Option<[u16; 2]>,
 }
 
 /// The contents of every `board.toml`, collected by the build script.
@@ -27,7 +29,12 @@ struct Facts {
     target: String,
     flash: Region,
     ram: Region,
-    display: Option<String>,
+    display: Option<Display>,
+}
+
+#[derive(Deserialize)]
+struct Display {
+    size: [u16; 2],
 }
 
 #[derive(Deserialize)]
@@ -45,9 +52,16 @@ pub fn all() -> Vec<Board> {
             flash: facts.flash.kib * 1024,
             ram: facts.ram.kib * 1024,
             core: if facts.target == "thumbv7m-none-eabi" { Core::Mla } else { Core::Dsp },
+            display: facts.display.map(|display| display.size),
         })
         .collect();
-    boards.push(Board { name: "Nucleo-F411RE".into(), flash: 512 << 10, ram: 128 << 10, core: Core::Dsp });
+    boards.push(Board {
+        name: "Nucleo-F411RE".into(),
+        flash: 512 << 10,
+        ram: 128 << 10,
+        core: Core::Dsp,
+        display: None,
+    });
     boards.sort_by_key(|board| (board.ram, board.flash));
     boards
 }
@@ -65,6 +79,6 @@ mod tests {
         }
         assert!(FILES.len() >= 10 && !names.iter().any(|name| name.contains("MPS2")), "{names:?}");
         assert!(boards.is_sorted_by_key(|board| board.ram));
-        assert_eq!((boards[0].core, boards[0].flash), (Core::Mla, 256 << 10));
+        assert_eq!((boards[0].core, boards[0].flash, boards[0].display), (Core::Mla, 256 << 10, Some([128, 64])));
     }
 }

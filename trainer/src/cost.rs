@@ -82,7 +82,7 @@ impl Core {
                         quads * quad + rounds * (6 * n + 14)
                     }
                 };
-                sum += CALL + channels * (CHANNEL + n * self.output(spec) + loops);
+                sum += CALL + last_layer(spec) + channels * (CHANNEL + n * self.output(spec) + loops);
                 // Phases that share the staged pixels share the cost of staging.
                 let alike = if tiling.shares_phases(taps) { g.x.phases() as u64 } else { 1 };
                 sum += quads * (n + k) * self.staged() / alike;
@@ -100,7 +100,7 @@ impl Core {
                 Self::Dsp => 11,
                 Self::Mla => 21,
             };
-            sum += CALL + channels * (DOT_CHANNEL + self.output(spec) + quads * quad / 2);
+            sum += DOT_CALL + last_layer(spec) + channels * (DOT_CHANNEL + self.output(spec) + quads * quad / 2);
             // A dense layer stages its input once.
             if g.x.step() > 0 || x == 0 {
                 sum += quads * 20;
@@ -134,7 +134,7 @@ impl Core {
                     Self::Dsp => quads * 10 + quads.div_ceil(8) * 3 + 9,
                     Self::Mla => quads * 26 + 14,
                 };
-                sum += CALL + channels.div_ceil(PAIR) * points * products;
+                sum += CALL + last_layer(spec) + channels.div_ceil(PAIR) * points * products;
             }
             sum += count.div_ceil(TILE) as u64 * rows * (TILE_CALL + g.quads() as u64 * staged);
             sum += channels * count as u64 * (self.output(spec) + transform);
@@ -145,7 +145,7 @@ impl Core {
     /// Instructions to requantise and store one value.
     fn output(self, spec: &LayerSpec) -> u64 {
         match (self, spec.activation) {
-            (_, activation) if activation.is_output() => 54,
+            (_, activation) if activation.is_output() => 26,
             (Self::Dsp, Activation::LeakyRelu(_)) => 6,
             (Self::Dsp, _) => 4,
             (Self::Mla, Activation::LeakyRelu(_)) => 8,
@@ -160,6 +160,11 @@ impl Core {
             Self::Mla => 12,
         }
     }
+}
+
+/// Instructions around the sums of a call that become pixels: in the last layer.
+fn last_layer(spec: &LayerSpec) -> u64 {
+    if spec.activation.is_output() { 300 } else { 0 }
 }
 
 /// Instructions of the loops of `armv7em.s` for a quad, in quarters, because the loops are unrolled.
@@ -185,10 +190,12 @@ fn quad_quarters(taps: usize, pixels: usize) -> u64 {
 /// Instructions around a row: finding it, calling its blocks.
 const ROW: u64 = 400;
 /// Instructions around a call.
-const CALL: u64 = 250;
+const CALL: u64 = 750;
 /// Instructions around the staging of one row of a tile.
 const TILE_CALL: u64 = 250;
 /// Instructions around an output channel of a Toeplitz call.
 const CHANNEL: u64 = 20;
-/// Instructions around an output channel of a call of the dot kernel.
+/// Instructions around a call of the dot kernel.
+const DOT_CALL: u64 = 400;
+/// Instructions around an output channel of such a call.
 const DOT_CHANNEL: u64 = 9;

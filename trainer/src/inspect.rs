@@ -90,11 +90,17 @@ pub struct BoardFit {
     pub flash_left: i64,
     /// RAM left after the workspace, the structs and [`CODE_RAM`], in bytes; negative if there is too little.
     pub ram_left: i64,
+    /// Whether a picture fits the board's display. True without a display.
+    pub fits_display: bool,
 }
 
 impl BoardFit {
-    /// Whether both flash and RAM are sufficient.
+    /// Whether flash, RAM and display are sufficient.
     pub fn fits(&self) -> bool {
+        self.has_memory() && self.fits_display
+    }
+
+    fn has_memory(&self) -> bool {
         self.flash_left >= 0 && self.ram_left >= 0
     }
 }
@@ -133,11 +139,12 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
     let flash = model.size();
     let workspaces = CORES.map(|core| model.workspace_plan(&core.tiling()));
     let structs = size_of::<Model<'_>>() + size_of::<Engine<'_, '_>>();
+    let picture = model.output_shape();
     let left = |has: usize, needs: usize| has as i64 - needs as i64;
     Inspection {
         name: model.name.as_str().into(),
         latent: model.latent_len(),
-        picture: model.output_shape(),
+        picture,
         parameters: layers.iter().map(|l| l.parameters).sum(),
         macs: model.macs(),
         flash,
@@ -149,6 +156,9 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
             .map(|board| BoardFit {
                 flash_left: left(board.flash, flash + CODE_FLASH),
                 ram_left: left(board.ram, workspaces[board.core as usize].bytes() + structs + CODE_RAM),
+                fits_display: board
+                    .display
+                    .is_none_or(|[width, height]| picture.width <= width && picture.height <= height),
                 board,
             })
             .collect(),
@@ -209,13 +219,22 @@ impl fmt::Display for Inspection {
         writeln!(f)?;
         self.write_transforms(f)?;
         writeln!(f)?;
-        writeln!(f, "{:<20} {:>10} {:>9} {:>11} {:>10}", "board, KiB", "flash", "RAM", "flash left", "RAM left")?;
+        writeln!(
+            f,
+            "{:<20} {:>10} {:>9} {:>11} {:>10} {:>9}",
+            "board, KiB", "flash", "RAM", "flash left", "RAM left", "display"
+        )?;
         for b in &self.boards {
-            let verdict = if b.fits() { "fits" } else { "too small" };
+            let verdict = match (b.has_memory(), b.fits_display) {
+                (true, true) => "fits",
+                (true, false) => "display too small",
+                (false, _) => "too small",
+            };
+            let display = b.board.display.map_or("-".to_owned(), |[width, height]| format!("{width}x{height}"));
             let kb = |bytes: i64| bytes.div_euclid(1024);
             writeln!(
                 f,
-                "{:<20} {:>10} {:>9} {:>11} {:>10}  {verdict}",
+                "{:<20} {:>10} {:>9} {:>11} {:>10} {display:>9}  {verdict}",
                 b.board.name,
                 b.board.flash / 1024,
                 b.board.ram / 1024,

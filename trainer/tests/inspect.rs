@@ -1,7 +1,8 @@
 //! Tests of memory and instructions of the known networks.
 
-use gen_core::Model;
 use gen_core::aligned;
+use gen_core::spec::{Activation, LayerSpec, Op, Padding};
+use gen_core::{Model, Shape};
 use trainer::inspect::inspect;
 use trainer::quantise::QuantModel;
 
@@ -42,4 +43,36 @@ fn the_tutorial_fits_none_of_the_boards() {
     let inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(inspection.parameters, 6_264_579);
     assert!(inspection.boards.iter().all(|b| b.flash_left < 0 && !b.fits()), "{inspection}");
+}
+
+#[test]
+fn a_picture_may_be_too_large_for_a_boards_display() {
+    // Width and height, and the boards whose displays are smaller.
+    let cases: [((u16, u16), &[&str]); 4] = [
+        ((28, 28), &[]),
+        ((128, 64), &[]),
+        ((160, 80), &["lm3s6965evb (QEMU)", "micro:bit v2"]),
+        ((64, 65), &["lm3s6965evb (QEMU)"]),
+    ];
+    for ((width, height), smaller) in cases {
+        let layers = [
+            LayerSpec { op: Op::Dense { out: Shape::new(height, width, 1) }, activation: Activation::Relu },
+            LayerSpec {
+                op: Op::Conv { channels: 1, kernel: 3, stride: 1, padding: Padding::Same },
+                activation: Activation::Tanh,
+            },
+        ];
+        let blob = QuantModel::random("grey", 1, &layers, 1).unwrap().to_blob().unwrap();
+        let inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
+        let refused = inspection.boards.iter().filter(|board| !board.fits_display);
+        let names: Vec<_> = refused.map(|board| &*board.board.name).collect();
+        assert_eq!(names, smaller, "{width}x{height}");
+        let text = inspection.to_string();
+        assert!(text.contains(&format!("1 latents -> {height}x{width}x1")), "{text}");
+        for line in text.lines() {
+            let is_smaller = smaller.iter().any(|board| line.starts_with(board));
+            assert_eq!(line.ends_with("display too small"), is_smaller, "{text}");
+        }
+        assert!(inspection.boards.iter().all(|board| board.fits() == board.fits_display), "{text}");
+    }
 }

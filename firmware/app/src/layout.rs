@@ -208,8 +208,9 @@ impl Placed {
     /// Places text beside or below a picture of size `picture`; `None` if there is no room.
     fn new(display: Size, picture: Size) -> Option<Self> {
         let (beside, below) = (display.width - picture.width, display.height - picture.height);
-        if beside >= GAP + 10 * 6 && display.height >= 64 {
-            return Some(Self::beside(display, picture.width));
+        let fits_beside = beside >= GAP + 10 * 6 && display.height >= 64;
+        if fits_beside && beside >= below {
+            return Some(Self::beside(display, picture));
         }
         for font in [FontSize::Large, FontSize::Bold] {
             let letter = font.letter();
@@ -217,13 +218,19 @@ impl Placed {
                 return Some(Self::in_two_lines(display, below, font));
             }
         }
-        (below >= 13 && display.width >= 40 * 6).then(|| Self::in_one_line(display, below))
+        if below >= 13 && display.width >= 40 * 6 {
+            return Some(Self::in_one_line(display, below));
+        }
+        fits_beside.then(|| Self::beside(display, picture))
     }
 
-    fn beside(display: Size, width: u32) -> Self {
+    fn beside(display: Size, picture: Size) -> Self {
+        let Size { width, height } = picture;
         let x = width + GAP;
         let columns = (((display.width - x) / 6) as usize).min(12);
-        let field = |y, font| TextBox::new(x, y, columns, font);
+        // The text begins beside the top of the picture.
+        let top = ((display.height - height) / 2).min(display.height - 64);
+        let field = |y, font| TextBox::new(x, top + y, columns, font);
         let text = Text {
             caption: Some(field(2, FontSize::Small)),
             number: field(13, FontSize::Bold),
@@ -280,40 +287,53 @@ mod tests {
     use super::*;
 
     fn layout(width: u32, height: u32) -> Layout {
-        Layout::new(Size::new(width, height), Shape::new(32, 32, 3)).expect("it fits")
+        layout_of(width, height, (32, 32))
+    }
+
+    /// The layout for pictures of a width and a height.
+    fn layout_of(width: u32, height: u32, picture: (u16, u16)) -> Layout {
+        Layout::new(Size::new(width, height), Shape::new(picture.1, picture.0, 3)).expect("it fits")
     }
 
     #[test]
     fn nothing_overlaps_or_leaves_any_display() {
-        let squares = (32..400).step_by(7).flat_map(|w| (32..400).step_by(5).map(move |h| (w, h)));
-        for (width, height) in squares {
-            let layout = layout(width, height);
-            let display = Rectangle::new(Point::zero(), Size::new(width, height));
-            let mut areas: Vec<Rectangle> = [layout.picture].into();
-            if let Some(text) = layout.text {
-                let fields = [Some(text.number), Some(text.next), Some(text.mode), Some(text.time), text.caption];
-                areas.extend(fields.into_iter().flatten().map(|field| {
-                    let letter = field.font.letter();
-                    Rectangle::new(field.at, Size::new(letter.width * field.columns as u32, letter.height))
-                }));
+        for (w, h) in [(32, 32), (28, 28), (64, 64), (128, 64), (80, 40), (160, 80), (24, 72), (256, 8)] {
+            let (width, height) = (u32::from(w), u32::from(h));
+            for display in (width..400).step_by(7).flat_map(|w| (height..400).step_by(5).map(move |h| (w, h))) {
+                check_display(display, (w, h));
             }
-            let inside = |area: &Rectangle| display.intersection(area) == *area;
-            assert!(areas.iter().all(inside), "{width}x{height}: {areas:?}");
-            for (i, a) in areas.iter().enumerate() {
-                for b in &areas[..i] {
-                    assert!(a.intersection(b).is_zero_sized(), "{width}x{height}: {a:?} {b:?}");
-                }
-            }
+        }
+    }
 
-            let grid = layout.grid;
-            let cells = |i| Rectangle::new(grid.place(i), Size::new(32, 32) * grid.scale);
-            let cells: Vec<_> = (0..grid.len()).map(cells).collect();
-            assert!(!grid.is_empty() && cells.iter().all(inside), "{width}x{height}: {grid:?}");
-            for (i, a) in cells.iter().enumerate() {
-                let others = cells[..i].iter().chain(areas[1..].iter().filter(|_| !grid.covers_text));
-                for b in others {
-                    assert!(a.intersection(b).is_zero_sized(), "{width}x{height}: {a:?} {b:?}");
-                }
+    fn check_display((width, height): (u32, u32), picture: (u16, u16)) {
+        let layout = layout_of(width, height, picture);
+        let display = Rectangle::new(Point::zero(), Size::new(width, height));
+        let mut areas: Vec<Rectangle> = [layout.picture].into();
+        if let Some(text) = layout.text {
+            let fields = [Some(text.number), Some(text.next), Some(text.mode), Some(text.time), text.caption];
+            areas.extend(fields.into_iter().flatten().map(|field| {
+                let letter = field.font.letter();
+                Rectangle::new(field.at, Size::new(letter.width * field.columns as u32, letter.height))
+            }));
+        }
+        let inside = |area: &Rectangle| display.intersection(area) == *area;
+        assert!(areas.iter().all(inside), "{width}x{height}: {areas:?}");
+        for (i, a) in areas.iter().enumerate() {
+            for b in &areas[..i] {
+                assert!(a.intersection(b).is_zero_sized(), "{width}x{height}: {a:?} {b:?}");
+            }
+        }
+
+        let grid = layout.grid;
+        let one = Size::new(picture.0.into(), picture.1.into());
+        assert_eq!(layout.picture.size, one * layout.scale);
+        let cells = |i| Rectangle::new(grid.place(i), one * grid.scale);
+        let cells: Vec<_> = (0..grid.len()).map(cells).collect();
+        assert!(!grid.is_empty() && cells.iter().all(inside), "{width}x{height}: {grid:?}");
+        for (i, a) in cells.iter().enumerate() {
+            let others = cells[..i].iter().chain(areas[1..].iter().filter(|_| !grid.covers_text));
+            for b in others {
+                assert!(a.intersection(b).is_zero_sized(), "{width}x{height}: {a:?} {b:?}");
             }
         }
     }
@@ -336,6 +356,42 @@ mod tests {
                 (layout.scale, layout.grid.columns, layout.grid.rows),
                 (scale, columns, rows),
                 "{width}x{height}"
+            );
+        }
+    }
+
+    #[test]
+    fn pictures_of_other_shapes_have_text_where_there_is_room() {
+        // Sizes of the display and of the picture; factor and place of a single picture; the place of its number, if there
+        // is room; columns and rows of the grid.
+        type Case = ((u32, u32), (u16, u16), u32, (i32, i32), Option<(i32, i32)>, (u32, u32));
+        let cases: [Case; 13] = [
+            ((240, 240), (28, 28), 8, (8, 0), Some((3, 226)), (4, 4)),
+            ((240, 240), (64, 64), 3, (24, 2), Some((4, 196)), (3, 3)),
+            ((240, 240), (128, 64), 1, (56, 66), Some((4, 196)), (1, 3)),
+            ((320, 240), (64, 64), 3, (0, 24), Some((196, 37)), (3, 3)),
+            ((320, 240), (128, 64), 2, (32, 34), Some((4, 196)), (2, 3)),
+            ((128, 160), (64, 64), 2, (0, 1), Some((4, 131)), (2, 2)),
+            ((128, 64), (28, 28), 2, (0, 4), Some((60, 13)), (4, 2)),
+            ((128, 64), (64, 64), 1, (0, 0), Some((68, 13)), (2, 1)),
+            ((128, 64), (128, 64), 1, (0, 0), None, (1, 1)),
+            ((160, 80), (64, 64), 1, (0, 8), Some((68, 21)), (2, 1)),
+            ((160, 80), (80, 40), 2, (0, 0), None, (2, 2)),
+            ((160, 80), (160, 80), 1, (0, 0), None, (1, 1)),
+            ((240, 135), (160, 80), 1, (0, 27), Some((164, 40)), (1, 1)),
+        ];
+        for ((width, height), picture, scale, at, number, grid) in cases {
+            let layout = layout_of(width, height, picture);
+            let place = |at: Point| (at.x, at.y);
+            assert_eq!(
+                (
+                    layout.scale,
+                    place(layout.picture.top_left),
+                    layout.text.map(|text| place(text.number.at)),
+                    (layout.grid.columns, layout.grid.rows)
+                ),
+                (scale, at, number, grid),
+                "{picture:?} on {width}x{height}"
             );
         }
     }

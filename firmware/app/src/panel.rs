@@ -85,8 +85,20 @@ pub const MODULE_1_8: Panel = Panel {
     order: ColorOrder::Bgr,
 };
 
+/// Waveshare Pico-LCD-0.96 and the other 0.96 inch IPS modules with an ST7735S: 160x80, landscape. The visible pixels
+/// are the middle of the controller's memory.
+pub const PICO_LCD_0_96: Panel = Panel {
+    name: "pico-lcd-0.96",
+    controller: Controller::St7735s,
+    visible_size: (80, 160),
+    offset: (26, 1),
+    orientation: Orientation::new().rotate(Rotation::Deg270),
+    inversion: ColorInversion::Inverted,
+    order: ColorOrder::Bgr,
+};
+
 /// All panels described here.
-pub const ALL: [Panel; 5] = [PICO_LCD_1_3, PICO_DISPLAY, DISC1, SHIELD_2_8, MODULE_1_8];
+pub const ALL: [Panel; 6] = [PICO_LCD_1_3, PICO_DISPLAY, DISC1, SHIELD_2_8, MODULE_1_8, PICO_LCD_0_96];
 
 impl Panel {
     /// Width and height of the display, after rotation.

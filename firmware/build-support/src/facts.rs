@@ -25,11 +25,11 @@ pub struct Facts {
     pub ram: Region,
     /// probe-rs's name for the chip. Emulated boards have none.
     pub chip: Option<String>,
-    /// The display: the name of a panel in `firmware/app/src/panel.rs`, or `ssd0323`. Headless boards have none.
-    pub display: Option<String>,
-    /// Displays that can be used instead; each is a feature of the board's package.
+    /// The display. Headless boards have none.
+    pub display: Option<Display>,
+    /// Displays that can be used instead; the name of each is a feature of the board's package.
     #[serde(default)]
-    pub other_displays: Vec<String>,
+    pub other_displays: Vec<Display>,
     /// The version of probe-rs to install, if newer ones do not flash the chip.
     pub probe_rs: Option<String>,
     /// The short command for `cargo flash NAME`, an alias in `.cargo/config.toml`.
@@ -37,6 +37,16 @@ pub struct Facts {
     /// Whether the processor has MVE (Cortex-M55).
     #[serde(default)]
     pub has_mve: bool,
+}
+
+/// A display.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Display {
+    /// Name of a panel in `firmware/app/src/panel.rs`, or `ssd0323`.
+    pub name: String,
+    /// Width and height in pixels, as it is held.
+    pub size: [u16; 2],
 }
 
 /// A range of addresses in a chip's memory.

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use facts::Facts;
-use gen_core::{Model, plan};
+use gen_core::{Model, Shape, plan};
 
 /// Bytes of flash reserved for the program without the model: code, fonts, tables.
 pub const ROOM_FOR_CODE: usize = 120 * 1024;
@@ -117,6 +117,7 @@ fn build(board: &Facts, package: &Path, folder: &Path) -> Result<(), String> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     model::parsed(&path, |model| {
         write(&out.join("model.rs"), &model::constants(model, &path, feature("external-model")))?;
+        fits_display(board, model.output_shape())?;
         link(board, model, folder, &out)
     })
 }
@@ -126,6 +127,23 @@ fn build(board: &Facts, package: &Path, folder: &Path) -> Result<(), String> {
 fn workspace_len(model: &Model<'_>) -> Result<usize, String> {
     let tiling = plan::for_target(&variable("TARGET")?, feature);
     Ok(model.workspace_plan(&tiling).bytes())
+}
+
+/// Checks that the model's pictures fit the display that the features choose.
+fn fits_display(board: &Facts, picture: Shape) -> Result<(), String> {
+    let Some(display) = board.other_displays.iter().find(|other| feature(&other.name)).or(board.display.as_ref())
+    else {
+        return Ok(());
+    };
+    let [width, height] = display.size;
+    if picture.width > width || picture.height > height {
+        return Err(format!(
+            "the model does not fit {}: its pictures have {}x{} pixels, and the display {} has {width}x{height}. Choose a \
+             model with smaller pictures or a larger display",
+            board.name, picture.width, picture.height, display.name
+        ));
+    }
+    Ok(())
 }
 
 /// Checks that the model fits the board, and passes the memory map to the linker.

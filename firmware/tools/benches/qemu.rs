@@ -20,7 +20,7 @@ struct Arguments {
     /// Only this board: mps2-an385, mps2-an386, mps2-an500, mps2-an505 or mps3-an547
     #[arg(long, value_name = "NAME")]
     board: Option<String>,
-    /// Only this network: reference-pocket, pocket or tutorial
+    /// Only this network: reference-pocket, pocket, pocket-64, digits, tutorial, dcgan-64 or dcgan-64-wide
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
     /// Only this variant
@@ -63,15 +63,16 @@ const CMSIS_NN: [CmsisNn; 7] = [
 ];
 
 const LEGEND: &str = "\
-Instructions as QEMU counts them, not cycles. i/MAC: instructions for each multiply-accumulate
-of the layers' definition, also where a kernel needs fewer multiplications. RAM: workspace,
+Instructions as QEMU counts them, not cycles. MAC: multiply-accumulates of the layers' definition,
+also where a kernel needs fewer multiplications; i/MAC: instructions for each. RAM: workspace,
 structs, and the larger of the stacks for checking the model and for drawing. Flash: the model.
+Networks other than pocket have random weights, which change no count.
 TFLM: the functions of CMSIS-NN that TensorFlow Lite Micro calls; by hand: the best function of
 CMSIS-NN for each layer; in brackets, how many times as many instructions that takes.
 ";
 
-const HEAD: [&str; 10] =
-    ["board", "network", "variant", "kernels", "instructions", "i/MAC", "RAM", "flash", "TFLM", "by hand"];
+const HEAD: [&str; 11] =
+    ["board", "network", "variant", "kernels", "instructions", "MAC", "i/MAC", "RAM", "flash", "TFLM", "by hand"];
 const CYCLES_LEGEND: &str = "\
 Cycles are estimated, not measured: the timing of the reference manual for every executed
 instruction, without wait states (firmware/tools/src/cycles.rs has the table). Only the code
@@ -89,14 +90,16 @@ fn main() -> Result<()> {
     let mut cycles = Table::new(&CYCLES_HEAD);
     for board in HEADLESS_BOARDS.into_iter().filter(|board| is(&arguments.board, board.name)) {
         for name in models::counted_on(board).iter().filter(|name| is(&arguments.network, name)) {
-            for &variant in models::variants_of(name).iter().filter(|variant| is(&arguments.variant, variant.name)) {
+            for &variant in
+                models::variants_of(board, name).iter().filter(|variant| is(&arguments.variant, variant.name))
+            {
                 let network = models::network(name, variant)?;
                 eprintln!("building and counting {}, {name}, {} ...", board.name, variant.name);
                 let count = count(board, &network, variant)?;
                 let place = [board.name, name, variant.name].map(str::to_owned);
                 pictures.rows.push([&place[..], &picture(board, name, &count)].concat());
                 // The trace of a large network does not fit a disk, and Arm publishes no such timing table for M7 and M33.
-                if arguments.cycles && *name != "tutorial" && [MPS2_AN385, MPS2_AN386].contains(&board) {
+                if arguments.cycles && !models::LARGE.contains(name) && [MPS2_AN385, MPS2_AN386].contains(&board) {
                     cycles.rows.push([&place[..], &model(board, &network, variant, &count)?].concat());
                 }
                 layers.rows.extend(layer_rows(&count).map(|row| [&place[..], &row].concat()));
@@ -117,7 +120,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn picture(board: Board, network: &str, count: &Count) -> [String; 7] {
+fn picture(board: Board, network: &str, count: &Count) -> [String; 8] {
     let other = CMSIS_NN.iter().find(|other| (other.board, other.network) == (board.name, network));
     let compared = |instructions: Option<u64>| {
         instructions.map_or("-".to_owned(), |n| format!("{} ({:.2})", grouped(n), n as f64 / count.picture as f64))
@@ -125,6 +128,7 @@ fn picture(board: Board, network: &str, count: &Count) -> [String; 7] {
     [
         count.kernels.clone(),
         grouped(count.picture),
+        grouped(count.macs()),
         per_mac(count.picture, count.macs()),
         grouped(count.ram() as u64),
         grouped(count.model as u64),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
-use embedded_graphics::pixelcolor::Rgb565;
+use embedded_graphics::pixelcolor::{Gray4, Rgb565, Rgb888};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics_simulator::{OutputSettingsBuilder, SimulatorDisplay};
@@ -21,8 +21,10 @@ use firmware_tools::build::{build, root};
 use firmware_tools::elf::MemoryUsage;
 use firmware_tools::model::BLOB;
 use firmware_tools::pictures::on_host;
-use gen_core::{Engine, Latent, Model};
+use gen_core::spec::{Activation, LayerSpec, Op, Padding};
+use gen_core::{Engine, Latent, Model, Shape, aligned};
 use serde::Deserialize;
+use trainer::quantise::QuantModel;
 
 fn preview(arguments: &[&str], folder: &Path) -> Result<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
@@ -56,6 +58,55 @@ fn the_preview_has_the_boards_size_and_the_hosts_pictures() -> Result<()> {
     Ok(())
 }
 
+/// A model that draws noise: a dense layer of one channel, and pixels of 1 or 3 channels.
+fn noise(width: u16, height: u16, channels: u16) -> Result<Vec<u8>> {
+    let pixels = Op::Conv { channels, kernel: 3, stride: 1, padding: Padding::Same };
+    let layers = [
+        LayerSpec { op: Op::Dense { out: Shape::new(height, width, 2) }, activation: Activation::Relu },
+        LayerSpec { op: pixels, activation: Activation::Tanh },
+    ];
+    Ok(QuantModel::random("noise", 8, &layers, 1)?.to_blob()?)
+}
+
+#[test]
+fn the_preview_shows_pictures_of_any_shape() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    // Display with its size, width, height and channels of the pictures, pictures in a gallery.
+    let cases = [
+        ("pico2", (240, 240), (28, 28, 1), 16),
+        ("pico2", (240, 240), (64, 64, 1), 9),
+        ("pico2", (240, 240), (64, 64, 3), 9),
+        ("lm3s6965evb", (128, 64), (64, 64, 1), 2),
+        ("lm3s6965evb", (128, 64), (128, 64, 1), 1),
+        ("lm3s6965evb", (128, 64), (64, 64, 3), 2),
+        ("pico-lcd-0.96", (160, 80), (80, 40, 3), 4),
+        ("pico-lcd-0.96", (160, 80), (160, 80, 1), 1),
+    ];
+    for (board, display, (width, height, channels), grid) in cases {
+        let what = format!("{width}x{height}x{channels} on {board}");
+        let blob = noise(width, height, channels)?;
+        fs::write(folder.path().join("noise.gen"), &blob)?;
+        let arguments = ["--board", board, "--model", "noise.gen", "--seed", "7", "--scale", "1"];
+        let output = preview(&arguments, folder.path())?;
+        let said = String::from_utf8(output.stdout)?;
+        let expected = on_host(&blob, &[7])?.lines[0].replace(" crc", ", crc");
+        assert!(output.status.success() && said.starts_with(&expected), "{what}: {said}");
+        let shown = image::open(folder.path().join("preview.png"))?.to_rgb8();
+        assert_eq!(shown.dimensions(), display, "{what}");
+        let display = Size::new(display.0, display.1);
+        let expected = match board {
+            "lm3s6965evb" => drawn::<Gray4>(&blob, display, 7, 0)?,
+            _ => drawn::<Rgb565>(&blob, display, 7, 0)?,
+        };
+        assert!(shown.into_raw() == expected, "{what}");
+
+        let output = preview(&[&arguments[..], &["--mode", "gallery"]].concat(), folder.path())?;
+        let said = String::from_utf8(output.stdout)?;
+        assert_eq!(said.lines().filter(|line| line.starts_with("picture ")).count(), grid, "{what}: {said}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_preview_knows_all_modes() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -77,7 +128,12 @@ fn the_preview_knows_all_modes() -> Result<()> {
 fn mistakes_are_named() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("cat.gen"), "GIF89a")?;
-    let cases: [(&[&str], &str); 4] = [
+    fs::write(folder.path().join("high.gen"), noise(32, 65, 1)?)?;
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--board", "lm3s6965evb", "--model", "high.gen"],
+            "pictures of 32x65 pixels do not fit this display of 128x64",
+        ),
         (&["--board", "arduino"], "no board arduino; there are microbit-v2, nrf52840-dk, pico2, "),
         (&["--mode", "frogs"], "the modes are single, morph, gallery, slides"),
         (&["--model", "dog.gen"], "cannot read dog.gen"),
@@ -97,17 +153,19 @@ fn mistakes_are_named() -> Result<()> {
     Ok(())
 }
 
-/// The micro:bit's display with picture 6 on it, drawn in so many microseconds.
-fn on_the_microbit(us: u32) -> Result<SimulatorDisplay<Rgb565>> {
-    let model = Model::parse(BLOB)?;
+/// The pixels of a display with a picture on it, drawn in so many microseconds.
+fn drawn<C: FromRgb + Into<Rgb888>>(blob: &[u8], display: Size, number: u32, us: u32) -> Result<Vec<u8>> {
+    let bytes = aligned(blob);
+    let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace)?;
-    let mut display = SimulatorDisplay::with_default_color(MODULE_1_8.size(), Rgb565::BACKGROUND);
+    let mut display = SimulatorDisplay::with_default_color(display, C::BACKGROUND);
     let mut view = View::new(&mut display, model.output_shape())?;
     let Ok(()) = view.start(Mode::Single);
-    let (_, Ok(())) = view.picture(&mut engine, &Latent::from_seed(6, model.latent_len()), &mut ());
-    let Ok(()) = view.label(&Label { number: 6, next: None, mode: Mode::Single, us });
-    Ok(display)
+    let (_, Ok(())) = view.picture(&mut engine, &Latent::from_seed(number, model.latent_len()), &mut ());
+    let Ok(()) = view.label(&Label { number, next: None, mode: Mode::Single, us });
+    let settings = OutputSettingsBuilder::new().build();
+    Ok(display.to_rgb_output_image(&settings).as_image_buffer().to_vec())
 }
 
 #[test]
@@ -120,10 +178,7 @@ fn the_preview_shows_the_time_that_it_is_given() -> Result<()> {
         ensure!(preview(&arguments, folder.path())?.status.success(), "{arguments:?}");
         Ok(image::open(folder.path().join("time.png"))?.to_rgb8().into_raw())
     };
-    let expected = |us| {
-        let settings = OutputSettingsBuilder::new().build();
-        Ok::<_, anyhow::Error>(on_the_microbit(us)?.to_rgb_output_image(&settings).as_image_buffer().to_vec())
-    };
+    let expected = |us| drawn::<Rgb565>(BLOB, MODULE_1_8.size(), 6, us);
     for ms in [1, 2, 3, 7, 9, 10, 11, 33, 50, 89, 90, 100, 250, 999, 1000, 4321, 9999, 10_000, 60_000] {
         assert!(shows(Some(ms))? == expected(ms * 1000)?, "--ms {ms}");
     }

@@ -3,7 +3,7 @@
 #![allow(dead_code)] // each program uses only a part
 
 use anyhow::Result;
-use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN500, MPS3_AN547};
+use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547};
 use firmware_tools::count::{Count, FAST, INT8, Network, PORTABLE, Variant};
 use firmware_tools::model::BLOB;
 use gen_core::Model;
@@ -35,19 +35,31 @@ pub fn tiny() -> Result<Vec<u8>> {
     random("tiny", 10, &layers)
 }
 
-/// The names of the networks that are counted on a board; [`network`] creates them. The largest takes seconds to emulate,
-/// so it is not counted on every core.
+/// The networks with millions of weights. They take seconds to emulate, so they are not counted on every core, and
+/// `full_size.rs` checks their budgets.
+pub const LARGE: [&str; 3] = ["tutorial", "dcgan-64", DCGAN_64_WIDE];
+
+/// `dcgan-64` with twice as many channels.
+const DCGAN_64_WIDE: &str = "dcgan-64-wide";
+
+/// The names of the networks that are counted on a board; [`network`] creates them.
 pub fn counted_on(board: Board) -> &'static [&'static str] {
-    if [MPS2_AN386, MPS2_AN500].contains(&board) {
-        &["reference-pocket", "pocket", "tutorial"]
-    } else {
-        &["reference-pocket", "pocket"]
+    match board {
+        MPS2_AN386 => &["reference-pocket", "pocket", "pocket-64", "digits", "tutorial", "dcgan-64", DCGAN_64_WIDE],
+        MPS2_AN500 => &["reference-pocket", "pocket", "pocket-64", "digits", "tutorial"],
+        MPS2_AN505 => &["reference-pocket", "pocket", "pocket-64", "digits", "dcgan-64"],
+        _ => &["reference-pocket", "pocket", "pocket-64", "digits"],
     }
 }
 
-/// The variants of a network that are counted. Plain Rust would take too long for the largest network.
-pub fn variants_of(name: &str) -> &'static [Variant] {
-    if name == "tutorial" { &[INT8, FAST] } else { &[INT8, FAST, PORTABLE] }
+/// The variants of a network that are counted on a board: only two networks in all, because each is a build.
+pub fn variants_of(board: Board, name: &str) -> &'static [Variant] {
+    match name {
+        "pocket" | "reference-pocket" => &[INT8, FAST, PORTABLE],
+        "pocket-64" if board != MPS2_AN386 => &[INT8],
+        "digits" => &[INT8],
+        _ => &[INT8, FAST],
+    }
 }
 
 /// Limit for the model in the fast variant, in bytes: the size of external flash on many boards, and of the external memory
@@ -58,6 +70,7 @@ const FLASH: usize = 16 << 20;
 pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
     let mut blob = match name {
         "pocket" => BLOB.to_vec(),
+        DCGAN_64_WIDE => wide(name, "dcgan-64")?,
         _ => preset(name)?,
     };
     if variant.fast {
@@ -66,6 +79,15 @@ pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
         blob = model.to_blob()?;
     }
     Ok(Network { name, blob })
+}
+
+/// Limits in bytes for flash and RAM on a Cortex-M4 that a preset was made for.
+pub fn limits(name: &str) -> Option<[usize; 2]> {
+    match name {
+        "digits" => Some([32_000, 6_000]),
+        "pocket-64" => Some([192_000, 24_000]),
+        _ => None,
+    }
 }
 
 /// Allowed error of the trainer's estimate of a layer's instructions, in per cent …
@@ -90,6 +112,24 @@ pub fn estimates_off(board: Board, network: &Network, count: &Count) -> Result<S
         }
     }
     Ok(off)
+}
+
+/// The generator of a preset with twice as many channels, its weights random.
+fn wide(name: &str, preset: &str) -> Result<Vec<u8>> {
+    let mut config = Config::preset(preset)?;
+    let last = config.generator.layers.len() - 1;
+    config.generator.layers[..last].iter_mut().for_each(|layer| layer.channels *= 2);
+    random(name, config.latent, &config.generator.specs()?)
+}
+
+/// The generator of a preset with another first map (height, width), and pictures of 1 or 3 channels. Random weights.
+pub fn reshaped(preset: &str, map: [u16; 2], channels: u16) -> Result<Vec<u8>> {
+    let mut config = Config::preset(preset)?;
+    let layers = &mut config.generator.layers;
+    layers[0].size = Some(map);
+    let last = layers.len() - 1;
+    layers[last].channels = channels;
+    random(preset, config.latent, &config.generator.specs()?)
 }
 
 /// The generator of a preset, its weights random.

@@ -6,14 +6,8 @@
 #![forbid(unsafe_code)]
 
 use cortex_m_rt::entry;
-use emulated_boards::model::{PICTURE_HEIGHT, PICTURE_WIDTH};
-use emulated_boards::{self as board, Board, model, ssd0323};
+use emulated_boards::{self as board, Board, model};
 use firmware_support::product;
-
-const _: () = assert!(
-    PICTURE_WIDTH <= ssd0323::WIDTH && PICTURE_HEIGHT <= ssd0323::HEIGHT,
-    "the model's pictures are larger than the OLED, which has 128 x 64 pixels"
-);
 
 #[entry]
 fn main() -> ! {

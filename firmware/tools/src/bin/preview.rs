@@ -26,7 +26,8 @@ use gen_core::aligned;
 #[derive(Debug, Parser)]
 #[command(name = "cargo preview", bin_name = "cargo preview")]
 struct Arguments {
-    /// Board: pico2, pico-display (a Pico 2 with that display), stm32f429i-disc1, nrf52840-dk, microbit-v2 or lm3s6965evb
+    /// Board: pico2, stm32f429i-disc1, nrf52840-dk, microbit-v2 or lm3s6965evb; or a panel, such as pico-display (240x135)
+    /// or pico-lcd-0.96 (160x80)
     #[arg(long, default_value = "pico2")]
     board: String,
     /// Number of the first picture
@@ -80,14 +81,15 @@ fn main() -> Result<()> {
     show::<Rgb565>(&arguments, panel.size())
 }
 
-/// The display of a board. Instead of a board, another display of one can be named.
+/// The display of a board. Instead of a board, a panel can be named.
 fn display(name: &str) -> Result<&'static str> {
     let boards: Vec<Board> = HARDWARE_BOARDS.into_iter().chain(EMULATED_BOARDS).collect();
-    let with_display = || boards.iter().filter_map(|board| Some((board.name, board.display?)));
-    let others = || boards.iter().flat_map(|board| board.other_displays).map(|&display| (display, display));
-    let found = with_display().chain(others()).find(|(known, _)| *known == name);
-    found.map(|(_, display)| display).with_context(|| {
-        let names: Vec<_> = with_display().chain(others()).map(|(known, _)| known).collect();
+    let known = || {
+        let with_display = boards.iter().filter_map(|board| Some((board.name, board.display?)));
+        with_display.chain(panel::ALL.map(|panel| (panel.name, panel.name)))
+    };
+    known().find(|(known, _)| *known == name).map(|(_, display)| display).with_context(|| {
+        let names: Vec<_> = known().map(|(known, _)| known).collect();
         format!("no board {name}; there are {}", names.join(", "))
     })
 }
