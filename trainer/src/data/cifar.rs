@@ -117,7 +117,7 @@ impl Set {
     /// When it is neither `all` nor the name of a class.
     pub fn check(self, class: &str) -> Result<(), UnknownClass> {
         let is_class = |name: &&str| name.eq_ignore_ascii_case(class.trim());
-        let is_known = is_class(&"all") || self.names().iter().any(|name| is_class(name));
+        let is_known = is_class(&"all") || self.names().iter().any(is_class);
         if is_known { Ok(()) } else { Err(UnknownClass { class: class.to_owned(), set: self }) }
     }
 

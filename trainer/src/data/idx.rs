@@ -132,7 +132,7 @@ impl Array<()> {
 
     fn read(mut file: impl BufRead) -> Result<Array<impl Read>> {
         let is_gzip = file.fill_buf()?.starts_with(&GZIP);
-        Self::parse(if is_gzip { Either::Packed(MultiGzDecoder::new(file)) } else { Either::Plain(file) })
+        Self::parse(if is_gzip { Either::Packed(Box::new(MultiGzDecoder::new(file))) } else { Either::Plain(file) })
     }
 
     fn parse<R: Read>(mut file: R) -> Result<Array<R>> {
@@ -154,7 +154,7 @@ impl Array<()> {
 /// A file that is compressed or not.
 enum Either<R> {
     Plain(R),
-    Packed(MultiGzDecoder<R>),
+    Packed(Box<MultiGzDecoder<R>>),
 }
 
 impl<R: Read> Read for Either<R> {
