@@ -2,9 +2,7 @@
 //! the full-size network.
 
 use anyhow::Result;
-use firmware_tools::boards::{
-    Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547,
-};
+use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547};
 use firmware_tools::build::build;
 use firmware_tools::count::{INT8, count};
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
@@ -15,10 +13,7 @@ use crate::models;
 /// Counts the small networks, and reports all differences from their budgets.
 fn check(board: Board) -> Result<()> {
     let mut problems = String::new();
-    for name in models::counted_on(board)
-        .iter()
-        .filter(|name| !models::LARGE.contains(name))
-    {
+    for name in models::counted_on(board).iter().filter(|name| !models::LARGE.contains(name)) {
         for &variant in models::variants_of(board, name) {
             let network = models::network(name, variant)?;
             let count = count(board, &network, variant)?;
@@ -30,13 +25,10 @@ fn check(board: Board) -> Result<()> {
                 count.picture,
                 count.macs()
             );
-            if let Some(limits) =
-                models::limits(name).filter(|_| board == MPS2_AN386 && variant == INT8)
+            if let Some(limits) = models::limits(name).filter(|_| board == MPS2_AN386 && variant == INT8)
                 && (flash > limits[0] || ram > limits[1])
             {
-                problems += &format!(
-                    "{name}: flash {flash} and RAM {ram}, with limits of {limits:?} bytes\n"
-                );
+                problems += &format!("{name}: flash {flash} and RAM {ram}, with limits of {limits:?} bytes\n");
             }
             if variant.features.is_empty() {
                 problems += &models::estimates_off(board, &network, &count)?;
@@ -78,19 +70,11 @@ fn of_a_cortex_m55() -> Result<()> {
 #[test]
 fn time_that_does_not_count_instructions_is_refused() -> Result<()> {
     let program = build(MPS2_AN386, "qemu-count-instructions", None)?;
-    let options = Options {
-        real_time: true,
-        limit: Some(LIMIT),
-        ..Options::default()
-    };
+    let options = Options { real_time: true, limit: Some(LIMIT), ..Options::default() };
     let mut log = String::new();
-    let code =
-        Qemu::start(MPS2_AN386, &program, &options)?.finish(|line| log.extend([line, "\n"]))?;
+    let code = Qemu::start(MPS2_AN386, &program, &options)?.finish(|line| log.extend([line, "\n"]))?;
     assert_eq!(code, 1, "{log}");
-    assert!(
-        log.contains("run this in QEMU with -icount shift=6") && !log.contains("picture"),
-        "{log}"
-    );
+    assert!(log.contains("run this in QEMU with -icount shift=6") && !log.contains("picture"), "{log}");
     println!("{log}");
     Ok(())
 }
@@ -101,14 +85,9 @@ fn no_budget_is_of_something_that_nobody_counts() -> Result<()> {
         let counted = HEADLESS_BOARDS.iter().any(|board| {
             board.name == machine
                 && models::counted_on(*board).contains(&&*network)
-                && models::variants_of(*board, &network)
-                    .iter()
-                    .any(|v| v.name == variant)
+                && models::variants_of(*board, &network).iter().any(|v| v.name == variant)
         });
-        assert!(
-            counted,
-            "golden/instructions.toml: remove [{machine}.{network}.{variant}]"
-        );
+        assert!(counted, "golden/instructions.toml: remove [{machine}.{network}.{variant}]");
     }
     Ok(())
 }
