@@ -12,6 +12,9 @@ pub const BLOB: &[u8] = gen_core::include_aligned!("../../../models/pocket-drawn
 /// Length of the default model in bytes.
 pub const MODEL_LEN: usize = BLOB.len();
 
+/// The model with which `cargo frog` and `cargo preview` draw on the OLED by default: grey, and as high as the OLED.
+pub const OLED: &str = "models/drawn-oled/model.gen";
+
 /// The model file for a command: the one given on the command line, or the one in the environment variable `FROG_MODEL`. As
 /// in builds, a relative path in the variable starts at the root of the repository. `None` for the default model.
 ///

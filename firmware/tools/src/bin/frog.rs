@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use firmware_tools::boards::LM3S6965EVB;
-use firmware_tools::build::build_shown;
+use firmware_tools::build::{build_shown, root};
+use firmware_tools::model;
 use firmware_tools::qemu::{self, LIMIT, Options, Qemu};
 
 /// Draws frogs on an emulated microcontroller.
@@ -28,7 +29,7 @@ struct Arguments {
     /// Writes a picture of the OLED there instead of opening a window [default without a display: frog.png]
     #[arg(long, value_name = "PNG")]
     out: Option<PathBuf>,
-    /// Draws with this model instead of models/pocket-drawn/model.gen
+    /// Draws with this model instead of models/drawn-oled/model.gen
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 }
@@ -36,7 +37,8 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     qemu::check_installed()?;
-    let program = build_shown(LM3S6965EVB, "qemu-oled", arguments.model.as_deref(), &[])?;
+    let model = model::chosen(arguments.model)?.map_or_else(|| Ok(root()?.join(model::OLED)), anyhow::Ok)?;
+    let program = build_shown(LM3S6965EVB, "qemu-oled", Some(&model), &[])?;
     let seed = format!("seed={}", arguments.seed);
     match arguments.out {
         None if has_display() => {

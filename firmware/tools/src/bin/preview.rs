@@ -15,6 +15,7 @@ use firmware_app::platform::Platform;
 use firmware_app::settings::{Mode, Settings};
 use firmware_app::testcard;
 use firmware_tools::boards::{Board, EMULATED_BOARDS, HARDWARE_BOARDS};
+use firmware_tools::build::root;
 use firmware_tools::model::{self, BLOB};
 use gen_core::Model;
 use gen_core::aligned;
@@ -45,7 +46,7 @@ struct Arguments {
     /// The test card instead of a picture
     #[arg(long)]
     card: bool,
-    /// Draws with this model instead of models/pocket-drawn/model.gen
+    /// Draws with this model instead of models/pocket-drawn/model.gen (drawn-oled on lm3s6965evb)
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// Times that pixels are enlarged
@@ -72,6 +73,9 @@ fn main() -> Result<()> {
     arguments.model = model::chosen(arguments.model.take())?;
     let display = display(&arguments.board)?;
     if display == "ssd0323" {
+        if arguments.model.is_none() {
+            arguments.model = Some(root()?.join(model::OLED));
+        }
         return show::<Gray4>(&arguments, Size::new(ssd0323::WIDTH as u32, ssd0323::HEIGHT as u32));
     }
     let panel = panel::ALL.into_iter().find(|panel| panel.name == display);
