@@ -55,13 +55,15 @@ fn pickles_of_python_are_read() {
     assert!(count >= 5, "{count} files");
 }
 
+/// Checks what the reader says of a pickle.
+#[track_caller]
+fn says(bytes: &[u8], expected: &str) {
+    let error = read_python(bytes, "x").unwrap_err().to_string();
+    assert!(error.contains(expected), "{expected}: {error}");
+}
+
 #[test]
 fn no_pickle_runs_anything() {
-    let error = |bytes: &[u8]| read_python(bytes, "x").unwrap_err().to_string();
-    let says = |bytes: &[u8], expected: &str| {
-        let error = error(bytes);
-        assert!(error.contains(expected), "{expected}: {error}");
-    };
     says(b"\x80\x02cos\nsystem\nU\x02ls\x85R.", "it wants to run os.system; this reader runs nothing");
     says(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02ls\x85R.", "wants to run posix.system");
     says(b"(dp0\n(S'ls'\nios\nsystem\n.", "wants to run os.system");
@@ -80,11 +82,6 @@ fn no_pickle_runs_anything() {
 
 #[test]
 fn hostile_pickles_are_refused_in_words() {
-    let error = |bytes: &[u8]| read_python(bytes, "x").unwrap_err().to_string();
-    let says = |bytes: &[u8], expected: &str| {
-        let error = error(bytes);
-        assert!(error.contains(expected), "{expected}: {error}");
-    };
     // Lengths beyond the file, and beyond any memory.
     says(b"\x80\x02T\xff\xff\xff\x7fx.", "it is cut");
     says(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xffx.", "at byte 2: ");

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::process::{Output, Stdio};
 
+#[cfg(unix)]
+use crate::run_common::interrupt;
 use crate::run_common::{Place, result, with};
 
 /// A closed pipe for standard output or error.
@@ -48,14 +50,9 @@ fn a_run_goes_on_when_nobody_reads_its_messages() {
 fn ctrl_c_saves_and_exports_when_nobody_reads_its_messages() {
     for dead_end in dead_ends() {
         let place = Place::new();
-        let mut child =
-            place.command(&with(&["--steps", "1000000"])).stderr(dead_end()).stdout(closed()).spawn().unwrap();
-        while !place.path().join("runs/001-tiny/metrics.jsonl").is_file() {
-            assert!(child.try_wait().unwrap().is_none(), "the run is over");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let child = place.command(&with(&["--steps", "1000000"])).stderr(dead_end()).stdout(closed()).spawn().unwrap();
+        let output = interrupt(child, || place.path().join("runs/001-tiny/metrics.jsonl").is_file());
+        assert_eq!(output.status.code(), Some(130));
         let folder = place.folder("001-tiny");
         assert!(folder.file("model.gen").is_file() && folder.file("report.html").is_file());
         let log = fs::read_to_string(folder.file("log.txt")).unwrap();

@@ -12,7 +12,7 @@ pub const BLOB: &[u8] = gen_core::include_aligned!("../../../models/pocket-drawn
 /// Length of the default model in bytes.
 pub const MODEL_LEN: usize = BLOB.len();
 
-/// The model with which `cargo frog` and `cargo preview` draw on the OLED by default: grey, and as high as the OLED.
+/// The default model of commands for the OLED: grey, and as high as the OLED.
 pub const OLED: &str = "models/drawn-oled/model.gen";
 
 /// The model file for a command: the one given on the command line, or the one in the environment variable `FROG_MODEL`. As
@@ -25,4 +25,12 @@ pub fn chosen(named: Option<PathBuf>) -> Result<Option<PathBuf>> {
         (None, Some(path)) => Ok(Some(root()?.join(path))),
         (named, _) => Ok(named),
     }
+}
+
+/// Like [`chosen`], for the OLED: [`OLED`] if no model is named.
+///
+/// # Errors
+/// If the root of the repository cannot be found.
+pub fn chosen_for_oled(named: Option<PathBuf>) -> Result<PathBuf> {
+    chosen(named)?.map_or_else(|| Ok(root()?.join(OLED)), Ok)
 }

@@ -132,21 +132,13 @@ impl Target {
     /// # Errors
     /// When nothing can be seen because all of it is transparent.
     pub(super) fn fit(&self, picture: DynamicImage) -> Result<Vec<u8>, String> {
-        let (width, height) = (picture.width(), picture.height());
-        let [used, _] = self.parts((width, height));
-        let part = if used == (width, height) {
-            picture
-        } else {
-            let part = picture.crop_imm((width - used.0) / 2, (height - used.1) / 2, used.0, used.1);
-            drop(picture);
-            part
-        };
+        let part = self.used_part(picture);
         let rgb = if part.color().has_alpha() {
             let part = part.into_rgba8();
             if part.pixels().all(|pixel| pixel.0[3] == 0) {
                 return Err("nothing can be seen: it is wholly transparent".into());
             }
-            let mut over = RgbImage::new(used.0, used.1);
+            let mut over = RgbImage::new(part.width(), part.height());
             for (out, pixel) in over.pixels_mut().zip(part.pixels()) {
                 let [colour @ .., alpha] = pixel.0.map(u32::from);
                 out.0 = std::array::from_fn(|c| {
@@ -181,14 +173,17 @@ impl Target {
 
     /// The pixels of an opaque picture in the wanted size and channels, row by row.
     pub(super) fn fit_rgb(&self, picture: RgbImage) -> Vec<u8> {
-        let size = picture.dimensions();
+        self.resized(self.used_part(picture.into()).into_rgb8())
+    }
+
+    /// The middle of a picture that is cropped, or all of it.
+    fn used_part(&self, picture: DynamicImage) -> DynamicImage {
+        let size @ (width, height) = (picture.width(), picture.height());
         let [used, _] = self.parts(size);
-        let part = if used == size {
-            picture
-        } else {
-            imageops::crop_imm(&picture, (size.0 - used.0) / 2, (size.1 - used.1) / 2, used.0, used.1).to_image()
-        };
-        self.resized(part)
+        if used == size {
+            return picture;
+        }
+        picture.crop_imm((width - used.0) / 2, (height - used.1) / 2, used.0, used.1)
     }
 
     /// Resizes the used part of a picture, and puts it on the background if it leaves something free.

@@ -320,30 +320,14 @@ impl<'a> Machine<'a> {
                 let top = self.top()?;
                 self.stack.push(top);
             }
-            b'p' => {
-                let number = self.text_line()?.parse().context("it has a damaged number")?;
+            b'p'..=b'r' => {
+                let number = self.memo_number(operation)?;
                 self.note(number)?;
             }
-            b'q' => {
-                let number = self.length(1)?;
-                self.note(number as u64)?;
-            }
-            b'r' => {
-                let number = self.length(4)?;
-                self.note(number as u64)?;
-            }
             0x94 => self.note(self.memo.len() as u64)?,
-            b'g' => {
-                let number = self.text_line()?.parse().context("it has a damaged number")?;
+            b'g' | b'h' | b'j' => {
+                let number = self.memo_number(operation)?;
                 self.recall(number)?;
-            }
-            b'h' => {
-                let number = self.length(1)?;
-                self.recall(number as u64)?;
-            }
-            b'j' => {
-                let number = self.length(4)?;
-                self.recall(number as u64)?;
             }
 
             b'c' => {
@@ -466,6 +450,15 @@ impl<'a> Machine<'a> {
         let (pairs, []) = items.as_chunks::<2>() else { bail!("it has a key without a value") };
         dict.extend(pairs.iter().map(|&[key, value]| (key, value)));
         Ok(())
+    }
+
+    /// The number of the value that an operation stores or uses again: a line of text, one byte or four bytes.
+    fn memo_number(&mut self, operation: u8) -> Result<u64> {
+        match operation {
+            b'p' | b'g' => self.text_line()?.parse().context("it has a damaged number"),
+            b'q' | b'h' => Ok(self.length(1)? as u64),
+            _ => Ok(self.length(4)? as u64),
+        }
     }
 
     fn note(&mut self, number: u64) -> Result<()> {

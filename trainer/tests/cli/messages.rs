@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use super::SHIPPED;
-use crate::run_common::{MEASURED, Place, tiny, with};
+use crate::run_common::{MEASURED, Place, interrupt, tiny, with};
 
 #[test]
 fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
@@ -192,17 +192,12 @@ fn what_is_printed_to_be_typed_works_when_it_is_pasted() {
     };
     // An interrupted run in a folder with a space in its name, and the commands that messages about it suggest.
     let run = ["--out", "my runs"];
-    let mut child = command(&[&with(&["--steps", "1000000"])[..], &run].concat())
+    let child = command(&[&with(&["--steps", "1000000"])[..], &run].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    while !place.path().join("my runs/001-tiny/metrics.jsonl").is_file() {
-        assert!(child.try_wait().unwrap().is_none(), "the run is over");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = interrupt(child, || place.path().join("my runs/001-tiny/metrics.jsonl").is_file());
     let interrupted = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(hints(&interrupted), ["cargo trainer resume 'my runs/001-tiny'"], "{interrupted}");
     // All of its steps would take hours, so it is resumed for only a few more than it has done.

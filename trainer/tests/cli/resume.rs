@@ -1,12 +1,12 @@
 //! `trainer resume`: after kills and interruptions, with other options, recipes and pictures.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use trainer::config::{Config, Quantise};
 
 use super::best;
-use crate::run_common::{MEASURED, Place, measured, result, tiny, with};
+use crate::run_common::{MEASURED, Place, interrupt, measured, result, tiny, with};
 
 #[cfg(unix)]
 #[test]
@@ -131,14 +131,10 @@ fn ctrl_c_ends_fine_tuning_and_resume_does_it() {
     // Fine-tuning takes long enough that the signal comes during it.
     let config = Config { quantise: Quantise { tune: 1500 }, steps: 8, ..tiny() };
     fs::write(place.path().join("tiny.toml"), config.to_toml()).unwrap();
-    let mut child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let child = place.command(&with(&[])).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let log = place.path().join("runs/001-tiny/log.txt");
-    while !fs::read_to_string(&log).is_ok_and(|text| text.contains("fine-tuning the integers")) {
-        assert!(child.try_wait().unwrap().is_none(), "the run is over");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let output = child.wait_with_output().unwrap();
+    let is_tuned = || fs::read_to_string(&log).is_ok_and(|text| text.contains("fine-tuning the integers"));
+    let output = interrupt(child, is_tuned);
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("(stopped; 1500 were asked for)") && said.contains("continue with: "), "{said}");

@@ -1,7 +1,7 @@
 //! `trainer train`: what a run leaves, what stops it, which snapshot it ends with.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use trainer::config::{Config, Quantise};
 use trainer::data;
@@ -11,7 +11,7 @@ use trainer::run::{Checkpoint, guard};
 use trainer::train::Trainer;
 
 use super::best;
-use crate::run_common::{MEASURED, Place, lines, measured, result, tiny, with};
+use crate::run_common::{MEASURED, Place, interrupt, lines, measured, result, tiny, with};
 
 #[test]
 fn a_run_leaves_all_that_it_promises() {
@@ -85,12 +85,7 @@ fn ctrl_c_saves_exports_and_stops() {
     let place = Place::new();
     let child =
         place.command(&with(&["--steps", "1000000"])).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let metrics = place.path().join("runs/001-tiny/metrics.jsonl");
-    while !metrics.is_file() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = interrupt(child, || place.path().join("runs/001-tiny/metrics.jsonl").is_file());
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     let folder = place.folder("001-tiny");
     assert!(folder.file("model.gen").is_file() && folder.file("report.html").is_file());
@@ -259,14 +254,9 @@ fn an_interrupted_run_is_not_fine_tuned() {
     let place = Place::new();
     let config = Config { quantise: Quantise { tune: 100_000 }, ..tiny() };
     fs::write(place.path().join("tiny.toml"), config.to_toml()).unwrap();
-    let mut child =
+    let child =
         place.command(&with(&["--steps", "1000000"])).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    while !place.path().join("runs/001-tiny/metrics.jsonl").is_file() {
-        assert!(child.try_wait().unwrap().is_none(), "the run is over");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = interrupt(child, || place.path().join("runs/001-tiny/metrics.jsonl").is_file());
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("fine-tuning: left out, as the run was stopped"), "{said}");

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use trainer::config::Config;
 use trainer::run::metrics::{self, Measured, Row};
@@ -109,6 +109,17 @@ impl Place {
     pub fn folder_in(&self, runs: &str, name: &str) -> Folder {
         Folder::open(&self.path().join(runs).join(name)).unwrap()
     }
+}
+
+/// Presses Ctrl-C as soon as `is_time`, and returns what the program answers. Panics if the program ends before.
+#[cfg(unix)]
+pub fn interrupt(mut child: Child, is_time: impl Fn() -> bool) -> Output {
+    while !is_time() {
+        assert!(child.try_wait().unwrap().is_none(), "the run is over");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    child.wait_with_output().unwrap()
 }
 
 pub const TINY: [&str; 4] = ["--config", "tiny.toml", "--data", "pictures"];

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use firmware_tools::boards::LM3S6965EVB;
-use firmware_tools::build::{build_shown, root};
+use firmware_tools::build::build_shown;
 use firmware_tools::model;
 use firmware_tools::qemu::{self, LIMIT, Options, Qemu};
 
@@ -37,7 +37,7 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     qemu::check_installed()?;
-    let model = model::chosen(arguments.model)?.map_or_else(|| Ok(root()?.join(model::OLED)), anyhow::Ok)?;
+    let model = model::chosen_for_oled(arguments.model)?;
     let program = build_shown(LM3S6965EVB, "qemu-oled", Some(&model), &[])?;
     let seed = format!("seed={}", arguments.seed);
     match arguments.out {

@@ -15,7 +15,6 @@ use firmware_app::platform::Platform;
 use firmware_app::settings::{Mode, Settings};
 use firmware_app::testcard;
 use firmware_tools::boards::{Board, EMULATED_BOARDS, HARDWARE_BOARDS};
-use firmware_tools::build::root;
 use firmware_tools::model::{self, BLOB};
 use gen_core::Model;
 use gen_core::aligned;
@@ -73,9 +72,7 @@ fn main() -> Result<()> {
     arguments.model = model::chosen(arguments.model.take())?;
     let display = display(&arguments.board)?;
     if display == "ssd0323" {
-        if arguments.model.is_none() {
-            arguments.model = Some(root()?.join(model::OLED));
-        }
+        arguments.model = Some(model::chosen_for_oled(arguments.model.take())?);
         return show::<Gray4>(&arguments, Size::new(ssd0323::WIDTH as u32, ssd0323::HEIGHT as u32));
     }
     let panel = panel::ALL.into_iter().find(|panel| panel.name == display);
