@@ -49,7 +49,7 @@ impl core::error::Error for WorkspaceTooSmall {}
 ///
 /// The result is for the kernels of this build of gen-core. A number that a build script computes could be for another
 /// target or other features, and then the buffer would be too small. `transforms` may be shorter than `layers`: the
-/// other layers have [`WeightTransform::None`].
+/// other layers have [`WeightTransform::None`]. `inputs` is [`Model::input_len`].
 ///
 /// A build script reads the layers from the model. `{:?}` writes layers and transforms as Rust
 /// expressions. The file that it writes imports their names with
@@ -62,20 +62,20 @@ impl core::error::Error for WorkspaceTooSmall {}
 /// fn constants(model: &Model<'_>) -> String {
 ///     let layers: Vec<_> = model.layers().iter().map(|layer| layer.spec).collect();
 ///     let transforms: Vec<_> = model.layers().iter().map(|layer| layer.transform).collect();
-///     let (latent, count) = (model.latent_len(), layers.len());
-///     format!("const LATENT: u16 = {latent}; const LAYERS: [LayerSpec; {count}] = {layers:?}; const TRANSFORMS: [WeightTransform; {count}] = {transforms:?};")
+///     let (inputs, count) = (model.input_len(), layers.len());
+///     format!("const INPUTS: u16 = {inputs}; const LAYERS: [LayerSpec; {count}] = {layers:?}; const TRANSFORMS: [WeightTransform; {count}] = {transforms:?};")
 /// }
 ///
 /// // In the program, in a module of its own that includes the written file:
 /// mod model {
 ///     use gen_core::spec::{Activation::*, Op::*, Padding::*, WeightTransform::*, *};
-/// #   const LATENT: u16 = 5; const LAYERS: [LayerSpec; 5] = [LayerSpec { op: Dense { out: Shape { height: 2, width: 3, channels: 4 } }, activation: Relu }, LayerSpec { op: ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Same }, activation: LeakyRelu(0.3) }, LayerSpec { op: ConvTranspose { channels: 2, kernel: 3, stride: 2, padding: Valid }, activation: Linear }, LayerSpec { op: Conv { channels: 3, kernel: 2, stride: 1, padding: Valid }, activation: Relu }, LayerSpec { op: Conv { channels: 3, kernel: 3, stride: 1, padding: Same }, activation: Tanh }]; const TRANSFORMS: [WeightTransform; 5] = [None, None, None, None, None];
+/// #   const INPUTS: u16 = 5; const LAYERS: [LayerSpec; 5] = [LayerSpec { op: Dense { out: Shape { height: 2, width: 3, channels: 4 } }, activation: Relu }, LayerSpec { op: ConvTranspose { channels: 3, kernel: 4, stride: 2, padding: Same }, activation: LeakyRelu(0.3) }, LayerSpec { op: ConvTranspose { channels: 2, kernel: 3, stride: 2, padding: Valid }, activation: Linear }, LayerSpec { op: Conv { channels: 3, kernel: 2, stride: 1, padding: Valid }, activation: Relu }, LayerSpec { op: Conv { channels: 3, kernel: 3, stride: 1, padding: Same }, activation: Tanh }]; const TRANSFORMS: [WeightTransform; 5] = [None, None, None, None, None];
 /// #   pub fn written() -> String {
-/// #       format!("const LATENT: u16 = {LATENT:?}; const LAYERS: [LayerSpec; 5] = {LAYERS:?}; const TRANSFORMS: [WeightTransform; 5] = {TRANSFORMS:?};")
+/// #       format!("const INPUTS: u16 = {INPUTS:?}; const LAYERS: [LayerSpec; 5] = {LAYERS:?}; const TRANSFORMS: [WeightTransform; 5] = {TRANSFORMS:?};")
 /// #   }
 /// #   #[cfg(any())]
 ///     include!(concat!(env!("OUT_DIR"), "/model.rs"));
-///     pub const WORKSPACE_LEN: usize = match gen_core::workspace_len(LATENT, &LAYERS, &TRANSFORMS) {
+///     pub const WORKSPACE_LEN: usize = match gen_core::workspace_len(INPUTS, &LAYERS, &TRANSFORMS) {
 ///         Ok(len) => len,
 ///         Err(e) => panic!("{}", e.message()),
 ///     };
@@ -90,11 +90,11 @@ impl core::error::Error for WorkspaceTooSmall {}
 /// # Errors
 /// The error of [`spec::check`](crate::spec::check).
 pub const fn workspace_len(
-    latent: u16,
+    inputs: u16,
     layers: &[LayerSpec],
     transforms: &[WeightTransform],
 ) -> Result<usize, SpecError> {
-    Native::LAYOUT.workspace_len(latent, layers, transforms)
+    Native::LAYOUT.workspace_len(inputs, layers, transforms)
 }
 
 impl Model<'_> {
@@ -213,7 +213,8 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
 
     /// Draws the picture of `latent`. It calls `sink(y, pixels)` for each row from top to bottom.
     ///
-    /// A latent that is longer than the model's is cut; a shorter one is padded with zeros.
+    /// A latent that is longer than the model's is cut; a shorter one is padded with zeros. A model with classes draws
+    /// [`Latent::class`], and its last class if it does not have as many.
     pub fn generate(&mut self, latent: &Latent, sink: impl FnMut(usize, Pixels<'_>)) {
         self.generate_observed(latent, sink, &mut ());
     }
@@ -232,15 +233,19 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
         }
     }
 
-    /// Empties the rings and writes the latent to the first.
+    /// Empties the rings and writes the latent and the numbers of its class to the first.
     fn start(&mut self, latent: &Latent) {
         for ring in &mut self.rings {
             (ring.filled, ring.computed) = (0, 0);
         }
-        // The latent is the only input row of the first layer.
-        let row = subslice_mut(self.rows, ..self.model.latent_len());
+        // The latent, with the class behind it, is the only input row of the first layer.
+        let row = subslice_mut(self.rows, ..self.model.input_len());
         row.fill(0);
+        let (row, class) = split_at_mut(row, self.model.latent_len());
         for (to, &from) in row.iter_mut().zip(latent.steps()) {
+            *to = from;
+        }
+        for (to, from) in class.iter_mut().zip(self.model.classes().numbers(latent.class())) {
             *to = from;
         }
         if let Some(first) = self.rings.first_mut() {

@@ -19,9 +19,70 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 
 use crate::spec::MAX_LATENT;
 
-/// The input of a generator: up to [`MAX_LATENT`] values, each an int8 in steps of 1/32.
+/// The input of a generator: up to [`MAX_LATENT`] values, each an int8 in steps of 1/32, and the class to draw.
+///
+/// A model without classes ignores the class.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Latent(Vec<i8, MAX_LATENT>);
+pub struct Latent {
+    steps: Vec<i8, MAX_LATENT>,
+    class: ClassMix,
+}
+
+/// A class, or a mixture of two classes. The default is the first class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ClassMix {
+    from: u8,
+    to: u8,
+    /// Share of `to` in 256ths, 0 to 256.
+    share: u16,
+}
+
+impl ClassMix {
+    /// One class, by its number from 0 on.
+    pub const fn one(class: u8) -> Self {
+        Self { from: class, to: class, share: 0 }
+    }
+
+    /// A mixture: `from` (`t = 0`) to `to` (`t = 256`; larger values count as 256).
+    pub const fn between(from: u8, to: u8, t: u16) -> Self {
+        match t {
+            0 => Self::one(from),
+            256.. => Self::one(to),
+            _ if from == to => Self::one(from),
+            share => Self { from, to, share },
+        }
+    }
+
+    /// The two classes, and the share of the second in 256ths. For a single class both are the same, and the share is 0.
+    pub const fn parts(self) -> (u8, u8, u16) {
+        (self.from, self.to, self.share)
+    }
+
+    /// The class with the larger share; with equal shares the first.
+    pub const fn nearest(self) -> u8 {
+        if self.share > 128 { self.to } else { self.from }
+    }
+
+    /// A mixture between two: of the two classes if both are single, and else the nearer of the two mixtures, because a
+    /// mixture has at most two classes.
+    const fn toward(self, other: Self, t: u16) -> Self {
+        match (self.share, other.share) {
+            (0, 0) => Self::between(self.from, other.from, t),
+            _ if t > 128 => other,
+            _ => self,
+        }
+    }
+
+    /// One number of the mixture, from that of the first and that of the second class:
+    /// `⌊((256 − share) · from + share · to + 128) / 256⌋`. Halves are rounded up. It is between the two numbers, and
+    /// for a single class it is the class's own.
+    #[inline(always)]
+    pub const fn number(self, from: i8, to: i8) -> i8 {
+        let share = self.share as i32;
+        (((256 - share) * from as i32 + share * to as i32 + 128) >> 8) as i8
+    }
+}
 
 impl Latent {
     /// Real value of one step: a value of the latent is `step · SCALE`.
@@ -42,24 +103,45 @@ impl Latent {
                 break;
             }
         }
-        Self(values)
+        Self { steps: values, class: ClassMix::default() }
     }
 
     /// A latent from its steps; `None` when there are more than [`MAX_LATENT`].
     pub fn from_steps(steps: &[i8]) -> Option<Self> {
-        Vec::from_slice(steps).ok().map(Self)
+        Vec::from_slice(steps).ok().map(|steps| Self { steps, class: ClassMix::default() })
     }
 
     /// The values, in steps of [`SCALE`](Self::SCALE).
     pub fn steps(&self) -> &[i8] {
-        &self.0
+        &self.steps
+    }
+
+    /// The same latent, for a class of the model, by its number from 0 on. A number past the model's last class draws its
+    /// last one. Without this call the class is the first.
+    #[must_use]
+    pub fn with_class(self, class: u8) -> Self {
+        self.with_mix(ClassMix::one(class))
+    }
+
+    /// The same latent, for a mixture of two classes: the picture changes from one to the other.
+    #[must_use]
+    pub fn with_mix(mut self, class: ClassMix) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// The class, or the mixture of two.
+    pub fn class(&self) -> ClassMix {
+        self.class
     }
 
     /// A latent between `self` (`t = 0`) and `other` (`t = 256`; larger values count as 256).
     ///
     /// It is `cos θ · self + sin θ · other` with `θ = t / 256 · π / 2`. Two independent latents are nearly
     /// orthogonal, so this is their spherical interpolation, and every result has the variance that the generator
-    /// was trained with. The result is as long as the shorter of the two.
+    /// was trained with. The result is as long as the shorter of the two. Its class is a mixture of the two classes, with
+    /// `t` as the share of the second. (A latent that is for a mixture already counts as a whole: up to `t = 128` the
+    /// result has the class of `self`, then that of `other`.)
     pub fn toward(&self, other: &Self, t: u16) -> Self {
         let angle = F32(f32::from(t.min(256)) / 256.0 * FRAC_PI_2);
         // micromath's cosine does not reach 1 and 0 exactly, but both ends have to be exact.
@@ -68,8 +150,9 @@ impl Latent {
             256.. => (0.0, 1.0),
             _ => (angle.cos().0, angle.sin().0),
         };
-        let pairs = self.0.iter().zip(&other.0);
-        Self(pairs.map(|(&p, &q)| to_step(a * f32::from(p) + b * f32::from(q))).collect())
+        let pairs = self.steps.iter().zip(&other.steps);
+        let steps = pairs.map(|(&p, &q)| to_step(a * f32::from(p) + b * f32::from(q))).collect();
+        Self { steps, class: self.class.toward(other.class, t) }
     }
 
     /// The latent scaled by `share` / 256 (larger values count as 256), with halves rounded away from 0.
@@ -77,14 +160,14 @@ impl Latent {
     /// This is the truncation trick: a generator was trained most often on latents near zero, so its pictures are
     /// better there, and more alike. Brock et al. (2019, arXiv:1809.11096) resample values beyond a bound. This
     /// function scales all of them, as the ψ of StyleGAN does (Karras et al. 2019, arXiv:1812.04948), so that a
-    /// number keeps its picture while it becomes more typical.
+    /// number keeps its picture while it becomes more typical. The class stays.
     pub fn truncated(&self, share: u16) -> Self {
         let share = i32::from(share.min(256));
         let shrunk = |&q: &i8| {
             let product = i32::from(q) * share;
             ((product + 128 * product.signum()) / 256) as i8
         };
-        Self(self.0.iter().map(shrunk).collect())
+        Self { steps: self.steps.iter().map(shrunk).collect(), class: self.class }
     }
 }
 
@@ -138,6 +221,29 @@ mod tests {
         let (a, b) = (Latent::from_seed(1, 32), Latent::from_seed(2, 32));
         assert_eq!((a.toward(&b, 0), a.toward(&b, 256), a.toward(&b, 999)), (a.clone(), b.clone(), b.clone()));
         assert_ne!(a.toward(&b, 128), a);
+    }
+
+    #[test]
+    fn a_mixture_begins_and_ends_at_its_classes_and_rounds_halves_up() {
+        let (a, b) = (Latent::from_seed(1, 9).with_class(3), Latent::from_seed(2, 9).with_class(7));
+        assert_eq!((a.toward(&b, 0), a.toward(&b, 256), a.toward(&b, 999)), (a.clone(), b.clone(), b.clone()));
+        assert_eq!(a.toward(&b, 64).class(), ClassMix::between(3, 7, 64));
+        assert_eq!(a.toward(&a, 64).class(), ClassMix::one(3));
+        assert_eq!(a.truncated(128).class(), ClassMix::one(3));
+        assert_eq!((ClassMix::between(3, 7, 128).nearest(), ClassMix::between(3, 7, 129).nearest()), (3, 7));
+        let mixed = a.clone().with_mix(ClassMix::between(1, 2, 100));
+        assert_eq!((mixed.toward(&b, 128).class(), mixed.toward(&b, 129).class()), (mixed.class(), b.class()));
+        let half = ClassMix::between(0, 1, 128);
+        assert_eq!([(0, 1), (1, 0), (-1, 0), (-2, -1), (-128, 127)].map(|(p, q)| half.number(p, q)), [1, 1, 0, -1, 0]);
+        for share in 0..=256 {
+            let mix = ClassMix::between(0, 1, share);
+            for (p, q) in [(-128, 127), (127, -128), (5, 5), (-128, -128), (127, 127), (-1, 1)] {
+                let exact = (f64::from(p) * f64::from(256 - share) + f64::from(q) * f64::from(share)) / 256.0;
+                let expected = if share == 256 { q } else { (exact + 0.5).floor() as i8 };
+                let (from, to) = if share == 256 { (q, q) } else { (p, q) };
+                assert_eq!(mix.number(from, to), expected, "{share} of {p} and {q}");
+            }
+        }
     }
 
     #[test]

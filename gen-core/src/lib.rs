@@ -124,7 +124,7 @@ pub use aligned::Aligned;
 #[cfg(feature = "alloc")]
 pub use aligned::{AlignedBytes, aligned};
 pub use engine::{Engine, LayerObserver, WorkspaceTooSmall, workspace_len};
-pub use latent::Latent;
-pub use model::{Layer, Model, ParseError, Section, format};
+pub use latent::{ClassMix, Latent};
+pub use model::{Classes, Layer, Model, ParseError, Section, format};
 pub use pixels::Pixels;
 pub use spec::{Activation, LayerSpec, Op, Padding, Shape, SpecError, WeightTransform};

@@ -188,7 +188,7 @@ impl KernelLayout {
     }
 
     /// Bytes of workspace that a generator needs with these kernels, as [`WorkspacePlan::bytes`]. A `const fn`, so that
-    /// firmware can declare a buffer of this size. `transforms` may be shorter than `layers`: the other layers
+    /// firmware can declare a buffer of this size. `inputs` is the number of inputs of the first layer. `transforms` may be shorter than `layers`: the other layers
     /// have [`WeightTransform::None`].
     ///
     /// ```
@@ -215,14 +215,14 @@ impl KernelLayout {
     /// What [`spec::check`] reports.
     pub const fn workspace_len(
         &self,
-        latent: u16,
+        inputs: u16,
         layers: &[LayerSpec],
         transforms: &[WeightTransform],
     ) -> Result<usize, SpecError> {
-        match spec::check(latent, layers) {
+        match spec::check(inputs, layers) {
             Err(e) => Err(e),
             Ok(picture) => {
-                let (mut shape, mut plan, mut i) = (Shape::latent(latent), WorkspacePlan::for_picture(picture), 0);
+                let (mut shape, mut plan, mut i) = (Shape::latent(inputs), WorkspacePlan::for_picture(picture), 0);
                 while i < layers.len() {
                     match layers[i].geometry(shape) {
                         Err(e) => return Err(e),

@@ -69,7 +69,8 @@ fn the_header_is_laid_out_as_version_2_says() {
             1.0,
         ),
     ];
-    let header = Header { name: "ab".try_into().unwrap(), latent: 300, layers: layers.into_iter().collect() };
+    let header =
+        Header { name: "ab".try_into().unwrap(), inputs: 300, layers: layers.into_iter().collect(), classes: None };
     #[rustfmt::skip]
     let expected = [
         // Length of the name, name; length of the latent, seven bits a byte, lowest first; number of layers.
@@ -167,7 +168,7 @@ fn other_versions_are_named_old_or_new() {
         error.to_string()
     };
     let newer = message(VERSION + 1, &|_| {});
-    assert!(newer.contains("version 4 is newer") && newer.contains("up to version 3: update it"), "{newer}");
+    assert!(newer.contains("version 5 is newer") && newer.contains("up to version 4: update it"), "{newer}");
     // A changed preamble, header, checksum or length.
     assert_eq!(message(VERSION + 1, &|blob| blob[6..].fill(0xee)), newer);
     assert_eq!(message(VERSION + 1, &|blob| blob.truncate(9)), newer);
@@ -360,13 +361,13 @@ fn wrong_files_have_the_named_error() {
         let error = with(&|h| h.layers[1].spec.activation = Activation::LeakyRelu(slope));
         assert_eq!(error, ParseError::Spec(SpecError::Slope), "slope {slope}");
     }
-    assert_eq!(with(&|h| h.latent = 0), ParseError::Spec(SpecError::LatentLength));
+    assert_eq!(with(&|h| h.inputs = 0), ParseError::Spec(SpecError::LatentLength));
     assert_eq!(with(&|h| h.layers.clear()), ParseError::Spec(SpecError::LayerCount));
     assert_eq!(with(&|h| h.layers.truncate(4)), ParseError::Spec(SpecError::OutputActivation));
     let header_end = PREAMBLE + usize::from(stated).next_multiple_of(ALIGNMENT);
     let left = (blob.len() - header_end) as u32;
     assert_eq!(
-        with(&|h| h.latent = 100),
+        with(&|h| h.inputs = 100),
         ParseError::Section { layer: 0, section: Section::Weights, needed: 2400, left },
         "more weights than the file has bytes"
     );
@@ -453,7 +454,7 @@ fn errors_speak_for_themselves() {
         ParseError::NotAModel,
         ParseError::Alignment { needed: 4 },
         ParseError::Version { found: 1 },
-        ParseError::Version { found: 3 },
+        ParseError::Version { found: VERSION + 1 },
         ParseError::Length { expected: 4, found: 5 },
         ParseError::Checksum,
         ParseError::Header { layer: None },
@@ -466,6 +467,8 @@ fn errors_speak_for_themselves() {
         section(Section::Biases),
         section(Section::Positive),
         section(Section::Negative),
+        section(Section::Classes),
+        ParseError::Classes,
         ParseError::Padding { at: 40 },
         ParseError::Trailing { bytes: 16 },
         ParseError::Multiplier { layer: 3 },

@@ -32,13 +32,13 @@ fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {
 #[test]
 fn the_workspace_as_a_constant_is_what_the_model_asks_for() {
     let compare = |model: &Model<'_>, name: &str| {
-        let latent = model.latent_len() as u16;
+        let inputs = model.input_len() as u16;
         let layers: Vec<_> = model.layers().iter().map(|layer| layer.spec).collect();
         let transforms: Vec<_> = model.layers().iter().map(|layer| layer.transform).collect();
-        assert_eq!(gen_core::workspace_len(latent, &layers, &transforms), Ok(model.workspace_len()), "{name}");
+        assert_eq!(gen_core::workspace_len(inputs, &layers, &transforms), Ok(model.workspace_len()), "{name}");
         for layout in [PORTABLE, ARMV7EM, ARMV7M, ARMV8_1M_MVE, X86_64] {
             assert_eq!(
-                layout.workspace_len(latent, &layers, &transforms),
+                layout.workspace_len(inputs, &layers, &transforms),
                 Ok(model.workspace_plan(&layout).bytes()),
                 "{name}"
             );
@@ -140,7 +140,10 @@ fn debug_prints_a_line_and_not_the_weights() {
     let output = Destination::Int8 { multipliers, zero_point: 3, row: &mut row, step: 4 };
     let bytes = Aligned([1u8; 300]);
     let lines = [
-        (format!("{model:?}"), "Model { name: \"tiny\", latent: 5, layers: 5, picture: 8x12x3, size: 1088,"),
+        (
+            format!("{model:?}"),
+            "Model { name: \"tiny\", latent: 5, classes: 0, layers: 5, picture: 8x12x3, size: 1088,",
+        ),
         (format!("{layer:?}"), "2x3x4 to 4x6x3"),
         (format!("{engine:?}"), "Engine { kernels: \""),
         (format!("{biases:?}"), "I32LeSlice(3 values)"),

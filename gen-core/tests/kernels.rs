@@ -12,12 +12,12 @@ use gen_core::plan::TILE;
 use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, KernelLayout, MAX_TOEPLITZ_TAPS, PORTABLE, X86_64, for_target};
 use gen_core::quant::{I32LeSlice, MultiplierTable};
 use gen_core::spec::WeightTransform;
-use gen_core::{Latent, Model};
+use gen_core::{ClassMix, Latent, Model};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
 use crate::common::naive::{Naive, Order};
-use crate::common::{build_in_forms, draw_with, fast_forms, random_layers};
+use crate::common::{build_in_forms, build_with_classes, draw_with, fast_forms, random_classes, random_layers};
 
 /// Runs the conformance tests of these kernels.
 fn conforms<K: Kernels>() {
@@ -225,16 +225,25 @@ fn portable_kernels_refuse_sizes_that_do_not_fit() {
 /// Compares pictures of random networks drawn by these kernels and by naive loops, with both weight transforms.
 fn draws_the_same<K: Kernels>() {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
-    let mut winograd = 0;
+    let (mut winograd, mut conditional) = (0, 0);
     for number in 0..500 {
         let latent = 1 + (rng.next_u32() % 24) as u16;
         let layers = random_layers(&mut rng, latent);
         let fast = fast_forms(latent, &layers);
         winograd += u32::from(fast.contains(&WeightTransform::Winograd));
-        let seed = Latent::from_seed(number, latent.into());
+        // Every second network has classes: then a part of the inputs is the class's.
+        let width = if number % 2 == 0 { 0 } else { (rng.next_u32() % u32::from(latent)) as u8 };
+        let classes = random_classes(&mut rng, 2 + (number % 7) as u8, width);
+        let [from, to] = [rng.next_u32(), rng.next_u32()].map(|class| (class % 10) as u8); // also past the last one
+        let class = ClassMix::between(from, to, (rng.next_u32() % 300) as u16);
+        let seed = Latent::from_seed(number, latent.into()).with_mix(class);
+        conditional += u32::from(width > 0);
         let mut first: Option<Vec<u8>> = None;
         for transforms in [&[][..], &fast] {
-            let blob = build_in_forms("random", latent, &layers, transforms, number.into());
+            let blob = match width {
+                0 => build_in_forms("random", latent, &layers, transforms, number.into()),
+                _ => build_with_classes(latent - u16::from(width), &classes, &layers, transforms, number.into()),
+            };
             let blob = aligned(&blob);
             let model = Model::parse(&blob).unwrap_or_else(|e| panic!("{layers:?}: {e}"));
             let expected = first.get_or_insert_with(|| Naive::new(&model, Order::OutputFirst).draw(&seed));
@@ -243,6 +252,7 @@ fn draws_the_same<K: Kernels>() {
         }
     }
     assert!(winograd > 60, "only {winograd} networks in Winograd transform");
+    assert!(conditional > 150, "only {conditional} networks with classes");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod common;
 
 mod blob;
+mod classes;
 mod engine;
 mod extremes;
 mod geometry;

@@ -255,6 +255,28 @@ fn check_shape(blob: &[u8], panel: &Panel, grid: u32) -> Result<Vec<u8>> {
     Ok(program)
 }
 
+/// The name of the class stands on every panel, whatever it consists of; so does the class during a morph.
+#[test]
+fn a_model_with_classes() -> Result<()> {
+    let blob = models::conditional_32(&["cat", "лягушка", "great white shark"])?;
+    let program = built(&blob)?;
+    for panel in panel::ALL {
+        let words = ["seed=4294967295", "events=4", "tap=1"];
+        let lines = check_model(&blob, &panel, &program, Mode::Classes, &words)?;
+        let classes: Vec<_> = lines.iter().filter_map(|line| Drawn::parse(line)?.class).collect();
+        assert_eq!(classes, [(0, None), (1, None), (2, None), (0, None)], "{}: {lines:#?}", panel.name);
+        let lines = check_model(&blob, &panel, &program, Mode::Morph, &["seed=7", "class=1", "idle=1", "events=3"])?;
+        assert!(lines[1].contains(", class 1 to 1 (лягушка to лягушка), "), "{lines:#?}");
+    }
+    let words = ["seed=4000000000", "idle=1", "events=8"];
+    let lines = check_model(&blob, &panel::MODULE_1_8, &program, Mode::Morph, &words)?;
+    assert!(lines[1].contains(", class 0 to 1 (cat to лягушка), "), "{lines:#?}");
+    let lines = check_model(&blob, &panel::PICO_LCD_1_3, &program, Mode::Gallery, &["events=12", "tap=9"])?;
+    let classes: Vec<_> = lines.iter().filter_map(|line| Some(Drawn::parse(line)?.class?.0)).collect();
+    assert_eq!(classes, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2], "{lines:#?}");
+    Ok(())
+}
+
 #[test]
 fn a_grey_model_of_28x28() -> Result<()> {
     check_shape(&models::preset("digits")?, &panel::PICO_LCD_1_3, 16)?;

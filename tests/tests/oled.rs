@@ -366,10 +366,118 @@ fn a_missing_display_stops_nothing() -> Result<()> {
     })
 }
 
+/// Names of ASCII letters, of others, and longer than the display has room for.
+const CLASSES: [&str; 4] = ["cat", "Dog", "лягушка", "great white shark"];
+
+/// A program with a model of these classes, and the model.
+fn with_classes() -> Result<(Vec<u8>, Vec<u8>)> {
+    let blob = models::conditional_32(&CLASSES)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("classes.gen");
+    std::fs::write(&path, &blob)?;
+    Ok((build(LM3S6965EVB, "qemu-oled", Some(&path))?, blob))
+}
+
+#[test]
+fn a_class_can_be_typed_and_the_button_shows_the_next() -> Result<()> {
+    let (program, blob) = with_classes()?;
+    for (typed, class) in [("лягушка", 2), ("dog", 1), ("3", 3)] {
+        let typed = format!("typed=class={typed}");
+        let mut qemu = start_program(&program, &["seed=41", "idle=0", "mode=classes", &typed])?;
+        beside_with(&blob, Mode::Classes, |host| {
+            let first = host.draw(&qemu.wait_for("picture ")?)?;
+            assert_eq!((first.seed, first.class), (41, Some((0, None))));
+            let mut before = greys(host.display());
+            // After the last class comes the first one, with a new number.
+            for step in class..class + 4 {
+                if step > class {
+                    qemu.press("ctrl")?;
+                }
+                let line = qemu.wait_for("picture ")?;
+                let drawn = host.draw(&line)?;
+                let (number, class) = (41 + u32::from(step / 4), step % 4);
+                assert_eq!((drawn.seed, drawn.class), (number, Some((class, None))), "{line}");
+                let name = CLASSES[usize::from(class)];
+                assert!(line.contains(&format!("picture {number} drawn, class {class} ({name}), crc ")), "{line}");
+                compare(&qemu.screen()?.greys()?, &greys(host.display()));
+                assert!(before != greys(host.display()), "two classes look the same");
+                before = greys(host.display());
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_class_that_the_model_lacks_is_named_with_those_it_has() -> Result<()> {
+    let (program, blob) = with_classes()?;
+    let mut qemu = start_program(&program, &["seed=41", "idle=0", "class=frog", "typed=class=4"])?;
+    let has = "the classes are cat, Dog, лягушка and great white shark";
+    beside_with(&blob, Mode::Morph, |host| {
+        for (word, next) in [("frog", "picture 41 drawn, class 0 (cat)"), ("4", "")] {
+            let line = qemu.wait_for("WARN")?;
+            assert!(line.ends_with(&format!("class={word} ignored: {has}")), "{line}");
+            if !next.is_empty() {
+                host.draw(&qemu.wait_for(next)?)?;
+            }
+        }
+        compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        Ok(())
+    })?;
+    let mut qemu = start(&["idle=0", "class=frog"])?;
+    qemu.wait_for("class=frog ignored: the model has no classes")?;
+    qemu.wait_for("picture 42 drawn, crc ")?;
+    Ok(())
+}
+
+#[test]
+fn a_morph_goes_from_class_to_class() -> Result<()> {
+    let (program, blob) = with_classes()?;
+    let mut qemu = start_program(&program, &["seed=7", "idle=100", "class=3", "typed=class=all"])?;
+    beside_with(&blob, Mode::Morph, |host| {
+        for _ in 0..2 {
+            assert_eq!(host.draw(&qemu.wait_for("picture 7 drawn")?)?.class, Some((3, None)));
+        }
+        for (from, classes) in [(7, (3, 0)), (8, (0, 1))] {
+            let mut count = 0;
+            loop {
+                let drawn = host.draw(&qemu.wait_for("picture ")?)?;
+                if drawn.way.is_none() {
+                    assert_eq!((drawn.seed, drawn.class), (from + 1, Some((classes.1, None))));
+                    break;
+                }
+                assert_eq!((drawn.seed, drawn.class), (from, Some((classes.0, Some(classes.1)))));
+                count += 1;
+            }
+            assert!(count > 2, "{count} pictures on the way");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn the_tiles_of_a_wall_take_turns() -> Result<()> {
+    let (program, blob) = with_classes()?;
+    for (class, expected) in [("all", [0, 1, 2, 3, 0, 1, 2, 3]), ("dog", [1; 8])] {
+        let class = format!("class={class}");
+        let mut qemu = start_program(&program, &["seed=5", "idle=0", "mode=gallery", &class])?;
+        beside_with(&blob, Mode::Gallery, |host| {
+            for (number, class) in (5..).zip(expected) {
+                let drawn = host.draw(&qemu.wait_for("picture ")?)?;
+                assert_eq!((drawn.seed, drawn.class), (number, Some((class, None))));
+            }
+            compare(&qemu.screen()?.greys()?, &greys(host.display()));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 #[test]
 fn wrong_settings_are_named_in_the_log() -> Result<()> {
     let mut qemu = start(&["sed=7", "idle=0"])?;
-    qemu.wait_for("setting sed=7 ignored: a setting is seed=NUMBER, idle=MILLISECONDS or mode=")?;
+    qemu.wait_for("setting sed=7 ignored: a setting is seed=NUMBER, class=NAME, idle=MILLISECONDS or mode=")?;
     qemu.wait_for("picture 42 drawn")?;
     Ok(())
 }

@@ -9,6 +9,8 @@ use firmware_tools::build::{build, build_on_host};
 use firmware_tools::model::BLOB;
 use firmware_tools::pictures::{on_board, on_host};
 use firmware_tools::qemu::{LIMIT, Options};
+use gen_core::{Model, aligned};
+use trainer::quantise::QuantModel;
 use workspace_tests::golden;
 
 use crate::models;
@@ -63,6 +65,33 @@ fn so_does_another_model() -> Result<()> {
     for board in EMULATED_BOARDS {
         let program = build(board, "qemu-parity", Some(&path)).context("with another model")?;
         assert!(on_board(board, &program, &options(&[]))?.0 == host, "{}", board.name);
+    }
+    Ok(())
+}
+
+/// All classes, and a mixture of every two neighbours.
+#[test]
+fn so_does_a_model_with_classes() -> Result<()> {
+    let tiny = QuantModel::from_model(&Model::parse(&aligned(models::tiny()?))?)?;
+    let layers: Vec<_> = tiny.layers.iter().map(|layer| layer.spec).collect();
+    let names = ["cat", "dog", "лягушка"];
+    let blob = models::conditional(&names, 10, &layers)?;
+    let host = on_host(&blob, &PARITY_SEEDS)?;
+    assert_eq!(host.lines.len(), 2 * PARITY_SEEDS.len());
+    for class in 0..names.len() {
+        let next = (class + 1) % names.len();
+        for part in [format!(" class {class} crc "), format!(" class {class} to {next} at ")] {
+            assert!(host.lines.iter().any(|line| line.contains(&part)), "no{part}: {:#?}", host.lines);
+        }
+    }
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("classes.gen");
+    std::fs::write(&path, &blob)?;
+    for board in EMULATED_BOARDS {
+        let program = build(board, "qemu-parity", Some(&path)).context("with classes")?;
+        let chip = on_board(board, &program, &options(&[]))?.0;
+        assert_eq!(chip.lines, host.lines, "{}", board.name);
+        assert!(chip == host, "{}: the bytes differ although the checksums agree", board.name);
     }
     Ok(())
 }

@@ -5,6 +5,9 @@
     python pytorch_to_safetensors.py generator.pth out.safetensors --network tutorial
     python pytorch_to_safetensors.py generator.pth out.safetensors --network mine.py:Generator
     python pytorch_to_safetensors.py --random 1 out.safetensors --network pocket --divisor 4
+    python pytorch_to_safetensors.py generator.pth out.safetensors --network pocket-classes --class-names cat,dog,frog
+
+It needs `pytorch_checkpoints.py` beside it.
 
 The network is one of those below (add yours to NETWORKS), or a class or function that
 another file defines and that needs no arguments. The weights are its `state_dict`, alone
@@ -15,13 +18,14 @@ is a chain of dense layers, convolutions and transposed convolutions with biases
 normalisation (each with its own epsilon), spectral and weight normalisation, and nearest
 upsampling are folded into them. Layers that Ribbit does not have are refused by name.
 The last lines of the output are the layers of the recipe for `trainer import`.
+
+A conditional generator takes the latents and the numbers of the classes, `forward(z, y)`, and joins to the latent a
+vector that it makes of the class alone: `torch.cat([z, self.embed(y)], 1)`. The vectors of all classes go into the file.
 """
 
 import argparse
 import importlib.util
-import pickle
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +33,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
+
+from pytorch_checkpoints import fill, load, refuse
 
 LARGEST_KERNEL = 16
 
@@ -67,11 +73,20 @@ def dcgan_64(_):
     )
 
 
-NETWORKS = {"tutorial": tutorial, "pocket": pocket, "dcgan-64": dcgan_64}
+class PocketClasses(nn.Module):
+    """`pocket` with classes: an example of a conditional generator."""
+
+    def __init__(self, divisor, classes=3, width=8):
+        super().__init__()
+        self.embed = nn.Embedding(classes, width)
+        self.layers = pocket(divisor)
+        self.layers[0] = nn.Linear(32 + width, self.layers[0].out_features, bias=False)
+
+    def forward(self, z, y):
+        return self.layers(torch.cat([z, self.embed(y)], 1))
 
 
-def refuse(message):
-    raise SystemExit(f"error: {message}")
+NETWORKS = {"tutorial": tutorial, "pocket": pocket, "pocket-classes": PocketClasses, "dcgan-64": dcgan_64}
 
 
 # ---------------------------------------------------------------- the network as a chain
@@ -132,14 +147,18 @@ MOVES = {
     "flatten", "moveaxis", "movedim", "permute", "reshape", "reshape_as", "squeeze", "swapaxes", "swapdims",
     "transpose", "unflatten", "unsqueeze", "view", "view_as",
 }
+JOINS = {"cat", "concat", "concatenate"}
 
 
 class Trace(TorchFunctionMode):
     """Notes what happens to the latent on its way to the picture."""
 
-    def __init__(self, model, latent):
+    def __init__(self, model, latent, classes=None):
         super().__init__()
         self.layers = []
+        self.classes = classes  # the class of each picture
+        self.of_class = [] if classes is None else [classes]  # values that depend on the class alone
+        self.table = None  # class vectors [classes, width], once they are joined to the latent
         self.tip = latent  # the value that the next operation must take
         self.known = [latent]
         # Where each value of the tip stands among the outputs of the last layer (of the latent, before the first).
@@ -167,10 +186,22 @@ class Trace(TorchFunctionMode):
                     yield from tensors(value)
         taken = [t for t in tensors([*args, *kwargs.values()]) if any(t is known for known in self.known)]
         makes = next(tensors([out]), None)
+        by_class = [t for t in tensors([*args, *kwargs.values()]) if any(t is value for value in self.of_class)]
+        if by_class and not taken:
+            self.of_class += tensors([out])
         if not taken or makes is None:
-            return out  # works on weights, or asks for a size
+            return out  # works on weights or on the class, or asks for a size
         name = getattr(func, "__name__", str(func))
         where = self.inside[-1] if self.inside else f"{name}()"
+        if by_class:
+            if name not in JOINS or len(taken) != 1 or taken[0] is not self.tip or self.layers or self.table is not None:
+                refuse(f"{where}: {name} brings the class to the latent. Ribbit's generators read a vector of the class "
+                       "behind the latent, and nothing else of the class: torch.cat([z, self.embed(y)], 1) before the "
+                       "first layer")
+            self.join(where, *args, **kwargs)
+            self.tip = out
+            self.known.append(out)
+            return out
         if len(taken) != 1 or taken[0] is not self.tip:
             refuse(f"{where}: the network is not a chain; {name} takes a value that another layer took already, or two "
                    "at once. Ribbit has no skip connections")
@@ -224,6 +255,30 @@ class Trace(TorchFunctionMode):
             refuse(f"{where}: Ribbit has no layer that does what {name} does. There are dense layers, convolutions and "
                    "transposed convolutions; with batch normalisation; relu, leaky_relu, and at the end tanh or sigmoid; "
                    "nearest upsampling in front of a convolution can be folded into it")
+
+    def join(self, where, parts, dim=0, axis=None):
+        """The class vectors, behind the latent or in front of it."""
+        count = self.index[0].numel()
+        indices, vectors = [], []
+        for part in parts:
+            if part is self.tip:
+                indices.append(self.index)
+                continue
+            if not any(part is value for value in self.of_class) or len(part) != len(self.classes):
+                refuse(f"{where}: joins more than the latent and a vector of the class")
+            width = part[0].numel()
+            indices.append((count + torch.arange(width)).reshape(part.shape[1:]).expand(part.shape))
+            vectors.append(part.flatten(1).double())
+            count += width
+        index = torch.cat(indices, dim if axis is None else axis)
+        if index.shape[:1] != self.classes.shape:
+            refuse(f"{where}: joins pictures instead of values")
+        self.index = index
+        vectors = torch.cat(vectors, 1)
+        self.table = array(torch.stack([vectors[self.classes == y][0] for y in range(1 + int(self.classes.max()))]))
+        # More than rounding, which depends on the place in the batch.
+        if np.abs(self.table[self.classes] - array(vectors)).max() > 1e-5 * np.abs(self.table).max():
+            refuse(f"{where}: the vector of a class is not the same in every picture")
 
     def places(self):
         return self.index[0].numpy()
@@ -445,122 +500,6 @@ def with_padding(weight, padding):
     return None if weight is None else (weight, padding)
 
 
-# ---------------------------------------------------------------- what people save
-
-
-def load(path, trust):
-    """What a file holds: a module, or dictionaries of arrays."""
-    start = Path(path).open("rb").read(64)
-    if not start:
-        refuse(f"{path} is empty")
-    if start.startswith(b"version https://git-lfs"):
-        refuse(f"{path} is a Git LFS pointer, not the file itself: `git lfs pull` brings it")
-    if start[8:9] == b"{":
-        from safetensors.torch import load_file
-        return load_file(path)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=not trust)
-    except pickle.UnpicklingError as error:
-        if trust:
-            refuse(f"{path}: {error}")
-        refuse(f"{path} holds more than arrays, say a whole pickled module. Reading that runs code of the file. If you "
-               "trust where it comes from, add --trust-pickle; the better way is torch.save(model.state_dict(), ...) "
-               "where it was trained")
-    except (AttributeError, ModuleNotFoundError) as error:
-        refuse(f"{path} holds a whole module whose class is not found ({error}). Run this where that class can be "
-               "imported, or save the state_dict")
-    except RuntimeError as error:
-        refuse(f"{path}: {str(error).strip().splitlines()[0]}")
-
-
-def plain(state):
-    """A state_dict without spectral and weight normalisation: the weights that they compute."""
-    state = dict(state)
-    for name in list(state):
-        for end, parts in {
-            ".weight_orig": (".weight_u", ".weight_v"),
-            ".parametrizations.weight.original": (".parametrizations.weight.0._u", ".parametrizations.weight.0._v"),
-        }.items():
-            stem = name.removesuffix(end)
-            if name.endswith(end) and all(stem + part in state for part in parts):
-                weight, u, v = state.pop(name).double(), *(state.pop(stem + part).double() for part in parts)
-                # Rows are outputs, which a transposed convolution has in the second axis. Nothing in the file says
-                # which it is; u and v belong to the larger of the two values.
-                rows = [weight.reshape(len(weight), -1)]
-                rows += [weight.transpose(0, 1).reshape(weight.shape[1], -1)] if weight.ndim > 2 else []
-                sigma = [u @ m @ v for m in rows if m.shape == (len(u), len(v))]
-                state[stem + ".weight"] = (weight / max(sigma, key=abs)).float()
-        for end, direction in {
-            ".weight_g": ".weight_v", ".parametrizations.weight.original0": ".parametrizations.weight.original1",
-        }.items():
-            stem = name.removesuffix(end)
-            if name.endswith(end) and name in state and stem + direction in state:
-                g, v = state.pop(name).double(), state.pop(stem + direction).double()
-                axes = [i for i, n in enumerate(g.shape) if n == 1 and v.shape[i] > 1] if g.ndim else []
-                norm = v.norm() if not axes else torch.linalg.vector_norm(v, dim=axes, keepdim=True)
-                state[stem + ".weight"] = (v * (g / norm)).float()
-    return state
-
-
-def candidates(value, wanted, path=""):
-    """Every place in a checkpoint that has all arrays of a network: where, prefix of the names, arrays."""
-    if not isinstance(value, Mapping):
-        if isinstance(value, nn.Module):
-            yield from candidates(value.state_dict(), wanted, path)
-        return
-    tensors = {name: v for name, v in value.items() if isinstance(name, str) and isinstance(v, torch.Tensor)}
-    first = next(iter(wanted))
-    for form in (tensors, plain(tensors)):
-        found = [name.removesuffix(first) for name in form if name.endswith(first)]
-        found = [p for p in found if all(p + n in form and form[p + n].shape == wanted[n].shape for n in wanted)]
-        used = {p + name for p in found for name in wanted}
-        for prefix in found:
-            extra = [n for n in form if n.startswith(prefix) and n not in used and not n.endswith("num_batches_tracked")]
-            # A name that other networks in the file do not explain belongs to a layer that this network lacks.
-            if not extra:
-                yield f"{path}{prefix}".rstrip("."), {n: form[prefix + n] for n in wanted}
-        if found or form.keys() == plain(tensors).keys():
-            break
-    for name, inner in value.items():
-        if isinstance(inner, (Mapping, nn.Module)):
-            yield from candidates(inner, wanted, f"{path}{name}.")
-
-
-def holds(value, path=""):
-    """Names of the arrays in a checkpoint, for messages."""
-    if isinstance(value, nn.Module):
-        value = value.state_dict()
-    for name, inner in value.items() if isinstance(value, Mapping) else ():
-        if isinstance(inner, torch.Tensor):
-            yield f"{path}{name} {list(inner.shape)}"
-        yield from holds(inner, f"{path}{name}.")
-
-
-def fill(model, held, key, path):
-    """Loads the arrays of a checkpoint into a network."""
-    wanted = {name: v for name, v in model.state_dict().items() if not name.endswith("num_batches_tracked")}
-    if not wanted:
-        refuse("the network has no weights")
-    places = dict(candidates(held, wanted))
-    if key is not None:
-        places = {place: state for place, state in places.items() if place == key}
-    # The name that a plain state_dict has; DataParallel and torch.compile put a word in front.
-    plainest = [place for place in places if place in ("", "module", "_orig_mod")]
-    if len(places) > 1 and len(plainest) == 1:
-        places = {plainest[0]: places[plainest[0]]}
-    if len(places) > 1:
-        refuse(f"{path} holds the network more than once: {', '.join(places)}. Say which it is with --key")
-    if not places:
-        listed = list(holds(held))
-        few = lambda names: "\n    ".join([*names[:12], *([f"... and {len(names) - 12} more"] if len(names) > 12 else [])])
-        refuse(f"{path} does not hold this network{f' under {key}' if key is not None else ''}.\n  The network needs:\n    "
-               f"{few([f'{n} {list(v.shape)}' for n, v in wanted.items()])}\n  The file holds:\n    {few(listed)}")
-    ((place, state),) = places.items()
-    if place:
-        print(f"weights: {place} of {path}")
-    model.load_state_dict(state, strict=False)
-
-
 # ---------------------------------------------------------------- the program
 
 
@@ -598,29 +537,48 @@ def randomise(model):
                 layer.bias.normal_(0, 0.1)
 
 
-def drawn(model, pictures, length):
-    """Latents [pictures, length] or [pictures, length, 1, 1], as the network takes them, and the trace of its pictures."""
+def drawn(model, pictures, length, classes):
+    """Latents [pictures, length], which the network may take as [pictures, length, 1, 1]; their classes and the class
+    vectors, or None; the layers, and the pictures. A network with classes draws at least one picture of each."""
     first = next((m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))), None)
+    embedding = next((m for m in model.modules() if isinstance(m, nn.Embedding)), None)
+    if classes is None and embedding is not None:
+        classes = embedding.num_embeddings
     if length is None:
         if first is None:
             refuse("the length of the latent is not evident: give it with --latent")
         length = first.in_features if isinstance(first, nn.Linear) else first.in_channels
+        if classes is not None:
+            length -= classes if embedding is None else embedding.embedding_dim
+            if length < 1:
+                refuse("the length of the latent is not evident: give it with --latent")
+    numbers = None
+    if classes is not None:
+        if not 2 <= classes <= 64:
+            refuse(f"{classes} classes; Ribbit's generators have 2 to 64")
+        pictures = max(pictures, classes)
+        numbers = torch.arange(pictures) % classes
     latent = torch.randn(pictures, length)
     forms = [latent, latent[:, :, None, None]]
     if not isinstance(first, nn.Linear):
         forms.reverse()
     failed = None
     for form in forms:
-        trace = Trace(model, form)
+        trace = Trace(model, form, numbers)
         try:
             with trace:
-                image = model(form)
-            return latent, trace.finish(image)
+                image = model(form) if numbers is None else model(form, numbers)
+            layers, image = trace.finish(image)
+            if numbers is not None and trace.table is None:
+                refuse("the network takes no notice of the class: no vector of it is joined to the latent")
+            return latent, numbers, trace.table, layers, image
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             failed = failed or error
             for hook in trace.hooks:
                 hook.remove()
-    refuse(f"the network does not take latents of the shape {list(forms[0].shape)} (--latent sets the length): {failed}")
+    also = "" if numbers is None else " and the numbers of classes"
+    refuse(f"the network does not take latents of the shape {list(forms[0].shape)}{also} (--latent sets the length): "
+           f"{failed}")
 
 
 @torch.no_grad()
@@ -631,6 +589,8 @@ def main():
     parser.add_argument("--network", default="tutorial", help=f"{', '.join(NETWORKS)}, or FILE.py:NAME")
     parser.add_argument("--key", help="where in the checkpoint the generator is, if it holds several: ema, say")
     parser.add_argument("--latent", type=int, help="length of the network's latent, if its first layer does not say")
+    parser.add_argument("--classes", type=int, help="number of classes, if the network has them without nn.Embedding")
+    parser.add_argument("--class-names", help="their names, separated by commas: cat,dog")
     parser.add_argument("--divisor", type=int, default=1, help="narrows the hidden layers of tutorial and pocket")
     parser.add_argument("--random", type=int, metavar="SEED", help="random weights instead of a file's")
     parser.add_argument("--pictures", type=int, default=4, help="how many go into the file as a proof")
@@ -655,14 +615,26 @@ def main():
         else:
             fill(model, held, args.key, args.weights)
     model = model.float().cpu().eval()
-    latent, (layers, image) = drawn(model, args.pictures, args.latent)
+    names = args.class_names.split(",") if args.class_names else []
+    latent, numbers, table, layers, image = drawn(model, args.pictures, args.latent, args.classes)
+    if names and len(names) != (0 if table is None else len(table)):
+        refuse(f"--class-names has {len(names)} names, and the network {0 if table is None else len(table)} classes")
     tensors = {"check.latent": latent.numpy(), "check.image": image.numpy()}
+    if table is not None:
+        tensors["class_embedding"] = table
     for n, layer in enumerate(layers):
         tensors |= {f"generator.{n}.weight": layer.weight, f"generator.{n}.bias": layer.bias}
     header = {"layout": "oihw", "dense": "chw"}  # what --layout and --dense would say
-    save_file({name: np.ascontiguousarray(v, np.float32) for name, v in tensors.items()}, args.out, metadata=header)
+    if names:
+        header["classes"] = "\n".join(names)
+    tensors = {name: np.ascontiguousarray(v, np.float32) for name, v in tensors.items()}
+    if numbers is not None:
+        tensors["check.class"] = numbers.numpy()
+    save_file(tensors, args.out, metadata=header)
     print(f"layers of the recipe (latent = {latent.shape[1]}, range = "
           f'"{"symmetric" if layers[-1].activation == "tanh" else "unit"}"):')
+    if table is not None:
+        print(f"classes: {len(table)}, {table.shape[1]} numbers each (the file has both)")
     print("\n".join(["layers = [", *(layer.recipe() for layer in layers), "]"]))
     print(f"{args.out}: trainer import {args.out} --config RECIPE.toml (or --preset NAME, if that has these layers)")
 

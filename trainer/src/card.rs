@@ -21,14 +21,16 @@ use gen_core::Model;
 use gen_core::aligned;
 use serde::{Deserialize, Serialize};
 
+use crate::classes::SheetLatents;
 use crate::config::Config;
 use crate::data::{Dataset, Fitting};
 use crate::files::write_atomically;
 use crate::grid::{grid, png};
+use crate::latents::sample_budget;
 use crate::machine::{self, program};
 use crate::quantise::QuantModel;
 use crate::quantise::compare::likeness;
-use crate::quantise::draw::first_pictures;
+use crate::quantise::draw::{draw, first_pictures};
 use crate::quantise::weight_transforms::{self, PackingPolicy};
 use crate::text;
 pub use make::{CardInput, describe};
@@ -174,7 +176,7 @@ impl Card {
     }
 
     fn machine_warning(&self, data: &Dataset) -> Result<Option<String>> {
-        if machine::first_steps(&self.config, &data.pictures)? == self.training.first_steps {
+        if machine::first_steps(&self.config, data)? == self.training.first_steps {
             return Ok(None);
         }
         let here = machine::processor();
@@ -232,7 +234,9 @@ impl Shipped {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let bytes = aligned(&self.blob);
         let model = Model::parse(&bytes).context("model.gen")?;
-        let samples = png(&grid(first_pictures(&model, SAMPLES).view(), COLUMNS, 2, 2)?)?;
+        let most = sample_budget(model.macs(), SAMPLES.max((model.classes().len() * COLUMNS) as u32));
+        let SheetLatents { latents, columns } = SheetLatents::of(&model, COLUMNS, most);
+        let samples = png(&grid(draw(&model, &latents).view(), columns, 2, 2)?)?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         write_atomically(&folder.join("model.gen"), &self.blob)?;
         write_atomically(&folder.join("samples.png"), &samples)?;

@@ -10,9 +10,10 @@ use serde::Serialize;
 use crate::boards::{self, Board};
 use crate::cost::CORES;
 use crate::numbers::grouped;
+use crate::text::Plain;
 
 /// Flash reserved for everything but the model: code, fonts, drivers. `firmware/build-support` reserves as much.
-pub const CODE_FLASH: usize = 120 * 1024;
+pub const CODE_FLASH: usize = 128 * 1024;
 /// RAM reserved for everything but the engine: stack, logging, drivers.
 pub const CODE_RAM: usize = 20 * 1024;
 
@@ -23,6 +24,10 @@ pub struct Inspection {
     pub name: String,
     /// Length of the latent.
     pub latent: usize,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// How many numbers a class has at the input of the first layer.
+    pub class_width: usize,
     /// Shape of the picture.
     pub picture: Shape,
     /// Layers, first to last.
@@ -144,6 +149,8 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
     Inspection {
         name: model.name.as_str().into(),
         latent: model.latent_len(),
+        classes: model.classes().names().map(str::to_owned).collect(),
+        class_width: model.classes().width(),
         picture,
         parameters: layers.iter().map(|l| l.parameters).sum(),
         macs: model.macs(),
@@ -181,6 +188,10 @@ impl LayerRow {
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} latents -> {}", self.name, self.latent, self.picture)?;
+        if !self.classes.is_empty() {
+            let names: Vec<_> = self.classes.iter().map(|name| Plain::text(name).to_string()).collect();
+            writeln!(f, "{} classes of {} numbers each: {}", names.len(), self.class_width, names.join(", "))?;
+        }
         writeln!(f)?;
         writeln!(
             f,

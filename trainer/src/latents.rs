@@ -4,7 +4,7 @@
 //! the same pictures.
 
 use anyhow::{Result, ensure};
-use gen_core::Latent;
+use gen_core::{ClassMix, Latent};
 use ndarray::Array2;
 
 /// Latents as a batch, `[N, len]`.
@@ -42,13 +42,17 @@ pub fn in_256ths(share: f64, what: &str) -> Result<u16> {
     Ok((share * 256.0).round() as u16)
 }
 
-/// Interpolates between the latents of the seeds `from` and `to`: `steps` latents at equal angles, including both
-/// ends. With one step the result is `from` alone.
-pub fn interpolate(from: u32, to: u32, steps: u16, len: usize) -> Vec<Latent> {
-    let (from, to) = (Latent::from_seed(from, len), Latent::from_seed(to, len));
+/// Interpolates between two latents and their classes: `steps` latents at equal angles, including both ends. With one step
+/// the result is `from` alone. Between equal latents only the class changes.
+pub fn interpolate(from: &Latent, to: &Latent, steps: u16) -> Vec<Latent> {
     let last = u32::from(steps).saturating_sub(1).max(1);
     let at = |step: u16| ((u32::from(step) * 512 + last) / (2 * last)) as u16;
-    (0..steps).map(|step| from.toward(&to, at(step))).collect()
+    let (p, q) = (from.class().nearest(), to.class().nearest());
+    let between = |t| match from.steps() == to.steps() {
+        true => from.clone().with_mix(ClassMix::between(p, q, t)),
+        false => from.toward(to, t),
+    };
+    (0..steps).map(|step| between(at(step))).collect()
 }
 
 /// `count` seeds for [`variations`]: those from `first` on, without `seed` itself.
@@ -56,11 +60,10 @@ pub fn neighbour_seeds(seed: u32, first: u32, count: usize) -> Vec<u32> {
     (first..=u32::MAX).filter(|&other| other != seed).take(count).collect()
 }
 
-/// Latents near that of `seed`: at `distance` / 256 of the way to the latent of each of `others`.
-/// These are independent of `seed`, so the variations go in all directions.
-pub fn variations(seed: u32, others: &[u32], distance: u16, len: usize) -> Vec<Latent> {
-    let latent = Latent::from_seed(seed, len);
-    others.iter().map(|&other| latent.toward(&Latent::from_seed(other, len), distance)).collect()
+/// Latents near `latent`: at `distance` / 256 of the way to each of `others`, which are independent of it, so that the
+/// variations go in all directions.
+pub fn variations(latent: &Latent, others: impl IntoIterator<Item = Latent>, distance: u16) -> Vec<Latent> {
+    others.into_iter().map(|other| latent.toward(&other, distance)).collect()
 }
 
 #[cfg(test)]
@@ -81,9 +84,12 @@ mod tests {
     fn a_way_begins_and_ends_at_its_pictures() {
         let (a, b) = (Latent::from_seed(3, 32), Latent::from_seed(8, 32));
         let five = [a.clone(), a.toward(&b, 64), a.toward(&b, 128), a.toward(&b, 192), b.clone()];
-        assert_eq!(interpolate(3, 8, 5, 32), five);
-        assert_eq!(interpolate(3, 8, 2, 32), [a.clone(), b]);
-        assert_eq!((interpolate(3, 8, 1, 32), interpolate(3, 8, 0, 32)), (vec![a], vec![]));
+        assert_eq!(interpolate(&a, &b, 5), five);
+        assert_eq!(interpolate(&a, &b, 2), [a.clone(), b.clone()]);
+        assert_eq!((interpolate(&a, &b, 1), interpolate(&a, &b, 0)), (vec![a.clone()], vec![]));
+        let mixed = |t| a.clone().with_mix(ClassMix::between(2, 5, t));
+        let classes = interpolate(&a.clone().with_class(2), &a.clone().with_class(5), 3);
+        assert_eq!(classes, [mixed(0), mixed(128), mixed(256)], "of the same seed only the class changes");
     }
 
     #[test]
@@ -96,7 +102,10 @@ mod tests {
             differences.map(|d| d * d).sum()
         };
         let others = neighbour_seeds(2, 0, 20);
-        let of = |distance| variations(2, &others, distance, 64).iter().map(squared).max();
+        let of = |distance| {
+            let others = others.iter().map(|&other| Latent::from_seed(other, 64));
+            variations(&latent, others, distance).iter().map(squared).max()
+        };
         assert_eq!(of(0), Some(0));
         assert!(of(30) < of(80) && of(80) < of(256));
     }

@@ -13,6 +13,7 @@
 //! | [`nn`] | layers with their gradients, optimisers |
 //! | [`augment`], [`schedule`], [`mod@train`] | augmentation, learning rates, one training step |
 //! | [`quantise`] | folding, calibration, fine-tuning, packing, comparison with float, verification |
+//! | [`classes`] | names and numbers of a generator's classes; what its first layer reads |
 //! | [`latents`], [`pixels`] | latents as batches, interpolation and variations; pixels as floats and back |
 //! | [`nearest`] | the training pictures nearest to generated ones |
 //! | [`quality`] | how far generated pictures are from real ones |
@@ -32,6 +33,7 @@ pub mod augment;
 pub mod bench;
 pub mod boards;
 pub mod card;
+pub mod classes;
 pub mod config;
 pub mod cost;
 pub mod data;

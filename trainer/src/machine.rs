@@ -9,11 +9,10 @@
 use std::env::consts::ARCH;
 
 use anyhow::Result;
-use ndarray::Array4;
 use pulp::Arch;
 
 use crate::config::Config;
-use crate::train::Trainer;
+use crate::train::{Examples, Trainer};
 
 /// Name and version of this program, as cards and reports name it.
 pub fn program() -> String {
@@ -42,10 +41,11 @@ pub fn processor() -> String {
 ///
 /// # Errors
 /// When the recipe is invalid, or a step fails.
-pub fn first_steps(config: &Config, pictures: &Array4<u8>) -> Result<String> {
+pub fn first_steps<'a>(config: &Config, examples: impl Into<Examples<'a>>) -> Result<String> {
+    let examples = examples.into();
     let mut trainer = Trainer::new(config.clone())?;
     for _ in 0..STEPS {
-        trainer.step(pictures)?;
+        trainer.step(examples)?;
     }
     let mut crc = crc32fast::Hasher::new();
     for weights in [&trainer.state.generator, &trainer.state.discriminator] {
@@ -56,6 +56,8 @@ pub fn first_steps(config: &Config, pictures: &Array4<u8>) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array4;
+
     use super::*;
 
     #[test]

@@ -248,7 +248,8 @@ impl Golden {
     fn play(&self, trainer: &mut Trainer, t: usize, watch: impl FnMut(ForwardPass, &mut Network)) -> Result<Losses> {
         let noise = self.inputs.get("label_noise")?.index_axis(Axis(0), t);
         let inputs = StepInputs {
-            real: trainer.real_batch(&self.frogs)?,
+            real: trainer.real_batch(&self.frogs)?.0,
+            classes: Vec::new(),
             latents: self.latents("z1", t)?,
             fresh_latents: Some(self.latents("z2", t)?),
             label_noise: noise.iter().map(|&u| u as f32).collect(),

@@ -9,16 +9,21 @@
 //! | [`frechet`] | statistics of texture and colour in a fixed random network, [`embedding`] | Heusel et al. 2017, arXiv:1706.08500, with random features |
 //! | [`sliced`] | patches on every level of a Laplacian pyramid | Karras et al. 2018, arXiv:1710.10196 |
 //! | [`neighbours`] | precision, recall, density, coverage, diversity in the same network | Naeem et al. 2020, arXiv:2002.09797 |
+//! | [`classes`] | recall and coverage of each class of the real pictures | as [`neighbours`] |
 //! | [`copies`] | memorised training pictures | |
+//!
+//! [`kinds`] sorts pictures without classes into kinds, by the features of the same network.
 //!
 //! Results depend only on the two sets, not on time, the number of threads, or earlier
 //! measurements. Exact copies among the real pictures count once, because they would make
 //! neighbourhoods with a radius of 0. Pictures are `[N, side, side, 3]`, RGB,
 //! with sides of [`MIN_SIDE`] pixels or more.
 
+pub mod classes;
 pub mod copies;
 pub mod embedding;
 pub mod frechet;
+pub mod kinds;
 pub mod neighbours;
 pub mod ranks;
 pub mod sheet;
@@ -31,6 +36,8 @@ use anyhow::{Result, ensure};
 use ndarray::{Array4, ArrayView4, Axis};
 use serde::{Deserialize, Serialize};
 
+use self::classes::Classes;
+pub use self::classes::{ClassScores, Labelled};
 use self::embedding::Embedding;
 use self::frechet::Moments;
 use self::neighbours::Neighbours;
@@ -54,6 +61,8 @@ pub struct Reference {
     embedding: Embedding,
     moments: Moments,
     neighbours: Neighbours,
+    /// Classes of the pictures that are used for neighbourhoods, in their order.
+    classes: Option<Classes>,
     sliced: Sliced,
 }
 
@@ -86,6 +95,20 @@ pub struct Scores {
     /// when a few pictures are repeated with small changes.
     #[serde(alias = "apart")]
     pub diversity_ratio: f64,
+    /// Recall and coverage of each class of the real pictures that has any, in the order of the classes. Empty if the
+    /// real pictures have no classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassScores>,
+}
+
+impl Scores {
+    /// The class that is drawn least: the one with the lowest recall, of several the one with the lowest coverage, then
+    /// the first. `None` without classes.
+    pub fn missing(&self) -> Option<&ClassScores> {
+        let order =
+            |a: &&ClassScores, b: &&ClassScores| a.recall.total_cmp(&b.recall).then(a.coverage.total_cmp(&b.coverage));
+        self.classes.iter().min_by(order)
+    }
 }
 
 /// The score by which snapshots are selected, lower is better: `100 (1 - m)` with the geometric mean `m` of
@@ -101,12 +124,24 @@ fn quality_score(near: &neighbours::Figures, frechet: f64) -> f64 {
 }
 
 impl Reference {
-    /// Prepares the real pictures.
+    /// Prepares real pictures without classes.
     ///
     /// # Errors
     /// When too few of them are distinct, or they are too small.
     pub fn new(pictures: ArrayView4<'_, u8>) -> Result<Self> {
+        Self::with_classes(pictures, None)
+    }
+
+    /// Prepares the real pictures. If they have classes, two of them or more, [`score`](Self::score) also returns
+    /// [`Scores::classes`]. The pictures that are used of a large set are then chosen within each class, in proportion to
+    /// its size, but at least [`classes::LEAST`] of each. Of exact copies, the class of the first one counts.
+    ///
+    /// # Errors
+    /// When too few pictures are distinct, they are too small, or the classes do not belong to them: another number of
+    /// them, or a class without a name.
+    pub fn with_classes(pictures: ArrayView4<'_, u8>, classes: Option<Labelled<'_>>) -> Result<Self> {
         check(pictures, "the real pictures")?;
+        let classes = classes.map(|labels| Classes::new(labels, pictures.dim().0)).transpose()?;
         let distinct = distinct(pictures);
         ensure!(
             distinct.len() >= MIN_PICTURES,
@@ -114,15 +149,20 @@ impl Reference {
             pictures.dim().0,
             distinct.len()
         );
-        let places: Vec<_> =
-            even_places(distinct.len(), MOST_REFERENCES).into_iter().map(|place| distinct[place]).collect();
-        let chosen = pictures.select(Axis(0), &places);
+        // With a single class, its scores would be those of the whole set.
+        let classes = classes.map(|classes| classes.select(&distinct)).filter(|classes| classes.present() > 1);
+        let used = places(classes.as_ref(), distinct.len(), MOST_REFERENCES);
+        let classes = classes.map(|classes| classes.select(&used));
+        let indices: Vec<_> = used.into_iter().map(|place| distinct[place]).collect();
+        let chosen = pictures.select(Axis(0), &indices);
         let embedding = Embedding::new(chosen.view())?;
         let features = embedding.features(chosen.view());
         let moments = Moments::of(features.view());
-        let neighbours = Neighbours::new(evenly_rows(&features, NEIGHBOURHOOD));
+        let compared = places(classes.as_ref(), features.nrows(), NEIGHBOURHOOD);
+        let neighbours = Neighbours::new(features.select(Axis(0), &compared));
+        let classes = classes.map(|classes| classes.select(&compared));
         let sliced = Sliced::new(chosen.view());
-        Ok(Self { shape: shape_of(chosen.view()), embedding, moments, neighbours, sliced })
+        Ok(Self { shape: shape_of(chosen.view()), embedding, moments, neighbours, classes, sliced })
     }
 
     /// Compares pictures with the real ones.
@@ -154,19 +194,26 @@ impl Reference {
             coverage: near.coverage,
             diversity: (moments.total_variance() / self.moments.total_variance().max(f64::MIN_POSITIVE)).sqrt(),
             diversity_ratio: near.diversity_ratio,
+            classes: self.classes.as_ref().map_or_else(Vec::new, |classes| classes.scores(&near)),
         })
     }
 }
 
 fn check(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
-    let (n, shape) = (pictures.dim().0, shape_of(pictures));
+    check_shape(pictures, what)?;
+    let n = pictures.dim().0;
+    ensure!(n >= MIN_PICTURES, "{what} are too few to measure: {n}, and {MIN_PICTURES} is the least");
+    Ok(())
+}
+
+fn check_shape(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
+    let shape = shape_of(pictures);
     let [height, width, channels] = shape;
     ensure!(
         height.min(width) >= MIN_SIDE && matches!(channels, 1 | 3),
         "{what} are {}; grey and RGB ones of {MIN_SIDE}x{MIN_SIDE} pixels or more can be measured",
         in_words(shape)
     );
-    ensure!(n >= MIN_PICTURES, "{what} are too few to measure: {n}, and {MIN_PICTURES} is the least");
     Ok(())
 }
 
@@ -197,6 +244,11 @@ pub fn distinct(pictures: ArrayView4<'_, u8>) -> Vec<usize> {
 pub(crate) fn even_places(n: usize, most: usize) -> Vec<usize> {
     let count = n.min(most);
     (0..count).map(|i| (i as u128 * n as u128 / count as u128) as usize).collect()
+}
+
+/// At most `most` indices below `n`: evenly spaced, or chosen by class.
+fn places(classes: Option<&Classes>, n: usize, most: usize) -> Vec<usize> {
+    classes.map_or_else(|| even_places(n, most), |classes| classes.places(most))
 }
 
 /// At most `most` of the pictures, evenly spaced.
@@ -313,6 +365,51 @@ mod tests {
         assert!(error.contains("of 14 real pictures 7 are distinct, and 8 is the least"), "{error}");
         let eight = Array4::from_shape_fn((24, 16, 16, 3), |(n, y, x, c)| real[[n % 8, y, x, c]]);
         assert!(score(eight.view()).diversity_ratio.is_finite());
+    }
+
+    /// Pictures of two classes in turn, whose names are `dark` and `bright`.
+    fn two_classes(count: usize) -> (Array4<u8>, Vec<u8>, [String; 2]) {
+        let mut pictures = blobs(1, count, 16);
+        for mut picture in pictures.outer_iter_mut().step_by(2) {
+            picture.mapv_inplace(|v| v / 3);
+        }
+        (pictures, (0..count).map(|i| (i % 2) as u8).collect(), ["dark".into(), "bright".into()])
+    }
+
+    #[test]
+    fn a_class_that_is_not_drawn_is_named() {
+        let (real, of, names) = two_classes(200);
+        let plain = Reference::new(real.view()).unwrap();
+        let by_class = Reference::with_classes(real.view(), Some((&of, &names))).unwrap();
+        let dark = two_classes(400).0.slice(s![200..;2, .., .., ..]).to_owned();
+        let scores = by_class.score(dark.view()).unwrap();
+        let missing = scores.missing().unwrap();
+        assert_eq!((missing.name.as_str(), missing.pictures), ("bright", 100));
+        assert!(missing.recall < 0.1 && scores.classes[0].recall > 0.6, "{scores:?}");
+        assert!(missing.coverage < 0.1 && scores.classes[0].coverage > 0.6, "{scores:?}");
+        let mean = scores.classes.iter().map(|class| class.recall).sum::<f64>() / 2.0;
+        assert!((mean - scores.recall).abs() < 1e-9, "the classes have the same size: {scores:?}");
+        // All pictures are used, so the other scores are the same without classes.
+        let without = plain.score(dark.view()).unwrap();
+        assert_eq!(Scores { classes: vec![], ..scores }, without);
+        assert_eq!(without.missing(), None);
+    }
+
+    #[test]
+    fn classes_stay_with_their_pictures() {
+        let (real, of, names) = two_classes(60);
+        // Copies of 41 pictures come first, with the same classes.
+        let real = ndarray::concatenate![Axis(0), real.slice(s![..41, .., .., ..]), real];
+        let of = [&of[..41], &of].concat();
+        let dark = real.slice(s![41..;2, .., .., ..]);
+        let scores =
+            |of: &[u8], names: &[String]| Reference::with_classes(real.view(), Some((of, names)))?.score(dark.view());
+        let found = scores(&of, &names).unwrap().classes;
+        assert_eq!(found.iter().map(|class| class.pictures).collect::<Vec<_>>(), [30, 30]);
+        assert!(found[0].recall == 1.0 && found[1].recall < 0.2, "{found:?}");
+        assert_eq!(scores(&vec![1; of.len()], &names).unwrap().classes, [], "a single class is not measured by itself");
+        assert!(scores(&of[1..], &names).unwrap_err().to_string().contains("100 classes are given for 101"));
+        assert!(scores(&of, &names[..1]).unwrap_err().to_string().contains("1 have names"));
     }
 
     #[test]

@@ -9,18 +9,19 @@
 
 use anyhow::{Result, ensure};
 use gen_core::Latent;
-use ndarray::{Array1, Array2, Array4, ArrayView1, Axis, s};
+use ndarray::{Array1, Array2, Array4, ArrayView1, ArrayView2, Axis, s};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{self, Change};
 use crate::config::Config;
+use crate::data::Dataset;
 use crate::latents::latent_batch;
 use crate::nn::init::rng;
 use crate::nn::optim::{self, Moments};
 use crate::nn::penalty::Penalty;
-use crate::nn::{Dropout, Network};
+use crate::nn::{Batch, Dropout, Network};
 use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
 use crate::schedule::learning_rate_factor;
@@ -38,6 +39,8 @@ enum Stream {
     /// generator's update.
     Augment(u64),
     Dropout(u64),
+    /// The order of the pictures of one class, with balanced classes.
+    ShuffleClass(u64),
 }
 
 impl Stream {
@@ -51,6 +54,7 @@ impl Stream {
             Self::Shuffle => 5,
             Self::Augment(pass) => 8 + pass,
             Self::Dropout(pass) => 16 + pass,
+            Self::ShuffleClass(class) => 64 + class,
         }
     }
 }
@@ -92,11 +96,35 @@ pub struct Losses {
     pub penalty: Option<f64>,
 }
 
+/// The training pictures, and the class of each.
+#[derive(Debug, Clone, Copy)]
+pub struct Examples<'a> {
+    /// `[N, height, width, channels]`
+    pub pictures: &'a Array4<u8>,
+    /// `[N]`, each below the number of classes of the recipe; empty if the recipe has none.
+    pub classes: &'a [u8],
+}
+
+impl<'a> From<&'a Array4<u8>> for Examples<'a> {
+    fn from(pictures: &'a Array4<u8>) -> Self {
+        Self { pictures, classes: &[] }
+    }
+}
+
+impl<'a> From<&'a Dataset> for Examples<'a> {
+    fn from(data: &'a Dataset) -> Self {
+        Self { pictures: &data.pictures, classes: data.labels.as_ref().map_or(&[], |labels| &labels.of) }
+    }
+}
+
 /// The inputs of a step: real pictures and all random numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepInputs {
     /// Real pictures with values in the recipe's `range`; `[N, H·W·C]`.
     pub real: Array2<f32>,
+    /// The class of each real picture, and of the generated picture at the same index; `[N]`, or empty without classes.
+    /// So generated pictures have the classes in the same shares as the real ones.
+    pub classes: Vec<u8>,
     /// Latents of the pictures that the discriminator is shown; `[N, latent]`.
     pub latents: Array2<f32>,
     /// Latents of the generator's update; `[N, latent]`. `None`: the generator's update uses the pictures
@@ -160,6 +188,7 @@ pub struct Trainer {
     penalty: Penalty,
     trace: Trace,
     order: Order,
+    class_orders: ClassOrders,
     clock: Clock,
     rate: f32,
 }
@@ -224,6 +253,7 @@ impl Trainer {
             penalty: Penalty::default(),
             trace,
             order: Order::default(),
+            class_orders: ClassOrders::default(),
             clock: Clock::default(),
             rate: 1.0,
             config,
@@ -231,26 +261,28 @@ impl Trainer {
         })
     }
 
-    /// Updates the discriminator once and the generator once. `pictures` is the whole data set,
-    /// `[N, side, side, 3]`; the step takes its batch from it.
+    /// Updates the discriminator once and the generator once. `examples` is the whole data set; the step takes its batch
+    /// from it.
     ///
     /// # Errors
-    /// When the pictures do not have the size of the generator's output, or there are none.
-    pub fn step(&mut self, pictures: &Array4<u8>) -> Result<Losses> {
-        let inputs = self.inputs(pictures)?;
+    /// When the pictures do not have the size of the generator's output, there are none, or their classes are not the
+    /// recipe's.
+    pub fn step<'a>(&mut self, examples: impl Into<Examples<'a>>) -> Result<Losses> {
+        let inputs = self.inputs(examples)?;
         self.step_with(&inputs)
     }
 
     /// Draws the inputs of the next step. They depend only on the recipe, the pictures and the step's number.
     ///
     /// # Errors
-    /// When the pictures do not have the size of the generator's output, or there are none.
-    pub fn inputs(&mut self, pictures: &Array4<u8>) -> Result<StepInputs> {
+    /// The errors of [`step`](Self::step).
+    pub fn inputs<'a>(&mut self, examples: impl Into<Examples<'a>>) -> Result<StepInputs> {
         self.clock.start();
-        let real = self.real_batch(pictures)?;
+        let (real, classes) = self.real_batch(examples)?;
         let mut labels = self.rng(Stream::Labels);
         let inputs = StepInputs {
             real,
+            classes,
             latents: self.latents(Stream::Latents),
             fresh_latents: self.config.fresh_latents.then(|| self.latents(Stream::FreshLatents)),
             label_noise: Array1::from_shape_simple_fn(2 * self.config.batch, || labels.random()),
@@ -282,7 +314,7 @@ impl Trainer {
         let rate = self.rate;
         let Self { config, state, generator, discriminator, changed, penalty, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
-        inputs.check(batch, generator.input().len(), shape.len())?;
+        inputs.check(batch, config.class_names.len(), generator.latent_len(), shape.len())?;
         let factor = rate * learning_rate_factor(state.step, config.steps, config.lr_decay_start);
         // The loss is the mean over both batches.
         let denominator = 2.0 * batch as f32;
@@ -299,13 +331,14 @@ impl Trainer {
         // the loss is the mean over both.
         clock.start();
         let turn = &mut trace.discriminator;
-        turn.images.assign(&generator.forward(&state.generator, inputs.latents.view(), Dropout::Off));
+        turn.images.assign(&generator.forward(&state.generator, inputs.batch(inputs.latents.view()), Dropout::Off));
         clock.lap(Phase::GForward);
         turn.gradient.fill(0.0);
         let halves = [s![..batch], s![batch..]];
         if config.loss.compares() {
             augment::forward(&inputs.changes[1], shape, inputs.real.view(), changed.view_mut());
-            let logits = discriminator.forward(&state.discriminator, changed.view(), Dropout::Seed(inputs.dropout[1]));
+            let pass = Dropout::Seed(inputs.dropout[1]);
+            let logits = discriminator.forward(&state.discriminator, inputs.batch(changed.view()), pass);
             turn.logits.slice_mut(halves[1]).assign(&logits.column(0));
             clock.lap(Phase::DForward);
         }
@@ -316,7 +349,7 @@ impl Trainer {
             let (half, other, pass) = (halves[i], halves[1 - i], Dropout::Seed(inputs.dropout[i]));
             let targets = inputs.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
             augment::forward(&inputs.changes[i], shape, images, changed.view_mut());
-            let logits = discriminator.forward(&state.discriminator, changed.view(), pass);
+            let logits = discriminator.forward(&state.discriminator, inputs.batch(changed.view()), pass);
             turn.logits.slice_mut(half).assign(&logits.column(0));
             clock.lap(Phase::DForward);
             observe([ForwardPass::DFake, ForwardPass::DReal][i], discriminator);
@@ -332,7 +365,7 @@ impl Trainer {
                     let squares = penalty.add(
                         discriminator,
                         &state.discriminator,
-                        changed.view(),
+                        inputs.batch(changed.view()),
                         0.5 * weight,
                         pass,
                         &mut turn.gradient,
@@ -353,14 +386,16 @@ impl Trainer {
         let seen = &trace.discriminator.images;
         let turn = &mut trace.generator;
         match &inputs.fresh_latents {
-            Some(latents) => turn.images.assign(&generator.forward(&state.generator, latents.view(), Dropout::Off)),
+            Some(latents) => {
+                turn.images.assign(&generator.forward(&state.generator, inputs.batch(latents.view()), Dropout::Off));
+            }
             None => turn.images.assign(seen),
         }
         clock.lap(Phase::GForwardAgain);
         observe(ForwardPass::G, generator);
         let (changes, pass) = (&inputs.changes[2], Dropout::Seed(inputs.dropout[2]));
         augment::forward(changes, shape, turn.images.view(), changed.view_mut());
-        turn.logits.assign(&discriminator.forward(&state.discriminator, changed.view(), pass).column(0));
+        turn.logits.assign(&discriminator.forward(&state.discriminator, inputs.batch(changed.view()), pass).column(0));
         clock.lap(Phase::DForwardAgain);
         observe(ForwardPass::DOfG, discriminator);
         let targets = Array1::from_elem(batch, labels.real);
@@ -418,32 +453,56 @@ impl Trainer {
         (0..self.config.batch).map(|_| self.config.augment.draw(shape, &mut rng)).collect()
     }
 
-    /// The real pictures of the next step, with values in the recipe's `range`; `[N, H·W·C]`.
+    /// The real pictures of the next step, with values in the recipe's `range`, `[N, H·W·C]`, and their classes.
     ///
     /// # Errors
-    /// When the pictures do not have the size of the generator's output, or there are none.
-    pub fn real_batch(&mut self, pictures: &Array4<u8>) -> Result<Array2<f32>> {
+    /// The errors of [`step`](Self::step).
+    pub fn real_batch<'a>(&mut self, examples: impl Into<Examples<'a>>) -> Result<(Array2<f32>, Vec<u8>)> {
+        let Examples { pictures, classes } = examples.into();
         let shape = self.generator.output();
         let (n, h, w, c) = pictures.dim();
         ensure!(
             n > 0 && (h, w, c) == (shape.height as usize, shape.width as usize, shape.channels as usize),
             "the generator draws {shape} pictures, the data holds {n} of {h}x{w}x{c}"
         );
+        let (known, config) = (self.config.class_names.len(), &self.config);
+        let classes = if known == 0 { &[] } else { classes };
+        ensure!(
+            known == 0 || (classes.len() == n && classes.iter().all(|&class| usize::from(class) < known)),
+            "the recipe has {known} classes, and {} of the {n} pictures have one of them",
+            classes.iter().filter(|&&class| usize::from(class) < known).count()
+        );
         let n = n as u64;
-        let first = self.state.step * self.config.batch as u64;
-        let mut batch = Array2::zeros((self.config.batch, self.generator.output().len()));
+        let first = self.state.step * config.batch as u64;
+        let mut batch = Array2::zeros((config.batch, self.generator.output().len()));
+        let is_balanced = config.balance_classes && known > 0;
+        if is_balanced {
+            self.class_orders.prepare(classes, known);
+        }
+        let mut chosen = Vec::with_capacity(if known == 0 { 0 } else { config.batch });
         for (i, mut row) in (first..).zip(batch.rows_mut()) {
-            let index = if self.config.shuffle { self.order.index(self.config.seed, i / n, n, i % n) } else { i % n };
+            let index = match config.shuffle {
+                shuffle if is_balanced => self.class_orders.index(config.seed, shuffle, i),
+                true => self.order.index(Stream::Shuffle, config.seed, i / n, n, i % n),
+                false => i % n,
+            };
+            chosen.extend(classes.get(index as usize));
             let picture = pictures.slice(s![index as usize, .., .., ..]);
             row.iter_mut().zip(picture).for_each(|(to, &from)| *to = to_float(from, self.config.range));
         }
-        Ok(batch)
+        Ok((batch, chosen))
     }
 }
 
 impl StepInputs {
-    /// Checks the sizes: `n` pictures of `values` numbers each, latents of `latent` numbers.
-    fn check(&self, n: usize, latent: usize, values: usize) -> Result<()> {
+    /// These rows with the classes of the step.
+    fn batch<'a>(&'a self, x: ArrayView2<'a, f32>) -> Batch<'a> {
+        Batch { x, classes: &self.classes }
+    }
+
+    /// Checks the sizes: `n` pictures of `values` numbers each, latents of `latent` numbers, and with `classes` classes one
+    /// of them for each picture.
+    fn check(&self, n: usize, classes: usize, latent: usize, values: usize) -> Result<()> {
         let fresh = self.fresh_latents.as_ref().map_or((n, latent), Array2::dim);
         let maps = [
             ("real pictures", self.real.dim(), (n, values)),
@@ -453,6 +512,13 @@ impl StepInputs {
         for (name, found, expected) in maps {
             ensure!(found == expected, "{name}: {found:?} numbers, the configuration needs {expected:?}");
         }
+        let known = self.classes.iter().filter(|&&class| usize::from(class) < classes).count();
+        let expected = if classes == 0 { 0 } else { n };
+        ensure!(
+            (self.classes.len(), known) == (expected, expected),
+            "classes: {} numbers, of which {known} are classes; the configuration needs {expected}",
+            self.classes.len()
+        );
         let noise = self.label_noise.len();
         ensure!(noise == 2 * n, "label noise: {noise} numbers, the configuration needs {}", 2 * n);
         ensure!(self.changes.iter().all(|c| c.len() == n), "changes: the configuration needs three times {n}");
@@ -470,13 +536,49 @@ struct Order {
 
 impl Order {
     /// Index of the picture at position `i` of epoch `pass` over `n` pictures.
-    fn index(&mut self, seed: u64, pass: u64, n: u64, i: u64) -> u64 {
+    fn index(&mut self, stream: Stream, seed: u64, pass: u64, n: u64, i: u64) -> u64 {
         if self.key != Some((seed, pass, n)) {
             self.indices = (0..n).collect();
-            self.indices.shuffle(&mut rng(seed, pass, Stream::Shuffle.number()));
+            self.indices.shuffle(&mut rng(seed, pass, stream.number()));
             self.key = Some((seed, pass, n));
         }
         self.indices[i as usize]
+    }
+}
+
+/// The order of the pictures if every class is shown equally often: classes take turns, and each goes through its own
+/// pictures in an order of its own.
+#[derive(Debug, Default)]
+struct ClassOrders {
+    /// Indices of the pictures of each class that has any.
+    members: Vec<Vec<u64>>,
+    orders: Vec<Order>,
+}
+
+impl ClassOrders {
+    /// Collects the pictures of each of `count` classes. It allocates only in the first call.
+    fn prepare(&mut self, classes: &[u8], count: usize) {
+        self.members.resize_with(count, Vec::new);
+        self.orders.resize_with(count, Order::default);
+        self.members.iter_mut().for_each(Vec::clear);
+        for (index, &class) in (0..).zip(classes) {
+            self.members[usize::from(class)].push(index);
+        }
+    }
+
+    /// Index of the `i`-th picture that is shown.
+    fn index(&mut self, seed: u64, shuffle: bool, i: u64) -> u64 {
+        // A class without pictures has no turn.
+        let with_any = self.members.iter().filter(|members| !members.is_empty()).count() as u64;
+        let (turn, i) = ((i % with_any) as usize, i / with_any);
+        let class = (0..self.members.len()).filter(|&class| !self.members[class].is_empty()).nth(turn).unwrap_or(0);
+        let (members, order) = (&self.members[class], &mut self.orders[class]);
+        let n = members.len() as u64;
+        let place = match shuffle {
+            true => order.index(Stream::ShuffleClass(class as u64), seed, i / n, n, i % n),
+            false => i % n,
+        };
+        members[place as usize]
     }
 }
 
@@ -620,11 +722,87 @@ mod tests {
     fn a_pass_shows_every_picture_once() {
         let mut order = Order::default();
         for pass in 0..3 {
-            let mut seen: Vec<_> = (0..50).map(|i| order.index(1, pass, 50, i)).collect();
+            let mut seen: Vec<_> = (0..50).map(|i| order.index(Stream::Shuffle, 1, pass, 50, i)).collect();
             assert_ne!(seen, (0..50).collect::<Vec<_>>());
             seen.sort_unstable();
             assert_eq!(seen, (0..50).collect::<Vec<_>>());
         }
+    }
+
+    fn conditional(names: usize) -> Config {
+        let class_names = (0..names).map(|k| format!("class {k}")).collect();
+        Config { batch: 6, class_names, class_embedding: 3, ..Config::preset("pocket").unwrap().narrowed(4) }
+    }
+
+    #[test]
+    fn a_conditional_run_resumes_with_the_same_bits_on_any_number_of_threads() {
+        let data = pictures(10);
+        let classes = [0, 1, 2, 1, 1, 0, 2, 1, 0, 1];
+        let examples = Examples { pictures: &data, classes: &classes };
+        for balance_classes in [false, true] {
+            let config = Config { balance_classes, ..conditional(3) };
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| {
+                    let mut trainer = Trainer::new(config.clone()).unwrap();
+                    (0..3).for_each(|_| _ = trainer.step(examples).unwrap());
+                    trainer.state
+                })
+            };
+            let one = run(1);
+            assert_eq!(one, run(2));
+            let mut first = Trainer::new(config.clone()).unwrap();
+            first.step(examples).unwrap();
+            let mut second = Trainer::with_state(config.clone(), first.state).unwrap();
+            (0..2).for_each(|_| _ = second.step(examples).unwrap());
+            assert_eq!(one, second.state);
+            let other = Examples { classes: &[0; 10], ..examples };
+            let mut trainer = Trainer::new(config).unwrap();
+            trainer.step(other).unwrap();
+            assert_ne!(trainer.state.generator, Trainer::new(trainer.config.clone()).unwrap().state.generator);
+        }
+    }
+
+    #[test]
+    fn a_batch_has_the_classes_of_its_pictures_in_their_shares_or_in_equal_ones() {
+        let data = Array4::from_shape_fn((10, 32, 32, 3), |(n, ..)| n as u8);
+        let classes = [0, 1, 1, 1, 1, 1, 1, 1, 1, 2];
+        let examples = Examples { pictures: &data, classes: &classes };
+        for (balance_classes, expected) in [(false, [3, 24, 3]), (true, [10, 10, 10])] {
+            let mut trainer = Trainer::new(Config { balance_classes, ..conditional(4) }).unwrap();
+            let (mut counts, mut shown) = ([0; 3], [0; 10]);
+            for step in 0..5 {
+                trainer.state.step = step;
+                let inputs = trainer.inputs(examples).unwrap();
+                for (picture, &class) in inputs.real.rows().into_iter().zip(&inputs.classes) {
+                    let n = ((picture[0] + 1.0) * 127.5).round() as usize;
+                    assert_eq!(class, classes[n]);
+                    counts[usize::from(class)] += 1;
+                    shown[n] += 1;
+                }
+            }
+            assert_eq!(counts, expected);
+            if balance_classes {
+                assert!(shown[1..9].iter().all(|&times| (1..=2).contains(&times)), "each in its turn: {shown:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn classes_that_are_not_the_recipes_are_refused() {
+        let data = pictures(4);
+        let mut trainer = Trainer::new(conditional(2)).unwrap();
+        for (classes, words) in [
+            (&[][..], "2 classes, and 0 of the 4 pictures"),
+            (&[0, 1], "2 of the 4"),
+            (&[0, 1, 2, 1], "3 of the 4 pictures"),
+        ] {
+            let error = trainer.step(Examples { pictures: &data, classes }).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        let mut inputs = trainer.inputs(Examples { pictures: &data, classes: &[0, 1, 1, 0] }).unwrap();
+        inputs.classes.pop();
+        assert!(trainer.step_with(&inputs).unwrap_err().to_string().contains("classes: 5 numbers"));
     }
 
     #[test]

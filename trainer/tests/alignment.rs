@@ -16,6 +16,7 @@ use trainer::quantise::QuantModel;
 mod nets;
 // The module with which `trainer eval` reads models.
 #[path = "../src/cli/picture_set.rs"]
+#[allow(dead_code, reason = "not all of it is needed")]
 mod picture_set;
 
 use picture_set::Set;

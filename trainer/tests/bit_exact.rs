@@ -6,10 +6,12 @@ use gen_core::kernels::Native;
 use gen_core::kernels::portable::Portable;
 use gen_core::quant::Multiplier;
 use gen_core::spec::{self, Activation, LayerSpec, Op, Padding, Shape, WeightTransform};
-use gen_core::{Engine, Latent, Model};
+use gen_core::{ClassMix, Engine, Latent, Model};
+use ndarray::{Array2, Axis};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use trainer::classes::ClassTable;
 use trainer::quantise::verify::{self, Report};
 use trainer::quantise::{QuantError, QuantLayer, QuantModel, Simulation};
 
@@ -65,7 +67,7 @@ fn random_networks_spread_their_outputs() {
     for (layers, seed) in [(nets::pocket(), 4), (nets::reference_pocket(), 5)] {
         let model = QuantModel::random("spread", 32, &layers, seed).unwrap();
         let simulation = Simulation::new(&model).unwrap();
-        let outputs: Vec<_> = (0..8).map(|seed| simulation.run(Latent::from_seed(seed, 32).steps())).collect();
+        let outputs: Vec<_> = (0..8).map(|seed| simulation.run(&Latent::from_seed(seed, 32))).collect();
         for (i, layer) in layers.iter().enumerate() {
             let values: Vec<f64> = outputs.iter().flat_map(|maps| maps[i].iter().copied()).collect();
             let (low, high) = if i + 1 == layers.len() { (0.0, 255.0) } else { (-128.0, 127.0) };
@@ -75,6 +77,65 @@ fn random_networks_spread_their_outputs() {
             assert!(share(high) < 0.2 && share(low) < at_low, "layer {i}: {} {}", share(low), share(high));
         }
     }
+}
+
+/// A random network with `count` classes of `width` numbers each.
+fn conditional(latent: usize, count: usize, width: usize, layers: &[LayerSpec], seed: u64) -> QuantModel {
+    let mut model = QuantModel::random("classes", latent + width, layers, seed).unwrap();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let rows = Array2::from_shape_simple_fn((count, width), || rng.random_range(-128..=127));
+    model.latent = latent;
+    model.classes = Some(ClassTable { names: (0..count).map(|k| format!("class {k}")).collect(), rows });
+    model
+}
+
+#[test]
+fn classes_and_mixtures_of_two() {
+    for (latent, count, width) in [(24, 10, 8), (9, 2, 1), (1, 64, 64), (7, 3, 13)] {
+        let model = conditional(latent, count, width, &nets::pocket(), 9);
+        check(&model, 0..12);
+        let simulation = Simulation::new(&model).unwrap();
+        let blob = model.to_blob().unwrap();
+        let bytes = aligned(&blob);
+        let parsed = Model::parse(&bytes).unwrap();
+        let mut workspace = vec![0; parsed.workspace_len()];
+        let mut engine = Engine::new(&parsed, &mut workspace).unwrap();
+        for (seed, share) in (0..12).zip([0, 1, 2, 64, 100, 127, 128, 129, 254, 255, 256, 300]) {
+            let mix = ClassMix::between((seed % 5) as u8, (seed * 7 % 70) as u8, share);
+            let latent = Latent::from_seed(seed, latent).with_mix(mix);
+            let simulated = simulation.run(&latent);
+            let mut values = 0;
+            let mut observer = |layer: usize, y: usize, row: &[i8]| {
+                let is_last = layer + 1 == simulated.len();
+                let expected = simulated[layer].index_axis(Axis(0), y);
+                for (&q, &expected) in row.iter().zip(expected) {
+                    let found = if is_last { f64::from(q.cast_unsigned()) } else { f64::from(q) };
+                    assert_eq!(found, expected, "layer {layer}, row {y}, {mix:?}");
+                    values += 1;
+                }
+            };
+            engine.generate_observed(&latent, |_, _| {}, &mut observer);
+            assert_eq!(values, simulated.iter().map(|map| map.len()).sum::<usize>());
+        }
+    }
+}
+
+#[test]
+fn classes_that_no_model_can_have_are_refused() {
+    let model = conditional(8, 3, 4, &nets::pocket(), 9);
+    let with = |change: &dyn Fn(&mut QuantModel)| {
+        let mut model = model.clone();
+        change(&mut model);
+        model.to_blob().unwrap_err().to_string()
+    };
+    assert!(with(&|m| m.classes.as_mut().unwrap().names.truncate(2)).contains("2 names, and numbers of 3 classes"));
+    assert!(with(&|m| m.classes.as_mut().unwrap().names[0] = "x".repeat(70)).contains("a name of 70 bytes"));
+    assert!(with(&|m| m.classes.as_mut().unwrap().names[0] = "class 2".into()).contains("two classes are called"));
+    assert!(with(&|m| m.classes.as_mut().unwrap().rows = Array2::zeros((3, 0))).contains("classes"));
+    assert!(
+        with(&|m| m.classes = None).contains("rows of weights") || with(&|m| m.classes = None).contains("geometry")
+    );
+    assert!(with(&|m| m.latent = 0).contains("latent"));
 }
 
 #[test]
@@ -90,7 +151,7 @@ fn the_sink_receives_the_simulated_picture() {
         assert_eq!(picture.len(), y * 32 * 3);
         picture.extend(row.bytes().iter().map(|&v| f64::from(v)));
     });
-    let simulated = Simulation::new(&model).unwrap().run(latent.steps()).pop().unwrap();
+    let simulated = Simulation::new(&model).unwrap().run(&latent).pop().unwrap();
     assert_eq!(picture, simulated.into_raw_vec_and_offset().0);
 }
 

@@ -1,12 +1,27 @@
 //! The app: decides which picture is shown at which time.
 //!
 //! ```text
-//! mode      without a press                        tap            long press     button held
-//! single    the picture stays                      new picture    previous mode  earlier pictures,
-//! morph     stays, then turns into a new picture   new picture                   one a second
+//! mode      without a press                        tap                   long press     button held
+//! single    the picture stays                      new picture           previous mode  earlier pictures,
+//! classes   the picture stays                      the next class of it                 one a second
+//! morph     stays, then turns into a new picture   new picture
 //! gallery   a grid of consecutive numbers          new grid
 //! slides    stays, then a new picture              new picture
 //! ```
+//! A picture is a number and, for a model with classes, a class:
+//!
+//! ```text
+//! mode      class of a new picture                 its number
+//! single    that of the picture before             new
+//! classes   the next one                           that of the picture before; new when the first class comes again
+//! morph     the next one                           new
+//! gallery   each tile the next one                 each tile the next one
+//! slides    the next one                           new
+//! ```
+//! After the last class comes the first. So in the mode `classes` a model of digits counts, and one sees what the class
+//! alone changes. If the user has chosen a class, with the setting `class`, then morph, gallery and slides keep the class
+//! too. A model without classes has no mode `classes`: single takes its place.
+//!
 //! One [`step`](App::step) draws at most one picture. Time, button, entropy and typed commands come from the
 //! [`Platform`], and the pictures depend on nothing else. A faster chip draws more intermediate pictures in a morph,
 //! but otherwise the same pictures.
@@ -17,15 +32,16 @@
 use core::fmt;
 
 use embedded_graphics::draw_target::DrawTarget;
-use gen_core::{Engine, Latent, Model, ParseError, WorkspaceTooSmall};
+use gen_core::{Classes, Engine, Latent, Model, ParseError, WorkspaceTooSmall};
 use heapless::Deque;
 
+use crate::class::{self, ClassChoice, ClassLabel};
 use crate::color::FromRgb;
 use crate::gesture::{Gesture, Gestures};
 use crate::layout::{DisplayTooSmall, Layout};
 use crate::picture;
 use crate::platform::{Command, Platform};
-use crate::settings::{Mode, Settings};
+use crate::settings::{BadSetting, Mode, Setting, Settings};
 use crate::view::{FrameObserver, Label, View};
 
 /// Duration of a morph, in microseconds.
@@ -34,12 +50,14 @@ const WAY_US: u64 = 3_000_000;
 const HISTORY: usize = 32;
 
 /// What a step did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A picture was drawn, alone or as a part of the grid.
     Drawn {
         /// Number of the picture.
         seed: u32,
+        /// Its class; `None` for a model without classes.
+        class: Option<u8>,
         /// Checksum of the picture.
         crc: u32,
         /// Microseconds that the engine took, without the display.
@@ -51,6 +69,8 @@ pub enum Event {
         from: u32,
         /// Number of the picture that the morph ends with.
         to: u32,
+        /// The classes of these two pictures; `None` for a model without classes.
+        classes: Option<[u8; 2]>,
         /// Progress of the morph, 1 to 255 of 256.
         t: u16,
         /// Checksum of the picture.
@@ -58,8 +78,11 @@ pub enum Event {
         /// Microseconds that the engine took, without the display.
         us: u32,
     },
-    /// A command was typed that the app does not know.
-    Unknown(Command),
+    /// A command was typed that the app does not know: [`App::word`].
+    Unknown,
+    /// A class was chosen, by a command or in the settings, that the model does not have. [`App::word`] is `class=` and
+    /// its name.
+    UnknownClass,
 }
 
 /// The display failed.
@@ -110,38 +133,48 @@ impl<D, I> fmt::Debug for Refused<'_, D, I> {
     }
 }
 
+/// What a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Picture {
+    number: u32,
+    /// 0 for a model without classes.
+    class: u8,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum State {
+    /// Nothing was done yet, and the class in the settings not looked for.
+    Settings,
     /// No picture was drawn yet.
     Start,
     /// The picture or the grid is complete.
     Standing { since_us: u64 },
     /// A morph to picture `to` is in progress.
-    Morphing { to: u32, since_us: u64, t: u16 },
+    Morphing { to: Picture, since_us: u64, t: u16 },
     /// The first `tiles` pictures of the grid are drawn.
     FillingGrid { tiles: u32 },
 }
 
-/// The numbers of the last pictures, newest first, and how many steps back the user has gone.
+/// The last pictures, newest first, and how many steps back the user has gone.
 #[derive(Debug, Default)]
 struct History {
-    numbers: Deque<u32, HISTORY>,
+    pictures: Deque<Picture, HISTORY>,
     back: usize,
 }
 
 impl History {
-    fn add(&mut self, number: u32) {
-        if self.numbers.is_full() {
-            self.numbers.pop_back();
+    fn add(&mut self, picture: Picture) {
+        if self.pictures.is_full() {
+            self.pictures.pop_back();
         }
-        let _ = self.numbers.push_front(number); // has room now
+        let _ = self.pictures.push_front(picture); // has room now
         self.back = 0;
     }
 
     /// Goes one picture back; after the oldest comes the latest again. `None` if the history is empty.
-    fn earlier(&mut self) -> Option<u32> {
-        self.back = (self.back + 1) % self.numbers.len().max(1);
-        self.numbers.iter().nth(self.back).copied()
+    fn earlier(&mut self) -> Option<Picture> {
+        self.back = (self.back + 1) % self.pictures.len().max(1);
+        self.pictures.iter().nth(self.back).copied()
     }
 }
 
@@ -152,15 +185,23 @@ pub struct App<'a, D: DrawTarget, I> {
     view: View<'a, D>,
     platform: I,
     gestures: Gestures,
-    settings: Settings,
+    mode: Mode,
+    idle_ms: u32,
+    /// Number of the first picture, if the settings have it.
+    seed: Option<u32>,
+    /// The last command. The class in the settings counts as the first one.
+    word: Command,
     latent_len: usize,
+    classes: Classes<'a>,
     state: State,
     /// Whether the display has to be cleared: at the start, after a change of the mode, and after a display error.
     needs_redraw: bool,
     /// The display error of this step, if any.
     error: Option<D::Error>,
-    /// Number of the current picture, or of the first picture of the grid.
-    number: u32,
+    /// The current picture, or the first picture of the grid.
+    current: Picture,
+    /// Whether the user has chosen the class of all pictures.
+    has_choice: bool,
     /// The latest number used. Without entropy, the next new number is this plus 1.
     last: u32,
     history: History,
@@ -186,19 +227,29 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             Ok(layout) => layout,
             Err(e) => return Err(Refused { error: StartError::Display(e), display, platform }),
         };
+        let classes = model.classes();
+        let mut word = Command::new();
+        if let Some(class) = &settings.class {
+            let _ = word.push_str("class=").and_then(|()| word.push_str(class)); // the longest name fits
+        }
         Ok(Self {
             engine,
             view: View::with_layout(display, layout, model.output_shape()),
             platform,
             gestures: Gestures::default(),
             latent_len: model.latent_len(),
-            state: State::Start,
+            mode: settings.mode.possible(!classes.is_empty()),
+            idle_ms: settings.idle_ms,
+            seed: settings.seed,
+            word,
+            classes,
+            state: State::Settings,
             needs_redraw: true,
             error: None,
-            number: 0,
+            current: Picture::default(),
+            has_choice: false,
             last: settings.first_seed().wrapping_sub(1),
             history: History::default(),
-            settings,
         })
     }
 
@@ -214,7 +265,12 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
 
     /// The current mode.
     pub fn mode(&self) -> Mode {
-        self.settings.mode
+        self.mode
+    }
+
+    /// The last command, of which an [`Event`] may say that it is unknown.
+    pub fn word(&self) -> &str {
+        &self.word
     }
 
     /// Number of pictures in the grid of the gallery mode, at least 1.
@@ -235,12 +291,22 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     }
 
     fn poll(&mut self) -> Option<Event> {
+        if let State::Settings = self.state {
+            self.state = State::Start;
+            if let Ok(Setting::Class(class)) = Setting::parse(&self.word) {
+                match ClassChoice::find(self.classes, class) {
+                    Some(choice) => self.choose(choice),
+                    None => return Some(Event::UnknownClass),
+                }
+            }
+        }
         if let State::Start = self.state {
-            let number = self.settings.seed.unwrap_or_else(|| self.new_number());
-            return Some(self.show_new(number));
+            let number = self.seed.unwrap_or_else(|| self.new_number());
+            return Some(self.show_new(Picture { number, ..self.current }));
         }
         if let Some(word) = self.platform.command() {
-            return Some(self.handle_command(word));
+            self.word = word;
+            return Some(self.handle_command());
         }
         self.gestures.look(&mut self.platform);
         if let Some(gesture) = self.gestures.take() {
@@ -248,12 +314,12 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
         let is_empty = self.clear();
         if is_empty && let State::FillingGrid { .. } = self.state {
-            return Some(self.show(self.number)); // starts the grid again
+            return Some(self.show(self.current)); // starts the grid again
         }
         // Timed actions come first, and a redraw must not restart their idle time: otherwise a display that
         // fails during every picture would stop the morph and the slides.
         self.advance().or_else(|| {
-            let event = is_empty.then(|| (self.state, self.show(self.number)));
+            let event = is_empty.then(|| (self.state, self.show(self.current)));
             event.map(|(before, event)| {
                 if let (State::Standing { .. }, State::Standing { .. }) = (before, self.state) {
                     self.state = before;
@@ -267,7 +333,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     fn clear(&mut self) -> bool {
         let needed_redraw = self.needs_redraw;
         if needed_redraw {
-            let result = self.view.start(self.settings.mode);
+            let result = self.view.start(self.mode);
             self.needs_redraw = false;
             self.record_display_error(result);
         }
@@ -287,18 +353,51 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         self.platform.entropy().unwrap_or(self.last.wrapping_add(1))
     }
 
-    fn handle_command(&mut self, word: Command) -> Event {
-        let mut settings = Settings { seed: None, ..self.settings };
-        if settings.apply(&word).is_err() {
-            return Event::Unknown(word);
+    /// The picture that comes next: see the table at the top of this file.
+    #[inline(never)]
+    fn next_picture(&mut self) -> Picture {
+        let before = self.current;
+        let steps = match self.mode {
+            Mode::Classes => 1,
+            _ if self.has_choice => 0,
+            Mode::Single => 0,
+            Mode::Morph | Mode::Slides => 1,
+            Mode::Gallery => self.grid(),
+        };
+        let class = class::later(self.classes, before.class, steps);
+        let is_same = self.mode == Mode::Classes && class > 0;
+        Picture { number: if is_same { before.number } else { self.new_number() }, class }
+    }
+
+    /// Chooses the class of all pictures, or all classes.
+    fn choose(&mut self, choice: ClassChoice) {
+        match choice {
+            ClassChoice::One(class) => (self.current.class, self.has_choice) = (class, true),
+            ClassChoice::All => self.has_choice = false,
         }
-        if let Some(number) = settings.seed {
-            self.number = number;
-            self.history.add(number);
+    }
+
+    #[inline(never)]
+    fn handle_command(&mut self) -> Event {
+        let before = self.current;
+        match Setting::parse(&self.word) {
+            Ok(Setting::Seed(number)) => {
+                self.current.number = number;
+                self.history.add(self.current);
+            }
+            Ok(Setting::Class(class)) => {
+                let Some(choice) = ClassChoice::find(self.classes, class) else { return Event::UnknownClass };
+                self.choose(choice);
+                if self.current != before {
+                    self.history.add(self.current);
+                }
+            }
+            Ok(Setting::Idle(ms)) => self.idle_ms = ms,
+            Ok(Setting::Mode(mode)) => self.mode = mode.possible(!self.classes.is_empty()),
+            Err(BadSetting) => return Event::Unknown,
         }
-        self.settings = settings;
         self.needs_redraw = true;
-        self.show(self.number)
+        self.show(self.current)
     }
 
     fn handle_gesture(&mut self, gesture: Gesture) -> Event {
@@ -306,16 +405,16 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             // Jumps to the end of the morph, so that no number is skipped.
             (Gesture::Tap, State::Morphing { to, .. }) => self.show_new(to),
             (Gesture::Tap, _) => {
-                let number = self.new_number();
-                self.show_new(number)
+                let next = self.next_picture();
+                self.show_new(next)
             }
             (Gesture::Long, _) => {
-                self.settings.mode = self.settings.mode.previous();
+                self.mode = self.mode.previous(!self.classes.is_empty());
                 self.needs_redraw = true;
-                self.show(self.number)
+                self.show(self.current)
             }
             (Gesture::Held, _) => {
-                let earlier = self.history.earlier().unwrap_or(self.number);
+                let earlier = self.history.earlier().unwrap_or(self.current);
                 self.show(earlier)
             }
         }
@@ -324,8 +423,8 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     /// Does what is due without a press: the next tile, the next picture of a morph, or a new picture after idle time.
     fn advance(&mut self) -> Option<Event> {
         let now = self.platform.now_us();
-        let idle_us = u64::from(self.settings.idle_ms) * 1000;
-        match (self.state, self.settings.mode) {
+        let idle_us = u64::from(self.idle_ms) * 1000;
+        match (self.state, self.mode) {
             (State::FillingGrid { tiles }, _) => Some(self.tile(tiles)),
             (State::Morphing { to, since_us, t }, _) => {
                 let due = (now.saturating_sub(since_us) * 256 / WAY_US).min(256) as u16;
@@ -337,58 +436,68 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             (State::Standing { since_us }, Mode::Morph | Mode::Slides)
                 if idle_us > 0 && now.saturating_sub(since_us) >= idle_us =>
             {
-                let number = self.new_number();
-                if self.settings.mode == Mode::Slides {
-                    return Some(self.show_new(number));
+                let next = self.next_picture();
+                if self.mode == Mode::Slides {
+                    return Some(self.show_new(next));
                 }
-                self.last = number;
-                Some(self.morph(number, now, 1))
+                self.last = next.number;
+                Some(self.morph(next, now, 1))
             }
             _ => None,
         }
     }
 
     /// Shows a picture, or a grid that begins with it, and adds it to the history.
-    fn show_new(&mut self, number: u32) -> Event {
-        self.history.add(number);
-        self.show(number)
+    fn show_new(&mut self, picture: Picture) -> Event {
+        self.history.add(picture);
+        self.show(picture)
     }
 
-    fn show(&mut self, number: u32) -> Event {
+    fn show(&mut self, picture: Picture) -> Event {
         self.clear();
-        (self.number, self.last) = (number, number);
-        match self.settings.mode {
+        (self.current, self.last) = (picture, picture.number);
+        match self.mode {
             Mode::Gallery => self.tile(0),
             _ => self.show_still(),
         }
     }
 
     fn show_still(&mut self) -> Event {
-        let seed = self.number;
-        let (crc, us) = self.draw(&self.latent(seed), None, None);
+        let event = self.draw_still(self.current, None);
         self.state = State::Standing { since_us: self.platform.now_us() };
-        Event::Drawn { seed, crc, us }
+        event
     }
 
-    fn morph(&mut self, to: u32, since_us: u64, t: u16) -> Event {
-        let from = self.number;
+    fn morph(&mut self, to: Picture, since_us: u64, t: u16) -> Event {
+        let from = self.current;
         let latent = self.latent(from).toward(&self.latent(to), t);
-        let (crc, us) = self.draw(&latent, None, Some(to));
+        let (crc, us) = self.draw(&latent, None, Some(to.number));
         self.state = State::Morphing { to, since_us, t };
-        Event::Morph { from, to, t, crc, us }
+        let classes = self.class(from).zip(self.class(to)).map(<[u8; 2]>::from);
+        Event::Morph { from: from.number, to: to.number, classes, t, crc, us }
     }
 
     fn tile(&mut self, i: u32) -> Event {
-        let seed = self.number.wrapping_add(i);
-        self.last = seed;
-        let (crc, us) = self.draw(&self.latent(seed), Some(i), None);
+        let first = self.current;
+        let steps = if self.has_choice { 0 } else { i };
+        let class = class::later(self.classes, first.class, steps);
+        let picture = Picture { number: first.number.wrapping_add(i), class };
+        self.last = picture.number;
+        let event = self.draw_still(picture, Some(i));
         let tiles = i + 1;
         self.state = if tiles < self.grid() {
             State::FillingGrid { tiles }
         } else {
             State::Standing { since_us: self.platform.now_us() }
         };
-        Event::Drawn { seed, crc, us }
+        event
+    }
+
+    /// Draws a picture that is no part of a morph: as tile `tile` of the grid, or alone.
+    #[inline(never)]
+    fn draw_still(&mut self, picture: Picture, tile: Option<u32>) -> Event {
+        let (crc, us) = self.draw(&self.latent(picture), tile, None);
+        Event::Drawn { seed: picture.number, class: self.class(picture), crc, us }
     }
 
     /// Draws a picture and its label. The picture goes to tile `tile` of the grid, or without `tile` to the place of a
@@ -408,14 +517,22 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             None => self.view.picture(&mut self.engine, latent, &mut observer),
         };
         let us = observer.us;
-        let label = Label { number: self.number, next, mode: self.settings.mode, us };
+        // The label of a grid is about its first picture.
+        let class = if tile.is_some() { self.current.class } else { latent.class().nearest() };
+        let class = ClassLabel::new(self.classes, class);
+        let label = Label { number: self.current.number, next, class, mode: self.mode, us };
         let result = shown.and_then(|()| self.view.label(&label));
         self.record_display_error(result);
         (crc, us)
     }
 
-    fn latent(&self, number: u32) -> Latent {
-        Latent::from_seed(number, self.latent_len)
+    fn latent(&self, picture: Picture) -> Latent {
+        Latent::from_seed(picture.number, self.latent_len).with_class(picture.class)
+    }
+
+    /// The class of a picture; `None` for a model without classes.
+    fn class(&self, picture: Picture) -> Option<u8> {
+        (!self.classes.is_empty()).then_some(picture.class)
     }
 }
 

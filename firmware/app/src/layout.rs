@@ -9,6 +9,8 @@ use gen_core::Shape;
 
 /// Pixels between the picture and the text beside it; also the largest margin between text and the display's edges.
 const GAP: u32 = 4;
+/// Longest line of text about a picture, in characters.
+pub const LONGEST_FIELD: usize = 12;
 /// Smallest number of pictures in a row and in a column of the grid, if they fit.
 const GRID: u32 = 3;
 
@@ -79,13 +81,13 @@ impl TextBox {
 /// The places of the text about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
-    /// The word above the number, if there is room.
+    /// The word or the class above the number, if there is room.
     pub caption: Option<TextBox>,
     /// The picture's number, at most 10 digits.
     pub number: TextBox,
-    /// The number of the picture that a morph ends with.
+    /// The number of the picture that a morph ends with. Without a caption also the class, while there is no morph.
     pub next: TextBox,
-    /// The mode of the app.
+    /// The mode of the app. Without a caption also the class, during a morph.
     pub mode: TextBox,
     /// The time that the picture took.
     pub time: TextBox,
@@ -227,7 +229,7 @@ impl Placed {
     fn beside(display: Size, picture: Size) -> Self {
         let Size { width, height } = picture;
         let x = width + GAP;
-        let columns = (((display.width - x) / 6) as usize).min(12);
+        let columns = (((display.width - x) / 6) as usize).min(LONGEST_FIELD);
         // The text begins beside the top of the picture.
         let top = ((display.height - height) / 2).min(display.height - 64);
         let field = |y, font| TextBox::new(x, top + y, columns, font);

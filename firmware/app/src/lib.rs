@@ -5,7 +5,8 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`app`] | decides which picture is shown at which time: modes, numbers, history |
+//! | [`app`] | decides which picture is shown at which time: modes, numbers, classes, history |
+//! | [`class`] | the classes of a model: choice, text on the display, text in the log |
 //! | [`platform`] | trait for the clock, button, entropy and typed commands of a board |
 //! | [`gesture`] | recognises tap, long press and hold of one button |
 //! | [`view`] | draws pictures and text on a display |
@@ -15,7 +16,7 @@
 //! | [`testcard`] | test card that shows errors in the description of a panel |
 //! | [`panel`] | descriptions of colour panels: size, offset, orientation, inversion, colour order |
 //! | [`picture`] | the checksum of a picture, and the seeds that are tested on every chip |
-//! | [`settings`] | number of the first picture, idle time, mode |
+//! | [`settings`] | number and class of the first picture, idle time, mode |
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -24,6 +25,7 @@
 extern crate std;
 
 pub mod app;
+pub mod class;
 pub mod color;
 pub mod gesture;
 pub mod layout;
@@ -34,6 +36,9 @@ pub mod settings;
 pub mod testcard;
 pub mod upscale;
 pub mod view;
+
+#[cfg(test)]
+mod test_model;
 
 /// The model that the tests draw with.
 #[cfg(test)]

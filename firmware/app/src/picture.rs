@@ -1,10 +1,33 @@
 //! The checksum that identifies a picture, and the seeds that are tested on every chip.
 
+use core::fmt;
+
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
-use gen_core::{Engine, Latent, Pixels};
+use gen_core::{ClassMix, Classes, Engine, Latent, Pixels};
+
+use crate::class;
 
 /// Seeds whose pictures are compared byte for byte between host and chips.
 pub const PARITY_SEEDS: [u32; 8] = [0, 1, 2, 42, 43, 1000, 123_456_789, u32::MAX];
+
+/// What is compared for a seed: its picture; for a model with classes its picture of class `seed` modulo their number, and
+/// that of a mixture with the next class.
+pub fn parity_mixes(seed: u32, classes: Classes<'_>) -> impl Iterator<Item = ClassMix> {
+    let class = class::later(classes, 0, seed);
+    let mixture = ClassMix::between(class, class::later(classes, class, 1), (seed % 255 + 1) as u16);
+    let count = if classes.is_empty() { 1 } else { 2 };
+    [ClassMix::one(class), mixture].into_iter().take(count)
+}
+
+/// The class in a line about a compared picture: ` class 3`, or ` class 3 to 4 at 17/256`. Empty without classes.
+pub fn parity_note(mix: ClassMix, classes: Classes<'_>) -> impl fmt::Display {
+    let has_classes = !classes.is_empty();
+    fmt::from_fn(move |f| match mix.parts() {
+        _ if !has_classes => Ok(()),
+        (class, _, 0) => write!(f, " class {class}"),
+        (from, to, share) => write!(f, " class {from} to {to} at {share}/256"),
+    })
+}
 
 // Without a table: pictures are small, so the time that a table saves is not worth its flash.
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);

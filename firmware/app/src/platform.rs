@@ -1,10 +1,16 @@
 //! The interface between the app and a board, besides the display: a clock, a button, and optionally entropy and typed
 //! commands.
 
-use heapless::String;
+use core::{fmt, mem};
 
-/// A command that the user typed, such as `seed=42`; at most 24 bytes.
-pub type Command = String<24>;
+use gen_core::spec::MAX_CLASS_NAME;
+use heapless::{String, Vec};
+
+/// Length of the longest command in bytes: `class=` and the longest name that a class may have.
+pub const LONGEST_COMMAND: usize = "class=".len() + MAX_CLASS_NAME;
+
+/// A command that the user typed, such as `seed=42`.
+pub type Command = String<LONGEST_COMMAND>;
 
 /// What the app needs from a board besides its display.
 ///
@@ -38,57 +44,82 @@ pub trait Platform {
     fn wait(&mut self) {}
 }
 
-/// The word is longer than a [`Command`] can hold.
+/// A word that cannot be a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLong;
+pub enum BadWord {
+    /// It has more than [`LONGEST_COMMAND`] bytes.
+    TooLong,
+    /// Its bytes are not UTF-8.
+    NotUtf8,
+}
+
+impl fmt::Display for BadWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "a word of more than {LONGEST_COMMAND} bytes"),
+            Self::NotUtf8 => f.write_str("a word that is not UTF-8"),
+        }
+    }
+}
+
+impl core::error::Error for BadWord {}
 
 /// Splits a stream of bytes into words at white space.
 #[derive(Debug, Default)]
 pub struct Tokenizer {
-    word: Command,
-    too_long: bool,
+    word: Vec<u8, LONGEST_COMMAND>,
+    is_too_long: bool,
 }
 
 impl Tokenizer {
     /// Takes the next byte. Returns a word if this byte is the white space that ends it.
     ///
     /// # Errors
-    /// [`TooLong`] at the end of a word that is too long; the whole word is dropped.
-    pub fn take(&mut self, letter: u8) -> Result<Option<Command>, TooLong> {
-        if !letter.is_ascii_whitespace() {
-            // Bytes are read as Latin-1. That garbles other text than ASCII, but all commands are ASCII.
-            self.too_long |= self.word.push(letter.into()).is_err();
+    /// [`BadWord`] at the end of a word that cannot be a command; the whole word is dropped.
+    pub fn take(&mut self, byte: u8) -> Result<Option<Command>, BadWord> {
+        if !byte.is_ascii_whitespace() {
+            self.is_too_long |= self.word.push(byte).is_err();
             return Ok(None);
         }
-        let Self { word, too_long } = core::mem::take(self);
-        if too_long { Err(TooLong) } else { Ok(Some(word).filter(|word| !word.is_empty())) }
+        let Self { word, is_too_long } = mem::take(self);
+        if is_too_long {
+            return Err(BadWord::TooLong);
+        }
+        let word = Command::from_utf8(word).map_err(|_| BadWord::NotUtf8)?;
+        Ok(Some(word).filter(|word| !word.is_empty()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::format;
     use std::string::{String, ToString};
     use std::vec::Vec;
 
     use super::*;
 
-    fn words(text: &str) -> Vec<Result<String, TooLong>> {
+    fn words(text: &[u8]) -> Vec<Result<String, BadWord>> {
         let mut tokenizer = Tokenizer::default();
-        let taken = text.bytes().map(|letter| tokenizer.take(letter).transpose());
+        let taken = text.iter().map(|&byte| tokenizer.take(byte).transpose());
         taken.flatten().map(|word| word.map(|word| word.to_string())).collect()
     }
 
     #[test]
-    fn letters_become_words() {
-        assert_eq!(words("seed=42 mode=single\n"), [Ok("seed=42".into()), Ok("mode=single".into())]);
-        assert_eq!(words("\r\n  \t seed=1\r\n"), [Ok("seed=1".into())]);
-        assert_eq!(words("not yet"), [Ok("not".into())]);
+    fn bytes_become_words() {
+        assert_eq!(words(b"seed=42 mode=single\n"), [Ok("seed=42".into()), Ok("mode=single".into())]);
+        assert_eq!(words(b"\r\n  \t seed=1\r\n"), [Ok("seed=1".into())]);
+        assert_eq!(words(b"not yet"), [Ok("not".into())]);
+        assert_eq!(words("class=лягушка\n".as_bytes()), [Ok("class=лягушка".into())]);
     }
 
     #[test]
-    fn a_word_too_long_is_dropped_whole() {
-        assert_eq!(words("seed=1234567890123456789012 seed=2\n"), [Err(TooLong), Ok("seed=2".into())]);
-        assert_eq!(words("123456789012345678901234 \n"), [Ok("123456789012345678901234".into())]);
-        assert_eq!(words("\u{fc}\u{fc}\n").len(), 1);
+    fn a_word_that_cannot_be_a_command_is_dropped_whole() {
+        let longest = format!("class={}", "я".repeat(MAX_CLASS_NAME / 2));
+        assert_eq!(longest.len(), LONGEST_COMMAND);
+        assert_eq!(words(format!("{longest} \n").as_bytes()), [Ok(longest.clone())]);
+        let text = format!("{longest}x seed=2\n");
+        assert_eq!(words(text.as_bytes()), [Err(BadWord::TooLong), Ok("seed=2".into())]);
+        assert_eq!(words(b"m\xfcll seed=2\n"), [Err(BadWord::NotUtf8), Ok("seed=2".into())]);
+        assert_eq!(BadWord::TooLong.to_string(), "a word of more than 70 bytes");
     }
 }

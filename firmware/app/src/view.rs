@@ -10,8 +10,9 @@ use embedded_graphics::text::{Baseline, Text};
 use gen_core::{Engine, Latent, Shape};
 use heapless::{String, Vec};
 
+use crate::class::ClassLabel;
 use crate::color::FromRgb;
-use crate::layout::{DisplayTooSmall, FontSize, Layout, TextBox};
+use crate::layout::{DisplayTooSmall, FontSize, LONGEST_FIELD, Layout, TextBox};
 use crate::picture;
 use crate::settings::Mode;
 use crate::upscale::BilinearUpscaler;
@@ -41,11 +42,13 @@ impl FrameObserver for () {
 
 /// The text about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Label {
+pub struct Label<'a> {
     /// Number of the picture.
     pub number: u32,
     /// Number of the picture that a morph ends with.
     pub next: Option<u32>,
+    /// The class of the picture; `None` for a model without classes.
+    pub class: Option<ClassLabel<'a>>,
     /// The mode of the app.
     pub mode: Mode,
     /// Microseconds that the engine took; 0 if unknown.
@@ -92,7 +95,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     pub fn start(&mut self, mode: Mode) -> Result<(), D::Error> {
         self.display.clear(D::Color::BACKGROUND)?;
         match self.layout.text.and_then(|text| text.caption) {
-            Some(field) if self.has_text(mode) => self.write(field, "number"),
+            Some(field) if self.has_text(mode) => self.write(field, &"number"),
             _ => Ok(()),
         }
     }
@@ -147,21 +150,34 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
 
     /// Writes the text about a picture, if there is room for text.
     ///
+    /// The class stands in the place of the caption, if the layout has one. Otherwise it stands in the place of the next
+    /// number, and during a morph, when that is shown, in the place of the mode.
+    ///
     /// # Errors
     /// The errors of the display.
-    pub fn label(&mut self, label: &Label) -> Result<(), D::Error> {
+    pub fn label(&mut self, label: &Label<'_>) -> Result<(), D::Error> {
         let Some(text) = self.layout.text.filter(|_| self.has_text(label.mode)) else { return Ok(()) };
-        self.write(text.number, label.number)?;
-        match label.next {
-            // Without the arrow if the number needs its place.
-            Some(next) if text.next.columns < 12 && next >= 100_000_000 => self.write(text.next, next)?,
-            Some(next) => self.write(text.next, format_args!("> {next}"))?,
-            None => self.write(text.next, "")?,
+        self.write(text.number, &label.number)?;
+        let mut class = label.class;
+        if let Some(caption) = text.caption
+            && let Some(class) = class.take()
+        {
+            self.write(caption, &class.text(caption.columns))?;
         }
-        self.write(text.mode, label.mode)?;
+        match (label.next, class) {
+            // Without the arrow if the number needs its place.
+            (Some(next), _) if text.next.columns < 12 && next >= 100_000_000 => self.write(text.next, &next)?,
+            (Some(next), _) => self.write(text.next, &format_args!("> {next}"))?,
+            (None, Some(class)) => self.write(text.next, &class.text(text.next.columns))?,
+            (None, None) => self.write(text.next, &"")?,
+        }
+        match class.filter(|_| label.next.is_some()) {
+            Some(class) => self.write(text.mode, &class.text(text.mode.columns))?,
+            None => self.write(text.mode, &label.mode)?,
+        }
         match label.us {
-            0 => self.write(text.time, ""),
-            us => self.write(text.time, Duration(us)),
+            0 => self.write(text.time, &""),
+            us => self.write(text.time, &Duration(us)),
         }
     }
 
@@ -170,10 +186,10 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     }
 
     /// Writes a text into a field and clears the rest of the field.
-    fn write(&mut self, field: TextBox, what: impl fmt::Display) -> Result<(), D::Error> {
-        let mut text = Truncating(String::<12>::new()); // no field is longer
+    fn write(&mut self, field: TextBox, what: &dyn fmt::Display) -> Result<(), D::Error> {
+        let mut text = Truncating(String::<LONGEST_FIELD>::new());
         let _ = write!(text, "{what}");
-        let (mut line, columns) = (String::<12>::new(), field.columns);
+        let (mut line, columns) = (String::<LONGEST_FIELD>::new(), field.columns);
         let _ = if field.right { write!(line, "{:>columns$}", text.0) } else { write!(line, "{:<columns$}", text.0) };
         let at = self.display.bounding_box().top_left + field.at;
         let font = match field.font {
@@ -319,3 +335,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod class_tests;

@@ -28,7 +28,7 @@ use facts::Facts;
 use gen_core::{Model, Shape, plan};
 
 /// Bytes of flash reserved for the program without the model: code, fonts, tables.
-pub const ROOM_FOR_CODE: usize = 120 * 1024;
+pub const ROOM_FOR_CODE: usize = 128 * 1024;
 /// Bytes of RAM reserved for the program without the workspace: frame buffer, run time.
 const ROOM_FOR_DATA: usize = 8 * 1024;
 

@@ -55,14 +55,14 @@ pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> St
          mod layers {{\n\
          #[allow(unused_imports)] // a model rarely has every kind of layer\n\
          use gen_core::spec::{{Activation::*, Op::*, Padding::*, WeightTransform::*, *}};\n\
-         pub const LATENT: u16 = {latent};\n\
+         pub const INPUTS: u16 = {inputs};\n\
          pub const LAYERS: [LayerSpec; {count}] = {specs:?};\n\
          pub const TRANSFORMS: [WeightTransform; {count}] = {transforms:?};\n\
          }}\n\
          /// Bytes of workspace that the engine needs, with the kernels that gen-core was built with.\n\
          pub const WORKSPACE_LEN: usize = {{\n\
              use gen_core::kernels::{{Kernels, Native}};\n\
-             match Native::LAYOUT.workspace_len(layers::LATENT, &layers::LAYERS, &layers::TRANSFORMS) {{\n\
+             match Native::LAYOUT.workspace_len(layers::INPUTS, &layers::LAYERS, &layers::TRANSFORMS) {{\n\
                  Ok(len) => len,\n\
                  Err(e) => panic!(\"{{}}\", e.message()), // impossible: the build script has parsed the model\n\
              }}\n\
@@ -72,7 +72,7 @@ pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> St
         model.checksum(),
         picture.width,
         picture.height,
-        latent = model.latent_len(),
+        inputs = model.input_len(),
         count = layers.len(),
     );
     if !is_external {

@@ -6,11 +6,12 @@ use core::hint::black_box;
 use defmt::{Debug2Format, Display2Format, error, info, warn};
 use embedded_graphics::draw_target::DrawTarget;
 use firmware_app::app::{App, Event, Failed, Refused, StartError};
+use firmware_app::class;
 use firmware_app::color::FromRgb;
 use firmware_app::platform::Platform;
 use firmware_app::settings::{BadSetting, Settings};
 use firmware_app::{testcard, view};
-use gen_core::Model;
+use gen_core::{Classes, Model};
 
 use crate::stack;
 
@@ -37,7 +38,7 @@ where
     // `black_box` makes the program check the bytes that are in flash now.
     let model = black_box(model);
     info!("model {=usize} bytes, workspace {=usize} bytes", model.len(), workspace.len());
-    let mut log = Log::default();
+    let mut log = Log::new(Classes::default());
     if platform.is_down() {
         info!("test card, until the button is let go");
         if let Err(e) = testcard::draw(display) {
@@ -55,26 +56,34 @@ where
         Ok(app) => app,
         Err(Refused { error, display, platform }) => stop(display, platform, error),
     };
+    log.classes = model.classes();
     loop {
         let step = app.step();
         // Waits before a display that has failed is tried again.
         let is_idle = step.is_err();
-        if !log.step(step) || is_idle {
+        if !log.step(step, app.word()) || is_idle {
             app.platform().wait();
         }
     }
 }
 
 /// Logs the events of the app, and when the display fails or works again.
-#[derive(Debug, Default)]
-pub struct Log {
+#[derive(Debug)]
+pub struct Log<'m> {
+    /// The classes of the model, whose names are logged.
+    classes: Classes<'m>,
     /// Whether the display fails at present; that was logged once.
     fails: bool,
 }
 
-impl Log {
-    /// Logs the result of one step of the app. Returns whether it contains an event.
-    pub fn step<E: Debug>(&mut self, step: Result<Option<Event>, Failed<E>>) -> bool {
+impl<'m> Log<'m> {
+    /// A log for a model with these classes, which may be none.
+    pub fn new(classes: Classes<'m>) -> Self {
+        Self { classes, fails: false }
+    }
+
+    /// Logs the result of one step of the app, whose last command is `word`. Returns whether it contains an event.
+    pub fn step<E: Debug>(&mut self, step: Result<Option<Event>, Failed<E>>, word: &str) -> bool {
         let event = match step {
             Ok(event) => {
                 if self.fails && matches!(event, Some(Event::Drawn { .. } | Event::Morph { .. })) {
@@ -88,7 +97,7 @@ impl Log {
                 event
             }
         };
-        event.as_ref().inspect(|event| write(event)).is_some()
+        event.inspect(|event| write(event, self.classes, word)).is_some()
     }
 
     /// Logs a display error, unless the previous step has failed too.
@@ -100,19 +109,30 @@ impl Log {
     }
 }
 
-fn write(event: &Event) {
+fn write(event: &Event, classes: Classes<'_>, word: &str) {
     match event {
-        Event::Drawn { seed, crc, us } => info!(
-            "picture {=u32} drawn, crc {=u32:08x}, {=u32} us, stack used {=usize} bytes",
+        Event::Drawn { seed, class, crc, us } => info!(
+            "picture {=u32} drawn{}, crc {=u32:08x}, {=u32} us, stack used {=usize} bytes",
             seed,
+            Display2Format(&class::note(classes, *class, None)),
             crc,
             us,
             stack::used()
         ),
-        Event::Morph { from, to, t, crc, us } => {
-            info!("picture {=u32} on the way to {=u32}: {=u16}/256, crc {=u32:08x}, {=u32} us", from, to, t, crc, us);
+        Event::Morph { from, to, classes: way, t, crc, us } => {
+            let class = class::note(classes, way.map(|[from, _]| from), way.map(|[_, to]| to));
+            info!(
+                "picture {=u32} on the way to {=u32}: {=u16}/256{}, crc {=u32:08x}, {=u32} us",
+                from,
+                to,
+                t,
+                Display2Format(&class),
+                crc,
+                us
+            );
         }
-        Event::Unknown(word) => warn!("{=str} ignored: {}", word.as_str(), Display2Format(&BadSetting)),
+        Event::Unknown => warn!("{=str} ignored: {}", word, Display2Format(&BadSetting)),
+        Event::UnknownClass => warn!("{=str} ignored: {}", word, Display2Format(&class::list(classes))),
     }
 }
 

@@ -11,7 +11,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use critical_section::RestoreState;
-use firmware_app::platform::{Command, Tokenizer, TooLong};
+use firmware_app::platform::{Command, LONGEST_COMMAND, Tokenizer};
 use rtt_target::{ChannelMode, DownChannel, UpChannel, rtt_init};
 
 use crate::lines::Lines;
@@ -20,6 +20,9 @@ use crate::lines::Lines;
 const BUFFER: usize = 1024;
 /// Length in bytes of the longest line.
 const LONGEST: usize = BUFFER / 2;
+/// Size in bytes of the buffer that the debugger fills with commands. The longest command fits as a whole.
+const TYPED: usize = 128;
+const _: () = assert!(LONGEST_COMMAND + 2 < TYPED); // with the line's end
 
 /// Sets up the log and the channel for typed commands. Call it once, at the start: lines logged before it are lost.
 ///
@@ -28,7 +31,7 @@ const LONGEST: usize = BUFFER / 2;
 pub fn start() -> Commands {
     let channels = rtt_init! {
         up: { 0: { size: BUFFER, mode: ChannelMode::NoBlockSkip, name: "defmt" } }
-        down: { 0: { size: 64, name: "commands" } }
+        down: { 0: { size: TYPED, name: "commands" } }
     };
     // SAFETY: within a critical section nobody else accesses the log.
     critical_section::with(|_| unsafe { (*LOG.0.get()).channel = Some(channels.up.0) });
@@ -145,14 +148,14 @@ pub struct Commands {
 
 impl Commands {
     /// The next word that is complete, that is, followed by white space or a line end; `None` if there is none yet. Never
-    /// waits. Words of more than 24 bytes are dropped with a warning in the log.
+    /// waits. Words that cannot be commands are dropped with a warning in the log.
     pub fn read(&mut self) -> Option<Command> {
         let mut letter = [0];
         while self.channel.read(&mut letter) == 1 {
             match self.tokenizer.take(letter[0]) {
                 Ok(None) => {}
                 Ok(word) => return word,
-                Err(TooLong) => defmt::warn!("a word of more than {=usize} letters ignored", Command::new().capacity()),
+                Err(e) => defmt::warn!("{} ignored", defmt::Display2Format(&e)),
             }
         }
         None

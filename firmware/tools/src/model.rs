@@ -3,7 +3,9 @@
 use std::env;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use firmware_app::class::{self, ClassChoice};
+use gen_core::{Model, aligned};
 
 use crate::build::root;
 
@@ -33,4 +35,34 @@ pub fn chosen(named: Option<PathBuf>) -> Result<Option<PathBuf>> {
 /// If the root of the repository cannot be found.
 pub fn chosen_for_oled(named: Option<PathBuf>) -> Result<PathBuf> {
     chosen(named)?.map_or_else(|| Ok(root()?.join(OLED)), Ok)
+}
+
+/// What `--class` means for a model.
+///
+/// # Errors
+/// If the model does not have this class. The message lists those that it has.
+pub fn class_choice(model: &Model<'_>, word: &str) -> Result<ClassChoice> {
+    let classes = model.classes();
+    ClassChoice::find(classes, word).with_context(|| format!("there is no class {word}: {}", class::list(classes)))
+}
+
+/// The setting `class=...` for a program, from what `--class` says about the model file `blob`. Settings are separated by
+/// white space, so a class with white space in its name is passed by its number.
+///
+/// # Errors
+/// If `blob` is not a valid model or does not have this class, or if the class cannot be passed.
+pub fn class_setting(blob: &[u8], word: &str) -> Result<String> {
+    let bytes = aligned(blob);
+    let model = Model::parse(&bytes)?;
+    let choice = class_choice(&model, word)?;
+    let number = match choice {
+        ClassChoice::One(class) => class.to_string(),
+        ClassChoice::All => "all".to_owned(),
+    };
+    for word in [word, &number] {
+        if !word.contains(char::is_whitespace) && ClassChoice::find(model.classes(), word) == Some(choice) {
+            return Ok(format!("class={word}"));
+        }
+    }
+    bail!("the class {word} has white space in its name, and another is called {number}: it cannot be passed")
 }

@@ -1,8 +1,9 @@
 //! Draws pictures of a model, on the host and on an emulated board.
 
 use anyhow::{Result, ensure};
+use firmware_app::picture::{parity_mixes, parity_note};
 use gen_core::aligned;
-use gen_core::{Engine, Latent, Model};
+use gen_core::{ClassMix, Engine, Latent, Model};
 
 use crate::boards::Board;
 use crate::qemu::{Options, Qemu};
@@ -12,25 +13,41 @@ use crate::qemu::{Options, Qemu};
 pub struct Pictures {
     /// The pixels of all pictures, three bytes (red, green, blue) each, one picture after the other.
     pub bytes: Vec<u8>,
-    /// One line for each picture, as the firmware logs it: `picture 42 crc 6985c7c9`.
+    /// One line for each picture, as the program `qemu-parity` logs it: `picture 42 crc 6985c7c9`, or for a model with
+    /// classes `picture 42 class 2 crc 6985c7c9` and `picture 42 class 2 to 3 at 43/256 crc 6985c7c9`.
     pub lines: Vec<String>,
 }
 
-/// Draws pictures on the host.
+/// Draws pictures on the host. For a model with classes, each seed has the pictures of
+/// [`parity_mixes`](firmware_app::picture::parity_mixes).
 ///
 /// # Errors
 /// If `blob` is not a valid model.
 pub fn on_host(blob: &[u8], seeds: &[u32]) -> Result<Pictures> {
     let bytes = aligned(blob);
     let model = Model::parse(&bytes)?;
+    draw(&model, seeds.iter().flat_map(|&seed| parity_mixes(seed, model.classes()).map(move |mix| (seed, mix))))
+}
+
+/// Draws the picture of a seed on the host; for a model with classes, that of a class.
+///
+/// # Errors
+/// If `blob` is not a valid model.
+pub fn one_on_host(blob: &[u8], seed: u32, class: u8) -> Result<Pictures> {
+    let bytes = aligned(blob);
+    draw(&Model::parse(&bytes)?, [(seed, ClassMix::one(class))])
+}
+
+fn draw(model: &Model<'_>, all: impl IntoIterator<Item = (u32, ClassMix)>) -> Result<Pictures> {
     let mut workspace = vec![0; model.workspace_len()];
-    let mut engine = Engine::new(&model, &mut workspace)?;
+    let mut engine = Engine::new(model, &mut workspace)?;
     let mut pictures = Pictures { bytes: Vec::new(), lines: Vec::new() };
-    for &seed in seeds {
+    for (seed, mix) in all {
         let start = pictures.bytes.len();
-        let latent = Latent::from_seed(seed, model.latent_len());
+        let latent = Latent::from_seed(seed, model.latent_len()).with_mix(mix);
         engine.generate(&latent, |_, row| pictures.bytes.extend_from_slice(row.bytes()));
-        pictures.lines.push(format!("picture {seed} crc {:08x}", crc32fast::hash(&pictures.bytes[start..])));
+        let (class, crc) = (parity_note(mix, model.classes()), crc32fast::hash(&pictures.bytes[start..]));
+        pictures.lines.push(format!("picture {seed}{class} crc {crc:08x}"));
     }
     Ok(pictures)
 }

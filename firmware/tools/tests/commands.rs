@@ -11,20 +11,24 @@ use embedded_graphics::pixelcolor::{Gray4, Rgb565, Rgb888};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics_simulator::{OutputSettingsBuilder, SimulatorDisplay};
+use firmware_app::class::ClassLabel;
 use firmware_app::color::FromRgb;
 use firmware_app::layout::Layout;
-use firmware_app::panel::MODULE_1_8;
+use firmware_app::panel::{MODULE_1_8, PICO_DISPLAY};
 use firmware_app::settings::Mode;
 use firmware_app::view::{Label, View};
 use firmware_tools::boards::{HARDWARE_BOARDS, PICO2};
 use firmware_tools::build::{build, root};
 use firmware_tools::elf::MemoryUsage;
 use firmware_tools::model::{self, BLOB};
-use firmware_tools::pictures::on_host;
+use firmware_tools::pictures::{on_host, one_on_host};
 use gen_core::spec::{Activation, LayerSpec, Op, Padding};
 use gen_core::{Engine, Latent, Model, Shape, aligned};
 use serde::Deserialize;
 use trainer::quantise::QuantModel;
+
+#[path = "../../../tests/tests/models/mod.rs"]
+mod models;
 
 fn preview(arguments: &[&str], folder: &Path) -> Result<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
@@ -138,7 +142,7 @@ fn mistakes_are_named() -> Result<()> {
             "pictures of 32x65 pixels do not fit this display of 128x64",
         ),
         (&["--board", "arduino"], "no board arduino; there are microbit-v2, nrf52840-dk, pico2, "),
-        (&["--mode", "frogs"], "the modes are single, morph, gallery, slides"),
+        (&["--mode", "frogs"], "the modes are single, classes, morph, gallery, slides"),
         (&["--model", "dog.gen"], "cannot read dog.gen"),
         (&["--model", "cat.gen"], "cat.gen"),
     ];
@@ -156,17 +160,98 @@ fn mistakes_are_named() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_class_is_chosen_by_name_or_number() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let blob = models::conditional_32(&["cat", "Dog", "fire truck", "лягушка"])?;
+    fs::write(folder.path().join("classes.gen"), &blob)?;
+    let run = |more: &[&str]| {
+        let arguments = ["--board", "pico-display", "--model", "classes.gen", "--seed", "7", "--scale", "1"];
+        preview(&[&arguments[..], more].concat(), folder.path())
+    };
+    for (word, class, name) in [
+        ("cat", 0, "cat"),
+        ("dog", 1, "Dog"),
+        ("1", 1, "Dog"),
+        ("fire truck", 2, "fire truck"),
+        ("лягушка", 3, "лягушка"),
+    ] {
+        let output = run(&["--class", word])?;
+        let said = String::from_utf8(output.stdout)?;
+        let host = one_on_host(&blob, 7, class)?;
+        let crc = host.lines[0].split_once(" crc ").context("a checksum")?.1;
+        let expected = format!("picture 7, class {class} ({name}), crc {crc}\n");
+        assert!(output.status.success() && said.starts_with(&expected), "{word}: {said}");
+        let shown = image::open(folder.path().join("preview.png"))?.to_rgb8().into_raw();
+        assert!(shown == drawn_class::<Rgb565>(&blob, PICO_DISPLAY.size(), 7, class, 0)?, "{word}");
+    }
+    for (more, expected) in [
+        (&["--mode", "gallery", "--pictures", "5"][..], &[0, 1, 2, 3, 0][..]),
+        (&["--mode", "gallery", "--pictures", "3", "--class", "dog"], &[1, 1, 1]),
+        (&["--mode", "slides", "--pictures", "3", "--class", "all"], &[0, 1, 2]),
+        (&["--mode", "classes", "--pictures", "3"], &[0]),
+    ] {
+        let said = String::from_utf8(run(more)?.stdout)?;
+        let classes: Vec<_> =
+            said.lines().filter_map(|line| line.split_once(", class ")?.1.split(' ').next()).collect();
+        let expected: Vec<_> = expected.iter().map(|class: &u8| class.to_string()).collect();
+        assert_eq!(classes, expected, "{more:?}: {said}");
+    }
+    let said = String::from_utf8(run(&["--mode", "morph", "--pictures", "2"])?.stdout)?;
+    assert!(said.contains("picture 7 on the way to 8: 1/256, class 0 to 1 (cat to Dog), crc "), "{said}");
+
+    let wrong = run(&["--class", "frog"])?;
+    let said = String::from_utf8(wrong.stderr)?;
+    let expected = "there is no class frog: the classes are cat, Dog, fire truck and лягушка";
+    assert!(!wrong.status.success() && said.contains(expected), "{said}");
+    let output = preview(&["--class", "frog"], folder.path())?;
+    assert!(String::from_utf8(output.stderr)?.contains("there is no class frog: the model has no classes"));
+    // `cargo frog` says so before it builds anything.
+    let mut frog = Command::new(env!("CARGO_BIN_EXE_frog"));
+    let output = frog.args(["--model", "classes.gen", "--class", "frog"]).current_dir(folder.path()).output()?;
+    let said = String::from_utf8(output.stderr)?;
+    assert!(!output.status.success() && said.contains(expected) && !said.contains("building"), "{said}");
+    Ok(())
+}
+
+/// The words for a program are separated by white space.
+#[test]
+fn a_class_becomes_a_word_without_white_space() -> Result<()> {
+    let blob = models::conditional_32(&["cat", "fire truck", "0", "great white shark", "3"])?;
+    for (word, setting) in
+        [("CAT", "class=CAT"), ("fire truck", "class=1"), ("1", "class=1"), ("0", "class=0"), ("all", "class=all")]
+    {
+        assert_eq!(model::class_setting(&blob, word)?, setting);
+    }
+    let error = model::class_setting(&blob, "great white shark").unwrap_or_else(|e| e.to_string());
+    assert!(error.contains("another is called 3"), "{error}");
+    assert!(model::class_setting(b"GIF89a", "cat").is_err());
+    Ok(())
+}
+
 /// The pixels of a display with a picture on it, drawn in so many microseconds.
 fn drawn<C: FromRgb + Into<Rgb888>>(blob: &[u8], display: Size, number: u32, us: u32) -> Result<Vec<u8>> {
+    drawn_class::<C>(blob, display, number, 0, us)
+}
+
+fn drawn_class<C: FromRgb + Into<Rgb888>>(
+    blob: &[u8],
+    display: Size,
+    number: u32,
+    class: u8,
+    us: u32,
+) -> Result<Vec<u8>> {
     let bytes = aligned(blob);
     let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace)?;
     let mut display = SimulatorDisplay::with_default_color(display, C::BACKGROUND);
     let mut view = View::new(&mut display, model.output_shape())?;
+    let latent = Latent::from_seed(number, model.latent_len()).with_class(class);
     let Ok(()) = view.start(Mode::Single);
-    let (_, Ok(())) = view.picture(&mut engine, &Latent::from_seed(number, model.latent_len()), &mut ());
-    let Ok(()) = view.label(&Label { number, next: None, mode: Mode::Single, us });
+    let (_, Ok(())) = view.picture(&mut engine, &latent, &mut ());
+    let class = ClassLabel::new(model.classes(), class);
+    let Ok(()) = view.label(&Label { number, next: None, class, mode: Mode::Single, us });
     let settings = OutputSettingsBuilder::new().build();
     Ok(display.to_rgb_output_image(&settings).as_image_buffer().to_vec())
 }

@@ -65,7 +65,7 @@ pub enum ParseError {
     },
     /// The file ends within a section.
     Section {
-        /// Index of the layer.
+        /// Index of the layer; 0 for the section of the classes, which belongs to none.
         layer: u8,
         /// The section.
         section: Section,
@@ -80,7 +80,7 @@ pub enum ParseError {
         /// Its offset in the file.
         at: u32,
     },
-    /// There are bytes behind the sections of the last layer.
+    /// There are bytes behind the last section.
     Trailing {
         /// How many.
         bytes: u32,
@@ -96,6 +96,9 @@ pub enum ParseError {
         /// Index of the layer.
         layer: u8,
     },
+    /// The classes are not 2 to 64, a name does not have 1 to 64 bytes of UTF-8, or the numbers of a class leave no
+    /// input of the first layer for the latent.
+    Classes,
     /// The layer cannot have its weight transform.
     Transform {
         /// Index of the layer.
@@ -121,6 +124,8 @@ pub enum Section {
     Positive,
     /// Multipliers of accumulators below 0.
     Negative,
+    /// The numbers of the classes, behind the last layer.
+    Classes,
 }
 
 impl fmt::Display for Section {
@@ -130,6 +135,7 @@ impl fmt::Display for Section {
             Self::Biases => "biases",
             Self::Positive => "positive multipliers",
             Self::Negative => "negative multipliers",
+            Self::Classes => "classes",
         })
     }
 }
@@ -175,6 +181,9 @@ impl fmt::Display for ParseError {
             Self::Scale { layer } => {
                 write!(f, "layer {layer} of the model has a scale that is no positive number: export the model again")
             }
+            Self::Section { section: Section::Classes, needed, left, .. } => {
+                write!(f, "the model ends within its classes: {needed} bytes needed, {left} left; export it again")
+            }
             Self::Section { layer, section, needed, left } => write!(
                 f,
                 "the model ends within the {section} of layer {layer}: {needed} bytes needed, {left} left; export it again"
@@ -183,7 +192,10 @@ impl fmt::Display for ParseError {
                 write!(f, "byte {at} of the model should be 0: its header and its sections do not fit, export it again")
             }
             Self::Trailing { bytes } => {
-                write!(f, "{bytes} bytes of the model follow its last layer: export the model again")
+                write!(f, "{bytes} bytes of the model follow its last section: export the model again")
+            }
+            Self::Classes => {
+                f.write_str("the model's classes are too few or many, or have bad names or numbers: export it again")
             }
             Self::Multiplier { layer } => {
                 write!(f, "layer {layer} of the model has a negative multiplier: export the model again")

@@ -21,6 +21,10 @@
 //! | positive multipliers | int32, `[output channel]` |
 //! | negative multipliers | int32, `[output channel]` |
 //!
+//! A model with classes has one more section behind those of the last layer: int8, `[class][width]`, the numbers of
+//! each class. The first layer reads the numbers of the class that is drawn behind the values of the latent, in the same
+//! steps of 1/32.
+//!
 //! Phases and taps are those of [`crate::spec`]. [`Model::parse`](crate::Model::parse) checks everything, the
 //! bounds of the arithmetic included, so that drawing cannot fail.
 //!
@@ -43,6 +47,7 @@
 //! |---|---|
 //! | 2 | the operations, activations, paddings and weight transforms of [`crate::spec`]; pictures of 3 channels |
 //! | 3 | pictures of 1 channel |
+//! | 4 | classes: [`Header::classes`], and the section behind the last layer |
 
 use core::fmt;
 
@@ -51,13 +56,13 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 pub use crate::aligned::ADDRESS_ALIGNMENT;
-use crate::spec::{LayerSpec, MAX_LAYERS, WeightTransform};
+use crate::spec::{LayerSpec, MAX_CLASS_NAME, MAX_CLASSES, MAX_LAYERS, WeightTransform};
 
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"RBGN";
 
 /// The newest version of the format that this crate reads and writes: see [versions](self#versions).
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The oldest version that this crate reads.
 pub const OLDEST_VERSION: u16 = 2;
@@ -76,10 +81,23 @@ static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 pub struct Header {
     /// A name for people, such as the preset it was trained from.
     pub name: String<32>,
-    /// Length of the latent, in values.
-    pub latent: u16,
+    /// Number of inputs of the first layer: the values of the latent, and behind them the
+    /// [`width`](ClassHeader::width) numbers of the class.
+    pub inputs: u16,
     /// The layers, first to last.
     pub layers: Vec<LayerHeader, MAX_LAYERS>,
+    /// The classes; from version 4 on an option in postcard, and in older versions nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassHeader>,
+}
+
+/// The classes of a [`Header`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassHeader {
+    /// How many numbers a class has, 1 or more. The latent has at least one value beside them.
+    pub width: u8,
+    /// The name of each class, 1 to [`MAX_CLASS_NAME`] bytes; 2 to [`MAX_CLASSES`] names.
+    pub names: Vec<String<MAX_CLASS_NAME>, MAX_CLASSES>,
 }
 
 /// One layer of a [`Header`].
@@ -110,15 +128,22 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// The lowest version that has everything that a model with pictures of so many channels uses.
-pub(super) const fn lowest_version(picture_channels: u16) -> u16 {
-    if picture_channels == 1 { VERSION } else { OLDEST_VERSION }
+/// The version that brought classes.
+pub(super) const CLASSES_VERSION: u16 = 4;
+
+/// The lowest version that has everything that a model uses: pictures of so many channels, and perhaps classes.
+pub(super) const fn lowest_version(picture_channels: u16, has_classes: bool) -> u16 {
+    match picture_channels {
+        _ if has_classes => CLASSES_VERSION,
+        1 => 3,
+        _ => OLDEST_VERSION,
+    }
 }
 
 impl Header {
     /// The version that [`encode`](Self::encode) writes: the lowest that has everything that the model uses.
     pub fn version(&self) -> u16 {
-        lowest_version(self.layers.last().map_or(3, |last| last.spec.op.channels()))
+        lowest_version(self.layers.last().map_or(3, |last| last.spec.op.channels()), self.classes.is_some())
     }
 
     /// Writes preamble and header into `blob` and returns the offset of the first section in bytes. Length and checksum are filled in by [`seal`].

@@ -1,5 +1,6 @@
 //! A model that was read from a file and checked. Its weights stay in the bytes of the file.
 
+mod classes;
 mod error;
 pub mod format;
 mod parse;
@@ -8,9 +9,10 @@ use core::fmt;
 
 use heapless::{String, Vec};
 
+pub use classes::Classes;
 pub use error::{ParseError, Section};
 
-use self::format::{Header, LayerHeader};
+use self::format::{ClassHeader, Header, LayerHeader};
 use crate::no_panic::subslice;
 use crate::plan::{KernelLayout, WorkspacePlan};
 use crate::quant::{I32LeSlice, Multiplier, MultiplierTable};
@@ -116,7 +118,8 @@ pub struct Model<'a> {
     /// Its name, for people.
     pub name: String<32>,
     layers: Vec<Layer<'a>, MAX_LAYERS>,
-    latent: u16,
+    inputs: u16,
+    classes: Classes<'a>,
     size: usize,
     checksum: u32,
 }
@@ -124,10 +127,11 @@ pub struct Model<'a> {
 /// One line, without the weights.
 impl fmt::Debug for Model<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, layers, latent, size, checksum } = self;
+        let Self { name, layers, classes, size, checksum, .. } = self;
+        let (latent, classes) = (self.latent_len(), classes.len());
         let (layers, picture) = (layers.len(), self.output_shape());
-        write!(f, "Model {{ name: {name:?}, latent: {latent}, layers: {layers}, picture: {picture}, ")?;
-        write!(f, "size: {size}, checksum: {checksum:#010x} }}")
+        write!(f, "Model {{ name: {name:?}, latent: {latent}, classes: {classes}, layers: {layers}, ")?;
+        write!(f, "picture: {picture}, size: {size}, checksum: {checksum:#010x} }}")
     }
 }
 
@@ -139,7 +143,18 @@ impl<'a> Model<'a> {
 
     /// Length of the latent, in values.
     pub fn latent_len(&self) -> usize {
-        self.latent as usize
+        // Never below 1: the parser has compared them.
+        self.input_len().saturating_sub(self.classes.width())
+    }
+
+    /// Number of inputs of the first layer: the values of the latent, and behind them the numbers of the class.
+    pub fn input_len(&self) -> usize {
+        self.inputs as usize
+    }
+
+    /// Its classes; empty if it has none.
+    pub fn classes(&self) -> Classes<'a> {
+        self.classes
     }
 
     /// Shape of its pictures. They have 1 channel (grey) or 3 (red, green, blue).
@@ -177,6 +192,9 @@ impl<'a> Model<'a> {
             zero_point: l.zero_point,
             scale: l.scale,
         });
-        Header { name: self.name.clone(), latent: self.latent, layers: layers.collect() }
+        let names = || self.classes.names().filter_map(|name| name.try_into().ok()).collect();
+        let classes =
+            (!self.classes.is_empty()).then(|| ClassHeader { width: self.classes.width() as u8, names: names() });
+        Header { name: self.name.clone(), inputs: self.inputs, layers: layers.collect(), classes }
     }
 }

@@ -4,13 +4,15 @@ use heapless::{String, Vec};
 use serde::Deserialize;
 
 use super::error::{ParseError, Section};
-use super::format::{ALIGNMENT, LayerHeader, MAGIC, OLDEST_VERSION, PREAMBLE, VERSION, checksum, lowest_version};
-use super::{Layer, Model};
+use super::format::{
+    ALIGNMENT, CLASSES_VERSION, LayerHeader, MAGIC, OLDEST_VERSION, PREAMBLE, VERSION, checksum, lowest_version,
+};
+use super::{Classes, Layer, Model};
 use crate::aligned::ADDRESS_ALIGNMENT;
 use crate::no_panic::{get_or_default, nonzero, subslice};
 use crate::packing::PAIR;
 use crate::quant::{I32LeSlice, Multiplier};
-use crate::spec::{self, Geometry, WeightTransform};
+use crate::spec::{self, Geometry, MAX_CLASS_NAME, MAX_CLASSES, WeightTransform};
 use crate::winograd::{self, MAX_POINTS};
 
 impl<'a> Model<'a> {
@@ -51,9 +53,16 @@ impl<'a> Model<'a> {
         let wrong_length = ParseError::HeaderLength { stated: header_len };
         let header = rest.section(header_len.into(), blob)?.ok_or(wrong_length)?;
 
-        let mut model = Self { name: String::new(), layers: Vec::new(), latent: 0, size: blob.len(), checksum: crc };
-        model.fill(header, blob, rest)?;
-        let needed = lowest_version(model.output_shape().channels);
+        let mut model = Self {
+            name: String::new(),
+            layers: Vec::new(),
+            inputs: 0,
+            classes: Classes::default(),
+            size: blob.len(),
+            checksum: crc,
+        };
+        model.fill(version, header, blob, rest)?;
+        let needed = lowest_version(model.output_shape().channels, !model.classes.is_empty());
         if version < needed {
             return Err(ParseError::VersionTooLow { found: version, needed });
         }
@@ -64,13 +73,19 @@ impl<'a> Model<'a> {
     /// would need more stack than everything else. This function and those that it calls are not inlined, so that
     /// their local variables are not all on the stack at once.
     #[inline(never)]
-    fn fill(&mut self, mut header: &[u8], blob: &'a [u8], mut rest: Reader<'a>) -> Result<(), ParseError> {
+    fn fill(
+        &mut self,
+        version: u16,
+        mut header: &'a [u8],
+        blob: &'a [u8],
+        mut rest: Reader<'a>,
+    ) -> Result<(), ParseError> {
         let stated = header.len() as u16; // as the preamble says
         self.name = next(&mut header, None, stated)?;
-        self.latent = next(&mut header, None, stated)?;
+        self.inputs = next(&mut header, None, stated)?;
         // A list in postcard begins with its length.
         let count = next::<u32>(&mut header, None, stated)? as usize;
-        let mut input = spec::start(self.latent, count)?;
+        let mut input = spec::start(self.inputs, count)?;
         for i in 0..count {
             let index = i as u8; // below MAX_LAYERS
             let layer: LayerHeader = next(&mut header, Some(index), stated)?;
@@ -86,11 +101,53 @@ impl<'a> Model<'a> {
             // Never full: `count` is at most MAX_LAYERS.
             let _ = self.layers.push(layer);
         }
+        if version >= CLASSES_VERSION {
+            self.classes = Classes::take(&mut header, self.inputs, &mut rest, blob)?;
+        }
         match (header.len(), rest.0.len()) {
             (0, 0) => Ok(()),
             (0, bytes) => Err(ParseError::Trailing { bytes: bytes as u32 }),
             _ => Err(ParseError::HeaderLength { stated }),
         }
+    }
+}
+
+impl<'a> Classes<'a> {
+    /// Takes the names from the header, and the numbers from the rest of the file.
+    #[inline(never)]
+    fn take(header: &mut &'a [u8], inputs: u16, rest: &mut Reader<'a>, blob: &'a [u8]) -> Result<Self, ParseError> {
+        // An option in postcard begins with 0 or 1, and a list with its length.
+        let bad = |_| ParseError::Classes;
+        let mut take = || -> Result<Option<(u8, u32)>, postcard::Error> {
+            let (is_some, left) = postcard::take_from_bytes::<bool>(header)?;
+            *header = left;
+            if !is_some {
+                return Ok(None);
+            }
+            let (start, left) = postcard::take_from_bytes(header)?;
+            *header = left;
+            Ok(Some(start))
+        };
+        let Some((width, count)) = take().map_err(bad)? else { return Ok(Self::default()) };
+        if !(2..=MAX_CLASSES as u32).contains(&count) || width == 0 || u16::from(width) >= inputs {
+            return Err(ParseError::Classes);
+        }
+        let start = *header;
+        for _ in 0..count {
+            let (name, left) = postcard::take_from_bytes::<&str>(header).map_err(bad)?;
+            *header = left;
+            if !(1..=MAX_CLASS_NAME).contains(&name.len()) {
+                return Err(ParseError::Classes);
+            }
+        }
+        let names = subslice(start, ..start.len() - header.len());
+        let len = count as usize * usize::from(width);
+        let left = rest.0.len() as u32;
+        let layer = 0; // there is no layer to name
+        let needed = len.next_multiple_of(ALIGNMENT) as u32;
+        let short = ParseError::Section { layer, section: Section::Classes, needed, left };
+        let rows = rest.section(len, blob)?.ok_or(short)?;
+        Ok(Self::new(names, bytemuck::cast_slice(rows), width, count as u8))
     }
 }
 

@@ -58,7 +58,8 @@ impl LayerSpec {
     }
 }
 
-/// Checks that the layers make a generator and returns the shape of its pictures.
+/// Checks that the layers make a generator and returns the shape of its pictures. `latent` is the number of inputs of
+/// the first layer: the values of the latent, and behind them the numbers of the class, if the model has classes.
 ///
 /// # Errors
 /// The first rule of [`SpecError`] that is broken.

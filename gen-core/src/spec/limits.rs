@@ -8,6 +8,9 @@ macro_rules! limit {
     (latent) => {
         128
     };
+    (classes) => {
+        64
+    };
     (taps) => {
         16
     };
@@ -25,8 +28,12 @@ pub(super) use limit;
 
 /// Most layers a generator may have.
 pub const MAX_LAYERS: usize = limit!(layers);
-/// Most values of a latent.
+/// Most inputs of the first layer: the values of the latent, and behind them the numbers of the class.
 pub const MAX_LATENT: usize = limit!(latent);
+/// Most classes of a model.
+pub const MAX_CLASSES: usize = limit!(classes);
+/// Longest name of a class, in bytes of UTF-8.
+pub const MAX_CLASS_NAME: usize = 64;
 /// Most input rows that one output row may need.
 pub const MAX_TAPS: usize = limit!(taps);
 /// Largest height or width, in pixels.

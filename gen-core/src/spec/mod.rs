@@ -27,6 +27,6 @@ pub use error::SpecError;
 pub use geometry::Geometry;
 pub(crate) use layer::start;
 pub use layer::{LayerSpec, WeightTransform, check};
-pub use limits::{MAX_CHANNELS, MAX_LATENT, MAX_LAYERS, MAX_SIDE, MAX_TAPS, MAX_WEIGHTS};
+pub use limits::{MAX_CHANNELS, MAX_CLASS_NAME, MAX_CLASSES, MAX_LATENT, MAX_LAYERS, MAX_SIDE, MAX_TAPS, MAX_WEIGHTS};
 pub use op::{Activation, Op};
 pub use shape::Shape;

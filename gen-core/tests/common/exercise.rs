@@ -1,7 +1,7 @@
 //! What must hold for any bytes: used by the tests and by the fuzz target.
 
 use gen_core::aligned;
-use gen_core::{Engine, Latent, Model, Pixels};
+use gen_core::{ClassMix, Engine, Latent, Model, Pixels};
 
 /// Parses `blob`. A valid model must draw a whole picture in the workspace that it requires. Returns whether the model is
 /// valid.
@@ -12,7 +12,11 @@ pub fn exercise(blob: &[u8]) -> bool {
     let mut workspace = vec![0x55; model.workspace_len()];
     let mut engine = Engine::new(&model, &mut workspace).expect("as much as the model asks for");
     let mut rows = 0;
-    engine.generate(&Latent::from_seed(1, model.latent_len()), |y, row| {
+    let classes = model.classes();
+    assert!(classes.names().count() == classes.len() && classes.row(u8::MAX).len() == classes.width());
+    assert!(classes.names().all(|name| classes.find(name).is_some()));
+    let mix = ClassMix::between(0, u8::MAX, 77);
+    engine.generate(&Latent::from_seed(1, model.latent_len()).with_mix(mix), |y, row| {
         assert_eq!((y, row.bytes().len()), (rows, shape.row_len()));
         assert_eq!(matches!(row, Pixels::Grey(_)), shape.channels == 1);
         rows += 1;

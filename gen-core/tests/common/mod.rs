@@ -5,7 +5,7 @@
 pub mod exercise;
 pub mod naive;
 
-use gen_core::format::{ALIGNMENT, Header, LayerHeader, seal};
+use gen_core::format::{ALIGNMENT, ClassHeader, Header, LayerHeader, seal};
 use gen_core::kernels::Kernels;
 use gen_core::spec::{Activation, Geometry, LayerSpec, Op, Padding, Shape, WeightTransform};
 use gen_core::{Engine, Latent, Model};
@@ -46,6 +46,42 @@ pub fn build_in_forms(
     transforms: &[WeightTransform],
     seed: u64,
 ) -> Vec<u8> {
+    assemble(name, latent, specs, transforms, &random_numbers(latent, specs, seed))
+}
+
+/// The same for a model with classes: `latent` values of the latent, and behind them the numbers of a class.
+pub fn build_with_classes(
+    latent: u16,
+    classes: &RandomClasses,
+    specs: &[LayerSpec],
+    transforms: &[WeightTransform],
+    seed: u64,
+) -> Vec<u8> {
+    let inputs = latent + u16::from(classes.header.width);
+    let numbers = random_numbers(inputs, specs, seed);
+    assemble_with("classes", inputs, specs, transforms, &numbers, Some(classes))
+}
+
+/// Names and numbers of classes.
+#[derive(Debug, Clone)]
+pub struct RandomClasses {
+    pub header: ClassHeader,
+    /// `[class][width]`
+    pub rows: Vec<i8>,
+}
+
+/// Classes with random numbers, which reach both ends of their range.
+pub fn random_classes(rng: &mut Xoshiro128PlusPlus, count: u8, width: u8) -> RandomClasses {
+    let name = |k| format!("class {k}").as_str().try_into().unwrap();
+    let number = |rng: &mut Xoshiro128PlusPlus| match rng.next_u32() % 5 {
+        0 => [-128, 127][rng.next_u32() as usize % 2],
+        _ => rng.next_u32() as i8,
+    };
+    let rows = (0..usize::from(count) * usize::from(width)).map(|_| number(rng)).collect();
+    RandomClasses { header: ClassHeader { width, names: (0..count).map(name).collect() }, rows }
+}
+
+fn random_numbers(latent: u16, specs: &[LayerSpec], seed: u64) -> Vec<Numbers> {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
     let numbers = geometries(latent, specs).into_iter().enumerate().map(|(i, g)| {
         let channels = usize::from(g.output.channels);
@@ -62,7 +98,7 @@ pub fn build_in_forms(
             }),
         }
     });
-    assemble(name, latent, specs, transforms, &numbers.collect::<Vec<_>>())
+    numbers.collect()
 }
 
 /// The parameters of a layer.
@@ -105,6 +141,18 @@ pub fn assemble(
     transforms: &[WeightTransform],
     numbers: &[Numbers],
 ) -> Vec<u8> {
+    assemble_with(name, latent, specs, transforms, numbers, None)
+}
+
+/// The same, with classes.
+pub fn assemble_with(
+    name: &str,
+    inputs: u16,
+    specs: &[LayerSpec],
+    transforms: &[WeightTransform],
+    numbers: &[Numbers],
+    classes: Option<&RandomClasses>,
+) -> Vec<u8> {
     let transform = |i| transforms.get(i).copied().unwrap_or_default();
     let layers = specs.iter().zip(numbers).enumerate().map(|(i, (&spec, numbers))| LayerHeader {
         spec,
@@ -112,11 +160,16 @@ pub fn assemble(
         zero_point: if spec.activation.is_output() { 0 } else { numbers.zero_point },
         scale: 1.0 / 32.0,
     });
-    let header = Header { name: name.try_into().unwrap(), latent, layers: layers.collect() };
-    let mut blob = vec![0; 1024];
+    let header = Header {
+        name: name.try_into().unwrap(),
+        inputs,
+        layers: layers.collect(),
+        classes: classes.map(|classes| classes.header.clone()),
+    };
+    let mut blob = vec![0; 8192];
     let start = header.encode(&mut blob).unwrap();
     blob.truncate(start);
-    for (i, (g, numbers)) in geometries(latent, specs).iter().zip(numbers).enumerate() {
+    for (i, (g, numbers)) in geometries(inputs, specs).iter().zip(numbers).enumerate() {
         let channels = usize::from(g.output.channels);
         let starts: Vec<_> = (0..g.phases())
             .scan(0, |next, phase| {
@@ -137,6 +190,10 @@ pub fn assemble(
             blob.extend(words.iter().flat_map(|word| word.to_le_bytes()));
             pad(&mut blob);
         }
+    }
+    if let Some(classes) = classes {
+        blob.extend(classes.rows.iter().map(|number| number.cast_unsigned()));
+        pad(&mut blob);
     }
     seal(&mut blob).unwrap();
     blob

@@ -107,6 +107,11 @@ impl<'m> Naive<'m> {
     pub fn draw(&self, latent: &Latent) -> Vec<u8> {
         let mut values = latent.steps().to_vec();
         values.resize(self.model.latent_len(), 0);
+        let (from, to, share) = latent.class().parts();
+        for (&p, &q) in self.model.classes().row(from).iter().zip(self.model.classes().row(to)) {
+            let mixed = (256.0 - f64::from(share)) * f64::from(p) + f64::from(share) * f64::from(q);
+            values.push((mixed / 256.0 + 0.5).floor() as i8);
+        }
         let mut input = Tensor { height: 1, width: 1, channels: values.len(), values };
         let mut zero_point = 0;
         for (layer, weights) in self.model.layers().iter().zip(&self.weights) {

@@ -9,6 +9,8 @@ use firmware_tools::model::BLOB;
 use gen_core::Model;
 use gen_core::aligned;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding, Shape};
+use ndarray::Array2;
+use trainer::classes::ClassTable;
 use trainer::config::Config;
 use trainer::cost::Core;
 use trainer::quantise::QuantModel;
@@ -33,6 +35,31 @@ pub fn tiny() -> Result<Vec<u8>> {
         LayerSpec { op: rgb, activation: Activation::TanhUnit },
     ];
     random("tiny", 10, &layers)
+}
+
+/// A model with these classes, of 7 numbers each. Both ends of their range occur.
+pub fn conditional(names: &[&str], latent: usize, layers: &[LayerSpec]) -> Result<Vec<u8>> {
+    const WIDTH: usize = 7;
+    let mut model = QuantModel::random("classes", latent + WIDTH, layers, 1)?;
+    let number = |(class, i)| match (class + i) % 5 {
+        0 => -128,
+        1 => 127,
+        _ => (89 * class + 31 * i + 5) as i8,
+    };
+    let rows = Array2::from_shape_fn((names.len(), WIDTH), number);
+    model.latent = latent;
+    model.classes = Some(ClassTable { names: names.iter().map(|&name| name.to_owned()).collect(), rows });
+    Ok(model.to_blob()?)
+}
+
+/// A small model with these classes, for grey pictures of 32 x 32 pixels.
+pub fn conditional_32(names: &[&str]) -> Result<Vec<u8>> {
+    let up = Op::ConvTranspose { channels: 1, kernel: 4, stride: 2, padding: Padding::Same };
+    let layers = [
+        LayerSpec { op: Op::Dense { out: Shape::new(16, 16, 3) }, activation: Activation::Relu },
+        LayerSpec { op: up, activation: Activation::Tanh },
+    ];
+    conditional(names, 5, &layers)
 }
 
 /// The networks with millions of weights. They take seconds to emulate, so they are not counted on every core, and
@@ -66,10 +93,14 @@ pub fn variants_of(board: Board, name: &str) -> &'static [Variant] {
 /// of the emulated boards.
 const FLASH: usize = 16 << 20;
 
-/// A network to count: the shipped model, or a preset with random weights, because counts do not depend on weights.
+/// The shipped model of digits.
+const DIGITS: &[u8] = include_bytes!("../../../models/digits/model.gen");
+
+/// A network to count: a shipped model, or a preset with random weights, because counts do not depend on weights.
 pub fn network(name: &'static str, variant: Variant) -> Result<Network> {
     let mut blob = match name {
         "pocket" => BLOB.to_vec(),
+        "digits" => DIGITS.to_vec(),
         DCGAN_64_WIDE => wide(name, "dcgan-64")?,
         _ => preset(name)?,
     };

@@ -29,6 +29,7 @@ pub fn write(folder: &Path) -> Result<()> {
     let mut winograd = QuantModel::from_model(&Model::parse(&aligned(models::tiny()?))?)?;
     weight_transforms::choose(&mut winograd, &PackingPolicy::Layers(vec![1, 2, 3]), Core::Dsp)?;
     write("model", "good-winograd.gen", &winograd.to_blob()?)?;
+    write("model", "good-classes.gen", &models::conditional_32(&["cat", "лягушка"])?)?;
 
     write("cifar", "good.bin", &records())?;
     write("cifar", "good-hundred.bin", &[&[3, 99][..], &records()[1..RECORD]].concat())?;
@@ -64,8 +65,7 @@ pub fn write(folder: &Path) -> Result<()> {
         }
     }
 
-    let generator = safetensors(&[
-        ("generator.0.weight", &[8, 2]),
+    let layers: [(&str, &[usize]); 7] = [
         ("generator.0.bias", &[8]),
         ("generator.0.norm.weight", &[2]),
         ("generator.0.norm.bias", &[2]),
@@ -73,8 +73,11 @@ pub fn write(folder: &Path) -> Result<()> {
         ("generator.0.norm.running_var", &[2]),
         ("generator.1.weight", &[2, 3, 4, 4]),
         ("generator.1.bias", &[3]),
-    ])?;
-    write("generator", "good.safetensors", &generator)?;
+    ];
+    let with = |others: &[(&'static str, &'static [usize])]| safetensors(&[others, &layers].concat());
+    write("generator", "good.safetensors", &with(&[("generator.0.weight", &[8, 2])])?)?;
+    let classes = with(&[("generator.0.weight", &[8, 5]), ("class_embedding", &[2, 3])])?;
+    write("generator", "good-classes.safetensors", &classes)?;
     write("safetensors", "good.safetensors", &safetensors(&[("a", &[2, 3]), ("b", &[])])?)?;
     write("npz", "good.npz", &npz(false)?)?;
     write("npz", "good-packed.npz", &npz(true)?)?;

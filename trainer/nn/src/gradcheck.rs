@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
 use super::block::{BlockSpec, Dropout};
+use super::classes::Batch;
 use super::init::Init;
 use super::network::Network;
 use super::penalty::Penalty;
@@ -27,25 +28,29 @@ fn transposed(channels: u16, kernel: u8, stride: u8, padding: Padding) -> Op {
 }
 
 /// The loss: the sum of the outputs with fixed random weights, in f64.
-fn loss(network: &mut Network, params: &[f32], x: &Array2<f32>, weighting: &Array2<f32>, dropout: Dropout) -> f64 {
-    let y = network.forward(params, x.view(), dropout);
+fn loss(network: &mut Network, params: &[f32], batch: Batch<'_>, weighting: &Array2<f32>, dropout: Dropout) -> f64 {
+    let y = network.forward(params, batch, dropout);
     y.iter().zip(weighting).map(|(&y, &w)| f64::from(y) * f64::from(w)).sum()
 }
 
 /// Compares the gradients of all inputs and of a sample of the parameters with
 /// `(L(p + h) − L(p − h)) / 2h`.
 fn check(name: &str, input: Shape, specs: &[BlockSpec], dropout: Dropout) {
+    check_network(name, Network::new(input, specs).expect(name), &[], dropout);
+}
+
+/// [`check`] for a network with or without classes; `classes` are those of five inputs.
+fn check_network(name: &str, mut network: Network, classes: &[u8], dropout: Dropout) {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(11);
-    let mut network = Network::new(input, specs).expect(name);
     let mut params = network.init(Init::GlorotUniform, 3, 0);
     // Random biases and normalisations, because their initial values 0 and 1 are special.
     for p in &mut params {
         *p += rng.random_range(-0.1f32..0.1);
     }
-    let mut x = random(&mut rng, 5, input.len());
+    let mut x = random(&mut rng, 5, network.latent_len());
     let weighting = random(&mut rng, 5, network.output().len());
 
-    loss(&mut network, &params, &x, &weighting, dropout);
+    loss(&mut network, &params, Batch { x: x.view(), classes }, &weighting, dropout);
     network.d_output().assign(&weighting);
     let mut grads = vec![0.0; params.len()];
     let dx = network.backward(&params, Some(&mut grads), true, dropout).expect("wanted").to_owned();
@@ -61,7 +66,7 @@ fn check(name: &str, input: Shape, specs: &[BlockSpec], dropout: Dropout) {
         let p = params[i];
         let mut at = |v| {
             params[i] = v;
-            loss(&mut network, &params, &x, &weighting, dropout)
+            loss(&mut network, &params, Batch { x: x.view(), classes }, &weighting, dropout)
         };
         let numeric = (at(p + h) - at(p - h)) / f64::from(2.0 * h);
         params[i] = p;
@@ -73,7 +78,7 @@ fn check(name: &str, input: Shape, specs: &[BlockSpec], dropout: Dropout) {
         let v = x[index];
         let mut at = |v| {
             x[index] = v;
-            loss(&mut network, &params, &x, &weighting, dropout)
+            loss(&mut network, &params, Batch { x: x.view(), classes }, &weighting, dropout)
         };
         let numeric = (at(v + h) - at(v - h)) / f64::from(2.0 * h);
         x[index] = v;
@@ -186,6 +191,54 @@ fn gradients_of_a_whole_chain() {
     check("chain", Shape::latent(3), &specs, Dropout::Off);
 }
 
+#[test]
+fn gradients_of_an_embedding_and_of_a_projection() {
+    let dense = |out, activation| block(Op::Dense { out }, activation);
+    let generator = [
+        BlockSpec { batch_norm: true, ..dense(Shape::new(2, 2, 4), Activation::Tanh) },
+        block(conv(2, 3, 1, Padding::Same), Activation::Tanh),
+    ];
+    let discriminator =
+        [block(conv(3, 3, 2, Padding::Same), Activation::Tanh), dense(Shape::new(1, 1, 1), Activation::Linear)];
+    // Class 2 of 4 does not occur, class 3 three times.
+    let classes = [3, 0, 3, 1, 3];
+    let network = Network::with_embedding(3, 4, 5, &generator).unwrap();
+    assert_eq!((network.latent_len(), network.input().len()), (3, 8));
+    check_network("embedding", network, &classes, Dropout::Off);
+    let network = Network::new(Shape::new(4, 4, 2), &discriminator).unwrap();
+    check_network("projection", network.with_projection(4), &classes, Dropout::Off);
+    let network = Network::new(Shape::new(1, 1, 6), &discriminator[1..]).unwrap();
+    check_network("projection of the input", network.with_projection(4), &classes, Dropout::Off);
+    let mut last = discriminator;
+    last[1].dropout = 0.4;
+    let network = Network::new(Shape::new(4, 4, 2), &last).unwrap();
+    check_network("projection beside dropout", network.with_projection(4), &classes, Dropout::Seed(5));
+}
+
+#[test]
+fn a_projection_is_a_last_layer_of_the_class() {
+    let specs = [block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear)];
+    let mut network = Network::new(Shape::latent(3), &specs).unwrap().with_projection(2);
+    // Three weights, the bias, and a vector for each class.
+    let params = [1.0, 2.0, 3.0, 0.5, 10.0, 20.0, 30.0, -1.0, -2.0, -3.0];
+    assert_eq!(network.parameter_count(), params.len());
+    let x = ndarray::array![[1.0f32, 1.0, 0.0], [1.0, 1.0, 0.0]];
+    let y = network.forward(&params, Batch { x: x.view(), classes: &[0, 1] }, Dropout::Off);
+    assert_eq!(y, ndarray::array![[33.5f32], [0.5]]);
+}
+
+#[test]
+fn a_generator_reads_its_class_behind_the_latent() {
+    let specs = [block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear)];
+    let mut network = Network::with_embedding(2, 3, 1, &specs).unwrap();
+    // Three weights, the bias, and a number for each class.
+    let params = [1.0, 2.0, 3.0, 0.5, 10.0, 20.0, 30.0];
+    assert_eq!(network.parameter_count(), params.len());
+    let x = ndarray::array![[1.0f32, 1.0], [0.0, 0.0]];
+    let y = network.forward(&params, Batch { x: x.view(), classes: &[2, 0] }, Dropout::Off);
+    assert_eq!(y, ndarray::array![[93.5f32], [30.5]]);
+}
+
 /// The definition as seven nested loops, in f64.
 fn naive(op: Op, input: Shape, output: Shape, weights: ArrayView2<'_, f32>, x: &[f32]) -> Vec<f64> {
     let mut y = vec![0.0; output.len()];
@@ -253,15 +306,19 @@ fn forward_equals_the_definition() {
 /// normalisation.
 #[test]
 fn the_penalty_has_the_gradient_of_the_squared_slope() {
-    for batch_norm in [false, true] {
+    for (batch_norm, classes) in [(false, &[][..]), (true, &[]), (false, &[1, 0, 1, 2, 1])] {
         let hidden = BlockSpec { batch_norm, ..block(conv(4, 3, 2, Padding::Same), Activation::Tanh) };
         let specs = [hidden, block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear)];
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(5);
         let mut network = Network::new(Shape::new(6, 6, 2), &specs).unwrap();
+        if !classes.is_empty() {
+            network = network.with_projection(3);
+        }
         let mut params = network.init(Init::GlorotUniform, 3, 0);
         let x = random(&mut rng, 5, network.input().len());
         let mut half_square = |params: &[f32], grads: &mut [f32]| {
-            Penalty::default().add(&mut network, params, x.view(), 1.0, Dropout::Off, grads) / 2.0
+            let batch = Batch { x: x.view(), classes };
+            Penalty::default().add(&mut network, params, batch, 1.0, Dropout::Off, grads) / 2.0
         };
         let mut grads = vec![0.0; params.len()];
         assert!(half_square(&params, &mut grads) > 1e-3);

@@ -42,7 +42,7 @@ impl Init {
 }
 
 /// A normally distributed number, by the Box–Muller transform.
-fn normal(rng: &mut Xoshiro128PlusPlus, mean: f32, deviation: f32, values: &mut [f32]) {
+pub(super) fn normal(rng: &mut Xoshiro128PlusPlus, mean: f32, deviation: f32, values: &mut [f32]) {
     for pair in values.chunks_mut(2) {
         let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt() * deviation;
         let (sin, cos) = (std::f32::consts::TAU * rng.random::<f32>()).sin_cos();

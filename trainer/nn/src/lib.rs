@@ -17,12 +17,14 @@
 //! | [`linear`], [`patches`], [`gemm`] | dense layers and convolutions as matrix products |
 //! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
 //! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
+//! | [`classes`] | conditional networks: the embedding of a generator, the projection of a discriminator |
 //! | [`init`], [`loss`], [`penalty`], [`optim`] | initial weights, losses, the penalties R1 and R2, optimisers |
 
 pub mod activation;
 pub mod batch_norm;
 pub mod block;
 pub mod channels;
+pub mod classes;
 pub mod dropout;
 pub mod fast;
 pub mod gemm;
@@ -37,6 +39,7 @@ pub mod patches;
 pub mod penalty;
 
 pub use block::{BlockSpec, Dropout};
+pub use classes::Batch;
 pub use network::Network;
 
 /// Number of lanes into which a batch is divided; each lane is computed by one thread. With more lanes, adding their weight

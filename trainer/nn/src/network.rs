@@ -2,9 +2,10 @@
 
 use gen_core::Shape;
 use gen_core::spec::SpecError;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::block::{Block, BlockSpec, Dropout};
+use super::classes::{Batch, ClassVectors, Place};
 use super::init::{self, Init};
 use super::linear::Kernels;
 
@@ -13,6 +14,9 @@ use super::linear::Kernels;
 pub struct Network {
     input: Shape,
     blocks: Vec<Block>,
+    classes: Option<ClassVectors>,
+    /// The classes of the last batch.
+    seen: Vec<u8>,
     /// The input, then the output of each block, `[N, values]` each.
     maps: Vec<Array2<f32>>,
     d_maps: Vec<Array2<f32>>,
@@ -41,7 +45,38 @@ impl Network {
             blocks.push(block);
         }
         let maps = || vec![Array2::zeros((0, 0)); specs.len() + 1];
-        Ok(Self { input, blocks, maps: maps(), d_maps: maps() })
+        Ok(Self { input, blocks, classes: None, seen: Vec::new(), maps: maps(), d_maps: maps() })
+    }
+
+    /// A generator for `count` classes: the first of these layers reads `latent` values and behind them `width` numbers of
+    /// the class.
+    ///
+    /// # Errors
+    /// The errors of [`new`](Self::new).
+    pub fn with_embedding(latent: u16, count: usize, width: u8, specs: &[BlockSpec]) -> Result<Self, LayerError> {
+        let mut network = Self::new(Shape::latent(latent + u16::from(width)), specs)?;
+        let vectors = ClassVectors::new(Place::Input, count, width.into(), network.parameter_count());
+        network.classes = Some(vectors);
+        Ok(network)
+    }
+
+    /// The same discriminator for `count` classes. Its last layer has to be a linear one with a single output.
+    #[must_use]
+    pub fn with_projection(mut self, count: usize) -> Self {
+        let width = self.blocks.last().map_or(0, |last| last.geometry().input.len());
+        self.classes = Some(ClassVectors::new(Place::Output, count, width, self.parameter_count()));
+        self
+    }
+
+    /// The vectors of its classes; `None` for a network without classes.
+    pub fn classes(&self) -> Option<&ClassVectors> {
+        self.classes.as_ref()
+    }
+
+    /// Number of values of the latent: the first layer's input without the numbers of the class.
+    pub fn latent_len(&self) -> usize {
+        let width = self.classes.iter().filter(|classes| classes.place == Place::Input).map(|classes| classes.width);
+        self.input.len() - width.sum::<usize>()
     }
 
     /// The same network, computed with these kernels.
@@ -56,7 +91,7 @@ impl Network {
         &self.blocks
     }
 
-    /// Shape of one input.
+    /// Shape of one input, with the numbers of the class.
     pub fn input(&self) -> Shape {
         self.input
     }
@@ -68,7 +103,8 @@ impl Network {
 
     /// Number of trainable parameters.
     pub fn parameter_count(&self) -> usize {
-        self.blocks.last().map_or(0, Block::end)
+        let blocks = self.blocks.last().map_or(0, Block::end);
+        self.classes.as_ref().map_or(blocks, |classes| classes.range.end)
     }
 
     /// Initial parameters, which depend only on the seed and `stream`.
@@ -77,17 +113,40 @@ impl Network {
         for (i, block) in self.blocks.iter().enumerate() {
             block.init(init, &mut init::rng(seed, i as u64, stream), &mut params);
         }
+        if let (Some(classes), Some(last)) = (&self.classes, self.blocks.last()) {
+            classes.init(init, last, &mut init::rng(seed, self.blocks.len() as u64, stream), &mut params);
+        }
         params
     }
 
-    /// Computes the output, `[N, output]`, of a batch, `[N, input]`.
-    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, dropout: Dropout) -> ArrayView2<'_, f32> {
-        resize(&mut self.maps[0], x.dim());
-        self.maps[0].assign(&x);
+    /// Computes the output, `[N, output]`, of a batch. A network with classes needs the class of each input.
+    pub fn forward<'a>(
+        &mut self,
+        params: &[f32],
+        batch: impl Into<Batch<'a>>,
+        dropout: Dropout,
+    ) -> ArrayView2<'_, f32> {
+        let Batch { x, classes } = batch.into();
+        assert!(
+            self.classes.is_none() || classes.len() == x.nrows(),
+            "a network with classes needs one for each input"
+        );
+        self.seen.clear();
+        self.seen.extend(classes);
+        resize(&mut self.maps[0], (x.nrows(), self.input.len()));
+        self.maps[0].slice_mut(s![.., ..x.ncols()]).assign(&x);
+        if let Some(classes) = self.classes.as_ref().filter(|classes| classes.place == Place::Input) {
+            classes.append(params, &self.seen, self.maps[0].view_mut());
+        }
         for (i, block) in self.blocks.iter_mut().enumerate() {
             let (before, after) = self.maps.split_at_mut(i + 1);
             resize(&mut after[0], (x.nrows(), block.geometry().output.len()));
             block.forward(params, before[i].view(), after[0].view_mut(), dropout);
+        }
+        if let (Some(classes), [.., features, logits]) = (self.classes.as_ref(), &mut self.maps[..])
+            && classes.place == Place::Output
+        {
+            classes.project(params, &self.seen, features.view(), logits.view_mut());
         }
         self.maps[self.blocks.len()].view()
     }
@@ -110,7 +169,8 @@ impl Network {
     }
 
     /// Computes the gradients of the last forward pass, which must have had the same `dropout`. Adds the gradient of the
-    /// parameters to `grads` unless the network is frozen; returns the gradient of the input if requested.
+    /// parameters to `grads` unless the network is frozen; returns the gradient of the input if requested, without that of
+    /// the class's numbers.
     pub fn backward(
         &mut self,
         params: &[f32],
@@ -118,14 +178,25 @@ impl Network {
         want_dx: bool,
         dropout: Dropout,
     ) -> Option<ArrayView2<'_, f32>> {
+        let (count, latent) = (self.blocks.len(), self.latent_len());
+        let embedding = self.classes.as_ref().filter(|classes| classes.place == Place::Input);
+        let wants_input = want_dx || (embedding.is_some() && grads.is_some());
         for (i, block) in self.blocks.iter_mut().enumerate().rev() {
             let (before, after) = self.d_maps.split_at_mut(i + 1);
             resize(&mut before[i], self.maps[i].dim());
-            let dx = (i > 0 || want_dx).then(|| before[i].view_mut());
+            let dx = (i > 0 || wants_input).then(|| before[i].view_mut());
             let (x, y) = (self.maps[i].view(), self.maps[i + 1].view());
             block.backward(params, grads.as_deref_mut(), x, y, after[0].view_mut(), dx, dropout);
+            if let Some(classes) = self.classes.as_ref().filter(|c| c.place == Place::Output && i + 1 == count) {
+                // The last layer is linear, so this is still the gradient of the logits.
+                let (d_logits, d_features) = (after[0].view(), (i > 0 || want_dx).then(|| before[i].view_mut()));
+                classes.project_backward(params, grads.as_deref_mut(), &self.seen, x, d_logits, d_features);
+            }
         }
-        want_dx.then(|| self.d_maps[0].view())
+        if let (Some(classes), Some(grads)) = (embedding, grads) {
+            classes.append_backward(grads, &self.seen, self.d_maps[0].view());
+        }
+        want_dx.then(|| self.d_maps[0].slice(s![.., ..latent]))
     }
 }
 

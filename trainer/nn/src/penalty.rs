@@ -11,8 +11,9 @@
 //! so three ordinary forward and backward passes suffice, and no layer needs a second derivative. `h` is chosen for each
 //! picture so that all pictures move by the same small distance.
 
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::{Array2, Zip};
 
+use super::classes::Batch;
 use super::{Dropout, Network};
 
 /// The distance by which a picture is moved: the root of the sum of squares over its values, whose range has a width of 2.
@@ -28,20 +29,22 @@ pub struct Penalty {
 impl Penalty {
     /// Adds the gradient of the penalty on these pictures, `[N, H*W*C]`, to `grads`; returns the
     /// mean of `|dD/dx|^2`. `network` ends in one logit.
-    pub fn add(
+    pub fn add<'a>(
         &mut self,
         network: &mut Network,
         params: &[f32],
-        pictures: ArrayView2<'_, f32>,
+        pictures: impl Into<Batch<'a>>,
         weight: f32,
         dropout: Dropout,
         grads: &mut [f32],
     ) -> f64 {
+        let batch = pictures.into();
+        let pictures = batch.x;
         if self.slopes.dim() != pictures.dim() {
             (self.slopes, self.moved) = (Array2::zeros(pictures.dim()), Array2::zeros(pictures.dim()));
         }
         let count = pictures.nrows() as f32;
-        network.forward(params, pictures, dropout);
+        network.forward(params, batch, dropout);
         network.d_output().fill(1.0);
         if let Some(slopes) = network.backward(params, None, true, dropout) {
             self.slopes.assign(&slopes);
@@ -55,7 +58,7 @@ impl Penalty {
                     .and(self.slopes.row(i))
                     .for_each(|moved, &x, &v| *moved = x + step * v);
             }
-            network.forward(params, self.moved.view(), dropout);
+            network.forward(params, Batch { x: self.moved.view(), ..batch }, dropout);
             for (mut d, &norm) in network.d_output().rows_mut().into_iter().zip(&norms) {
                 d.fill(sign * weight * norm / (2.0 * DISTANCE * count));
             }

@@ -109,7 +109,7 @@ pub fn describe(
         training: Training {
             minutes: tenths(checkpoint.seconds / 60.0),
             processor: machine::processor(),
-            first_steps: machine::first_steps(&config, &data.pictures)?,
+            first_steps: machine::first_steps(&config, &data)?,
         },
         model: File::of(&blob, fast_layers),
         scores,

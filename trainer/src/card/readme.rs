@@ -24,6 +24,7 @@ impl Card {
                     model.output_shape()
                 ),
             ),
+            ("classes".into(), config.class_names.join(", ")),
             ("file".into(), format!("`model.gen`, {} bytes, CRC-32 {}", grouped(file.bytes), file.crc32)),
             (
                 "trained on".into(),
@@ -42,12 +43,17 @@ impl Card {
             ),
             ("written by".into(), program.clone()),
         ];
+        rows.retain(|(name, value)| name != "classes" || !value.is_empty());
         rows.extend(
             scores
                 .iter()
                 .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
         );
         let rows: String = rows.iter().map(|(name, value)| format!("| {} | {} |\n", cell(name), cell(value))).collect();
+        let shown = match config.class_names.len() {
+            0 => "Pictures from number 0 on",
+            _ => "Pictures from number 0 on, a row for each class",
+        };
         let (folder, file) = (quoted(folder), quoted(&folder.join("model.gen")));
         let (rebuild, hint) = match &data.source {
             Some(_) => (format!("cargo trainer rebuild {folder}"), ""),
@@ -57,7 +63,7 @@ impl Card {
             ),
         };
         format!(
-            "# {name}\n\n{about}\n\n![Pictures from number 0 on](samples.png)\n\n| | |\n|---|---|\n{rows}\n\
+            "# {name}\n\n{about}\n\n![{shown}](samples.png)\n\n| | |\n|---|---|\n{rows}\n\
              ```sh\n\
              cargo trainer sample {file}      # draw with it\n\
              {rebuild}    # train it again, and compare bit by bit\n\

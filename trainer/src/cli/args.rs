@@ -8,9 +8,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use gen_core::Shape;
 use log::LevelFilter;
 
-use trainer::config::{MAX_STEPS, Range};
-use trainer::data::Fit;
+use trainer::config::{ClassSource, MAX_STEPS, Range};
 use trainer::data::frogs::SIDES;
+use trainer::data::{Fit, MAX_CLASSES};
 use trainer::interchange::{DenseOrder, Layout};
 
 /// Maximum number of pictures that a command draws, because all are kept in memory.
@@ -90,6 +90,41 @@ pub(crate) fn colour(text: &str) -> Result<[u8; 3], String> {
 
 pub(crate) fn fit() -> impl TypedValueParser<Value = Fit> {
     one_of(Fit::ALL.map(|(_, name, help)| (name, help))).try_map(|name| name.parse::<Fit>())
+}
+
+/// What `--classes` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClassesChoice {
+    /// All classes of the data.
+    All,
+    /// Pictures without classes.
+    None,
+    /// These classes, in this order.
+    Named(Vec<String>),
+    /// So many kinds, found by clustering.
+    Auto(u8),
+}
+
+/// Parses `folders` (or `labels`), `none`, `auto:N`, or at least two names with commas between them.
+pub(crate) fn classes(text: &str) -> Result<ClassesChoice, String> {
+    let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    match &names[..] {
+        [word] if word == "folders" || word == "labels" => Ok(ClassesChoice::All),
+        [word] if word == "none" => Ok(ClassesChoice::None),
+        [word] if word.starts_with("auto:") => match word.parse() {
+            Ok(ClassSource::Auto(count)) => Ok(ClassesChoice::Auto(count)),
+            _ => Err(format!("it has to be auto:N with 2 to {MAX_CLASSES} kinds, as in auto:10")),
+        },
+        [_] => {
+            Err("it has to be folders, none, auto:N, or at least two names of classes with a comma between them, as \
+                    in cat,dog; --class NAME takes a single class"
+                .into())
+        }
+        _ if names.iter().any(String::is_empty) => {
+            Err("a name is empty: names have one comma between them, as in cat,dog".into())
+        }
+        _ => Ok(ClassesChoice::Named(names)),
+    }
 }
 
 pub(crate) fn pictures(text: &str) -> Result<u32, String> {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::args::{Size, size};
 use super::source::SourceArgs;
-use trainer::data::contact_sheet;
+use trainer::data::{contact_sheet, sheet_rows};
 use trainer::files::write_atomically;
 use trainer::grid::png_name;
 use trainer::grid::sheet_png;
@@ -35,5 +35,11 @@ pub(crate) fn data(args: &DataArgs) -> Result<ExitCode> {
     print!("{}", trainer::data::describe(&data));
     write_atomically(&args.out, &sheet_png(&contact_sheet(&data, 16, 10, 2)?)?)?;
     println!("sheet: {}", args.out.display());
+    let (rows, labels) = (sheet_rows(&data), data.labels.as_ref());
+    if !rows.is_empty() {
+        let left = labels.map_or(0, |labels| labels.names.len()) - rows.len();
+        let more = if left > 0 { format!("; there is no room for the other {left}") } else { String::new() };
+        println!("rows of the sheet, one for each class: {}{more}", rows.join(", "));
+    }
     Ok(ExitCode::SUCCESS)
 }

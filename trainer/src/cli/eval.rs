@@ -5,18 +5,19 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use gen_core::Latent;
 use ndarray::s;
 
 use super::args::{MAX_PICTURES, Size, seeds, size, threads, whole};
 use super::model_file::{SHIPPED, load_checkpoint, parse};
 use super::picture_set::Set;
 use super::source::SourceArgs;
+use trainer::classes::latent_of;
+use trainer::config::ClassSource;
 use trainer::files::write_atomically;
 use trainer::grid::png_name;
 use trainer::grid::sheet_png;
 use trainer::quality::ranks::{self, Ranks};
-use trainer::quality::table::Row;
+use trainer::quality::table::{ByClass, CLASS_LEGEND, LEGEND, Row, Table};
 use trainer::quality::{self, Reference, copies, sheet};
 use trainer::quantise::draw::draw;
 
@@ -67,22 +68,28 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
     // Each set is opened once: the first ones to get their shape, the others when they are measured.
     let mut opened: Vec<Option<Set<'_>>> = sets.iter().map(|_| None).collect();
     let mut shape = args.size.map(|size| size.shape(args.grey));
-    for (place, &(_, path)) in opened.iter_mut().zip(&sets) {
-        if shape.is_none() {
-            shape = place.insert(Set::open(path)?).shape();
+    let mut has_classes = false;
+    for (i, (place, &(_, path))) in opened.iter_mut().zip(&sets).enumerate() {
+        if shape.is_none() || i == 0 {
+            let set = place.insert(Set::open(path)?);
+            shape = shape.or(set.shape());
+            has_classes |= set.has_classes();
         }
     }
     let shape = shape.unwrap_or(Size { width: 32, height: 32 }.shape(args.grey));
     let shipped = if sets.is_empty() {
         let model = parse(SHIPPED, None)?;
-        let latents: Vec<_> = seeds(0, args.count)?.map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+        let latents: Vec<_> = seeds(0, args.count)?.map(|seed| latent_of(&model, seed)).collect();
         sets.push(("the shipped model".into(), Path::new("")));
         Some(draw(&model, &latents))
     } else {
         None
     };
-    let data = args.source.load(shape)?;
-    let reference = Reference::new(data.pictures.view())?;
+    // Pictures of all classes are compared with real ones of all classes.
+    let classes = if has_classes { ClassSource::Labels } else { ClassSource::default() };
+    let data = args.source.load(shape, classes)?;
+    let classes = data.labels.as_ref().map(|labels| (labels.of.as_slice(), labels.names.as_slice()));
+    let reference = Reference::with_classes(data.pictures.view(), classes)?;
     let mut rows = Vec::new();
     for (i, (name, path)) in sets.into_iter().enumerate() {
         let pictures = match &shipped {
@@ -115,7 +122,15 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
             let others = ranks::parse(&text, &args.by).with_context(|| path.display().to_string())?;
             Ranks::of(&rows, &others, &args.by)
         });
-        println!("{}\n\n{}", quality::table::Table(rows), quality::table::LEGEND);
+        let table = Table(rows);
+        println!("{table}\n\n{LEGEND}");
+        // Either all rows have classes or none.
+        if table.0.iter().any(|row| !row.scores.classes.is_empty()) {
+            for row in &table.0 {
+                println!("\nby class, pictures of {}\n{}", row.name, ByClass(&row.scores));
+            }
+            println!("\n{CLASS_LEGEND}");
+        }
         if let Some(ranks) = ranks {
             println!("\n{}", ranks?);
         }

@@ -9,13 +9,14 @@ use ndarray::{Array4, ArrayView4};
 
 use super::args::whole;
 use super::model_file::{load_checkpoint, parse, read_model};
+use trainer::classes::{ClassTable, find_class};
 use trainer::files::write_atomically;
 use trainer::grid::sheet_png;
 use trainer::grid::{self, png_name};
-use trainer::latents::latent_batch;
 use trainer::quantise::FloatModel;
 use trainer::quantise::draw::draw;
 use trainer::terminal::quoted;
+use trainer::text::Plain;
 
 /// Which generator to draw with.
 #[derive(Debug, Args)]
@@ -37,20 +38,55 @@ impl GeneratorArgs {
         }
     }
 
-    /// Draws pictures. `latents` gets the length of a latent and returns the latents.
-    pub(crate) fn draw(&self, latents: impl FnOnce(usize) -> Vec<Latent>) -> Result<Array4<u8>> {
+    /// Draws pictures. `latents` gets a description of the generator and returns the latents.
+    pub(crate) fn draw(&self, latents: impl FnOnce(&Facts) -> Result<Vec<Latent>>) -> Result<Array4<u8>> {
+        let facts = |latent, classes: Option<ClassTable>| Facts {
+            latent,
+            classes: classes.map_or(Vec::new(), |classes| classes.names),
+        };
         Ok(match &self.float {
             Some(path) => {
                 let checkpoint = load_checkpoint(path)?;
                 let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)?;
-                model.pictures(latent_batch(latents(model.latent).into_iter(), model.latent).view())
+                let latents = latents(&facts(model.latent, model.classes.clone()))?;
+                model.pictures(model.input().batch(latents).view())
             }
             None => {
                 let blob = read_model(self.model.as_deref())?;
                 let model = parse(&blob, self.model.as_deref())?;
-                draw(&model, &latents(model.latent_len()))
+                draw(&model, &latents(&facts(model.latent_len(), ClassTable::of(&model)))?)
             }
         })
+    }
+}
+
+/// What the latents of a generator depend on.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// Length of a latent.
+    pub(crate) latent: usize,
+    /// Names of the classes; none if it has no classes.
+    pub(crate) classes: Vec<String>,
+}
+
+impl Facts {
+    /// The latent of a seed, for a class.
+    pub(crate) fn latent(&self, seed: u32, class: u8) -> Latent {
+        Latent::from_seed(seed, self.latent).with_class(class)
+    }
+
+    /// The numbers of these classes.
+    ///
+    /// # Errors
+    /// When there is no such class; the message lists all.
+    pub(crate) fn find(&self, asked: &[String]) -> Result<Vec<u8>> {
+        asked.iter().map(|name| find_class(&self.classes, name)).collect()
+    }
+
+    /// The name of a class in a sentence: `, class cat`. Empty if there are no classes.
+    pub(crate) fn in_words(&self, class: u8) -> String {
+        let name = self.classes.get(usize::from(class));
+        name.map_or_else(String::new, |name| format!(", class {}", Plain::text(name)))
     }
 }
 

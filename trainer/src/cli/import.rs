@@ -19,6 +19,7 @@ use trainer::interchange::{
 };
 use trainer::quantise::{compare, quantise, verify};
 use trainer::tensors::Tensors;
+use trainer::text::shown;
 
 /// Number of pictures on which int8 and float are compared.
 const COMPARED: u32 = 128;
@@ -53,6 +54,14 @@ pub(crate) struct ImportArgs {
     /// Layers without a bias in the file have none (bias=False)
     #[arg(long)]
     zero_bias: bool,
+    /// Name of the array of class vectors [classes, width], if the generator reads one behind its latent and the array is
+    /// not called "class_embedding"
+    #[arg(long, value_name = "NAME")]
+    class_embedding: Option<String>,
+    /// Names of its classes, in the order of their numbers [default: those of the network, else what the file's header
+    /// says, else their numbers]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    class_names: Vec<String>,
     /// Range of its pictures, instead of the network's
     #[arg(long, value_parser = range())]
     range: Option<Range>,
@@ -74,11 +83,16 @@ pub(crate) fn import(args: &ImportArgs) -> Result<ExitCode> {
         layers: args.layers.clone(),
         bn_epsilon: args.bn_epsilon,
         zero_bias: args.zero_bias,
+        class_embedding: args.class_embedding.clone(),
+        class_names: args.class_names.clone(),
     };
     let imported = interchange::import(&Tensors::read(&args.weights)?, &config, &options)?;
     let float = &imported.model;
     println!("layout: {}, {}", imported.format, imported.evidence);
     println!("generator: {}, {} layers fit", float.name, float.layers.len());
+    if let Some(classes) = &float.classes {
+        println!("classes: {} ({}), {} numbers each", classes.len(), shown(&classes.names.join(", ")), classes.width());
+    }
     if imported.normalisations > 0 {
         let (count, epsilon) = (imported.normalisations, options.bn_epsilon);
         println!("batch normalisation: {count} folded into weights, epsilon {epsilon} (--bn-epsilon)");

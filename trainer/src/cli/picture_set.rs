@@ -6,11 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{AlignedBytes, aligned};
-use gen_core::{Latent, Model, Shape};
+use gen_core::{Model, Shape};
 use ndarray::Array4;
 
+use trainer::classes::latent_of;
 use trainer::data::{self, Class};
-use trainer::latents::latent_batch;
 use trainer::npy::{Element, Header, MAGIC};
 use trainer::quantise::FloatModel;
 use trainer::quantise::draw::draw;
@@ -39,7 +39,7 @@ enum Kind {
 impl<'a> Set<'a> {
     /// Opens the set at `path`, which may be:
     ///
-    /// * a model: its pictures of the seeds 0, 1, …, as the device draws them;
+    /// * a model, or a folder with a `model.gen`, as that of a run: its pictures of the seeds 0, 1, …, as the device draws them, whose classes take turns;
     /// * a checkpoint: the float pictures of its averaged generator for the same seeds;
     /// * a `.npy` file: the first pictures of an array `[N, height, width, channels]` of uint8;
     /// * a folder of pictures with its subfolders, in the order of their names.
@@ -50,10 +50,12 @@ impl<'a> Set<'a> {
         let shown = Plain::path(path);
         let unreadable = || format!("cannot read {shown}");
         let meta = fs::metadata(path).with_context(unreadable)?;
-        if meta.is_dir() {
+        let model = path.join("model.gen");
+        let file = if meta.is_dir() { &model } else { path };
+        if meta.is_dir() && !model.is_file() {
             return Ok(Self { path, kind: Kind::Folder });
         }
-        let mut file = File::open(path).with_context(unreadable)?;
+        let mut file = File::open(file).with_context(unreadable)?;
         let mut start = Vec::new();
         file.by_ref().take(8).read_to_end(&mut start).with_context(unreadable)?;
         file.rewind().with_context(unreadable)?;
@@ -90,6 +92,15 @@ impl<'a> Set<'a> {
         }
     }
 
+    /// Whether it is drawn by a generator with classes.
+    pub(crate) fn has_classes(&self) -> bool {
+        match &self.kind {
+            Kind::Model(bytes) => Model::parse(bytes).is_ok_and(|model| !model.classes().is_empty()),
+            Kind::Checkpoint(checkpoint) => checkpoint.config.is_conditional(),
+            Kind::Folder | Kind::Npy(..) => false,
+        }
+    }
+
     /// Loads or draws the pictures, `[N, height, width, channels]`, at most `count`. A folder with pictures of another size is
     /// refused instead of resizing them, because that would measure the resizing.
     ///
@@ -97,17 +108,17 @@ impl<'a> Set<'a> {
     /// When the set cannot be read, or has no pictures of that size.
     pub(crate) fn load(self, count: usize, shape: Shape) -> Result<Array4<u8>> {
         let shown = Plain::path(self.path);
-        let latents = |len: usize| (0..count).map(move |seed| Latent::from_seed(seed as u32, len));
         match self.kind {
             Kind::Folder => folder(self.path, count, shape),
             Kind::Model(bytes) => {
                 let model = Model::parse(&bytes).with_context(|| shown.to_string())?;
-                Ok(draw(&model, &latents(model.latent_len()).collect::<Vec<_>>()))
+                let latents: Vec<_> = (0..count).map(|seed| latent_of(&model, seed as u32)).collect();
+                Ok(draw(&model, &latents))
             }
             Kind::Checkpoint(checkpoint) => {
                 let model = FloatModel::fold(&checkpoint.config, &checkpoint.state.average)
                     .with_context(|| shown.to_string())?;
-                Ok(model.pictures(latent_batch(latents(model.latent), model.latent).view()))
+                Ok(model.pictures(model.input().range(0, count as u32).view()))
             }
             Kind::Npy([all, height, width, channels], file) => {
                 let n = all.min(count);

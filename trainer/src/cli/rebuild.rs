@@ -11,7 +11,6 @@ use super::args::threads;
 use super::source;
 use super::train::finish;
 use trainer::card::Shipped;
-use trainer::data::{Class, Target};
 use trainer::run::folder::DataRef;
 use trainer::run::{Folder, Session, interrupt};
 use trainer::terminal::{self, quoted};
@@ -38,8 +37,7 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let shipped = Shipped::open(&args.model)?;
     let card = &shipped.card;
     let path = args.data.clone().or(card.data.source.clone());
-    let target = Target { shape: card.config.picture()?, fitting: card.data.fitting };
-    let data = source::load(path, Class::noted(card.data.class.clone()), target)?;
+    let data = source::recorded(path, card.data.class.clone(), card.data.fitting, &card.config)?;
     card.check_data(&data)?;
     let warning = card.reproducibility_warning(&data)?;
     if let Some(warning) = &warning {

@@ -6,10 +6,10 @@ use anyhow::Result;
 use clap::Args;
 use gen_core::Shape;
 
-use super::args::{colour, fit};
+use super::args::{ClassesChoice, classes, colour, fit};
 
-use trainer::config::Config;
-use trainer::data::{self, Class, Dataset, Fit, Fitting, Target};
+use trainer::config::{ClassSource, Config};
+use trainer::data::{self, Class, Dataset, Fit, Fitting, Labelling, Target};
 use trainer::run::folder::DataRef;
 
 #[derive(Debug, Args)]
@@ -19,10 +19,16 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     /// Which pictures: of CIFAR a class, such as frog; of a folder, the subfolder of that name; of IDX and .npz, a
-    /// number among the labels; or "all"
+    /// number among the labels; of the drawn frogs, a species; or "all"
     /// [default: frog of CIFAR-10, everything of other sources]
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Option<String>,
+    /// Classes of the pictures: "folders" (or "labels") takes all that the data has, at most 64, from subfolders or labels;
+    /// "none" takes none; NAME,NAME takes only the pictures of these classes, in this order (a folder with a comma in its
+    /// name has to be renamed for this); "auto:10" finds 10 kinds (or any number from 2 to 64) by clustering
+    /// [default: the recipe's; without one the subfolders of a folder, if each picture is in one]
+    #[arg(long, value_name = "folders|none|NAME,NAME|auto:N", value_parser = classes)]
+    pub(crate) classes: Option<ClassesChoice>,
     /// What happens to pictures of other proportions
     #[arg(long, default_value_t = Fit::Crop, value_parser = fit())]
     pub(crate) fit: Fit,
@@ -35,14 +41,44 @@ pub(crate) struct SourceArgs {
 pub(crate) type Background = [u8; 3];
 
 impl SourceArgs {
-    /// Loads the pictures, brought to this shape, and logs a description.
-    pub(crate) fn load(&self, shape: Shape) -> Result<Dataset> {
-        self.load_silently(shape).inspect(data::announce)
+    /// Loads the pictures, brought to this shape, with classes from this source unless `--classes` says otherwise, and logs
+    /// a description.
+    pub(crate) fn load(&self, shape: Shape, classes: ClassSource) -> Result<Dataset> {
+        let (source, labelling) = self.labelling(classes, &[]);
+        self.load_labelled(shape, source, labelling).inspect(data::announce)
     }
 
     /// Loads the pictures, brought to this shape, and logs nothing about them.
     pub(crate) fn load_silently(&self, shape: Shape) -> Result<Dataset> {
-        read(self.data.clone(), Class::asked(self.class.clone()), Target { shape, fitting: self.fitting() })
+        let (source, labelling) = self.labelling(ClassSource::default(), &[]);
+        self.load_labelled(shape, source, labelling)
+    }
+
+    /// Loads the pictures of a recipe, logs a description, and returns the recipe with the names of their classes.
+    pub(crate) fn load_for(&self, config: Config) -> Result<(Config, Dataset)> {
+        let (classes, labelling) = self.labelling(config.classes, &config.class_names);
+        let data = self.load_labelled(config.picture()?, classes, labelling)?;
+        data::announce(&data);
+        let class_names = data.labels.as_ref().map_or_else(Vec::new, |labels| labels.names.clone());
+        let config = Config { classes, class_names, ..config };
+        config.check()?;
+        Ok((config, data))
+    }
+
+    fn load_labelled(&self, shape: Shape, source: ClassSource, labelling: Labelling) -> Result<Dataset> {
+        let target = Target { shape, fitting: self.fitting() };
+        read(self.data.clone(), Class::asked(self.class.clone()), labelling, target)?.with_kinds(source)
+    }
+
+    /// Where classes come from, and how pictures are labelled. `--classes` has precedence over what the recipe says.
+    fn labelling(&self, source: ClassSource, names: &[String]) -> (ClassSource, Labelling) {
+        match &self.classes {
+            Some(ClassesChoice::All) => (ClassSource::Labels, Labelling::Asked),
+            Some(ClassesChoice::None) => (ClassSource::Off, Labelling::Unlabelled),
+            Some(ClassesChoice::Named(names)) => (ClassSource::Labels, Labelling::Chosen(names.clone())),
+            Some(ClassesChoice::Auto(count)) => (ClassSource::Auto(*count), Labelling::Unlabelled),
+            None => (source, labelling(source, names)),
+        }
     }
 
     /// How pictures are brought to a shape.
@@ -51,20 +87,40 @@ impl SourceArgs {
     }
 }
 
-/// Loads the pictures that a run or a card records, and logs a description.
-pub(crate) fn load(path: Option<PathBuf>, class: Class, target: Target) -> Result<Dataset> {
-    read(path, class, target).inspect(data::announce)
+/// How the pictures of a recipe with these classes are labelled; `names` are empty if it does not name them.
+fn labelling(source: ClassSource, names: &[String]) -> Labelling {
+    match source {
+        ClassSource::Off | ClassSource::Auto(_) => Labelling::Unlabelled,
+        _ if !names.is_empty() => Labelling::Chosen(names.to_vec()),
+        ClassSource::Folders => Labelling::FoldersIfAny,
+        ClassSource::Labels => Labelling::IfAny,
+    }
 }
 
-fn read(path: Option<PathBuf>, class: Class, target: Target) -> Result<Dataset> {
-    data::load(&data::Request { path, class, target, ..data::Request::default() })
+/// Loads pictures without labels, and logs a description.
+pub(crate) fn load(path: Option<PathBuf>, class: Class, target: Target) -> Result<Dataset> {
+    read(path, class, Labelling::Unlabelled, target).inspect(data::announce)
+}
+
+fn read(path: Option<PathBuf>, class: Class, labelling: Labelling, target: Target) -> Result<Dataset> {
+    data::load(&data::Request { path, class, labelling, target, ..data::Request::default() })
+}
+
+/// The pictures of a recipe that a run or a card records, labelled as they were when it began, and logs a description.
+pub(crate) fn recorded(
+    path: Option<PathBuf>,
+    class: Option<String>,
+    fitting: Fitting,
+    config: &Config,
+) -> Result<Dataset> {
+    // A run without classes began without labels.
+    let source = if config.is_conditional() { config.classes } else { ClassSource::Off };
+    let target = Target { shape: config.picture()?, fitting };
+    let data = read(path, Class::noted(class), labelling(source, &config.class_names), target)?;
+    data.with_kinds(source).inspect(data::announce)
 }
 
 /// The pictures that a run was started with.
-pub(crate) fn reload(data: &DataRef, config: &Config) -> Result<Dataset> {
-    load(
-        Some(data.path.clone()),
-        Class::noted(data.class.clone()),
-        Target { shape: config.picture()?, fitting: data.fitting },
-    )
+pub(crate) fn reload(record: &DataRef, config: &Config) -> Result<Dataset> {
+    recorded(Some(record.path.clone()), record.class.clone(), record.fitting, config)
 }

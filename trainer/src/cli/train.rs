@@ -69,7 +69,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         ensure!(minutes > 0.0, "--minutes must be over 0");
     }
     config.check()?;
-    let data = args.source.load(config.picture()?)?;
+    let (config, data) = args.source.load_for(config)?;
     let (config, advice) = config.resolve_for(data.len());
     if let Some(advice) = advice {
         warn!("{advice}");

@@ -14,9 +14,9 @@ use trainer::quantise;
 pub(crate) struct VerifyArgs {
     /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
     model: Option<PathBuf>,
-    /// Number of pictures to check
-    #[arg(short = 'n', long, default_value_t = 16, allow_negative_numbers = true, value_parser = pictures)]
-    count: u32,
+    /// Number of pictures to check; classes take turns [default: 16, or one of each class if there are more]
+    #[arg(short = 'n', long, allow_negative_numbers = true, value_parser = pictures)]
+    count: Option<u32>,
     /// Seed of the first picture
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
@@ -25,7 +25,9 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
     let path = args.model.as_deref();
     let blob = read_model(path)?;
-    let report = quantise::verify(&parse(&blob, path)?, seeds(args.seed, args.count)?)?;
+    let model = parse(&blob, path)?;
+    let count = args.count.unwrap_or((model.classes().len() as u32).max(16));
+    let report = quantise::verify(&model, seeds(args.seed, count)?)?;
     println!("{report}");
     ensure!(report.is_exact(), "the model is not exact");
     Ok(ExitCode::SUCCESS)

@@ -29,6 +29,10 @@ pub(crate) struct WalkArgs {
     /// Without --from: seed of the first picture; the others have the following seeds
     #[arg(long, default_value_t = 0, conflicts_with = "from", allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
+    /// The class of each stop on the way, in turn, by name or number; give it twice or more for a way across classes
+    /// [default: the classes in their order, if the model has any]
+    #[arg(long, value_name = "NAME")]
+    class: Vec<String>,
     /// Pictures in a row, including both ends
     #[arg(long, default_value_t = 10, allow_negative_numbers = true, value_parser = |t: &str| whole::<u16>(t, 2..=256))]
     steps: u16,
@@ -47,10 +51,24 @@ pub(crate) fn walk(args: &WalkArgs) -> Result<ExitCode> {
             all.as_chunks().0.iter().map(|&[from, to]| (from, to)).collect()
         }
     };
-    let rows = |len| pairs.iter().flat_map(|&(from, to)| interpolate(from, to, args.steps, len)).collect();
-    let pictures = args.generator.draw(rows)?;
-    for (row, (from, to)) in pairs.iter().enumerate() {
-        println!("row {}: {from} to {to}", row + 1);
+    let mut rows = Vec::new();
+    let pictures = args.generator.draw(|facts| {
+        let classes = match &args.class[..] {
+            [] => (0..facts.classes.len().max(1)).map(|class| class as u8).collect(),
+            asked => facts.find(asked)?,
+        };
+        let class = |stop: usize| classes[stop % classes.len()];
+        let mut latents = Vec::new();
+        for (row, &(from, to)) in pairs.iter().enumerate() {
+            // A row ends with the class that the next one begins with.
+            let [first, last] = [class(row), class(row + 1)];
+            rows.push(format!("{from}{} to {to}{}", facts.in_words(first), facts.in_words(last)));
+            latents.extend(interpolate(&facts.latent(from, first), &facts.latent(to, last), args.steps));
+        }
+        Ok(latents)
+    })?;
+    for (row, what) in rows.iter().enumerate() {
+        println!("row {}: {what}", row + 1);
     }
     args.sheet.write(pictures.view(), args.steps.into(), 0, "walk", "a row for each pair, both ends included")?;
     Ok(ExitCode::SUCCESS)

@@ -2,9 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use gen_core::Activation;
-use gen_core::spec::{self, MAX_LAYERS, Shape};
+use gen_core::spec::{self, MAX_LATENT, MAX_LAYERS, Shape};
 
+use super::classes::MAX_CLASS_EMBEDDING;
 use super::{ActivationName, Config, Every, Labels, Penalty, Range, finetune};
+use crate::classes::check_names;
 use crate::nn::Network;
 use crate::nn::init::Init;
 
@@ -34,6 +36,7 @@ impl Config {
         ensure!((1..=MAX_STEPS).contains(&self.steps), "steps: 1 to {MAX_STEPS}, not {}", self.steps);
         ensure!((0.0..1.0).contains(&self.ema_decay), "ema_decay: 0 or more and under 1, not {}", self.ema_decay);
         ensure!((0.0..=1.0).contains(&self.lr_decay_start), "lr_decay_start: 0 to 1, not {}", self.lr_decay_start);
+        self.check_classes()?;
         ensure!((0.5..=2.0).contains(&self.latent_scale), "latent_scale: 0.5 to 2, not {}", self.latent_scale);
         let Every { log, sample, checkpoint, pair, measure } = self.every;
         ensure!(log > 0 && sample > 0 && checkpoint > 0, "every: each at least 1");
@@ -61,8 +64,8 @@ impl Config {
 
         let blocks = self.generator.blocks().context("generator")?;
         ensure!(blocks.len() <= MAX_LAYERS, "generator: at most {MAX_LAYERS} layers");
-        let generator = Network::new(Shape::latent(self.latent), &blocks).context("generator")?;
-        let picture = spec::check(self.latent, &self.generator.specs()?).context("generator")?;
+        let generator = Network::new(Shape::latent(self.generator_inputs()), &blocks).context("generator")?;
+        let picture = spec::check(self.generator_inputs(), &self.generator.specs()?).context("generator")?;
         self.augment.check(picture).context("augment")?;
         if let Some(small) = self.small_dataset {
             small.augment.check(picture).context("small_dataset: augment")?;
@@ -105,6 +108,30 @@ impl Config {
             last == Some(ActivationName::Linear),
             "discriminator: the last layer is linear (the loss has the sigmoid in it)"
         );
+        Ok(())
+    }
+
+    /// Checks the keys of the classes.
+    ///
+    /// # Errors
+    /// When one of them is wrong; the message names it.
+    pub(crate) fn check_classes(&self) -> Result<()> {
+        let (latent, width) = (self.latent, self.class_embedding);
+        ensure!((1..=MAX_CLASS_EMBEDDING).contains(&width), "class_embedding: 1 to {MAX_CLASS_EMBEDDING}, not {width}");
+        if self.is_conditional() {
+            check_names(&self.class_names).context("class_names")?;
+            ensure!(
+                latent >= 1 && usize::from(latent) + usize::from(width) <= MAX_LATENT,
+                "latent: with classes at least 1, and with `class_embedding` at most {MAX_LATENT}, not {latent} + {width}; \
+                 make one of them smaller, or leave out the classes with --classes none"
+            );
+            let last = self.discriminator.layers.last();
+            ensure!(
+                last.is_none_or(|last| !last.batch_norm),
+                "discriminator: with classes the last layer has no batch_norm, because the product of class and picture is \
+                 added to its output"
+            );
+        }
         Ok(())
     }
 }

@@ -218,6 +218,7 @@ impl Kind {
             Self::List(kind) => match &**kind {
                 Self::Whole => "a list of whole numbers, as in [4, 4]".into(),
                 Self::Table(_) => "a list of tables, as in [{ ... }, { ... }]".into(),
+                Self::Text => "a list of strings, as in [\"cat\", \"dog\"]".into(),
                 kind => format!("a list, each entry {}", kind.words()),
             },
             Self::Table(table) => match table.keys.first() {
@@ -368,6 +369,7 @@ fn rows(keys: &[Key], page: &mut String) {
             Kind::Number => "number".into(),
             Kind::List(kind) => match &**kind {
                 Kind::Table(_) => "list of tables".into(),
+                Kind::Text => "list of strings".into(),
                 _ => "list of whole numbers".into(),
             },
             Kind::Bool => key.kind.words(),

@@ -13,11 +13,12 @@
 //! | [`mod@set`] | `--set KEY=VALUE` |
 //! | [`presets`] | the recipes that come with the program |
 //! | `sized` | a recipe for pictures of any size, by rule |
-//! | `network`, `objective`, `augment`, `schedule`, [`guard`](mod@guard), [`finetune`] | the tables of a recipe |
+//! | `network`, `objective`, `augment`, `classes`, `schedule`, [`guard`](mod@guard), [`finetune`] | the tables of a recipe |
 //! | `check` | checks that the types do not express |
 
 mod augment;
 mod check;
+mod classes;
 pub mod finetune;
 mod foreign;
 mod guard;
@@ -43,6 +44,7 @@ use crate::nn::loss::Loss;
 
 pub use self::augment::{Augment, SmallDataset};
 pub use self::check::MAX_STEPS;
+pub use self::classes::{ClassSource, MAX_CLASS_EMBEDDING};
 pub use self::finetune::Quantise;
 pub use self::guard::Guard;
 pub use self::network::{ActivationName, Layer, NetworkConfig, OpName};
@@ -68,6 +70,33 @@ recipe! {
         pub batch: usize,
         /// Length of the latent vector, the generator's input, 1 to 128.
         pub latent: u16,
+        /// Which pictures belong together, so that the generator can be told what to draw: `"folders"` (each subfolder is
+        /// a class, if all pictures are in 2 to 64 of them), `"labels"` (labels of any kind, if there are some: subfolders,
+        /// CIFAR, IDX, `.npz`, the species of the drawn frogs), `"auto:10"` (10 kinds, or any number from 2 to 64, that are
+        /// found by clustering), `"off"`.
+        ///
+        /// Default: `"folders"`.
+        #[serde(default, skip_serializing_if = "ClassSource::is_default")]
+        pub classes: ClassSource,
+        /// Names of the classes, in the order of their numbers. A run fills them in from its pictures. With names the
+        /// networks are conditional: the generator has an embedding of the class beside its latent, and the discriminator
+        /// a projection (Miyato and Koyama 2018, arXiv:1802.05637).
+        ///
+        /// Default: `[]`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub class_names: Vec<String>,
+        /// Numbers that stand for a class at the generator's input, 1 to 64; with `latent` at most 128. Each costs as much
+        /// flash as a value of the latent, and a byte for each class.
+        ///
+        /// Default: `8`.
+        #[serde(default = "eight", skip_serializing_if = "is_eight")]
+        pub class_embedding: u8,
+        /// Whether every class is shown equally often, however many pictures it has. If not, a class is shown as often as
+        /// it has pictures.
+        ///
+        /// Default: `false`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub balance_classes: bool,
         /// What the pixel values 0 to 255 become for the networks.
         ///
         /// Default: `"symmetric"`.
@@ -251,9 +280,28 @@ impl Config {
     /// # Errors
     /// When a layer does not fit its input; the message names it.
     pub fn networks(&self) -> Result<(Network, Network)> {
-        let generator = Network::new(Shape::latent(self.latent), &self.generator.blocks()?).context("generator")?;
-        let discriminator = Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
+        let blocks = self.generator.blocks()?;
+        let generator = match self.class_names.len() {
+            0 => Network::new(Shape::latent(self.latent), &blocks),
+            count => Network::with_embedding(self.latent, count, self.class_embedding, &blocks),
+        };
+        let generator = generator.context("generator")?;
+        let mut discriminator =
+            Network::new(generator.output(), &self.discriminator.blocks()?).context("discriminator")?;
+        if self.is_conditional() {
+            discriminator = discriminator.with_projection(self.class_names.len());
+        }
         Ok((generator.with_kernels(self.kernels), discriminator.with_kernels(self.kernels)))
+    }
+
+    /// Whether the generator is told which class to draw.
+    pub fn is_conditional(&self) -> bool {
+        !self.class_names.is_empty()
+    }
+
+    /// Number of inputs of the generator's first layer: the latent, and behind it the numbers of the class.
+    pub fn generator_inputs(&self) -> u16 {
+        self.latent.saturating_add(if self.is_conditional() { self.class_embedding.into() } else { 0 })
     }
 
     /// Height, width and channels of the pictures.
@@ -284,6 +332,14 @@ fn differing(key: &str, a: Option<&toml::Value>, b: Option<&toml::Value>, keys: 
         (a, b) if a != b => keys.push(key.to_owned()),
         _ => {}
     }
+}
+
+fn eight() -> u8 {
+    8
+}
+
+fn is_eight(value: &u8) -> bool {
+    *value == 8
 }
 
 fn one() -> f32 {

@@ -12,6 +12,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("pocket-64", include_str!("../../presets/pocket-64.toml")),
     ("oled", include_str!("../../presets/oled.toml")),
     ("digits", include_str!("../../presets/digits.toml")),
+    ("animals", include_str!("../../presets/animals.toml")),
     ("tutorial", include_str!("../../presets/tutorial.toml")),
     ("reference-pocket", include_str!("../../presets/reference-pocket.toml")),
     ("dcgan-64", include_str!("../../presets/dcgan-64.toml")),

@@ -76,12 +76,22 @@ fn mistakes_are_named_with_their_place() {
         ("batch = 32", "batch = 32\npenalty = { real = 1.0, every = 0 }", "penalty: `every`"),
         ("tune = 100", "tune = 1000000", "quantize: tune"),
         ("name = \"pocket\"", "name = \"../x\"", "name"),
+        ("latent = 32", "latent = 32\nclasses = \"auto:1\"", "2 to 64 kinds"),
+        ("latent = 32", "latent = 32\nclass_embedding = 65", "class_embedding: 1 to 64"),
+        ("latent = 32", "latent = 32\nclass_names = [\"a\"]", "class_names: a model has 2 to 64 classes"),
+        ("latent = 32", "latent = 0\nclass_names = [\"a\", \"b\"]", "latent: with classes at least 1"),
+        ("latent = 32", "latent = 121\nclass_names = [\"a\", \"b\"]", "at most 128, not 121 + 8"),
+        ("latent = 32", "latent = 65530\nclass_names = [\"a\", \"b\"]", "at most 128, not 65530 + 8"),
     ];
     for (from, to, expected) in cases {
         assert!(good.contains(from), "{from}");
         let error = format!("{:#}", Config::from_toml(&good.replacen(from, to, 1)).unwrap_err());
         assert!(error.contains(expected), "{from} -> {to}: {error}");
     }
+    let mut normalised = Config { class_names: vec!["a".into(), "b".into()], ..Config::preset("pocket").unwrap() };
+    assert!(normalised.check().is_ok());
+    normalised.discriminator.layers[3].batch_norm = true;
+    assert!(normalised.check().unwrap_err().to_string().contains("the last layer has no batch_norm"));
     let mut large = Config::preset("pocket").unwrap();
     (large.batch, large.quantise) = (4096, Default::default());
     large.generator.layers[0].size = Some([32, 32]);

@@ -412,7 +412,7 @@ fn python(bytes: &[u8]) -> Result<Pictures> {
     if !is_pickle(bytes)
         && let Some(kind) = kinds::kind(bytes.get(..kinds::START).unwrap_or(bytes), Path::new(""))
     {
-        bail!("it is {}; {}", kind.name, kind.advice);
+        bail!("it is {}; {}", kind.name, kind.advice(Path::new("FILE")));
     }
     let pickle = Pickle::parse(bytes)?;
     let array = pickle.array("data")?;
@@ -514,7 +514,7 @@ pub fn read_archive(reader: impl Read, file: &str) -> Result<Pictures, CifarErro
     (&mut unpacked).take(BLOCK as u64).read_to_end(&mut start).map_err(damaged)?;
     if packed && !is_tar(&start) {
         let what = match kinds::kind(&start, Path::new("")) {
-            Some(kind) => format!("it is {}; {}", kind.name, kind.advice),
+            Some(kind) => format!("it is {}; {}", kind.name, kind.advice(Path::new(file))),
             None => "unpack it; of what is in it, pictures in a folder can be read".into(),
         };
         return Err(CifarError::NoArchive { file: file.to_owned(), what });

@@ -8,12 +8,20 @@ use image::RgbImage;
 use log::{info, warn};
 use ndarray::{Array4, s};
 
-use super::{Dataset, Skipped};
+use super::labels::enumerate;
+use super::{Dataset, Labels, Skipped};
+use crate::grid::{self, GAP};
 use crate::numbers::grouped;
 use crate::quality;
 
 /// A data set with fewer distinct pictures than this gets a warning.
 const SMALL_DATASET: usize = 100;
+
+/// A class with fewer pictures than this gets a remark.
+const SMALL_CLASS: usize = 20;
+
+/// Pixels between the pictures of a sheet.
+const GAP_WIDTH: usize = 2;
 
 /// Tells users who have not chosen a data set how to do so.
 const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures; CIFAR-10 or CIFAR-100 in the binary or \
@@ -24,6 +32,15 @@ const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures
 /// has not chosen.
 pub fn announce(dataset: &Dataset) {
     info!("data: {}", dataset.name);
+    if let Some(labels) = &dataset.labels {
+        const TOLD: usize = 10;
+        let advice = if dataset.labels_by_default {
+            "; they come from the subfolders, and --classes none loads the pictures without classes"
+        } else {
+            ""
+        };
+        info!("data: classes: {} ({}){advice}", labels.names.len(), labels.summary(TOLD));
+    }
     for remark in dataset.remarks() {
         warn!("data: {remark}");
     }
@@ -55,7 +72,7 @@ impl Dataset {
 
     /// Remarks on unusual properties of the pictures, one a line.
     fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
+        let mut remarks = self.notes.clone();
         let copies = self.len() - self.distinct();
         if copies > 0 {
             remarks.push(format!(
@@ -76,6 +93,9 @@ impl Dataset {
             remarks.push(format!(
                 "distinct pictures: {distinct}. So few are memorised and nothing new is drawn; use at least a few hundred"
             ));
+        }
+        if let Some(few) = self.labels.as_ref().and_then(small_classes) {
+            remarks.push(few);
         }
         let plain = self.plain();
         if plain > 0 {
@@ -108,6 +128,21 @@ impl Dataset {
     }
 }
 
+/// A remark on the classes that have too few pictures, if there are any.
+fn small_classes(labels: &Labels) -> Option<String> {
+    const TOLD: usize = 10;
+    let counts = labels.counts();
+    let few: Vec<_> = labels.names.iter().zip(counts).filter(|(_, count)| *count < SMALL_CLASS).collect();
+    let list = || enumerate(few.iter().map(|(name, count)| format!("{name} {count}")), TOLD);
+    (!few.is_empty()).then(|| {
+        format!(
+            "classes with fewer than {SMALL_CLASS} pictures: {}. So few are memorised; add pictures, or leave these classes \
+             out with --classes NAME,NAME",
+            list()
+        )
+    })
+}
+
 /// Describes a data set in a few lines: source, number and size, classes or folders, colours, remarks,
 /// and all skipped files with the reasons.
 pub fn describe(dataset: &Dataset) -> String {
@@ -117,12 +152,23 @@ pub fn describe(dataset: &Dataset) -> String {
     let Shape { height, width, channels } = dataset.shape();
     let kind = if channels == 1 { "grey" } else { "RGB" };
     line(format!("pictures     {} of {width}x{height} pixels, {kind}", grouped(dataset.len())));
+    let mut list = |what: &str, counts: &[(&str, usize)]| {
+        for (index, (name, count)) in counts.iter().enumerate() {
+            line(format!("{:<12} {:>7}  {name}", if index == 0 { what } else { "" }, grouped(*count)));
+        }
+    };
     const SHOWN_GROUPS: usize = 20;
-    for (index, (name, count)) in dataset.groups.iter().take(SHOWN_GROUPS).enumerate() {
-        line(format!("{:<12} {:>7}  {name}", if index == 0 { "groups" } else { "" }, grouped(*count)));
-    }
-    if dataset.groups.len() > SHOWN_GROUPS {
-        line(format!("{:<12} and {} more", "", dataset.groups.len() - SHOWN_GROUPS));
+    let classes: Vec<_> =
+        dataset.labels.iter().flat_map(|l| l.names.iter().map(String::as_str).zip(l.counts())).collect();
+    list("classes", &classes);
+    // If each class is one group, the groups would say the same again.
+    let groups: Vec<_> = match dataset.groups.len() == classes.len() {
+        true => Vec::new(),
+        false => dataset.groups.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
+    };
+    list("groups", &groups[..groups.len().min(SHOWN_GROUPS)]);
+    if groups.len() > SHOWN_GROUPS {
+        line(format!("{:<12} and {} more", "", groups.len() - SHOWN_GROUPS));
     }
     let names: &[&str] = if channels == 1 { &["brightness"] } else { &["red", "green", "blue"] };
     let colours = names.iter().zip(dataset.colours());
@@ -159,19 +205,52 @@ pub(super) fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) 
     list
 }
 
-/// A sheet of `columns` x `rows` pictures, evenly spaced in the whole set so that every class is likely to
-/// appear. Each pixel is drawn as a block of `scale` x `scale`.
+/// A sheet of pictures. Each pixel is drawn as a block of `scale` x `scale`.
+///
+/// Without labels there are `rows` rows of `columns` pictures, evenly spaced in the whole set so that every class is likely
+/// to appear. With labels, each row has evenly spaced pictures of one class, in the order of [`sheet_rows`]; a class of
+/// fewer than `columns` pictures leaves places free.
 ///
 /// # Errors
 /// When the sheet would be too large.
 pub fn contact_sheet(dataset: &Dataset, columns: usize, rows: usize, scale: usize) -> Result<RgbImage> {
-    let shown = columns.saturating_mul(rows).min(dataset.len());
     let (_, height, width, channels) = dataset.pictures.dim();
-    let mut pictures = Array4::zeros((shown, height, width, channels));
-    for (index, mut place) in pictures.outer_iter_mut().enumerate() {
-        // Even steps: index * len / shown, without overflow for any set that fits in memory.
-        let from = (index as u128 * dataset.len() as u128 / shown as u128) as usize;
-        place.assign(&dataset.pictures.slice(s![from, .., .., ..]));
+    let shown: Vec<Option<usize>> = match &dataset.labels {
+        Some(labels) => {
+            let row = |class| {
+                let pictures: Vec<_> = labels.pictures(class).collect();
+                let places = spaced(pictures.len(), columns);
+                let mut row: Vec<_> = places.map(|place| Some(pictures[place])).collect();
+                row.resize(columns, None);
+                row
+            };
+            (0..sheet_rows(dataset).len()).flat_map(row).collect()
+        }
+        None => spaced(dataset.len(), columns.saturating_mul(rows)).map(Some).collect(),
+    };
+    let mut pictures = Array4::zeros((shown.len(), height, width, channels));
+    for (from, mut place) in shown.into_iter().zip(pictures.outer_iter_mut()) {
+        match from {
+            Some(from) => place.assign(&dataset.pictures.slice(s![from, .., .., ..])),
+            None => {
+                place.rows_mut().into_iter().for_each(|mut pixel| pixel.iter_mut().zip(GAP.0).for_each(|(p, g)| *p = g))
+            }
+        }
     }
-    crate::grid::grid(pictures.view(), columns, 2, scale)
+    grid::grid(pictures.view(), columns, GAP_WIDTH, scale)
+}
+
+/// The classes that [`contact_sheet`] shows, one in each row from above. All of them, unless the pictures are so large that
+/// only the first ones fit. Empty without labels.
+pub fn sheet_rows(dataset: &Dataset) -> &[String] {
+    let names = dataset.labels.as_ref().map_or(&[][..], |labels| &labels.names);
+    let height = usize::from(dataset.shape().height);
+    &names[..names.len().min((grid::MAX_SIDE - GAP_WIDTH) / (height + GAP_WIDTH))]
+}
+
+/// At most `most` positions in `0..count`, evenly spaced.
+fn spaced(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let shown = most.min(count);
+    // Even steps: index * count / shown, without overflow for any set that fits in memory.
+    (0..shown).map(move |index| (index as u128 * count as u128 / shown as u128) as usize)
 }

@@ -10,6 +10,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use rayon::prelude::*;
 
+use super::labels::{Labels, OUTSIDE, Sorted};
 use super::{Skipped, Target, jpeg, kinds};
 use crate::grid;
 use crate::text::Plain;
@@ -43,6 +44,9 @@ pub(super) struct Found {
     /// Number of pictures that had to be enlarged.
     pub(super) enlarged: usize,
     pub(super) skipped: Vec<Skipped>,
+    pub(super) labels: Option<Labels>,
+    /// Remarks on the labels.
+    pub(super) notes: Vec<String>,
 }
 
 /// Why a folder below the root is left out; `None` if it is not. Folders made by the system or by this program
@@ -126,8 +130,19 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
 }
 
 /// Decodes `files` on all cores; the pictures keep the order of the files. With `exact`, pictures of another
-/// size than the target's are skipped and not resized.
-pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, target: &Target, exact: bool) -> Found {
+/// size than the target's are skipped and not resized. `sort` gets the files of all pictures that can be read, relative to
+/// `root`, and returns their classes.
+///
+/// # Errors
+/// The errors of `sort`.
+pub(super) fn read(
+    root: &Path,
+    files: &[PathBuf],
+    mut skipped: Vec<Skipped>,
+    target: &Target,
+    exact: bool,
+    sort: impl FnOnce(&[&Path]) -> anyhow::Result<Sorted>,
+) -> anyhow::Result<Found> {
     let length = target.shape.len();
     // Every file has its place in `pixels`. Skipped files leave gaps, which are closed afterwards.
     let mut pixels = vec![0; files.len() * length];
@@ -140,19 +155,29 @@ pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, ta
             Ok(decoded.is_enlarged)
         })
         .collect();
-    let mut found = Found::default();
+    let relative: Vec<_> = files.iter().map(|path| path.strip_prefix(root).unwrap_or(path)).collect();
+    let readable = relative.iter().zip(&decoded).filter(|(_, decoded)| decoded.is_ok()).map(|(file, _)| *file);
+    let Sorted { names, of, notes } = sort(&readable.collect::<Vec<_>>())?;
+    let mut found = Found { notes, ..Found::default() };
     let mut groups = BTreeMap::new();
-    for (index, (path, decoded)) in files.iter().zip(decoded).enumerate() {
-        match decoded {
-            Ok(is_enlarged) => {
+    let (mut classes, mut labels) = (of.iter(), Vec::new());
+    for (index, (&file, decoded)) in relative.iter().zip(decoded).enumerate() {
+        // Every picture that can be read has an entry in `of`, unless there are no labels.
+        let placed = decoded.and_then(|is_enlarged| match classes.next() {
+            Some(None) => Err(OUTSIDE.to_owned()),
+            Some(Some(class)) => Ok((is_enlarged, Some(*class))),
+            None => Ok((is_enlarged, None)),
+        });
+        match placed {
+            Ok((is_enlarged, class)) => {
                 pixels.copy_within(index * length..(index + 1) * length, found.files.len() * length);
                 found.enlarged += usize::from(is_enlarged);
-                let file = path.strip_prefix(root).unwrap_or(path);
+                labels.extend(class);
                 let name = file.parent().map(|parent| Plain::path(parent).to_string()).unwrap_or_default();
                 found.files.push(file.to_owned());
                 *groups.entry(if name.is_empty() { ".".into() } else { name }).or_insert(0) += 1;
             }
-            Err(reason) => skipped.push(Skipped { path: path.clone(), reason }),
+            Err(reason) => skipped.push(Skipped { path: files[index].clone(), reason }),
         }
     }
     pixels.truncate(found.files.len() * length);
@@ -161,7 +186,8 @@ pub(super) fn read(root: &Path, files: &[PathBuf], mut skipped: Vec<Skipped>, ta
     found.pixels = pixels;
     found.groups = groups.into_iter().collect();
     found.skipped = skipped;
-    found
+    found.labels = (!names.is_empty()).then_some(Labels { names, of: labels });
+    Ok(found)
 }
 
 /// A budget of memory that several threads share. A thread that wants more than is left waits.
@@ -214,7 +240,7 @@ fn decode(path: &Path, target: &Target, exact: bool, room: &Room) -> Result<Deco
     file.by_ref().take(kinds::START as u64).read_to_end(&mut start).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
     if let Some(kind) = kinds::kind(&start, path) {
-        return Err(format!("not a picture that is read, but {}: {}", kind.name, kind.advice));
+        return Err(format!("not a picture that is read, but {}: {}", kind.name, kind.advice(path)));
     }
     decode_from(file, target, exact, room)
 }

@@ -106,16 +106,21 @@ impl Pictures {
             let known: Vec<_> = known.keys().take(100).map(|number| self.classes.name(*number)).collect();
             bail!("{shown} has no class {asked}; its classes are {}, and \"all\"", known.join(", "));
         };
+        self.keep(|label| label == class);
+        Ok(self.classes.name(class))
+    }
+
+    /// Keeps the pictures whose classes have these numbers.
+    pub(super) fn keep(&mut self, is_kept: impl Fn(u32) -> bool) {
         // In place: the pictures may take most of the memory.
         let (length, mut kept) = (self.shape.len(), 0);
-        for (place, _) in self.labels.iter().enumerate().filter(|(_, label)| **label == class) {
+        for (place, _) in self.labels.iter().enumerate().filter(|(_, label)| is_kept(**label)) {
             self.pixels.copy_within(place * length..(place + 1) * length, kept * length);
             kept += 1;
         }
         self.pixels.truncate(kept * length);
         self.pixels.shrink_to_fit();
-        self.labels.retain(|label| *label == class);
-        Ok(self.classes.name(class))
+        self.labels.retain(|label| is_kept(*label));
     }
 
     /// Whether some pictures have this class.

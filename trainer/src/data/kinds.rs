@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::terminal::{self, quoted};
+
 /// Number of bytes from the start of a file that [`kind`] needs.
 pub(super) const START: usize = 4096;
 
@@ -11,7 +13,14 @@ pub(super) struct Kind {
     /// Such as "a HEIC picture".
     pub(super) name: &'static str,
     /// Such as "convert it to PNG or JPEG".
-    pub(super) advice: &'static str,
+    advice: &'static str,
+}
+
+impl Kind {
+    /// What to do with the file at `path`, with the command to type.
+    pub(super) fn advice(&self, path: &Path) -> String {
+        self.advice.replace("{trainer}", &terminal::program()).replace("{path}", &quoted(path))
+    }
 }
 
 /// What to do with a file of many pictures that is read, but not as one picture of a folder.

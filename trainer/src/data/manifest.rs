@@ -5,7 +5,8 @@ use std::path::Path;
 
 use ndarray::Axis;
 
-use super::{Dataset, listed};
+use super::Dataset;
+use super::describe::listed;
 use crate::text::{self, Plain};
 
 /// Maximum number of changes that are listed individually.

@@ -13,39 +13,39 @@ pub mod frogs;
 mod idx;
 mod jpeg;
 mod kinds;
+pub mod labels;
 pub mod manifest;
 mod numpy;
+mod open;
 mod pickle;
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use gen_core::Shape;
 use log::{info, warn};
 use md5::{Digest, Md5};
 use ndarray::Array4;
-use rayon::prelude::*;
 
 pub use cifar::UnknownClass;
-pub use describe::{announce, contact_sheet, describe, how_to_choose};
-use describe::{listed, reasons};
+use describe::reasons;
+pub use describe::{announce, contact_sheet, describe, how_to_choose, sheet_rows};
 pub use fit::{Fit, Fitting, Target};
 pub use folder::picture;
 pub use format::{Classes, Pictures};
 pub use idx::read as read_idx;
+pub use labels::{Labelling, Labels, MAX_CLASS_NAME, MAX_CLASSES};
 pub use numpy::read as read_numpy;
+pub use open::own_shape;
 
 use crate::numbers::grouped;
 use crate::quality;
-use crate::terminal::{self, quoted};
 use crate::text::Plain;
-use cifar::{Cifar, CifarError, Set};
-use format::Format;
-use idx::Idx;
-use numpy::NumPy;
+use cifar::{CifarError, Set};
+use open::open;
 
 /// The official home of CIFAR-10 in its binary form.
 pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
@@ -53,17 +53,11 @@ pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.
 /// MD5 of the official archive (170,052,171 bytes), from the same page.
 pub const CIFAR10_MD5: &str = "c32a1d4ab5d03f1284b67883e8d87530";
 
-/// All formats, in the order in which they are tried.
-const FORMATS: [&dyn Format; 4] = [&Idx, &NumPy, &Cifar(Set::Ten), &Cifar(Set::Hundred)];
-
 /// The path that selects the drawn frogs. A folder of that name can be given as `./builtin`.
 pub const BUILTIN: &str = "builtin";
 
 /// Minimum number of pictures. A data set with fewer is refused.
 pub const MIN_PICTURES: usize = 2;
-
-/// Limit in bytes of the pixels of all pictures, which are kept in memory.
-const MAX_BYTES: u64 = 4 << 30;
 
 /// A file or folder that was found but not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +92,14 @@ pub struct Dataset {
     pub pictures: Array4<u8>,
     /// Number of pictures of each class, folder or kind of frog; only those with any.
     pub groups: Vec<(String, usize)>,
+    /// The class of each picture; `None` if the pictures have no classes, or these are not used.
+    pub labels: Option<Labels>,
+    /// Whether [`labels`](Self::labels) come from subfolders without being asked for.
+    pub labels_by_default: bool,
+    /// Whether the labels are kinds, found by clustering.
+    pub are_kinds: bool,
+    /// Remarks on the labels, for people: why there are none, or what happened to their names.
+    pub notes: Vec<String>,
     /// Path of each picture's file relative to [`origin`](Self::origin); empty if several pictures share a file.
     pub files: Vec<PathBuf>,
     /// Number of pictures that were smaller and had to be enlarged.
@@ -137,6 +139,16 @@ impl Class {
             Self::Asked(name) | Self::Noted(name) => Some(name),
         }
     }
+
+    /// Whether the user asked for one class, and not for all.
+    fn is_single(&self) -> bool {
+        matches!(self, Self::Asked(name) if !is_all(name))
+    }
+}
+
+/// Whether the name of a class stands for all classes.
+fn is_all(class: &str) -> bool {
+    class.trim().eq_ignore_ascii_case("all")
 }
 
 /// Which pictures [`load`] should load.
@@ -147,6 +159,9 @@ pub struct Request {
     pub path: Option<PathBuf>,
     /// Selects the pictures of the source.
     pub class: Class,
+    /// Whether the pictures get labels. A single class of [`Class::Asked`] gets none; it is an error together with
+    /// [`Labelling::Asked`] and [`Labelling::Chosen`].
+    pub labelling: Labelling,
     /// Size and channels of the pictures, and how others are brought to them. Height and width are within
     /// [`frogs::SIDES`].
     pub target: Target,
@@ -160,7 +175,32 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        Self { path: None, class: Class::Usual, target: Target::default(), seed: 0, drawn: 5000, exact: false }
+        Self {
+            path: None,
+            class: Class::Usual,
+            labelling: Labelling::default(),
+            target: Target::default(),
+            seed: 0,
+            drawn: 5000,
+            exact: false,
+        }
+    }
+}
+
+impl Request {
+    /// The labelling that applies: none to a single class.
+    fn labelling(&self) -> &Labelling {
+        if self.class.is_single() { &Labelling::Unlabelled } else { &self.labelling }
+    }
+
+    /// Checks that class and labelling go together.
+    fn check(&self) -> Result<()> {
+        ensure!(
+            !(self.labelling.is_asked() && matches!(self.class, Class::Asked(_))),
+            "--class and --classes do not go together: --class loads the pictures of one class, and --classes needs \
+             several. Leave one of them out (--classes none and auto:N go with --class). To use the subfolders of one folder as classes, give its path with --data"
+        );
+        if let Labelling::Chosen(names) = &self.labelling { labels::check(names) } else { Ok(()) }
     }
 }
 
@@ -224,6 +264,7 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
         frogs::SIDES.end()
     );
     ensure!(matches!(channels, 1 | 3), "pictures have 1 channel (grey) or 3 (red, green, blue), not {channels}");
+    request.check()?;
     let mut dataset = match (&request.path, &sources.cifar10_dir) {
         (Some(path), _) => open(path, request)?,
         (None, Some(path)) => open(path, request).context("the environment variable CIFAR10_DIR was followed")?,
@@ -244,6 +285,10 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
 fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
     // An unknown class is refused before anything is downloaded.
     request.class.name().map_or(Ok(()), |class| Set::Ten.check(class))?;
+    let chosen: &[String] = if let Labelling::Chosen(names) = &request.labelling { names } else { &[] };
+    for name in chosen {
+        labels::find(&cifar::CLASSES, name).context("--classes of CIFAR-10, because no --data was given")?;
+    }
     if let Some(dataset) = on_disk(request, sources)? {
         return Ok(dataset);
     }
@@ -251,7 +296,7 @@ fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
         Ok(dataset) => return Ok(dataset),
         Err(reason) => reason,
     };
-    if let Some(class) = request.class.name() {
+    if let Some(class) = request.class.name().or(chosen.first().map(String::as_str)) {
         bail!(
             "the class {} is CIFAR-10's, which cannot be had: {reason}. Give CIFAR-10 with --data PATH (folder or \
              archive, from {CIFAR10_URL}), or the drawn frogs with --data {BUILTIN} and no class",
@@ -335,256 +380,6 @@ fn is_damaged(error: &anyhow::Error, path: &Path, sources: &Sources) -> Result<b
     Ok(!download::hex(&hash.finalize()).eq_ignore_ascii_case(&sources.md5))
 }
 
-/// Reads the source at `path`, of any kind.
-fn open(path: &Path, request: &Request) -> Result<Dataset> {
-    if path == Path::new(BUILTIN) {
-        return Ok(Dataset { origin: path.to_owned(), ..builtin(request)? });
-    }
-    let (dataset, path) = open_pictures(path, request)?;
-    // Stored as an absolute path, because the current folder may be another one next time.
-    let origin = std::path::absolute(&path).unwrap_or(path);
-    Ok(Dataset { origin, ..dataset })
-}
-
-/// The pictures, and the folder that they are in: `path`, or for a class a folder below it.
-fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
-    let shown = Plain::path(path);
-    let meta = match fs::metadata(path) {
-        Ok(meta) => meta,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-            "there is nothing at {shown}; --data takes a folder of pictures, CIFAR-10 or CIFAR-100 in the binary or \
-             the Python version (folder, file or .tar.gz), IDX or .npz (MNIST), or the word {BUILTIN}"
-        ),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
-    };
-    if !meta.is_dir() {
-        return Ok((open_file(path, request)?, path.to_owned()));
-    }
-    if let Some((format, file)) = find_format(path, true, &[])? {
-        return Ok((open_format(format, &file, request)?, file));
-    }
-    let chosen = match &request.class {
-        Class::Asked(name) => subfolder(path, name)?,
-        Class::Usual | Class::Noted(_) => path.to_owned(),
-    };
-    Ok((open_folder(&chosen, request)?, chosen))
-}
-
-/// The folder of a class, or `path` itself for `all`.
-fn subfolder(path: &Path, class: &str) -> Result<PathBuf> {
-    let is_inside = |component: Component<'_>| matches!(component, Component::Normal(_));
-    let train = path.join("train");
-    if !class.is_empty() && Path::new(class).components().all(is_inside) {
-        let found = [path.join(class), train.join(class)].into_iter().find(|folder| folder.is_dir());
-        if let Some(found) = found {
-            return Ok(found);
-        }
-    }
-    if class.eq_ignore_ascii_case("all") {
-        return Ok(path.to_owned());
-    }
-    let names = |folder: &Path| -> Vec<String> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let folders = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name());
-        let mut names: Vec<_> = folders
-            .filter(|name| !name.as_encoded_bytes().starts_with(b"."))
-            .map(|name| Plain::path(Path::new(&name)).to_string())
-            .collect();
-        names.sort();
-        names
-    };
-    let (shown, class) = (Plain::path(path), Plain::text(class));
-    let (mut found, mut at) = (names(path), String::new());
-    let inner = names(&train);
-    if !inner.is_empty() {
-        (found, at) = (inner, "train in ".into());
-    }
-    let more = found.len().saturating_sub(20);
-    found.truncate(20);
-    if more > 0 {
-        found.push(format!("{more} more"));
-    }
-    ensure!(
-        !found.is_empty(),
-        "{shown} has no subfolder {class}, nor any other: --class chooses a class of CIFAR-10 or a subfolder; \
-         leave it out to take all pictures"
-    );
-    bail!(
-        "{shown} has no subfolder {class}: --class takes the name of one, and those of {at}{shown} are {}; leave it \
-         out to take all pictures",
-        found.join(", ")
-    )
-}
-
-fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
-    let shown = Plain::path(path);
-    let (files, skipped) = folder::list(path).with_context(|| format!("cannot read {shown}"))?;
-    ensure!(
-        !files.is_empty(),
-        "{shown} is empty: it holds neither pictures nor data_batch_*.bin{}",
-        reasons(&skipped, 5)
-    );
-    check_memory(files.len(), request.target.shape, path)?;
-    let found = folder::read(path, &files, skipped, &request.target, request.exact);
-    if let Some(other) = found.skipped.iter().find(|skipped| skipped.reason.starts_with(folder::ANOTHER_SIZE)) {
-        bail!("{}: {}", Plain::path(&other.path), other.reason);
-    }
-    ensure!(
-        !found.pixels.is_empty(),
-        "{shown} holds no picture that can be read (PNG, JPEG, BMP, GIF, WebP or TIFF){}",
-        reasons(&found.skipped, 5)
-    );
-    let mut dataset = Dataset::new(found.pixels, request.target.shape)?;
-    dataset.name = format!("{} from the folder {shown}", dataset.count_in_words("picture"));
-    (dataset.groups, dataset.files, dataset.skipped) = (found.groups, found.files, found.skipped);
-    dataset.enlarged = found.enlarged;
-    Ok(dataset)
-}
-
-fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
-    let shown = Plain::path(path);
-    let mut start = Vec::new();
-    let unreadable = || format!("cannot read {shown}");
-    let file = File::open(path).with_context(unreadable)?;
-    file.take(kinds::START as u64).read_to_end(&mut start).with_context(unreadable)?;
-    if let Some((format, file)) = find_format(path, false, &start)? {
-        return open_format(format, &file, request);
-    }
-    if let Some(kind) = kinds::kind(&start, path) {
-        let advice = kind.advice.replace("{trainer}", &terminal::program()).replace("{path}", &quoted(path));
-        bail!("{shown} is {}; {advice}", kind.name);
-    }
-    ensure!(
-        image::guess_format(&start).is_err(),
-        "{shown} is a single picture; give the folder that holds it and others"
-    );
-    bail!(
-        "{shown} is neither a folder of pictures nor CIFAR, IDX, .npz or .npy{}",
-        if path.to_string_lossy().ends_with("gz") { "; as an archive it is damaged or something else" } else { "" }
-    )
-}
-
-/// The format of the file or folder at `path`, and the file or folder to read; `None` if it is of none of [`FORMATS`].
-///
-/// # Errors
-/// When a folder holds several data sets, and nothing says which one is meant.
-fn find_format(path: &Path, is_folder: bool, start: &[u8]) -> Result<Option<(&'static dyn Format, PathBuf)>> {
-    if !is_folder {
-        let format = FORMATS.into_iter().find(|format| format.is_file(path, start));
-        return Ok(format.map(|format| (format, path.to_owned())));
-    }
-    let mut all = Vec::new();
-    for format in FORMATS {
-        all.extend(format.in_folder(path)?.map(|file| (format, file)));
-    }
-    ensure!(
-        all.len() < 2,
-        "{} holds several data sets; give one of them with --data: {}",
-        Plain::path(path),
-        all.iter().map(|(_, file)| Plain::path(file).to_string()).collect::<Vec<_>>().join(", ")
-    );
-    Ok(all.pop())
-}
-
-/// Reads a file or folder that holds many pictures as numbers.
-fn open_format(format: &dyn Format, path: &Path, request: &Request) -> Result<Dataset> {
-    let shown = Plain::path(path);
-    let mut pictures = format.read(path, MAX_BYTES).map_err(|error| match error.is::<CifarError>() {
-        true => error, // it has the path already
-        false => error.context(format!("cannot read {shown}")),
-    })?;
-    ensure!(!pictures.is_empty(), "{shown} holds no pictures");
-    let is_all = |class: &str| class.trim().eq_ignore_ascii_case("all");
-    let usual = pictures.classes.usual;
-    let class = match &request.class {
-        Class::Asked(class) | Class::Noted(class) if is_all(class) => None,
-        Class::Asked(class) => Some(class.as_str()),
-        // What was noted for another source is ignored.
-        Class::Noted(class) if pictures.has_class(class) => Some(class.as_str()),
-        Class::Usual | Class::Noted(_) => usual,
-    };
-    let class = class.map(|class| pictures.keep_class(class, path)).transpose()?;
-    check_memory(pictures.len(), request.target.shape, path)?;
-    let (counts, classes) = (pictures.counts(), pictures.classes);
-    let target = &request.target;
-    let is_enlarged = target.enlarges((pictures.shape.width.into(), pictures.shape.height.into()));
-    let mut dataset = Dataset::new(target.fit_all(pictures.shape, pictures.pixels), target.shape)?;
-    dataset.name = match (classes.set, &class) {
-        (Some(set), Some(class)) => format!("{set}, {} {class} pictures, from {shown}", grouped(dataset.len())),
-        (Some(set), None) => format!("{set}, {} pictures of all classes, from {shown}", grouped(dataset.len())),
-        (None, Some(class)) => format!("{} of class {class} from {shown}", dataset.count_in_words("picture")),
-        (None, None) => format!("{} from {shown}", dataset.count_in_words("picture")),
-    };
-    dataset.groups = counts.into_iter().map(|(number, count)| (classes.name(number), count)).collect();
-    dataset.enlarged = if is_enlarged { dataset.len() } else { 0 };
-    dataset.class = class.or_else(|| usual.map(|_| "all".into()));
-    Ok(dataset)
-}
-
-/// Height, width and channels of the pictures at [`Request::path`], if its format says so. The pictures of a folder may
-/// have any sizes.
-///
-/// # Errors
-/// When the file is damaged or holds no pictures.
-pub fn own_shape(path: &Path) -> Result<Option<Shape>> {
-    let Ok(meta) = fs::metadata(path) else { return Ok(None) }; // `load` says why
-    let mut start = Vec::new();
-    if !meta.is_dir() {
-        let unreadable = || format!("cannot read {}", Plain::path(path));
-        let file = File::open(path).with_context(unreadable)?;
-        file.take(kinds::START as u64).read_to_end(&mut start).with_context(unreadable)?;
-    }
-    let found = find_format(path, meta.is_dir(), &start)?;
-    let shape = |(format, file): (&dyn Format, PathBuf)| {
-        format.shape(&file).with_context(|| format!("cannot read {}", Plain::path(&file)))
-    };
-    found.map(shape).transpose()
-}
-
-/// Draws the frogs.
-fn builtin(request: &Request) -> Result<Dataset> {
-    if let Class::Asked(class) = &request.class {
-        ensure!(
-            ["frog", "all"].iter().any(|known| class.trim().eq_ignore_ascii_case(known)),
-            "the built-in data set has frogs only, no {}; give CIFAR-10 with --data PATH, from {CIFAR10_URL}",
-            Plain::text(class)
-        );
-    }
-    let shape = request.target.shape;
-    check_memory(request.drawn, shape, Path::new(BUILTIN))?;
-    let mut pixels = vec![0; request.drawn * shape.len()];
-    let places = pixels.par_chunks_exact_mut(shape.len()).enumerate();
-    let kinds: Option<Vec<_>> = places
-        .map(|(index, place)| {
-            let (height, width) = (shape.height.into(), shape.width.into());
-            let (picture, kind) = frogs::picture(request.seed, index as u64, height, width)?;
-            place.copy_from_slice(&request.target.channels_of(picture));
-            Some(kind)
-        })
-        .collect();
-    let mut groups = std::collections::BTreeMap::new();
-    for kind in kinds.context("frogs of this size cannot be drawn")? {
-        *groups.entry(kind).or_insert(0) += 1;
-    }
-    let mut dataset = Dataset::new(pixels, shape)?;
-    dataset.name = format!("the built-in frogs, {} of seed {}", dataset.count_in_words("drawing"), request.seed);
-    dataset.groups = groups.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
-    Ok(dataset)
-}
-
-fn check_memory(count: usize, shape: Shape, path: &Path) -> Result<()> {
-    ensure!(
-        (count as u64).saturating_mul(shape.len() as u64) <= MAX_BYTES,
-        "{}: {} pictures of {}x{} pixels take more than {} GiB; use fewer or a smaller size",
-        Plain::path(path),
-        grouped(count),
-        shape.width,
-        shape.height,
-        MAX_BYTES >> 30
-    );
-    Ok(())
-}
-
 impl Dataset {
     /// A data set from contiguous pixels, `[N, height, width, channels]`.
     fn new(pixels: Vec<u8>, shape: Shape) -> Result<Self> {
@@ -597,6 +392,10 @@ impl Dataset {
             class: None,
             pictures,
             groups: Vec::new(),
+            labels: None,
+            labels_by_default: false,
+            are_kinds: false,
+            notes: Vec::new(),
             files: Vec::new(),
             enlarged: 0,
             skipped: Vec::new(),
@@ -621,8 +420,9 @@ impl Dataset {
         Shape::new(height as u16, width as u16, channels as u16)
     }
 
-    /// MD5 of shape and pixels, 32 hexadecimal digits. The same pictures in the same order have the
-    /// same fingerprint, on any machine and from any source.
+    /// MD5 of shape, pixels and, if there are any, labels with their names: 32 hexadecimal digits. The same pictures with
+    /// the same labels in the same order have the same fingerprint, on any machine and from any source. Kinds are left out:
+    /// they follow from the pictures, and on another kind of processor a picture may be of another kind.
     pub fn fingerprint(&self) -> String {
         let mut hash = Md5::new();
         for &length in self.pictures.shape() {
@@ -631,6 +431,15 @@ impl Dataset {
         match self.pictures.as_slice() {
             Some(bytes) => hash.update(bytes),
             None => self.pictures.iter().for_each(|byte| hash.update([*byte])),
+        }
+        if let Some(labels) = self.labels.as_ref().filter(|_| !self.are_kinds) {
+            hash.update(b"labels");
+            hash.update((labels.names.len() as u64).to_le_bytes());
+            for name in &labels.names {
+                hash.update((name.len() as u64).to_le_bytes());
+                hash.update(name);
+            }
+            hash.update(&labels.of);
         }
         download::hex(&hash.finalize())
     }

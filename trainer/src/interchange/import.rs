@@ -4,22 +4,28 @@
 //! fits. Layers are in the order of the numbers in their names, or in an order that the caller gives.
 //! An error names all arrays that are missing, unused or of another shape.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Result, anyhow, bail, ensure};
-use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
+use ndarray::{Array2, Array4, Axis, Ix4, concatenate};
 
 use super::layout::{DenseOrder, Format, Layout, Mapping};
-use super::{CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
+use super::{CHECK_CLASS, CHECK_IMAGE, CHECK_LATENT, HEADER_DENSE, HEADER_LAYOUT};
+use crate::classes::{ClassTable, scale_class_weights, to_steps};
 use crate::config::{Config, Range};
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::block::Block;
 use crate::nn::linear::weight_dim;
 use crate::quantise::FloatModel;
 use crate::tensors::{Half, Tensors};
+
+mod classes;
+mod names;
+
+use classes::{Embedding, Found};
+use names::{Group, Leaf, Named, groups};
 
 /// Largest allowed difference from the pictures in the file. Summing float32 in another order
 /// makes differences of about 1e-6, a weight in the wrong place makes 0.1 and more.
@@ -55,13 +61,27 @@ pub struct Options {
     pub bn_epsilon: f64,
     /// Whether a layer without bias or normalisation has biases of 0.
     pub zero_bias: bool,
+    /// Name of the array of class vectors, `[classes, width]`. `None`: [`CLASS_EMBEDDING`](super::CLASS_EMBEDDING), if
+    /// there is one.
+    pub class_embedding: Option<String>,
+    /// Names of the classes. If empty: those of the configuration, otherwise those in the header of the file, otherwise
+    /// their numbers.
+    pub class_names: Vec<String>,
 }
 
 impl Default for Options {
     /// The layout of the file, all arrays, layers in the order of their numbers, PyTorch's epsilon.
     fn default() -> Self {
-        let (prefix, layers) = (String::new(), Vec::new());
-        Self { layout: None, dense: None, prefix, layers, bn_epsilon: f64::from(EPSILON), zero_bias: false }
+        Self {
+            layout: None,
+            dense: None,
+            prefix: String::new(),
+            layers: Vec::new(),
+            bn_epsilon: f64::from(EPSILON),
+            zero_bias: false,
+            class_embedding: None,
+            class_names: Vec::new(),
+        }
     }
 }
 
@@ -128,11 +148,21 @@ pub struct Check {
 pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<Imported> {
     let epsilon = options.bn_epsilon;
     ensure!(epsilon.is_finite() && epsilon >= 0.0, "the epsilon of batch normalisation is 0 or more, not {epsilon}");
-    let (groups, strange) = groups(tensors, options)?;
+    let found = classes::embedding(tensors, config, options)?;
+    let (groups, mut strange) = groups(tensors, options, found.name())?;
+    let embedding = match found {
+        Found::None => None,
+        Found::Embedding(embedding) => Some(embedding),
+        Found::Problem(problem, _) => {
+            strange.push(problem);
+            None
+        }
+    };
+    let config = &embedding.as_ref().map_or_else(|| config.clone(), |embedding| embedding.configured(config));
     let read = |format| -> Result<_> {
         let mut reader = Reader { format, options, problems: strange.clone() };
         let parameters = reader.generator(config, &groups)?;
-        let proof = reader.proof(tensors, config)?;
+        let proof = reader.proof(tensors, config, embedding.as_ref())?;
         Ok((parameters, proof, reader.problems))
     };
     let dense = match options.dense {
@@ -167,8 +197,15 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
             problems.join("\n  ")
         );
     }
-    let model = FloatModel::new(config, parameters)?;
+    // The pictures of the file belong to the class vectors of the file, so they are compared before these are rounded.
+    let table = embedding.as_ref().map(|embedding| {
+        let (rows, factors) = to_steps(&embedding.vectors);
+        (ClassTable { names: embedding.names.clone(), rows }, factors)
+    });
+    let (table, factors) = table.unzip();
+    let mut model = FloatModel::new(config, table, parameters)?;
     let used = groups.iter().flat_map(|group| group.arrays.values()).map(|named| named.name);
+    let used = used.chain(embedding.as_ref().map(|embedding| embedding.name));
     let half = used.chain([CHECK_LATENT, CHECK_IMAGE]).filter_map(|name| tensors.halves.get(name)).max().copied();
     let check = proof.map(|proof| proof.compare(&model, half.map_or(TOLERANCE, half_tolerance)));
     if let Some(Check { worst, pictures, tolerance }) = check {
@@ -188,6 +225,15 @@ pub fn import(tensors: &Tensors, config: &Config, options: &Options) -> Result<I
              the order of dense outputs (--dense), padding and activations of the configuration, the epsilon of batch \
              normalisation (--bn-epsilon; PyTorch 1e-5, Keras 1e-3; one for all layers), a batch normalisation behind \
              an activation instead of in front of it. The scripts in trainer/interop see to all of these",
+            tensors.source
+        );
+    }
+    if let (Some(factors), Some(first)) = (factors, model.layers.first_mut()) {
+        scale_class_weights(first.weights.view_mut(), model.latent, &factors);
+        ensure!(
+            first.weights.iter().all(|w| w.is_finite()),
+            "{}: the class vectors are so large that the weights of the first layer which read them are not finite once \
+             the vectors are scaled to the range of the device, -127/32 to 127/32",
             tensors.source
         );
     }
@@ -238,191 +284,6 @@ fn only_one(tensors: &Tensors, config: &Config, problems: impl Fn(Layout) -> Res
             tensors.source,
             config.name
         ),
-    }
-}
-
-/// The role of an array in its layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Leaf {
-    /// Weights, or gamma of a batch normalisation.
-    Weight,
-    /// Biases, or beta of a batch normalisation.
-    Bias,
-    Mean,
-    Variance,
-}
-
-impl Leaf {
-    fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "weight" | "kernel" | "gamma" => Self::Weight,
-            "bias" | "beta" => Self::Bias,
-            "running_mean" | "moving_mean" => Self::Mean,
-            "running_var" | "moving_variance" => Self::Variance,
-            _ => return None,
-        })
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Weight => "weight",
-            Self::Bias => "bias",
-            Self::Mean => "running_mean",
-            Self::Variance => "running_var",
-        }
-    }
-}
-
-/// An array and its full name.
-#[derive(Debug, Clone, Copy)]
-struct Named<'a> {
-    name: &'a str,
-    array: &'a ArrayD<f64>,
-}
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the shape {:?}", self.name, self.array.shape())
-    }
-}
-
-/// Arrays whose names differ only in the last part: those of a layer.
-#[derive(Debug)]
-struct Group<'a> {
-    stem: &'a str,
-    arrays: BTreeMap<Leaf, Named<'a>>,
-}
-
-impl<'a> Group<'a> {
-    fn get(&self, leaf: Leaf) -> Option<Named<'a>> {
-        self.arrays.get(&leaf).copied()
-    }
-
-    /// Whether this is a batch normalisation: its weight is a vector, that of other layers a matrix or kernels.
-    fn is_norm(&self) -> bool {
-        let has = |leaf| self.arrays.contains_key(&leaf);
-        has(Leaf::Mean) || has(Leaf::Variance) || self.get(Leaf::Weight).is_some_and(|w| w.array.ndim() < 2)
-    }
-}
-
-/// The arrays of the generator, first layer first, and problems with their names.
-fn groups<'a>(tensors: &'a Tensors, options: &'a Options) -> Result<(Vec<Group<'a>>, Vec<String>)> {
-    parametrised(tensors, options)?;
-    let (mut groups, mut strange) = (Vec::<Group<'_>>::new(), Vec::new());
-    for stem in &options.layers {
-        ensure!(!groups.iter().any(|g| g.stem == stem), "--layers has \"{stem}\" twice");
-        groups.push(Group { stem, arrays: BTreeMap::new() });
-    }
-    for (name, array) in &tensors.map {
-        let Some(rest) = name.strip_prefix(&options.prefix) else { continue };
-        let (stem, leaf) = rest.rsplit_once(['.', '/']).unwrap_or(("", rest));
-        // Names of TensorFlow end with the number of an output.
-        let leaf = leaf.trim_end_matches(":0");
-        if [CHECK_LATENT, CHECK_IMAGE].contains(&name.as_str()) || leaf == "num_batches_tracked" {
-            continue;
-        }
-        let group = match groups.iter_mut().position(|g| g.stem == stem) {
-            Some(at) => &mut groups[at],
-            None if options.layers.is_empty() => groups.push_mut(Group { stem, arrays: BTreeMap::new() }),
-            None => continue,
-        };
-        let named = Named { name, array };
-        match Leaf::of(leaf) {
-            None => strange.push(format!(
-                "{named} is left over: its name ends in none of weight, kernel, gamma, bias, beta, running_mean, \
-                 moving_mean, running_var, moving_variance"
-            )),
-            Some(leaf) => {
-                if let Some(first) = group.arrays.insert(leaf, named) {
-                    strange.push(format!("{named} and {first} are the same thing of one layer"));
-                }
-            }
-        }
-    }
-    if groups.is_empty() {
-        let names: Vec<_> = tensors.map.keys().map(String::as_str).collect();
-        strange.push(format!("no name begins with \"{}\"; there are: {}", options.prefix, names.join(", ")));
-    }
-    if options.layers.is_empty() {
-        groups.retain(|g| !g.arrays.is_empty());
-        groups.sort_by(|a, b| by_number(a.stem, b.stem).unwrap_or_else(|| a.stem.cmp(b.stem)));
-        if groups.windows(2).any(|pair| by_number(pair[0].stem, pair[1].stem).is_none()) {
-            let stems: Vec<_> = groups.iter().map(|g| g.stem).collect();
-            bail!(
-                "{}: the order of its layers does not follow from numbers in their names; list the generator's from \
-                 the first to the last with --layers. There are: {}",
-                tensors.source,
-                stems.join(",")
-            );
-        }
-    }
-    Ok((groups, strange))
-}
-
-/// Refuses weights with a parametrisation, as of spectral or weight normalisation.
-fn parametrised(tensors: &Tensors, options: &Options) -> Result<()> {
-    const FORMS: [(&str, &str, &str); 4] = [
-        ("weight_orig", "spectral", "torch.nn.utils.remove_spectral_norm(layer)"),
-        ("weight_g", "weight", "torch.nn.utils.remove_weight_norm(layer)"),
-        (
-            "parametrizations.weight.original",
-            "spectral",
-            "torch.nn.utils.parametrize.remove_parametrizations(layer, \"weight\")",
-        ),
-        (
-            "parametrizations.weight.original0",
-            "weight",
-            "torch.nn.utils.parametrize.remove_parametrizations(layer, \"weight\")",
-        ),
-    ];
-    for (end, kind, remove) in FORMS {
-        let is_one = |name: &str| {
-            let stem = name.strip_prefix(&options.prefix).and_then(|rest| rest.strip_suffix(end));
-            let stem = stem.filter(|stem| stem.is_empty() || stem.ends_with(['.', '/']));
-            // If layers are listed, the others do not matter.
-            let is_listed = |stem: &str| options.layers.iter().any(|layer| layer == stem.trim_end_matches(['.', '/']));
-            stem.is_some_and(|stem| options.layers.is_empty() || is_listed(stem))
-        };
-        let mut found = tensors.map.keys().filter(|name| is_one(name));
-        if let Some(first) = found.next() {
-            bail!(
-                "{}: {} of its layers have {kind} normalisation ({first}), from which their weights are yet to be \
-                 computed. trainer/interop/pytorch_to_safetensors.py does that; or call {remove} for each of them before \
-                 they are saved",
-                tensors.source,
-                1 + found.count()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The order of two names whose first difference is a number, or of which one is a prefix of the other. `None` for
-/// other names.
-fn by_number(a: &str, b: &str) -> Option<Ordering> {
-    let is_digit = |c: &u8| c.is_ascii_digit();
-    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
-    loop {
-        let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else { return Some(a.len().cmp(&b.len())) };
-        if is_digit(first_a) && is_digit(first_b) {
-            let number = |s: &mut &[u8]| {
-                let digits = s.iter().take_while(|c| is_digit(c)).count();
-                let (number, rest) = s.split_at(digits);
-                *s = rest;
-                let zeros = number.iter().take_while(|&&c| c == b'0').count();
-                number[zeros..].to_vec()
-            };
-            let (number_a, number_b) = (number(&mut a), number(&mut b));
-            // Without leading zeros, a longer number is larger.
-            let order = number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(&number_b));
-            if order.is_ne() {
-                return Some(order);
-            }
-        } else if first_a != first_b {
-            return None;
-        } else {
-            (a, b) = (&a[1..], &b[1..]);
-        }
     }
 }
 
@@ -570,8 +431,13 @@ impl Reader<'_> {
         wrong == 0
     }
 
-    /// The check latents and pictures of the file; `None` if it has none.
-    fn proof(&mut self, tensors: &Tensors, config: &Config) -> Result<Option<Proof>> {
+    /// The check latents, their classes and the pictures of the file; `None` if it has none.
+    fn proof(
+        &mut self,
+        tensors: &Tensors,
+        config: &Config,
+        embedding: Option<&Embedding<'_>>,
+    ) -> Result<Option<Proof>> {
         let get = |name| tensors.map.get(name).map(|array| Named { name, array });
         let (latents, images) = match (get(CHECK_LATENT), get(CHECK_IMAGE)) {
             (None, None) => return Ok(None),
@@ -605,21 +471,36 @@ impl Reader<'_> {
             return Ok(None);
         }
         let latents = latents.array.mapv(|v| v as f32);
-        let latents = latents.to_shape((count, usize::from(config.latent)))?.into_owned();
+        let mut inputs = latents.to_shape((count, usize::from(config.latent)))?.into_owned();
+        match (embedding, get(CHECK_CLASS)) {
+            (None, None) => {}
+            (Some(embedding), Some(classes)) => {
+                let Some(vectors) = self.vectors(embedding, classes, count) else { return Ok(None) };
+                inputs = concatenate(Axis(1), &[inputs.view(), vectors.view()])?;
+            }
+            (Some(_), None) => {
+                self.problems.push(format!("{CHECK_CLASS} is missing: {CHECK_IMAGE} needs the class of each picture"));
+                return Ok(None);
+            }
+            (None, Some(classes)) => {
+                self.problems.push(format!("{classes} is left over: the generator has no classes"));
+                return Ok(None);
+            }
+        }
         let images = images.array.mapv(|v| v as f32).into_dimensionality::<Ix4>()?;
         let images = match self.format.layout {
             Layout::Hwio => images,
             Layout::Oihw => images.permuted_axes([0, 2, 3, 1]),
         };
-        Ok(Some(Proof { latents, images }))
+        Ok(Some(Proof { inputs, images }))
     }
 }
 
-/// Latents and the pictures that the other program draws from them.
+/// Inputs of the first layer, and the pictures that the other program draws from them.
 #[derive(Debug)]
 struct Proof {
-    /// `[N, latent]`
-    latents: Array2<f32>,
+    /// The latents, and behind them the vectors of their classes as the file has them; `[N, inputs]`.
+    inputs: Array2<f32>,
     /// `[N, side, side, 3]`
     images: Array4<f32>,
 }
@@ -632,15 +513,15 @@ impl Proof {
             Range::Unit => v.max(0.0),
         };
         let mut worst = 0.0f32;
-        let latents = self.latents.axis_chunks_iter(Axis(0), AT_A_TIME);
-        for (latents, theirs) in latents.zip(self.images.axis_chunks_iter(Axis(0), AT_A_TIME)) {
-            let ours = model.outputs(latents.as_standard_layout().view());
+        let inputs = self.inputs.axis_chunks_iter(Axis(0), AT_A_TIME);
+        for (inputs, theirs) in inputs.zip(self.images.axis_chunks_iter(Axis(0), AT_A_TIME)) {
+            let ours = model.outputs(inputs.as_standard_layout().view());
             for (&ours, &theirs) in ours.iter().zip(theirs) {
                 let difference = (clamp(ours) - clamp(theirs)).abs();
                 // Sums of large weights may overflow; NaN counts as an infinite difference.
                 worst = if difference.is_nan() { f32::INFINITY } else { worst.max(difference) };
             }
         }
-        Check { pictures: self.latents.nrows(), worst, tolerance }
+        Check { pictures: self.inputs.nrows(), worst, tolerance }
     }
 }

@@ -1,5 +1,5 @@
 //! Writes a float generator as ONNX, with the input `latent` `[batch, latent]` and the output `image`
-//! `[batch, 3, side, side]`.
+//! `[batch, 3, side, side]`. A generator with classes has a second input, `class` `[batch]`: the numbers of the classes.
 //!
 //! The message types contain only the fields of `onnx.proto` (ONNX 1.13, IR version 8) that a
 //! chain of layers needs. The schema is proto2, whose lists of numbers are not packed.
@@ -7,8 +7,8 @@
 use gen_core::spec::{Activation, Axis, Geometry, LayerSpec, Op, Shape};
 use prost::Message;
 
-use super::export::bytes;
 use super::layout::{Layout, Mapping};
+use super::{CLASS_EMBEDDING, HEADER_CLASSES, bytes, class_lines};
 use crate::quantise::FloatModel;
 
 /// Version of the file format.
@@ -22,6 +22,16 @@ pub fn to_onnx(model: &FloatModel) -> Vec<u8> {
     let mut value = "latent".to_owned();
     // Whether `value` is a flat list, such as the latent, or a feature map.
     let mut is_flat = true;
+    graph.input = vec![ValueInfo::batch("latent", FLOAT, &[model.latent])];
+    if let Some(classes) = &model.classes {
+        graph.input.push(ValueInfo::batch("class", INT64, &[]));
+        let table = format!("{CLASS_EMBEDDING}.weight");
+        let (dims, raw_data) = ([classes.len(), classes.width()].map(|n| n as i64), bytes(&classes.vectors()));
+        graph.initializer.push(Tensor { dims: dims.into(), data_type: FLOAT, name: table.clone(), raw_data });
+        let axis = |axis| vec![Attribute::int("axis", axis)];
+        let vectors = graph.node("Gather", &[&table, "class"], format!("{CLASS_EMBEDDING}.vectors"), axis(0));
+        value = graph.node("Concat", &[&value, &vectors], format!("{CLASS_EMBEDDING}.input"), axis(1));
+    }
     for (i, layer) in model.layers.iter().enumerate() {
         let (LayerSpec { op, activation }, geometry) = (layer.spec, &layer.geometry);
         let format = Layout::Oihw.into();
@@ -68,16 +78,18 @@ pub fn to_onnx(model: &FloatModel) -> Vec<u8> {
     // The output of the last node is the picture.
     let last = graph.node.last_mut().expect("a generator has layers");
     last.output = vec!["image".into()];
-    graph.input = vec![ValueInfo::floats("latent", &[model.latent])];
     let picture = model.layers.last().expect("a generator has layers").geometry.output;
-    graph.output = vec![ValueInfo::floats("image", &maps(picture))];
+    graph.output = vec![ValueInfo::batch("image", FLOAT, &maps(picture))];
+    let classes = model.classes.iter().map(|classes| (HEADER_CLASSES, class_lines(classes)));
+    let metadata = [("range", model.range.to_string())].into_iter().chain(classes);
+    let metadata_props = metadata.map(|(key, value)| StringEntry { key: key.into(), value }).collect();
     let file = Model {
         ir_version: IR_VERSION,
         producer_name: "ribbit".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
         opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
-        metadata_props: vec![StringEntry { key: "range".into(), value: model.range.to_string() }],
+        metadata_props,
     };
     file.encode_to_vec()
 }
@@ -257,12 +269,12 @@ struct ValueInfo {
 }
 
 impl ValueInfo {
-    /// A float32 tensor with the dimensions batch and `shape`.
-    fn floats(name: &str, shape: &[usize]) -> Self {
+    /// A tensor of this type with the dimensions batch and `shape`.
+    fn batch(name: &str, elem_type: i32, shape: &[usize]) -> Self {
         let batch = dimension::Value::Param("batch".into());
         let values = [batch].into_iter().chain(shape.iter().map(|&n| dimension::Value::Length(n as i64)));
         let dim = values.map(|value| Dimension { value: Some(value) }).collect();
-        let tensor_type = TensorType { elem_type: FLOAT, shape: Some(TensorShape { dim }) };
+        let tensor_type = TensorType { elem_type, shape: Some(TensorShape { dim }) };
         Self { name: name.into(), r#type: Some(Type { tensor_type: Some(tensor_type) }) }
     }
 }

@@ -20,7 +20,7 @@ pub struct Neighbours {
 }
 
 /// Comparison of another set with the real vectors. [`Scores`](super::Scores) explains the measures.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
     /// Share of the other vectors that lie in the neighbourhood of a real vector, 0 … 1.
     pub precision: f64,
@@ -32,6 +32,10 @@ pub struct Figures {
     pub coverage: f64,
     /// Median distance to the nearest vector of the same set, divided by the same for as many real vectors.
     pub diversity_ratio: f64,
+    /// For each real vector, whether it lies in the neighbourhood of another vector. Recall is their share.
+    pub recalled: Vec<bool>,
+    /// For each real vector, whether its neighbourhood contains another vector. Coverage is their share.
+    pub covered: Vec<bool>,
 }
 
 impl Neighbours {
@@ -51,7 +55,8 @@ impl Neighbours {
         let real_radius = radii(&self.among, k);
         let other_radius = radii(&among_others, k);
 
-        let (mut precise, mut recalled, mut inside, mut covered) = (vec![false; m], 0usize, 0usize, 0usize);
+        let (mut precise, mut inside) = (vec![false; m], 0usize);
+        let (mut recalled, mut covered) = (Vec::with_capacity(n), Vec::with_capacity(n));
         for (row, &radius) in between.rows().into_iter().zip(&real_radius) {
             let (mut is_recalled, mut is_covered) = (false, false);
             for (j, &square) in row.iter().enumerate() {
@@ -62,21 +67,27 @@ impl Neighbours {
                 is_covered |= is_inside;
                 is_recalled |= square <= other_radius[j];
             }
-            recalled += usize::from(is_recalled);
-            covered += usize::from(is_covered);
+            recalled.push(is_recalled);
+            covered.push(is_covered);
         }
-        let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
         let size = n.min(m);
         let real_apart = median_nearest(&self.among.slice(s![..size, ..size]));
         let apart = median_nearest(&among_others.slice(s![..size, ..size]));
         Figures {
-            precision: share(precise.iter().filter(|&&p| p).count(), m),
-            recall: share(recalled, n),
-            density: share(inside, m) / k as f64,
-            coverage: share(covered, n),
+            precision: share(&precise),
+            recall: share(&recalled),
+            density: inside as f64 / m.max(1) as f64 / k as f64,
+            coverage: share(&covered),
             diversity_ratio: apart / real_apart.max(1e-6),
+            recalled,
+            covered,
         }
     }
+}
+
+/// Share of the values that are true, 0 … 1.
+fn share(values: &[bool]) -> f64 {
+    values.iter().filter(|&&value| value).count() as f64 / values.len().max(1) as f64
 }
 
 /// Squared distances of all rows of `a` to all rows of `b`; `[rows of a, rows of b]`.

@@ -159,7 +159,7 @@ mod tests {
         let maps = batched.run_from(&model, 0, steps.view());
         let pictures = batched.pictures(&model, steps.view());
         for (n, latent) in latents.iter().enumerate() {
-            let expected = simulation.run(latent.steps());
+            let expected = simulation.run(latent);
             for (i, layer) in model.layers[..model.layers.len() - 1].iter().enumerate() {
                 let zero = f64::from(layer.zero_point);
                 let ours = maps[i].steps.row(n);

@@ -21,7 +21,7 @@ use ndarray::{Array2, ArrayView2};
 use super::equalise::{POWER, equalise};
 use super::fold::{FloatLayer, FloatModel};
 use super::model::{QuantLayer, QuantModel};
-use crate::latents::{latents, sample_budget};
+use crate::latents::sample_budget;
 
 /// Number of latents on which the ranges are measured; fewer for a large generator.
 const CALIBRATED: u32 = 512;
@@ -67,13 +67,18 @@ impl Default for Choices {
 /// The errors of [`quantise`].
 pub fn calibrate_with(mut model: FloatModel, choices: Choices) -> Result<(FloatModel, QuantModel)> {
     let count = sample_budget(model.macs(), CALIBRATED);
-    let latents = latents(0x5000_0000, count, model.latent);
+    let latents = model.input().range(0x5000_0000, count);
     let mut maps = model.activations(latents.view());
     for (i, map) in maps.iter_mut().enumerate() {
         equalise(&mut model, i, map, choices.equalise);
     }
     let narrowest = if choices.clip { NARROWEST } else { 0 };
-    let mut quantised = QuantModel { name: model.name.clone(), latent: model.latent, layers: Vec::new() };
+    let mut quantised = QuantModel {
+        name: model.name.clone(),
+        latent: model.latent,
+        classes: model.classes.clone(),
+        layers: Vec::new(),
+    };
     let mut scale_in = Latent::SCALE;
     for (i, (layer, map)) in model.layers.iter().zip(&maps).enumerate() {
         let fit = Fit::none(layer);

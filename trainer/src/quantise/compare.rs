@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::draw::first_pictures;
 use super::fold::FloatModel;
-use crate::latents::latents;
 
 /// Pictures of the same latents, drawn by both models; `[N, side, side, 3]` each.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +23,7 @@ pub struct Comparison {
 /// from: at most `most`, fewer with a large generator.
 pub fn int8_with_float(float: &FloatModel, model: &Model<'_>, most: u32) -> Comparison {
     let int8 = first_pictures(model, most);
-    let batch = latents(0, int8.dim().0 as u32, model.latent_len());
+    let batch = float.input().range(0, int8.dim().0 as u32);
     Comparison { float: float.pictures(batch.view()), int8 }
 }
 

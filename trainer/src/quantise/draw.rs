@@ -4,6 +4,7 @@ use gen_core::{Engine, Latent, Model};
 use ndarray::Array4;
 use rayon::prelude::*;
 
+use crate::classes::latent_of;
 use crate::latents::sample_budget;
 
 /// The pictures of these latents, `[N, side, side, 3]`, in the latents' order. Uses all threads.
@@ -25,9 +26,9 @@ pub fn draw(model: &Model<'_>, latents: &[Latent]) -> Array4<u8> {
     Array4::from_shape_vec(dim, pictures.concat()).expect("the engine hands out every row once")
 }
 
-/// The pictures of the seeds from 0 on, `[N, side, side, 3]`: at most `most`, fewer for a large model.
+/// The pictures of the seeds from 0 on, for which classes take turns, `[N, side, side, 3]`: at most `most`, fewer for a large model.
 pub fn first_pictures(model: &Model<'_>, most: u32) -> Array4<u8> {
     let count = sample_budget(model.macs(), most);
-    let latents: Vec<_> = (0..count).map(|seed| Latent::from_seed(seed, model.latent_len())).collect();
+    let latents: Vec<_> = (0..count).map(|seed| latent_of(model, seed)).collect();
     draw(model, &latents)
 }

@@ -60,7 +60,6 @@ fn input_channel(row: usize, geometry: &Geometry) -> usize {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::latents::latents;
     use crate::train::Trainer;
 
     #[test]
@@ -72,7 +71,7 @@ mod tests {
             *p += 0.1 * ((i * 7919) % 13) as f32 / 13.0 - 0.05;
         }
         let model = FloatModel::fold(&config, &params).unwrap();
-        let batch = latents(0, 32, model.latent);
+        let batch = model.input().range(0, 32);
         let mut equal = model.clone();
         let before = model.activations(batch.view());
         let mut scaled = before.clone();

@@ -17,9 +17,10 @@ use super::calibrate::calibrate;
 use super::fold::FloatModel;
 use super::model::QuantModel;
 use super::student::Student;
+use crate::classes::ClassTable;
 use crate::config::Range;
 use crate::config::finetune::{BATCH, check};
-use crate::latents::{latent_batch, latents, sample_budget};
+use crate::latents::sample_budget;
 use crate::nn::init;
 use crate::nn::optim::{Moments, Optimiser};
 use crate::terminal::LineTimer;
@@ -158,7 +159,13 @@ pub fn quantise_tuned_until(
 fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
     // A separate stream of random numbers; its number is "tune" in ASCII.
     let mut rng = init::rng(0, step, 0x7475_6e65);
-    let batch = latent_batch((0..BATCH).map(|_| Latent::sample(&mut rng, float.latent)), float.latent);
+    let classes = float.classes.as_ref().map_or(1, ClassTable::len);
+    let latents = (0..BATCH).map(|i| {
+        // Classes take turns, also from one step to the next.
+        let class = (step as usize * BATCH + i) % classes;
+        Latent::sample(&mut rng, float.latent).with_class(class as u8)
+    });
+    let batch = float.input().batch(latents);
     let target = levels(float, batch.view());
     let steps = batch / Latent::SCALE;
     let activation = student.integers.layers[student.integers.layers.len() - 1].spec.activation;
@@ -194,7 +201,7 @@ struct Validation {
 impl Validation {
     fn new(float: &FloatModel) -> Self {
         let count = sample_budget(float.macs(), HELD_OUT);
-        let batch = latents(0x5800_0000, count, float.latent);
+        let batch = float.input().range(0x5800_0000, count);
         let expected = levels(float, batch.view()).mapv(|level| (level + 0.5).floor());
         Self { latents: batch / Latent::SCALE, expected }
     }

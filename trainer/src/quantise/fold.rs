@@ -1,14 +1,16 @@
 //! The float generator for inference, with batch normalisation folded into weights and biases.
 
 use anyhow::{Result, ensure};
+use gen_core::Latent;
 use gen_core::spec::{Activation, Geometry, LayerSpec};
-use ndarray::{Array2, Array4, ArrayView2, Axis};
+use ndarray::{Array2, Array4, ArrayView2, ArrayViewMut2, Axis};
 
+use crate::classes::{ClassTable, GeneratorInput, scale_class_weights, to_steps};
 use crate::config::{Config, Range};
-use crate::latents::latents;
+use crate::latents::latent_batch;
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::linear::{Kernels, Linear, weight_dim};
-use crate::nn::{Dropout, Network};
+use crate::nn::{Batch, Dropout, Network};
 use crate::pixels::to_pixel;
 
 /// Maximum and minimum number of latents over which the statistics of batch normalisation are measured.
@@ -38,6 +40,8 @@ pub struct FloatModel {
     pub name: String,
     /// Length of the latent.
     pub latent: usize,
+    /// The classes; the first layer reads the numbers of one behind the latent. `None`: the generator has no classes.
+    pub classes: Option<ClassTable>,
     /// Range of the output values.
     pub range: Range,
     /// Layers, first to last.
@@ -55,6 +59,25 @@ pub struct FloatLayer {
     pub weights: Array2<f32>,
     /// One for each output channel; for a dense layer one for each output.
     pub biases: Vec<f32>,
+}
+
+/// The parameters with class vectors that are rounded to the steps of the device, and the classes. So the statistics of the
+/// layers behind are those of the vectors that the device reads.
+fn with_rounded_classes(config: &Config, network: &Network, params: &[f32]) -> (Vec<f32>, Option<ClassTable>) {
+    let mut params = params.to_vec();
+    let Some(classes) = network.classes() else { return (params, None) };
+    let vectors = Array2::from_shape_vec((classes.count, classes.width), params[classes.range.clone()].to_vec());
+    let (rows, factors) = to_steps(&vectors.expect("the range of the vectors"));
+    for (param, step) in params[classes.range.clone()].iter_mut().zip(&rows) {
+        *param = f32::from(*step) * Latent::SCALE;
+    }
+    // Columns that were scaled down: the weights that read them are scaled up.
+    if let Some(first) = network.blocks().first() {
+        let dim = weight_dim(first.spec().layer.op, first.geometry());
+        let weights = ArrayViewMut2::from_shape(dim, &mut params[first.weights()]).expect("the block's own weights");
+        scale_class_weights(weights, network.latent_len(), &factors);
+    }
+    (params, Some(ClassTable { names: config.class_names.clone(), rows }))
 }
 
 impl FloatModel {
@@ -76,10 +99,16 @@ impl FloatModel {
             params.iter().all(|p| p.is_finite()),
             "the generator's parameters are not all finite: training diverged"
         );
-        let latent = config.latent.into();
+        let (params, classes) = with_rounded_classes(config, &network, params);
+        let params = &params[..];
+        let latent = usize::from(config.latent);
         let is_normalised = network.blocks().iter().any(|b| b.spec().batch_norm);
         if is_normalised {
-            network.forward(params, latents(0x4000_0000, measured(&network), latent).view(), Dropout::Off);
+            let input = GeneratorInput { latent, classes: classes.as_ref() };
+            let latents: Vec<_> = (0x4000_0000..0x4000_0000 + measured(&network)).map(|n| input.latent_of(n)).collect();
+            let batch = latent_batch(latents.iter().cloned(), latent);
+            let classes: Vec<u8> = latents.iter().map(|latent| latent.class().nearest()).collect();
+            network.forward(params, Batch { x: batch.view(), classes: &classes }, Dropout::Off);
         }
         let parameters = network.blocks().iter().map(|block| {
             let (op, geometry) = (block.spec().layer.op, *block.geometry());
@@ -105,18 +134,28 @@ impl FloatModel {
         });
         let mut parameters: Vec<_> = parameters.collect();
         if let Some((weights, _)) = parameters.first_mut() {
-            *weights *= config.latent_scale;
+            for (row, mut weights) in weights.rows_mut().into_iter().enumerate() {
+                // In every layout the input varies fastest along a column. The class is not scaled.
+                if row % usize::from(config.generator_inputs()) < latent {
+                    weights *= config.latent_scale;
+                }
+            }
         }
-        Self::new(config, parameters)
+        Self::new(config, classes, parameters)
     }
 
-    /// The generator of a configuration with the given weights and biases of each [`FloatLayer`], which
-    /// already include normalisation.
+    /// The generator of a configuration with the given classes, and the given weights and biases of each
+    /// [`FloatLayer`], which already include normalisation.
     ///
     /// # Errors
-    /// When weights or biases do not have the layers' shapes.
-    pub fn new(config: &Config, parameters: Vec<(Array2<f32>, Vec<f32>)>) -> Result<Self> {
+    /// When weights, biases or classes do not have the configuration's shapes.
+    pub fn new(config: &Config, classes: Option<ClassTable>, parameters: Vec<(Array2<f32>, Vec<f32>)>) -> Result<Self> {
         let (network, _) = config.networks()?;
+        let (found, expected) = (
+            classes.as_ref().map(|classes| classes.rows.dim()),
+            network.classes().map(|classes| (classes.count, classes.width)),
+        );
+        ensure!(found == expected, "classes and numbers of each: {found:?}, the generator has {expected:?}");
         let blocks = network.blocks();
         ensure!(parameters.len() == blocks.len(), "{} layers, the generator has {}", parameters.len(), blocks.len());
         let mut layers = Vec::new();
@@ -132,7 +171,12 @@ impl FloatModel {
             ensure!(biases.len() == expected, "layer {i}: {} biases, it needs {expected}", biases.len());
             layers.push(FloatLayer { spec, geometry, weights: weights.as_standard_layout().into_owned(), biases });
         }
-        Ok(Self { name: config.name.clone(), latent: config.latent.into(), range: config.range, layers })
+        Ok(Self { name: config.name.clone(), latent: config.latent.into(), classes, range: config.range, layers })
+    }
+
+    /// What the first layer reads.
+    pub fn input(&self) -> GeneratorInput<'_> {
+        GeneratorInput { latent: self.latent, classes: self.classes.as_ref() }
     }
 
     /// Multiply-accumulates for one picture.
@@ -140,7 +184,7 @@ impl FloatModel {
         self.layers.iter().map(|l| l.geometry.macs()).sum()
     }
 
-    /// Output of every layer for a batch of latents, `[N, values]` each.
+    /// Output of every layer for a batch of [inputs](Self::input), `[N, values]` each.
     pub fn activations(&self, latents: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
         let mut maps: Vec<Array2<f32>> = Vec::new();
         for layer in &self.layers {
@@ -191,10 +235,11 @@ impl FloatLayer {
 
 #[cfg(test)]
 mod tests {
+    use gen_core::Model;
     use gen_core::aligned;
-    use gen_core::{Latent, Model};
 
     use super::*;
+    use crate::latents::latents;
     use crate::quantise::compare::likeness;
     use crate::quantise::draw::draw;
     use crate::quantise::{quantise, verify};
@@ -243,7 +288,7 @@ mod tests {
             let biases = vec![0.0; geometry.parameter_count() - geometry.weight_count()];
             (Array2::zeros(weight_dim(block.spec().layer.op, geometry)), biases)
         });
-        let wide = FloatModel::new(&config, zeros.collect()).unwrap();
+        let wide = FloatModel::new(&config, None, zeros.collect()).unwrap();
         let at_once = wide.drawn_at_once();
         assert!((2..200).contains(&at_once), "{at_once}");
         let config = Config::preset("pocket").unwrap().narrowed(8);

@@ -4,6 +4,8 @@ use gen_core::quant::Multiplier;
 use gen_core::spec::{Geometry, LayerSpec, WeightTransform};
 use ndarray::Array2;
 
+use crate::classes::{ClassTable, GeneratorInput};
+
 /// A quantised generator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantModel {
@@ -11,6 +13,8 @@ pub struct QuantModel {
     pub name: String,
     /// Length of the latent.
     pub latent: usize,
+    /// The classes; `None`: the generator has none.
+    pub classes: Option<ClassTable>,
     /// Layers, first to last.
     pub layers: Vec<QuantLayer>,
 }
@@ -39,4 +43,11 @@ pub struct QuantLayer {
     pub zero_point: i8,
     /// Real value of one step of the output.
     pub scale: f32,
+}
+
+impl QuantModel {
+    /// What the first layer reads.
+    pub fn input(&self) -> GeneratorInput<'_> {
+        GeneratorInput { latent: self.latent, classes: self.classes.as_ref() }
+    }
 }

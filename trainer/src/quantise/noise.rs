@@ -10,14 +10,15 @@
 use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
-use gen_core::{Engine, Latent, Model, Shape};
+use gen_core::{Engine, Model, Shape};
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::compare::{Likeness, are_identical, likeness};
 use super::fold::FloatModel;
+use crate::classes::{ClassTable, latent_of};
 use crate::config::Range;
-use crate::latents::{latents, sample_budget};
+use crate::latents::sample_budget;
 use crate::pixels::to_pixel;
 
 /// Number of latents that are compared; fewer for a large generator.
@@ -59,10 +60,12 @@ pub fn measure(float: &FloatModel, model: &Model<'_>) -> Result<Noise> {
     let count = sample_budget(2 * float.macs(), COMPARED);
     let shapes = || model.layers().iter().map(|l| l.geometry);
     ensure!(
-        float.latent == model.latent_len() && shapes().eq(float.layers.iter().map(|l| l.geometry)),
+        float.latent == model.latent_len()
+            && ClassTable::of(model) == float.classes
+            && shapes().eq(float.layers.iter().map(|l| l.geometry)),
         "the model was not made from this generator: their layers differ"
     );
-    let batch = latents(FIRST, count, float.latent);
+    let batch = float.input().range(FIRST, count);
     let signals = float.activations(batch.view());
     let steps = watch(model, count, origin(float.range))?;
 
@@ -129,7 +132,7 @@ fn watch(model: &Model<'_>, count: u32, origin: f32) -> Result<Vec<Array2<f32>>>
             }
         };
         let mut engine = Engine::new(model, &mut workspace).ok().context("the workspace has the model's own length")?;
-        engine.generate_observed(&Latent::from_seed(seed, model.latent_len()), |_, _| {}, &mut tap);
+        engine.generate_observed(&latent_of(model, seed), |_, _| {}, &mut tap);
         Ok(maps)
     };
     let pictures = (FIRST..FIRST + count).into_par_iter().map(run).collect::<Result<Vec<_>>>()?;

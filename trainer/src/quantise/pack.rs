@@ -13,6 +13,7 @@ use ndarray::Array2;
 use thiserror::Error;
 
 use super::model::{QuantLayer, QuantModel};
+use crate::classes::{ClassTable, check_names};
 use crate::nn::linear::weight_dim;
 
 /// Why a quantised model is invalid, or cannot be packed or unpacked.
@@ -25,6 +26,9 @@ pub enum QuantError {
     /// The name is longer than the header's 32 bytes.
     #[error("the model's name {0:?} is longer than 32 bytes")]
     Name(String),
+    /// The classes cannot be those of a model.
+    #[error("classes: {0}")]
+    Classes(String),
     /// A list does not have the length that the layer's shapes need.
     #[error("layer {layer}: {found} {what}, its shapes ask for {expected}")]
     Length {
@@ -182,9 +186,19 @@ impl QuantModel {
     /// [`to_blob`](Self::to_blob).
     pub fn check(&self) -> Result<(), QuantError> {
         let specs: Vec<_> = self.layers.iter().map(|l| l.spec).collect();
-        let latent = u16::try_from(self.latent).map_err(|_| SpecError::LatentLength)?;
-        spec::check(latent, &specs)?;
-        let mut input = Shape::latent(latent);
+        if self.latent == 0 {
+            return Err(SpecError::LatentLength.into());
+        }
+        let inputs = u16::try_from(self.input().len()).map_err(|_| SpecError::LatentLength)?;
+        spec::check(inputs, &specs)?;
+        if let Some(classes) = &self.classes {
+            check_names(&classes.names).map_err(|e| QuantError::Classes(e.to_string()))?;
+            let (found, expected) = (classes.rows.nrows(), classes.len());
+            if (found, classes.width()) != (expected, classes.width().max(1)) {
+                return Err(QuantError::Classes(format!("{expected} names, and numbers of {found} classes")));
+            }
+        }
+        let mut input = Shape::latent(inputs);
         for (i, layer) in self.layers.iter().enumerate() {
             let g = layer.spec.geometry(input)?;
             if g != layer.geometry {
@@ -265,15 +279,19 @@ impl QuantModel {
         self.check()?;
         let header = Header {
             name: self.name.as_str().try_into().map_err(|_| QuantError::Name(self.name.clone()))?,
-            latent: self.latent as u16, // at most 128, says `check`
+            inputs: self.input().len() as u16, // at most 128, says `check`
             layers: self
                 .layers
                 .iter()
                 .map(|l| LayerHeader { spec: l.spec, transform: l.transform, zero_point: l.zero_point, scale: l.scale })
                 .collect(),
+            classes: match &self.classes {
+                Some(classes) => Some(classes.header().ok_or(EncodeError)?),
+                None => None,
+            },
         };
-        // Enough for twelve layers of at most 30 bytes and a name of 33.
-        let mut blob = vec![0; 1024];
+        // Enough for twelve layers of at most 30 bytes, a name of 33, and 64 names of classes of 65.
+        let mut blob = vec![0; 8192];
         let start = header.encode(&mut blob)?;
         blob.truncate(start);
         for (i, layer) in self.layers.iter().enumerate() {
@@ -290,6 +308,10 @@ impl QuantModel {
             push_words(&mut blob, sums.iter().map(|s| s.folded_bias as i32));
             push_words(&mut blob, layer.requants.iter().map(|r| r.positive));
             push_words(&mut blob, layer.requants.iter().map(|r| r.negative));
+        }
+        if let Some(classes) = &self.classes {
+            blob.extend(classes.rows.iter().map(|number| number.cast_unsigned()));
+            align(&mut blob);
         }
         seal(&mut blob)?;
         Model::parse(&aligned(&blob))?;
@@ -337,7 +359,8 @@ impl QuantModel {
             });
             input_zero_point = i64::from(layer.zero_point);
         }
-        Ok(Self { name: model.name.as_str().into(), latent: model.latent_len(), layers })
+        let name = model.name.as_str().into();
+        Ok(Self { name, latent: model.latent_len(), classes: ClassTable::of(model), layers })
     }
 }
 

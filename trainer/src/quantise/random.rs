@@ -19,7 +19,7 @@ impl QuantModel {
     /// [`QuantError::Spec`] when the layers do not fit together.
     pub fn random(name: &str, latent: usize, specs: &[LayerSpec], seed: u64) -> Result<Self, QuantError> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let mut model = Self { name: name.into(), latent, layers: Vec::new() };
+        let mut model = Self { name: name.into(), latent, classes: None, layers: Vec::new() };
         // An overlong latent is refused by `check`.
         let mut input = Shape::latent(u16::try_from(latent).unwrap_or(u16::MAX));
         // Root mean square of the layer's input in steps. A step of the latent is 1/32.

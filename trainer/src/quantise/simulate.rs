@@ -8,6 +8,7 @@
 //! the order of summation does not matter. The results are therefore exact; if the engine's
 //! differ in any bit, one of the two is wrong.
 
+use gen_core::Latent;
 use gen_core::spec::{Activation, Op, Padding};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 
@@ -18,6 +19,8 @@ use super::pack::QuantError;
 #[derive(Debug, Clone)]
 pub struct Simulation {
     latent: usize,
+    /// The numbers of each class, `[class, width]`; no columns without classes.
+    classes: Array2<f64>,
     layers: Vec<Layer>,
 }
 
@@ -52,18 +55,25 @@ impl Simulation {
             zero_point_in: f64::from(model.input_zero_point(i)),
             zero_point_out: f64::from(l.zero_point),
         };
-        Ok(Self { latent: model.latent, layers: model.layers.iter().enumerate().map(layer).collect() })
+        let classes = model.classes.as_ref().map_or(Array2::zeros((1, 0)), |classes| classes.rows.mapv(f64::from));
+        Ok(Self { latent: model.latent, classes, layers: model.layers.iter().enumerate().map(layer).collect() })
     }
 
     /// The output of every layer, `[y, x, channel]`: int8 values, and pixels
     /// 0 … 255 for the last layer.
     ///
-    /// `latent` is in steps of [`gen_core::Latent::SCALE`]. If it does not have the model's length, it is
-    /// cut or filled up with zeros.
-    pub fn run(&self, latent: &[i8]) -> Vec<Array3<f64>> {
-        let mut input = Array3::zeros((1, 1, self.latent));
-        for (to, &from) in input.iter_mut().zip(latent) {
+    /// If the latent does not have the model's length, it is cut or filled up with zeros. Behind it the first layer reads
+    /// the numbers of the class, or of the mixture of two: `⌊(1 − t) · from + t · to + 1/2⌋` with the share `t`.
+    pub fn run(&self, latent: &Latent) -> Vec<Array3<f64>> {
+        let mut input = Array3::zeros((1, 1, self.latent + self.classes.ncols()));
+        for (to, &from) in input.iter_mut().take(self.latent).zip(latent.steps()) {
             *to = f64::from(from);
+        }
+        let (from, to, share) = latent.class().parts();
+        let row = |class: u8| self.classes.row(usize::from(class).min(self.classes.nrows() - 1));
+        let share = f64::from(share) / 256.0;
+        for (number, (from, to)) in input.iter_mut().skip(self.latent).zip(row(from).iter().zip(row(to))) {
+            *number = ((1.0 - share) * from + share * to + 0.5).floor();
         }
         let mut outputs: Vec<Array3<f64>> = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {

@@ -283,7 +283,7 @@ mod tests {
         student.forward(batch(0..4, 32).view());
         let last = student.maps.len() - 1;
         for seed in 0..4 {
-            let expected = simulation.run(Latent::from_seed(seed, 32).steps());
+            let expected = simulation.run(&Latent::from_seed(seed, 32));
             for (i, map) in student.maps.iter().enumerate() {
                 let zero = f32::from(student.integers.layers[i].zero_point);
                 let ours = map.steps.row(seed as usize).to_owned();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use gen_core::LayerObserver;
 use gen_core::kernels::{Kernels, Native};
-use gen_core::{Engine, Latent, Model, Shape};
+use gen_core::{Engine, Model, Shape};
 use ndarray::{Array3, s};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -12,12 +12,15 @@ use serde::Serialize;
 use super::model::QuantModel;
 use super::pack::QuantError;
 use super::simulate::Simulation;
+use crate::classes::latent_of;
 
 /// Result of [`verify`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// Name of the model.
     pub model: String,
+    /// Number of classes, which take turns; 0 for none.
+    pub classes: usize,
     /// Name of the engine's kernels.
     pub kernels: &'static str,
     /// Number of latents.
@@ -63,7 +66,7 @@ pub struct Mismatch {
 }
 
 /// Compares simulation and engine, with the kernels of this machine, on the
-/// latents of `seeds`.
+/// latents of `seeds`. Classes take turns with the seeds.
 ///
 /// # Errors
 /// [`QuantError`] when the model cannot be unpacked for the simulation.
@@ -81,8 +84,8 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
     let seeds: Vec<u32> = seeds.into_iter().collect();
     let rows = rows_needed(model);
     let run = |&seed: &u32| -> Vec<Comparison> {
-        let latent = Latent::from_seed(seed, model.latent_len());
-        let simulated = simulation.run(latent.steps());
+        let latent = latent_of(model, seed);
+        let simulated = simulation.run(&latent);
         let mut comparer = Comparer { seed, simulated: &simulated, layers: Vec::new() };
         comparer.layers.resize_with(model.layers().len(), Comparison::default);
         let mut workspace = vec![0; model.workspace_plan(&K::LAYOUT).bytes()];
@@ -108,6 +111,7 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
     }
     Report {
         model: model.name.as_str().into(),
+        classes: model.classes().len(),
         kernels: K::NAME,
         latents: seeds.len(),
         layers: layers
@@ -231,7 +235,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: simulation against engine ({} kernels), {} latents", self.model, self.kernels, self.latents)?;
+        let classes = if self.classes == 0 { String::new() } else { format!(", {} classes in turn", self.classes) };
+        let Self { model, kernels, latents, .. } = self;
+        writeln!(f, "{model}: simulation against engine ({kernels} kernels), {latents} latents{classes}")?;
         writeln!(f, "{:>5}  {:<14} {:>14} {:>10}  crc-32", "layer", "output", "values", "differ")?;
         for (i, l) in self.layers.iter().enumerate() {
             let shape = l.shape.to_string();

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::data::Dataset;
 
-use crate::latents::{latents, sample_budget};
+use crate::latents::sample_budget;
 use crate::quality::{MIN_PICTURES, Reference, Scores};
 use crate::quantise::FloatModel;
 
@@ -19,16 +19,18 @@ const FIRST: u32 = 0x6800_0000;
 pub struct QualityEvaluator(Reference);
 
 impl QualityEvaluator {
-    /// Prepares the training pictures for comparison, which takes some seconds for thousands of them. `None` if fewer
+    /// Prepares the training pictures for comparison, which takes some seconds for thousands of them. If they have labels,
+    /// classes are measured too. `None` if fewer
     /// than [`MIN_PICTURES`] of them are distinct: the run then does without measurements.
     ///
     /// # Errors
-    /// When the pictures are too small.
+    /// When the pictures are too small, or the labels of the data set do not belong to them.
     pub fn new(data: &Dataset) -> Result<Option<Self>> {
         if data.distinct() < MIN_PICTURES {
             return Ok(None);
         }
-        let reference = Reference::new(data.pictures.view());
+        let classes = data.labels.as_ref().map(|labels| (labels.of.as_slice(), labels.names.as_slice()));
+        let reference = Reference::with_classes(data.pictures.view(), classes);
         Ok(Some(Self(reference.context("every.measure: leave it out, or give other pictures")?)))
     }
 
@@ -38,6 +40,6 @@ impl QualityEvaluator {
     /// When these pictures do not have the size of the real ones.
     pub fn measure(&self, model: &FloatModel) -> Result<Scores> {
         let count = sample_budget(model.macs(), MAX_PICTURES).max(MIN_PICTURES_DRAWN);
-        self.0.score(model.pictures(latents(FIRST, count, model.latent).view()).view())
+        self.0.score(model.pictures(model.input().range(FIRST, count).view()).view())
     }
 }

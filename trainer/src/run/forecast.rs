@@ -61,7 +61,7 @@ impl Forecast {
         let mut trainer = Trainer::new(config.clone())?;
         let mut timed_step = || -> Result<Duration> {
             let started = Instant::now();
-            trainer.step(&data.pictures)?;
+            trainer.step(data)?;
             Ok(started.elapsed())
         };
         // The first step is not timed: it also allocates the feature maps.

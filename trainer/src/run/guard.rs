@@ -183,6 +183,7 @@ mod tests {
             coverage: 0.5,
             diversity,
             diversity_ratio: 0.5,
+            classes: vec![],
         }
     }
 

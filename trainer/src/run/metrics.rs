@@ -277,6 +277,7 @@ mod tests {
             coverage: 0.5,
             diversity: 0.5,
             diversity_ratio: 0.5,
+            classes: vec![],
         };
         Measured { step, seconds: 1.0, scores }
     }
@@ -380,6 +381,17 @@ mod tests {
         let mut penalised = row(8);
         penalised.losses.penalty = Some(0.25);
         assert!(to_jsonl(&[penalised]).contains("\"penalty\":0.25"));
+    }
+
+    #[test]
+    fn scores_by_class_are_kept_and_lines_without_them_are_as_before() {
+        let mut with = measured(7);
+        let line = to_jsonl(&[with.clone()]);
+        assert!(line.ends_with("\"diversity_ratio\":0.5}}\n"), "{line}");
+        assert_eq!(parse(&line, 9).1, [with.clone()]);
+        with.scores.classes =
+            vec![crate::quality::ClassScores { name: "cat \"1\"".into(), pictures: 100, recall: 0.12, coverage: 0.3 }];
+        assert_eq!(parse(&to_jsonl(&[with.clone()]), 9), (vec![], vec![with], 0));
     }
 
     #[test]

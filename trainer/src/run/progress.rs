@@ -9,6 +9,7 @@ use log::{Level, info};
 use super::guard::Best;
 use super::metrics::Row;
 use crate::numbers::grouped;
+use crate::quality::Scores;
 use crate::quantise::finetune;
 use crate::terminal::{self, LineTimer};
 use crate::train::Losses;
@@ -21,6 +22,8 @@ pub struct Progress {
     first: u64,
     timer: LineTimer,
     quality: String,
+    /// The class that is drawn least.
+    missing: String,
 }
 
 impl Progress {
@@ -36,7 +39,14 @@ impl Progress {
             terminal::show_bar(Some(bar.clone()));
             bar
         });
-        Self { bar, started: Instant::now(), first: step, timer: LineTimer::due(), quality: String::new() }
+        Self {
+            bar,
+            started: Instant::now(),
+            first: step,
+            timer: LineTimer::due(),
+            quality: String::new(),
+            missing: String::new(),
+        }
     }
 
     /// Call after every step. `steps` may change if there is a time budget.
@@ -51,7 +61,9 @@ impl Progress {
     pub fn row(&mut self, row: &Row, steps: u64) {
         let Losses { d_loss, g_loss, .. } = row.losses;
         let speed = row.pictures_per_second;
-        let message = format!("D {d_loss:.3}  G {g_loss:.3}{}  {speed:.0} pictures/s", self.quality);
+        // The class comes last, because a bar cuts the message to the width of the terminal.
+        let Self { quality, missing, .. } = &*self;
+        let message = format!("D {d_loss:.3}  G {g_loss:.3}{quality}  {speed:.0} pictures/s{missing}");
         if let Some(bar) = &self.bar {
             bar.set_message(message);
         } else if self.timer.is_due() {
@@ -61,10 +73,11 @@ impl Progress {
         }
     }
 
-    /// Call after every measurement, with the quality score and the best snapshot.
-    pub fn measured(&mut self, quality: f64, kept: Option<Best>) {
+    /// Call after every measurement, with its scores and the best snapshot.
+    pub fn measured(&mut self, scores: &Scores, kept: Option<Best>) {
         let kept = kept.map_or_else(String::new, |kept| format!(" ({kept})"));
-        self.quality = format!("  quality {quality:.1}{kept}");
+        self.quality = format!("  quality {:.1}{kept}", scores.quality_score);
+        self.missing = scores.missing().map_or_else(String::new, |class| format!("  least drawn: {class}"));
         // Measurements are rare, so the next line of the log is written without waiting.
         self.timer = LineTimer::due();
     }

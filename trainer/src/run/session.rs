@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use image::RgbImage;
 use log::warn;
-use ndarray::{Array4, s};
+use ndarray::{Array4, Axis};
 
 use super::checkpoint::Checkpoint;
 use super::evaluator::QualityEvaluator;
@@ -21,10 +21,11 @@ use super::guard::{self, RunHealth};
 use super::interrupt;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
+use crate::classes::{ClassTable, SheetLatents};
 use crate::config::{Config, MAX_STEPS, finetune};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
-use crate::latents::{latents, sample_budget};
+use crate::latents::sample_budget;
 use crate::pixels::to_pixel;
 use crate::quantise::{FloatModel, quantise};
 use crate::terminal;
@@ -98,6 +99,13 @@ impl Session {
             picture == found,
             "the recipe draws pictures of {picture} (height, width, channels), the data has {found}"
         );
+        let names = data.labels.as_ref().map_or(&[][..], |labels| &labels.names);
+        ensure!(
+            config.class_names.is_empty() || config.class_names == names,
+            "the recipe has the classes {}, the data has {}",
+            config.class_names.join(", "),
+            if names.is_empty() { "none".into() } else { names.join(", ") }
+        );
         let trainer = Trainer::new(config)?;
         let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
@@ -135,10 +143,24 @@ impl Session {
         if !data.skipped.is_empty() {
             folder.write(SKIPPED, data.skipped_list().as_bytes())?;
         }
-        let reals = data.pictures.slice(s![..data.pictures.dim().0.min(SAMPLES as usize), .., .., ..]);
-        folder.write_picture("reals.png", &grid(reals, COLUMNS, GAP, SCALE)?)?;
+        folder.write_picture("reals.png", &self.reals_sheet()?)?;
         self.sample()?;
         self.save()
+    }
+
+    /// A sheet of real pictures: the first ones, or with classes a row of each.
+    fn reals_sheet(&self) -> Result<RgbImage> {
+        let classes = self.trainer.config.class_names.len();
+        let labels = self.data.labels.as_ref().filter(|_| classes > 0);
+        let places: Vec<usize> = match labels {
+            None => (0..self.data.len().min(SAMPLES as usize)).collect(),
+            Some(labels) => {
+                let of = |class: usize| (0..self.data.len()).filter(move |&n| usize::from(labels.of[n]) == class);
+                // A class with few pictures fills its row by repeating them.
+                (0..classes).flat_map(|class| of(class).cycle().take(COLUMNS)).collect()
+            }
+        };
+        grid(self.data.pictures.select(Axis(0), &places).view(), COLUMNS, GAP, SCALE)
     }
 
     /// The folder of the run.
@@ -167,7 +189,7 @@ impl Session {
             if interrupt::asked() {
                 break Outcome::Interrupted;
             }
-            let inputs = self.trainer.inputs(&self.data.pictures)?;
+            let inputs = self.trainer.inputs(&self.data)?;
             let losses = self.trainer.step_with(&inputs)?;
             let step = self.trainer.state.step;
             let due = |every: u64| step.is_multiple_of(every);
@@ -342,12 +364,20 @@ fn planned(minutes: f64, tuning: f64, step: u64, seconds: f64) -> u64 {
     step.saturating_add(more).min(MAX_STEPS)
 }
 
-/// A sample sheet: the present averaged generator's pictures of the same latents every time.
+/// A sample sheet: the present averaged generator's pictures of the same latents every time; with classes a row for each.
 pub(super) fn sample_sheet(trainer: &Trainer) -> Result<RgbImage> {
     let model = FloatModel::fold(&trainer.config, &trainer.state.average)?;
-    let batch = latents(0, sample_budget(model.macs(), SAMPLES), model.latent);
-    let pictures = model.pictures(batch.view());
-    grid(pictures.view(), COLUMNS, GAP, SCALE)
+    let SheetLatents { latents, columns } = sheet_latents(&model);
+    let pictures = model.pictures(model.input().batch(latents).view());
+    grid(pictures.view(), columns, GAP, SCALE)
+}
+
+/// The latents of the sample sheets of this generator.
+fn sheet_latents(model: &FloatModel) -> SheetLatents {
+    let classes = model.classes.as_ref().map_or(0, ClassTable::len);
+    // All classes are shown, also of a large generator.
+    let most = sample_budget(model.macs(), SAMPLES.max((classes * COLUMNS) as u32));
+    SheetLatents::new(0, model.latent, classes, COLUMNS, most)
 }
 
 #[cfg(test)]

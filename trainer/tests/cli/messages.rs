@@ -62,7 +62,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["sample", "-n", "4000000000"], "100000"),
         (&["sample", "--truncation", "1.5"], "from 0 to 1"),
         (&["sample", "--nearest", "nowhere"], "nowhere"),
-        (&["sample", "--class", "frog"], "--nearest"),
+        (&["sample", "--class", "frog"], "no classes"),
         (&["walk", "--from", "1"], "--to"),
         (&["walk", "--through", "1"], "--from"),
         (&["walk", "--steps", "1"], "from 2 to 256"),

@@ -7,6 +7,7 @@ use trainer::run::{Checkpoint, Folder};
 
 mod bench;
 mod card;
+mod classes;
 mod eval;
 mod messages;
 mod quantize;

@@ -11,10 +11,11 @@ use ndarray::{Array2, Array4, ArrayD, ArrayView4, arr1};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rten_tensor::{AsView as _, Layout as _};
+use trainer::classes::ClassTable;
 use trainer::config::{Config, Layer, PRESETS, Range};
 use trainer::interchange::import::{Evidence, Options, TOLERANCE, half_tolerance, import};
 use trainer::interchange::{DenseOrder, Format, Layout, to_onnx, to_safetensors};
-use trainer::latents::latents;
+use trainer::latents::latent_batch;
 use trainer::quantise::compare::likeness;
 use trainer::quantise::draw::draw;
 use trainer::quantise::{FloatModel, quantise, verify::verify};
@@ -23,6 +24,7 @@ use trainer::run::metrics::Pending;
 use trainer::tensors::{Half, Tensors};
 use trainer::train::Trainer;
 
+mod classes;
 mod import;
 mod pictures;
 
@@ -49,7 +51,26 @@ fn generator(config: &Config, seed: u64) -> FloatModel {
         let biases = geometry.parameter_count() - geometry.weight_count();
         (weights, (0..biases).map(|_| rng.random_range(-0.2..0.2)).collect())
     });
-    FloatModel::new(config, parameters.collect()).unwrap()
+    let parameters = parameters.collect();
+    let classes = network.classes().map(|classes| ClassTable {
+        names: config.class_names.clone(),
+        rows: Array2::from_shape_simple_fn((classes.count, classes.width), || rng.random_range(-127..=127)),
+    });
+    FloatModel::new(config, classes, parameters).unwrap()
+}
+
+/// Generators with classes: they begin with a dense layer, a transposed convolution and a convolution.
+fn conditional() -> Vec<Config> {
+    const TRANSPOSED: &str = r#"layers = [
+        { op = "conv_transpose", channels = 16, kernel = 4, padding = "valid", activation = "relu" },
+        { op = "conv_transpose", channels = 8, kernel = 4, stride = 2, activation = "leaky_relu", slope = 0.2 },
+        { op = "conv", channels = 3, kernel = 3, activation = "tanh" },
+    ]"#;
+    let transposed = with_layers(TRANSPOSED, Range::Symmetric);
+    let plain = [Config::preset("pocket").unwrap().narrowed(4), transposed, odd().swap_remove(2)];
+    let names = ["frog", "жаба", "a, b"].map(str::to_owned);
+    let with_classes = |config| Config { class_names: names.to_vec(), class_embedding: 5, ..config };
+    plain.into_iter().map(with_classes).collect()
 }
 
 /// `pocket` with other layers, written as in a recipe.

@@ -43,8 +43,9 @@ fn what_keras_and_pytorch_wrote_draws_the_same_pictures() {
 }
 
 /// Files that the scripts made of typical networks, which are in `tests/interop/make.py`.
-const NETWORKS: [&str; 8] = [
+const NETWORKS: [&str; 9] = [
     "pytorch-dcgan",
+    "pytorch-conditional",
     "pytorch-rectangle",
     "pytorch-upsampling",
     "pytorch-odd",
@@ -60,7 +61,11 @@ fn check_network(folder: &Path, name: &str) {
     let config = Config::from_toml(&fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap()).unwrap();
     let imported = import(&tensors, &config, &Options::default()).unwrap();
     let check = imported.check.unwrap();
-    assert!(check.pictures == 2 && check.worst < 5e-6, "{name}: {check:?}");
+    // With classes at least one picture of each.
+    assert!(
+        check.pictures == if name.ends_with("conditional") { 3 } else { 2 } && check.worst < 5e-6,
+        "{name}: {check:?}"
+    );
     assert_eq!((imported.evidence, imported.normalisations), (Evidence::Header, 0));
     let spread = tensors.map["check.image"].std(0.0);
     assert!(spread > 0.1, "{name}: pictures of one colour would prove nothing ({spread})");
@@ -111,7 +116,7 @@ fn the_scripts_fold_what_they_can_and_refuse_the_rest_by_name() {
 #[test]
 fn export_and_import_give_back_every_bit() {
     let presets = PRESETS.iter().map(|(name, _)| Config::preset(name).unwrap());
-    for config in presets.chain(odd()) {
+    for config in presets.chain(odd()).chain(conditional()) {
         let model = generator(&config, 1);
         for layout in LAYOUTS {
             let tensors = written(&to_safetensors(&model, layout).unwrap());
@@ -129,15 +134,26 @@ fn export_and_import_give_back_every_bit() {
 #[test]
 fn a_runtime_of_others_draws_the_exported_onnx_alike() {
     let presets = PRESETS.iter().map(|(name, _)| (Config::preset(name).unwrap(), 2));
-    for (config, count) in presets.chain(odd().into_iter().map(|config| (config, 5))) {
+    let others = odd().into_iter().chain(conditional()).map(|config| (config, 5));
+    for (config, count) in presets.chain(others) {
         let model = generator(&config, 2);
-        let latents = latents(0, count, model.latent);
-        let ours = model.outputs(latents.view());
+        // Classes take turns, so every class is drawn.
+        let seeds: Vec<_> = (0..count).map(|seed| model.input().latent_of(seed)).collect();
+        let ours = model.outputs(model.input().batch(seeds.iter().cloned()).view());
 
         let onnx = rten::Model::load(to_onnx(&model)).unwrap();
-        let input =
+        let latents = latent_batch(seeds.iter().cloned(), model.latent);
+        let latents =
             rten_tensor::NdTensor::from_data([latents.nrows(), latents.ncols()], latents.into_raw_vec_and_offset().0);
-        let output: rten_tensor::NdTensor<f32, 4> = onnx.run_one(input.into(), None).unwrap().try_into().unwrap();
+        let mut inputs = vec![(onnx.node_id("latent").unwrap(), latents.into())];
+        assert_eq!(onnx.input_ids().len(), 1 + usize::from(model.classes.is_some()));
+        if model.classes.is_some() {
+            let classes: Vec<_> = seeds.iter().map(|latent| i32::from(latent.class().nearest())).collect();
+            let classes = rten_tensor::NdTensor::from_data([classes.len()], classes);
+            inputs.push((onnx.node_id("class").unwrap(), classes.into()));
+        }
+        let [output] = onnx.run_n(inputs, [onnx.node_id("image").unwrap()], None).unwrap();
+        let output: rten_tensor::NdTensor<f32, 4> = output.try_into().unwrap();
         let (n, height, width, channels) = ours.dim();
         assert_eq!(output.shape(), [n, channels, height, width]);
         let theirs = Array4::from_shape_vec((n, channels, height, width), output.to_vec()).unwrap();

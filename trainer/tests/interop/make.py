@@ -20,6 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE.parents[1] / "interop"
+sys.path.insert(0, str(SCRIPTS))  # the scripts import files beside them
 
 # What `trainer import` does not look at; it must be there all the same.
 RECIPE = """name = "{name}"
@@ -160,6 +161,24 @@ def pytorch(folder):
         def forward(self, z):
             return self.model(z).view(z.size(0), 1, 8, 8)
 
+    class OneHot(nn.Module):
+        """The class as a list of zeros with one 1, joined to a latent that is a map of one pixel."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.ConvTranspose2d(6 + 4, 3, 4), nn.Tanh())
+
+        def forward(self, z, labels):
+            return self.layers(torch.cat([z, F.one_hot(labels, 4).float()[:, :, None, None]], 1))
+
+    class Ignorant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(7, 48), nn.Unflatten(1, (3, 4, 4)), nn.Tanh())
+
+        def forward(self, z, labels):
+            return self.layers(z)
+
     def rectangle():
         """Grey pictures, 12 high and 20 wide; its kernel of 5 needs an additional row and column of zeros."""
         return nn.Sequential(
@@ -168,7 +187,27 @@ def pytorch(folder):
             nn.ConvTranspose2d(6, 1, 5, 2, 2, output_padding=1), nn.Tanh(),
         )
 
-    networks = {"dcgan": Dcgan, "upsampling": Upsampling, "odd": Odd, "lists": Lists, "rectangle": rectangle}
+    class Conditional(nn.Module):
+        """As tutorials have it: the vector of the class is computed from an embedding and stands in front of the latent.
+        Some of its values are out of the range -127/32 to 127/32."""
+
+        def __init__(self, join=None):
+            super().__init__()
+            self.join = join or (lambda z, v: torch.cat((v, z), -1))
+            self.label_emb = nn.Embedding(3, 6)
+            self.label = nn.Sequential(nn.Linear(6, 4), nn.LeakyReLU(0.2))
+            self.l1 = nn.Linear(7 + 4, 6 * 4 ** 2, bias=False)
+            self.model = nn.Sequential(
+                nn.BatchNorm2d(6), nn.ReLU(), nn.ConvTranspose2d(6, 5, 4, 2, 1, bias=False), nn.BatchNorm2d(5),
+                nn.ReLU(), nn.Conv2d(5, 3, 3, padding=1), nn.Tanh(),
+            )
+
+        def forward(self, z, labels):
+            vectors = 2 * self.label(self.label_emb(labels))
+            return self.model(self.l1(self.join(z, vectors)).view(-1, 6, 4, 4))
+
+    networks = {"dcgan": Dcgan, "upsampling": Upsampling, "odd": Odd, "lists": Lists, "rectangle": rectangle,
+                "conditional": Conditional}
     module.NETWORKS |= {name: lambda divisor, made=made: made() for name, made in networks.items()}
     scratch = Path(tempfile.mkdtemp())
     torch.manual_seed(11)
@@ -178,13 +217,15 @@ def pytorch(folder):
             module.randomise(net)
             # Running statistics as training leaves them, for the vectors of spectral normalisation too.
             for _ in range(30):
-                net(torch.randn(16, {"dcgan": 10, "upsampling": 9, "odd": 7, "lists": 6, "rectangle": 5}[name],
-                                *((1, 1) if name == "dcgan" else ())))
+                latent = {"dcgan": 10, "upsampling": 9, "odd": 7, "lists": 6, "rectangle": 5, "conditional": 7}[name]
+                net(torch.randn(16, latent, *((1, 1) if name == "dcgan" else ())),
+                    *((torch.arange(16) % 3,) if name == "conditional" else ()))
             if name == "odd":  # spectral normalisation leaves little of a signal
                 net.last.weight *= 20
             torch.save(net.state_dict(), scratch / f"{name}.pth")
             if folder:
-                write(module, folder, f"pytorch-{name}", scratch / f"{name}.pth", "--network", name)
+                options = ("--latent", 7, "--class-names", "cat,dog,frog") if name == "conditional" else ()
+                write(module, folder, f"pytorch-{name}", scratch / f"{name}.pth", "--network", name, *options)
     if folder:
         return
 
@@ -247,6 +288,25 @@ def pytorch(folder):
     expect(module, [saved(state), out, "--network", "pocket"], "does not hold this network", "main.0.weight")
     short = dict(state) | {"main.8.weight": torch.zeros(3, 3, 4, 4)}
     expect(module, [saved(short), out, "--network", "dcgan"], "does not hold this network")
+
+    # Classes: the vector behind the latent and in front of it give the same table, joined otherwise they are refused.
+    module.NETWORKS["one-hot"] = lambda divisor: OneHot()
+    for name, options in (("pocket-classes", ("--divisor", 8)), ("one-hot", ("--classes", 4))):
+        text, refused = call(module, "--random", 3, out, "--network", name, *options)
+        arrays = load_file(out)
+        shape = {"pocket-classes": (3, 8), "one-hot": (4, 4)}[name]
+        assert not refused and arrays["class_embedding"].shape == shape and len(arrays["check.class"]) == 4, text
+        print(f"taken: {name}")
+    arguments = ["--random", 3, out, "--network", "conditional", "--latent", 7]
+    expect(module, [*arguments, "--class-names", "cat,dog"], "2 names", "3 classes")
+    for join, *words in (
+        (lambda z, v: torch.cat([z * v[:, :1], v], 1), "mul brings the class", "torch.cat([z, self.embed(y)], 1)"),
+        (lambda z, v: torch.cat([z, v, torch.zeros(len(z), 0)], 1), "joins more than the latent"),
+    ):
+        module.NETWORKS["conditional"] = lambda divisor, join=join: Conditional(join)
+        expect(module, arguments, *words)
+    module.NETWORKS["conditional"] = lambda divisor: Ignorant()
+    expect(module, [*arguments, "--classes", 3], "takes no notice of the class")
 
     class Skips(nn.Module):
         def __init__(self):

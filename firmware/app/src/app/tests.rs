@@ -47,7 +47,16 @@ fn display<C: PixelColor>() -> MockDisplay<C> {
 
 /// Runs `play` with an app that begins with picture 7.
 fn play(hand: &FakePlatform, settings: Settings, play: impl FnOnce(&mut App<'_, MockDisplay<Gray4>, &FakePlatform>)) {
-    let model = Model::parse(TEST_MODEL).expect("it is whole");
+    play_with(TEST_MODEL, hand, settings, play);
+}
+
+fn play_with(
+    model: &[u8],
+    hand: &FakePlatform,
+    settings: Settings,
+    play: impl FnOnce(&mut App<'_, MockDisplay<Gray4>, &FakePlatform>),
+) {
+    let model = Model::parse(model).expect("it is whole");
     let mut workspace = vec![0; model.workspace_len()];
     let mut display = display::<Gray4>();
     let settings = Settings { seed: Some(7), ..settings };
@@ -83,10 +92,10 @@ fn crc(from: u32, to: u32, t: u16) -> u32 {
 }
 
 fn drawn(seed: u32) -> Event {
-    Event::Drawn { seed, crc: crc(seed, seed, 0), us: 0 }
+    Event::Drawn { seed, class: None, crc: crc(seed, seed, 0), us: 0 }
 }
 
-const STILL: Settings = Settings { seed: None, idle_ms: 0, mode: Mode::Single };
+const STILL: Settings = Settings { seed: None, class: None, idle_ms: 0, mode: Mode::Single };
 
 #[test]
 fn a_tap_shows_the_next_picture() {
@@ -138,9 +147,9 @@ fn the_history_forgets_the_oldest() {
     let mut history = History::default();
     assert_eq!(history.earlier(), None);
     for number in 0..HISTORY as u32 + 2 {
-        history.add(number);
+        history.add(Picture { number, class: 0 });
     }
-    let numbers: Vec<_> = (0..HISTORY).filter_map(|_| history.earlier()).collect();
+    let numbers: Vec<_> = (0..HISTORY).filter_map(|_| Some(history.earlier()?.number)).collect();
     let expected: Vec<_> = (2..HISTORY as u32 + 1).rev().chain([HISTORY as u32 + 1]).collect();
     assert_eq!(numbers, expected);
 }
@@ -157,7 +166,9 @@ fn an_idle_picture_turns_into_the_next() {
         assert_eq!(between.len(), 60);
         let mut before = 0;
         for event in between {
-            let &Event::Morph { from: 7, to: 8, t, crc: found, us: 0 } = event else { panic!("{event:?}") };
+            let &Event::Morph { from: 7, to: 8, classes: None, t, crc: found, us: 0 } = event else {
+                panic!("{event:?}")
+            };
             assert!(t > before && t < 256);
             assert_eq!(found, crc(7, 8, t));
             before = t;
@@ -175,7 +186,7 @@ fn a_slow_chip_draws_fewer_pictures_on_the_way() {
         assert!((2..=4).contains(&morphs), "{events:?}");
         let times = events.iter().filter_map(|event| match event {
             Event::Drawn { us, .. } | Event::Morph { us, .. } => Some(us),
-            Event::Unknown(_) => None,
+            Event::Unknown | Event::UnknownClass => None,
         });
         // The clock is read three times for each of the 32 rows; one third of the time counts for the engine.
         assert!(times.into_iter().all(|&us| us == 320_000), "{events:?}");
@@ -233,9 +244,10 @@ fn words_call_pictures_and_modes() {
     let words = ["seed=123", "mode=gallery", "frog", "mode=single", "idle=5"];
     let hand = FakePlatform { words: RefCell::new(words.into()), ..FakePlatform::default() };
     play(&hand, STILL, |app| {
-        let unknown = Event::Unknown(Command::try_from("frog").expect("short"));
-        let events = wait(app, &hand, 1000);
-        assert_eq!(events, [drawn(7), drawn(123), drawn(123), unknown, drawn(123), drawn(123)]);
+        let mut events = wait(app, &hand, 200);
+        assert_eq!((events.last(), app.word()), (Some(&Event::Unknown), "frog"));
+        events.extend(wait(app, &hand, 1000));
+        assert_eq!(events, [drawn(7), drawn(123), drawn(123), Event::Unknown, drawn(123), drawn(123)]);
         assert_eq!(app.mode(), Mode::Single);
     });
 }
@@ -346,7 +358,7 @@ fn without_a_display_all_goes_on() {
         let pixels = vec![Gray4::BLACK; 128 * 64];
         let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 0, unplugged: &unplugged, pixels };
         let hand = FakePlatform::default();
-        let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Single };
+        let settings = Settings { seed: Some(7), idle_ms: 1000, ..STILL };
         let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
         let (mut events, mut failures) = (Vec::new(), 0);
         let mut wait = |steps| {
@@ -391,7 +403,7 @@ fn a_display_that_never_takes_a_whole_picture_does_not_stop_the_slides() {
     let (unplugged, pixels) = (Cell::new(false), vec![Gray4::BLACK; 128 * 64]);
     let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 5, unplugged: &unplugged, pixels };
     let hand = FakePlatform::default();
-    let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Slides };
+    let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Slides, ..STILL };
     let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
     let mut drawn = Vec::new();
     for _ in 0..200 {
@@ -447,3 +459,5 @@ fn whatever_stops_the_start_can_be_shown() {
     view::message(refused.display, refused.error).expect("it is the display");
     assert!(area.affected_area().size.height > 20, "{:?}", area.affected_area());
 }
+
+mod classes;

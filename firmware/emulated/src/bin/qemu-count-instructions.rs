@@ -2,7 +2,8 @@
 //!
 //! The picture is drawn twice. The first run counts the whole picture, sends it over UART 0, and measures the stack. In
 //! the second run a [`LayerObserver`] attributes the instructions between two rows to the layer of the second row: the
-//! kernel, and the engine's work around it.
+//! kernel, and the engine's work around it. For a model with classes the picture has the first one, as all classes take
+//! the same instructions.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]

@@ -107,9 +107,10 @@ fn show(
     let plan = Plan { clock: Counter::start(), tap_now: false };
     let mut app = App::new(&model, board::model::workspace(), &mut display, plan, settings)
         .unwrap_or_else(|refused| panic!("the app does not start: {}", refused.error));
-    let (mut events, mut log) = (0, Log::default());
+    let (mut events, mut log) = (0, Log::new(model.classes()));
     while events < wanted.events {
-        if !log.step(app.step()) {
+        let step = app.step();
+        if !log.step(step, app.word()) {
             continue;
         }
         _ = RecordingSpi::mark(&mut uart); // the host notices missing marks

@@ -1,11 +1,11 @@
-//! For the test that this processor draws the same pictures as the host: sends the pictures of [`PARITY_SEEDS`], or the
-//! one chosen by `seed=`, over UART 0, and logs their checksums.
+//! For the test that this processor draws the same pictures as the host: sends the pictures of [`PARITY_SEEDS`], or of the
+//! one chosen by `seed=`, over UART 0, and logs their checksums. [`picture::parity_mixes`] gives their classes.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 
 use cortex_m_rt::entry;
-use defmt::info;
+use defmt::{Display2Format, info};
 use emulated_boards::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
 use emulated_boards::{self as board, Board, stack};
 use firmware_app::picture::{self, PARITY_SEEDS};
@@ -25,11 +25,14 @@ fn main() -> ! {
     assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
     let mut engine = Engine::new(&model, board::model::workspace()).expect("build.rs measured it");
     for &seed in seeds {
-        let latent = Latent::from_seed(seed, model.latent_len());
-        let crc = picture::generate(&mut engine, &latent, |_, row| {
-            board.uart.write(row.bytes()).unwrap_or_else(|e| panic!("{e}"));
-        });
-        info!("picture {=u32} crc {=u32:08x}", seed, crc);
+        for mix in picture::parity_mixes(seed, model.classes()) {
+            let latent = Latent::from_seed(seed, model.latent_len()).with_mix(mix);
+            let crc = picture::generate(&mut engine, &latent, |_, row| {
+                board.uart.write(row.bytes()).unwrap_or_else(|e| panic!("{e}"));
+            });
+            let class = picture::parity_note(mix, model.classes());
+            info!("picture {=u32}{} crc {=u32:08x}", seed, Display2Format(&class), crc);
+        }
     }
     info!("stack: {=usize} of {=usize} bytes used", stack::used(), stack::size());
     board::exit()

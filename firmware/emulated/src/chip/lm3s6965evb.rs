@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
-use firmware_app::platform::Platform;
+use firmware_app::platform::{Command, Platform};
 use static_cell::ConstStaticCell;
 
 use super::register::{BusTimeout, Register};
@@ -219,7 +219,7 @@ impl Interface for Ssi {
     }
 }
 
-/// The select button, and the clock.
+/// The select button, the clock, and a command that counts as typed.
 ///
 /// The port remembers rising edges, so no press is missed. QEMU keeps the line low until the button has been pressed and
 /// released once; before that, the level has no meaning.
@@ -228,6 +228,8 @@ pub struct Select {
     line_was_high: bool,
     /// Number of taps until the display is connected again.
     unplugged: u32,
+    /// The command that the app reads next.
+    pub typed: Option<Command>,
 }
 
 impl Select {
@@ -236,7 +238,7 @@ impl Select {
         GPIO_F_DIGITAL.set(SELECT);
         GPIO_F_EVENT.set(SELECT); // rising edge
         GPIO_F_CLEAR.write(SELECT);
-        Self { line_was_high: false, unplugged: 0 }
+        Self { line_was_high: false, unplugged: 0, typed: None }
     }
 }
 
@@ -261,6 +263,10 @@ impl Platform for Select {
             }
         }
         tapped
+    }
+
+    fn command(&mut self) -> Option<Command> {
+        self.typed.take()
     }
 
     fn wait(&mut self) {

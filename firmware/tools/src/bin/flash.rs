@@ -13,8 +13,8 @@ use firmware_tools::elf::{MemoryUsage, Table};
 use firmware_tools::model;
 
 /// Builds the firmware for a board, prints how much of the chip's memory it takes, flashes it with probe-rs,
-/// and shows its log. Words typed there, such as seed=42 or mode=gallery, go to the app, if
-/// probe-rs is 0.32 or newer.
+/// and shows its log. Words typed there, such as seed=42, mode=gallery or class=frog, go to the
+/// app, if probe-rs is 0.32 or newer.
 ///
 /// The model is models/pocket-drawn/model.gen, or the file that --model or the environment
 /// variable FROG_MODEL names. firmware/boards/ has a page on wiring for each board.

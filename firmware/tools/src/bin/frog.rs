@@ -1,14 +1,14 @@
 //! `cargo frog`: the firmware on an emulated board with an OLED.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use firmware_tools::boards::LM3S6965EVB;
 use firmware_tools::build::build_shown;
-use firmware_tools::model;
+use firmware_tools::model::{self, class_setting};
 use firmware_tools::qemu::{self, LIMIT, Options, Qemu};
 
 /// Draws frogs on an emulated microcontroller.
@@ -23,6 +23,9 @@ struct Arguments {
     /// Number of the first frog
     #[arg(long, default_value_t = 42)]
     seed: u32,
+    /// Class of the frogs, by name or number, for a model with classes [default: the first, then the next ones]
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
     /// How often to press select before the picture is taken
     #[arg(long, value_name = "N", default_value_t = 0)]
     presses: u32,
@@ -38,12 +41,16 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     qemu::check_installed()?;
     let model = model::chosen_for_oled(arguments.model)?;
+    let mut settings = vec![format!("seed={}", arguments.seed)];
+    if let Some(class) = &arguments.class {
+        let blob = fs::read(&model).with_context(|| format!("cannot read {}", model.display()))?;
+        settings.push(class_setting(&blob, class).with_context(|| model.display().to_string())?);
+    }
     let program = build_shown(LM3S6965EVB, "qemu-oled", Some(&model), &[])?;
-    let seed = format!("seed={}", arguments.seed);
     match arguments.out {
         None if has_display() => {
             println!("control: the next frog; close the window to stop");
-            let options = Options { settings: vec![seed], window: true, ..Options::default() };
+            let options = Options { settings, window: true, ..Options::default() };
             let code = Qemu::start(LM3S6965EVB, &program, &options)?.finish(|line| println!("{line}"))?;
             if code != 0 {
                 println!("QEMU opened no window, or the program failed; --out frog.png needs no window");
@@ -53,7 +60,7 @@ fn main() -> Result<ExitCode> {
         out => {
             let out = out.unwrap_or_else(|| "frog.png".into());
             // No frog moves by itself: the picture shows what was asked for.
-            let settings = vec![seed, "idle=0".to_owned()];
+            settings.push("idle=0".to_owned());
             let options = Options { settings, limit: Some(LIMIT), ..Options::default() };
             let mut qemu = Qemu::start(LM3S6965EVB, &program, &options)?;
             println!("{}", qemu.wait_for(" drawn")?);

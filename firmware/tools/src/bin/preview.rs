@@ -9,6 +9,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics_simulator::{OutputSettings, OutputSettingsBuilder, SimulatorDisplay};
 use emulated_boards::ssd0323;
 use firmware_app::app::{App, Event};
+use firmware_app::class;
 use firmware_app::color::FromRgb;
 use firmware_app::panel;
 use firmware_app::platform::Platform;
@@ -33,7 +34,11 @@ struct Arguments {
     /// Number of the first picture
     #[arg(long, default_value_t = 42)]
     seed: u32,
-    /// What the app does: single, morph, gallery or slides
+    /// Class of the pictures, by name or number, for a model with classes [default: the first; in modes with several
+    /// pictures all in turn]
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+    /// What the app does: single, classes, morph, gallery or slides
     #[arg(long, default_value = "single", value_parser = mode)]
     mode: Mode,
     /// Pictures until the display is looked at [default: 1, in a gallery as many as it has]
@@ -108,6 +113,9 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
         Some(path) => path.display().to_string(),
         None => "the shipped model".to_owned(),
     })?;
+    if let Some(class) = &arguments.class {
+        model::class_choice(&model, class)?;
+    }
     if arguments.card {
         let Ok(()) = testcard::draw(&mut display);
         return write(&display, &settings, &arguments.out);
@@ -121,7 +129,8 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
     let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.output_shape().height));
     let platform = HostPlatform { us, rows, now: 0, reads: 0 };
     let mut app =
-        App::new(&model, &mut workspace, &mut display, platform, arguments.settings()).map_err(|no| no.error)?;
+        App::new(&model, &mut workspace, &mut display, platform, arguments.settings()?).map_err(|no| no.error)?;
+    let classes = model.classes();
     let mut left = match (arguments.pictures, arguments.mode) {
         (Some(n), _) => n,
         (None, Mode::Gallery) => app.grid(),
@@ -130,12 +139,15 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
     while left > 0 {
         let Ok(event) = app.step();
         match event {
-            Some(Event::Drawn { seed, crc, .. }) => println!("picture {seed}, crc {crc:08x}"),
-            Some(Event::Morph { from, to, t, crc, .. }) => {
-                println!("picture {from} on the way to {to}: {t}/256, crc {crc:08x}");
+            Some(Event::Drawn { seed, class, crc, .. }) => {
+                println!("picture {seed}{}, crc {crc:08x}", class::note(classes, class, None));
             }
-            Some(Event::Unknown(_)) => continue, // nobody types
-            None if matches!(arguments.mode, Mode::Single | Mode::Gallery) => break, // nothing more comes by itself
+            Some(Event::Morph { from, to, classes: way, t, crc, .. }) => {
+                let class = class::note(classes, way.map(|[from, _]| from), way.map(|[_, to]| to));
+                println!("picture {from} on the way to {to}: {t}/256{class}, crc {crc:08x}");
+            }
+            Some(Event::Unknown | Event::UnknownClass) => continue, // nobody types, and the class was checked
+            None if matches!(arguments.mode, Mode::Single | Mode::Classes | Mode::Gallery) => break, // nothing more comes
             None => {
                 app.platform().wait();
                 continue;
@@ -148,8 +160,12 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
 }
 
 impl Arguments {
-    fn settings(&self) -> Settings {
-        Settings { seed: Some(self.seed), mode: self.mode, ..Settings::default() }
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = Settings { seed: Some(self.seed), mode: self.mode, ..Settings::default() };
+        if let Some(class) = &self.class {
+            settings.apply(&format!("class={class}"))?;
+        }
+        Ok(settings)
     }
 }
 
@@ -253,7 +269,7 @@ mod window {
         let platform = HostPlatform { start: Instant::now(), space: &space };
         let mut workspace = vec![0; model.workspace_len()];
         let mut app =
-            App::new(model, &mut workspace, &mut shared, platform, arguments.settings()).map_err(|no| no.error)?;
+            App::new(model, &mut workspace, &mut shared, platform, arguments.settings()?).map_err(|no| no.error)?;
         let mut window = Window::new(&format!("{}: space is the button", arguments.board), settings);
         loop {
             let Ok(event) = app.step();

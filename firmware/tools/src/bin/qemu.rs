@@ -17,7 +17,7 @@ struct Arguments {
     board: String,
     /// The program, an ELF file
     program: PathBuf,
-    /// Words for the program, such as seed=7 or idle=0
+    /// Words for the program, such as seed=7, class=frog or idle=0
     settings: Vec<String>,
     /// Seconds that it may run; 0 for ever
     #[arg(long, default_value_t = 0)]

@@ -31,6 +31,21 @@ const OVERSAMPLE: u32 = 2;
 /// Smallest difference between the mean luma (0 to 255) of the frog and of what is behind it.
 const CONTRAST: f32 = 56.0;
 
+/// Names of the species, which are the classes of the drawn frogs. The order is always the same.
+pub fn species_names() -> impl ExactSizeIterator<Item = &'static str> {
+    SPECIES.iter().map(|species| species.name)
+}
+
+/// The species that picture `index` of `seed` shows, as a position in [`species_names`]. Nothing is drawn.
+pub fn species_of(seed: u64, index: u64) -> usize {
+    species(&mut Random::new(seed, index))
+}
+
+/// The species of a picture is the first random number of its generator.
+fn species(random: &mut Random) -> usize {
+    random.below(SPECIES.len())
+}
+
 /// Picture `index` of `seed`, and the kind of frog it shows; `None` for a height or width outside [`SIDES`]. The
 /// frog is as large as the shorter of the two allows.
 pub fn picture(seed: u64, index: u64, height: usize, width: usize) -> Option<(RgbImage, &'static str)> {
@@ -39,7 +54,7 @@ pub fn picture(seed: u64, index: u64, height: usize, width: usize) -> Option<(Rg
     }
     let size = [width, height].map(|side| side as u32);
     let mut random = Random::new(seed, index);
-    let species = random.below(SPECIES.len());
+    let species = species(&mut random);
     let angle = random.range(-2.5, -0.64); // from the left, from above or from the right
     let (sin, cos) = sin_cos(angle);
 

@@ -47,7 +47,7 @@ impl Session {
             self.health.keep(step, scores.quality_score);
             self.keep_best(&model)?;
         }
-        progress.measured(scores.quality_score, self.health.best);
+        progress.measured(&scores, self.health.best);
         // A kept snapshot raises no alert, but the user has to know that the pictures look alike.
         if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.warned_of_collapse {
             self.warned_of_collapse = true;

@@ -8,15 +8,19 @@ use gen_core::aligned;
 use image::RgbImage;
 use jiff::Timestamp;
 use log::warn;
-use ndarray::{ArrayView4, Axis, s};
+use ndarray::{Array4, ArrayView4, Axis, s};
 
-use super::{COLUMNS, COMPARED, GAP, HISTORY, MODEL, Outcome, SAMPLES, SCALE, Session, VERIFIED};
+use super::{COMPARED, GAP, HISTORY, MODEL, Outcome, SAMPLES, SCALE, Session, VERIFIED, sheet_latents};
+use crate::classes::SheetLatents;
 use crate::config::{Config, Quantise};
+use crate::data::MAX_CLASSES;
 use crate::grid::grid;
 use crate::inspect::inspect;
 use crate::machine;
 use crate::numbers::grouped;
-use crate::quantise::compare::{self, Comparison, are_identical};
+use crate::quality::table::{ByClass, CLASS_LEGEND};
+use crate::quantise::compare::are_identical;
+use crate::quantise::draw::{draw, first_pictures};
 use crate::quantise::{QuantModel, noise, quantise_tuned_until, verify};
 use crate::run::folder::UNFINISHED;
 use crate::run::guard::{self, Best, RunHealth, TrainingAlert};
@@ -53,15 +57,14 @@ impl Session {
         }
         let bytes = aligned(&blob);
         let model = Model::parse(&bytes).context("the exported model")?;
-        let Comparison { int8: int8_pictures, float: float_pictures } =
-            compare::int8_with_float(&float, &model, COMPARED);
-        let proof = verify::verify(&model, 0..VERIFIED)?;
+        let int8_pictures = first_pictures(&model, COMPARED);
+        let proof = verify::verify(&model, 0..VERIFIED.max(model.classes().len() as u32))?;
         let noise = noise::measure(&float, &model)?;
-        let shown = s![..int8_pictures.dim().0.min(SAMPLES as usize), .., .., ..];
-        let reals = self.data.pictures.slice(s![..self.data.len().min(SAMPLES as usize), .., .., ..]);
-        let sheet = |pictures| grid(pictures, COLUMNS, GAP, SCALE);
-        let int8_grid = sheet(int8_pictures.slice(shown))?;
-        let (reals_grid, float_grid) = (sheet(reals)?, sheet(float_pictures.slice(shown))?);
+        let SheetLatents { latents, columns } = sheet_latents(&float);
+        let sheet = |pictures: Array4<u8>| grid(pictures.view(), columns, GAP, SCALE);
+        let int8_grid = sheet(draw(&model, &latents))?;
+        let (reals_grid, float_grid) =
+            (self.reals_sheet()?, sheet(float.pictures(float.input().batch(latents).view()))?);
         self.folder.write_picture("samples.png", &int8_grid)?;
 
         let (step, seconds) = (self.trainer.state.step, self.seconds());
@@ -89,6 +92,9 @@ impl Session {
             ("model", format!("{MODEL}, {} bytes, CRC-32 {:08x}", grouped(blob.len()), crc32fast::hash(&blob))),
             ("int8 against float", format!("{} over {} pictures", noise.pictures, noise.latents)),
         ];
+        if let Some(labels) = &self.data.labels {
+            facts.push(("classes", labels.summary(MAX_CLASSES)));
+        }
         let left_out = "left out, as the run was stopped; it is done when the run has been resumed to its end";
         match tuned.summary() {
             Some(summary) => facts.push(("fine-tuning", summary)),
@@ -113,6 +119,7 @@ impl Session {
             let times = if rollbacks == 1 { "once".into() } else { format!("{rollbacks} times") };
             facts.push(("gone back", format!("{times}; learning rates times {rate}")));
         }
+        let reals = self.data.pictures.slice(s![..self.data.len().min(SAMPLES as usize), .., .., ..]);
         let diversity = kept.map_or_else(
             || standard_deviation(int8_pictures.view()) / standard_deviation(reals).max(1e-9),
             |s| s.diversity,
@@ -132,6 +139,15 @@ impl Session {
         let now = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
         let about = [("written", now), ("by", machine::program()), ("on", on)];
         let all: Vec<_> = facts.iter().cloned().chain(about).collect();
+        let mut tables = vec![
+            ("Memory and instructions", inspect(&model).to_string()),
+            ("What int8 loses, layer by layer", noise.to_string()),
+            ("Proof: float simulation = integer engine", proof.to_string()),
+        ];
+        if let Some(last) = self.measured.last().filter(|last| !last.scores.classes.is_empty()) {
+            let text = format!("step {}\n\n{}\n\n{CLASS_LEGEND}", grouped(last.step), ByClass(&last.scores));
+            tables.insert(0, ("Classes in the last measurement", text));
+        }
         let report = Report {
             title: &name,
             facts: &all,
@@ -143,11 +159,7 @@ impl Session {
             history: &self.history()?,
             losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
             quality: &quality,
-            tables: &[
-                ("Memory and instructions", inspect(&model).to_string()),
-                ("What int8 loses, layer by layer", noise.to_string()),
-                ("Proof: float simulation = integer engine", proof.to_string()),
-            ],
+            tables: &tables,
             config: &self.trainer.config.to_toml(),
         };
         self.folder.write("report.html", report.html()?.as_bytes())?;
@@ -163,7 +175,7 @@ impl Session {
         Ok(blob)
     }
 
-    /// The first row of a few sample sheets over time, each with its step. They are read from their files, so
+    /// The first row of a few sample sheets over time, each with its step; with classes the first picture of each. They are read from their files, so
     /// earlier sessions are included.
     pub(super) fn history(&self) -> Result<Vec<(u64, RgbImage)>> {
         let mut steps = self.folder.steps("samples", "png")?;
@@ -174,8 +186,21 @@ impl Session {
         let chosen = steps.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
         let row = |path: &std::path::Path| -> Result<RgbImage> {
             let sheet = image::open(path).with_context(|| format!("cannot read {}", path.display()))?.to_rgb8();
-            let height = u32::from(self.data.shape().height) * SCALE as u32 + 2 * GAP as u32;
-            Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height).to_image())
+            let [width, height] =
+                [self.data.shape().width, self.data.shape().height].map(|n| u32::from(n) * SCALE as u32);
+            let gap = GAP as u32;
+            let classes = self.trainer.config.class_names.len() as u32;
+            if classes == 0 {
+                return Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height + 2 * gap).to_image());
+            }
+            // The first picture of each class, side by side.
+            let mut strip = RgbImage::new(classes * (width + gap) + gap, height + 2 * gap);
+            for class in 0..classes {
+                let tile =
+                    image::imageops::crop_imm(&sheet, 0, class * (height + gap), width + 2 * gap, height + 2 * gap);
+                image::imageops::replace(&mut strip, &tile.to_image(), i64::from(class * (width + gap)), 0);
+            }
+            Ok(strip)
         };
         // A damaged sample must not keep the run from ending.
         let whole = chosen.filter_map(|(_, (step, path))| {
