@@ -38,6 +38,8 @@ pub mod upscale;
 pub mod view;
 
 #[cfg(test)]
+mod test_frame;
+#[cfg(test)]
 mod test_model;
 
 /// The model that the tests draw with.

@@ -89,29 +89,7 @@ mod tests {
     use embedded_graphics::pixelcolor::Rgb565;
 
     use super::*;
-
-    struct Frame {
-        size: Size,
-        pixels: Vec<Rgb565>,
-    }
-
-    impl OriginDimensions for Frame {
-        fn size(&self) -> Size {
-            self.size
-        }
-    }
-
-    impl DrawTarget for Frame {
-        type Color = Rgb565;
-        type Error = core::convert::Infallible;
-        fn draw_iter<I: IntoIterator<Item = Pixel<Rgb565>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
-            for Pixel(at, colour) in pixels {
-                assert!(self.bounding_box().contains(at), "{at}");
-                self.pixels[at.y as usize * self.size.width as usize + at.x as usize] = colour;
-            }
-            Ok(())
-        }
-    }
+    use crate::test_frame::Frame;
 
     #[test]
     fn it_reaches_the_edges_and_has_every_colour() {

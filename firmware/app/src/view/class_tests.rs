@@ -1,37 +1,11 @@
 //! The class on displays of all sizes, pixel for pixel.
 
 use std::vec;
-use std::vec::Vec;
 
 use embedded_graphics::pixelcolor::Rgb565;
 
 use super::*;
-
-/// A display on which every pixel is checked: drawing outside is an error.
-#[derive(Clone, PartialEq, Eq)]
-struct Frame {
-    size: Size,
-    pixels: Vec<Rgb565>,
-}
-
-impl OriginDimensions for Frame {
-    fn size(&self) -> Size {
-        self.size
-    }
-}
-
-impl DrawTarget for Frame {
-    type Color = Rgb565;
-    type Error = core::convert::Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb565>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
-        for Pixel(at, colour) in pixels {
-            assert!(self.bounding_box().contains(at), "{at} is outside");
-            self.pixels[at.y as usize * self.size.width as usize + at.x as usize] = colour;
-        }
-        Ok(())
-    }
-}
+use crate::test_frame::Frame;
 
 /// Sizes of displays with pictures of 32 x 32 pixels, and whether there is a caption.
 const DISPLAYS: [((u32, u32), bool); 7] = [
