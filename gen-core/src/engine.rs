@@ -18,7 +18,7 @@ use core::marker::PhantomData;
 
 use heapless::Vec;
 
-use crate::kernels::{Kernels, Native};
+use crate::kernels::{Kernels, Native, NativeFor};
 use crate::latent::Latent;
 use crate::model::{Layer, Model};
 use crate::no_panic::{split_at_mut, subslice, subslice_mut};
@@ -26,23 +26,48 @@ use crate::pixels::Pixels;
 use crate::row::{self, InputRows};
 use crate::spec::{LayerSpec, MAX_LAYERS, MAX_TAPS, SpecError, WeightTransform};
 
-/// The buffer given to [`Engine::new`] is too small.
+/// Why an engine cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct WorkspaceTooSmall {
-    /// Bytes that the model needs.
-    pub needed: usize,
-    /// Bytes of the given buffer.
-    pub given: usize,
+#[non_exhaustive]
+pub enum EngineError {
+    /// The workspace is too small for the model.
+    WorkspaceTooSmall {
+        /// Bytes that the model needs: [`Model::workspace_len`].
+        needed: usize,
+        /// Bytes of the given workspace.
+        given: usize,
+    },
+    /// The engine was made without the kernels for a layer: an [`EngineFor`] another model, or a build without the feature
+    /// `winograd`.
+    Kernels {
+        /// Index of the layer.
+        layer: u8,
+    },
+    /// The processor does not have the instructions of the kernels that this program was built with.
+    Processor {
+        /// The instructions that it lacks.
+        missing: &'static str,
+    },
 }
 
-impl fmt::Display for WorkspaceTooSmall {
+impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the model needs a workspace of {} bytes, this one has {}", self.needed, self.given)
+        match self {
+            Self::WorkspaceTooSmall { needed, given } => {
+                write!(f, "the model needs a workspace of {needed} bytes, this one has {given}")
+            }
+            Self::Kernels { layer } => {
+                write!(f, "layer {layer} of the model needs kernels that this program was built without")
+            }
+            Self::Processor { missing } => {
+                write!(f, "this processor has no {missing} instructions: build for it, or with the feature `portable`")
+            }
+        }
     }
 }
 
-impl core::error::Error for WorkspaceTooSmall {}
+impl core::error::Error for EngineError {}
 
 /// Bytes of workspace that [`Engine::new`] needs for a model with these layers, as a `const fn`. The same as
 /// [`Model::workspace_len`].
@@ -115,18 +140,36 @@ struct Ring {
     computed: u16,
 }
 
-/// Draws the pictures of a model, in a borrowed buffer.
-pub struct Engine<'m, 'w, K: Kernels = Native> {
-    model: &'m Model<'m>,
-    staging: &'w mut [u32],
+/// Draws the pictures of a model, in a borrowed workspace.
+///
+/// It owns the model, which borrows the bytes of its file. If file and workspace are statics, it is an
+/// `Engine<'static>`, which can be moved into a task or a struct.
+pub struct Engine<'a, K: Kernels = Native> {
+    model: Model<'a>,
+    staging: &'a mut [u32],
     /// Rings and the row of pixels.
-    rows: &'w mut [i8],
+    rows: &'a mut [i8],
     rings: Vec<Ring, MAX_LAYERS>,
     kernels: PhantomData<K>,
 }
 
+/// An engine with only the kernels that one model needs, which makes a program smaller:
+///
+/// ```
+/// use gen_core::{EngineFor, ModelFile, Workspace, include_model};
+///
+/// const FROG: ModelFile = include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"));
+///
+/// let mut workspace = Workspace::<{ FROG.workspace_len() }>::new();
+/// let mut engine = EngineFor::<{ FROG.kernels() }>::with_kernels(FROG.model()?, &mut workspace)?;
+/// # let latent = engine.model().latent(42);
+/// # engine.generate(&latent, |_, _| {});
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type EngineFor<'a, const KERNELS: u32> = Engine<'a, NativeFor<KERNELS>>;
+
 /// One line, without the buffer's contents.
-impl<K: Kernels> fmt::Debug for Engine<'_, '_, K> {
+impl<K: Kernels> fmt::Debug for Engine<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, staging, rows, .. } = self;
         let (kernels, staging, rows) = (K::NAME, size_of_val(*staging), rows.len());
@@ -153,17 +196,21 @@ impl<F: FnMut(usize, usize, &[i8])> LayerObserver for F {
     }
 }
 
-impl<'m, 'w> Engine<'m, 'w> {
-    /// An engine with the kernels of this build. `workspace` may have any alignment; its contents do not matter.
+impl<'a> Engine<'a> {
+    /// An engine with the kernels of this build. `workspace` may have any alignment; its contents do not matter. A
+    /// [`Workspace`](crate::Workspace) is one whose size is known at compile time.
+    ///
+    /// On a Cortex-M, a program that runs privileged also checks that the processor has the instructions of these
+    /// kernels. An unprivileged program cannot read which ones it has.
     ///
     /// # Errors
-    /// [`WorkspaceTooSmall`] if it has fewer than [`Model::workspace_len`] bytes.
-    pub fn new(model: &'m Model<'m>, workspace: &'w mut [i8]) -> Result<Self, WorkspaceTooSmall> {
+    /// [`EngineError`]: the workspace has fewer than [`Model::workspace_len`] bytes, or the processor lacks instructions.
+    pub fn new(model: Model<'a>, workspace: &'a mut [i8]) -> Result<Self, EngineError> {
         Self::with_kernels(model, workspace)
     }
 }
 
-impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
+impl<'a, K: Kernels> Engine<'a, K> {
     /// An engine with other kernels. Kernels whose [`Kernels::LAYOUT`] is not
     /// [valid](crate::plan::KernelLayout::is_valid) do not compile:
     ///
@@ -183,20 +230,27 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
     ///     fn winograd(_: usize, _: usize, _: KernelArgs<'_>) {}
     /// }
     ///
-    /// fn engine<'a>(model: &'a Model<'a>, workspace: &'a mut [i8]) -> Engine<'a, 'a, Wide> {
+    /// fn engine<'a>(model: Model<'a>, workspace: &'a mut [i8]) -> Engine<'a, Wide> {
     ///     Engine::with_kernels(model, workspace).unwrap()
     /// }
     /// # let blob = gen_core::include_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"));
-    /// # engine(&Model::parse(blob).unwrap(), &mut [0; 4096]);
+    /// # engine(Model::parse(blob).unwrap(), &mut [0; 4096]);
     /// ```
     ///
     /// # Errors
     /// As [`Engine::new`].
-    pub fn with_kernels(model: &'m Model<'m>, workspace: &'w mut [i8]) -> Result<Self, WorkspaceTooSmall> {
+    pub fn with_kernels(model: Model<'a>, workspace: &'a mut [i8]) -> Result<Self, EngineError> {
         const { assert!(K::LAYOUT.is_valid(), "kernels whose sizes the engine cannot work with") };
+        if let Some(missing) = K::missing_instructions() {
+            return Err(EngineError::Processor { missing });
+        }
+        let is_missing = |layer: &Layer<'_>| K::LAYOUT.kernels(&layer.geometry, layer.transform) & !K::KERNELS != 0;
+        if let Some(layer) = model.layers().iter().position(is_missing) {
+            return Err(EngineError::Kernels { layer: layer as u8 });
+        }
         let plan = model.workspace_plan(&K::LAYOUT);
         let (needed, given) = (plan.bytes(), workspace.len());
-        let workspace = workspace.get_mut(..needed).ok_or(WorkspaceTooSmall { needed, given })?;
+        let workspace = workspace.get_mut(..needed).ok_or(EngineError::WorkspaceTooSmall { needed, given })?;
         // Staging begins at the first aligned word. The plan has the bytes that are skipped before it.
         let skipped = bytemuck::pod_align_to_mut::<i8, u32>(workspace).0.len();
         let (staging, rows) = split_at_mut(subslice_mut(workspace, skipped..), plan.staging * size_of::<u32>());
@@ -208,13 +262,57 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
             let _ = rings.push(Ring { start, filled: 0, computed: 0 });
             start += layer.geometry.ring_len();
         }
+        if let Some(last) = rings.last_mut() {
+            last.computed = model.output_shape().height; // no picture is begun
+        }
         Ok(Self { model, staging, rows, rings, kernels: PhantomData })
     }
 
-    /// Draws the picture of `latent`. It calls `sink(y, pixels)` for each row from top to bottom.
+    /// The model.
+    pub fn model(&self) -> &Model<'a> {
+        &self.model
+    }
+
+    /// Starts the picture of `latent`, whose rows the caller pulls one after the other. Nothing is computed before
+    /// [`Rows::next`] is called, and a picture need not be finished: starting the next one is always possible.
     ///
     /// A latent that is longer than the model's is cut; a shorter one is padded with zeros. A model with classes draws
     /// [`Latent::class`], and its last class if it does not have as many.
+    ///
+    /// ```
+    /// # use gen_core::{Engine, Model, include_aligned};
+    /// # struct Spi;
+    /// # impl Spi { async fn write(&mut self, _: &[u8]) -> Result<(), ()> { Ok(()) } }
+    /// async fn show(engine: &mut Engine<'_>, number: u32, spi: &mut Spi) -> Result<(), ()> {
+    ///     let latent = engine.model().latent(number);
+    ///     let mut rows = engine.start(&latent);
+    ///     while let Some(row) = rows.next() {
+    ///         spi.write(row.bytes()).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let model = include_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"));
+    /// # let mut workspace = [0; 1024];
+    /// # let mut engine = Engine::new(Model::parse(model).unwrap(), &mut workspace).unwrap();
+    /// # let mut spi = Spi;
+    /// # let mut shown = std::pin::pin!(show(&mut engine, 42, &mut spi));
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # assert!(shown.as_mut().poll(&mut context).is_ready());
+    /// # use std::future::Future;
+    /// ```
+    pub fn start(&mut self, latent: &Latent) -> Rows<'_, 'a, K> {
+        self.restart(latent);
+        self.rows()
+    }
+
+    /// The rows of the current picture that are still to come, for a caller that cannot keep the [`Rows`] of
+    /// [`start`](Self::start) from one call to the next. None before the first picture.
+    pub fn rows(&mut self) -> Rows<'_, 'a, K> {
+        Rows { engine: self }
+    }
+
+    /// Draws the picture of `latent` as [`start`](Self::start) does, and calls `sink(y, pixels)` for each row from top to
+    /// bottom.
     pub fn generate(&mut self, latent: &Latent, sink: impl FnMut(usize, Pixels<'_>)) {
         self.generate_observed(latent, sink, &mut ());
     }
@@ -226,7 +324,7 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
         mut sink: impl FnMut(usize, Pixels<'_>),
         observer: &mut impl LayerObserver,
     ) {
-        self.start(latent);
+        self.restart(latent);
         let shape = self.model.output_shape();
         for y in 0..shape.height as usize {
             sink(y, Pixels::new(self.next_row(observer), shape.channels));
@@ -234,7 +332,7 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
     }
 
     /// Empties the rings and writes the latent and the numbers of its class to the first.
-    fn start(&mut self, latent: &Latent) {
+    fn restart(&mut self, latent: &Latent) {
         for ring in &mut self.rings {
             (ring.filled, ring.computed) = (0, 0);
         }
@@ -301,6 +399,38 @@ impl<'m, 'w, K: Kernels> Engine<'m, 'w, K> {
             i += 1;
         };
         bytemuck::cast_slice(subslice(self.rows, picture_row))
+    }
+}
+
+/// A picture that is being drawn: [`Engine::start`].
+///
+/// It is no `Iterator`, because a row lies in the engine's workspace and has to be used before the next one is computed.
+pub struct Rows<'e, 'a, K: Kernels = Native> {
+    engine: &'e mut Engine<'a, K>,
+}
+
+impl<K: Kernels> Rows<'_, '_, K> {
+    /// Computes the next row of the picture, from top to bottom; `None` after the last one.
+    #[expect(clippy::should_implement_trait, reason = "an `Iterator` cannot lend its items")]
+    pub fn next(&mut self) -> Option<Pixels<'_>> {
+        if self.remaining() == 0 {
+            return None;
+        }
+        let channels = self.engine.model.output_shape().channels;
+        Some(Pixels::new(self.engine.next_row(&mut ()), channels))
+    }
+
+    /// How many rows are still to come.
+    pub fn remaining(&self) -> usize {
+        let computed = self.engine.rings.last().map_or(0, |ring| ring.computed);
+        usize::from(self.engine.model.output_shape().height.saturating_sub(computed))
+    }
+}
+
+/// One line, without the contents of the workspace.
+impl<K: Kernels> fmt::Debug for Rows<'_, '_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rows {{ remaining: {}, engine: {:?} }}", self.remaining(), self.engine)
     }
 }
 

@@ -2,20 +2,19 @@
 //! arithmetic only, and the same bits on every machine.
 //!
 //! ```
-//! use gen_core::{Engine, Latent, Model, include_aligned};
+//! use gen_core::{Engine, ModelFile, Workspace, include_model};
 //!
 //! # macro_rules! path { ($_:literal) => { concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob") } }
-//! static MODEL: &[u8] = include_aligned!(path!("model.gen"));
+//! const FROG: ModelFile = include_model!(path!("model.gen")); // a file that is no model does not compile
 //!
-//! let model = Model::parse(MODEL)?; // checks everything, once
-//! let mut workspace = [0; 1024]; // `model.workspace_len()` bytes are needed
-//! let mut engine = Engine::new(&model, &mut workspace)?;
+//! let mut workspace = Workspace::<{ FROG.workspace_len() }>::new(); // the only buffer
+//! let mut engine = Engine::new(FROG.model()?, &mut workspace)?; // checks everything, once
 //!
-//! let latent = Latent::from_seed(42, model.latent_len()); // picture number 42, on every machine
+//! let latent = engine.model().latent(42); // picture number 42, on every machine
 //! let mut picture = Vec::new();
 //! engine.generate(&latent, |_y, row| picture.extend_from_slice(row.bytes())); // row by row, here 3 bytes a pixel
 //!
-//! assert_eq!(picture.len(), model.output_shape().len());
+//! assert_eq!(picture.len(), FROG.output_shape().len());
 //! # let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 //! # assert_eq!(crc.checksum(&picture), 0xdccb_c8bc);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -23,23 +22,26 @@
 //!
 //! | you have | use |
 //! |---|---|
-//! | the bytes of a model file | [`include_aligned!`] or `aligned`, then [`Model::parse`] |
-//! | a number, for a picture that is the same everywhere | [`Latent::from_seed`] |
+//! | a model file that becomes part of the program | [`include_model!`], then [`ModelFile::model`] |
+//! | a workspace to declare as a `static` | [`Workspace`], with [`ModelFile::workspace_len`] bytes |
+//! | the bytes of a model that is known at run time only | `aligned`, then [`Model::parse`] |
+//! | a number, for a picture that is the same everywhere | [`Model::latent`] |
 //! | two latents, for pictures between them | [`Latent::toward`] |
-//! | a buffer to declare as a `static` | [`workspace_len()`], a `const fn`, from a build script |
-//! | a picture to draw | [`Engine::generate`] |
+//! | a place to send rows to, which may wait (`async`) or fail | [`Engine::start`] |
+//! | a closure that takes the rows | [`Engine::generate`] |
+//! | a display of embedded-graphics | `Engine::draw`, with the feature `embedded-graphics` |
 //! | a row of a picture, grey or RGB | [`Pixels`] |
 //!
 //! # Alignment
 //!
-//! The address of a model is a multiple of 4, on every machine. [`include_aligned!`] places a model in the program
-//! accordingly, and `aligned` (feature `alloc`) does it for a `Vec<u8>`. For a model in a section of its own, the linker
+//! The address of a model is a multiple of 4, on every machine. [`include_model!`] and [`include_aligned!`] place a model
+//! in the program accordingly, and `aligned` (feature `alloc`) does it for a `Vec<u8>`. For a model in a section of its own, the linker
 //! script sets the alignment.
 //!
 //! # Memory
 //!
 //! The engine allocates nothing. It works in a buffer, whose size in bytes is [`Model::workspace_len`] at run time and
-//! [`workspace_len()`] at compile time. Weights are read where they are, in flash.
+//! [`ModelFile::workspace_len`] at compile time. Weights are read where they are, in flash.
 //!
 //! # Errors
 //!
@@ -51,9 +53,11 @@
 //! | feature | effect |
 //! |---|---|
 //! | none | the fastest kernels for the target: Cortex-M3, M4, M7, M33, x86-64; plain Rust on others |
+//! | `winograd` (default) | reads models whose weights have Winograd's transform. Without it they are refused, and programs are smaller |
 //! | `portable` | plain Rust on every processor; overrides the next two |
 //! | `no-dsp` | for a Cortex-M without DSP instructions whose target also has cores with them (Armv8-M): the kernels of the Cortex-M3. Without this feature it faults |
 //! | `mve` | for a Cortex-M55 with MVE, whose target is that of the M33. The start-up code has to enable coprocessors 10 and 11. For another Cortex-M, or together with `no-dsp`, the build fails with a message |
+//! | `embedded-graphics` | adds `Engine::draw` and `FromRgb`: pictures on displays of embedded-graphics |
 //! | `alloc` | adds the function `aligned`, for models in a `Vec<u8>` |
 //! | `defmt` | implements `defmt::Format` for errors and shapes |
 //! | `conformance` | adds the module `conformance`: tests of the kernels that run on any processor |
@@ -67,6 +71,8 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | `graphics` | pictures on displays of embedded-graphics |
+//! | `included` | a model file that the compiler reads, and a workspace of its size |
 //! | `engine` | the order in which rows are computed, and where they are kept |
 //! | `row` | one output row of one layer: blocks, staging, edges, phases |
 //! | `kernels` | the multiplications, one implementation for each kind of processor |
@@ -76,6 +82,7 @@
 //! | `quant` | the arithmetic: accumulators, rounding, the tables of tanh |
 //! | `winograd` | transforms that save multiplications and change no bits |
 //! | `latent` | the latent of a picture number |
+//! | `upscale` | enlargement of a picture, row by row |
 //! | `pixels` | a row of a picture |
 //! | [`spec`] | layers and shapes; which input rows an output row needs |
 //! | `aligned` | bytes of a model at an address where they can be read |
@@ -100,6 +107,9 @@ mod choice;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod engine;
+#[cfg(feature = "embedded-graphics")]
+mod graphics;
+mod included;
 #[doc(hidden)]
 pub mod kernels;
 mod latent;
@@ -113,18 +123,18 @@ pub mod plan;
 pub mod quant;
 mod row;
 pub mod spec;
+mod upscale;
 mod winograd;
-
-/// Compiles the example of `README.md`.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-pub struct Readme;
 
 pub use aligned::Aligned;
 #[cfg(feature = "alloc")]
 pub use aligned::{AlignedBytes, aligned};
-pub use engine::{Engine, LayerObserver, WorkspaceTooSmall, workspace_len};
+pub use engine::{Engine, EngineError, EngineFor, LayerObserver, Rows, workspace_len};
+#[cfg(feature = "embedded-graphics")]
+pub use graphics::FromRgb;
+pub use included::{ModelFile, Workspace};
 pub use latent::{ClassMix, Latent};
 pub use model::{Classes, Layer, Model, ParseError, Section, format};
 pub use pixels::Pixels;
 pub use spec::{Activation, LayerSpec, Op, Padding, Shape, SpecError, WeightTransform};
+pub use upscale::{Band, BilinearUpscaler, MAX_SCALE, Rgb};

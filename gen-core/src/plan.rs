@@ -20,6 +20,22 @@ pub const MAX_TOEPLITZ_TAPS: usize = 7;
 /// blocks does not compile.
 pub const MAX_BLOCK_PIXELS: usize = if cfg!(all(target_arch = "x86_64", target_feature = "sse2")) { 32 } else { 8 };
 
+/// A set of kernels, one bit for each: what a program needs for a model that is known at compile time. A set is a number,
+/// so that it can be a parameter of a type.
+pub mod kernel_set {
+    /// The kernel that computes pixel by pixel.
+    pub const DOT: u32 = 1;
+    /// The kernels for Winograd tiles.
+    pub const WINOGRAD: u32 = 1 << 31;
+    /// All kernels of this build.
+    pub const ALL: u32 = if cfg!(feature = "winograd") { u32::MAX } else { !WINOGRAD };
+
+    /// The Toeplitz kernels for so many tap columns, up to [`MAX_TOEPLITZ_TAPS`](super::MAX_TOEPLITZ_TAPS).
+    pub const fn toeplitz(taps: usize) -> u32 {
+        1 << taps
+    }
+}
+
 /// Sizes of a processor's kernels. A *quad* is four neighbouring channels of one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelLayout {
@@ -139,6 +155,18 @@ impl KernelLayout {
             && most <= MAX_TOEPLITZ_TAPS
             && self.block(most, 1, 1) <= pixels
             && self.block(fewest, 1, 1) <= pixels
+    }
+
+    /// The [kernels](kernel_set) that compute a layer.
+    pub const fn kernels(&self, g: &Geometry, transform: WeightTransform) -> u32 {
+        match transform {
+            WeightTransform::Winograd => kernel_set::WINOGRAD,
+            // Phases differ by one tap at most.
+            _ if self.is_toeplitz(g) => {
+                kernel_set::toeplitz(g.x.max_taps()) | kernel_set::toeplitz(g.x.taps(g.x.phases() - 1))
+            }
+            _ => kernel_set::DOT,
+        }
     }
 
     /// Pixels of the widest block.

@@ -35,7 +35,7 @@ use core::fmt;
 use crate::kernels::{Destination, KernelArgs, Kernels, channels4, widen_i8x4};
 use crate::model::Layer;
 use crate::no_panic::{get_or_default, nonzero, split_at_mut, subslice, subslice_mut, write};
-use crate::plan::{KernelLayout, MAX_BLOCK_PIXELS};
+use crate::plan::{KernelLayout, MAX_BLOCK_PIXELS, kernel_set};
 use crate::quant::pixel;
 use crate::spec::{Geometry, WeightTransform};
 use crate::winograd::{MAX_POINTS, TILE};
@@ -68,7 +68,9 @@ impl fmt::Debug for InputRows<'_> {
 /// `staging` has at least [`KernelLayout::staging`] words.
 pub(crate) fn row<K: Kernels>(layer: &Layer<'_>, window: &InputRows<'_>, staging: &mut [u32], output: &mut [i8]) {
     match (layer.transform, layer.geometry.winograd_points()) {
-        (WeightTransform::Winograd, Some(points)) => winograd::<K>(points, layer, window, staging, output),
+        (WeightTransform::Winograd, Some(points)) if K::KERNELS & kernel_set::WINOGRAD != 0 => {
+            winograd::<K>(points, layer, window, staging, output);
+        }
         _ if K::LAYOUT.is_toeplitz(&layer.geometry) => toeplitz::<K>(layer, window, staging, output),
         _ => dot::<K>(layer, window, staging, output),
     }

@@ -6,7 +6,7 @@ use gen_core::aligned;
 use gen_core::conformance::Buffers;
 use gen_core::kernels::{Destination, KernelArgs};
 use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, PORTABLE, X86_64};
-use gen_core::{Activation, Aligned, Engine, Latent, Model, Shape, WorkspaceTooSmall, include_aligned};
+use gen_core::{Activation, Aligned, Engine, EngineError, Latent, Model, Shape, include_aligned};
 
 use crate::common::{build, build_in_forms, draw, fast_forms, picture, tiny};
 
@@ -20,11 +20,14 @@ fn a_workspace_of_the_exact_size_is_enough_and_one_byte_less_is_not() {
     let exact = picture(&model, &latent);
 
     let mut less = vec![0; needed - 1];
-    assert_eq!(Engine::new(&model, &mut less).unwrap_err(), WorkspaceTooSmall { needed, given: needed - 1 });
+    assert_eq!(
+        Engine::new(model.clone(), &mut less).unwrap_err(),
+        EngineError::WorkspaceTooSmall { needed, given: needed - 1 }
+    );
 
     // Bytes after the required length are not changed.
     let mut more = vec![77; needed + 100];
-    assert_eq!(draw(&mut Engine::new(&model, &mut more).unwrap(), &latent), exact);
+    assert_eq!(draw(&mut Engine::new(model.clone(), &mut more).unwrap(), &latent), exact);
     assert!(more[needed..].iter().all(|&b| b == 77));
 }
 
@@ -66,7 +69,7 @@ fn an_engine_can_be_used_again() {
     let model = Model::parse(&blob).unwrap();
     // Old contents of the workspace must not change the picture.
     let mut workspace = vec![-86; model.workspace_len()];
-    let mut engine = Engine::new(&model, &mut workspace).unwrap();
+    let mut engine = Engine::new(model.clone(), &mut workspace).unwrap();
     for seed in [1, 2, 1, 1] {
         let latent = Latent::from_seed(seed, 5);
         assert_eq!(draw(&mut engine, &latent), picture(&model, &latent), "seed {seed}");
@@ -127,7 +130,7 @@ fn debug_prints_a_line_and_not_the_weights() {
     let blob = aligned(&blob);
     let model = Model::parse(&blob).unwrap();
     let mut workspace = vec![0; model.workspace_len()];
-    let engine = Engine::new(&model, &mut workspace).unwrap();
+    let engine = Engine::new(model.clone(), &mut workspace).unwrap();
     let layer = &model.layers()[1];
     let biases = layer.biases(0);
     let (mut row, multipliers) = ([0; 300], layer.multipliers());

@@ -8,5 +8,6 @@ mod classes;
 mod engine;
 mod extremes;
 mod geometry;
+mod included;
 mod kernels;
 mod latent;

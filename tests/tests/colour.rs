@@ -190,7 +190,7 @@ fn check_model(blob: &[u8], panel: &Panel, program: &[u8], mode: Mode, words: &[
     let bytes = aligned(blob);
     let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
-    let mut host = Replay::new(&model, &mut workspace, &mut frame, mode)?;
+    let mut host = Replay::new(model.clone(), &mut workspace, &mut frame, mode)?;
     assert_eq!(screens.len(), lines.len(), "{}: {lines:#?}", panel.name);
     for (i, (line, screen)) in lines.iter().zip(screens).enumerate() {
         host.draw(line)?;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use firmware_tools::boards::{MPS2_AN385, MPS2_AN386, MPS2_AN505};
 use firmware_tools::build::root;
 use firmware_tools::model::BLOB;
+use firmware_tools::pictures::on_host;
 use gen_core::Model;
 use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, PORTABLE};
 
@@ -99,22 +100,82 @@ fn two_versions_in_one_program_are_refused_by_name() -> Result<()> {
     Ok(())
 }
 
-/// The code block of docs/own-firmware.md that begins with this line.
-fn block(first: &str) -> Result<String> {
-    let page = fs::read_to_string(root()?.join("docs/own-firmware.md"))?;
-    let mut blocks = page.split("```rust\n").skip(1).filter_map(|rest| rest.split("```\n").next());
-    Ok(blocks.find(|block| block.starts_with(first)).with_context(|| format!("no block {first:?}"))?.to_owned())
+/// The code block of a page that begins with this line.
+fn block(page: &str, first: &str) -> Result<String> {
+    let text = fs::read_to_string(root()?.join(page))?;
+    let blocks = text.split("```rust").skip(1).filter_map(|rest| rest.split_once('\n')?.1.split("```\n").next());
+    let mut found = blocks.filter(|block| block.starts_with(first));
+    Ok(found.next().with_context(|| format!("{page} has no block {first:?}"))?.to_owned())
 }
 
-/// The documented build script is not told gen-core's features for the chip. The length of the workspace must still be
-/// that of the chip's kernels.
+/// Runs a package in a folder of its own for files that are built, and returns its output.
+fn run(folder: &Path) -> Result<String> {
+    let target_dir = root()?.join("target/gen-core-crates");
+    let target_dir = target_dir.to_str().context("a path in UTF-8")?;
+    let output = cargo(folder, &["run", "-q", "--release", "--target-dir", target_dir])?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The program in the README of gen-core, as a crate outside of this repository.
 #[test]
-fn the_documented_build_script_sizes_a_workspace_for_any_kernels() -> Result<()> {
+fn the_program_of_the_readme_draws_the_picture_in_at_most_twelve_lines() -> Result<()> {
+    let program = block("gen-core/README.md", "use gen_core::{Engine, ModelFile, Workspace, include_model};\n")?;
+    let lines = program.lines().filter(|line| !line.is_empty()).count();
+    ensure!(lines <= 12, "{lines} lines");
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("model.gen"), BLOB)?;
+    package(
+        folder.path(),
+        &format!(
+            "[package]\nname = \"frog\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+             gen-core = {{ path = {:?} }}\n",
+            root()?.join("gen-core")
+        ),
+    )?;
+    fs::write(folder.path().join("src/main.rs"), program)?;
+    run(folder.path())?;
+    let shape = Model::parse(BLOB)?.output_shape();
+    let mut expected = format!("P6 {} {} 255\n", shape.width, shape.height).into_bytes();
+    expected.extend(on_host(BLOB, &[42])?.bytes);
+    ensure!(fs::read(folder.path().join("frog.ppm"))? == expected, "another picture than the host's");
+    Ok(())
+}
+
+/// The async example of the README runs on embassy's executor, with another task beside it.
+#[test]
+fn a_task_pulls_rows_and_waits_for_its_bus_between_them() -> Result<()> {
+    let folder = root()?.join("tests/crates/embassy");
+    let task = block("gen-core/README.md", "#[embassy_executor::task]\n")?;
+    ensure!(
+        fs::read_to_string(folder.join("src/main.rs"))?.contains(task.trim_end_matches("}\n")),
+        "not as in the README"
+    );
+    let written: String = on_host(BLOB, &[42])?.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    ensure!(run(&folder)?.trim() == written, "the bus got other bytes");
+    Ok(())
+}
+
+/// The example for a Cortex-M prints the host's picture, and the emulator's exit code is the program's.
+#[test]
+fn the_example_for_a_cortex_m_draws_the_same_picture() -> Result<()> {
+    let picture = run(&root()?.join("gen-core/examples/cortex-m"))?;
+    let mut words = picture.split_whitespace();
+    let shape = Model::parse(BLOB)?.output_shape();
+    let header = ["P3".to_owned(), shape.width.to_string(), shape.height.to_string(), "255".to_owned()];
+    ensure!(words.by_ref().take(4).eq(header), "no PPM file: {picture}");
+    let pixels = words.map(str::parse::<u8>).collect::<Result<Vec<_>, _>>()?;
+    ensure!(pixels == on_host(BLOB, &[42])?.bytes, "another picture than the host's");
+    Ok(())
+}
+
+/// The compiler sizes the workspace of an included model for the kernels of the chip.
+#[test]
+fn an_included_model_has_a_workspace_for_any_kernels() -> Result<()> {
     let gen_core = root()?.join("gen-core");
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("model.gen"), BLOB)?;
     fs::create_dir_all(folder.path().join("src"))?;
-    fs::write(folder.path().join("build.rs"), block("// build.rs\n")?)?;
     let target_dir = root()?.join("target/own-firmware");
     let target_dir = target_dir.to_str().context("a path in UTF-8")?;
     let model = Model::parse(BLOB)?;
@@ -130,15 +191,14 @@ fn the_documented_build_script_sizes_a_workspace_for_any_kernels() -> Result<()>
             folder.path(),
             &format!(
                 "[package]\nname = \"own\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-                 gen-core = {{ path = {gen_core:?}, features = [{features}] }}\n\n[build-dependencies]\n\
-                 gen-core = {{ path = {gen_core:?}, features = [\"alloc\"] }}\n"
+                 gen-core = {{ path = {gen_core:?}, features = [{features}] }}\nstatic_cell = \"2\"\n"
             ),
         )?;
         let len = model.workspace_plan(&tiling).bytes();
-        let program = block("// in the program\n")?;
+        let program = block("docs/own-firmware.md", "// in the program\n")?;
         let source = format!(
-            "#![no_std]\n{program}\nconst _: () = assert!(WORKSPACE.len() == {len});\n\
-             pub static MODEL: &[u8] = gen_core::include_aligned!(\"../model.gen\");\n"
+            "#![no_std]\n{program}\nconst _: () = assert!(FROG.workspace_len() == {len});\n\
+             pub fn start() -> Engine<'static> {{ Engine::new(FROG.model().unwrap(), WORKSPACE.take()).unwrap() }}\n"
         );
         fs::write(folder.path().join("src/lib.rs"), source)?;
         let check = ["check", "-q", "--offline", "--target", target, "--target-dir", target_dir];

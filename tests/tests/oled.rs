@@ -22,7 +22,7 @@ use firmware_tools::pictures::on_board;
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use firmware_tools::replay::Replay;
 use gen_core::aligned;
-use gen_core::{Model, WorkspaceTooSmall};
+use gen_core::{EngineError, Model};
 
 use crate::models;
 
@@ -67,7 +67,7 @@ fn beside_with(blob: &[u8], mode: Mode, play: impl FnOnce(&mut Replay<'_, Oled<'
     let mut workspace = vec![0; model.workspace_len()];
     let mut memory: FrameBuffer = BLACK;
     let mut display = Ssd0323::new(Nowhere, &mut memory);
-    play(&mut Replay::new(&model, &mut workspace, &mut display, mode)?)
+    play(&mut Replay::new(model.clone(), &mut workspace, &mut display, mode)?)
 }
 
 #[track_caller]
@@ -320,7 +320,7 @@ fn a_damaged_model_is_named_on_the_display() -> Result<()> {
 #[test]
 fn too_small_a_workspace_is_named_on_the_display() -> Result<()> {
     let needed = Model::parse(BLOB)?.workspace_plan(&INT8.tiling(LM3S6965EVB)).bytes();
-    let error = StartError::Workspace(WorkspaceTooSmall { needed, given: 0 });
+    let error = StartError::Engine(EngineError::WorkspaceTooSmall { needed, given: 0 });
     let mut memory = BLACK;
     let mut display = Ssd0323::new(Nowhere, &mut memory);
     let Ok(()) = view::message(&mut display, error);

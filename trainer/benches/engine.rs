@@ -106,7 +106,7 @@ fn drawer<'a, K: Kernels + 'a>(model: &'a Model<'a>, latent: &'a Latent) -> Box<
     Box::new(move || {
         let mut picture = Vec::with_capacity(model.output_shape().len());
         let mut engine =
-            Engine::<K>::with_kernels(model, &mut workspace).expect("a workspace of the model's own length");
+            Engine::<K>::with_kernels(model.clone(), &mut workspace).expect("a workspace of the model's own length");
         engine.generate(latent, |_, row| picture.extend_from_slice(row.bytes()));
         picture
     })

@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<()> {
         let bytes = aligned(&blob);
         let model = Model::parse(&bytes)?;
         let mut workspace = vec![0; model.workspace_len()];
-        let mut engine = Engine::new(&model, &mut workspace)?;
+        let mut engine = Engine::new(model.clone(), &mut workspace)?;
         // The best of three counts, because the others were disturbed by other load.
         let mut best = f64::INFINITY;
         let mut sum = 0u64;

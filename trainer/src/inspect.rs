@@ -143,7 +143,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         .collect();
     let flash = model.size();
     let workspaces = CORES.map(|core| model.workspace_plan(&core.tiling()));
-    let structs = size_of::<Model<'_>>() + size_of::<Engine<'_, '_>>();
+    let structs = size_of::<Engine<'_>>();
     let picture = model.output_shape();
     let left = |has: usize, needs: usize| has as i64 - needs as i64;
     Inspection {
@@ -226,7 +226,7 @@ impl fmt::Display for Inspection {
                 grouped(memory.rings + memory.row),
             )?;
         }
-        writeln!(f, "           {:>14}  for Model and Engine (on this machine)", grouped(self.structs))?;
+        writeln!(f, "           {:>14}  for the engine and its model (on this machine)", grouped(self.structs))?;
         writeln!(f)?;
         self.write_transforms(f)?;
         writeln!(f)?;

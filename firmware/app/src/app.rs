@@ -32,11 +32,10 @@
 use core::fmt;
 
 use embedded_graphics::draw_target::DrawTarget;
-use gen_core::{Classes, Engine, Latent, Model, ParseError, WorkspaceTooSmall};
+use gen_core::{Classes, Engine, EngineError, FromRgb, Latent, Model, ParseError};
 use heapless::Deque;
 
 use crate::class::{self, ClassChoice, ClassLabel};
-use crate::color::FromRgb;
 use crate::gesture::{Gesture, Gestures};
 use crate::layout::{DisplayTooSmall, Layout};
 use crate::picture;
@@ -99,8 +98,8 @@ pub struct Failed<E> {
 pub enum StartError {
     /// The model in the chip's memory is missing or damaged.
     Model(ParseError),
-    /// The workspace is too small for the model.
-    Workspace(WorkspaceTooSmall),
+    /// The workspace is too small for the model, or the processor lacks instructions.
+    Engine(EngineError),
     /// The display is too small for the model's pictures.
     Display(DisplayTooSmall),
 }
@@ -109,13 +108,24 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Model(e) => write!(f, "{e}. Flash the program again"),
-            Self::Workspace(e) => write!(f, "{e}. Give it more, or take a smaller model"),
+            Self::Engine(e @ EngineError::WorkspaceTooSmall { .. }) => {
+                write!(f, "{e}. Give it more, or take a smaller model")
+            }
+            Self::Engine(e) => e.fmt(f),
             Self::Display(e) => e.fmt(f),
         }
     }
 }
 
-impl core::error::Error for StartError {}
+impl core::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(match self {
+            Self::Model(e) => e,
+            Self::Engine(e) => e,
+            Self::Display(e) => e,
+        })
+    }
+}
 
 /// The app cannot start. Returns the display and the platform, so that the caller can show the reason.
 pub struct Refused<'a, D, I> {
@@ -181,7 +191,7 @@ impl History {
 /// The app, which draws pictures of a model on a display.
 #[derive(Debug)]
 pub struct App<'a, D: DrawTarget, I> {
-    engine: Engine<'a, 'a>,
+    engine: Engine<'a>,
     view: View<'a, D>,
     platform: I,
     gestures: Gestures,
@@ -191,7 +201,6 @@ pub struct App<'a, D: DrawTarget, I> {
     seed: Option<u32>,
     /// The last command. The class in the settings counts as the first one.
     word: Command,
-    latent_len: usize,
     classes: Classes<'a>,
     state: State,
     /// Whether the display has to be cleared: at the start, after a change of the mode, and after a display error.
@@ -213,31 +222,30 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     /// # Errors
     /// [`Refused`], with a [`StartError`], if the workspace or the display is too small for the model.
     pub fn new(
-        model: &'a Model<'a>,
+        model: Model<'a>,
         workspace: &'a mut [i8],
         display: &'a mut D,
         platform: I,
         settings: Settings,
     ) -> Result<Self, Refused<'a, D, I>> {
+        let (shape, classes) = (model.output_shape(), model.classes());
         let engine = match Engine::new(model, workspace) {
             Ok(engine) => engine,
-            Err(e) => return Err(Refused { error: StartError::Workspace(e), display, platform }),
+            Err(e) => return Err(Refused { error: StartError::Engine(e), display, platform }),
         };
-        let layout = match Layout::new(display.bounding_box().size, model.output_shape()) {
+        let layout = match Layout::new(display.bounding_box().size, shape) {
             Ok(layout) => layout,
             Err(e) => return Err(Refused { error: StartError::Display(e), display, platform }),
         };
-        let classes = model.classes();
         let mut word = Command::new();
         if let Some(class) = &settings.class {
             let _ = word.push_str("class=").and_then(|()| word.push_str(class)); // the longest name fits
         }
         Ok(Self {
             engine,
-            view: View::with_layout(display, layout, model.output_shape()),
+            view: View::with_layout(display, layout, shape),
             platform,
             gestures: Gestures::default(),
-            latent_len: model.latent_len(),
             mode: settings.mode.possible(!classes.is_empty()),
             idle_ms: settings.idle_ms,
             seed: settings.seed,
@@ -527,7 +535,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     }
 
     fn latent(&self, picture: Picture) -> Latent {
-        Latent::from_seed(picture.number, self.latent_len).with_class(picture.class)
+        self.engine.model().latent(picture.number).with_class(picture.class)
     }
 
     /// The class of a picture; `None` for a model without classes.

@@ -26,7 +26,6 @@ extern crate std;
 
 pub mod app;
 pub mod class;
-pub mod color;
 pub mod gesture;
 pub mod layout;
 pub mod panel;
@@ -34,7 +33,6 @@ pub mod picture;
 pub mod platform;
 pub mod settings;
 pub mod testcard;
-pub mod upscale;
 pub mod view;
 
 #[cfg(test)]

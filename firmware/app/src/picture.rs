@@ -55,7 +55,7 @@ impl Checksum {
 }
 
 /// Generates the picture of `latent`, passes its rows to `sink` as [`Engine::generate`] does, and returns its checksum.
-pub fn generate(engine: &mut Engine<'_, '_>, latent: &Latent, mut sink: impl FnMut(usize, Pixels<'_>)) -> u32 {
+pub fn generate(engine: &mut Engine<'_>, latent: &Latent, mut sink: impl FnMut(usize, Pixels<'_>)) -> u32 {
     let mut checksum = Checksum::new();
     engine.generate(latent, |y, row| {
         checksum.row(row);

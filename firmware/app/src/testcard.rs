@@ -14,10 +14,10 @@ use embedded_graphics::mono_font::ascii::FONT_6X10;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
+use gen_core::FromRgb;
 use heapless::String;
 
-use crate::color::FromRgb;
-use crate::view::style;
+use crate::view::{background, foreground, style};
 
 /// The colour bars: letter and RGB colour.
 const BARS: [(char, [u8; 3]); 8] = [
@@ -43,12 +43,12 @@ pub fn draw<D: DrawTarget<Color: FromRgb>>(display: &mut D) -> Result<(), D::Err
         Rectangle::new(top_left + Point::new(x as i32, y as i32), Size::new(width, height))
     };
     let ink = |rgb| D::Color::from_rgb(rgb, 0, 0);
-    display.clear(D::Color::BACKGROUND)?;
+    display.clear(background())?;
     // A frame of the outermost pixels.
     for edge in
         [area(0, 0, width, 1), area(0, height - 1, width, 1), area(0, 0, 1, height), area(width - 1, 0, 1, height)]
     {
-        display.fill_solid(&edge, D::Color::TEXT)?;
+        display.fill_solid(&edge, foreground())?;
     }
 
     // Colour bars in the middle, grey steps below them.

@@ -7,15 +7,13 @@ use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, MonoTextStyleBuilder
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics::text::{Baseline, Text};
-use gen_core::{Engine, Latent, Shape};
+use gen_core::{BilinearUpscaler, Engine, FromRgb, Latent, Shape};
 use heapless::{String, Vec};
 
 use crate::class::ClassLabel;
-use crate::color::FromRgb;
 use crate::layout::{DisplayTooSmall, FontSize, LONGEST_FIELD, Layout, TextBox};
 use crate::picture;
 use crate::settings::Mode;
-use crate::upscale::BilinearUpscaler;
 
 /// Size of a character of a message, in pixels.
 const GLYPH: Size = FontSize::Small.letter();
@@ -93,7 +91,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     /// # Errors
     /// The errors of the display.
     pub fn start(&mut self, mode: Mode) -> Result<(), D::Error> {
-        self.display.clear(D::Color::BACKGROUND)?;
+        self.display.clear(background())?;
         match self.layout.text.and_then(|text| text.caption) {
             Some(field) if self.has_text(mode) => self.write(field, &"number"),
             _ => Ok(()),
@@ -104,7 +102,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     /// the display fails, the picture is generated and the observer is called.
     pub fn picture(
         &mut self,
-        engine: &mut Engine<'_, '_>,
+        engine: &mut Engine<'_>,
         latent: &Latent,
         observer: &mut impl FrameObserver,
     ) -> (u32, Result<(), D::Error>) {
@@ -115,7 +113,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
     pub fn tile(
         &mut self,
         i: u32,
-        engine: &mut Engine<'_, '_>,
+        engine: &mut Engine<'_>,
         latent: &Latent,
         observer: &mut impl FrameObserver,
     ) -> (u32, Result<(), D::Error>) {
@@ -125,7 +123,7 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
 
     fn draw(
         &mut self,
-        engine: &mut Engine<'_, '_>,
+        engine: &mut Engine<'_>,
         latent: &Latent,
         at: Point,
         scale: u32,
@@ -219,7 +217,7 @@ impl fmt::Display for Duration {
 /// # Errors
 /// The errors of the display.
 pub fn message<D: DrawTarget<Color: FromRgb>>(display: &mut D, message: impl fmt::Display) -> Result<(), D::Error> {
-    display.clear(D::Color::BACKGROUND)?;
+    display.clear(background())?;
     let area = display.bounding_box();
     let columns = (area.size.width.saturating_sub(2 * MARGIN) / GLYPH.width) as usize;
     let mut text = Truncating(String::<MESSAGE>::new());
@@ -262,10 +260,20 @@ fn wrap(text: &str, columns: usize) -> Vec<&str, LINES> {
     lines
 }
 
+/// The background of pictures and text: black, or off.
+pub fn background<C: FromRgb>() -> C {
+    C::from_rgb([0; 3], 0, 0)
+}
+
+/// The colour of text: white, or on.
+pub fn foreground<C: FromRgb>() -> C {
+    C::from_rgb([255; 3], 0, 0)
+}
+
 /// The style of text: colour, background and font.
 pub(crate) fn style<'f, C: FromRgb>(font: &'f MonoFont<'f>) -> MonoTextStyle<'f, C> {
     // With a background colour a glyph is one solid block of pixels, which overwrites the previous text.
-    MonoTextStyleBuilder::new().font(font).text_color(C::TEXT).background_color(C::BACKGROUND).build()
+    MonoTextStyleBuilder::new().font(font).text_color(foreground()).background_color(background()).build()
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> St
              }}\n\
          }};\n\
          /// Bytes of the engine's structs, which the program needs in addition to the workspace.\n\
-         pub const STRUCTS_LEN: usize = size_of::<gen_core::Model<'_>>() + size_of::<gen_core::Engine<'_, '_>>();\n",
+         pub const STRUCTS_LEN: usize = size_of::<gen_core::Engine<'_>>();\n",
         model.checksum(),
         picture.width,
         picture.height,

@@ -7,11 +7,10 @@ use defmt::{Debug2Format, Display2Format, error, info, warn};
 use embedded_graphics::draw_target::DrawTarget;
 use firmware_app::app::{App, Event, Failed, Refused, StartError};
 use firmware_app::class;
-use firmware_app::color::FromRgb;
 use firmware_app::platform::Platform;
 use firmware_app::settings::{BadSetting, Settings};
 use firmware_app::{testcard, view};
-use gen_core::{Classes, Model};
+use gen_core::{Classes, FromRgb, Model};
 
 use crate::stack;
 
@@ -52,11 +51,11 @@ where
         Ok(model) => model,
         Err(e) => stop(display, platform, StartError::Model(e)),
     };
-    let mut app = match App::new(&model, workspace, display, platform, settings) {
+    log.classes = model.classes();
+    let mut app = match App::new(model, workspace, display, platform, settings) {
         Ok(app) => app,
         Err(Refused { error, display, platform }) => stop(display, platform, error),
     };
-    log.classes = model.classes();
     loop {
         let step = app.step();
         // Waits before a display that has failed is tried again.

@@ -40,7 +40,7 @@ pub fn one_on_host(blob: &[u8], seed: u32, class: u8) -> Result<Pictures> {
 
 fn draw(model: &Model<'_>, all: impl IntoIterator<Item = (u32, ClassMix)>) -> Result<Pictures> {
     let mut workspace = vec![0; model.workspace_len()];
-    let mut engine = Engine::new(model, &mut workspace)?;
+    let mut engine = Engine::new(model.clone(), &mut workspace)?;
     let mut pictures = Pictures { bytes: Vec::new(), lines: Vec::new() };
     for (seed, mix) in all {
         let start = pictures.bytes.len();

@@ -3,10 +3,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use embedded_graphics::prelude::*;
 use firmware_app::class::{self, ClassLabel};
-use firmware_app::color::FromRgb;
 use firmware_app::settings::Mode;
 use firmware_app::view::{Label, View};
-use gen_core::{Classes, Engine, Latent, Model};
+use gen_core::{Classes, Engine, FromRgb, Model};
 
 /// A line of the log about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +63,9 @@ impl Drawn {
 /// A display on the host, on which the pictures of the log are drawn.
 #[derive(Debug)]
 pub struct Replay<'a, D> {
-    engine: Engine<'a, 'a>,
+    engine: Engine<'a>,
     view: View<'a, D>,
     mode: Mode,
-    latent_len: usize,
     classes: Classes<'a>,
     grid: Option<Grid>,
 }
@@ -87,11 +85,12 @@ impl<'a, D: DrawTarget<Color: FromRgb>> Replay<'a, D> {
     ///
     /// # Errors
     /// If the workspace or the display is too small.
-    pub fn new(model: &'a Model<'a>, workspace: &'a mut [i8], display: &'a mut D, mode: Mode) -> Result<Self> {
+    pub fn new(model: Model<'a>, workspace: &'a mut [i8], display: &'a mut D, mode: Mode) -> Result<Self> {
+        let (shape, classes) = (model.output_shape(), model.classes());
         let engine = Engine::new(model, workspace)?;
-        let mut view = View::new(display, model.output_shape())?;
+        let mut view = View::new(display, shape)?;
         view.start(mode).ok().context("the display fails")?;
-        Ok(Self { engine, view, mode, latent_len: model.latent_len(), classes: model.classes(), grid: None })
+        Ok(Self { engine, view, mode, classes, grid: None })
     }
 
     /// The display.
@@ -112,7 +111,8 @@ impl<'a, D: DrawTarget<Color: FromRgb>> Replay<'a, D> {
         );
         let note = class::note(self.classes, drawn.class.map(|(class, _)| class), to_class).to_string();
         ensure!(line.contains(&note), "the classes have other names, as in \"{note}\": {line}");
-        let latent = |seed, class| Latent::from_seed(seed, self.latent_len).with_class(class);
+        let model = self.engine.model();
+        let latent = |seed, class| model.latent(seed).with_class(class);
         let from = latent(drawn.seed, class);
         let latent = match drawn.way {
             Some((to, t)) => from.toward(&latent(to, to_class.unwrap_or_default()), t),

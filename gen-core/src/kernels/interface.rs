@@ -2,7 +2,7 @@
 
 use super::args::{KernelArgs, refuse, stage_fits, widen_i8x4};
 use crate::no_panic::{subslice, write};
-use crate::plan::KernelLayout;
+use crate::plan::{KernelLayout, kernel_set};
 
 /// Multiplies staged pixels with weights. All arithmetic is modulo 2³².
 ///
@@ -27,6 +27,15 @@ pub trait Kernels {
 
     /// Sizes of the kernels.
     const LAYOUT: KernelLayout;
+
+    /// Which of the kernels there are: a [`kernel_set`]. The engine calls no others.
+    const KERNELS: u32 = kernel_set::ALL;
+
+    /// The name of the instructions that these kernels use and this processor does not have; `None` if it has all of
+    /// them, or if that cannot be found out.
+    fn missing_instructions() -> Option<&'static str> {
+        None
+    }
 
     /// Stages a run of pixels of one row, whose channels are a multiple of 4.
     ///

@@ -29,18 +29,22 @@ pub(crate) use args::{channels4, widen_i8x4};
 pub use interface::Kernels;
 
 // build.rs chooses by the target's name.
-/// The kernels for the processor that this is compiled for.
+/// Some of the kernels for the processor that this is compiled for: a [`kernel_set`](crate::plan::kernel_set). The others
+/// are not linked. Only Arm's kernels are that many; other processors have all of theirs.
 #[cfg(kernels = "armv7em")]
-pub type Native = arm::armv7em::Armv7em;
-/// The kernels for the processor that this is compiled for.
+pub type NativeFor<const SET: u32> = arm::armv7em::Armv7em<SET>;
+/// As above.
 #[cfg(kernels = "armv7m")]
-pub type Native = arm::armv7m::Armv7m;
-/// The kernels for the processor that this is compiled for.
+pub type NativeFor<const SET: u32> = arm::armv7m::Armv7m<SET>;
+/// As above.
 #[cfg(kernels = "armv8_1m_mve")]
-pub type Native = arm::armv8_1m_mve::Armv8_1mMve;
-/// The kernels for the processor that this is compiled for.
+pub type NativeFor<const SET: u32> = arm::armv8_1m_mve::Armv8_1mMve<SET>;
+/// As above.
 #[cfg(kernels = "x86_64")]
-pub type Native = x86_64::X86_64;
-/// The kernels for the processor that this is compiled for.
+pub type NativeFor<const SET: u32> = x86_64::X86_64;
+/// As above.
 #[cfg(kernels = "portable")]
-pub type Native = portable::Portable;
+pub type NativeFor<const SET: u32> = portable::Portable;
+
+/// The kernels for the processor that this is compiled for.
+pub type Native = NativeFor<{ crate::plan::kernel_set::ALL }>;

@@ -104,6 +104,11 @@ pub enum ParseError {
         /// Index of the layer.
         layer: u8,
     },
+    /// The layer's weights have the transform winograd, and this crate was built without the feature `winograd`.
+    NoWinograd {
+        /// Index of the layer.
+        layer: u8,
+    },
     /// The layer's weights are not the transform of any int8 weights, or a weight of padding is not 0.
     Weights {
         /// Index of the layer.
@@ -204,6 +209,10 @@ impl fmt::Display for ParseError {
             Self::Transform { layer } => {
                 write!(f, "layer {layer} of the model cannot have the transform winograd: export the model again")
             }
+            Self::NoWinograd { layer } => write!(
+                f,
+                "layer {layer} of the model has the transform winograd: build gen-core with the feature winograd"
+            ),
             Self::Weights { layer } => {
                 write!(f, "layer {layer} of the model has weights that its transform does not allow: export it again")
             }
@@ -211,7 +220,14 @@ impl fmt::Display for ParseError {
     }
 }
 
-impl core::error::Error for ParseError {}
+impl core::error::Error for ParseError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Spec(e) => Some(e),
+            _ => None,
+        }
+    }
+}
 
 impl From<SpecError> for ParseError {
     fn from(e: SpecError) -> Self {

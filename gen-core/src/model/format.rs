@@ -129,7 +129,7 @@ impl fmt::Display for EncodeError {
 impl core::error::Error for EncodeError {}
 
 /// The version that brought classes.
-pub(super) const CLASSES_VERSION: u16 = 4;
+pub(crate) const CLASSES_VERSION: u16 = 4;
 
 /// The lowest version that has everything that a model uses: pictures of so many channels, and perhaps classes.
 pub(super) const fn lowest_version(picture_channels: u16, has_classes: bool) -> u16 {

@@ -13,6 +13,7 @@ pub use classes::Classes;
 pub use error::{ParseError, Section};
 
 use self::format::{ClassHeader, Header, LayerHeader};
+use crate::latent::Latent;
 use crate::no_panic::subslice;
 use crate::plan::{KernelLayout, WorkspacePlan};
 use crate::quant::{I32LeSlice, Multiplier, MultiplierTable};
@@ -145,6 +146,11 @@ impl<'a> Model<'a> {
     pub fn latent_len(&self) -> usize {
         // Never below 1: the parser has compared them.
         self.input_len().saturating_sub(self.classes.width())
+    }
+
+    /// The latent of picture number `number`, as long as this model needs it: [`Latent::from_seed`].
+    pub fn latent(&self, number: u32) -> Latent {
+        Latent::from_seed(number, self.latent_len())
     }
 
     /// Number of inputs of the first layer: the values of the latent, and behind them the numbers of the class.

@@ -96,6 +96,9 @@ impl<'a> Model<'a> {
             if !geometry.allows(layer.transform) {
                 return Err(ParseError::Transform { layer: index });
             }
+            if matches!(layer.transform, WeightTransform::Winograd) && !cfg!(feature = "winograd") {
+                return Err(ParseError::NoWinograd { layer: index });
+            }
             input = geometry.output;
             let layer = Layer::take(&layer, index, geometry, &mut rest, blob)?.checked(index)?;
             // Never full: `count` is at most MAX_LAYERS.
@@ -219,7 +222,9 @@ impl<'a> Layer<'a> {
     /// weight has no int8 original, or if a weight of padding is not 0.
     fn magnitudes<E>(&self, phase: usize, each: impl FnMut(usize, i64) -> Result<(), E>) -> Result<(), Option<E>> {
         match (self.transform, self.geometry.winograd_points()) {
-            (WeightTransform::Winograd, Some(points)) => self.winograd_magnitudes(points, phase, each),
+            (WeightTransform::Winograd, Some(points)) if cfg!(feature = "winograd") => {
+                self.winograd_magnitudes(points, phase, each)
+            }
             _ => self.direct_magnitudes(phase, each),
         }
     }

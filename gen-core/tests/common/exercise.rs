@@ -10,7 +10,7 @@ pub fn exercise(blob: &[u8]) -> bool {
     let Ok(model) = Model::parse(&blob) else { return false };
     let shape = model.output_shape();
     let mut workspace = vec![0x55; model.workspace_len()];
-    let mut engine = Engine::new(&model, &mut workspace).expect("as much as the model asks for");
+    let mut engine = Engine::new(model.clone(), &mut workspace).expect("as much as the model asks for");
     let mut rows = 0;
     let classes = model.classes();
     assert!(classes.names().count() == classes.len() && classes.row(u8::MAX).len() == classes.width());

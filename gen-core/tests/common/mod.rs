@@ -206,11 +206,11 @@ fn pad(blob: &mut Vec<u8>) {
 /// The picture of a latent, from a new engine with a workspace of the required size.
 pub fn picture(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
     let mut workspace = vec![0; model.workspace_len()];
-    let mut engine = Engine::new(model, &mut workspace).unwrap();
+    let mut engine = Engine::new(model.clone(), &mut workspace).unwrap();
     draw(&mut engine, latent)
 }
 
-pub fn draw(engine: &mut Engine<'_, '_>, latent: &Latent) -> Vec<u8> {
+pub fn draw(engine: &mut Engine<'_>, latent: &Latent) -> Vec<u8> {
     let mut pixels = Vec::new();
     engine.generate(latent, |_, row| pixels.extend_from_slice(row.bytes()));
     pixels
@@ -219,7 +219,7 @@ pub fn draw(engine: &mut Engine<'_, '_>, latent: &Latent) -> Vec<u8> {
 /// The picture of a latent, computed with these kernels.
 pub fn draw_with<K: Kernels>(model: &Model<'_>, latent: &Latent) -> Vec<u8> {
     let mut workspace = vec![0x55; model.workspace_plan(&K::LAYOUT).bytes()];
-    let mut engine = Engine::<K>::with_kernels(model, &mut workspace).unwrap();
+    let mut engine = Engine::<K>::with_kernels(model.clone(), &mut workspace).unwrap();
     let mut pixels = Vec::new();
     engine.generate(latent, |_, row| pixels.extend_from_slice(row.bytes()));
     pixels

@@ -16,7 +16,8 @@ pub fn draw(model: &Model<'_>, latents: &[Latent]) -> Array4<u8> {
             || vec![0i8; model.workspace_len()],
             |workspace, latent| {
                 let mut picture = Vec::with_capacity(shape.len());
-                let mut engine = Engine::new(model, workspace).expect("the workspace has the model's own length");
+                let mut engine =
+                    Engine::new(model.clone(), workspace).expect("the workspace has the model's own length");
                 engine.generate(latent, |_, row| picture.extend_from_slice(row.bytes()));
                 picture
             },

@@ -131,7 +131,8 @@ fn watch(model: &Model<'_>, count: u32, origin: f32) -> Result<Vec<Array2<f32>>>
                 *to = if layer == last { f32::from(q.cast_unsigned()) - origin } else { f32::from(q) - zero };
             }
         };
-        let mut engine = Engine::new(model, &mut workspace).ok().context("the workspace has the model's own length")?;
+        let mut engine =
+            Engine::new(model.clone(), &mut workspace).ok().context("the workspace has the model's own length")?;
         engine.generate_observed(&latent_of(model, seed), |_, _| {}, &mut tap);
         Ok(maps)
     };

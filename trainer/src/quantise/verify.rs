@@ -90,7 +90,7 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
         comparer.layers.resize_with(model.layers().len(), Comparison::default);
         let mut workspace = vec![0; model.workspace_plan(&K::LAYOUT).bytes()];
         // The workspace has the length that the model needs, so this does not fail.
-        if let Ok(mut engine) = Engine::<K>::with_kernels(model, &mut workspace) {
+        if let Ok(mut engine) = Engine::<K>::with_kernels(model.clone(), &mut workspace) {
             engine.generate_observed(&latent, |_, _| {}, &mut comparer);
         }
         comparer.finish(&rows)

@@ -60,7 +60,7 @@ fn play_with(
     let mut workspace = vec![0; model.workspace_len()];
     let mut display = display::<Gray4>();
     let settings = Settings { seed: Some(7), ..settings };
-    play(&mut App::new(&model, &mut workspace, &mut display, hand, settings).expect("it fits"));
+    play(&mut App::new(model.clone(), &mut workspace, &mut display, hand, settings).expect("it fits"));
 }
 
 /// The events of the next `ms` milliseconds, with a step every 50 ms.
@@ -86,7 +86,7 @@ fn press(app: &mut App<'_, MockDisplay<Gray4>, &FakePlatform>, hand: &FakePlatfo
 fn crc(from: u32, to: u32, t: u16) -> u32 {
     let model = Model::parse(TEST_MODEL).expect("it is whole");
     let mut workspace = vec![0; model.workspace_len()];
-    let mut engine = Engine::new(&model, &mut workspace).expect("it fits");
+    let mut engine = Engine::new(model.clone(), &mut workspace).expect("it fits");
     let [from, to] = [from, to].map(|seed| Latent::from_seed(seed, model.latent_len()));
     picture::generate(&mut engine, &from.toward(&to, t), |_, _| {})
 }
@@ -322,7 +322,7 @@ fn a_display_may_fail_at_any_moment() {
         let mut display = Flaky { calls: 0, fails, shaky: 0, unplugged: &unplugged, pixels };
         let hand = FakePlatform::default();
         let settings = Settings { seed: Some(7), ..STILL };
-        let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
+        let mut app = App::new(model.clone(), &mut workspace, &mut display, &hand, settings).expect("it fits");
         let mut failures = 0;
         for word in ["", "seed=8", "mode=gallery"] {
             hand.words.borrow_mut().extend([word].iter().filter(|word| !word.is_empty()));
@@ -359,7 +359,7 @@ fn without_a_display_all_goes_on() {
         let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 0, unplugged: &unplugged, pixels };
         let hand = FakePlatform::default();
         let settings = Settings { seed: Some(7), idle_ms: 1000, ..STILL };
-        let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
+        let mut app = App::new(model.clone(), &mut workspace, &mut display, &hand, settings).expect("it fits");
         let (mut events, mut failures) = (Vec::new(), 0);
         let mut wait = |steps| {
             for _ in 0..steps {
@@ -404,7 +404,7 @@ fn a_display_that_never_takes_a_whole_picture_does_not_stop_the_slides() {
     let mut display = Flaky { calls: 0, fails: usize::MAX, shaky: 5, unplugged: &unplugged, pixels };
     let hand = FakePlatform::default();
     let settings = Settings { seed: Some(7), idle_ms: 1000, mode: Mode::Slides, ..STILL };
-    let mut app = App::new(&model, &mut workspace, &mut display, &hand, settings).expect("it fits");
+    let mut app = App::new(model.clone(), &mut workspace, &mut display, &hand, settings).expect("it fits");
     let mut drawn = Vec::new();
     for _ in 0..200 {
         hand.us.set(hand.us.get() + 50_000);
@@ -424,7 +424,7 @@ fn the_whole_picture_is_drawn_on_any_colour() {
     let mut workspace = vec![0; model.workspace_len()];
     let mut display = display::<Rgb565>();
     let hand = FakePlatform::default();
-    let mut app = App::new(&model, &mut workspace, &mut display, &hand, STILL).expect("it fits");
+    let mut app = App::new(model.clone(), &mut workspace, &mut display, &hand, STILL).expect("it fits");
     app.step().expect("the mock display cannot fail");
     let area = app.display().affected_area();
     assert_eq!(area.top_left, Point::zero());
@@ -435,9 +435,10 @@ fn the_whole_picture_is_drawn_on_any_colour() {
 fn too_little_memory_is_an_error() {
     let model = Model::parse(TEST_MODEL).expect("it is whole");
     let hand = FakePlatform::default();
-    let error = App::new(&model, &mut [], &mut display::<Gray4>(), &hand, STILL).err().map(|refused| refused.error);
+    let error =
+        App::new(model.clone(), &mut [], &mut display::<Gray4>(), &hand, STILL).err().map(|refused| refused.error);
     let needed = model.workspace_len();
-    assert_eq!(error, Some(StartError::Workspace(WorkspaceTooSmall { needed, given: 0 })));
+    assert_eq!(error, Some(StartError::Engine(EngineError::WorkspaceTooSmall { needed, given: 0 })));
 }
 
 #[test]
@@ -447,14 +448,14 @@ fn whatever_stops_the_start_can_be_shown() {
     let hand = FakePlatform::default();
     let mut whole = display::<Gray4>();
     whole.set_allow_out_of_bounds_drawing(true); // the message has more lines than the display
-    let refused = App::new(&model, &mut [], &mut whole, &hand, STILL).expect_err("there is no workspace");
+    let refused = App::new(model.clone(), &mut [], &mut whole, &hand, STILL).expect_err("there is no workspace");
     view::message(refused.display, refused.error).expect("it is the display");
     assert!(whole.affected_area().size.height > 20, "{:?}", whole.affected_area());
 
     let mut area = display::<Gray4>();
     area.set_allow_out_of_bounds_drawing(true);
     let mut small = area.cropped(&Rectangle::new(Point::zero(), Size::new(31, 64)));
-    let refused = App::new(&model, &mut workspace, &mut small, &hand, STILL).expect_err("it is too narrow");
+    let refused = App::new(model.clone(), &mut workspace, &mut small, &hand, STILL).expect_err("it is too narrow");
     assert!(matches!(refused.error, StartError::Display(_)));
     view::message(refused.display, refused.error).expect("it is the display");
     assert!(area.affected_area().size.height > 20, "{:?}", area.affected_area());

@@ -38,8 +38,8 @@ fn main() -> ! {
     assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
     info!("parse {=u64}", counter.instructions(ticks));
 
-    let mut engine = Engine::new(&model, board::model::workspace()).expect("build.rs measured it");
-    let latent = Latent::from_seed(seed, model.latent_len());
+    let mut engine = Engine::new(model, board::model::workspace()).expect("build.rs measured it");
+    let latent = engine.model().latent(seed);
     let mark = stack::Mark::set();
     let (crc, ticks) = draw(&counter, &mut engine, &latent, &mut board.uart);
     let stack_to_draw = mark.used();
@@ -48,7 +48,7 @@ fn main() -> ! {
     let mut layers = Layers::new(&counter);
     layers.last = counter.read();
     engine.generate_observed(&latent, |_, rgb| _ = black_box(rgb), &mut layers);
-    for (layer, &ticks) in layers.ticks.iter().enumerate().take(model.layers().len()) {
+    for (layer, &ticks) in layers.ticks.iter().enumerate().take(engine.model().layers().len()) {
         info!("layer {=usize} {=u64}", layer, counter.instructions(ticks));
     }
     info!("stack-to-parse {=usize}", stack_to_parse);
@@ -67,7 +67,7 @@ fn parse<'m>(counter: &Counter, blob: &'m [u8]) -> (Result<Model<'m>, ParseError
 
 /// Draws the picture; returns its checksum and the ticks that this took, without those for checksum and UART.
 #[inline(never)]
-fn draw(counter: &Counter, engine: &mut Engine<'_, '_>, latent: &Latent, uart: &mut Uart) -> (u32, u64) {
+fn draw(counter: &Counter, engine: &mut Engine<'_>, latent: &Latent, uart: &mut Uart) -> (u32, u64) {
     let mut checksum = Checksum::new();
     let mut ticks = 0;
     let mut start = counter.read();

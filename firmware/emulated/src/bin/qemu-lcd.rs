@@ -105,9 +105,10 @@ fn show(
 
     let model = Model::parse(board::model::bytes()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
     let plan = Plan { clock: Counter::start(), tap_now: false };
-    let mut app = App::new(&model, board::model::workspace(), &mut display, plan, settings)
+    let mut log = Log::new(model.classes());
+    let mut app = App::new(model, board::model::workspace(), &mut display, plan, settings)
         .unwrap_or_else(|refused| panic!("the app does not start: {}", refused.error));
-    let (mut events, mut log) = (0, Log::new(model.classes()));
+    let mut events = 0;
     while events < wanted.events {
         let step = app.step();
         if !log.step(step, app.word()) {

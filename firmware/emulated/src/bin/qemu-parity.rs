@@ -9,7 +9,7 @@ use defmt::{Display2Format, info};
 use emulated_boards::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
 use emulated_boards::{self as board, Board, stack};
 use firmware_app::picture::{self, PARITY_SEEDS};
-use gen_core::{Engine, Latent, Model};
+use gen_core::{Engine, Model};
 
 #[entry]
 fn main() -> ! {
@@ -23,14 +23,15 @@ fn main() -> ! {
 
     let model = Model::parse(board::model::bytes()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
     assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
-    let mut engine = Engine::new(&model, board::model::workspace()).expect("build.rs measured it");
+    let classes = model.classes();
+    let mut engine = Engine::new(model, board::model::workspace()).expect("build.rs measured it");
     for &seed in seeds {
-        for mix in picture::parity_mixes(seed, model.classes()) {
-            let latent = Latent::from_seed(seed, model.latent_len()).with_mix(mix);
+        for mix in picture::parity_mixes(seed, classes) {
+            let latent = engine.model().latent(seed).with_mix(mix);
             let crc = picture::generate(&mut engine, &latent, |_, row| {
                 board.uart.write(row.bytes()).unwrap_or_else(|e| panic!("{e}"));
             });
-            let class = picture::parity_note(mix, model.classes());
+            let class = picture::parity_note(mix, classes);
             info!("picture {=u32}{} crc {=u32:08x}", seed, Display2Format(&class), crc);
         }
     }

@@ -15,7 +15,7 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
-use gen_core::{ClassMix, Engine, Latent, Model};
+use gen_core::{ClassMix, Engine, Model};
 use static_cell::ConstStaticCell;
 
 // Included here, not used from the library, which would add a log and a panic handler.
@@ -30,11 +30,11 @@ fn main() -> ! {
     // The compiler must not evaluate checks of the parser at compile time for this model.
     if let Ok(model) = Model::parse(black_box(model::BLOB))
         && let Some(workspace) = WORKSPACE.try_take()
-        && let Ok(mut engine) = Engine::new(&model, black_box(&mut workspace[..]))
+        && let Ok(mut engine) = Engine::new(model, black_box(&mut workspace[..]))
     {
         // A seed that the compiler does not know; otherwise it would compute the latent at compile time.
-        let latent = Latent::from_seed(black_box(42), model.latent_len());
-        let classes = model.classes();
+        let latent = engine.model().latent(black_box(42));
+        let classes = engine.model().classes();
         let class = classes.find(black_box("frog")).filter(|&class| classes.name(class).is_some()).unwrap_or_default();
         let latent = latent.with_mix(ClassMix::between(class, black_box(1), black_box(99)));
         engine.generate(&latent, |_, rgb| _ = black_box(rgb));

@@ -10,15 +10,13 @@ use embedded_graphics_simulator::{OutputSettings, OutputSettingsBuilder, Simulat
 use emulated_boards::ssd0323;
 use firmware_app::app::{App, Event};
 use firmware_app::class;
-use firmware_app::color::FromRgb;
 use firmware_app::panel;
 use firmware_app::platform::Platform;
 use firmware_app::settings::{Mode, Settings};
-use firmware_app::testcard;
+use firmware_app::{testcard, view};
 use firmware_tools::boards::{Board, EMULATED_BOARDS, HARDWARE_BOARDS};
 use firmware_tools::model::{self, BLOB};
-use gen_core::Model;
-use gen_core::aligned;
+use gen_core::{FromRgb, Model, aligned};
 
 /// Runs the firmware's app on a display of the board's size and writes what is on it as PNG.
 ///
@@ -103,7 +101,7 @@ fn display(name: &str) -> Result<&'static str> {
 /// Draws, and writes or shows it.
 fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: Size) -> Result<()> {
     let settings = OutputSettingsBuilder::new().scale(arguments.scale.max(1)).build();
-    let mut display = SimulatorDisplay::<C>::with_default_color(size, C::BACKGROUND);
+    let mut display = SimulatorDisplay::<C>::with_default_color(size, view::background());
     let blob = match &arguments.model {
         Some(path) => std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?,
         None => BLOB.to_vec(),
@@ -128,8 +126,8 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
     let mut workspace = vec![0; model.workspace_len()];
     let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.output_shape().height));
     let platform = HostPlatform { us, rows, now: 0, reads: 0 };
-    let mut app =
-        App::new(&model, &mut workspace, &mut display, platform, arguments.settings()?).map_err(|no| no.error)?;
+    let mut app = App::new(model.clone(), &mut workspace, &mut display, platform, arguments.settings()?)
+        .map_err(|no| no.error)?;
     let classes = model.classes();
     let mut left = match (arguments.pictures, arguments.mode) {
         (Some(n), _) => n,

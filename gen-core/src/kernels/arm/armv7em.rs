@@ -5,11 +5,12 @@
 
 #![allow(unsafe_code, reason = "assembly")]
 
+use super::processor::missing_dsp;
 use super::{RawArgs, RawOutput, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse, tile_quads};
 use crate::kernels::generic;
 use crate::kernels::interface::Kernels;
-use crate::plan::{self, KernelLayout};
+use crate::plan::{self, KernelLayout, kernel_set};
 use crate::winograd::{F2, F3, F5, MAX_POINTS};
 
 #[cfg(not(armv8m))]
@@ -20,10 +21,11 @@ core::arch::global_asm!(".cpu cortex-m33", include_str!("armv7em.s"), include_st
 
 /// Staged as pairs of int16.
 #[derive(Debug, Clone, Copy)]
-pub struct Armv7em;
+pub struct Armv7em<const SET: u32 = { kernel_set::ALL }>;
 
 arm_kernels! {
     Armv7em, "armv7em", plan::ARMV7EM,
+    missing: missing_dsp(),
     toeplitz: {
         (1, 8): gen_core_armv7em_toeplitz_1_8,
         (1, 4): gen_core_armv7em_toeplitz_1_4,

@@ -8,16 +8,17 @@ use super::{RawArgs, RawProducts, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
 use crate::kernels::interface::Kernels;
-use crate::plan::{self, KernelLayout};
+use crate::plan::{self, KernelLayout, kernel_set};
 
 core::arch::global_asm!(include_str!("armv7m.s"), options(raw));
 
 /// Staged as int32; for Toeplitz blocks two of them are packed into one.
 #[derive(Debug, Clone, Copy)]
-pub struct Armv7m;
+pub struct Armv7m<const SET: u32 = { kernel_set::ALL }>;
 
 arm_kernels! {
     Armv7m, "armv7m", plan::ARMV7M,
+    missing: None, // every Armv7-M has these instructions
     toeplitz: {
         (1, 8): gen_core_armv7m_toeplitz_1_8,
         (1, 4): gen_core_armv7m_toeplitz_1_4,

@@ -4,21 +4,23 @@
 
 #![allow(unsafe_code, reason = "assembly")]
 
+use super::processor::missing_mve;
 use super::{RawArgs, RawProducts, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
 use crate::kernels::interface::Kernels;
-use crate::plan::{self, KernelLayout};
+use crate::plan::{self, KernelLayout, kernel_set};
 
 // No target of stable Rust has MVE.
 core::arch::global_asm!(".cpu cortex-m55", include_str!("armv8_1m_mve.s"), options(raw));
 
 /// Staged as int8; Winograd tiles as pairs of int16.
 #[derive(Debug, Clone, Copy)]
-pub struct Armv8_1mMve;
+pub struct Armv8_1mMve<const SET: u32 = { kernel_set::ALL }>;
 
 arm_kernels! {
     Armv8_1mMve, "armv8_1m_mve", plan::ARMV8_1M_MVE,
+    missing: missing_mve(),
     toeplitz: {
         (1, 8): gen_core_armv8_1m_mve_toeplitz_1_8,
         (1, 4): gen_core_armv8_1m_mve_toeplitz_1_4,

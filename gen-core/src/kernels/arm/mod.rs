@@ -12,6 +12,8 @@ pub mod armv7em;
 pub mod armv7m;
 #[cfg(kernels = "armv8_1m_mve")]
 pub mod armv8_1m_mve;
+#[cfg(not(kernels = "armv7m"))]
+mod processor;
 
 use super::args::{Destination, KernelArgs, stage_fits};
 #[cfg(not(kernels = "armv7em"))]
@@ -173,6 +175,7 @@ impl RawStage {
 macro_rules! arm_kernels {
     (
         $type:ident, $name:literal, $layout:expr,
+        missing: $missing:expr,
         toeplitz: { $(($taps:literal, $pixels:literal): $toeplitz:ident,)* },
         $(pack: { $(($pack_taps:literal, $pack_pixels:literal): $pack:ident,)* },)?
         // For (taps, pixels): words of a plane, and the word of it at which column 1 begins.
@@ -189,9 +192,15 @@ macro_rules! arm_kernels {
             fn $stage(call: *const RawStage);
         }
 
-        impl Kernels for $type {
+        impl<const SET: u32> Kernels for $type<SET> {
             const NAME: &'static str = $name;
             const LAYOUT: KernelLayout = $layout;
+            const KERNELS: u32 = SET & kernel_set::ALL;
+
+            #[inline]
+            fn missing_instructions() -> Option<&'static str> {
+                $missing
+            }
 
             #[inline]
             fn stage(
@@ -214,7 +223,8 @@ macro_rules! arm_kernels {
             $(#[inline]
             fn pack(taps: usize, pixels: usize, staged: &mut [u32]) {
                 let kernel: unsafe extern "C" fn(*const u32, *mut u32, usize, usize) = match (taps, pixels) {
-                    $(($pack_taps, $pack_pixels) => $pack,)*
+                    // The compiler drops the kernels that are not in the set.
+                    $(($pack_taps, $pack_pixels) if SET & kernel_set::toeplitz($pack_taps) != 0 => $pack,)*
                     _ => return refuse(),
                 };
                 let (words, plane) = (staged.as_mut_ptr(), pixels + taps);
@@ -229,7 +239,7 @@ macro_rules! arm_kernels {
             #[inline]
             fn toeplitz(taps: usize, pixels: usize, column: usize, call: KernelArgs<'_>) {
                 let kernel: unsafe extern "C" fn(*const RawArgs) = match (taps, pixels) {
-                    $(($taps, $pixels) => $toeplitz,)*
+                    $(($taps, $pixels) if SET & kernel_set::toeplitz($taps) != 0 => $toeplitz,)*
                     _ => return refuse(),
                 };
                 if column > usize::from(Self::LAYOUT.shares_phases(taps)) {

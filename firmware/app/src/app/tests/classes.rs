@@ -25,7 +25,7 @@ fn play_classes(
 fn crc_of(blob: &[u8], numbers: [u32; 2], classes: [u8; 2], t: u16) -> u32 {
     let model = Model::parse(blob).expect("it is whole");
     let mut workspace = vec![0; model.workspace_len()];
-    let mut engine = Engine::new(&model, &mut workspace).expect("it fits");
+    let mut engine = Engine::new(model.clone(), &mut workspace).expect("it fits");
     let latent = |i: usize| Latent::from_seed(numbers[i], model.latent_len()).with_class(classes[i]);
     picture::generate(&mut engine, &latent(0).toward(&latent(1), t), |_, _| {})
 }

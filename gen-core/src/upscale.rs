@@ -2,9 +2,13 @@
 
 use core::ops::Range;
 
-use gen_core::spec::MAX_SIDE;
-use gen_core::{Pixels, Shape};
 use heapless::Vec;
+
+use crate::pixels::Pixels;
+use crate::spec::{MAX_SIDE, Shape};
+
+/// Largest factor. With it the coordinates of an enlarged picture fit 16 bits.
+pub const MAX_SCALE: u32 = 255;
 
 /// A pixel: red, green, blue, each 0 to 255.
 pub type Rgb = [u8; 3];
