@@ -56,20 +56,42 @@ sum_or_zero() {
     echo $((${sum:-0}))
 }
 
-install_qemu() {
-    command -v qemu-system-arm >/dev/null && return
+# install_packages PACKAGE...: with apt; fails where there is none.
+install_packages() {
     local root=()
     [ "$(id -u)" -eq 0 ] || root=(sudo)
-    if command -v apt-get >/dev/null; then
+    command -v apt-get >/dev/null &&
         "${root[@]}" apt-get update -q &&
-            "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-                apt-get install -qy --no-install-recommends qemu-system-arm
+        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
+install_qemu() {
+    command -v qemu-system-arm >/dev/null && return
+    if command -v apt-get >/dev/null; then
+        install_packages qemu-system-arm
     else
         echo "install qemu-system-arm, then run this again:" >&2
         echo "    Fedora: sudo dnf install qemu-system-arm-core" >&2
         echo "    Arch:   sudo pacman -S qemu-system-arm" >&2
         return 1
     fi
+}
+
+# Chromium and Node.js, for the page.
+install_chromium() {
+    local missing=()
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+        [ -n "${CHROMIUM:-}" ] || missing+=(chromium)
+    command -v node >/dev/null || missing+=(nodejs)
+    [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}" || {
+        echo "install ${missing[*]}, then run this again" >&2
+        return 1
+    }
+}
+
+# The test of the kernels, in WebAssembly.
+wasm_kernels() {
+    ./web/build.sh --conformance "$scratch/conformance.wasm" && node tests/web/conformance.mjs "$scratch/conformance.wasm"
 }
 
 # gen-core for every Cortex-M target of the toolchain, with and without defmt.
@@ -116,6 +138,7 @@ train() {
 
 step "install toolchain and targets" rustup toolchain install
 step "install QEMU" install_qemu
+step "install Chromium and Node.js" install_chromium
 step "format" cargo fmt --all --check
 # With the window of the preview, which nothing else builds (checking it needs no SDL), and gen-core's program.
 step "clippy" cargo clippy -q --workspace --all-targets --features firmware-tools/window,gen-core/pictures -- -D warnings
@@ -131,6 +154,7 @@ for board in firmware/boards/*/; do
         step "clippy, $(basename "$board") with all features" board_clippy "$board" --all-features
     fi
 done
+step "clippy, WebAssembly" cargo clippy -q -p web-player --target wasm32-unknown-unknown --features conformance -- -D warnings
 step "format of firmware/template" cargo fmt --check --manifest-path firmware/template/Cargo.toml
 for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
     step "gen-core for $target" gen_core_for "$target"
@@ -147,8 +171,13 @@ rm -f "$trainer" # an old program must not be used if the new one does not build
 tests "tests" cargo test --workspace --no-fail-fast
 # Tests the plain Rust kernels, because the feature `portable` has priority: see gen-core/src/choice.rs.
 tests "tests of gen-core with all features" cargo test -p gen-core --all-features --no-fail-fast
+# Byte for byte; says how to build it again.
+step "web/player.wasm is what its source makes" ./web/build.sh --check
+step "kernels in WebAssembly" wasm_kernels
+step "the page in Chromium" node tests/web/page.mjs
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train
+    step "the page of the run in Chromium" node tests/web/page.mjs "$scratch/001-pocket"
     step "quality of the shipped models" "$trainer" eval models/pocket*/model.gen -n 500 \
         --data ../shared/cifar10-frogs/train
 else

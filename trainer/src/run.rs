@@ -12,6 +12,7 @@
 //!   best.gen  best.ckpt      the best snapshot, if `every.measure` asks for measurements
 //!   model.gen                the quantised generator: of the best snapshot, else of the last
 //!   report.html              summary on one page
+//!   play.html                a page on which one plays with the model, which is in it
 //! ```
 
 pub mod checkpoint;

@@ -6,7 +6,7 @@
 //!
 //! | file | processor | staged as |
 //! |---|---|---|
-//! | [`portable`] | any; reference for the others, and fallback | int16 pairs |
+//! | [`portable`] | any; reference for the others, and fallback. For WebAssembly it uses `simd128` if the target has it | int16 pairs |
 //! | `arm/armv7em` | Cortex-M4, M7, M33: two products with one instruction | int16 pairs |
 //! | `arm/armv7m` | Cortex-M3 | int32 |
 //! | `arm/armv8_1m_mve` | Cortex-M55, with the feature `mve`: sixteen products with one instruction | int8 |

@@ -36,6 +36,8 @@ pub(crate) use resume::resume_command;
 /// File names of the best snapshot's model and of the run's final model.
 const BEST_MODEL: &str = "best.gen";
 const MODEL: &str = "model.gen";
+/// File name of the page to play with the final model.
+const PLAY: &str = "play.html";
 /// File with all log messages of the run, over all sessions.
 const LOG: &str = "log.txt";
 /// File that lists all pictures of the run.

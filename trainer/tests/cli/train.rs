@@ -32,9 +32,13 @@ fn a_run_leaves_all_that_it_promises() {
         "checkpoints/step-000060.ckpt",
         "model.gen",
         "report.html",
+        "play.html",
     ] {
         assert!(folder.file(name).is_file(), "{name}");
     }
+    let [report, play] = ["report.html", "play.html"].map(|name| fs::read_to_string(folder.file(name)).unwrap());
+    assert!(report.contains("<a href=\"play.html\">"));
+    assert_eq!(play, web_page::self_contained("001-tiny", &fs::read(folder.file("model.gen")).unwrap()));
     assert_eq!(Config::from_toml(&fs::read_to_string(folder.file("config.toml")).unwrap()).unwrap(), tiny());
     assert_eq!(lines(&folder).0.len(), 60 / 7);
 

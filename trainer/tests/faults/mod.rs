@@ -39,10 +39,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The contents of all files of a run, without values that depend on the time.
+/// The contents of all files of a run, without values that depend on the time or on the folder's name.
 fn everything(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let timeless = |path: &Path| match path.file_name().unwrap().to_str().unwrap() {
-        "report.html" | "log.txt" => Vec::new(),
+        "report.html" | "play.html" | "log.txt" => Vec::new(),
         "metrics.jsonl" => {
             let (mut rows, mut scores) = silent(|| metrics::load_all(path, u64::MAX)).unwrap();
             rows.iter_mut().for_each(|row| (row.seconds, row.pictures_per_second) = (0.0, 0.0));

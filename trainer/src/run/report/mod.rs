@@ -15,6 +15,8 @@ use crate::run::guard;
 pub struct Report<'a> {
     /// Name of the run's folder.
     pub title: &'a str,
+    /// File beside the report: the page to play with the model.
+    pub play: &'a str,
     /// Facts: label and value.
     pub facts: &'a [(&'a str, String)],
     /// Pictures: caption and picture.
@@ -47,8 +49,9 @@ impl Report<'_> {
         let mut page = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{0}</title><style>\n{STYLE}</style>\
-             <h1>{0}</h1>",
-            escape(self.title)
+             <h1>{0}</h1><p><a href=\"{1}\">Play with the model</a> in this browser: other pictures, morphs, a gallery.</p>",
+            escape(self.title),
+            escape(self.play)
         );
         page.push_str("<table class=\"facts\">");
         for (label, value) in self.facts {
@@ -119,6 +122,7 @@ mod tests {
         let picture = RgbImage::new(2, 2);
         let page = Report {
             title: "001-<b>",
+            play: "play.html",
             facts: &[("data", "a & b".into())],
             pictures: &[("int8", &picture)],
             history: &[(1500, picture.clone())],
@@ -132,6 +136,7 @@ mod tests {
         for part in [
             "001-&lt;b&gt;",
             "a &amp; b",
+            "<a href=\"play.html\">",
             "data:image/png;base64,",
             "step 1,500",
             "alt=\"int8\"",

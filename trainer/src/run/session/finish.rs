@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use log::warn;
 use ndarray::{Array4, ArrayView4, Axis, s};
 
-use super::{COMPARED, GAP, HISTORY, MODEL, Outcome, SAMPLES, SCALE, Session, VERIFIED, sheet_latents};
+use super::{COMPARED, GAP, HISTORY, MODEL, Outcome, PLAY, SAMPLES, SCALE, Session, VERIFIED, sheet_latents};
 use crate::classes::SheetLatents;
 use crate::config::{Config, Quantise};
 use crate::data::MAX_CLASSES;
@@ -150,6 +150,7 @@ impl Session {
         }
         let report = Report {
             title: &name,
+            play: PLAY,
             facts: &all,
             pictures: &[
                 ("real pictures that it was trained on", &reals_grid),
@@ -162,6 +163,7 @@ impl Session {
             tables: &tables,
             config: &self.trainer.config.to_toml(),
         };
+        self.folder.write(PLAY, web_page::self_contained(&name, &blob).as_bytes())?;
         self.folder.write("report.html", report.html()?.as_bytes())?;
         ensure!(proof.is_exact(), "the exported model is not exact:\n{proof}");
         let words: Vec<_> = facts.iter().map(|(label, value)| format!("{label}: {value}")).collect();
