@@ -16,7 +16,8 @@ fn main() {
         |name: &str| env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some();
     let target = env::var("TARGET").unwrap_or_default();
     // Operating system kernels may not use vector registers.
-    let sse2 = env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|all| all.split(',').any(|one| one == "sse2"));
+    let sse2 =
+        feature("x86") && env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|all| all.split(',').any(|one| one == "sse2"));
     if let Some(reason) = choice::contradiction(&target, feature) {
         println!("cargo::error={reason} (target {target})");
     }

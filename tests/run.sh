@@ -99,6 +99,16 @@ gen_core_for() {
     cargo build -q -p gen-core --target "$1" && cargo build -q -p gen-core --target "$1" --features defmt
 }
 
+# gen-core with the compiler of its `rust-version`, on a host and for a Cortex-M.
+gen_core_msrv() {
+    local version target=thumbv7em-none-eabihf folder=${CARGO_TARGET_DIR:-target}/msrv
+    version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' gen-core/Cargo.toml)
+    rustup -q toolchain install --profile minimal --target "$target" "$version" &&
+        cargo "+$version" check -q -p gen-core --target-dir "$folder" &&
+        cargo "+$version" check -q -p gen-core --target-dir "$folder" --target "$target" \
+            --features alloc,defmt,embedded-graphics,writer
+}
+
 # The value of a key in a board.toml.
 fact() {
     sed -n "s/^$2 = \"\(.*\)\".*/\1/p" "$1/board.toml"
@@ -161,6 +171,8 @@ for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv
 done
 step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp
 step "gen-core for a Cortex-M55" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features mve
+step "gen-core with the oldest compiler that it promises" gen_core_msrv
+step "gen-core as it would be published" cargo publish -q --dry-run --allow-dirty -p gen-core
 step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p gen-core --no-deps
 if command -v cargo-deny >/dev/null; then
     step "supply chain" cargo_deny

@@ -42,7 +42,7 @@ impl<T: ?Sized> fmt::Debug for Aligned<T> {
 /// use gen_core::{Model, include_aligned};
 ///
 /// static MODEL: &[u8] = include_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"));
-/// assert_eq!(Model::parse(MODEL)?.name, "tiny");
+/// assert_eq!(Model::parse(MODEL)?.name(), "tiny");
 /// # Ok::<(), gen_core::ParseError>(())
 /// ```
 #[macro_export]

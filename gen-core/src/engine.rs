@@ -211,31 +211,7 @@ impl<'a> Engine<'a> {
 }
 
 impl<'a, K: Kernels> Engine<'a, K> {
-    /// An engine with other kernels. Kernels whose [`Kernels::LAYOUT`] is not
-    /// [valid](crate::plan::KernelLayout::is_valid) do not compile:
-    ///
-    /// ```compile_fail,E0080
-    /// use gen_core::kernels::{KernelArgs, Kernels};
-    /// use gen_core::plan::{KernelLayout, PORTABLE};
-    /// use gen_core::{Engine, Model};
-    ///
-    /// struct Wide;
-    ///
-    /// impl Kernels for Wide {
-    ///     const NAME: &'static str = "wide";
-    ///     const LAYOUT: KernelLayout = KernelLayout { pixels: [[64, 8, 4]; 7], ..PORTABLE };
-    ///     fn toeplitz(_: usize, _: usize, _: usize, _: KernelArgs<'_>) {}
-    ///     fn dot(_: KernelArgs<'_>) {}
-    ///     fn tile(_: &[&[i8]], _: usize, _: &mut [u32]) {}
-    ///     fn winograd(_: usize, _: usize, _: KernelArgs<'_>) {}
-    /// }
-    ///
-    /// fn engine<'a>(model: Model<'a>, workspace: &'a mut [i8]) -> Engine<'a, Wide> {
-    ///     Engine::with_kernels(model, workspace).unwrap()
-    /// }
-    /// # let blob = gen_core::include_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny.blob"));
-    /// # engine(Model::parse(blob).unwrap(), &mut [0; 4096]);
-    /// ```
+    /// An engine with these kernels: those of one model ([`EngineFor`]).
     ///
     /// # Errors
     /// As [`Engine::new`].

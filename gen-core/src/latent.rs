@@ -90,15 +90,16 @@ impl Latent {
 
     /// The latent of picture number `seed`, with `len` values, at most [`MAX_LATENT`].
     pub fn from_seed(seed: u32, len: usize) -> Self {
-        Self::sample(&mut Xoshiro128PlusPlus::seed_from_u64(u64::from(seed)), len)
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(u64::from(seed));
+        Self::sample(|| rng.next_u32(), len)
     }
 
-    /// Draws a latent from a random number generator: `len` values of a normal distribution, at most
-    /// [`MAX_LATENT`].
-    pub fn sample(rng: &mut Xoshiro128PlusPlus, len: usize) -> Self {
+    /// Draws a latent from a source of random numbers: `len` values of a normal distribution, at most [`MAX_LATENT`]. Each
+    /// call of `random` returns 32 random bits.
+    pub fn sample(mut random: impl FnMut() -> u32, len: usize) -> Self {
         let mut values = Vec::new();
         while values.len() < len {
-            let (a, b) = gaussian_pair(rng);
+            let (a, b) = gaussian_pair(&mut random);
             if values.push(a).is_err() || (values.len() < len && values.push(b).is_err()) {
                 break;
             }
@@ -171,11 +172,11 @@ impl Latent {
     }
 }
 
-fn gaussian_pair(rng: &mut Xoshiro128PlusPlus) -> (i8, i8) {
+fn gaussian_pair(random: &mut impl FnMut() -> u32) -> (i8, i8) {
     const UNIT: f32 = 1.0 / (1 << 24) as f32;
     // In (0, 1]: the logarithm of 0 is never taken.
-    let u = ((rng.next_u32() >> 8) + 1) as f32 * UNIT;
-    let angle = F32((rng.next_u32() >> 8) as f32 * UNIT * TAU);
+    let u = ((random() >> 8) + 1) as f32 * UNIT;
+    let angle = F32((random() >> 8) as f32 * UNIT * TAU);
     // micromath's ln 1 may be slightly above 0.
     let squared = (-2.0 * F32(u).ln().0).max(0.0);
     let root = F32(squared).sqrt().0;
@@ -199,7 +200,7 @@ mod tests {
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
         let (n, mut sum, mut squares) = (200_000, 0.0, 0.0);
         for _ in 0..n / 100 {
-            for &q in Latent::sample(&mut rng, 100).steps() {
+            for &q in Latent::sample(|| rng.next_u32(), 100).steps() {
                 let v = f64::from(q) * f64::from(Latent::SCALE);
                 sum += v;
                 squares += v * v;

@@ -54,6 +54,8 @@
 //! |---|---|
 //! | none | the fastest kernels for the target: Cortex-M3, M4, M7, M33, x86-64; plain Rust on others |
 //! | `winograd` (default) | reads models whose weights have Winograd's transform. Without it they are refused, and programs are smaller |
+//! | `x86` (default) | the kernels for x86-64; without it plain Rust there |
+//! | `writer` | writes model files; for programs that make models |
 //! | `portable` | plain Rust on every processor; overrides the next two |
 //! | `no-dsp` | for a Cortex-M without DSP instructions whose target also has cores with them (Armv8-M): the kernels of the Cortex-M3. Without this feature it faults |
 //! | `mve` | for a Cortex-M55 with MVE, whose target is that of the M33. The start-up code has to enable coprocessors 10 and 11. For another Cortex-M, or together with `no-dsp`, the build fails with a message |

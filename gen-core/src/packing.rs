@@ -31,11 +31,14 @@
 //!         0:c0 0:c2  1:c0 1:c2  0:c1 0:c3  1:c1 1:c3   0:c4 0  1:c4 0  0:c5 0 …
 //! ```
 
+#[cfg(feature = "writer")]
 use core::array::from_fn;
 
 use crate::no_panic::nonzero;
 use crate::spec::{Geometry, WeightTransform};
-use crate::winograd::{self, MAX_POINTS};
+use crate::winograd;
+#[cfg(feature = "writer")]
+use crate::winograd::MAX_POINTS;
 
 /// Output channels that a Winograd kernel computes together.
 pub const PAIR: usize = 2;
@@ -129,6 +132,7 @@ impl Geometry {
     ///
     /// * `weight(phase, output channel, [tap row, tap column], input channel)` returns a weight.
     /// * `packed` has [`packed_len`](Self::packed_len) bytes, all 0.
+    #[cfg(feature = "writer")]
     pub fn pack(
         &self,
         transform: WeightTransform,

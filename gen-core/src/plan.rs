@@ -18,7 +18,8 @@ pub const MAX_TOEPLITZ_TAPS: usize = 7;
 
 /// Most pixels of a block, of any kernels that are compiled for the target. An engine with kernels of larger
 /// blocks does not compile.
-pub const MAX_BLOCK_PIXELS: usize = if cfg!(all(target_arch = "x86_64", target_feature = "sse2")) { 32 } else { 8 };
+pub const MAX_BLOCK_PIXELS: usize =
+    if cfg!(all(feature = "x86", target_arch = "x86_64", target_feature = "sse2")) { 32 } else { 8 };
 
 /// A set of kernels, one bit for each: what a program needs for a model that is known at compile time. A set is a number,
 /// so that it can be a parameter of a type.

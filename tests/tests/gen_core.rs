@@ -117,6 +117,43 @@ fn run(folder: &Path) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// The public API of gen-core, with the features that add to it, is the committed list: a change of it is seen, and no type of
+/// a dependency is part of it. `UPDATE_GOLDEN=1` writes the list.
+#[test]
+fn the_public_api_is_the_committed_list() -> Result<()> {
+    let target_dir = root()?.join("target/public-api");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()?).args(["rustdoc", "-q", "-p", "gen-core", "--lib", "--target-dir"]).arg(&target_dir);
+    cargo.args(["--features", "alloc,embedded-graphics", "--", "-Zunstable-options", "--output-format", "json"]);
+    // The pinned compiler writes JSON only as an unstable option.
+    let output = cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTDOCFLAGS").stdin(Stdio::null()).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let api = public_api::Builder::from_rustdoc_json(target_dir.join("doc/gen_core.json"))
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()?
+        .to_string();
+    let foreign = ["bytemuck", "crc::", "heapless", "micromath", "postcard", "rand", "serde"];
+    let found = api.lines().find(|line| foreign.iter().any(|name| line.contains(name)));
+    ensure!(found.is_none(), "a dependency's type: {found:?}");
+    let list = root()?.join("gen-core/public-api.txt");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&list, &api)?;
+    }
+    let before = fs::read_to_string(&list)?;
+    let changed = |old: &str, new: &str| -> Vec<String> {
+        new.lines().filter(|line| !old.lines().any(|other| other == *line)).map(str::to_owned).collect()
+    };
+    ensure!(
+        api == before,
+        "gen-core/public-api.txt has changed; UPDATE_GOLDEN=1 writes it\ngone: {:#?}\nnew: {:#?}",
+        changed(&api, &before),
+        changed(&before, &api)
+    );
+    Ok(())
+}
+
 /// The program in the README of gen-core, as a crate outside of this repository.
 #[test]
 fn the_program_of_the_readme_draws_the_picture_in_at_most_twelve_lines() -> Result<()> {

@@ -147,7 +147,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
     let picture = model.output_shape();
     let left = |has: usize, needs: usize| has as i64 - needs as i64;
     Inspection {
-        name: model.name.as_str().into(),
+        name: model.name().into(),
         latent: model.latent_len(),
         classes: model.classes().names().map(str::to_owned).collect(),
         class_width: model.classes().width(),

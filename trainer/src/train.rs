@@ -444,7 +444,7 @@ impl Trainer {
     fn latents(&self, stream: Stream) -> Array2<f32> {
         let mut rng = self.rng(stream);
         let len = self.config.latent.into();
-        latent_batch((0..self.config.batch).map(|_| Latent::sample(&mut rng, len)), len)
+        latent_batch((0..self.config.batch).map(|_| Latent::sample(|| rng.next_u32(), len)), len)
     }
 
     fn changes(&self, pass: u64) -> Vec<Change> {

@@ -99,7 +99,7 @@ fn classes_and_mixtures_of_two() {
         let bytes = aligned(&blob);
         let parsed = Model::parse(&bytes).unwrap();
         let mut workspace = vec![0; parsed.workspace_len()];
-        let mut engine = Engine::new(&parsed, &mut workspace).unwrap();
+        let mut engine = Engine::new(parsed.clone(), &mut workspace).unwrap();
         for (seed, share) in (0..12).zip([0, 1, 2, 64, 100, 127, 128, 129, 254, 255, 256, 300]) {
             let mix = ClassMix::between((seed % 5) as u8, (seed * 7 % 70) as u8, share);
             let latent = Latent::from_seed(seed, latent).with_mix(mix);
@@ -147,7 +147,7 @@ fn the_sink_receives_the_simulated_picture() {
     let latent = Latent::from_seed(7, 32);
     let mut picture = Vec::new();
     let mut workspace = vec![0; parsed.workspace_len()];
-    Engine::new(&parsed, &mut workspace).unwrap().generate(&latent, |y, row| {
+    Engine::new(parsed.clone(), &mut workspace).unwrap().generate(&latent, |y, row| {
         assert_eq!(picture.len(), y * 32 * 3);
         picture.extend(row.bytes().iter().map(|&v| f64::from(v)));
     });

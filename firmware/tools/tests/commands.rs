@@ -244,7 +244,7 @@ fn drawn_class<C: FromRgb + Into<Rgb888>>(
     let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(model.clone(), &mut workspace)?;
-    let mut display = SimulatorDisplay::with_default_color(display, background());
+    let mut display = SimulatorDisplay::with_default_color(display, background::<C>());
     let mut view = View::new(&mut display, model.output_shape())?;
     let latent = Latent::from_seed(number, model.latent_len()).with_class(class);
     let Ok(()) = view.start(Mode::Single);

@@ -4,6 +4,9 @@ use super::args::{KernelArgs, refuse, stage_fits, widen_i8x4};
 use crate::no_panic::{subslice, write};
 use crate::plan::{KernelLayout, kernel_set};
 
+/// Only this crate has kernels, because the engine relies on their rules.
+pub trait Sealed {}
+
 /// Multiplies staged pixels with weights. All arithmetic is modulo 2³².
 ///
 /// A *quad* is four neighbouring channels `c0 … c3` of one pixel. Staged, it takes
@@ -20,7 +23,7 @@ use crate::plan::{KernelLayout, kernel_set};
 /// * on a host, and on a chip with debug assertions, it panics;
 /// * on a chip without debug assertions it computes nothing, and results keep their old contents. Only
 ///   [`Portable`](super::portable::Portable), which uses ordinary indexing, may panic there.
-pub trait Kernels {
+pub trait Kernels: Sealed {
     /// Name of the architecture, such as `armv7em`, or `{architecture}-{instructions}` for a part of its
     /// instructions.
     const NAME: &'static str;

@@ -21,7 +21,7 @@ mod generic;
 mod interface;
 pub mod portable;
 // Also where other kernels are chosen, as tests compare them. Not for targets without vector registers.
-#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[cfg(all(feature = "x86", target_arch = "x86_64", target_feature = "sse2"))]
 pub mod x86_64;
 
 pub use args::{Destination, KernelArgs};

@@ -2,12 +2,14 @@
 
 use super::args::{Destination, KernelArgs, refuse};
 use super::generic;
-use super::interface::Kernels;
+use super::interface::{Kernels, Sealed};
 use crate::plan::{self, KernelLayout, PAIR};
 
 /// Stages pixels as pairs of int16.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable;
+
+impl Sealed for Portable {}
 
 impl Kernels for Portable {
     const NAME: &'static str = "portable";

@@ -10,7 +10,7 @@
 //! | 6–7 | length of the header, in bytes |
 //! | 8–11 | length of the file, in bytes |
 //! | 12–15 | CRC-32 (ISO-HDLC, as in zlib) of everything else |
-//! | 16– | [`Header`] in postcard, padded with zeros to a multiple of 16 |
+//! | 16– | a header in postcard (`Header`, with the feature `writer`), padded with zeros to a multiple of 16 |
 //!
 //! The sections of the layers follow, first layer first. Each section is padded with zeros to a multiple of 16:
 //!
@@ -32,7 +32,7 @@
 //!
 //! 1. [`VERSION`] rises by one with everything that a reader of the version before would refuse or
 //!    misread: a new operation, activation, padding or weight transform, a new field, or another order, width
-//!    or meaning of anything. In postcard the header is the fields of [`Header`] in the order in which
+//!    or meaning of anything. In postcard the header is the fields of `Header` in the order in which
 //!    the structs declare them, and an enum is the index of its variant.
 //! 2. Existing fields and variants keep their place. New ones go to the end, and no number is used again with
 //!    another meaning.
@@ -47,16 +47,20 @@
 //! |---|---|
 //! | 2 | the operations, activations, paddings and weight transforms of [`crate::spec`]; pictures of 3 channels |
 //! | 3 | pictures of 1 channel |
-//! | 4 | classes: [`Header::classes`], and the section behind the last layer |
+//! | 4 | classes: `Header::classes`, and the section behind the last layer |
 
+#[cfg(feature = "writer")]
 use core::fmt;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
+#[cfg(feature = "writer")]
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 pub use crate::aligned::ADDRESS_ALIGNMENT;
-use crate::spec::{LayerSpec, MAX_CLASS_NAME, MAX_CLASSES, MAX_LAYERS, WeightTransform};
+use crate::spec::{LayerSpec, WeightTransform};
+#[cfg(feature = "writer")]
+use crate::spec::{MAX_CLASS_NAME, MAX_CLASSES, MAX_LAYERS};
 
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"RBGN";
@@ -77,6 +81,7 @@ pub const PREAMBLE: usize = 16;
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// The description of a model, without its weights, biases and multipliers.
+#[cfg(feature = "writer")]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Header {
     /// A name for people, such as the preset it was trained from.
@@ -92,6 +97,7 @@ pub struct Header {
 }
 
 /// The classes of a [`Header`].
+#[cfg(feature = "writer")]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassHeader {
     /// How many numbers a class has, 1 or more. The latent has at least one value beside them.
@@ -100,7 +106,7 @@ pub struct ClassHeader {
     pub names: Vec<String<MAX_CLASS_NAME>, MAX_CLASSES>,
 }
 
-/// One layer of a [`Header`].
+/// One layer of a header.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerHeader {
     /// Operation and activation.
@@ -116,16 +122,19 @@ pub struct LayerHeader {
 }
 
 /// A header could not be written: the buffer is too small, or the header longer than 65,535 bytes.
+#[cfg(feature = "writer")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EncodeError;
 
+#[cfg(feature = "writer")]
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the model's header does not fit the buffer")
     }
 }
 
+#[cfg(feature = "writer")]
 impl core::error::Error for EncodeError {}
 
 /// The version that brought classes.
@@ -140,6 +149,7 @@ pub(super) const fn lowest_version(picture_channels: u16, has_classes: bool) -> 
     }
 }
 
+#[cfg(feature = "writer")]
 impl Header {
     /// The version that [`encode`](Self::encode) writes: the lowest that has everything that the model uses.
     pub fn version(&self) -> u16 {
@@ -166,6 +176,7 @@ impl Header {
 ///
 /// # Errors
 /// [`EncodeError`] when it is shorter than a preamble, or longer than 4 GiB.
+#[cfg(feature = "writer")]
 pub fn seal(blob: &mut [u8]) -> Result<(), EncodeError> {
     if blob.len() < PREAMBLE {
         return Err(EncodeError);

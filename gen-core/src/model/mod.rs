@@ -12,6 +12,7 @@ use heapless::{String, Vec};
 pub use classes::Classes;
 pub use error::{ParseError, Section};
 
+#[cfg(feature = "writer")]
 use self::format::{ClassHeader, Header, LayerHeader};
 use crate::latent::Latent;
 use crate::no_panic::subslice;
@@ -32,9 +33,9 @@ pub struct Layer<'a> {
     pub transform: WeightTransform,
     /// Shapes and windows.
     pub geometry: Geometry,
-    /// The int8 that represents 0 in its output: see [`LayerHeader::zero_point`].
+    /// The int8 that represents 0 in its output: see [`LayerHeader::zero_point`](format::LayerHeader::zero_point).
     pub zero_point: i8,
-    /// Real value of one step of its output: see [`LayerHeader::scale`].
+    /// Real value of one step of its output: see [`LayerHeader::scale`](format::LayerHeader::scale).
     pub scale: f32,
     /// All weights, in the order of `packing.rs`.
     weights: &'a [i8],
@@ -116,8 +117,7 @@ impl<'a> Layer<'a> {
 /// A generator, read from the bytes of a file and checked. It borrows the bytes, so that weights stay in flash.
 #[derive(Clone)]
 pub struct Model<'a> {
-    /// Its name, for people.
-    pub name: String<32>,
+    name: String<32>,
     layers: Vec<Layer<'a>, MAX_LAYERS>,
     inputs: u16,
     classes: Classes<'a>,
@@ -137,6 +137,11 @@ impl fmt::Debug for Model<'_> {
 }
 
 impl<'a> Model<'a> {
+    /// Its name, for people: up to 32 bytes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The layers, first to last; at least one.
     pub fn layers(&self) -> &[Layer<'a>] {
         &self.layers
@@ -170,6 +175,7 @@ impl<'a> Model<'a> {
     }
 
     /// The parts of a workspace for kernels with this layout.
+    #[doc(hidden)]
     pub fn workspace_plan(&self, layout: &KernelLayout) -> WorkspacePlan {
         let plan = WorkspacePlan::for_picture(self.output_shape());
         self.layers.iter().fold(plan, |plan, l| plan.with_layer(layout, &l.geometry, l.transform))
@@ -191,6 +197,7 @@ impl<'a> Model<'a> {
     }
 
     /// The header of the file.
+    #[cfg(feature = "writer")]
     pub fn header(&self) -> Header {
         let layers = self.layers.iter().map(|l| LayerHeader {
             spec: l.spec,

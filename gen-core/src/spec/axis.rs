@@ -9,6 +9,7 @@ use crate::no_panic::nonzero;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(not(feature = "writer"), non_exhaustive)]
 pub enum Padding {
     /// Convolution: output is `⌈input / stride⌉`; transposed: `input · stride`.
     /// If the padding is odd, the larger half is at the end.

@@ -16,6 +16,7 @@ use super::shape::Shape;
 /// The linear part of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(not(feature = "writer"), non_exhaustive)]
 pub enum Op {
     /// Every output depends on every input; the output is read as a picture of shape `out`.
     Dense {
@@ -198,6 +199,7 @@ impl fmt::Display for Op {
 /// The non-linear part of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(not(feature = "writer"), non_exhaustive)]
 pub enum Activation {
     /// `x`.
     Linear,

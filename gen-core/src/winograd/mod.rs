@@ -414,6 +414,7 @@ pub const fn max_sum(points: usize) -> i64 {
 }
 
 /// [`Transform::filter`] of the transform with this number of points, whose results are followed by zeros.
+#[cfg(any(feature = "writer", feature = "conformance"))]
 pub fn filter(points: usize, taps: &[i8]) -> [i16; MAX_POINTS] {
     of_points!(points, F => filled(F::filter(taps)))
 }

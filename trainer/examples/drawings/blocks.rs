@@ -39,7 +39,9 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
         [24.0, 34.0],
         &format!(
             "Layer {index} of {} on a Cortex-M4: convolution {rows}x{taps}, {} to {}",
-            model.name, g.input, g.output
+            model.name(),
+            g.input,
+            g.output
         ),
     );
 

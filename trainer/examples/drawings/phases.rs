@@ -25,7 +25,9 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
         [24.0, 34.0],
         &format!(
             "Layer {index} of {}: transposed convolution {kernel}x{kernel}, {} to {}",
-            model.name, g.input, g.output
+            model.name(),
+            g.input,
+            g.output
         ),
     );
     let cell = 64.0;

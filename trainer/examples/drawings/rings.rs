@@ -57,7 +57,7 @@ pub fn draw(model: &Model<'_>) -> Result<String> {
     svg.text(
         "title",
         [24.0, 34.0],
-        &format!("{} while row {ROW} of the picture is computed: rows of every layer's input", model.name),
+        &format!("{} while row {ROW} of the picture is computed: rows of every layer's input", model.name()),
     );
     // Legend.
     let legend = [

@@ -12,6 +12,7 @@ use anyhow::{Result, ensure};
 use gen_core::{Latent, quant};
 use log::info;
 use ndarray::{Array2, ArrayView2, Zip};
+use rand::Rng;
 
 use super::calibrate::calibrate;
 use super::fold::FloatModel;
@@ -163,7 +164,7 @@ fn learn(float: &FloatModel, student: &mut Student, step: u64) -> Result<()> {
     let latents = (0..BATCH).map(|i| {
         // Classes take turns, also from one step to the next.
         let class = (step as usize * BATCH + i) % classes;
-        Latent::sample(&mut rng, float.latent).with_class(class as u8)
+        Latent::sample(|| rng.next_u32(), float.latent).with_class(class as u8)
     });
     let batch = float.input().batch(latents);
     let target = levels(float, batch.view());

@@ -359,7 +359,7 @@ impl QuantModel {
             });
             input_zero_point = i64::from(layer.zero_point);
         }
-        let name = model.name.as_str().into();
+        let name = model.name().into();
         Ok(Self { name, latent: model.latent_len(), classes: ClassTable::of(model), layers })
     }
 }

@@ -110,7 +110,7 @@ pub fn compare<K: Kernels>(model: &Model<'_>, simulation: &Simulation, seeds: im
         }
     }
     Report {
-        model: model.name.as_str().into(),
+        model: model.name().into(),
         classes: model.classes().len(),
         kernels: K::NAME,
         latents: seeds.len(),

@@ -49,7 +49,7 @@ impl Facts {
         let layers =
             model.layers().iter().map(|l| format!("{}, {}: {}", l.spec.op, l.spec.activation, l.geometry.output));
         Self {
-            name: model.name.as_str().into(),
+            name: model.name().into(),
             width: shape.width,
             height: shape.height,
             channels: shape.channels,

@@ -21,10 +21,8 @@ fn main() -> ! {
         MODEL_LEN, WORKSPACE_LEN, STRUCTS_LEN
     );
 
-    let model = Model::parse(board::model::bytes()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
-    assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
-    let classes = model.classes();
-    let mut engine = Engine::new(model, board::model::workspace()).expect("build.rs measured it");
+    let mut engine = engine();
+    let classes = engine.model().classes();
     for &seed in seeds {
         for mix in picture::parity_mixes(seed, classes) {
             let latent = engine.model().latent(seed).with_mix(mix);
@@ -37,4 +35,13 @@ fn main() -> ! {
     }
     info!("stack: {=usize} of {=usize} bytes used", stack::used(), stack::size());
     board::exit()
+}
+
+/// The engine. A function of its own, so that the copies that a build without optimisation makes of it are not on the stack
+/// while pictures are drawn.
+#[inline(never)]
+fn engine() -> Engine<'static> {
+    let model = Model::parse(board::model::bytes()).unwrap_or_else(|e| panic!("no model in memory: {e}"));
+    assert_eq!(model.checksum(), MODEL_CHECKSUM, "another model in memory than the program was built for");
+    Engine::new(model, board::model::workspace()).expect("build.rs measured it")
 }

@@ -9,7 +9,7 @@ use super::processor::missing_dsp;
 use super::{RawArgs, RawOutput, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse, tile_quads};
 use crate::kernels::generic;
-use crate::kernels::interface::Kernels;
+use crate::kernels::interface::{Kernels, Sealed};
 use crate::plan::{self, KernelLayout, kernel_set};
 use crate::winograd::{F2, F3, F5, MAX_POINTS};
 

@@ -8,7 +8,7 @@ use super::processor::missing_mve;
 use super::{RawArgs, RawProducts, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
-use crate::kernels::interface::Kernels;
+use crate::kernels::interface::{Kernels, Sealed};
 use crate::plan::{self, KernelLayout, kernel_set};
 
 // No target of stable Rust has MVE.

@@ -192,6 +192,8 @@ macro_rules! arm_kernels {
             fn $stage(call: *const RawStage);
         }
 
+        impl<const SET: u32> Sealed for $type<SET> {}
+
         impl<const SET: u32> Kernels for $type<SET> {
             const NAME: &'static str = $name;
             const LAYOUT: KernelLayout = $layout;

@@ -30,7 +30,9 @@ fn detect() -> u8 {
     cpufeatures::new!(avx2, "avx2");
     cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512vl");
     // `cpufeatures` has no name for VNNI. It has checked that the operating system saves the registers.
-    let vnni = || __cpuid_count(7, 0).ecx & 1 << 11 != 0;
+    // SAFETY: every x86-64 has this instruction. Older compilers take its function to be unsafe.
+    #[allow(unused_unsafe)]
+    let vnni = || unsafe { __cpuid_count(7, 0) }.ecx & 1 << 11 != 0;
     match () {
         () if avx2::get() && avx512::get() && vnni() => AVX512,
         () if avx2::get() => AVX2,

@@ -56,7 +56,7 @@ use winograd::{TILES, products};
 
 use crate::kernels::args::{KernelArgs, refuse, stage_fits};
 use crate::kernels::generic;
-use crate::kernels::interface::Kernels;
+use crate::kernels::interface::{Kernels, Sealed};
 use crate::plan::{self, KernelLayout, MAX_BLOCK_PIXELS, PAIR};
 
 /// The fastest kernels that the processor can run.
@@ -65,6 +65,8 @@ pub type X86_64 = UpTo<AVX512>;
 /// The fastest kernels that the processor can run, up to a level: lower levels are for tests.
 #[derive(Debug, Clone, Copy)]
 pub struct UpTo<const MOST: u8>;
+
+impl<const MOST: u8> Sealed for UpTo<MOST> {}
 
 impl<const MOST: u8> Kernels for UpTo<MOST> {
     const NAME: &'static str = match MOST {
