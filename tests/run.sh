@@ -77,6 +77,18 @@ install_qemu() {
     fi
 }
 
+# A C compiler for this machine and one for the chips, and make, for the programs in C.
+install_c() {
+    local missing=()
+    command -v cc >/dev/null && command -v c++ >/dev/null || missing+=(g++)
+    command -v make >/dev/null || missing+=(make)
+    command -v arm-none-eabi-g++ >/dev/null || missing+=(gcc-arm-none-eabi)
+    [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}" || {
+        echo "install ${missing[*]}, then run this again" >&2
+        return 1
+    }
+}
+
 # Chromium and Node.js, for the page.
 install_chromium() {
     local missing=()
@@ -148,6 +160,7 @@ train() {
 
 step "install toolchain and targets" rustup toolchain install
 step "install QEMU" install_qemu
+step "install C compilers" install_c
 step "install Chromium and Node.js" install_chromium
 step "format" cargo fmt --all --check
 # With the window of the preview, which nothing else builds (checking it needs no SDL), and gen-core's program.
@@ -171,6 +184,9 @@ for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv
 done
 step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp
 step "gen-core for a Cortex-M55" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features mve
+for target in thumbv6m-none-eabi thumbv7em-none-eabihf; do
+    step "clippy, gen-core for C, $target" cargo clippy -q -p gen-core-c --target "$target" -- -D warnings
+done
 step "gen-core with the oldest compiler that it promises" gen_core_msrv
 step "gen-core as it would be published" cargo publish -q --dry-run --allow-dirty -p gen-core
 step "documentation of gen-core" env RUSTDOCFLAGS="-D warnings" cargo doc -q -p gen-core --no-deps

@@ -100,9 +100,9 @@ struct Cargo {
 }
 
 /// The subcommands of cargo and of its plug-ins that the documentation uses.
-const COMMANDS: [&str; 14] = [
-    "audit", "bench", "build", "check", "clippy", "deny", "doc", "fmt", "fuzz", "install", "metadata", "run", "test",
-    "tree",
+const COMMANDS: [&str; 15] = [
+    "audit", "bench", "build", "check", "clippy", "deny", "doc", "fmt", "fuzz", "install", "metadata", "run", "rustc",
+    "test", "tree",
 ];
 
 impl Cargo {

@@ -17,6 +17,7 @@ use cli::export::{ExportArgs, export};
 use cli::import::{ImportArgs, import};
 use cli::inspect::{InspectArgs, inspect};
 use cli::like::{LikeArgs, like};
+use cli::package::{PackageArgs, package};
 use cli::parity::{ParityArgs, parity};
 use cli::presets::{PresetsArgs, presets};
 use cli::quantize::{QuantizeArgs, quantize};
@@ -103,6 +104,11 @@ enum Command {
     /// Measure training steps: time of each part, memory, cores used; or each layer
     #[command(after_help = cli::as_typed("Example:\n  trainer bench --config mine.toml --batch 64 --threads 4"))]
     Bench(BenchArgs),
+    /// Make a folder with a model for programs in C, for the Arduino IDE, or for Rust
+    #[command(after_help = cli::as_typed("Examples:\n  trainer package runs/001-pocket --arduino --out ~/Arduino/libraries/Frog\n  \
+        trainer package models/digits --c --out digits\n  \
+        trainer package models/digits --rust --out digits"))]
+    Package(PackageArgs),
     /// For developers: compare a training step of the tutorial with what Keras computed
     #[command(after_help = cli::as_typed("Example:\n  trainer parity trainer/tests/golden/keras"))]
     Parity(ParityArgs),
@@ -128,6 +134,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => with_threads(None, || verify(&args)),
         Command::Eval(args) => with_threads(args.threads, || eval(&args)),
         Command::Bench(args) => bench(&args),
+        Command::Package(args) => package(&args),
         Command::Parity(args) => with_threads(None, || parity(&args)),
     };
     match result.and_then(|code| terminal::check_printed().map(|()| code)) {

@@ -24,6 +24,7 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod like;
 mod model_file;
+pub(crate) mod package;
 mod packing;
 pub(crate) mod parity;
 mod picture_set;

@@ -38,6 +38,8 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["verify", "nowhere.gen"], "nowhere.gen"),
         (&["sample", "--float", "junk.ckpt"], "junk.ckpt"),
         (&["quantize", "junk.ckpt"], "junk.ckpt"),
+        (&["package", "junk.gen", "--c", "--out", "package"], "junk.gen"),
+        (&["package", "junk.gen", "--out", "package"], "--arduino"),
         (&["quantize", SHIPPED, "--flash", "64K"], "71616 bytes without weight transforms"),
         (&["quantize", SHIPPED, "--flash", "64Q"], "512K"),
         (&["quantize", SHIPPED, "--fast-layers", "5"], "they are 0 to 4"),

@@ -10,6 +10,7 @@ mod card;
 mod classes;
 mod eval;
 mod messages;
+mod package;
 mod quantize;
 mod resume;
 mod sample;

@@ -1,0 +1,2 @@
+// Nothing of it is used: the display is none.
+#pragma once
