@@ -88,7 +88,7 @@ fn assert_whole_files(run: &Path) {
             "png" => assert!(image::load_from_memory(&bytes()).is_ok(), "{shown}"),
             "toml" => _ = toml::from_str::<toml::Table>(&String::from_utf8(bytes()).unwrap()).expect("TOML"),
             "svg" => assert!(bytes().ends_with(b"</svg>\n"), "{shown}"),
-            "html" => assert!(bytes().ends_with(b"</html>"), "{shown}"),
+            "html" => assert!(bytes().trim_ascii_end().ends_with(b"</html>"), "{shown}"),
             "jsonl" => _ = silent(|| metrics::load_all(&path, u64::MAX)).unwrap(),
             "txt" if path.ends_with("log.txt") => {}
             "txt" => assert!(bytes().ends_with(b"\n"), "{shown}"),

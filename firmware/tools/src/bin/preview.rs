@@ -266,8 +266,8 @@ mod window {
         let space = Cell::new(false);
         let platform = HostPlatform { start: Instant::now(), space: &space };
         let mut workspace = vec![0; model.workspace_len()];
-        let mut app =
-            App::new(model, &mut workspace, &mut shared, platform, arguments.settings()?).map_err(|no| no.error)?;
+        let mut app = App::new(model.clone(), &mut workspace, &mut shared, platform, arguments.settings()?)
+            .map_err(|no| no.error)?;
         let mut window = Window::new(&format!("{}: space is the button", arguments.board), settings);
         loop {
             let Ok(event) = app.step();
