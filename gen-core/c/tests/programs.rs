@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use gen_core::{ClassMix, Engine, Latent, Model, aligned};
 use object::{Object, ObjectSymbol, SymbolKind};
+
+use crate::emulate::{emulate, output_of};
 
 const HOST: &str = "host";
 const CHIP: &str = "cortex-m4.elf";
@@ -44,31 +45,8 @@ fn compile(to: &Path, program: &str, main: &Path, model: &Path) -> Result<PathBu
 }
 
 /// Runs a program, on the host or in the emulator, and returns what it wrote.
-fn output_of(program: &Path) -> Result<Vec<u8>> {
-    let mut command = if program.ends_with(CHIP) {
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-machine", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none"]);
-        qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(program);
-        qemu
-    } else {
-        Command::new(program)
-    };
-    let written = program.with_extension("out");
-    command.stdin(Stdio::null()).stdout(fs::File::create(&written)?);
-    let mut child = command.spawn().context("cannot run it: ./tests/run.sh installs qemu-system-arm")?;
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if start.elapsed() > Duration::from_secs(120) {
-            child.kill()?;
-            bail!("{} does not end", program.display());
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
-    ensure!(status.success(), "{}: {status}", program.display());
-    Ok(fs::read(written)?)
+fn written_by(program: &Path) -> Result<Vec<u8>> {
+    if program.ends_with(CHIP) { emulate(program) } else { output_of(Command::new(program), program) }
 }
 
 /// What `pictures.c` draws.
@@ -95,7 +73,7 @@ fn draws_the_same(program: &str) -> Result<()> {
     for name in ["pocket-drawn", "digits"] {
         let to = tempfile::tempdir()?;
         let program = compile(to.path(), program, &folder().join("tests/pictures.c"), &model(name))?;
-        let written = output_of(&program)?;
+        let written = written_by(&program)?;
         ensure!(written == pictures_on_host(&model(name))?, "{name}: other pictures than gen-core's");
     }
     Ok(())
@@ -115,7 +93,7 @@ fn a_program_on_a_cortex_m4_draws_the_same_bytes() -> Result<()> {
 fn mistakes_give_a_status() -> Result<()> {
     for (program, name) in [(HOST, "pocket-drawn"), (HOST, "digits"), (CHIP, "digits")] {
         let to = tempfile::tempdir()?;
-        output_of(&compile(to.path(), program, &folder().join("tests/mistakes.c"), &model(name))?)?;
+        written_by(&compile(to.path(), program, &folder().join("tests/mistakes.c"), &model(name))?)?;
     }
     Ok(())
 }
@@ -133,8 +111,8 @@ fn the_example_draws_picture_42_and_cannot_panic() -> Result<()> {
     let mut workspace = vec![0; model.workspace_len()];
     let latent = model.latent(42);
     Engine::new(model, &mut workspace)?.generate(&latent, |_, row| expected.extend_from_slice(row.bytes()));
-    ensure!(output_of(&host)? == expected, "another picture on the host");
-    ensure!(output_of(&chip)? == expected, "another picture on the chip");
+    ensure!(written_by(&host)? == expected, "another picture on the host");
+    ensure!(written_by(&chip)? == expected, "another picture on the chip");
 
     let elf = fs::read(&chip)?;
     let elf = object::File::parse(&*elf)?;

@@ -1,15 +1,19 @@
 //! Packages in folders outside of the repository are compiled and draw the bytes of gen-core on the host. They need a C
 //! compiler, `arm-none-eabi-gcc` and `qemu-system-arm`; `tests/run.sh` installs them.
 
+#[path = "../../../gen-core/c/tests/emulate.rs"]
+mod emulate;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use gen_core::{Engine, Model, aligned};
 use packager::{Kind, library, write};
 use tempfile::TempDir;
+
+use crate::emulate::emulate;
 
 const CHIP: &str = "thumbv7em-none-eabihf";
 const M4: [&str; 4] = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"];
@@ -38,28 +42,6 @@ fn run(command: &mut Command) -> Result<()> {
     let output = output.with_context(|| format!("cannot run {}", command.get_program().display()))?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
-}
-
-/// Runs a program in the emulator and returns what it wrote.
-fn emulate(program: &Path) -> Result<Vec<u8>> {
-    let mut qemu = Command::new("qemu-system-arm");
-    qemu.args(["-machine", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none"]);
-    qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(program);
-    let written = program.with_extension("out");
-    let mut child = qemu.stdin(Stdio::null()).stdout(fs::File::create(&written)?).spawn().context("qemu-system-arm")?;
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if start.elapsed() > Duration::from_secs(120) {
-            child.kill()?;
-            bail!("{} does not end", program.display());
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
-    ensure!(status.success(), "{}: {status}", program.display());
-    Ok(fs::read(written)?)
 }
 
 /// The pixels of a picture, and what a PPM or PGM file has before them.
