@@ -35,13 +35,10 @@ pub(crate) fn parsed<T>(path: &Path, with: impl FnOnce(&Model<'_>) -> Result<T, 
     with(&model)
 }
 
-/// The source of `model.rs`, the constants that a program includes. The length of the workspace is an expression that the
-/// compiler evaluates, because it depends on the kernels of the target.
+/// The source of `model.rs`, the constants that a program includes. The compiler reads the file too, for the length of the
+/// workspace, which depends on the kernels of the target.
 pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> String {
-    let (picture, size, layers) = (model.output_shape(), model.size(), model.layers());
-    let specs: Vec<_> = layers.iter().map(|layer| layer.spec).collect();
-    let transforms: Vec<_> = layers.iter().map(|layer| layer.transform).collect();
-    // The `Debug` output of a layer is Rust source.
+    let (picture, size) = (model.output_shape(), model.size());
     let mut source = format!(
         "/// Bytes of the model.\n\
          pub const MODEL_LEN: usize = {size};\n\
@@ -51,29 +48,13 @@ pub(crate) fn constants(model: &Model<'_>, path: &Path, is_external: bool) -> St
          pub const PICTURE_WIDTH: usize = {};\n\
          /// Height of a picture, in pixels.\n\
          pub const PICTURE_HEIGHT: usize = {};\n\
-         /// The layers, from which the length of the workspace is computed.\n\
-         mod layers {{\n\
-         #[allow(unused_imports)] // a model rarely has every kind of layer\n\
-         use gen_core::spec::{{Activation::*, Op::*, Padding::*, WeightTransform::*, *}};\n\
-         pub const INPUTS: u16 = {inputs};\n\
-         pub const LAYERS: [LayerSpec; {count}] = {specs:?};\n\
-         pub const TRANSFORMS: [WeightTransform; {count}] = {transforms:?};\n\
-         }}\n\
          /// Bytes of workspace that the engine needs, with the kernels that gen-core was built with.\n\
-         pub const WORKSPACE_LEN: usize = {{\n\
-             use gen_core::kernels::{{Kernels, Native}};\n\
-             match Native::LAYOUT.workspace_len(layers::INPUTS, &layers::LAYERS, &layers::TRANSFORMS) {{\n\
-                 Ok(len) => len,\n\
-                 Err(e) => panic!(\"{{}}\", e.message()), // impossible: the build script has parsed the model\n\
-             }}\n\
-         }};\n\
+         pub const WORKSPACE_LEN: usize = gen_core::include_model!({path:?}).workspace_len();\n\
          /// Bytes of the engine's structs, which the program needs in addition to the workspace.\n\
          pub const STRUCTS_LEN: usize = size_of::<gen_core::Engine<'_>>();\n",
         model.checksum(),
         picture.width,
         picture.height,
-        inputs = model.input_len(),
-        count = layers.len(),
     );
     if !is_external {
         source += &format!(
