@@ -101,6 +101,17 @@ install_chromium() {
     }
 }
 
+# Trains for a few steps and reads the event file with TensorBoard, in an environment of its own.
+tensorboard_events() {
+    python3 -m venv "$scratch/tensorboard" || {
+        install_packages python3-venv && python3 -m venv --clear "$scratch/tensorboard" || return 1
+    }
+    "$scratch/tensorboard/bin/pip" install -q --disable-pip-version-check tensorboard==2.21.0 &&
+        "$trainer" -q --data builtin --steps 6 --set every.sample=3 --set every.log=2 --set every.measure=3 \
+            --set quantize.tune=0 --set "penalty={ real = 1.0, every = 2 }" --tensorboard --out "$scratch/events" &&
+        "$scratch/tensorboard/bin/python" tests/tensorboard/read.py "$scratch/events/001-pocket"
+}
+
 # The test of the kernels, in WebAssembly.
 wasm_kernels() {
     ./web/build.sh --conformance "$scratch/conformance.wasm" && node tests/web/conformance.mjs "$scratch/conformance.wasm"
@@ -202,6 +213,7 @@ tests "tests of gen-core with all features" cargo test -p gen-core --all-feature
 # Byte for byte; says how to build it again.
 step "web/player.wasm is what its source makes" ./web/build.sh --check
 step "kernels in WebAssembly" wasm_kernels
+step "event files in TensorBoard" tensorboard_events
 step "the page in Chromium" node tests/web/page.mjs
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train

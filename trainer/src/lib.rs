@@ -14,6 +14,7 @@
 //! | [`augment`], [`schedule`], [`mod@train`] | augmentation, learning rates, one training step |
 //! | [`quantise`] | folding, calibration, fine-tuning, packing, comparison with float, verification |
 //! | [`classes`] | names and numbers of a generator's classes; what its first layer reads |
+//! | [`animation`] | animated GIFs |
 //! | [`latents`], [`pixels`] | latents as batches, interpolation and variations; pixels as floats and back |
 //! | [`nearest`] | the training pictures nearest to generated ones |
 //! | [`quality`] | how far generated pictures are from real ones |
@@ -29,6 +30,7 @@
 //!
 //! Modules import only from modules of a lower layer; the program's `cli/` is the top layer.
 
+pub mod animation;
 pub mod augment;
 pub mod bench;
 pub mod boards;

@@ -24,6 +24,7 @@ use cli::quantize::{QuantizeArgs, quantize};
 use cli::rebuild::{RebuildArgs, rebuild};
 use cli::resume::{ResumeArgs, resume};
 use cli::sample::{SampleArgs, sample};
+use cli::timelapse::{TimelapseArgs, timelapse};
 use cli::train::{TrainArgs, train};
 use cli::verify::{VerifyArgs, verify};
 use cli::walk::{WalkArgs, walk};
@@ -62,8 +63,12 @@ enum Command {
         trainer sample --float runs/001-pocket/best.ckpt"))]
     Sample(SampleArgs),
     /// Interpolate between pictures, a row for each pair
-    #[command(after_help = cli::as_typed("Example:\n  trainer walk runs/001-pocket --from 3 --to 8 --through 5,9"))]
+    #[command(after_help = cli::as_typed("Examples:\n  trainer walk runs/001-pocket --from 3 --to 8 --through 5,9\n  \
+        trainer walk runs/001-pocket --gif"))]
     Walk(WalkArgs),
+    /// Make an animation of a run's samples, from the first to the last
+    #[command(after_help = cli::as_typed("Example:\n  trainer timelapse runs/001-pocket --gif learning.gif"))]
+    Timelapse(TimelapseArgs),
     /// Draw a picture and variations of it
     #[command(after_help = cli::as_typed("Example:\n  trainer like runs/001-pocket --seed 4 --distance 0.3 -n 24"))]
     Like(LikeArgs),
@@ -124,6 +129,7 @@ fn main() -> ExitCode {
         Command::Presets(args) => presets(&args),
         Command::Sample(args) => with_threads(None, || sample(&args)),
         Command::Walk(args) => with_threads(None, || walk(&args)),
+        Command::Timelapse(args) => timelapse(&args),
         Command::Like(args) => with_threads(None, || like(&args)),
         Command::Quantize(args) => with_threads(None, || quantize(&args)),
         Command::Card(args) => with_threads(None, || card(&args)),

@@ -11,7 +11,8 @@
 //!   checkpoints/step-NNNNNN.ckpt    full state: `trainer resume` continues bit for bit
 //!   best.gen  best.ckpt      the best snapshot, if `every.measure` asks for measurements
 //!   model.gen                the quantised generator: of the best snapshot, else of the last
-//!   report.html              summary on one page
+//!   report.html              the state of the run on one page, which loads itself again until the run has ended
+//!   tensorboard/             with `--tensorboard`: losses, scores and samples for TensorBoard
 //!   play.html                a page on which one plays with the model, which is in it
 //! ```
 
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod progress;
 pub mod report;
 pub mod session;
+pub mod tensorboard;
 
 pub use checkpoint::Checkpoint;
 pub use folder::Folder;

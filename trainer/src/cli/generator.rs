@@ -96,12 +96,21 @@ pub(crate) struct SheetArgs {
     /// Where to write the grid of all pictures [default: the name of the command, as in sample.png]
     #[arg(long, value_name = "PNG", value_parser = png_name)]
     out: Option<PathBuf>,
-    /// Enlargement of the grid
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true, value_parser = |t: &str| whole::<u32>(t, 1..=16))]
-    scale: u32,
+    /// Enlargement of the pictures [default: 2, in an animation 8]
+    #[arg(long, allow_negative_numbers = true, value_parser = |t: &str| whole::<u32>(t, 1..=16))]
+    scale: Option<u32>,
 }
 
+/// Enlargement of the pictures on a sheet and in an animation, unless the user gives another.
+const SHEET_SCALE: u32 = 2;
+const ANIMATION_SCALE: u32 = 8;
+
 impl SheetArgs {
+    /// Enlargement of the pictures in an animation.
+    pub(crate) fn animation_scale(&self) -> usize {
+        self.scale.unwrap_or(ANIMATION_SCALE) as usize
+    }
+
     /// Writes the sheet and prints what it shows.
     pub(crate) fn write(
         &self,
@@ -112,7 +121,7 @@ impl SheetArgs {
         what: &str,
     ) -> Result<()> {
         let out = self.out.clone().unwrap_or_else(|| format!("{name}.png").into());
-        let layout = grid::Layout { columns, pad: 2, scale: self.scale as usize, group };
+        let layout = grid::Layout { columns, pad: 2, scale: self.scale.unwrap_or(SHEET_SCALE) as usize, group };
         write_atomically(&out, &sheet_png(&layout.sheet(pictures)?)?)?;
         println!("grid: {} ({what})", out.display());
         Ok(())

@@ -24,6 +24,9 @@ pub(crate) struct ResumeArgs {
     /// Train up to this many steps in all, instead of what the run was started with
     #[arg(long, allow_negative_numbers = true, value_parser = |t: &str| whole::<u64>(t, 0..=MAX_STEPS))]
     pub(crate) steps: Option<u64>,
+    /// Also write losses, scores and samples for TensorBoard; on without this option if the run was started with it
+    #[arg(long)]
+    pub(crate) tensorboard: bool,
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
@@ -38,6 +41,9 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     let mut session = Session::resume(&args.run, load)?;
     if let Some(steps) = args.steps {
         session.set_steps(steps)?;
+    }
+    if args.tensorboard || session.has_events() {
+        session.write_events()?;
     }
     info!("going on at step {} of {}.", session.steps().0, session.steps().1);
     finish(session)

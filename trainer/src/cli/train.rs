@@ -11,7 +11,7 @@ use super::args::{number, steps, threads, whole};
 use super::recipe::PictureArgs;
 use super::source::SourceArgs;
 use trainer::run::folder::DataRef;
-use trainer::run::session::Outcome;
+use trainer::run::session::{Outcome, REPORT};
 use trainer::run::{Forecast, Session, interrupt};
 
 /// Examples below the help of `trainer` and of `trainer train`.
@@ -52,6 +52,9 @@ pub(crate) struct TrainArgs {
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
+    /// Also write losses, scores and samples for TensorBoard, to tensorboard/ in the run's folder
+    #[arg(long)]
+    pub(crate) tensorboard: bool,
     /// Do not train, but time a few steps, a checkpoint, a measurement and fine-tuning, and print how much time and
     /// memory the whole run would take; writes no files
     #[arg(long, conflicts_with = "minutes")]
@@ -88,13 +91,17 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         end_moved: None,
     };
     interrupt::listen()?;
-    let session = Session::create(config, data, data_ref, &args.out)?;
+    let mut session = Session::create(config, data, data_ref, &args.out)?;
+    if args.tensorboard {
+        session.write_events()?;
+    }
     finish(session)
 }
 
 pub(crate) fn finish(mut session: Session) -> Result<ExitCode> {
     let path = session.folder().path().to_owned();
-    info!("run folder: {}  (samples/ fills while you watch; Ctrl-C saves and stops)", path.display());
+    info!("run folder: {}  (Ctrl-C saves and stops)", path.display());
+    info!("watch it in a browser: {}", path.join(REPORT).display());
     let again = session.resume_command();
     let (outcome, facts) = session.run().inspect_err(|error| {
         if error.chain().any(|cause| cause.is::<std::io::Error>()) {
@@ -102,7 +109,7 @@ pub(crate) fn finish(mut session: Session) -> Result<ExitCode> {
         }
     })?;
     println!("{facts}");
-    println!("report: {}", path.join("report.html").display());
+    println!("report: {}", path.join(REPORT).display());
     println!("pictures: {}", path.join("samples.png").display());
     Ok(match outcome {
         Outcome::Finished => ExitCode::SUCCESS,

@@ -1,12 +1,18 @@
 //! `trainer walk`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use ndarray::Axis;
 
 use super::args::{seed, seeds, whole};
 use super::generator::{GeneratorArgs, SheetArgs};
+use trainer::animation::{gif, gif_name};
+use trainer::files::write_atomically;
+use trainer::grid::grid;
 use trainer::latents::interpolate;
 
 #[derive(Debug, Args)]
@@ -36,40 +42,76 @@ pub(crate) struct WalkArgs {
     /// Pictures in a row, including both ends
     #[arg(long, default_value_t = 10, allow_negative_numbers = true, value_parser = |t: &str| whole::<u16>(t, 2..=256))]
     steps: u16,
+    /// Write an animation that passes all pictures and returns to the first, instead of a sheet. Without --from it passes
+    /// --rows consecutive seeds
+    #[arg(long, num_args = 0..=1, default_missing_value = "walk.gif", value_name = "GIF", value_parser = gif_name,
+        conflicts_with = "out")]
+    gif: Option<PathBuf>,
+    /// With --gif: milliseconds for which a picture is shown
+    #[arg(long, default_value_t = 80, requires = "gif", allow_negative_numbers = true,
+        value_parser = |t: &str| whole::<u16>(t, 20..=10_000))]
+    ms: u16,
     #[command(flatten)]
     sheet: SheetArgs,
 }
 
 pub(crate) fn walk(args: &WalkArgs) -> Result<ExitCode> {
-    let pairs: Vec<(u32, u32)> = match (args.from, args.to) {
-        (Some(from), Some(to)) => {
-            let stops: Vec<_> = [from].into_iter().chain(args.through.iter().copied()).chain([to]).collect();
-            stops.iter().copied().zip(stops.iter().copied().skip(1)).collect()
-        }
-        _ => {
-            let all: Vec<_> = seeds(args.seed, 2 * args.rows)?.collect();
-            all.as_chunks().0.iter().map(|&[from, to]| (from, to)).collect()
-        }
-    };
+    let pairs = args.pairs()?;
     let mut rows = Vec::new();
     let pictures = args.generator.draw(|facts| {
         let classes = match &args.class[..] {
             [] => (0..facts.classes.len().max(1)).map(|class| class as u8).collect(),
             asked => facts.find(asked)?,
         };
-        let class = |stop: usize| classes[stop % classes.len()];
+        // An animation returns to its first picture, so to the class of it.
+        let stop = |row: usize| if args.gif.is_some() && row == pairs.len() { 0 } else { row };
+        let class = |row: usize| classes[stop(row) % classes.len()];
         let mut latents = Vec::new();
         for (row, &(from, to)) in pairs.iter().enumerate() {
             // A row ends with the class that the next one begins with.
             let [first, last] = [class(row), class(row + 1)];
             rows.push(format!("{from}{} to {to}{}", facts.in_words(first), facts.in_words(last)));
             latents.extend(interpolate(&facts.latent(from, first), &facts.latent(to, last), args.steps));
+            if args.gif.is_some() {
+                latents.pop(); // the first picture of the next row
+            }
         }
         Ok(latents)
     })?;
     for (row, what) in rows.iter().enumerate() {
         println!("row {}: {what}", row + 1);
     }
-    args.sheet.write(pictures.view(), args.steps.into(), 0, "walk", "a row for each pair, both ends included")?;
+    match &args.gif {
+        Some(path) => {
+            let scale = args.sheet.animation_scale();
+            let shown = Duration::from_millis(args.ms.into());
+            let frames = pictures.axis_chunks_iter(Axis(0), 1).map(|one| Ok((grid(one, 1, 0, scale)?, shown)));
+            write_atomically(path, &gif(frames.collect::<Result<Vec<_>>>()?)?)?;
+            println!("animation: {} ({} pictures, {} ms each)", path.display(), pictures.dim().0, args.ms);
+        }
+        None => {
+            let what = "a row for each pair, both ends included";
+            args.sheet.write(pictures.view(), args.steps.into(), 0, "walk", what)?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+impl WalkArgs {
+    /// The seeds at both ends of each row. In an animation each row begins where the one before ends, and the last one
+    /// leads back to the first picture.
+    fn pairs(&self) -> Result<Vec<(u32, u32)>> {
+        let mut stops: Vec<u32> = match (self.from, self.to) {
+            (Some(from), Some(to)) => [from].into_iter().chain(self.through.iter().copied()).chain([to]).collect(),
+            _ if self.gif.is_some() => seeds(self.seed, self.rows)?.collect(),
+            _ => {
+                let all: Vec<_> = seeds(self.seed, 2 * self.rows)?.collect();
+                return Ok(all.as_chunks().0.iter().map(|&[from, to]| (from, to)).collect());
+            }
+        };
+        if self.gif.is_some() {
+            stops.push(stops[0]);
+        }
+        Ok(stops.iter().copied().zip(stops.iter().copied().skip(1)).collect())
+    }
 }

@@ -57,6 +57,12 @@ impl Progress {
         }
     }
 
+    /// Estimated time of the steps that are left; `None` before the first step of this session.
+    pub fn left(&self, step: u64, steps: u64) -> Option<Duration> {
+        let done = step.checked_sub(self.first).filter(|&done| done > 0)?;
+        Some(self.started.elapsed().div_f64(done as f64).mul_f64(steps.saturating_sub(step) as f64))
+    }
+
     /// Call after every line of the metrics.
     pub fn row(&mut self, row: &Row, steps: u64) {
         let Losses { d_loss, g_loss, .. } = row.losses;
@@ -67,8 +73,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_message(message);
         } else if self.timer.is_due() {
-            let done = (row.step - self.first).max(1) as f64;
-            let left = self.started.elapsed().div_f64(done).mul_f64(steps.saturating_sub(row.step) as f64);
+            let left = self.left(row.step, steps).unwrap_or_default();
             info!("step {}/{}  {message}  {} left", row.step, grouped(steps), HumanDuration(left));
         }
     }

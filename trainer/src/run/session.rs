@@ -2,6 +2,7 @@
 
 mod best;
 mod finish;
+mod live;
 mod resume;
 
 use std::fs::{File, OpenOptions};
@@ -21,6 +22,7 @@ use super::guard::{self, RunHealth};
 use super::interrupt;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
+use super::tensorboard::EventFile;
 use crate::classes::{ClassTable, SheetLatents};
 use crate::config::{Config, MAX_STEPS, finetune};
 use crate::data::{Dataset, manifest};
@@ -28,7 +30,7 @@ use crate::grid::grid;
 use crate::latents::sample_budget;
 use crate::pixels::to_pixel;
 use crate::quantise::{FloatModel, quantise};
-use crate::terminal;
+use crate::terminal::{self, LineTimer};
 use crate::train::{State, StepInputs, Trainer};
 
 pub(crate) use resume::resume_command;
@@ -36,8 +38,12 @@ pub(crate) use resume::resume_command;
 /// File names of the best snapshot's model and of the run's final model.
 const BEST_MODEL: &str = "best.gen";
 const MODEL: &str = "model.gen";
+/// File name of the report; it exists from the first sample on.
+pub const REPORT: &str = "report.html";
 /// File name of the page to play with the final model.
 const PLAY: &str = "play.html";
+/// Folder for TensorBoard.
+const EVENTS: &str = "tensorboard";
 /// File with all log messages of the run, over all sessions.
 const LOG: &str = "log.txt";
 /// File that lists all pictures of the run.
@@ -85,6 +91,8 @@ pub struct Session {
     /// Training time of earlier sessions in seconds.
     seconds_before: f64,
     started: Instant,
+    /// Present with `--tensorboard`.
+    events: Option<EventFile>,
     /// Keeps other processes out of the folder.
     _lock: Option<File>,
 }
@@ -126,6 +134,7 @@ impl Session {
             warned_of_collapse: false,
             seconds_before: 0.0,
             started: Instant::now(),
+            events: None,
         };
         // Remove a partially created run folder.
         session.begin(&data_text).inspect_err(|_| _ = std::fs::remove_dir_all(session.folder.path()))?;
@@ -183,6 +192,8 @@ impl Session {
     pub fn run(&mut self) -> Result<(Outcome, String)> {
         let mut progress = Progress::new(self.trainer.state.step, self.trainer.config.steps);
         self.started = Instant::now();
+        let mut page = LineTimer::started();
+        self.report_so_far(&progress)?;
         let outcome = loop {
             let every = self.trainer.config.every;
             if self.trainer.state.step >= self.trainer.config.steps {
@@ -234,6 +245,10 @@ impl Session {
                 }
             }
             progress.step(step, self.trainer.config.steps);
+            let has_news = [every.log, every.sample].into_iter().chain(every.measure).any(due);
+            if has_news && page.is_due() {
+                self.report_so_far(&progress)?;
+            }
         };
         let step = self.trainer.state.step;
         // The weights may not have been checked since the last save.
@@ -259,6 +274,31 @@ impl Session {
         // This step may have no sample yet, if the run rolled back in it.
         self.sample()?;
         self.finish(outcome, &mut progress)
+    }
+
+    /// Writes losses, scores and samples for TensorBoard, those so far and those to come.
+    ///
+    /// # Errors
+    /// When the run folder cannot be written to.
+    pub fn write_events(&mut self) -> Result<()> {
+        let mut events = EventFile::create(&self.folder.file(EVENTS), self.seconds())?;
+        self.rows.iter().try_for_each(|row| events.row(row))?;
+        self.measured.iter().try_for_each(|measured| events.scores(measured))?;
+        for (step, path) in self.samples_so_far()? {
+            // The time of a sample is that of the next line of the log.
+            let seconds = self.rows.iter().find(|row| row.step >= step).map_or(self.seconds(), |row| row.seconds);
+            match image::open(&path) {
+                Ok(sheet) => events.samples(step, seconds, &sheet.to_rgb8())?,
+                Err(error) => warn!("{}: {error}: TensorBoard will not have it", path.display()),
+            }
+        }
+        self.events = Some(events);
+        Ok(())
+    }
+
+    /// Whether an earlier session wrote for TensorBoard.
+    pub fn has_events(&self) -> bool {
+        self.folder.file(EVENTS).is_dir()
     }
 
     fn seconds(&self) -> f64 {
@@ -301,6 +341,9 @@ impl Session {
         let pictures_per_second = (step * self.trainer.config.batch as u64) as f64 / seconds.max(1e-9);
         let row = Row { step, seconds, pictures_per_second, losses };
         self.append(&row)?;
+        if let Some(events) = &mut self.events {
+            events.row(&row)?;
+        }
         self.rows.push(row);
         progress.row(&row, self.trainer.config.steps);
         Ok(())
@@ -308,8 +351,12 @@ impl Session {
 
     /// Writes a sample sheet, drawn from the same latents every time, and the plot of the losses.
     fn sample(&mut self) -> Result<()> {
-        let step = self.trainer.state.step;
-        self.folder.write_picture(&format!("samples/step-{step:06}.png"), &sample_sheet(&self.trainer)?)?;
+        let (step, seconds) = (self.trainer.state.step, self.seconds());
+        let sheet = sample_sheet(&self.trainer)?;
+        self.folder.write_picture(&format!("samples/step-{step:06}.png"), &sheet)?;
+        if let Some(events) = &mut self.events {
+            events.samples(step, seconds, &sheet)?;
+        }
         if !self.rows.is_empty() {
             self.folder.write("losses.svg", metrics::plot(&self.rows, self.trainer.config.loss)?.as_bytes())?;
         }

@@ -288,8 +288,23 @@ fn numbers_that_are_none_or_out_of_range_are_answered_with_the_range() {
 fn helps_have_examples_and_one_figure_for_the_program_on_a_chip() {
     let place = Place::new();
     for command in [
-        "train", "resume", "data", "presets", "sample", "walk", "like", "quantize", "verify", "import", "export",
-        "parity", "card", "rebuild", "inspect", "eval",
+        "train",
+        "resume",
+        "data",
+        "presets",
+        "sample",
+        "walk",
+        "timelapse",
+        "like",
+        "quantize",
+        "verify",
+        "import",
+        "export",
+        "parity",
+        "card",
+        "rebuild",
+        "inspect",
+        "eval",
     ] {
         let text = place.run_well(&[command, "--help"]);
         assert!(

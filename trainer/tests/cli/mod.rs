@@ -15,6 +15,7 @@ mod quantize;
 mod resume;
 mod sample;
 mod train;
+mod watching;
 
 /// The shipped model.
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/pocket-drawn/model.gen");

@@ -50,7 +50,7 @@ fn stage(run: &Path) -> &'static str {
         Some(last) => match Checkpoint::load(last).unwrap() {
             Checkpoint { state, .. } if state.step == 0 => "before its second checkpoint",
             Checkpoint { state, config, .. } if state.step < config.steps => "between two checkpoints",
-            _ if !run.join("report.html").is_file() => "after its last checkpoint",
+            _ if !run.join("play.html").is_file() => "after its last checkpoint",
             _ => "after its report",
         },
     }

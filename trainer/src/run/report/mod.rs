@@ -1,11 +1,13 @@
-//! The report of a run: one self-contained HTML page. `style.css` adapts it to phones and dark mode.
+//! The report of a run: one self-contained HTML page. While the run goes on, the page loads itself again. `style.css`
+//! adapts it to phones and dark mode.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
-use indicatif::HumanCount;
+use indicatif::{HumanCount, HumanDuration};
 
 use crate::run::folder::png;
 use crate::run::guard;
@@ -15,15 +17,17 @@ use crate::run::guard;
 pub struct Report<'a> {
     /// Name of the run's folder.
     pub title: &'a str,
-    /// File beside the report: the page to play with the model.
-    pub play: &'a str,
+    /// How far the run is; `None` after its end.
+    pub running: Option<Running>,
+    /// File beside the report: the page to play with the model. `None` while there is no model.
+    pub play: Option<&'a str>,
     /// Facts: label and value.
     pub facts: &'a [(&'a str, String)],
     /// Pictures: caption and picture.
     pub pictures: &'a [(&'a str, &'a RgbImage)],
     /// Samples over time: step, and a strip of the same latents.
     pub history: &'a [(u64, RgbImage)],
-    /// Plot of the losses, as SVG.
+    /// Plot of the losses, as SVG; empty if nothing was logged.
     pub losses: &'a str,
     /// Plot of the quality score, as SVG; empty if it was not measured.
     pub quality: &'a str,
@@ -32,6 +36,20 @@ pub struct Report<'a> {
     /// The recipe, as TOML.
     pub config: &'a str,
 }
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Estimated time until the last step; `None` before the first step.
+    pub left: Option<Duration>,
+}
+
+/// Seconds after which the page of a run that goes on loads itself again.
+const RELOAD: u32 = 10;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -46,13 +64,29 @@ impl Report<'_> {
     /// # Errors
     /// When a picture cannot be encoded.
     pub fn html(&self) -> anyhow::Result<String> {
-        let mut page = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{0}</title><style>\n{STYLE}</style>\
-             <h1>{0}</h1><p><a href=\"{1}\">Play with the model</a> in this browser: other pictures, morphs, a gallery.</p>",
-            escape(self.title),
-            escape(self.play)
-        );
+        let mut page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+            .to_owned();
+        let name = escape(self.title);
+        match self.running {
+            Some(running) => write!(
+                page,
+                "<meta http-equiv=\"refresh\" content=\"{RELOAD}\"><title>{} % {name}</title>",
+                running.percent()
+            )?,
+            None => write!(page, "<title>{name}</title>")?,
+        }
+        write!(page, "<style>\n{STYLE}</style><h1>{name}</h1>")?;
+        if let Some(running) = self.running {
+            page.push_str(&running.html());
+        }
+        if let Some(play) = self.play {
+            let play = escape(play);
+            write!(
+                page,
+                "<p><a href=\"{play}\">Play with the model</a> in this browser: other pictures, morphs, a gallery.</p>"
+            )?;
+        }
         page.push_str("<table class=\"facts\">");
         for (label, value) in self.facts {
             write!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(label), escape(value))?;
@@ -71,7 +105,10 @@ impl Report<'_> {
             let step = format!("step {}", HumanCount(*step));
             write!(page, "<tr><td>{step}</td><td>{}</td></tr>", img(strip, &step, " class=\"strip\"")?)?;
         }
-        write!(page, "</table><h2>Losses</h2>{}", plot(self.losses))?;
+        page.push_str("</table>");
+        if !self.losses.is_empty() {
+            write!(page, "<h2>Losses</h2>{}", plot(self.losses))?;
+        }
         if !self.quality.is_empty() {
             write!(
                 page,
@@ -89,6 +126,25 @@ impl Report<'_> {
             pre(self.config)
         )?;
         Ok(page)
+    }
+}
+
+impl Running {
+    /// Share of the steps that are done, in percent, rounded down.
+    fn percent(self) -> u64 {
+        (self.step * 100).checked_div(self.steps).unwrap_or(0)
+    }
+
+    fn html(self) -> String {
+        let Self { step, steps, left } = self;
+        let left = left.map_or_else(String::new, |left| format!(", {} left", HumanDuration(left)));
+        format!(
+            "<p class=\"running\"><progress value=\"{step}\" max=\"{}\"></progress> Training: step {} of {}{left}. This page \
+             loads itself again every {RELOAD} seconds.</p>",
+            steps.max(1),
+            HumanCount(step),
+            HumanCount(steps)
+        )
     }
 }
 
@@ -122,7 +178,8 @@ mod tests {
         let picture = RgbImage::new(2, 2);
         let page = Report {
             title: "001-<b>",
-            play: "play.html",
+            running: None,
+            play: Some("play.html"),
             facts: &[("data", "a & b".into())],
             pictures: &[("int8", &picture)],
             history: &[(1500, picture.clone())],
@@ -152,6 +209,36 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part}");
         }
-        assert!(!page.contains("http"), "nothing is loaded from elsewhere");
+        assert!(!page.contains("http"), "nothing is loaded, neither from elsewhere nor again");
+    }
+
+    #[test]
+    fn the_page_of_a_run_that_goes_on_loads_itself_again() {
+        let page = |left| {
+            let report = Report {
+                title: "001-pocket",
+                running: Some(Running { step: 5_000, steps: 20_000, left }),
+                play: None,
+                facts: &[],
+                pictures: &[],
+                history: &[],
+                losses: "",
+                quality: "",
+                tables: &[],
+                config: "",
+            };
+            report.html().unwrap()
+        };
+        let some = page(Some(Duration::from_secs(600)));
+        for part in [
+            "<meta http-equiv=\"refresh\" content=\"10\">",
+            "<title>25 % 001-pocket</title>",
+            "<progress value=\"5000\" max=\"20000\">",
+            "Training: step 5,000 of 20,000, 10 minutes left.",
+        ] {
+            assert!(some.contains(part), "{part}");
+        }
+        assert!(!some.contains("play.html") && !some.contains("<h2>Losses"));
+        assert!(page(None).contains("step 5,000 of 20,000. "));
     }
 }

@@ -30,6 +30,9 @@ impl Session {
             _ => {
                 let measured = Measured { step, seconds: self.seconds(), scores: evaluator.measure(&float)? };
                 self.append(&measured)?;
+                if let Some(events) = &mut self.events {
+                    events.scores(&measured)?;
+                }
                 let scores = measured.scores.clone();
                 self.measured.push(measured);
                 scores

@@ -5,27 +5,23 @@ use std::ops::ControlFlow;
 use anyhow::{Context as _, Result, ensure};
 use gen_core::Model;
 use gen_core::aligned;
-use image::RgbImage;
-use jiff::Timestamp;
 use log::warn;
 use ndarray::{Array4, ArrayView4, Axis, s};
 
-use super::{COMPARED, GAP, HISTORY, MODEL, Outcome, PLAY, SAMPLES, SCALE, Session, VERIFIED, sheet_latents};
+use super::live::about;
+use super::{COMPARED, GAP, MODEL, Outcome, PLAY, REPORT, SAMPLES, SCALE, Session, VERIFIED, sheet_latents};
 use crate::classes::SheetLatents;
 use crate::config::{Config, Quantise};
 use crate::data::MAX_CLASSES;
 use crate::grid::grid;
 use crate::inspect::inspect;
-use crate::machine;
 use crate::numbers::grouped;
-use crate::quality::table::{ByClass, CLASS_LEGEND};
 use crate::quantise::compare::are_identical;
 use crate::quantise::draw::{draw, first_pictures};
 use crate::quantise::{QuantModel, noise, quantise_tuned_until, verify};
 use crate::run::folder::UNFINISHED;
 use crate::run::guard::{self, Best, RunHealth, TrainingAlert};
 use crate::run::interrupt;
-use crate::run::metrics;
 use crate::run::progress::Progress;
 use crate::run::report::Report;
 
@@ -34,7 +30,7 @@ impl Session {
     /// `resume` does that when all steps are done.
     pub(super) fn finish(&self, outcome: Outcome, progress: &mut Progress) -> Result<(Outcome, String)> {
         let (float, best) = self.best_model()?;
-        let Config { quantise: Quantise { tune }, seed, .. } = self.trainer.config;
+        let Config { quantise: Quantise { tune }, .. } = self.trainer.config;
         let is_tuned = outcome == Outcome::Finished;
         if is_tuned && tune > 0 {
             progress.stage("fine-tuning the integers");
@@ -67,31 +63,11 @@ impl Session {
             (self.reals_sheet()?, sheet(float.pictures(float.input().batch(latents).view()))?);
         self.folder.write_picture("samples.png", &int8_grid)?;
 
-        let (step, seconds) = (self.trainer.state.step, self.seconds());
-        let speed = step as f64 * self.trainer.config.batch as f64 / seconds.max(1e-9);
-        let mut facts = vec![
-            ("data", self.data.name.clone()),
-            ("seed", grouped(seed).to_string()),
-            (
-                "steps",
-                format!(
-                    "{} of {}, {} real pictures in each",
-                    grouped(step),
-                    grouped(self.trainer.config.steps),
-                    self.trainer.config.batch
-                ),
-            ),
-            (
-                "time",
-                format!(
-                    "{:.1} minutes, {} real pictures a second, with samples, checkpoints and measurements",
-                    seconds / 60.0,
-                    grouped(speed as u64)
-                ),
-            ),
+        let mut facts = self.facts_so_far();
+        facts.extend([
             ("model", format!("{MODEL}, {} bytes, CRC-32 {:08x}", grouped(blob.len()), crc32fast::hash(&blob))),
             ("int8 against float", format!("{} over {} pictures", noise.pictures, noise.latents)),
-        ];
+        ]);
         if let Some(labels) = &self.data.labels {
             facts.push(("classes", labels.summary(MAX_CLASSES)));
         }
@@ -130,27 +106,20 @@ impl Session {
             warn!("{words}");
             facts.push(("pictures", words));
         }
-        let quality = match self.measured.as_slice() {
-            [] => String::new(),
-            measured => metrics::plot_quality(measured, best.map(|best| best.step))?,
-        };
-        let name = self.folder.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let on = format!("{}, {} threads", machine::processor(), rayon::current_num_threads());
-        let now = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
-        let about = [("written", now), ("by", machine::program()), ("on", on)];
-        let all: Vec<_> = facts.iter().cloned().chain(about).collect();
+        let name = self.name();
+        let all: Vec<_> = facts.iter().cloned().chain(about()).collect();
         let mut tables = vec![
             ("Memory and instructions", inspect(&model).to_string()),
             ("What int8 loses, layer by layer", noise.to_string()),
             ("Proof: float simulation = integer engine", proof.to_string()),
         ];
-        if let Some(last) = self.measured.last().filter(|last| !last.scores.classes.is_empty()) {
-            let text = format!("step {}\n\n{}\n\n{CLASS_LEGEND}", grouped(last.step), ByClass(&last.scores));
-            tables.insert(0, ("Classes in the last measurement", text));
+        if let Some(classes) = self.class_table() {
+            tables.insert(0, classes);
         }
         let report = Report {
             title: &name,
-            play: PLAY,
+            running: None,
+            play: Some(PLAY),
             facts: &all,
             pictures: &[
                 ("real pictures that it was trained on", &reals_grid),
@@ -158,13 +127,13 @@ impl Session {
                 ("generated: int8, as the microcontroller draws them", &int8_grid),
             ],
             history: &self.history()?,
-            losses: &metrics::plot(&self.rows, self.trainer.config.loss)?,
-            quality: &quality,
+            losses: &self.plot_of_losses()?,
+            quality: &self.plot_of_quality(best.map(|best| best.step))?,
             tables: &tables,
             config: &self.trainer.config.to_toml(),
         };
         self.folder.write(PLAY, web_page::self_contained(&name, &blob).as_bytes())?;
-        self.folder.write("report.html", report.html()?.as_bytes())?;
+        self.folder.write(REPORT, report.html()?.as_bytes())?;
         ensure!(proof.is_exact(), "the exported model is not exact:\n{proof}");
         let words: Vec<_> = facts.iter().map(|(label, value)| format!("{label}: {value}")).collect();
         Ok((outcome, words.join("\n")))
@@ -175,41 +144,6 @@ impl Session {
         let blob = quantised.to_blob()?;
         self.folder.write(MODEL, &blob)?;
         Ok(blob)
-    }
-
-    /// The first row of a few sample sheets over time, each with its step; with classes the first picture of each. They are read from their files, so
-    /// earlier sessions are included.
-    pub(super) fn history(&self) -> Result<Vec<(u64, RgbImage)>> {
-        let mut steps = self.folder.steps("samples", "png")?;
-        // A killed run may have written samples of steps after its last checkpoint.
-        steps.retain(|&(step, _)| step <= self.trainer.state.step);
-        let stride = steps.len().div_ceil(HISTORY).max(1);
-        let last = steps.len().saturating_sub(1);
-        let chosen = steps.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last);
-        let row = |path: &std::path::Path| -> Result<RgbImage> {
-            let sheet = image::open(path).with_context(|| format!("cannot read {}", path.display()))?.to_rgb8();
-            let [width, height] =
-                [self.data.shape().width, self.data.shape().height].map(|n| u32::from(n) * SCALE as u32);
-            let gap = GAP as u32;
-            let classes = self.trainer.config.class_names.len() as u32;
-            if classes == 0 {
-                return Ok(image::imageops::crop_imm(&sheet, 0, 0, sheet.width(), height + 2 * gap).to_image());
-            }
-            // The first picture of each class, side by side.
-            let mut strip = RgbImage::new(classes * (width + gap) + gap, height + 2 * gap);
-            for class in 0..classes {
-                let tile =
-                    image::imageops::crop_imm(&sheet, 0, class * (height + gap), width + 2 * gap, height + 2 * gap);
-                image::imageops::replace(&mut strip, &tile.to_image(), i64::from(class * (width + gap)), 0);
-            }
-            Ok(strip)
-        };
-        // A damaged sample must not keep the run from ending.
-        let whole = chosen.filter_map(|(_, (step, path))| {
-            let row = row(&path).inspect_err(|error| warn!("{error:#}: the report leaves it out"));
-            Some((step, row.ok()?))
-        });
-        Ok(whole.collect())
     }
 }
 

@@ -101,6 +101,7 @@ impl Session {
             warned_of_collapse: false,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
+            events: None,
             _lock: lock,
         };
         session.find_best()?;
