@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use firmware_tools::boards::{MPS2_AN385, MPS2_AN386, MPS2_AN505};
 use firmware_tools::build::root;
 use firmware_tools::model::BLOB;
-use firmware_tools::pictures::on_host;
+use firmware_tools::pictures::{on_host, one_on_host};
 use gen_core::Model;
 use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, PORTABLE};
 
@@ -203,6 +203,51 @@ fn the_example_for_a_cortex_m_draws_the_same_picture() -> Result<()> {
     ensure!(words.by_ref().take(4).eq(header), "no PPM file: {picture}");
     let pixels = words.map(str::parse::<u8>).collect::<Result<Vec<_>, _>>()?;
     ensure!(pixels == on_host(BLOB, &[42])?.bytes, "another picture than the host's");
+    Ok(())
+}
+
+/// Runs an example of gen-core with these arguments.
+fn example(name: &str, arguments: &[&str]) -> Result<()> {
+    let start = ["run", "-q", "-p", "gen-core", "--example", name, "--"];
+    let output = cargo(root()?, &[&start[..], arguments].concat())?;
+    ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// The examples for a computer draw the pictures of the host, in grey and in colour.
+#[test]
+fn the_examples_for_a_computer_draw_the_same_pictures() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for name in ["digits", "pocket-drawn"] {
+        let path = root()?.join("models").join(name).join("model.gen");
+        let path = path.to_str().context("a path in UTF-8")?;
+        let blob = fs::read(path)?;
+        let blob = gen_core::aligned(&blob);
+        let shape = Model::parse(&blob)?.output_shape();
+        let [width, height, channels] = [shape.width, shape.height, shape.channels].map(usize::from);
+        let out = folder.path().join("out");
+        example("ppm", &[path, "42", out.to_str().context("a path in UTF-8")?])?;
+        let kind = if channels == 1 { "P5" } else { "P6" };
+        let mut expected = format!("{kind} {width} {height} 255\n").into_bytes();
+        expected.extend(one_on_host(&blob, 42, 0)?.bytes);
+        ensure!(fs::read(&out)? == expected, "{name}: another picture than the host's");
+
+        let out = folder.path().join("out.png");
+        example("simulator", &[path, out.to_str().context("a path in UTF-8")?])?;
+        let shown = image::open(&out)?.to_rgb8();
+        for n in 0..2_usize {
+            let picture = one_on_host(&blob, 43 + n as u32, 0)?.bytes;
+            for (at, pixel) in picture.chunks(channels).enumerate() {
+                let (x, y) = (120 + at % width, 32 * n + at / width);
+                let Some(&shown) = shown.get_pixel_checked(x as u32, y as u32) else { continue };
+                // The display has 5, 6 and 5 bits for red, green and blue; dithering is off by less than a step of them.
+                for (channel, step) in [8_u8, 4, 8].into_iter().enumerate() {
+                    let wanted = pixel[channel.min(channels - 1)];
+                    ensure!(shown[channel].abs_diff(wanted) <= step, "{name}: {shown:?} at {x}, {y}: {pixel:?}");
+                }
+            }
+        }
+    }
     Ok(())
 }
 
