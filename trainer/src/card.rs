@@ -32,6 +32,7 @@ use crate::quantise::QuantModel;
 use crate::quantise::compare::likeness;
 use crate::quantise::draw::{draw, first_pictures};
 use crate::quantise::weight_transforms::{self, PackingPolicy};
+use crate::run::start::Origin;
 use crate::text;
 pub use make::{CardInput, describe};
 
@@ -96,6 +97,9 @@ pub struct Training {
     pub processor: String,
     /// [`machine::first_steps`] on that machine.
     pub first_steps: String,
+    /// The checkpoint that the run started from, if it did not start from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Origin>,
 }
 
 /// The file of a model.
@@ -144,6 +148,33 @@ impl Card {
             data.name
         );
         Ok(())
+    }
+
+    /// Checks that this is the checkpoint that the model's run started from.
+    ///
+    /// # Errors
+    /// When it is another one, or one is missing or not needed.
+    pub fn check_start(&self, found: Option<&Origin>) -> Result<()> {
+        match (&self.training.start, found) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => bail!("the model's run started from nothing: leave out --from"),
+            (Some(start), None) => bail!(
+                "the model's run started from {}, step {} (CRC-32 {} of its weights): give it with --from",
+                start.path.display(),
+                start.step,
+                start.crc32
+            ),
+            (Some(start), Some(found)) => {
+                ensure!(
+                    start.crc32 == found.crc32,
+                    "{} is not what the model's run started from: CRC-32 {} of its weights instead of {}",
+                    found.path.display(),
+                    found.crc32,
+                    start.crc32
+                );
+                Ok(())
+            }
+        }
     }
 
     /// A warning if the version that wrote the card makes models whose last bits differ from this version's.
@@ -326,6 +357,7 @@ mod tests {
                 minutes: 1.5,
                 processor: machine::processor(),
                 first_steps: machine::first_steps(&config, &data.pictures).unwrap(),
+                start: None,
             },
             model: File::of(BLOB, Vec::new()),
             scores: [("recall".to_owned(), 0.5.into()), ("judge".to_owned(), "none".into())].into(),

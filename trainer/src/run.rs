@@ -4,6 +4,7 @@
 //! runs/007-pocket/
 //!   config.toml              the recipe; `--config` starts another run with it
 //!   data.toml                source and fingerprint of the pictures
+//!   start.toml               with `--from`: the checkpoint that the run started from
 //!   pictures.txt             list of the picture files, if they are files: to name those that have changed
 //!   metrics.jsonl            one line of losses every few steps
 //!   losses.svg  reals.png  samples/step-NNNNNN.png
@@ -26,9 +27,11 @@ pub mod metrics;
 pub mod progress;
 pub mod report;
 pub mod session;
+pub mod start;
 pub mod tensorboard;
 
 pub use checkpoint::Checkpoint;
 pub use folder::Folder;
 pub use forecast::Forecast;
 pub use session::Session;
+pub use start::Start;

@@ -378,6 +378,7 @@ impl Trainer {
             results[i] = (loss, taken(logits, middle(others)));
         }
         let [(fake_loss, d_fake), (real_loss, d_real)] = results;
+        freeze(discriminator, config.discriminator.freeze, &mut turn.gradient);
         let (params, moments) = (&mut state.discriminator, &mut state.discriminator_moments);
         config.discriminator.optimiser.step(factor, params, &turn.gradient, moments);
         clock.lap(Phase::DOptimiser);
@@ -411,6 +412,7 @@ impl Trainer {
         turn.gradient.fill(0.0);
         generator.backward(&state.generator, Some(&mut turn.gradient), false, Dropout::Off);
         clock.lap(Phase::GBackward);
+        freeze(generator, config.generator.freeze, &mut turn.gradient);
         let (params, moments) = (&mut state.generator, &mut state.generator_moments);
         config.generator.optimiser.step(factor, params, &turn.gradient, moments);
 
@@ -579,6 +581,13 @@ impl ClassOrders {
             false => i % n,
         };
         members[place as usize]
+    }
+}
+
+/// Clears the gradient of the first `layers` layers. Their moments stay 0, so the optimiser does not change them.
+fn freeze(network: &Network, layers: u8, gradient: &mut [f32]) {
+    if let Some(last) = usize::from(layers).checked_sub(1).and_then(|last| network.blocks().get(last)) {
+        gradient[..last.end()].fill(0.0);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::machine;
 use crate::quantise::{FloatModel, QuantModel, noise, quantise_tuned};
 use crate::run::folder::{BEST, DataRef, UNFINISHED};
 use crate::run::session::resume_command;
+use crate::run::start::Origin;
 use crate::run::{Checkpoint, Folder};
 
 /// The part of a card that the user has to write.
@@ -110,6 +111,7 @@ pub fn describe(
             minutes: tenths(checkpoint.seconds / 60.0),
             processor: machine::processor(),
             first_steps: machine::first_steps(&config, &data)?,
+            start: Origin::of(&folder)?,
         },
         model: File::of(&blob, fast_layers),
         scores,

@@ -6,6 +6,7 @@ use gen_core::Model;
 
 use super::Card;
 use crate::numbers::grouped;
+use crate::run::start::Origin;
 use crate::terminal::quoted;
 
 impl Card {
@@ -43,6 +44,11 @@ impl Card {
             ),
             ("written by".into(), program.clone()),
         ];
+        if let Some(start) = &training.start {
+            let Origin { step, crc32, .. } = start;
+            let text = format!("from the networks of an earlier run, step {step}, CRC-32 {crc32} of its weights");
+            rows.push(("started".into(), text));
+        }
         rows.retain(|(name, value)| name != "classes" || !value.is_empty());
         rows.extend(
             scores
@@ -55,10 +61,11 @@ impl Card {
             _ => "Pictures from number 0 on, a row for each class",
         };
         let (folder, file) = (quoted(folder), quoted(&folder.join("model.gen")));
+        let from = if training.start.is_some() { " --from RUN" } else { "" };
         let (rebuild, hint) = match &data.source {
-            Some(_) => (format!("cargo trainer rebuild {folder}"), ""),
+            Some(_) => (format!("cargo trainer rebuild {folder}{from}"), ""),
             None => (
-                format!("cargo trainer rebuild {folder} --data PATH"),
+                format!("cargo trainer rebuild {folder} --data PATH{from}"),
                 " `PATH` is where the pictures are; without it CIFAR-10 is looked for as in training.",
             ),
         };

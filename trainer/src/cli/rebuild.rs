@@ -12,7 +12,7 @@ use super::source;
 use super::train::finish;
 use trainer::card::Shipped;
 use trainer::run::folder::DataRef;
-use trainer::run::{Folder, Session, interrupt};
+use trainer::run::{Folder, Session, Start, interrupt};
 use trainer::terminal::{self, quoted};
 
 #[derive(Debug, Args)]
@@ -28,6 +28,9 @@ pub(crate) struct RebuildArgs {
     /// Folder in which the run's own folder is made
     #[arg(long, default_value = "runs", value_name = "FOLDER", conflicts_with = "resume")]
     pub(crate) out: PathBuf,
+    /// The run or checkpoint that the model's run started from, if it did not start from nothing
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub(crate) from: Option<PathBuf>,
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
@@ -42,6 +45,10 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let warning = card.reproducibility_warning(&data)?;
     if let Some(warning) = &warning {
         warn!("the model will not be the same to the bit: {warning}");
+    }
+    let start = args.from.as_deref().map(Start::open).transpose()?;
+    if args.resume.is_none() {
+        card.check_start(start.as_ref().map(|start| &start.origin))?;
     }
     interrupt::listen()?;
     let session = match &args.resume {
@@ -62,7 +69,7 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
                 minutes: None,
                 end_moved: None,
             };
-            Session::create(card.config.clone(), data, data_ref, &args.out)?
+            Session::create(card.config.clone(), data, data_ref, &args.out, start.as_ref())?
         }
     };
     let run = session.folder().clone();

@@ -12,12 +12,13 @@ use super::recipe::PictureArgs;
 use super::source::SourceArgs;
 use trainer::run::folder::DataRef;
 use trainer::run::session::{Outcome, REPORT};
-use trainer::run::{Forecast, Session, interrupt};
+use trainer::run::{Forecast, Session, Start, interrupt};
 
 /// Examples below the help of `trainer` and of `trainer train`.
 pub(crate) const EXAMPLES: &str = "Examples:
   trainer --data ~/pictures/mushrooms --minutes 30
   trainer --data builtin --steps 200
+  trainer --data ~/pictures/my-cat --from runs/001-pocket --steps 3000
   trainer presets pocket > mine.toml; trainer --config mine.toml --data ~/pictures/mushrooms --dry-run";
 
 #[derive(Debug, Args)]
@@ -36,6 +37,10 @@ pub(crate) struct TrainArgs {
     /// `trainer presets --keys` lists all keys
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Start with the networks of an earlier run, given by its folder or a checkpoint, instead of random numbers. Layers
+    /// that the recipe does not share begin anew [default recipe: that of the earlier run]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) from: Option<PathBuf>,
     /// Training steps, instead of the recipe's
     #[arg(long, allow_negative_numbers = true, value_parser = steps)]
     pub(crate) steps: Option<u64>,
@@ -62,10 +67,16 @@ pub(crate) struct TrainArgs {
 }
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut config = args
-        .picture
-        .recipe(args.preset.as_deref(), args.config.as_deref(), args.source.data.as_deref())?
-        .with(&args.set)?;
+    let start = args.from.as_deref().map(Start::open).transpose()?;
+    let chooses_recipe = args.preset.is_some() || args.config.is_some() || args.picture.is_given();
+    let recipe = match &start {
+        Some(start) if !chooses_recipe => start.recipe(),
+        _ => {
+            let source = args.source.data.as_deref();
+            args.picture.recipe(args.preset.as_deref(), args.config.as_deref(), source)?
+        }
+    };
+    let mut config = recipe.with(&args.set)?;
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(minutes) = args.minutes {
@@ -91,7 +102,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         end_moved: None,
     };
     interrupt::listen()?;
-    let mut session = Session::create(config, data, data_ref, &args.out)?;
+    let mut session = Session::create(config, data, data_ref, &args.out, start.as_ref())?;
     if args.tensorboard {
         session.write_events()?;
     }

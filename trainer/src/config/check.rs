@@ -44,6 +44,8 @@ impl Config {
         self.guard.check()?;
         for (name, network) in [("generator", &self.generator), ("discriminator", &self.discriminator)] {
             network.optimiser.check().with_context(|| format!("{name}: optimizer"))?;
+            let (freeze, layers) = (usize::from(network.freeze), network.layers.len());
+            ensure!(freeze < layers.max(1), "{name}: freeze: fewer than its {layers} layers, not {freeze}");
         }
         if let Init::Normal(deviation) = self.init {
             ensure!((0.0..=10.0).contains(&deviation), "init: a deviation from 0 to 10, not {deviation}");

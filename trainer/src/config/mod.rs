@@ -350,8 +350,8 @@ fn is_one(value: &f32) -> bool {
     *value == 1.0
 }
 
-fn is_zero(value: &f32) -> bool {
-    *value == 0.0
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[cfg(test)]

@@ -18,6 +18,13 @@ recipe! {
         /// How the weights are updated.
         #[serde(rename = "optimizer", alias = "optimiser")]
         pub optimiser: Optimiser,
+        /// Number of first layers that keep the weights they begin with, such as those of an earlier run (`--from`). Fewer
+        /// than there are. With few pictures, a discriminator whose first layers are frozen memorises less (FreezeD; Mo
+        /// et al. 2020, arXiv:2002.10964).
+        ///
+        /// Default: `0`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub freeze: u8,
         /// The layers, first to last. A generator has at most 12, and the last one draws 1 channel (grey) or 3 with `tanh` or
         /// `sigmoid`. The discriminator ends in one linear output.
         pub layers: Vec<Layer>,

@@ -7,12 +7,12 @@ mod resume;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use image::RgbImage;
-use log::warn;
+use log::{info, warn};
 use ndarray::{Array4, Axis};
 
 use super::checkpoint::Checkpoint;
@@ -22,12 +22,14 @@ use super::guard::{self, RunHealth};
 use super::interrupt;
 use super::metrics::{self, Measured, Pending, Row};
 use super::progress::Progress;
+use super::start::{Origin, START, Start};
 use super::tensorboard::EventFile;
 use crate::classes::{ClassTable, SheetLatents};
 use crate::config::{Config, MAX_STEPS, finetune};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::latents::sample_budget;
+use crate::numbers::grouped;
 use crate::pixels::to_pixel;
 use crate::quantise::{FloatModel, quantise};
 use crate::terminal::{self, LineTimer};
@@ -98,12 +100,18 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts a run in a new folder.
+    /// Starts a run in a new folder, from nothing or from the networks of an earlier run.
     ///
     /// # Errors
-    /// When the recipe is invalid, the pictures do not fit it, or the folder cannot be written to. In the
-    /// first two cases no folder is created.
-    pub fn create(config: Config, data: Dataset, data_ref: DataRef, parent: &std::path::Path) -> Result<Self> {
+    /// When the recipe is invalid, the pictures do not fit it, it has nothing in common with the earlier run, or the
+    /// folder cannot be written to. Only in the last case a folder was created, which is removed.
+    pub fn create(
+        config: Config,
+        data: Dataset,
+        data_ref: DataRef,
+        parent: &Path,
+        start: Option<&Start>,
+    ) -> Result<Self> {
         let (picture, found) = (config.picture()?, data.shape());
         ensure!(
             picture == found,
@@ -116,7 +124,15 @@ impl Session {
             config.class_names.join(", "),
             if names.is_empty() { "none".into() } else { names.join(", ") }
         );
-        let trainer = Trainer::new(config)?;
+        let trainer = match start {
+            None => Trainer::new(config)?,
+            Some(start) => {
+                let (trainer, taken_over) = start.trainer(config)?;
+                let Origin { path, step, .. } = &start.origin;
+                info!("starts from {}, step {}; {taken_over}", path.display(), grouped(*step));
+                trainer
+            }
+        };
         let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
@@ -137,17 +153,22 @@ impl Session {
             events: None,
         };
         // Remove a partially created run folder.
-        session.begin(&data_text).inspect_err(|_| _ = std::fs::remove_dir_all(session.folder.path()))?;
+        session
+            .begin(&data_text, start.map(|start| &start.origin))
+            .inspect_err(|_| _ = std::fs::remove_dir_all(session.folder.path()))?;
         Ok(session)
     }
 
     /// Writes the files that exist before the first step. The checkpoint comes last, so that a folder with a
     /// checkpoint is complete.
-    fn begin(&mut self, data_text: &str) -> Result<()> {
+    fn begin(&mut self, data_text: &str, origin: Option<&Origin>) -> Result<()> {
         let (folder, data) = (&self.folder, &self.data);
         terminal::log_to(&folder.file(LOG))?;
         folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
         folder.write("data.toml", data_text.as_bytes())?;
+        if let Some(origin) = origin {
+            folder.write(START, toml::to_string(origin)?.as_bytes())?;
+        }
         if let Some(text) = manifest::list(data) {
             folder.write(PICTURES, text.as_bytes())?;
         }

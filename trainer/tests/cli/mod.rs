@@ -14,6 +14,7 @@ mod package;
 mod quantize;
 mod resume;
 mod sample;
+mod start;
 mod train;
 mod watching;
 
