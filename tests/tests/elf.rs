@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use firmware_build::ROOM_FOR_CODE;
-use firmware_tools::boards::{EMULATED_BOARDS, HARDWARE_BOARDS, MICROBIT_V2, PICO2, STM32F429I_DISC1};
+use firmware_tools::boards::{EMULATED_BOARDS, HARDWARE_BOARDS, MICROBIT_V2, PICO, PICO2, STM32F429I_DISC1};
 use firmware_tools::build::{build, build_with};
 use firmware_tools::elf::{MemoryUsage, Table, check};
 use firmware_tools::model::{BLOB, MODEL_LEN};
@@ -55,7 +55,9 @@ fn shares_are_rounded_to_the_nearest() {
 
 #[test]
 fn so_can_a_board_with_another_display() -> Result<()> {
-    check(&build_with(PICO2, "pico2", None, &["pico-display"])?, &PICO2)
+    [PICO, PICO2]
+        .into_iter()
+        .try_for_each(|board| check(&build_with(board, board.name, None, &["pico-display"])?, &board))
 }
 
 #[test]
@@ -93,5 +95,23 @@ fn what_cannot_start_is_noticed() -> Result<()> {
     assert!(patched(model + 100, 1).contains("does not hold the model"));
     let elsewhere = firmware_tools::boards::Board { ram_origin: pico2.ram_origin - 16, ..pico2 };
     assert!(refusal(elsewhere).contains("the stack ends at 0x20000000"), "{}", refusal(elsewhere));
+    Ok(())
+}
+
+/// The boot ROM of an RP2040 starts nothing if the checksum of the boot loader is wrong.
+#[test]
+fn a_damaged_boot_loader_is_noticed() -> Result<()> {
+    let mut program = build(PICO, PICO.name, None)?;
+    let (place, _) = object::File::parse(&*program)?
+        .section_by_name(".boot2")
+        .and_then(|section| section.file_range())
+        .context("it has a boot loader")?;
+    program[usize::try_from(place)? + 100] ^= 1;
+    let said = check(&program, &PICO).err().map_or("nothing".to_owned(), |e| format!("{e:#}"));
+    assert!(said.contains("the checksum of the boot loader"), "{said}");
+    // On a chip without a boot loader the vector table would be in the wrong place.
+    let other = firmware_tools::boards::Board { chip: None, ..PICO };
+    let said = check(&program, &other).err().map_or("nothing".to_owned(), |e| format!("{e:#}"));
+    assert!(said.contains("the vector table lies at 0x10000100, not first"), "{said}");
     Ok(())
 }

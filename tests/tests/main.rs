@@ -28,3 +28,4 @@ mod out_of_tree;
 mod panics;
 mod parity;
 mod supply_chain;
+mod uf2;

@@ -38,16 +38,24 @@ fn number(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Checks that `memory.x` and `board.toml` agree: FLASH is the board's flash, STACK begins at the bottom of its RAM, RAM
-/// follows STACK and ends at the end of the board's RAM.
+/// Checks that `memory.x` and `board.toml` agree: FLASH is the board's flash, or follows BOOT2 at its beginning; STACK begins
+/// at the bottom of the RAM, RAM follows STACK and ends at the end of the board's RAM.
 ///
 /// # Errors
 /// If they do not agree or a region is missing. The message names the region and both addresses.
 pub(crate) fn check(script: &str, board: &Facts) -> Result<(), String> {
     let find = |name| region(script, name).ok_or_else(|| format!("memory.x of {} has no line {name}", board.name));
     let (flash, stack, ram) = (find("FLASH")?, find("STACK")?, find("RAM")?);
+    // The second stage of an RP2040's boot loader comes before the program.
+    let program = match region(script, "BOOT2") {
+        Some(boot) if boot.origin != board.flash.origin => {
+            return Err(format!("memory.x of {}: BOOT2 begins at {:#x} and not first", board.name, boot.origin));
+        }
+        Some(boot) => boot.end(),
+        None => board.flash.origin,
+    };
     for (what, here, there) in [
-        ("FLASH begins", flash.origin, board.flash.origin),
+        ("FLASH begins", flash.origin, program),
         ("FLASH ends", flash.end(), board.flash.origin + board.flash.bytes()),
         ("STACK begins", stack.origin, board.ram.origin),
         ("RAM begins", ram.origin, stack.end()),
@@ -79,6 +87,22 @@ mod tests {
                 let said = check(&script, &larger).expect_err("another size");
                 assert!(said.contains("RAM ends at 0x"), "{said}");
             }
+        }
+    }
+
+    #[test]
+    fn the_boot_loader_comes_first() {
+        let pico = Facts::read(&repository().join(FOLDERS[0]).join("pico")).expect("it is complete");
+        let path = repository().join(FOLDERS[0]).join("pico/memory.x");
+        let script = std::fs::read_to_string(&path).expect("it has one");
+        for (from, to, reason) in [
+            ("BOOT2 : ORIGIN = 0x10000000", "BOOT2 : ORIGIN = 0x10000100", "BOOT2 begins at 0x10000100 and not first"),
+            ("FLASH : ORIGIN = 0x10000100", "FLASH : ORIGIN = 0x10000000", "FLASH begins at 0x10000000"),
+            ("BOOT2 :", "OTHER :", "FLASH begins at 0x10000100"),
+        ] {
+            assert!(script.contains(from), "{from}");
+            let said = check(&script.replace(from, to), &pico).expect_err(to);
+            assert!(said.contains(reason), "{said}");
         }
     }
 

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(feature = "rtt")]
 use cortex_m::peripheral::DCB;
+#[cfg(target_has_atomic = "32")]
 use cortex_m::peripheral::SCB;
 #[cfg(feature = "semihosting")]
 use cortex_m::register::primask;
@@ -50,8 +51,8 @@ fn fail() -> ! {
 /// Stops the program for ever; the display keeps its contents.
 #[cfg(feature = "rtt")]
 fn fail() -> ! {
-    // Without a debugger, a breakpoint would be another fault.
-    if DCB::is_debugger_attached() {
+    // Without a debugger, a breakpoint would be another fault. On Armv6-M software cannot read whether there is one.
+    if cfg!(target_has_atomic = "32") && DCB::is_debugger_attached() {
         cortex_m::asm::bkpt();
     }
     // If the log is full, waits until a debugger reads it, so that the reason is not lost.
@@ -115,9 +116,20 @@ extern "C" fn HardFault() {
         "mrs r0, msp",
         "ldr r1, =_stack_start",
         "msr msp, r1",
-        "b {report}",
+        "bl {report}", // and not `b`, which reaches only 2 KiB on Armv6-M
         report = sym report,
     )
+}
+
+/// The fault status register CFSR, which Armv6-M does not have. rustc has no name for that architecture, but of the Cortex-M
+/// targets it is the only one without atomic operations that read and write.
+fn fault_status() -> Option<u32> {
+    #[cfg(target_has_atomic = "32")]
+    // SAFETY: reading the fault status has no side effect.
+    let status = Some(unsafe { (*SCB::PTR).cfsr.read() });
+    #[cfg(not(target_has_atomic = "32"))]
+    let status = None;
+    status
 }
 
 /// Bit STKOF of CFSR: the stack pointer would have passed its limit (Cortex-M33 and M55).
@@ -126,14 +138,16 @@ const STACK_LIMIT: u32 = 1 << 20;
 /// Reports a fault. `frame` is the stack pointer at the fault. It points to the registers that the processor has pushed,
 /// unless there was no stack left for them.
 extern "C" fn report(frame: *const ExceptionFrame) -> ! {
-    // SAFETY: reading the fault status has no side effect.
-    let status = unsafe { (*SCB::PTR).cfsr.read() };
-    if frame.addr() < stack::bottom() || status & STACK_LIMIT != 0 {
+    let status = fault_status();
+    if frame.addr() < stack::bottom() || status.is_some_and(|status| status & STACK_LIMIT != 0) {
         say(format_args!("stack overflow: more than the {} bytes of memory.x were needed", stack::size()));
     } else {
         // SAFETY: the processor has just pushed these registers, and they are within the stack.
         let pc = unsafe { (*frame).pc() };
-        say(format_args!("hard fault at address {pc:#010x}, status (CFSR) {status:#010x}"));
+        match status {
+            Some(status) => say(format_args!("hard fault at address {pc:#010x}, status (CFSR) {status:#010x}")),
+            None => say(format_args!("hard fault at address {pc:#010x}")),
+        }
     }
     fail()
 }

@@ -101,7 +101,9 @@ unsafe impl defmt::Logger for Logger {
     fn acquire() {
         // SAFETY: `release` ends the critical section with this state.
         let restore = unsafe { critical_section::acquire() };
-        assert!(!WRITING.swap(true, Ordering::Relaxed), "a line of the log within another: a `Format` that logs");
+        // Two steps, because Armv6-M has no atomic exchange. Within the critical section nothing comes between them.
+        assert!(!WRITING.load(Ordering::Relaxed), "a line of the log within another: a `Format` that logs");
+        WRITING.store(true, Ordering::Relaxed);
         if !COUNTING.load(Ordering::Relaxed) {
             // SAFETY: this is the critical section of a line.
             let lost = unsafe { (*LOG.0.get()).lines.begin() };

@@ -58,7 +58,8 @@ impl Mark {
     pub fn set() -> Self {
         // More than this function can use itself: it may read the stack pointer before it pushes registers.
         const OWN: usize = 128;
-        MOST.fetch_max(touched(), Ordering::Relaxed);
+        // Two steps, because Armv6-M has no atomic maximum. No interrupt handler sets a mark.
+        MOST.store(used(), Ordering::Relaxed);
         let here = cortex_m::register::msp::read() as usize;
         for i in 0..(here - OWN - bottom()) / 4 {
             let word = (&raw const _stack_end).wrapping_add(i).cast_mut();

@@ -9,6 +9,11 @@ use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, Sect
 use crate::boards::Board;
 use crate::model::{BLOB, MODEL_LEN};
 
+/// Length in bytes of the second stage of an RP2040's boot loader, with its checksum.
+const BOOT2_LEN: usize = 256;
+/// The checksum of that stage, as the boot ROM computes it (RP2040 data sheet, 2.8.1.3.1).
+const BOOT2_CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_MPEG_2);
+
 /// Alignment of a model in bytes.
 const ALIGNMENT: u64 = 16;
 
@@ -69,9 +74,41 @@ fn symbol(elf: &ElfFile32<'_>, name: &str) -> Result<u64> {
     Ok(elf.symbol_by_name(name).with_context(|| format!("the program has no symbol {name}"))?.address())
 }
 
-/// Checks that a program can start on a board: all sections are in the chip's memory, the vector table comes first and
-/// points into the program, the stack is at the bottom of RAM so that an overflow faults, and the model is complete and
-/// aligned.
+/// The address of a symbol.
+///
+/// # Errors
+/// If the file is not a program, or has no such symbol.
+pub fn address(file: &[u8], name: &str) -> Result<u64> {
+    symbol(&ElfFile32::parse(file)?, name)
+}
+
+/// The contents of the flash, from its first address to the last byte of the program. Gaps are 0xFF, as in erased flash.
+///
+/// # Errors
+/// If the file is not a program, has nothing to load, or does not fit the flash of the board.
+pub fn flash_image(file: &[u8], board: &Board) -> Result<Vec<u8>> {
+    let elf: ElfFile32<'_> = ElfFile32::parse(file)?;
+    let endian = Endianness::Little;
+    let mut image = Vec::new();
+    for segment in elf.elf_program_headers() {
+        let (start, len) = (u64::from(segment.p_paddr(endian)), u64::from(segment.p_filesz(endian)));
+        if segment.p_type(endian) != object::elf::PT_LOAD || len == 0 {
+            continue;
+        }
+        let fits = start >= board.flash_origin && start + len <= board.flash_origin + board.flash;
+        ensure!(fits, "{len} bytes are to be loaded to {start:#x}, where {} has no flash", board.name);
+        let bytes = segment.data(endian, file).ok().context("a segment lies outside of the file")?;
+        let at = usize::try_from(start - board.flash_origin)?;
+        image.resize(image.len().max(at + bytes.len()), 0xFF);
+        image[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    ensure!(!image.is_empty(), "the program has nothing to load");
+    Ok(image)
+}
+
+/// Checks that a program can start on a board: all sections are in the chip's memory, the vector table comes first, or
+/// directly behind the boot loader of an RP2040, and points into the program, the stack is at the bottom of RAM so that an
+/// overflow faults, and the model is complete and aligned.
 ///
 /// # Errors
 /// If the program cannot start. The message gives the reason.
@@ -107,18 +144,20 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
         let marked = block.data()?.starts_with(&0xFFFF_DED3_u32.to_le_bytes());
         ensure!(marked && end <= flash.start + 4096, "the image definition at {:#x} is not one", block.address());
     }
-    for segment in elf.elf_program_headers() {
-        let endian = Endianness::Little;
-        let (start, len) = (u64::from(segment.p_paddr(endian)), u64::from(segment.p_filesz(endian)));
-        ensure!(
-            segment.p_type(endian) != object::elf::PT_LOAD || len == 0 || within(&flash, start, len),
-            "{len} bytes are to be loaded to {start:#x}, where {} has no flash",
-            board.name
-        );
-    }
+    let image = flash_image(file, board)?;
+    // The boot ROM of an RP2040 starts the first 256 bytes if their last four are the checksum of the rest.
+    let program = if board.chip == Some("RP2040") {
+        let (loader, sum) =
+            image.first_chunk::<BOOT2_LEN>().and_then(|first| first.split_last_chunk()).context("no boot loader")?;
+        let right = BOOT2_CRC.checksum(loader);
+        ensure!(u32::from_le_bytes(*sum) == right, "the checksum of the boot loader is not {right:#010x}");
+        flash.start + BOOT2_LEN as u64
+    } else {
+        flash.start
+    };
 
     let vectors = elf.section_by_name(".vector_table").context("the program has no vector table")?;
-    ensure!(vectors.address() == flash.start, "the vector table lies at {:#x}, not first", vectors.address());
+    ensure!(vectors.address() == program, "the vector table lies at {:#x}, not first", vectors.address());
     let words: Vec<u64> = vectors.data()?.chunks_exact(4).map(word).collect();
     let [stack, reset, rest @ ..] = &words[..] else { bail!("the vector table is too short") };
     ensure!(

@@ -1,4 +1,4 @@
-//! Builds the firmware for its boards, runs it under QEMU, and measures it. Used by the commands in `src/bin` and by the
+//! Builds the firmware for its boards, runs it in emulators, and measures it. Used by the commands in `src/bin` and by the
 //! tests.
 //!
 //! | module | contents |
@@ -12,6 +12,7 @@
 //! | [`replay`] | draws the pictures that a board's log names on the host |
 //! | [`pictures`] | the pictures of a model, on the host and on a board |
 //! | [`elf`] | how much memory a program takes, and whether it can start on a chip |
+//! | [`uf2`] | files that a Raspberry Pi Pico flashes itself |
 //! | [`count`] | measures a picture on a board: instructions, RAM, flash |
 //! | [`cycles`] | estimates cycles with a static model |
 
@@ -26,3 +27,4 @@ pub mod pictures;
 pub mod qemu;
 pub mod replay;
 pub mod screen;
+pub mod uf2;

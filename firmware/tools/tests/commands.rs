@@ -44,6 +44,7 @@ fn size(png: &Path) -> Result<(u32, u32)> {
 fn the_preview_has_the_boards_size_and_the_hosts_pictures() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let boards = [
+        ("pico", (240, 240)),
         ("pico2", (240, 240)),
         ("pico-display", (240, 135)),
         ("stm32f429i-disc1", (240, 320)),
@@ -140,7 +141,7 @@ fn mistakes_are_named() -> Result<()> {
             &["--board", "lm3s6965evb", "--model", "high.gen"],
             "pictures of 32x65 pixels do not fit this display of 128x64",
         ),
-        (&["--board", "arduino"], "no board arduino; there are microbit-v2, nrf52840-dk, pico2, "),
+        (&["--board", "arduino"], "no board arduino; there are microbit-v2, nrf52840-dk, pico, pico2, "),
         (&["--mode", "frogs"], "the modes are single, classes, morph, gallery, slides"),
         (&["--model", "dog.gen"], "cannot read dog.gen"),
         (&["--model", "cat.gen"], "cat.gen"),
@@ -154,7 +155,10 @@ fn mistakes_are_named() -> Result<()> {
         let output = Command::new(env!("CARGO_BIN_EXE_flash")).args(arguments).output()?;
         Ok::<_, anyhow::Error>(String::from_utf8(output.stderr)?)
     };
-    assert!(flash(&["arduino"])?.contains("no board arduino to flash; there are microbit-v2, nrf52840-dk, pico2, "));
+    assert!(
+        flash(&["arduino"])?.contains("no board arduino to flash; there are microbit-v2, nrf52840-dk, pico, pico2, ")
+    );
+    assert!(flash(&["microbit-v2", "--uf2", "x.uf2"])?.contains("micro:bit v2 takes no UF2 files: it needs a probe"));
     assert!(flash(&["pico2", "--display", "tv"])?.contains("there is no display tv for pico2"));
     Ok(())
 }
@@ -313,7 +317,7 @@ fn help_names_the_command_that_was_typed() -> Result<()> {
         assert!(usage.starts_with(&format!("Usage: cargo {name} {board}[OPTIONS]")), "{usage}");
         seen += 1;
     }
-    assert_eq!(seen, 7, "any board, four of them by short names, frog and preview");
+    assert_eq!(seen, 8, "any board, five of them by short names, frog and preview");
 
     let output = Command::new(env!("CARGO_BIN_EXE_flash")).arg("--help").output()?;
     let said = String::from_utf8(output.stdout)?;

@@ -10,17 +10,20 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use firmware_tools::boards::{Board, HARDWARE_BOARDS};
 use firmware_tools::build::{build_shown, root};
 use firmware_tools::elf::{MemoryUsage, Table};
-use firmware_tools::model;
+use firmware_tools::{model, uf2};
 
 /// Builds the firmware for a board, prints how much of the chip's memory it takes, flashes it with probe-rs,
 /// and shows its log. Words typed there, such as seed=42, mode=gallery or class=frog, go to the
 /// app, if probe-rs is 0.32 or newer.
 ///
+/// A Raspberry Pi Pico needs no probe: --uf2 FILE writes a file for the drive that it is after a start with its button
+/// BOOTSEL held.
+///
 /// The model is models/pocket-drawn/model.gen, or the file that --model or the environment
 /// variable FROG_MODEL names. firmware/boards/ has a page on wiring for each board.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Another display than the board's usual one: pico-display, on the Pico 2
+    /// Another display than the board's usual one: pico-display, on the Pico and the Pico 2
     #[arg(long, value_name = "NAME")]
     display: Option<String>,
     /// Draws with this model
@@ -29,6 +32,9 @@ struct Arguments {
     /// Builds and prints the memory that it takes, without a board
     #[arg(long)]
     build_only: bool,
+    /// Builds and writes the program as a UF2 file, without a probe; only for the Pico and the Pico 2
+    #[arg(long, value_name = "FILE", conflicts_with = "build_only")]
+    uf2: Option<PathBuf>,
     /// More arguments for `probe-rs run`, such as --probe
     #[arg(last = true)]
     probe_rs: Vec<String>,
@@ -55,11 +61,20 @@ fn main() -> Result<ExitCode> {
             bail!("there is no display {other} for {}; docs/adding-a-display.md says how to add one", board.name)
         }
     };
+    if arguments.uf2.is_some() && uf2::family(chip).is_none() {
+        bail!("{} takes no UF2 files: it needs a probe", board.title);
+    }
     let model = model::chosen(arguments.model)?;
     let program = build_shown(board, board.name, model.as_deref(), features)?;
     let usage = MemoryUsage::of(&program)?;
     println!("{}", Table(&board, &usage));
     if arguments.build_only {
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    if let Some(path) = arguments.uf2 {
+        fs::write(&path, uf2::file(&program, &board)?).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("{}: start the board with its button BOOTSEL held, and copy the file to the drive", path.display());
         return Ok(ExitCode::SUCCESS);
     }
 
