@@ -20,6 +20,9 @@ use crate::rp2350 as chip;
 
 /// Runs the product with a model. `buffer` collects pixels on their way to the display.
 pub fn run(model: &'static [u8], workspace: &'static mut [i8], buffer: &'static mut [u8]) -> ! {
+    // Below the RAM of an RP2040 are the addresses of its flash controller. The RP2350 has a register with the stack's limit.
+    #[cfg(feature = "rp2040")]
+    firmware_support::stack::guard();
     let commands = rtt::start();
     let p = embassy_rp::init(embassy_rp::config::Config::default());
 

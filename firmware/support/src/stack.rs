@@ -12,6 +12,30 @@ unsafe extern "C" {
     static _stack_end: u32;
 }
 
+/// Makes accesses to the 64 KiB below the stack a fault, with the memory protection unit. For chips on which these addresses
+/// belong to something else than memory, or where it is not known what an access does.
+///
+/// Only for Armv6-M. Armv8-M has a limit register for the stack, which cortex-m-rt sets (its feature `set-msplim`).
+#[cfg(not(target_has_atomic = "32"))]
+pub fn guard() {
+    const SIZE: usize = 64 * 1024;
+    const SIZE_FIELD: u32 = SIZE.ilog2() - 1;
+    const VALID: u32 = 1 << 4; // region 0
+    const NO_EXECUTION: u32 = 1 << 28;
+    const DEFAULT_MAP: u32 = 1 << 2;
+    let base = (bottom() - SIZE) as u32;
+    // SAFETY: the region, without any permission, has only addresses that the program does not use. The default map applies
+    // to all others. The unit is off within the fault handler.
+    unsafe {
+        let mpu = &*cortex_m::peripheral::MPU::PTR;
+        mpu.rbar.write(base | VALID);
+        mpu.rasr.write(NO_EXECUTION | SIZE_FIELD << 1 | 1);
+        mpu.ctrl.write(DEFAULT_MAP | 1);
+    }
+    cortex_m::asm::dsb();
+    cortex_m::asm::isb();
+}
+
 /// The pattern with which cortex-m-rt fills the stack before the program starts.
 const PAINT: u32 = cortex_m_rt::STACK_PAINT_VALUE;
 
