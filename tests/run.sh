@@ -112,6 +112,18 @@ tensorboard_events() {
         "$scratch/tensorboard/bin/python" tests/tensorboard/read.py "$scratch/events/001-pocket"
 }
 
+# The emulator of the Raspberry Pi Pico: one package from npm, in the version of its lock file.
+install_rp2040js() {
+    local missing=()
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}" || {
+        echo "install ${missing[*]}, then run this again" >&2
+        return 1
+    }
+    npm ci --prefix firmware/tools/rp2040 --ignore-scripts --no-audit --no-fund
+}
+
 # The test of the kernels, in WebAssembly.
 wasm_kernels() {
     ./web/build.sh --conformance "$scratch/conformance.wasm" && node tests/web/conformance.mjs "$scratch/conformance.wasm"
@@ -173,6 +185,7 @@ step "install toolchain and targets" rustup toolchain install
 step "install QEMU" install_qemu
 step "install C compilers" install_c
 step "install Chromium and Node.js" install_chromium
+step "install the emulator of the Pico" install_rp2040js
 step "format" cargo fmt --all --check
 # With the window of the preview, which nothing else builds (checking it needs no SDL), and gen-core's program.
 step "clippy" cargo clippy -q --workspace --all-targets --features firmware-tools/window,gen-core/pictures -- -D warnings

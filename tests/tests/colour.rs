@@ -1,8 +1,8 @@
 //! Colour displays: the real driver runs on an emulated Cortex-M4 with a recorded SPI bus. From the record a model of the
 //! display controller reconstructs the picture, which must equal the host's, pixel for pixel.
 //!
-//! [`physical_panel`] describes the properties of each panel, from its manufacturer's pages and drivers. These tests check
-//! the firmware's `panel.rs`, which configures the drivers, against it.
+//! [`physical_panel`] has the properties of each panel, from its manufacturer's pages and drivers. These tests check the
+//! firmware's `panel.rs`, which configures the drivers, against it.
 
 use std::path::Path;
 
@@ -17,8 +17,9 @@ use firmware_app::testcard;
 use firmware_build::facts::{FOLDERS, all_in};
 use firmware_tools::boards::MPS2_AN386;
 use firmware_tools::build::build;
-use firmware_tools::controller::{Chip, Controller, PhysicalPanel};
+use firmware_tools::controller::{Controller, PhysicalPanel};
 use firmware_tools::model::BLOB;
+use firmware_tools::panels::physical_panel;
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use firmware_tools::replay::{Drawn, Replay};
 use firmware_tools::screen::Screen;
@@ -27,68 +28,15 @@ use gen_core::aligned;
 
 use crate::models;
 
-/// The physical properties of a panel.
-fn physical_panel(panel: &Panel) -> PhysicalPanel {
-    match panel.name {
-        // Waveshare's demo for it sends MADCTL 0x70, that is MX, MV (and ML), and inverts.
-        "pico-lcd-1.3" => PhysicalPanel {
-            chip: Chip::St7789,
-            size: (240, 240),
-            offset: (0, 0),
-            mirrored: false,
-            bgr: false,
-            inverse: true,
-            quarter_turns: 3,
-        },
-        // Pimoroni's driver: MADCTL 0x70, columns from 40, rows from 53, which MX counts from the end.
-        "pico-display" => PhysicalPanel { size: (135, 240), offset: (52, 40), ..physical_panel(&panel::PICO_LCD_1_3) },
-        // ILI9341 panels: Adafruit's driver has MADCTL 0x48 (MX, BGR) upright, and one of MX, MY, MV or
-        // all three for the other ways to hold it: always an odd number, so the glass is mirrored.
-        "disc1" => PhysicalPanel {
-            chip: Chip::Ili9341,
-            size: (240, 320),
-            offset: (0, 0),
-            mirrored: true,
-            bgr: true,
-            inverse: false,
-            quarter_turns: 2,
-        },
-        "shield-2.8" => PhysicalPanel { quarter_turns: 3, ..physical_panel(&panel::DISC1) },
-        // Adafruit's driver for ST7735 modules with a green tab: offset 2, 1, MADCTL 0xC8 (MX, MY, BGR) one
-        // way up; an even number of turns, so not mirrored.
-        "module-1.8" => PhysicalPanel {
-            chip: Chip::St7735s,
-            size: (128, 160),
-            offset: (2, 1),
-            mirrored: false,
-            bgr: true,
-            inverse: false,
-            quarter_turns: 0,
-        },
-        // Waveshare's demo for Pico-LCD-0.96 sends MADCTL 0xA8, that is MY, MV and BGR, inverts, and adds 1 to columns and 26
-        // to rows.
-        "pico-lcd-0.96" => PhysicalPanel {
-            chip: Chip::St7735s,
-            size: (80, 160),
-            offset: (26, 1),
-            mirrored: false,
-            bgr: true,
-            inverse: true,
-            quarter_turns: 1,
-        },
-        other => unreachable!("nobody has said what {other} is like"),
-    }
-}
-
 /// A display on the host: only a frame buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Frame {
+pub(crate) struct Frame {
     size: Size,
     pixels: Vec<Rgb565>,
 }
 
 impl Frame {
-    fn new(size: Size) -> Self {
+    pub(crate) fn new(size: Size) -> Self {
         Self { size, pixels: vec![Rgb565::BLACK; (size.width * size.height) as usize] }
     }
 
@@ -147,8 +95,9 @@ fn screens(panel: PhysicalPanel, stream: &[u8]) -> Result<Vec<Screen>> {
     Ok(screens)
 }
 
+/// Compares the picture on a display with the host's. If the environment variable `SCREENS` names a folder, it is written there.
 #[track_caller]
-fn compare(panel: &Panel, what: &str, screen: &Screen, host: &Frame) {
+pub(crate) fn compare(panel: &Panel, what: &str, screen: &Screen, host: &Frame) {
     let size = Size::new(screen.width as u32, screen.height as u32);
     assert_eq!(size, host.size, "{}", panel.name);
     let expected = host.rgb();

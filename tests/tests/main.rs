@@ -27,5 +27,6 @@ mod oled;
 mod out_of_tree;
 mod panics;
 mod parity;
+mod pico;
 mod supply_chain;
 mod uf2;

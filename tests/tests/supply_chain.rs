@@ -2,7 +2,7 @@
 //!
 //! `cargo deny check` checks the same and more. These tests need only cargo, so they run everywhere.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::process::Command;
 
@@ -98,6 +98,37 @@ fn everything_comes_from_one_registry_with_a_checksum() -> Result<()> {
     }
     // The members of the workspace; the fuzz targets and the template with the members that they use.
     ensure!(here == 19 + 5 + 5, "{here} packages of ours");
+    Ok(())
+}
+
+/// The emulator of the Pico, for Node.js: one package without dependencies, in one version.
+#[test]
+fn the_emulator_comes_from_the_public_registry_with_a_checksum() -> Result<()> {
+    #[derive(Deserialize)]
+    struct NpmLock {
+        packages: BTreeMap<String, NpmPackage>,
+    }
+    #[derive(Deserialize)]
+    struct NpmPackage {
+        version: Option<String>,
+        resolved: Option<String>,
+        integrity: Option<String>,
+        license: Option<String>,
+        #[serde(default)]
+        dependencies: BTreeMap<String, String>,
+    }
+    let text = fs::read_to_string(root()?.join("firmware/tools/rp2040/package-lock.json"))?;
+    let NpmLock { mut packages } = serde_json::from_str(&text)?;
+    let ours = packages.remove("").context("the package of chip.mjs")?;
+    ensure!(packages.len() == 1, "other packages than the emulator: {:?}", packages.keys());
+    let emulator = packages.remove("node_modules/rp2040js").context("the emulator")?;
+    let version = emulator.version.context("it has a version")?;
+    ensure!(ours.dependencies.get("rp2040js") == Some(&version), "chip.mjs asks for {:?}", ours.dependencies);
+    ensure!(emulator.dependencies.is_empty(), "it depends on {:?}", emulator.dependencies);
+    ensure!(emulator.license.as_deref() == Some("MIT"), "its licence is {:?}", emulator.license);
+    ensure!(emulator.integrity.is_some_and(|sum| sum.starts_with("sha512-")), "it has no checksum");
+    let address = format!("https://registry.npmjs.org/rp2040js/-/rp2040js-{version}.tgz");
+    ensure!(emulator.resolved == Some(address), "it comes from {:?}", emulator.resolved);
     Ok(())
 }
 

@@ -268,7 +268,7 @@ fn socket(folder: &TempDir) -> PathBuf {
 }
 
 /// Turns defmt frames into lines such as `INFO  picture 42 drawn`.
-fn decode(table: &Table, mut stdout: impl Read, mut each: impl FnMut(String)) {
+pub(crate) fn decode(table: &Table, mut stdout: impl Read, mut each: impl FnMut(String)) {
     let mut decoder = table.new_stream_decoder();
     let mut buffer = [0; 4096];
     while let Ok(len @ 1..) = stdout.read(&mut buffer) {

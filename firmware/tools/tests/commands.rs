@@ -1,4 +1,4 @@
-//! `cargo preview`, `cargo frog` and `cargo flash-...`, as people run them.
+//! `cargo preview`, `cargo frog`, `cargo pico` and `cargo flash-...`, as people run them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -305,6 +305,7 @@ fn help_names_the_command_that_was_typed() -> Result<()> {
         let program = match bin {
             "flash" => env!("CARGO_BIN_EXE_flash"),
             "frog" => env!("CARGO_BIN_EXE_frog"),
+            "pico" => env!("CARGO_BIN_EXE_pico"),
             "preview" => env!("CARGO_BIN_EXE_preview"),
             "web" => continue, // in another package, whose page a browser tests
             other => anyhow::bail!("cargo {name} runs {other}"),
@@ -317,7 +318,7 @@ fn help_names_the_command_that_was_typed() -> Result<()> {
         assert!(usage.starts_with(&format!("Usage: cargo {name} {board}[OPTIONS]")), "{usage}");
         seen += 1;
     }
-    assert_eq!(seen, 8, "any board, five of them by short names, frog and preview");
+    assert_eq!(seen, 9, "any board, five of them by short names, frog, pico and preview");
 
     let output = Command::new(env!("CARGO_BIN_EXE_flash")).arg("--help").output()?;
     let said = String::from_utf8(output.stdout)?;
