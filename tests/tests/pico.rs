@@ -9,21 +9,21 @@ use firmware_app::testcard;
 use firmware_tools::boards::PICO;
 use firmware_tools::build::{build, build_with};
 use firmware_tools::model::BLOB;
-use firmware_tools::pico::{CLOCK_HZ, DISPLAYS, Display, Pico};
+use firmware_tools::pico::{CLOCK_HZ, DISPLAYS, Display, Options, Pico};
 use firmware_tools::replay::{Drawn, Replay};
 use gen_core::{Model, aligned};
 use object::{Object, ObjectSection, ObjectSymbol};
 
 use crate::colour::{Frame, compare};
 
-/// Time limit for a run, on a slow machine that is busy.
-const LIMIT: Duration = Duration::from_secs(600);
+/// The button is up, and the time limit enough for a slow machine that is busy.
+const OPTIONS: Options = Options { is_down: false, raises_faults: false, limit: Duration::from_secs(600) };
 /// Milliseconds of the chip's time in which the test card is complete.
 const CARD_MS: u64 = 500;
 
 /// Starts a program with the button held, and compares the test card. Then lets the button go.
 fn card(program: &[u8], display: Display) -> Result<Pico> {
-    let mut pico = Pico::start(program, display, true, LIMIT)?;
+    let mut pico = Pico::start(program, display, Options { is_down: true, ..OPTIONS })?;
     pico.wait_for("test card, until the button is let go")?;
     pico.run(CARD_MS)?;
     let mut frame = Frame::new(display.panel.size());
@@ -89,7 +89,7 @@ fn the_other_display() -> Result<()> {
 fn a_run_is_the_same_again() -> Result<()> {
     let program = build(PICO, PICO.name, None)?;
     let run = || {
-        let mut pico = Pico::start(&program, DISPLAYS[0], false, LIMIT)?;
+        let mut pico = Pico::start(&program, DISPLAYS[0], OPTIONS)?;
         let lines = [pico.wait_for("model ")?, pico.wait_for("picture ")?];
         Ok::<_, anyhow::Error>((lines, pico.time(), pico.screen()?))
     };
@@ -121,15 +121,18 @@ fn patched(program: &[u8], name: &str, instructions: &[u16]) -> Result<Vec<u8>> 
     Ok(patched)
 }
 
+/// The error of a run of two seconds of the chip's time.
+fn said(program: &[u8], display: Display, options: Options) -> String {
+    let run = Pico::start(program, display, options).and_then(|mut pico| pico.run(2000));
+    run.err().map_or_else(|| "nothing".to_owned(), |e| format!("{e:#}"))
+}
+
 /// What would be a fault on the chip, and what no display would accept, is an error.
 #[test]
 fn what_goes_wrong_is_noticed() -> Result<()> {
     let program = build(PICO, PICO.name, None)?;
     let [display, other] = DISPLAYS;
-    let said = |program: &[u8], display| {
-        let run = Pico::start(program, display, false, LIMIT).and_then(|mut pico| pico.run(2000));
-        run.err().map_or_else(|| "nothing".to_owned(), |e| format!("{e:#}"))
-    };
+    let said = |program: &[u8], display| said(program, display, OPTIONS);
     // r0 = 0x2000_0000
     let ram = [0x2020, 0x0600];
     let cases: [(&[u16], &str); 5] = [
@@ -150,9 +153,26 @@ fn what_goes_wrong_is_noticed() -> Result<()> {
     let said = said(&program, other);
     assert!(said.contains("a byte on the other SPI unit"), "{said}");
 
-    let late = Pico::start(&program, display, false, Duration::ZERO)?.run(1).map_err(|e| e.to_string());
+    let late =
+        Pico::start(&program, display, Options { limit: Duration::ZERO, ..OPTIONS })?.run(1).map_err(|e| e.to_string());
     assert!(late.as_ref().is_err_and(|e| e.starts_with("time ran out")), "{late:?}");
-    let dark = Pico::start(&program, display, false, LIMIT)?.screen().map_err(|e| e.to_string());
+    let dark = Pico::start(&program, display, OPTIONS)?.screen().map_err(|e| e.to_string());
     assert!(dark.as_ref().is_err_and(|e| e.contains("the light of the display is off")), "{dark:?}");
+    Ok(())
+}
+
+/// The fault handler for Armv6-M, which has short branches and no register for the cause of a fault.
+#[test]
+fn a_fault_is_named_in_the_log() -> Result<()> {
+    let program = build(PICO, PICO.name, None)?;
+    let options = Options { raises_faults: true, ..OPTIONS };
+    // Within `product::run`, after the log was set up: udf #7; and push {r0-r7} for ever.
+    for (instructions, expected) in [
+        (&[0xDE07][..], "ERROR hard fault at address 0x1000"),
+        (&[0xB4FF, 0xE7FD], "ERROR stack overflow: more than the 12288 bytes of memory.x were needed"),
+    ] {
+        let said = said(&patched(&program, "product3run", instructions)?, DISPLAYS[0], options);
+        assert!(said.contains(expected), "{instructions:x?}: {said}");
+    }
     Ok(())
 }

@@ -4,7 +4,8 @@
 //   node chip.mjs FLASH '{"rtt": ADDRESS, "spi": 1, "select": 9, "data": 8, "reset": 12}'
 //
 // FLASH is the contents of the flash from its first address on, `rtt` the address of the control block of RTT, the other
-// numbers the SPI unit of the display and its pins; `reset` may be missing.
+// numbers the SPI unit of the display and its pins; `reset` may be missing. With `"faults": true`, what would be a fault on the
+// chip starts the program's fault handler instead of being reported.
 //
 // Standard input has one command in each line:
 //
@@ -23,7 +24,7 @@
 //
 // Time is that of the chip, so a run is the same on every machine. The emulator models the cycles of the instructions and
 // of the buses, but not the cache of the flash: all reads from the flash take as long as reads from RAM. It raises no
-// faults; what would be a fault on the chip is a record of kind 5.
+// faults; they are added here.
 
 import { readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -38,7 +39,7 @@ const found = JSON.parse(readFileSync(`${folder}package.json`, 'utf8')).version;
 if (found !== wanted) throw new Error(`rp2040js ${found} is installed and not ${wanted}: npm ci`);
 
 const [file, wiring] = process.argv.slice(2);
-const { rtt, spi: unit, select, data, reset } = JSON.parse(wiring);
+const { rtt, spi: unit, select, data, reset, faults } = JSON.parse(wiring);
 const FLASH = 0x10000000;
 const RAM = 0x20000000;
 
@@ -82,9 +83,17 @@ function flush() {
 const mcu = new RP2040();
 const { clock, core } = mcu;
 const where = () => `at ${(core.PC >>> 0).toString(16)}`;
-const note = (who, what) => noticed(`${who}: ${what}, ${where()}`);
+let isFaulty = false; // whether the present instruction causes a fault
+
+function fault(text) {
+  if (faults) isFaulty = true;
+  else noticed(`${text}, ${where()}`);
+}
+
+// The bus has this name: it warns of accesses to addresses where nothing is.
+const note = (who, what) => (who === 'RP2040' ? fault(what) : noticed(`${who}: ${what}, ${where()}`));
 mcu.logger = { debug() {}, info() {}, warn: note, error: note };
-mcu.onBreak = (code) => noticed(`breakpoint or undefined instruction ${code}, ${where()}`);
+mcu.onBreak = (code) => fault(`breakpoint or undefined instruction ${code}`);
 
 // Two units that the emulator does not have. It reads them as all ones.
 const unit_of = (address, read) => {
@@ -130,11 +139,11 @@ for (const [name, size] of Object.entries(sizes)) {
   const access = core[name];
   core[name] = function (address, value) {
     if (address >>> 0 >= forbidden && address >>> 0 < allowed) {
-      noticed(`the memory protection unit forbids ${(address >>> 0).toString(16)}, ${where()}`);
+      fault(`the memory protection unit forbids ${(address >>> 0).toString(16)}`);
     }
-    if (address & (size - 1)) noticed(`${name} of an odd address ${(address >>> 0).toString(16)}, ${where()}`);
+    if (address & (size - 1)) fault(`${name} of an odd address ${(address >>> 0).toString(16)}`);
     if (value !== undefined && address >>> 26 === FLASH >>> 26) {
-      noticed(`${name} to the flash, ${(address >>> 0).toString(16)}, ${where()}`);
+      fault(`${name} to the flash, ${(address >>> 0).toString(16)}`);
     }
     return access.call(this, address, value);
   };
@@ -200,6 +209,15 @@ function typeWords() {
   }
 }
 
+// Starts the fault handler after the instruction that caused the fault. If there is no stack left for the registers, they are
+// lost and the handler starts all the same.
+const HARD_FAULT = 3;
+function enterFault() {
+  if (core.IPSR === HARD_FAULT) noticed(`a fault within the fault handler, ${where()}`);
+  else core.exceptionEntry(HARD_FAULT);
+  isFaulty = false;
+}
+
 let cycles = 0;
 let instructions = 0;
 
@@ -217,6 +235,7 @@ function run(nanos) {
       instructions++;
       cycles += took;
       clock.tick((took * 1e9) / mcu.clkSys);
+      if (isFaulty) enterFault();
     }
   }
   if (isReady()) {

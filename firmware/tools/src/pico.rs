@@ -8,7 +8,7 @@
 //! The chip's time does not depend on the machine: a run has the same log, pictures and cycles everywhere. The emulator
 //! counts the cycles of the instructions and of the buses. It does not model the cache of the flash, so a real chip takes
 //! longer. It raises no faults either. Whatever it reports, for example an access to an address where nothing is, is
-//! therefore an error here, without any exception.
+//! therefore an error here, without any exception, unless the program's own fault handler is to run.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -78,6 +78,17 @@ impl Display {
             format!("no display {name} for the Pico; there are {names}")
         })
     }
+}
+
+/// Options for running a program.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Whether the button is down at the start.
+    pub is_down: bool,
+    /// Whether what would be a fault on the chip starts the program's fault handler. Otherwise it is an error of the run.
+    pub raises_faults: bool,
+    /// Time limit for the run, in time of this machine.
+    pub limit: Duration,
 }
 
 /// What the chip has done since its start.
@@ -152,11 +163,11 @@ pub struct Pico {
 }
 
 impl Pico {
-    /// Starts a program, given as the bytes of an ELF file, with the button down or up. It has not run yet.
+    /// Starts a program, given as the bytes of an ELF file. It has not run yet.
     ///
     /// # Errors
     /// If the bytes are not a program for the Pico, or Node.js or the emulator is not installed.
-    pub fn start(program: &[u8], display: Display, is_down: bool, limit: Duration) -> Result<Self> {
+    pub fn start(program: &[u8], display: Display, options: Options) -> Result<Self> {
         check_installed()?;
         let table = Table::parse(program)?.context("the program has no defmt log")?;
         let folder = tempfile::tempdir()?;
@@ -167,6 +178,7 @@ impl Pico {
             "spi": display.spi,
             "select": display.select,
             "data": display.data,
+            "faults": options.raises_faults,
         });
         if let Some(reset) = display.reset {
             wiring["reset"] = reset.into();
@@ -195,7 +207,7 @@ impl Pico {
             input,
             records,
             errors,
-            limit: Instant::now() + limit,
+            limit: Instant::now() + options.limit,
             display,
             controller: Controller::new(physical_panel(&display.panel))?,
             table,
@@ -206,7 +218,7 @@ impl Pico {
             pins: 0,
             _folder: folder,
         };
-        pico.press(is_down)?;
+        pico.press(options.is_down)?;
         Ok(pico)
     }
 

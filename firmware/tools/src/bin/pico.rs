@@ -10,7 +10,7 @@ use firmware_app::settings::Mode;
 use firmware_tools::boards::PICO;
 use firmware_tools::build::build_shown;
 use firmware_tools::model::{self, BLOB, class_setting};
-use firmware_tools::pico::{CLOCK_HZ, Display, Pico, check_installed};
+use firmware_tools::pico::{CLOCK_HZ, Display, Options, Pico, check_installed};
 use firmware_tools::replay::Drawn;
 
 /// Draws frogs on an emulated Raspberry Pi Pico.
@@ -64,7 +64,8 @@ fn main() -> Result<()> {
     let features: Vec<_> =
         arguments.display.iter().map(String::as_str).filter(|name| Some(*name) != PICO.display).collect();
     let program = build_shown(PICO, PICO.name, model.as_deref(), &features)?;
-    let mut pico = Pico::start(&program, display, arguments.card, Duration::from_secs(arguments.limit))?;
+    let limit = Duration::from_secs(arguments.limit);
+    let mut pico = Pico::start(&program, display, Options { is_down: arguments.card, raises_faults: false, limit })?;
     if arguments.card {
         println!("{}", pico.wait_for("test card")?);
         pico.run(500)?; // it has no line of its own when it is complete
