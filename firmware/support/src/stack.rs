@@ -2,7 +2,7 @@
 //!
 //! The use is measured by painting: cortex-m-rt fills the stack with a pattern before the program starts, and words that
 //! have changed were used.
-#![allow(unsafe_code)] // reads and paints memory that the linker script sets aside
+#![allow(unsafe_code)] // reads and paints memory that the linker script sets aside; the memory protection unit
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 

@@ -343,6 +343,7 @@ impl Pico {
 
     /// The error for a process that has ended before its time; what it wrote gives the reason.
     fn ended(&mut self, e: &anyhow::Error) -> anyhow::Error {
+        let _ = self.child.kill(); // it may still run, if it is its output that is wrong
         let _ = self.child.wait();
         let said: Vec<_> = self.errors.iter().collect();
         anyhow!("the emulator has ended ({e}):\n{}", said.join("\n"))
