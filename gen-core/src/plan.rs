@@ -67,6 +67,9 @@ pub const PORTABLE: KernelLayout = KernelLayout {
 pub const ARMV7EM: KernelLayout =
     KernelLayout { pixels: [[8, 4, 0], [8, 4, 0], [8, 4, 0], [6, 4, 0], [6, 5, 4], [5, 4, 0], [4, 0, 0]], ..PORTABLE };
 
+/// Cortex-M0 and M0+: int32. Toeplitz kernels pack two of them into one word.
+pub const ARMV6M: KernelLayout = KernelLayout { words_per_quad: 4, ..PORTABLE };
+
 /// Cortex-M3: int32. Toeplitz kernels pack two of them into one word, for `SMLAL`; the others use `MLA`.
 pub const ARMV7M: KernelLayout = KernelLayout {
     words_per_quad: 4,
@@ -100,6 +103,7 @@ pub fn for_target(triple: &str, feature: impl Fn(&str) -> bool) -> KernelLayout 
     let without_sse2 = triple.ends_with("-unknown-none") || triple.ends_with("-unknown-uefi");
     match choice::kernels(triple, !without_sse2, feature) {
         "armv8_1m_mve" => ARMV8_1M_MVE,
+        "armv6m" => ARMV6M,
         "armv7em" => ARMV7EM,
         "armv7m" => ARMV7M,
         "x86_64" => X86_64,

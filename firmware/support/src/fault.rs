@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(feature = "rtt")]
 use cortex_m::peripheral::DCB;
+#[cfg(target_has_atomic = "32")]
 use cortex_m::peripheral::SCB;
 #[cfg(feature = "semihosting")]
 use cortex_m::register::primask;
@@ -115,9 +116,22 @@ extern "C" fn HardFault() {
         "mrs r0, msp",
         "ldr r1, =_stack_start",
         "msr msp, r1",
-        "b {report}",
+        "bl {report}", // not `b`, which on Armv6-M only reaches 2 KB
         report = sym report,
     )
+}
+
+/// The fault status register (CFSR). Armv6-M, the only Cortex-M without atomic operations, does not have it: 0.
+#[cfg(not(target_has_atomic = "32"))]
+fn fault_status() -> u32 {
+    0
+}
+
+/// The fault status register (CFSR).
+#[cfg(target_has_atomic = "32")]
+fn fault_status() -> u32 {
+    // SAFETY: reading the fault status has no side effect.
+    unsafe { (*SCB::PTR).cfsr.read() }
 }
 
 /// Bit STKOF of CFSR: the stack pointer would have passed its limit (Cortex-M33 and M55).
@@ -126,8 +140,7 @@ const STACK_LIMIT: u32 = 1 << 20;
 /// Reports a fault. `frame` is the stack pointer at the fault. It points to the registers that the processor has pushed,
 /// unless there was no stack left for them.
 extern "C" fn report(frame: *const ExceptionFrame) -> ! {
-    // SAFETY: reading the fault status has no side effect.
-    let status = unsafe { (*SCB::PTR).cfsr.read() };
+    let status = fault_status();
     if frame.addr() < stack::bottom() || status & STACK_LIMIT != 0 {
         say(format_args!("stack overflow: more than the {} bytes of memory.x were needed", stack::size()));
     } else {

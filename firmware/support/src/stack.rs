@@ -58,7 +58,8 @@ impl Mark {
     pub fn set() -> Self {
         // More than this function can use itself: it may read the stack pointer before it pushes registers.
         const OWN: usize = 128;
-        MOST.fetch_max(touched(), Ordering::Relaxed);
+        // Not `fetch_max`, which a Cortex-M0 does not have.
+        MOST.store(touched().max(MOST.load(Ordering::Relaxed)), Ordering::Relaxed);
         let here = cortex_m::register::msp::read() as usize;
         for i in 0..(here - OWN - bottom()) / 4 {
             let word = (&raw const _stack_end).wrapping_add(i).cast_mut();

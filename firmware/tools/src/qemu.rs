@@ -90,7 +90,7 @@ impl Qemu {
         let kernel = folder.path().join("program.elf");
         std::fs::write(&kernel, elf).with_context(|| format!("cannot write {}", kernel.display()))?;
         let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-machine", board.name, "-monitor", "none"]);
+        qemu.args(["-machine", board.machine, "-monitor", "none"]);
         if !options.real_time {
             // The board's time counts instructions, so a run does not depend on the speed of the host.
             qemu.args(["-icount", "shift=6"]);

@@ -7,6 +7,7 @@
 //! | file | processor | staged as |
 //! |---|---|---|
 //! | [`portable`] | any; reference for the others, and fallback. For WebAssembly it uses `simd128` if the target has it | int16 pairs |
+//! | `arm/armv6m` | Cortex-M0 and M0+: two products with one multiplication | int32 |
 //! | `arm/armv7em` | Cortex-M4, M7, M33: two products with one instruction | int16 pairs |
 //! | `arm/armv7m` | Cortex-M3 | int32 |
 //! | `arm/armv8_1m_mve` | Cortex-M55, with the feature `mve`: sixteen products with one instruction | int8 |
@@ -15,7 +16,7 @@
 //! With the feature `portable`, [`Native`] is the portable implementation on every processor.
 
 mod args;
-#[cfg(any(kernels = "armv7em", kernels = "armv7m", kernels = "armv8_1m_mve"))]
+#[cfg(any(kernels = "armv6m", kernels = "armv7em", kernels = "armv7m", kernels = "armv8_1m_mve"))]
 mod arm;
 mod generic;
 mod interface;
@@ -31,6 +32,9 @@ pub use interface::Kernels;
 // build.rs chooses by the target's name.
 /// Some of the kernels for the processor that this is compiled for: a [`kernel_set`](crate::plan::kernel_set). The others
 /// are not linked. Only Arm's kernels are that many; other processors have all of theirs.
+#[cfg(kernels = "armv6m")]
+pub type NativeFor<const SET: u32> = arm::armv6m::Armv6m<SET>;
+/// As above.
 #[cfg(kernels = "armv7em")]
 pub type NativeFor<const SET: u32> = arm::armv7em::Armv7em<SET>;
 /// As above.

@@ -6,19 +6,21 @@
 //!
 //! [`Kernels`]: super::interface::Kernels
 
+#[cfg(kernels = "armv6m")]
+pub mod armv6m;
 #[cfg(kernels = "armv7em")]
 pub mod armv7em;
 #[cfg(kernels = "armv7m")]
 pub mod armv7m;
 #[cfg(kernels = "armv8_1m_mve")]
 pub mod armv8_1m_mve;
-#[cfg(not(kernels = "armv7m"))]
+#[cfg(any(kernels = "armv7em", kernels = "armv8_1m_mve"))]
 mod processor;
 
 use super::args::{Destination, KernelArgs, stage_fits};
-#[cfg(not(kernels = "armv7em"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv8_1m_mve"))]
 use crate::aligned::ADDRESS_ALIGNMENT;
-#[cfg(not(kernels = "armv7em"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv8_1m_mve"))]
 use crate::packing::PAIR;
 use crate::plan::KernelLayout;
 
@@ -38,7 +40,7 @@ pub struct RawArgs {
 }
 
 /// Arguments of the Winograd kernels that only multiply, and transform nothing.
-#[cfg(not(kernels = "armv7em"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv8_1m_mve"))]
 #[repr(C)]
 pub struct RawProducts {
     input: *const u32,
@@ -138,7 +140,7 @@ impl RawArgs {
     }
 }
 
-#[cfg(not(kernels = "armv7em"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv8_1m_mve"))]
 impl RawProducts {
     /// Checked arguments for two output channels of all tiles, or `None` when the lists do not fit together.
     pub fn new(staged: &[u32], filters: &[i8], layout: &KernelLayout, points: usize, sums: &mut [u32]) -> Option<Self> {
