@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::choice;
-use crate::no_panic::{clamp_index, nonzero};
+use crate::no_panic::{clamp_index, rounded_up_quotient};
 pub use crate::packing::PAIR;
 use crate::spec::{self, Geometry, LayerSpec, Shape, SpecError, WeightTransform};
 pub use crate::winograd::TILE;
@@ -143,7 +143,11 @@ impl KernelLayout {
         while i + 1 < sizes.len() && sizes[i + 1] != 0 && sizes[i] as usize > count {
             i += 1;
         }
-        let share = left.div_ceil(nonzero(left.div_ceil(nonzero(sizes[i] as usize))));
+        let share = if cfg!(kernels = "armv6m") && left <= sizes[i] as usize {
+            left // without divisions
+        } else {
+            rounded_up_quotient(left, rounded_up_quotient(left, sizes[i] as usize))
+        };
         while i + 1 < sizes.len() && sizes[i + 1] as usize >= share {
             i += 1;
         }

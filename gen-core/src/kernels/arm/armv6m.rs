@@ -8,7 +8,7 @@ use super::{RawArgs, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
 use crate::kernels::interface::{Kernels, Sealed};
-use crate::no_panic::nonzero;
+use crate::no_panic::{checked_quotient, nonzero};
 use crate::plan::{self, KernelLayout, PAIR, kernel_set};
 
 core::arch::global_asm!(include_str!("armv6m.s"), options(raw));

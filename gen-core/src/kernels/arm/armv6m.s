@@ -10,8 +10,8 @@
 @   stage           int8 pixels to planes of words
 @
 @ All sums wrap modulo 2^32. All functions follow the AAPCS and have a section
-@ of their own. The core faults at unaligned loads, so biases and multipliers are
-@ loaded by bytes. The first two take a `RawArgs`:
+@ of their own. The core faults at unaligned loads, so biases and multipliers that
+@ are not aligned are loaded by bytes. The first two take a `RawArgs`:
 @
 @    0 input         words: [tap row][quad][4 channels] (dot), or what pack_K_N
 @                    makes of planes (see there)
@@ -88,9 +88,14 @@
         pop     {r4-r7, pc}
         .endm
 
-@ The word at any address.
+@ The word at any address. In a model file all are aligned.
 
-        .macro  load_bytes to, address, scratch
+        .macro  load_word to, address, scratch
+        lsls    \scratch, \address, #30
+        bne     21f
+        ldr     \to, [\address]
+        b       22f
+21:
         ldrb    \to, [\address]
         ldrb    \scratch, [\address, #1]
         lsls    \scratch, \scratch, #8
@@ -101,13 +106,14 @@
         ldrb    \scratch, [\address, #3]
         lsls    \scratch, \scratch, #24
         orrs    \to, \scratch
+22:
         .endm
 
 @ The next bias into r1. Destroys r2 and r3.
 
         .macro  next_bias
         ldr     r3, [sp, #.Lbiases]
-        load_bytes r1, r3, r2
+        load_word r1, r3, r2
         adds    r3, #4
         str     r3, [sp, #.Lbiases]
         .endm
@@ -148,15 +154,66 @@
 @   r6 next sum  r7 frame   r8 pixel         r9 step r10 end of the sums
 @   r11 zero point
 
-        .macro  split_multiplier pointer, halves
+@ The next multiplier of a list into r4. Destroys r2 and r3.
+
+        .macro  next_multiplier pointer
         ldr     r2, [r7, #\pointer]
-        load_bytes r4, r2, r3
+        load_word r4, r2, r3
         adds    r2, #4
         str     r2, [r7, #\pointer]
+        .endm
+
+@ Its halves: the lower one into r4, the upper one into r5, and both to the frame.
+
+        .macro  split halves
         uxth    r3, r4
-        asrs    r4, r4, #16
-        str     r3, [r7, #.Lmultipliers + \halves]
-        str     r4, [r7, #.Lmultipliers + \halves + 4]
+        asrs    r5, r4, #16
+        movs    r4, r3
+        str     r4, [r7, #.Lmultipliers + \halves]
+        str     r5, [r7, #.Lmultipliers + \halves + 4]
+        .endm
+
+@ Writes r0 to the pixel, and goes on at `again` unless it was the last.
+
+        .macro  store_pixel again
+        mov     r1, r8
+        strb    r0, [r1]
+        add     r8, r9
+        cmp     r6, r10
+        bne     \again
+        .endm
+
+@ The sum r0 times the multiplier, to the pixel. Ends at `done`.
+
+        .macro  requantise again, done
+        uxth    r1, r0
+        asrs    r0, r0, #16
+        movs    r2, r1
+        muls    r2, r4, r2
+        lsrs    r2, r2, #16
+        movs    r3, r0
+        muls    r3, r4, r3
+        adds    r2, r3
+        uxth    r3, r2
+        asrs    r2, r2, #16
+        muls    r1, r5, r1
+        adds    r1, r3
+        muls    r0, r5, r0
+        adds    r0, r2
+        asrs    r1, r1, #16
+        adcs    r0, r1
+        add     r0, r11
+        sxtb    r1, r0
+        cmp     r1, r0
+        bne     7f
+        store_pixel \again
+        b       \done
+7:      @ out of range: 127, or -128 if it is negative
+        asrs    r0, r0, #31
+        movs    r1, #127
+        eors    r0, r1
+        store_pixel \again
+        b       \done
         .endm
 
         function gen_core_armv6m_finish
@@ -178,7 +235,7 @@
         adds    r2, r3
         cmp     r6, r1
         bne     1b
-        b       6f
+        b       8f
 2:      @ requantised
         mov     r8, r2
         mov     r9, r3
@@ -187,50 +244,56 @@
         str     r2, [r7, #.Loutput]
         ldr     r0, [r7, #.Lzero_point]
         mov     r11, r0
-        split_multiplier .Lpositive, 0
-        split_multiplier .Lnegative, 8
-3:      @ pixel
+        ldr     r1, [r7, #.Lnegative]
+        ldr     r2, [r7, #.Lpositive]
+        cmp     r1, r2
+        bne     1f
+        next_multiplier .Lpositive
+        str     r2, [r7, #.Lnegative]
+        movs    r1, r4
+        split   0
+        adds    r0, #128                @ 0 for the zero point -128
+        bne     4f
+        cmp     r1, #0
+        bmi     4f
+        b       3f
+1:      @ two lists
+        next_multiplier .Lnegative
+        movs    r1, r4
+        split   8
+        next_multiplier .Lpositive
+        movs    r0, r4
+        split   0
+        cmp     r1, r0
+        beq     4f
+        cmp     r1, #0
+        bne     6f
+3:      @ ReLU: a negative sum gives the zero point. With one multiplier, which is
+        @ not negative, and the zero point -128, it does so too: it can only give
+        @ less, and that is out of range.
+        ldm     r6!, {r0}
+        cmp     r0, #0
+        bmi     5f
+        requantise 3b, 8f
+4:      @ one multiplier
+        ldm     r6!, {r0}
+        requantise 4b, 8f
+5:
+        mov     r0, r11
+        store_pixel 3b
+        b       8f
+6:      @ two multipliers
         ldm     r6!, {r0}
         lsrs    r1, r0, #31
         lsls    r1, r1, #3
         adds    r1, r7
         ldm     r1!, {r4, r5}
-        uxth    r1, r0
-        asrs    r0, r0, #16
-        movs    r2, r1
-        muls    r2, r4, r2
-        lsrs    r2, r2, #16
-        movs    r3, r0
-        muls    r3, r4, r3
-        adds    r2, r3
-        uxth    r3, r2
-        asrs    r2, r2, #16
-        muls    r1, r5, r1
-        adds    r1, r3
-        muls    r0, r5, r0
-        adds    r0, r2
-        asrs    r1, r1, #16
-        adcs    r0, r1
-        add     r0, r11
-        sxtb    r1, r0
-        cmp     r1, r0
-        bne     5f
-4:
-        mov     r1, r8
-        strb    r0, [r1]
-        add     r8, r9
-        cmp     r6, r10
-        bne     3b
-6:
+        requantise 6b, 8f
+8:
         ldr     r0, [r7, #.Lchannels]
         subs    r0, #1
         str     r0, [r7, #.Lchannels]
         pop     {pc}
-5:      @ out of range: 127, or -128 if it is negative
-        asrs    r0, r0, #31
-        movs    r1, #127
-        eors    r0, r1
-        b       4b
         end_function gen_core_armv6m_finish
 
 @ ---------------------------------------------------------------------------
@@ -263,8 +326,8 @@
 @   N = 4: high r8, r9   all r10, r11   r6 filters   r7 end of the input
 @
 @ Per chunk of N = 8: 5 for its weights, 8 for each of four words, 1: 38 for 16
-@ products. A quad has 2 K chunks and 6 instructions of its own. Per chunk of
-@ N = 4: 4 + 2 * 8 + 1, and 3 for a quad.
+@ products. A quad has 2 K chunks and 6 more instructions. Per chunk of N = 4:
+@ 4 + 2 * 8 + 1, and 4 more for a quad.
 
         .macro  word all, high
         ldm     r0!, {r1, r2}
@@ -287,7 +350,9 @@
         .endm
 
         .macro  chunk_8 t, c
+        .if     \t + \c                 @ the end of the last quad leaves it there
         ldr     r1, [sp, #.Lfilters]
+        .endif
         weights r1, \t, \c
         word    r10, r6
         word    r11, r7
@@ -369,6 +434,7 @@
         mov     lr, r2
         movs    r6, r1
         movs    r7, r1
+        ldr     r1, [sp, #.Lfilters]
         .else
         ldr     r6, [sp, #.Lfilters]
         ldr     r7, [sp, #.Linput_end]
@@ -431,63 +497,67 @@
 @ Two planes go to the stack first, as their packed words would overwrite pixels
 @ that are still needed. They are not longer than the two planes.
 @
-@   r0, r1 planes   r2 packed words   r3 their end   r4-r7 scratch
-@   r8 output       r9 planes left    r10 bytes to the next two planes
+@   r0 input   r1 output   r2 planes left   r3 bytes to the next plane, from the
+@   end of the words of this one            r4-r7 pixels
+
+@ Words `i` and `i` + 1 of a plane, or only the first, to the stack.
+
+        .macro  pack_words n, i, odd, both
+        .if     \both
+        ldm     r0!, {r4, r5}
+        ldr     r6, [r0, #2 * \n - 8]
+        ldr     r7, [r0, #2 * \n - 4]
+        lsls    r6, r6, #16
+        lsls    r7, r7, #16
+        adds    r4, r6
+        adds    r5, r7
+        str     r4, [sp, #8 * \i + 4 * \odd]
+        str     r5, [sp, #8 * \i + 8 + 4 * \odd]
+        .else
+        ldm     r0!, {r4}
+        ldr     r6, [r0, #2 * \n - 4]
+        lsls    r6, r6, #16
+        adds    r4, r6
+        str     r4, [sp, #8 * \i + 4 * \odd]
+        .endif
+        .endm
+
+        .macro  pack_plane k, n, odd
+        .set    .Li, 0
+        .rept   (\n / 2 + \k) / 2
+        pack_words \n, .Li, \odd, 1
+        .set    .Li, .Li + 2
+        .endr
+        .if     \k % 2
+        pack_words \n, .Li, \odd, 0
+        .endif
+        adds    r0, r3
+        .endm
 
         .macro  pack k, n
         function gen_core_armv6m_pack_\k\()_\n
         push    {r4-r7, lr}
-        mov     r4, r8
-        mov     r5, r9
-        mov     r6, r10
-        push    {r4-r6}
         sub     sp, #4 * (\n + 2 * \k)
-        mov     r8, r1
-        mov     r9, r2
-        subs    r3, #2 * \n + 4 * \k    @ from the end of a plane's words to the
-        mov     r10, r3                 @ next plane, beside its second half
-        adds    r1, r0, r3
-        adds    r1, #2 * \n + 4 * \k
+        subs    r3, #2 * \n + 4 * \k
 1:      @ two planes
+        pack_plane \k, \n, 0
+        pack_plane \k, \n, 1
+        mov     r12, r2
         mov     r2, sp
-        movs    r3, r2
-        adds    r3, #4 * (\n + 2 * \k)
-2:      @ two words
-        ldr     r4, [r0]
-        ldr     r5, [r0, #2 * \n]
-        lsls    r5, r5, #16
-        adds    r4, r5
-        ldr     r5, [r1]
-        ldr     r6, [r1, #2 * \n]
-        lsls    r6, r6, #16
-        adds    r5, r6
-        stm     r2!, {r4, r5}
-        adds    r0, #4
-        adds    r1, #4
-        cmp     r2, r3
-        bne     2b
-        mov     r2, sp
-        mov     r7, r8
-3:      @ copy them
+        .rept   (\n + 2 * \k) / 4
+        ldm     r2!, {r4-r7}
+        stm     r1!, {r4-r7}
+        .endr
+        .if     \k % 2
         ldm     r2!, {r4, r5}
-        stm     r7!, {r4, r5}
-        cmp     r2, r3
-        bne     3b
-        mov     r8, r7
-        add     r1, r10
-        movs    r0, r1
-        mov     r3, r10
-        adds    r3, #2 * \n + 4 * \k
-        adds    r1, r0, r3
-        mov     r2, r9
+        stm     r1!, {r4, r5}
+        .endif
+        mov     r2, r12
         subs    r2, #2
-        mov     r9, r2
-        bne     1b
+        beq     2f
+        b       1b
+2:
         add     sp, #4 * (\n + 2 * \k)
-        pop     {r4-r6}
-        mov     r8, r4
-        mov     r9, r5
-        mov     r10, r6
         pop     {r4-r7, pc}
         end_function gen_core_armv6m_pack_\k\()_\n
         .endm

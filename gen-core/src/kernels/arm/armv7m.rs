@@ -8,6 +8,7 @@ use super::{RawArgs, RawProducts, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
 use crate::kernels::interface::{Kernels, Sealed};
+use crate::no_panic::checked_quotient;
 use crate::plan::{self, KernelLayout, kernel_set};
 
 core::arch::global_asm!(include_str!("armv7m.s"), options(raw));

@@ -232,7 +232,7 @@ macro_rules! arm_kernels {
                     _ => return refuse(),
                 };
                 let (words, plane) = (staged.as_mut_ptr(), pixels + taps);
-                match staged.len().saturating_sub(KernelLayout::OVERREAD_WORDS).checked_div(plane) {
+                match checked_quotient(staged.len().saturating_sub(KernelLayout::OVERREAD_WORDS), plane) {
                     None | Some(0) => refuse(),
                     // SAFETY: the kernel reads this many planes from the start of the list, and writes no more than
                     // it has read.
