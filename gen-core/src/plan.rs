@@ -82,6 +82,9 @@ pub const ARMV7M: KernelLayout = KernelLayout {
 /// Cortex-M55: int8, for `VMLADAVA.S8`.
 pub const ARMV8_1M_MVE: KernelLayout = KernelLayout { words_per_quad: 1, ..PORTABLE };
 
+/// RV32 with multiplication: as [`ARMV6M`].
+pub const RISCV32: KernelLayout = ARMV6M;
+
 /// x86-64: vectors of 16, 8 and 4 pixels, and one vector of 8 Winograd tiles.
 pub const X86_64: KernelLayout = {
     // Many taps mean many weights, which do not stay in the first-level cache: a wide block uses each of them
@@ -106,6 +109,7 @@ pub fn for_target(triple: &str, feature: impl Fn(&str) -> bool) -> KernelLayout 
         "armv6m" => ARMV6M,
         "armv7em" => ARMV7EM,
         "armv7m" => ARMV7M,
+        "riscv32" => RISCV32,
         "x86_64" => X86_64,
         _ => PORTABLE,
     }

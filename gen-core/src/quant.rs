@@ -252,13 +252,15 @@ mod tests {
 
     #[test]
     fn the_rounded_high_word_from_halves() {
-        let corners = [i32::MIN, i32::MIN + 1, -65_537, -65_536, -65_535, -32_768, -1, 0, 1, 32_767, 32_768, 65_535, 65_536];
+        let corners =
+            [i32::MIN, i32::MIN + 1, -65_537, -65_536, -65_535, -32_768, -1, 0, 1, 32_767, 32_768, 65_535, 65_536];
         let mut random = 1u32;
         let random = core::iter::repeat_with(|| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             random.cast_signed() >> (random >> 27 & 15)
         });
-        let values: std::vec::Vec<_> = corners.into_iter().chain([i32::MAX - 1, i32::MAX]).chain(random.take(500)).collect();
+        let values: std::vec::Vec<_> =
+            corners.into_iter().chain([i32::MAX - 1, i32::MAX]).chain(random.take(500)).collect();
         for &a in &values {
             for &b in &values {
                 let expected = (i64::from(a) * i64::from(b) + (1 << 31)) >> 32;

@@ -89,8 +89,11 @@ impl Qemu {
         let folder = tempfile::tempdir()?;
         let kernel = folder.path().join("program.elf");
         std::fs::write(&kernel, elf).with_context(|| format!("cannot write {}", kernel.display()))?;
-        let mut qemu = Command::new("qemu-system-arm");
+        let mut qemu = Command::new(emulator(board));
         qemu.args(["-machine", board.machine, "-monitor", "none"]);
+        if is_riscv(board) {
+            qemu.args(["-bios", "none"]); // the program is all there is
+        }
         if !options.real_time {
             // The board's time counts instructions, so a run does not depend on the speed of the host.
             qemu.args(["-icount", "shift=6"]);
@@ -229,6 +232,15 @@ impl Drop for Qemu {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn is_riscv(board: Board) -> bool {
+    board.triple.starts_with("riscv32")
+}
+
+/// The program of QEMU for the processor of a board.
+fn emulator(board: Board) -> &'static str {
+    if is_riscv(board) { "qemu-system-riscv32" } else { "qemu-system-arm" }
 }
 
 /// Checks that QEMU is installed, before a long build.

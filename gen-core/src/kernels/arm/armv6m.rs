@@ -4,12 +4,12 @@
 
 #![allow(unsafe_code, reason = "assembly")]
 
-use super::{RawArgs, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
 use crate::kernels::interface::{Kernels, Sealed};
-use crate::no_panic::{checked_quotient, nonzero};
-use crate::plan::{self, KernelLayout, PAIR, kernel_set};
+use crate::kernels::raw::{RawArgs, RawStage, assembly_kernels};
+use crate::no_panic::checked_quotient;
+use crate::plan::{self, KernelLayout, kernel_set};
 
 core::arch::global_asm!(include_str!("armv6m.s"), options(raw));
 
@@ -17,7 +17,7 @@ core::arch::global_asm!(include_str!("armv6m.s"), options(raw));
 #[derive(Debug, Clone, Copy)]
 pub struct Armv6m<const SET: u32 = { kernel_set::ALL }>;
 
-arm_kernels! {
+assembly_kernels! {
     Armv6m, "armv6m", plan::ARMV6M,
     missing: None, // every Armv6-M has these instructions
     toeplitz: {
@@ -65,28 +65,5 @@ fn tile(columns: &[&[i8]], per_point: usize, staged: &mut [u32]) {
 
 // In Rust: a layer with transformed weights is slower here than one without.
 fn winograd(points: usize, count: usize, call: KernelArgs<'_>) {
-    generic::winograd(points, count, call, &plan::ARMV6M, products);
-}
-
-fn products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
-    const TILES: usize = plan::ARMV6M.winograd_tiles;
-    let (staged, _) = staged.as_chunks::<TILES>();
-    let (filters, _) = filters.as_chunks::<{ 4 * PAIR }>();
-    let pairs = nonzero(staged.len() / nonzero(points)); // channel pairs of all rows
-    let per_point = staged.chunks_exact(pairs).zip(filters.chunks_exact(pairs));
-    for (sums, (staged, filters)) in sums.as_chunks_mut::<{ PAIR * TILES }>().0.iter_mut().zip(per_point) {
-        let mut accs = [0i32; PAIR * TILES];
-        for (tiles, filters) in staged.iter().zip(filters) {
-            let (filters, _) = filters.as_chunks::<4>();
-            for (accs, &[a, b, c, d]) in accs.as_chunks_mut::<TILES>().0.iter_mut().zip(filters) {
-                let int16 = |low: i8, high: i8| i32::from(i16::from_le_bytes([low as u8, high as u8]));
-                let (first, second) = (int16(a, b), int16(c, d));
-                for (acc, &pair) in accs.iter_mut().zip(tiles) {
-                    let (low, high) = (i32::from(pair as i16), pair.cast_signed() >> 16);
-                    *acc = acc.wrapping_add(low.wrapping_mul(first)).wrapping_add(high.wrapping_mul(second));
-                }
-            }
-        }
-        *sums = accs.map(i32::cast_unsigned);
-    }
+    generic::winograd(points, count, call, &plan::ARMV6M, generic::pair_products);
 }
