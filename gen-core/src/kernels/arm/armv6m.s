@@ -59,7 +59,8 @@
         .set    .Lchunks, 56            @ chunks of a channel (toeplitz)
         .set    .Loffsets, 60           @ the sum of their offsets (toeplitz)
         .set    .Lsums, 64              @ of the pixels, up to eight
-        .set    .Lframe, 96
+        .set    .Lodd, 96               @ not 0 for an odd number of quads (toeplitz)
+        .set    .Lframe, 104
 
 @ Saves the registers and copies the `RawArgs` at r0 into the frame.
 
@@ -326,7 +327,7 @@
 @   N = 4: high r8, r9   all r10, r11   r6 filters   r7 end of the input
 @
 @ Per chunk of N = 8: 5 for its weights, 8 for each of four words, 1: 38 for 16
-@ products. A quad has 2 K chunks and 6 more instructions. Per chunk of N = 4:
+@ products. A quad has 2 K chunks; a turn of two quads has 6 more instructions. Per chunk of N = 4:
 @ 4 + 2 * 8 + 1, and 4 more for a quad.
 
         .macro  word all, high
@@ -350,7 +351,7 @@
         .endm
 
         .macro  chunk_8 t, c
-        .if     \t + \c                 @ the end of the last quad leaves it there
+        .if     \t + \c                 @ the end of the last turn leaves it there
         ldr     r1, [sp, #.Lfilters]
         .endif
         weights r1, \t, \c
@@ -369,12 +370,12 @@
 @ All taps of two channels: each begins a word further, and then the next two
 @ channels come.
 
-        .macro  taps k, n, c
-        .set    .Lt, 0
+        .macro  taps k, n, c, first
+        .set    .Lt, \first
         .rept   \k
         chunk_\n .Lt, \c
         .set    .Lt, .Lt + 1
-        .if     .Lt < \k
+        .if     .Lt < \first + \k
         subs    r0, #4 * \n - 8
         .else
         adds    r0, #8
@@ -394,6 +395,10 @@
         .endm
 
         .macro  toeplitz k, n
+        .set    .Lquads, 1              @ of a turn
+        .if     (\n == 8) && (\k < 7)  @ otherwise the branch does not reach
+        .set    .Lquads, 2
+        .endif
         function gen_core_armv6m_toeplitz_\k\()_\n
         enter
         ldr     r0, [sp, #.Linput]
@@ -403,16 +408,20 @@
         rsbs    r5, r5, #0              @ 0x7f00 - 2^16
         movs    r2, #0
         movs    r3, #0
+        movs    r4, #0
 1:      @ count the chunks, two channels at a time
         .rept   \k
         adds    r3, r5
         .endr
         adds    r2, #\k
+        adds    r4, #1
         adds    r0, #4 * (\n + 2 * \k)
         cmp     r0, r1
         bne     1b
         str     r2, [sp, #.Lchunks]
         str     r3, [sp, #.Loffsets]
+        lsls    r4, r4, #30             @ twice the quads: bit 31 if they are odd
+        str     r4, [sp, #.Lodd]
 2:      @ channel
         next_bias
         lsls    r2, r1, #16
@@ -435,16 +444,29 @@
         movs    r6, r1
         movs    r7, r1
         ldr     r1, [sp, #.Lfilters]
+        .if     .Lquads == 2
+        ldr     r2, [sp, #.Lodd]
+        cmp     r2, #0
+        beq     3f
+        subs    r1, #4 * \k             @ the first turn has only its second quad
+        str     r1, [sp, #.Lfilters]
+        b       5f
+        .endif
         .else
         ldr     r6, [sp, #.Lfilters]
         ldr     r7, [sp, #.Linput_end]
         .endif
-3:      @ quad
-        taps    \k, \n, 0
-        taps    \k, \n, 2
+3:      @ one or two quads
+        taps    \k, \n, 0, 0
+        taps    \k, \n, 2, 0
+        .if     .Lquads == 2
+5:
+        taps    \k, \n, 0, \k
+        taps    \k, \n, 2, \k
+        .endif
         .if     \n == 8
         ldr     r1, [sp, #.Lfilters]
-        adds    r1, #4 * \k
+        adds    r1, #4 * \k * .Lquads
         str     r1, [sp, #.Lfilters]
         ldr     r2, [sp, #.Linput_end]
         cmp     r0, r2
