@@ -48,6 +48,11 @@ impl Board {
         found.with_context(|| format!("no board {name}; there are {}", known()))
     }
 
+    /// Whether the processor is an Arm. The others are RISC-V.
+    pub fn is_arm(&self) -> bool {
+        self.triple.starts_with("thumb")
+    }
+
     /// Whether this is a hardware board, to which programs are flashed.
     pub const fn is_hardware(&self) -> bool {
         self.chip.is_some()

@@ -152,8 +152,10 @@
 @ last addition picks up on its way.
 @
 @   r0 sum, ah   r1 al, w   r2, r3 scratch   r4 ml   r5 mh
-@   r6 next sum  r7 frame   r8 pixel         r9 step r10 end of the sums
+@   r6 next sum  r7 pixel   r9 step          r10 end of the sums
 @   r11 zero point
+@
+@ With two multipliers r7 is the frame, and r8 the pixel.
 
 @ The next multiplier of a list into r4. Destroys r2 and r3.
 
@@ -176,17 +178,16 @@
 
 @ Writes r0 to the pixel, and goes on at `again` unless it was the last.
 
-        .macro  store_pixel again
-        mov     r1, r8
-        strb    r0, [r1]
-        add     r8, r9
+        .macro  store_pixel pixel, again
+        strb    r0, [\pixel]
+        add     \pixel, r9
         cmp     r6, r10
         bne     \again
         .endm
 
 @ The sum r0 times the multiplier, to the pixel. Ends at `done`.
 
-        .macro  requantise again, done
+        .macro  requantise pixel, again, done
         uxth    r1, r0
         asrs    r0, r0, #16
         movs    r2, r1
@@ -207,13 +208,29 @@
         sxtb    r1, r0
         cmp     r1, r0
         bne     7f
-        store_pixel \again
+        .ifc    \pixel, r1
+        mov     r1, r8
+        add     r8, r9
+        strb    r0, [r1]
+        cmp     r6, r10
+        bne     \again
+        .else
+        store_pixel \pixel, \again
+        .endif
         b       \done
 7:      @ out of range: 127, or -128 if it is negative
         asrs    r0, r0, #31
         movs    r1, #127
         eors    r0, r1
-        store_pixel \again
+        .ifc    \pixel, r1
+        mov     r1, r8
+        add     r8, r9
+        strb    r0, [r1]
+        cmp     r6, r10
+        bne     \again
+        .else
+        store_pixel \pixel, \again
+        .endif
         b       \done
         .endm
 
@@ -236,7 +253,7 @@
         adds    r2, r3
         cmp     r6, r1
         bne     1b
-        b       8f
+        b       9f
 2:      @ requantised
         mov     r8, r2
         mov     r9, r3
@@ -253,6 +270,7 @@
         str     r2, [r7, #.Lnegative]
         movs    r1, r4
         split   0
+        mov     r7, r8
         adds    r0, #128                @ 0 for the zero point -128
         bne     4f
         cmp     r1, #0
@@ -265,23 +283,27 @@
         next_multiplier .Lpositive
         movs    r0, r4
         split   0
-        cmp     r1, r0
-        beq     4f
         cmp     r1, #0
+        beq     2f
+        cmp     r1, r0
         bne     6f
+        mov     r7, r8
+        b       4f
+2:
+        mov     r7, r8
 3:      @ ReLU: a negative sum gives the zero point. With one multiplier, which is
         @ not negative, and the zero point -128, it does so too: it can only give
         @ less, and that is out of range.
         ldm     r6!, {r0}
         cmp     r0, #0
         bmi     5f
-        requantise 3b, 8f
+        requantise r7, 3b, 8f
 4:      @ one multiplier
         ldm     r6!, {r0}
-        requantise 4b, 8f
+        requantise r7, 4b, 8f
 5:
         mov     r0, r11
-        store_pixel 3b
+        store_pixel r7, 3b
         b       8f
 6:      @ two multipliers
         ldm     r6!, {r0}
@@ -289,8 +311,10 @@
         lsls    r1, r1, #3
         adds    r1, r7
         ldm     r1!, {r4, r5}
-        requantise 6b, 8f
+        requantise r1, 6b, 9f
 8:
+        add     r7, sp, #4              @ the frame
+9:
         ldr     r0, [r7, #.Lchannels]
         subs    r0, #1
         str     r0, [r7, #.Lchannels]
@@ -648,11 +672,14 @@
 @ Staging: int8 pixels to a plane of words per channel
 @ ---------------------------------------------------------------------------
 @
-@   r0 source   r1 output   r2 bytes from pixel to pixel   r3 value
-@   r4, r5, r6 bytes to planes 1, 2 and 3                  r7 columns left
-@   r8 source and r9 output of the next quad   r10 quads left   r11 columns
+@ Aligned pixels are loaded by words.
 @
-@ Per quad and column: 16.
+@   r0 source   r1 output   r2 bytes from pixel to pixel   r3 word or value
+@   r4, r5, r6 bytes to planes 1, 2 and 3                  r7 value
+@   r8 source and r9 output of the next quad   r10 quads left
+@   r11 bytes of the columns                   r12 end of the output
+@
+@ Per quad and column: 15 if they are aligned, 16 otherwise.
 
 @ The call:  0 source   int8: channel 0 of column 0     4 columns  at least one
 @            8 quads    at least one                   12 pixel    bytes
@@ -674,11 +701,37 @@
         lsls    r4, r4, #2
         lsls    r5, r4, #1
         adds    r6, r5, r4
+        mov     r3, r11
+        lsls    r3, r3, #2
+        mov     r11, r3
 1:      @ quad
         mov     r0, r8
         mov     r1, r9
-        mov     r7, r11
-2:      @ column
+        mov     r3, r11
+        adds    r3, r1
+        mov     r12, r3
+        movs    r3, r0
+        orrs    r3, r2
+        lsls    r3, r3, #30
+        bne     3f
+2:      @ aligned column
+        ldr     r3, [r0]
+        sxtb    r7, r3
+        str     r7, [r1]
+        lsls    r7, r3, #16
+        asrs    r7, r7, #24
+        str     r7, [r1, r4]
+        lsls    r7, r3, #8
+        asrs    r7, r7, #24
+        str     r7, [r1, r5]
+        asrs    r3, r3, #24
+        str     r3, [r1, r6]
+        adds    r0, r2
+        adds    r1, #4
+        cmp     r1, r12
+        bne     2b
+        b       4f
+3:      @ column
         ldrb    r3, [r0]
         sxtb    r3, r3
         str     r3, [r1]
@@ -693,8 +746,9 @@
         str     r3, [r1, r6]
         adds    r0, r2
         adds    r1, #4
-        subs    r7, #1
-        bne     2b
+        cmp     r1, r12
+        bne     3b
+4:
         movs    r3, #4
         add     r8, r3
         add     r9, r5
