@@ -420,7 +420,7 @@
 
         .macro  toeplitz k, n
         .set    .Lquads, 1              @ of a turn
-        .if     (\n == 8) && (\k < 7)  @ otherwise the branch does not reach
+        .if     \k < 7                 @ otherwise the branch does not reach
         .set    .Lquads, 2
         .endif
         function gen_core_armv6m_toeplitz_\k\()_\n
@@ -468,17 +468,21 @@
         movs    r6, r1
         movs    r7, r1
         ldr     r1, [sp, #.Lfilters]
+        .else
+        ldr     r6, [sp, #.Lfilters]
+        ldr     r7, [sp, #.Linput_end]
+        .endif
         .if     .Lquads == 2
         ldr     r2, [sp, #.Lodd]
         cmp     r2, #0
         beq     3f
-        subs    r1, #4 * \k             @ the first turn has only its second quad
+        .if     \n == 8                 @ the first turn has only its second quad
+        subs    r1, #4 * \k
         str     r1, [sp, #.Lfilters]
-        b       5f
-        .endif
         .else
-        ldr     r6, [sp, #.Lfilters]
-        ldr     r7, [sp, #.Linput_end]
+        subs    r6, #4 * \k
+        .endif
+        b       5f
         .endif
 3:      @ one or two quads
         taps    \k, \n, 0, 0
@@ -495,7 +499,7 @@
         ldr     r2, [sp, #.Linput_end]
         cmp     r0, r2
         .else
-        adds    r6, #4 * \k
+        adds    r6, #4 * \k * .Lquads
         cmp     r0, r7
         .endif
         beq     4f
@@ -674,48 +678,27 @@
 @
 @ Aligned pixels are loaded by words.
 @
-@   r0 source   r1 output   r2 bytes from pixel to pixel   r3 word or value
-@   r4, r5, r6 bytes to planes 1, 2 and 3                  r7 value
-@   r8 source and r9 output of the next quad   r10 quads left
-@   r11 bytes of the columns                   r12 end of the output
+@   r0 source   r1 output   r2 output of the column   r3 word or value
+@   r4, r5, r6 bytes to planes 1, 2 and 3             r7 value
+@   r8 source of the column   r9 bytes of its quads   r10 bytes of four planes
+@   r11 bytes from pixel to pixel   r12 end of the column   lr end of the columns
 @
-@ Per quad and column: 15 if they are aligned, 16 otherwise.
+@ Per quad and column: 14 if they are aligned, 16 otherwise. Per column: 9.
 
 @ The call:  0 source   int8: channel 0 of column 0     4 columns  at least one
 @            8 quads    at least one                   12 pixel    bytes
 @           16 output   word of channel 0, column 0    20 plane    words
 
-        function gen_core_armv6m_stage
-        push    {r4-r7, lr}
-        mov     r4, r8
-        mov     r5, r9
-        mov     r6, r10
-        mov     r7, r11
-        push    {r4-r7}
-        ldm     r0!, {r1-r3}
-        mov     r8, r1
-        mov     r11, r2
-        mov     r10, r3
-        ldm     r0!, {r2, r3, r4}
-        mov     r9, r3
-        lsls    r4, r4, #2
-        lsls    r5, r4, #1
-        adds    r6, r5, r4
-        mov     r3, r11
-        lsls    r3, r3, #2
-        mov     r11, r3
-1:      @ quad
+        .macro  stage_columns aligned
+1:      @ column
         mov     r0, r8
-        mov     r1, r9
-        mov     r3, r11
-        adds    r3, r1
+        movs    r1, r2
+        mov     r3, r9
+        adds    r3, r0
         mov     r12, r3
-        movs    r3, r0
-        orrs    r3, r2
-        lsls    r3, r3, #30
-        bne     3f
-2:      @ aligned column
-        ldr     r3, [r0]
+2:      @ quad
+        .if     \aligned
+        ldm     r0!, {r3}
         sxtb    r7, r3
         str     r7, [r1]
         lsls    r7, r3, #16
@@ -726,12 +709,7 @@
         str     r7, [r1, r5]
         asrs    r3, r3, #24
         str     r3, [r1, r6]
-        adds    r0, r2
-        adds    r1, #4
-        cmp     r1, r12
-        bne     2b
-        b       4f
-3:      @ column
+        .else
         ldrb    r3, [r0]
         sxtb    r3, r3
         str     r3, [r1]
@@ -744,19 +722,47 @@
         ldrb    r3, [r0, #3]
         sxtb    r3, r3
         str     r3, [r1, r6]
-        adds    r0, r2
-        adds    r1, #4
-        cmp     r1, r12
-        bne     3b
-4:
-        movs    r3, #4
-        add     r8, r3
-        add     r9, r5
-        add     r9, r5
-        mov     r3, r10
-        subs    r3, #1
-        mov     r10, r3
+        adds    r0, #4
+        .endif
+        add     r1, r10
+        cmp     r0, r12
+        bne     2b
+        add     r8, r11
+        adds    r2, #4
+        cmp     r2, lr
         bne     1b
+        .endm
+
+        function gen_core_armv6m_stage
+        push    {r4-r7, lr}
+        mov     r4, r8
+        mov     r5, r9
+        mov     r6, r10
+        mov     r7, r11
+        push    {r4-r7}
+        ldm     r0!, {r1-r3}
+        mov     r8, r1
+        lsls    r3, r3, #2
+        mov     r9, r3
+        lsls    r7, r2, #2
+        ldm     r0!, {r2, r3, r4}
+        mov     r11, r2
+        orrs    r1, r2
+        movs    r2, r3
+        adds    r7, r2
+        mov     lr, r7
+        lsls    r4, r4, #2
+        lsls    r5, r4, #1
+        adds    r6, r5, r4
+        lsls    r7, r4, #2
+        mov     r10, r7
+        lsls    r1, r1, #30
+        bne     3f
+        stage_columns 1
+        b       4f
+3:
+        stage_columns 0
+4:
         pop     {r4-r7}
         mov     r8, r4
         mov     r9, r5
