@@ -60,6 +60,7 @@
         .set    .Loffsets, 60           @ the sum of their offsets (toeplitz)
         .set    .Lsums, 64              @ of the pixels, up to eight
         .set    .Lodd, 96               @ not 0 for an odd number of quads (toeplitz)
+        .set    .Loffset, 100           @ of a chunk (toeplitz)
         .set    .Lframe, 104
 
 @ Saves the registers and copies the `RawArgs` at r0 into the frame.
@@ -93,10 +94,7 @@
 
         .macro  load_word to, address, scratch
         lsls    \scratch, \address, #30
-        bne     21f
-        ldr     \to, [\address]
-        b       22f
-21:
+        beq     21f
         ldrb    \to, [\address]
         ldrb    \scratch, [\address, #1]
         lsls    \scratch, \scratch, #8
@@ -107,6 +105,9 @@
         ldrb    \scratch, [\address, #3]
         lsls    \scratch, \scratch, #24
         orrs    \to, \scratch
+        b       22f
+21:
+        ldr     \to, [\address]
 22:
         .endm
 
@@ -123,7 +124,6 @@
 @ `again` if there is one.
 
         .macro  finish_channel again, count
-        mov     r0, sp
         movs    r1, #4 * \count
         bl      gen_core_armv6m_finish
         beq     9f
@@ -136,7 +136,7 @@
 @ finish: the sums of a channel go to the output
 @ ---------------------------------------------------------------------------
 @
-@ Called with the frame in r0 and the bytes of the sums in r1. Destroys all
+@ Called with the frame on the stack and the bytes of the sums in r1. Destroys all
 @ registers. Returns with Z set after the last channel.
 @
 @ Requantisation needs the upper word of a signed 64-bit product, rounded. With
@@ -185,9 +185,19 @@
         bne     \again
         .endm
 
-@ The sum r0 times the multiplier, to the pixel. Ends at `done`.
+@ Returns whether there are more channels.
 
-        .macro  requantise pixel, again, done
+        .macro  end_channel
+        add     r7, sp, #4              @ the frame
+        ldr     r0, [r7, #.Lchannels]
+        subs    r0, #1
+        str     r0, [r7, #.Lchannels]
+        pop     {pc}
+        .endm
+
+@ The sum r0 times the multiplier, to the pixel; the end of the channel.
+
+        .macro  requantise pixel, again
         uxth    r1, r0
         asrs    r0, r0, #16
         movs    r2, r1
@@ -217,7 +227,7 @@
         .else
         store_pixel \pixel, \again
         .endif
-        b       \done
+        end_channel
 7:      @ out of range: 127, or -128 if it is negative
         asrs    r0, r0, #31
         movs    r1, #127
@@ -231,14 +241,13 @@
         .else
         store_pixel \pixel, \again
         .endif
-        b       \done
+        end_channel
         .endm
 
         function gen_core_armv6m_finish
         push    {lr}
-        movs    r7, r0
-        movs    r6, r0
-        adds    r6, #.Lsums
+        add     r7, sp, #4
+        add     r6, sp, #4 + .Lsums
         adds    r1, r6
         ldr     r2, [r7, #.Loutput]
         ldr     r3, [r7, #.Lstep]
@@ -253,7 +262,7 @@
         adds    r2, r3
         cmp     r6, r1
         bne     1b
-        b       9f
+        end_channel
 2:      @ requantised
         mov     r8, r2
         mov     r9, r3
@@ -268,14 +277,14 @@
         bne     1f
         next_multiplier .Lpositive
         str     r2, [r7, #.Lnegative]
-        movs    r1, r4
-        split   0
+        asrs    r5, r4, #16
+        uxth    r4, r4
         mov     r7, r8
         adds    r0, #128                @ 0 for the zero point -128
         bne     4f
-        cmp     r1, #0
-        bmi     4f
-        b       3f
+        cmp     r5, #0
+        bge     3f
+        b       4f
 1:      @ two lists
         next_multiplier .Lnegative
         movs    r1, r4
@@ -297,28 +306,21 @@
         ldm     r6!, {r0}
         cmp     r0, #0
         bmi     5f
-        requantise r7, 3b, 8f
+        requantise r7, 3b
 4:      @ one multiplier
         ldm     r6!, {r0}
-        requantise r7, 4b, 8f
+        requantise r7, 4b
 5:
         mov     r0, r11
         store_pixel r7, 3b
-        b       8f
+        end_channel
 6:      @ two multipliers
         ldm     r6!, {r0}
         lsrs    r1, r0, #31
         lsls    r1, r1, #3
         adds    r1, r7
         ldm     r1!, {r4, r5}
-        requantise r1, 6b, 9f
-8:
-        add     r7, sp, #4              @ the frame
-9:
-        ldr     r0, [r7, #.Lchannels]
-        subs    r0, #1
-        str     r0, [r7, #.Lchannels]
-        pop     {pc}
+        requantise r1, 6b
         end_function gen_core_armv6m_finish
 
 @ ---------------------------------------------------------------------------
@@ -409,10 +411,15 @@
 
 @ Two sums to pixels `i` and `i` + N/2 of the frame.
 
-        .macro  take_apart n, i, all, high
+        .macro  take_apart n, i, all, high, low=0
+        .if     \low                    @ `high` is one of r0-r7
+        str     \high, [sp, #.Lsums + 4 * \i + 2 * \n]
+        lsls    r1, \high, #16
+        .else
         mov     r1, \high
         str     r1, [sp, #.Lsums + 4 * \i + 2 * \n]
         lsls    r1, r1, #16
+        .endif
         mov     r2, \all
         subs    r2, r2, r1
         str     r2, [sp, #.Lsums + 4 * \i]
@@ -444,6 +451,7 @@
         bne     1b
         str     r2, [sp, #.Lchunks]
         str     r3, [sp, #.Loffsets]
+        str     r5, [sp, #.Loffset]
         lsls    r4, r4, #30             @ twice the quads: bit 31 if they are odd
         str     r4, [sp, #.Lodd]
 2:      @ channel
@@ -459,9 +467,7 @@
         mov     r8, r1
         mov     r9, r1
         ldr     r0, [sp, #.Linput]
-        movs    r5, #0x81
-        lsls    r5, r5, #8
-        rsbs    r5, r5, #0
+        ldr     r5, [sp, #.Loffset]
         .if     \n == 8
         mov     r12, r2
         mov     lr, r2
@@ -506,8 +512,8 @@
         b       3b
 4:
         .if     \n == 8
-        take_apart 8, 0, r10, r6
-        take_apart 8, 1, r11, r7
+        take_apart 8, 0, r10, r6, 1
+        take_apart 8, 1, r11, r7, 1
         take_apart 8, 2, r12, r8
         take_apart 8, 3, lr, r9
         .else
@@ -634,20 +640,9 @@
 @   r0 input   r1 filters   r2-r5 inputs   r6 four weights   r7 weight
 @   r8 end of the input     r9 sum
 @
-@ Per quad: 18.
+@ Per quad: 16, and 2 for each turn of two.
 
-        function gen_core_armv6m_dot
-        enter
-        ldr     r0, [sp, #.Linput_end]
-        mov     r8, r0
-1:      @ channel
-        next_bias
-        mov     r9, r1
-        ldr     r0, [sp, #.Linput]
-        ldr     r1, [sp, #.Linput_end]
-        mov     r8, r1
-        ldr     r1, [sp, #.Lfilters]
-2:      @ quad
+        .macro  dot_quad
         ldm     r1!, {r6}
         ldm     r0!, {r2-r5}
         sxtb    r7, r6
@@ -664,6 +659,26 @@
         adds    r4, r5
         adds    r2, r4
         add     r9, r2
+        .endm
+
+        function gen_core_armv6m_dot
+        enter
+        ldr     r0, [sp, #.Linput_end]
+        mov     r8, r0
+1:      @ channel
+        next_bias
+        mov     r9, r1
+        ldr     r0, [sp, #.Linput]
+        ldr     r3, [sp, #.Linput_end]
+        mov     r8, r3
+        ldr     r1, [sp, #.Lfilters]
+        subs    r2, r3, r0
+        lsls    r2, r2, #27             @ bit 31 if the quads are odd
+        bmi     3f
+2:      @ two quads
+        dot_quad
+3:
+        dot_quad
         cmp     r0, r8
         bne     2b
         str     r1, [sp, #.Lfilters]
