@@ -10,7 +10,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/choice.rs");
     println!("cargo::rustc-check-cfg=cfg(armv8m)");
     println!(
-        "cargo::rustc-check-cfg=cfg(kernels, values(\"armv8_1m_mve\", \"armv7em\", \"armv7m\", \"x86_64\", \"portable\"))"
+        "cargo::rustc-check-cfg=cfg(kernels, values(\"armv6m\", \"armv8_1m_mve\", \"armv7em\", \"armv7m\", \"riscv32\", \"x86_64\", \"portable\"))"
     );
     let feature =
         |name: &str| env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some();

@@ -66,13 +66,13 @@ install_packages() {
 }
 
 install_qemu() {
-    command -v qemu-system-arm >/dev/null && return
+    command -v qemu-system-arm >/dev/null && command -v qemu-system-riscv32 >/dev/null && return
     if command -v apt-get >/dev/null; then
-        install_packages qemu-system-arm
+        install_packages qemu-system-arm qemu-system-misc
     else
-        echo "install qemu-system-arm, then run this again:" >&2
-        echo "    Fedora: sudo dnf install qemu-system-arm-core" >&2
-        echo "    Arch:   sudo pacman -S qemu-system-arm" >&2
+        echo "install qemu-system-arm and qemu-system-riscv32, then run this again:" >&2
+        echo "    Fedora: sudo dnf install qemu-system-arm-core qemu-system-riscv-core" >&2
+        echo "    Arch:   sudo pacman -S qemu-system-arm qemu-system-riscv" >&2
         return 1
     fi
 }
@@ -129,7 +129,7 @@ wasm_kernels() {
     ./web/build.sh --conformance "$scratch/conformance.wasm" && node tests/web/conformance.mjs "$scratch/conformance.wasm"
 }
 
-# gen-core for every Cortex-M target of the toolchain, with and without defmt.
+# gen-core for every Cortex-M and RISC-V target of the toolchain, with and without defmt.
 gen_core_for() {
     cargo build -q -p gen-core --target "$1" && cargo build -q -p gen-core --target "$1" --features defmt
 }
@@ -203,7 +203,8 @@ for board in firmware/boards/*/; do
 done
 step "clippy, WebAssembly" cargo clippy -q -p web-player --target wasm32-unknown-unknown --features conformance -- -D warnings
 step "format of firmware/template" cargo fmt --check --manifest-path firmware/template/Cargo.toml
-for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
+for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf \
+    riscv32imc-unknown-none-elf riscv32imac-unknown-none-elf; do
     step "gen-core for $target" gen_core_for "$target"
 done
 step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp

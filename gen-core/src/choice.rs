@@ -6,7 +6,8 @@
 //! | `thumbv8m.main-*` | `armv7em` | `armv7m` | `armv8_1m_mve` |
 //! | `thumbv7em-*` | `armv7em` | `armv7m` | refused |
 //! | `thumbv7m-*` | `armv7m` | `armv7m` | refused |
-//! | other Cortex-M (`thumbv6m-*`, `thumbv8m.base-*`) | `portable` | `portable` | refused |
+//! | `thumbv6m-*`, `thumbv8m.base-*` | `armv6m` | `armv6m` | refused |
+//! | `riscv32im*` | `riscv32` | `riscv32` | `riscv32` |
 //! | x86-64 with SSE2 | `x86_64` | `x86_64` | `x86_64` |
 //! | everything else | `portable` | `portable` | `portable` |
 //!
@@ -20,6 +21,8 @@ pub fn kernels(triple: &str, sse2: bool, feature: impl Fn(&str) -> bool) -> &'st
         Some("thumbv8m.main") if feature("mve") => "armv8_1m_mve",
         Some("thumbv8m.main" | "thumbv7em") if !feature("no-dsp") => "armv7em",
         Some("thumbv8m.main" | "thumbv7em" | "thumbv7m") => "armv7m",
+        Some("thumbv6m" | "thumbv8m.base") => "armv6m",
+        Some(core) if core.starts_with("riscv32im") => "riscv32",
         Some("x86_64") if sse2 => "x86_64",
         _ => "portable",
     }

@@ -34,7 +34,7 @@
 #[cfg(feature = "writer")]
 use core::array::from_fn;
 
-use crate::no_panic::nonzero;
+use crate::no_panic::{divide, nonzero};
 use crate::spec::{Geometry, WeightTransform};
 use crate::winograd;
 #[cfg(feature = "writer")]
@@ -76,8 +76,12 @@ impl Geometry {
     /// Bytes of the weights of so many tap rows and tap columns, with a transform that the layer allows.
     const fn packed(&self, transform: WeightTransform, rows: usize, columns: usize) -> usize {
         let channels = self.output.channels as usize;
-        match (transform, self.winograd_points()) {
-            (WeightTransform::Winograd, Some(points)) => {
+        let points = match transform {
+            WeightTransform::Winograd => self.winograd_points(),
+            WeightTransform::None => None,
+        };
+        match points {
+            Some(points) => {
                 // All column phases have the same number of taps, so they have the same points.
                 let phases = columns / nonzero(self.x.max_taps());
                 phases * channels.div_ceil(PAIR) * points * rows * self.quads() * 4 * PAIR * size_of::<i16>()
@@ -93,7 +97,7 @@ impl Geometry {
 
     /// Offset of the weights of a phase, in bytes.
     pub const fn packed_offset(&self, transform: WeightTransform, phase: usize) -> usize {
-        let (py, px) = (phase / self.x.phases(), phase % self.x.phases());
+        let (py, px) = divide(phase, self.x.phases());
         let columns = self.x.taps_before(self.x.phases());
         self.packed(transform, self.y.taps_before(py), columns)
             + self.packed(transform, self.y.taps(py), self.x.taps_before(px))
@@ -101,14 +105,14 @@ impl Geometry {
 
     /// Bytes of the weights of a phase.
     pub const fn packed_phase_len(&self, transform: WeightTransform, phase: usize) -> usize {
-        let (py, px) = (phase / self.x.phases(), phase % self.x.phases());
+        let (py, px) = divide(phase, self.x.phases());
         self.packed(transform, self.y.taps(py), self.x.taps(px))
     }
 
     /// Offset within its phase, in bytes, of the int8 weight from `input` channel to `output` channel at tap row `t`
     /// and column `u`, without a transform.
     pub const fn direct_index(&self, phase: usize, output: usize, [t, u]: [usize; 2], input: usize) -> usize {
-        let (py, px) = (phase / self.x.phases(), phase % self.x.phases());
+        let (py, px) = divide(phase, self.x.phases());
         let quad = (output * self.y.taps(py) + t) * self.quads() + input / 4;
         (quad * self.x.taps(px) + u) * 4 + input % 4
     }

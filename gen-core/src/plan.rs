@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::choice;
-use crate::no_panic::{clamp_index, nonzero};
+use crate::no_panic::{clamp_index, rounded_up_quotient};
 pub use crate::packing::PAIR;
 use crate::spec::{self, Geometry, LayerSpec, Shape, SpecError, WeightTransform};
 pub use crate::winograd::TILE;
@@ -67,6 +67,9 @@ pub const PORTABLE: KernelLayout = KernelLayout {
 pub const ARMV7EM: KernelLayout =
     KernelLayout { pixels: [[8, 4, 0], [8, 4, 0], [8, 4, 0], [6, 4, 0], [6, 5, 4], [5, 4, 0], [4, 0, 0]], ..PORTABLE };
 
+/// Cortex-M0 and M0+: int32. Toeplitz kernels pack two of them into one word.
+pub const ARMV6M: KernelLayout = KernelLayout { words_per_quad: 4, ..PORTABLE };
+
 /// Cortex-M3: int32. Toeplitz kernels pack two of them into one word, for `SMLAL`; the others use `MLA`.
 pub const ARMV7M: KernelLayout = KernelLayout {
     words_per_quad: 4,
@@ -78,6 +81,9 @@ pub const ARMV7M: KernelLayout = KernelLayout {
 
 /// Cortex-M55: int8, for `VMLADAVA.S8`.
 pub const ARMV8_1M_MVE: KernelLayout = KernelLayout { words_per_quad: 1, ..PORTABLE };
+
+/// RV32 with multiplication: as [`ARMV6M`].
+pub const RISCV32: KernelLayout = ARMV6M;
 
 /// x86-64: vectors of 16, 8 and 4 pixels, and one vector of 8 Winograd tiles.
 pub const X86_64: KernelLayout = {
@@ -100,8 +106,10 @@ pub fn for_target(triple: &str, feature: impl Fn(&str) -> bool) -> KernelLayout 
     let without_sse2 = triple.ends_with("-unknown-none") || triple.ends_with("-unknown-uefi");
     match choice::kernels(triple, !without_sse2, feature) {
         "armv8_1m_mve" => ARMV8_1M_MVE,
+        "armv6m" => ARMV6M,
         "armv7em" => ARMV7EM,
         "armv7m" => ARMV7M,
+        "riscv32" => RISCV32,
         "x86_64" => X86_64,
         _ => PORTABLE,
     }
@@ -139,7 +147,11 @@ impl KernelLayout {
         while i + 1 < sizes.len() && sizes[i + 1] != 0 && sizes[i] as usize > count {
             i += 1;
         }
-        let share = left.div_ceil(nonzero(left.div_ceil(nonzero(sizes[i] as usize))));
+        let share = if cfg!(kernels = "armv6m") && left <= sizes[i] as usize {
+            left // without divisions
+        } else {
+            rounded_up_quotient(left, rounded_up_quotient(left, sizes[i] as usize))
+        };
         while i + 1 < sizes.len() && sizes[i + 1] as usize >= share {
             i += 1;
         }

@@ -49,8 +49,22 @@ impl Multiplier {
     #[inline(always)]
     pub const fn apply(self, acc: i32) -> i32 {
         let m = if acc < 0 { self.negative } else { self.positive };
-        ((acc as i64 * m as i64 + (1 << 31)) >> 32) as i32
+        if cfg!(kernels = "armv6m") {
+            rounded_high_word(acc, m)
+        } else {
+            ((acc as i64 * m as i64 + (1 << 31)) >> 32) as i32
+        }
     }
+}
+
+/// `round_half_up(a · b / 2³²)` from products of 16-bit halves, for a processor whose products have 32 bits. The derivation is
+/// in `kernels/arm/armv6m.s`.
+const fn rounded_high_word(a: i32, b: i32) -> i32 {
+    let (a_low, a_high, b_low, b_high) = (a & 0xffff, a >> 16, b & 0xffff, b >> 16);
+    let low = (a_low as u32).wrapping_mul(b_low as u32);
+    let t = a_high.wrapping_mul(b_low).wrapping_add((low >> 16) as i32);
+    let w = a_low.wrapping_mul(b_high).wrapping_add(t & 0xffff);
+    a_high.wrapping_mul(b_high).wrapping_add(t >> 16).wrapping_add(w >> 16).wrapping_add(w >> 15 & 1)
 }
 
 /// The multipliers of all output channels of a layer.
@@ -235,6 +249,25 @@ const fn exp(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rounded_high_word_from_halves() {
+        let corners =
+            [i32::MIN, i32::MIN + 1, -65_537, -65_536, -65_535, -32_768, -1, 0, 1, 32_767, 32_768, 65_535, 65_536];
+        let mut random = 1u32;
+        let random = core::iter::repeat_with(|| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            random.cast_signed() >> (random >> 27 & 15)
+        });
+        let values: std::vec::Vec<_> =
+            corners.into_iter().chain([i32::MAX - 1, i32::MAX]).chain(random.take(500)).collect();
+        for &a in &values {
+            for &b in &values {
+                let expected = (i64::from(a) * i64::from(b) + (1 << 31)) >> 32;
+                assert_eq!(i64::from(rounded_high_word(a, b)), expected, "{a} {b}");
+            }
+        }
+    }
 
     /// Steps, and the pixel as a real number.
     type Output = (Activation, i32, fn(f64) -> f64);

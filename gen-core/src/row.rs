@@ -200,8 +200,12 @@ fn stage<K: Kernels>(
     // Number of columns before the row, and before its end.
     let before = (-start).min(columns as isize).max(0) as usize;
     let inside = (width as isize - start).min(columns as isize).max(before as isize) as usize;
-    let words = nonzero(quads * K::LAYOUT.words_per_quad * plane);
-    for (row, staged) in window.rows.iter().zip(staged.chunks_exact_mut(words)) {
+    let words = quads * K::LAYOUT.words_per_quad * plane;
+    let mut left = staged;
+    for row in window.rows {
+        // Not `chunks_exact_mut`, which divides.
+        let (staged, more) = split_at_mut(left, words);
+        left = more;
         let (before, inside) = if row.is_some() { (before, inside) } else { (columns, columns) };
         K::stage(edge, 0, quads, before, plane, staged);
         if let Some(row) = row.filter(|_| before < inside) {

@@ -9,7 +9,9 @@ use gen_core::kernels::portable::Portable;
 use gen_core::kernels::{Destination, KernelArgs, Kernels, Native};
 use gen_core::plan::PAIR;
 use gen_core::plan::TILE;
-use gen_core::plan::{ARMV7EM, ARMV7M, ARMV8_1M_MVE, KernelLayout, MAX_TOEPLITZ_TAPS, PORTABLE, X86_64, for_target};
+use gen_core::plan::{
+    ARMV6M, ARMV7EM, ARMV7M, ARMV8_1M_MVE, KernelLayout, MAX_TOEPLITZ_TAPS, PORTABLE, RISCV32, X86_64, for_target,
+};
 use gen_core::quant::{I32LeSlice, MultiplierTable};
 use gen_core::spec::WeightTransform;
 use gen_core::{ClassMix, Latent, Model};
@@ -309,10 +311,12 @@ fn the_tiling_of_a_cortex_m_follows_target_and_features() {
         ("thumbv7em-none-eabihf", ARMV7EM, ARMV7M, ARMV7EM),
         ("thumbv7em-none-eabi", ARMV7EM, ARMV7M, ARMV7EM),
         ("thumbv7m-none-eabi", ARMV7M, ARMV7M, ARMV7M),
-        ("thumbv8m.base-none-eabi", PORTABLE, PORTABLE, PORTABLE),
-        ("thumbv6m-none-eabi", PORTABLE, PORTABLE, PORTABLE),
+        ("thumbv8m.base-none-eabi", ARMV6M, ARMV6M, ARMV6M),
+        ("thumbv6m-none-eabi", ARMV6M, ARMV6M, ARMV6M),
         ("x86_64-unknown-linux-gnu", X86_64, X86_64, X86_64),
-        ("riscv32imc-unknown-none-elf", PORTABLE, PORTABLE, PORTABLE),
+        ("riscv32imc-unknown-none-elf", RISCV32, RISCV32, RISCV32),
+        ("riscv32imac-unknown-none-elf", RISCV32, RISCV32, RISCV32),
+        ("riscv32i-unknown-none-elf", PORTABLE, PORTABLE, PORTABLE),
     ] {
         assert_eq!(layout(triple, &[]), plain, "{triple}");
         assert_eq!(layout(triple, &["no-dsp"]), no_dsp, "{triple}");

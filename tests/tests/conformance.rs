@@ -1,7 +1,9 @@
 //! Every kernel computes the same as the definition, on the emulated processor that it is for.
 
 use anyhow::{Context, Result, ensure};
-use firmware_tools::boards::{Board, EMULATED_BOARDS, LM3S6965EVB, MPS2_AN385, MPS2_AN505, MPS3_AN547};
+use firmware_tools::boards::{
+    Board, EMULATED_BOARDS, LM3S6965EVB, MPS2_AN385, MPS2_AN385_V6M, MPS2_AN505, MPS3_AN547, RISCV_VIRT,
+};
 use firmware_tools::build::build_with;
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
 
@@ -24,7 +26,9 @@ fn check(board: Board, features: &[&str], kernels: &str) -> Result<()> {
 /// The kernels that gen-core chooses for a board.
 fn native(board: Board) -> &'static str {
     match board {
+        MPS2_AN385_V6M => "armv6m",
         MPS3_AN547 => "armv8_1m_mve",
+        RISCV_VIRT => "riscv32",
         LM3S6965EVB | MPS2_AN385 => "armv7m",
         _ => "armv7em",
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use firmware_build::ROOM_FOR_CODE;
-use firmware_tools::boards::{EMULATED_BOARDS, HARDWARE_BOARDS, MICROBIT_V2, PICO, PICO2, STM32F429I_DISC1};
+use firmware_tools::boards::{Board, EMULATED_BOARDS, HARDWARE_BOARDS, MICROBIT_V2, PICO, PICO2, STM32F429I_DISC1};
 use firmware_tools::build::{build, build_with};
 use firmware_tools::elf::{MemoryUsage, Table, check};
 use firmware_tools::model::{BLOB, MODEL_LEN};
@@ -62,7 +62,9 @@ fn so_can_a_board_with_another_display() -> Result<()> {
 
 #[test]
 fn emulated_boards_can_start() -> Result<()> {
-    EMULATED_BOARDS.into_iter().try_for_each(|board| check(&build(board, "qemu-parity", None)?, &board))
+    // A program for RISC-V has no vector table; that it starts shows the parity test.
+    let mut arm = EMULATED_BOARDS.into_iter().filter(Board::is_arm);
+    arm.try_for_each(|board| check(&build(board, "qemu-parity", None)?, &board))
 }
 
 #[test]

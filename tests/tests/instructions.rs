@@ -2,7 +2,9 @@
 //! the full-size network.
 
 use anyhow::Result;
-use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547};
+use firmware_tools::boards::{
+    Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN385_V6M, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547, RISCV_VIRT,
+};
 use firmware_tools::build::build;
 use firmware_tools::count::{INT8, count};
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
@@ -40,6 +42,17 @@ fn check(board: Board) -> Result<()> {
     }
     assert!(problems.is_empty(), "\n{problems}");
     Ok(())
+}
+
+/// Its code, which QEMU runs on a Cortex-M3.
+#[test]
+fn of_a_cortex_m0() -> Result<()> {
+    check(MPS2_AN385_V6M)
+}
+
+#[test]
+fn of_a_risc_v() -> Result<()> {
+    check(RISCV_VIRT)
 }
 
 #[test]

@@ -2,14 +2,14 @@
 //! function of the panic machinery, with the kernels of all boards.
 
 use anyhow::{Result, ensure};
-use firmware_tools::boards::{MPS2_AN385, MPS2_AN386, MPS2_AN505, MPS3_AN547};
+use firmware_tools::boards::{MPS2_AN385, MPS2_AN385_V6M, MPS2_AN386, MPS2_AN505, MPS3_AN547, RISCV_VIRT};
 use firmware_tools::build::{build, build_with};
 use firmware_tools::elf::panics;
 
 #[test]
 fn the_inference_path_cannot_panic() -> Result<()> {
     // The M7 has the same target as the M4.
-    for board in [MPS2_AN385, MPS2_AN386, MPS2_AN505, MPS3_AN547] {
+    for board in [MPS2_AN385, MPS2_AN385_V6M, MPS2_AN386, MPS2_AN505, MPS3_AN547, RISCV_VIRT] {
         let found = panics(&build_with(board, "size-probe", None, &[])?)?;
         ensure!(found.is_empty(), "{}: a panic is linked, as {found:#?}", board.name);
     }

@@ -1,4 +1,4 @@
-//! Host, Cortex-M3, M4, M7, M33 and M55 draw the same pictures, byte for byte, however gen-core was built.
+//! Host, Cortex-M0, M3, M4, M7, M33, M55 and RISC-V draw the same pictures, byte for byte, however gen-core was built.
 
 use std::process::Command;
 

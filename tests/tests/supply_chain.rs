@@ -73,7 +73,13 @@ fn deny() -> Result<Deny> {
 fn packages() -> Result<Vec<Package>> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version", "1", "--all-features", "--locked"]).current_dir(root()?);
-    for target in ["x86_64-unknown-linux-gnu", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"] {
+    for target in [
+        "x86_64-unknown-linux-gnu",
+        "thumbv6m-none-eabi",
+        "thumbv7em-none-eabihf",
+        "thumbv8m.main-none-eabihf",
+        "riscv32imc-unknown-none-elf",
+    ] {
         cargo.args(["--filter-platform", target]);
     }
     let output = cargo.output()?;

@@ -17,6 +17,8 @@ pub struct Facts {
     pub name: String,
     /// Name for people.
     pub title: String,
+    /// QEMU's name of the machine, for an emulated board with another name.
+    pub machine: Option<String>,
     /// Target triple.
     pub target: String,
     /// The flash that holds program and model.

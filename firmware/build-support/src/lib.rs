@@ -168,7 +168,9 @@ fn link(board: &Facts, model: &Model<'_>, folder: &Path, out: &Path) -> Result<(
     }
     write(&out.join("memory.x"), &script)?;
     println!("cargo::rustc-link-search={}", out.display());
-    for argument in ["--nmagic", "-Tlink.x", "-Tdefmt.x"] {
+    // The script of riscv-rt does not include the memory map.
+    let map = board.target.starts_with("riscv32").then_some("-Tmemory.x");
+    for argument in ["--nmagic"].into_iter().chain(map).chain(["-Tlink.x", "-Tdefmt.x"]) {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
     Ok(())

@@ -1,19 +1,29 @@
 //! Everything that exists only on the emulated chips. The build script has checked that the features choose one board.
 #![allow(unsafe_code)] // registers, external memory, the counted loop
 
-#[cfg(feature = "mps")]
+#[cfg(feature = "counts")]
 pub mod instructions;
 #[cfg(feature = "lm3s6965evb")]
 mod lm3s6965evb;
 pub mod model;
 #[cfg(feature = "mps")]
 mod mps;
+#[cfg(feature = "arm")]
 mod mpu;
+#[cfg_attr(feature = "riscv-virt", allow(dead_code, reason = "the registers of its UART are bytes"))]
 mod register;
+#[cfg(feature = "riscv-virt")]
+mod riscv_virt;
 #[cfg(feature = "mps")]
 pub mod spi_recorder;
+#[cfg(feature = "mps")]
+mod systick;
+#[cfg(feature = "arm")]
 mod uart;
 
+/// The attribute of the function with which a program begins.
+#[cfg(feature = "arm")]
+pub use cortex_m_rt::entry;
 use firmware_app::settings::Settings;
 pub use firmware_support::stack;
 #[cfg(feature = "lm3s6965evb")]
@@ -21,6 +31,12 @@ pub use lm3s6965evb::*;
 #[cfg(feature = "mps")]
 pub use mps::*;
 pub use register::BusTimeout;
+/// The attribute of the function with which a program begins.
+#[cfg(feature = "riscv-virt")]
+pub use riscv_rt::entry;
+#[cfg(feature = "riscv-virt")]
+pub use riscv_virt::*;
+#[cfg(feature = "arm")]
 pub use uart::Uart;
 
 /// Ends the program and QEMU with exit code 0.

@@ -4,16 +4,19 @@
 //! breakpoint. No failure is silent, leaves QEMU running, or restarts a board.
 #![allow(unsafe_code)] // the entry of the fault handler, and the fault status register
 
-use core::fmt::{self, Display};
+#[cfg(target_arch = "arm")]
+use core::fmt;
+use core::fmt::Display;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(feature = "rtt")]
 use cortex_m::peripheral::DCB;
-#[cfg(target_has_atomic = "32")]
+#[cfg(all(target_arch = "arm", target_has_atomic = "32"))]
 use cortex_m::peripheral::SCB;
-#[cfg(feature = "semihosting")]
+#[cfg(all(feature = "semihosting", target_arch = "arm"))]
 use cortex_m::register::primask;
+#[cfg(target_arch = "arm")]
 use cortex_m_rt::{ExceptionFrame, exception};
 use defmt::Display2Format;
 #[cfg(feature = "semihosting")]
@@ -21,14 +24,27 @@ use defmt_semihosting as _; // the log
 
 #[cfg(feature = "rtt")]
 use crate::rtt;
+#[cfg(target_arch = "arm")]
 use crate::stack;
+
+/// Whether interrupts are off.
+#[cfg(all(feature = "semihosting", target_arch = "arm"))]
+fn interrupts_are_off() -> bool {
+    primask::read().is_inactive()
+}
+
+/// Whether interrupts are off. A program for RISC-V switches them on when it starts.
+#[cfg(all(feature = "semihosting", target_arch = "riscv32"))]
+fn interrupts_are_off() -> bool {
+    !riscv::register::mstatus::read().mie()
+}
 
 /// Writes the reason for the end of the program to the log, even if a line of the log was interrupted.
 #[cfg(feature = "semihosting")]
-fn say(why: impl Display) {
+pub(crate) fn say(why: impl Display) {
     // While interrupts are off, a line may be half written, and its writer rejects another one. Then the reason goes
     // to QEMU's standard error as plain text.
-    if primask::read().is_inactive() {
+    if interrupts_are_off() {
         semihosting::eprintln!("ERROR {why}");
     } else {
         defmt::error!("{}", Display2Format(&why));
@@ -44,7 +60,7 @@ fn say(why: impl Display) {
 
 /// Ends the program and QEMU with exit code 1.
 #[cfg(feature = "semihosting")]
-fn fail() -> ! {
+pub(crate) fn fail() -> ! {
     semihosting::process::exit(1)
 }
 
@@ -77,8 +93,10 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 /// The number of an exception or interrupt without a handler; displays as a message.
+#[cfg(target_arch = "arm")]
 struct Unhandled(i16);
 
+#[cfg(target_arch = "arm")]
 impl Display for Unhandled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.0 {
@@ -98,6 +116,7 @@ impl Display for Unhandled {
 }
 
 // SAFETY: the interrupted code never resumes, so no state of it has to be preserved.
+#[cfg(target_arch = "arm")]
 #[exception]
 unsafe fn DefaultHandler(number: i16) -> ! {
     say(Unhandled(number));
@@ -109,6 +128,7 @@ unsafe fn DefaultHandler(number: i16) -> ! {
 /// A stack overflow is a fault too, so the handler must not use the current stack. It starts again at the top of the
 /// stack and passes the old stack pointer to [`report`], which finds the address of the fault there.
 // SAFETY: the vector table expects this name, and no other symbol has it.
+#[cfg(target_arch = "arm")]
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 extern "C" fn HardFault() {
@@ -123,6 +143,7 @@ extern "C" fn HardFault() {
 
 /// The fault status register CFSR, which Armv6-M does not have. rustc has no name for that architecture, but of the Cortex-M
 /// targets it is the only one without atomic operations that read and write.
+#[cfg(target_arch = "arm")]
 fn fault_status() -> Option<u32> {
     #[cfg(target_has_atomic = "32")]
     // SAFETY: reading the fault status has no side effect.
@@ -133,10 +154,12 @@ fn fault_status() -> Option<u32> {
 }
 
 /// Bit STKOF of CFSR: the stack pointer would have passed its limit (Cortex-M33 and M55).
+#[cfg(target_arch = "arm")]
 const STACK_LIMIT: u32 = 1 << 20;
 
 /// Reports a fault. `frame` is the stack pointer at the fault. It points to the registers that the processor has pushed,
 /// unless there was no stack left for them.
+#[cfg(target_arch = "arm")]
 extern "C" fn report(frame: *const ExceptionFrame) -> ! {
     let status = fault_status();
     if frame.addr() < stack::bottom() || status.is_some_and(|status| status & STACK_LIMIT != 0) {

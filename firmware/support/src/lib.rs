@@ -5,6 +5,7 @@
 //! | `product` | main loop of the product |
 //! | `stack` | position, size and use of the stack |
 //! | `fault` | handlers for panics, faults and unhandled exceptions, with the feature `rtt` or `semihosting` |
+//! | `trap` | those of a RISC-V core |
 //! | `rtt` | log and typed commands over RTT, with the feature `rtt` |
 //! | `embassy` | the `Platform` of chips with a HAL from embassy, with the feature `embassy` |
 //! | [`lines`] | log lines that are sent whole or not at all |
@@ -35,3 +36,5 @@ pub mod product;
 pub mod rtt;
 #[cfg(target_os = "none")]
 pub mod stack;
+#[cfg(all(target_arch = "riscv32", target_os = "none", any(feature = "rtt", feature = "semihosting")))]
+mod trap;

@@ -16,7 +16,7 @@ unsafe extern "C" {
 /// belong to something else than memory, or where it is not known what an access does.
 ///
 /// Only for Armv6-M. Armv8-M has a limit register for the stack, which cortex-m-rt sets (its feature `set-msplim`).
-#[cfg(not(target_has_atomic = "32"))]
+#[cfg(all(target_arch = "arm", not(target_has_atomic = "32")))]
 pub fn guard() {
     const SIZE: usize = 64 * 1024;
     const SIZE_FIELD: u32 = SIZE.ilog2() - 1;
@@ -37,7 +37,28 @@ pub fn guard() {
 }
 
 /// The pattern with which cortex-m-rt fills the stack before the program starts.
+#[cfg(target_arch = "arm")]
 const PAINT: u32 = cortex_m_rt::STACK_PAINT_VALUE;
+
+/// The pattern with which [`paint`] fills the stack.
+#[cfg(target_arch = "riscv32")]
+const PAINT: u32 = 0xcccc_cccc;
+
+/// The stack pointer.
+#[cfg(target_arch = "arm")]
+fn pointer() -> usize {
+    cortex_m::register::msp::read() as usize
+}
+
+/// The stack pointer.
+#[cfg(target_arch = "riscv32")]
+#[inline(always)]
+fn pointer() -> usize {
+    let sp;
+    // SAFETY: only reads a register.
+    unsafe { core::arch::asm!("mv {}, sp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    sp
+}
 
 /// Lowest address of the stack.
 pub fn bottom() -> usize {
@@ -69,6 +90,26 @@ fn touched() -> usize {
     size() - 4 * (0..size() / 4).take_while(untouched).count()
 }
 
+/// Paints the stack below `here`, the stack pointer of the caller.
+#[inline(always)]
+fn paint_below(here: usize) {
+    // More than the caller can use itself: it may read the stack pointer before it pushes registers.
+    const OWN: usize = 128;
+    for i in 0..(here - OWN - bottom()) / 4 {
+        let word = (&raw const _stack_end).wrapping_add(i).cast_mut();
+        // SAFETY: the address is within the stack and below everything in use. An interrupt
+        // uses this memory only until it returns.
+        unsafe { word.write_volatile(PAINT) };
+    }
+}
+
+/// Paints the stack for the first time. A program for RISC-V calls this when it starts; cortex-m-rt does it by itself.
+#[cfg(target_arch = "riscv32")]
+#[inline(never)]
+pub fn paint() {
+    paint_below(pointer());
+}
+
 /// A position in the stack, to measure how much stack the functions called from there use.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark(usize);
@@ -80,17 +121,10 @@ impl Mark {
     /// the mark, in the frame of the caller.
     #[inline(never)]
     pub fn set() -> Self {
-        // More than this function can use itself: it may read the stack pointer before it pushes registers.
-        const OWN: usize = 128;
         // Two steps, because Armv6-M has no atomic maximum. No interrupt handler sets a mark.
         MOST.store(used(), Ordering::Relaxed);
-        let here = cortex_m::register::msp::read() as usize;
-        for i in 0..(here - OWN - bottom()) / 4 {
-            let word = (&raw const _stack_end).wrapping_add(i).cast_mut();
-            // SAFETY: the address is within the stack and below everything in use. An interrupt
-            // uses this memory only until it returns.
-            unsafe { word.write_volatile(PAINT) };
-        }
+        let here = pointer();
+        paint_below(here);
         Self(here)
     }
 

@@ -5,11 +5,12 @@ use anyhow::{Context, Result};
 /// The description of a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Board {
-    /// Name of the folder. For an emulated board also QEMU's name of the machine, for a hardware board the name of the
-    /// package.
+    /// Name of the folder; for a hardware board also the name of the package.
     pub name: &'static str,
     /// Full name of the board.
     pub title: &'static str,
+    /// QEMU's name of the machine, for an emulated board.
+    pub machine: &'static str,
     /// Target triple.
     pub triple: &'static str,
     /// Bytes of flash.
@@ -45,6 +46,11 @@ impl Board {
         let known = || EMULATED_BOARDS.map(|board| board.name).join(", ");
         let found = EMULATED_BOARDS.into_iter().find(|board| board.name == name);
         found.with_context(|| format!("no board {name}; there are {}", known()))
+    }
+
+    /// Whether the processor is an Arm. The others are RISC-V.
+    pub fn is_arm(&self) -> bool {
+        self.triple.starts_with("thumb")
     }
 
     /// Whether this is a hardware board, to which programs are flashed.

@@ -30,11 +30,11 @@ use crate::boards::Board;
 use crate::screen::Screen;
 
 /// The message that explains how to install QEMU.
-const INSTALL_HINT: &str = "QEMU for Arm is not installed. Install it with one of\n\n    \
-     sudo apt-get install qemu-system-arm         Debian, Ubuntu\n    \
-     sudo dnf install qemu-system-arm-core        Fedora\n    \
-     sudo pacman -S qemu-system-arm               Arch\n    \
-     brew install qemu                            macOS\n";
+const INSTALL_HINT: &str = "QEMU for Arm or RISC-V is not installed. Install both with one of\n\n    \
+     sudo apt-get install qemu-system-arm qemu-system-misc                Debian, Ubuntu\n    \
+     sudo dnf install qemu-system-arm-core qemu-system-riscv-core         Fedora\n    \
+     sudo pacman -S qemu-system-arm qemu-system-riscv                     Arch\n    \
+     brew install qemu                                                    macOS\n";
 
 /// Exit code of a program that exceeded its time limit.
 pub const TIMED_OUT: i32 = 124;
@@ -89,8 +89,11 @@ impl Qemu {
         let folder = tempfile::tempdir()?;
         let kernel = folder.path().join("program.elf");
         std::fs::write(&kernel, elf).with_context(|| format!("cannot write {}", kernel.display()))?;
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-machine", board.name, "-monitor", "none"]);
+        let mut qemu = Command::new(emulator(board));
+        qemu.args(["-machine", board.machine, "-monitor", "none"]);
+        if !board.is_arm() {
+            qemu.args(["-bios", "none"]); // the program is all there is
+        }
         if !options.real_time {
             // The board's time counts instructions, so a run does not depend on the speed of the host.
             qemu.args(["-icount", "shift=6"]);
@@ -122,7 +125,7 @@ impl Qemu {
         qemu.arg("-semihosting-config").arg(semihosting).arg("-kernel").arg(kernel);
         // Reads both pipes: the firmware stops if it cannot write its log.
         let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = qemu.spawn().map_err(|e| not_started(&e))?;
+        let mut child = qemu.spawn().map_err(|e| not_started(emulator(board), &e))?;
 
         let (sender, lines) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {
@@ -231,20 +234,25 @@ impl Drop for Qemu {
     }
 }
 
+/// The program of QEMU for the processor of a board.
+fn emulator(board: Board) -> &'static str {
+    if board.is_arm() { "qemu-system-arm" } else { "qemu-system-riscv32" }
+}
+
 /// Checks that QEMU is installed, before a long build.
 ///
 /// # Errors
 /// If it is not installed. The message explains how to install it.
 pub fn check_installed() -> Result<()> {
     let version = Command::new("qemu-system-arm").arg("--version").stdin(Stdio::null()).output();
-    version.map(drop).map_err(|e| not_started(&e))
+    version.map(drop).map_err(|e| not_started("qemu-system-arm", &e))
 }
 
 /// The error for a QEMU that does not start.
-fn not_started(e: &std::io::Error) -> anyhow::Error {
+fn not_started(program: &str, e: &std::io::Error) -> anyhow::Error {
     match e.kind() {
         std::io::ErrorKind::NotFound => anyhow!(INSTALL_HINT),
-        _ => anyhow!("cannot run qemu-system-arm: {e}"),
+        _ => anyhow!("cannot run {program}: {e}"),
     }
 }
 

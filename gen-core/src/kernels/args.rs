@@ -4,7 +4,7 @@ use core::array::from_fn;
 use core::fmt;
 
 use crate::aligned::ADDRESS_ALIGNMENT;
-use crate::no_panic::{STRICT, nonzero, subslice, write};
+use crate::no_panic::{STRICT, checked_quotient, nonzero, subslice, write};
 use crate::packing::PAIR;
 use crate::plan::KernelLayout;
 use crate::quant::{I32LeSlice, MultiplierTable, saturate};
@@ -40,7 +40,7 @@ impl KernelArgs<'_> {
     pub(super) fn quads(&self, words: usize, [taps, pixels]: [usize; 2], plane: usize, spare: usize) -> Option<usize> {
         let channels = self.biases.len();
         let per_quad = channels.checked_mul(taps)?.checked_mul(4)?;
-        let quads = self.filters.len().checked_div(per_quad)?;
+        let quads = checked_quotient(self.filters.len(), per_quad)?;
         let staged = quads.checked_mul(words)?.checked_mul(plane)?.checked_add(spare)?;
         let fit = quads > 0
             && self.filters.len() == quads * per_quad

@@ -66,3 +66,28 @@ pub(super) fn winograd(
 
 /// Most sums of two output channels, of any kernel.
 const MAX_SUMS: usize = MAX_POINTS * PAIR * MAX_BLOCK_PIXELS / TILE;
+
+/// The products of int16 pairs with two tiles, for [`winograd`].
+#[cfg(any(kernels = "armv6m", kernels = "riscv32"))]
+pub(super) fn pair_products(staged: &[u32], filters: &[i8], points: usize, sums: &mut [u32]) {
+    const TILES: usize = 2;
+    let (staged, _) = staged.as_chunks::<TILES>();
+    let (filters, _) = filters.as_chunks::<{ 4 * PAIR }>();
+    let pairs = nonzero(staged.len() / nonzero(points)); // channel pairs of all rows
+    let per_point = staged.chunks_exact(pairs).zip(filters.chunks_exact(pairs));
+    for (sums, (staged, filters)) in sums.as_chunks_mut::<{ PAIR * TILES }>().0.iter_mut().zip(per_point) {
+        let mut accs = [0i32; PAIR * TILES];
+        for (tiles, filters) in staged.iter().zip(filters) {
+            let (filters, _) = filters.as_chunks::<4>();
+            for (accs, &[a, b, c, d]) in accs.as_chunks_mut::<TILES>().0.iter_mut().zip(filters) {
+                let int16 = |low: i8, high: i8| i32::from(i16::from_le_bytes([low as u8, high as u8]));
+                let (first, second) = (int16(a, b), int16(c, d));
+                for (acc, &pair) in accs.iter_mut().zip(tiles) {
+                    let (low, high) = (i32::from(pair as i16), pair.cast_signed() >> 16);
+                    *acc = acc.wrapping_add(low.wrapping_mul(first)).wrapping_add(high.wrapping_mul(second));
+                }
+            }
+        }
+        *sums = accs.map(i32::cast_unsigned);
+    }
+}

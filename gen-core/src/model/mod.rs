@@ -87,6 +87,9 @@ impl<'a> Layer<'a> {
     /// Weights of a phase, in the order of `packing.rs`.
     #[inline(never)]
     pub fn filters(&self, phase: usize) -> &'a [i8] {
+        if self.geometry.phases() == 1 {
+            return self.weights;
+        }
         let start = self.geometry.packed_offset(self.transform, phase);
         subslice(self.weights, start..start + self.geometry.packed_phase_len(self.transform, phase))
     }

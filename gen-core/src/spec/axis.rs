@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::SpecError;
-use crate::no_panic::nonzero;
+use crate::no_panic::{divide, nonzero, rounded_up_quotient};
 
 /// Whether a kernel may extend over the edge. Names and arithmetic are those of TensorFlow and Keras.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl Axis {
         match self.kind {
             AxisKind::Dense => self.input as usize,
             AxisKind::Conv => self.kernel as usize,
-            AxisKind::ConvTranspose => (self.kernel as usize - phase).div_ceil(nonzero(self.stride as usize)),
+            AxisKind::ConvTranspose => rounded_up_quotient(self.kernel as usize - phase, self.stride as usize),
         }
     }
 
@@ -119,8 +119,7 @@ impl Axis {
             AxisKind::Dense | AxisKind::Conv => phase * self.taps(0),
             // As many as there are kernel indices whose remainder by the stride is a phase before it.
             AxisKind::ConvTranspose => {
-                let (kernel, stride) = (self.kernel as usize, nonzero(self.stride as usize));
-                let (whole, rest) = (kernel / stride, kernel % stride);
+                let (whole, rest) = divide(self.kernel as usize, self.stride as usize);
                 phase * whole + if phase < rest { phase } else { rest }
             }
         }
@@ -136,10 +135,9 @@ impl Axis {
                 taps: self.kernel as usize,
             },
             AxisKind::ConvTranspose => {
-                let (q, stride) = (o + self.pad as usize, nonzero(self.stride as usize));
-                let phase = q % stride;
+                let (q, phase) = divide(o + self.pad as usize, self.stride as usize);
                 let taps = self.taps(phase);
-                Window { phase, start: (q / stride) as isize + 1 - taps as isize, taps }
+                Window { phase, start: q as isize + 1 - taps as isize, taps }
             }
         }
     }
@@ -166,6 +164,6 @@ impl Axis {
     /// Output positions of the phase that position `first` belongs to: `first`,
     /// `first + phases`, … For `first` below `phases`.
     pub const fn positions(&self, first: usize) -> usize {
-        (self.output as usize).saturating_sub(first).div_ceil(self.phases())
+        rounded_up_quotient((self.output as usize).saturating_sub(first), self.phases())
     }
 }

@@ -2,13 +2,12 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
-use emulated_boards as _; // links the log and the panic and fault handlers
+use emulated_boards::entry; // and links the log and the panic and fault handlers
 
 #[entry]
 fn main() -> ! {
     defmt::info!("waiting for ever");
     loop {
-        cortex_m::asm::nop();
+        core::hint::spin_loop();
     }
 }

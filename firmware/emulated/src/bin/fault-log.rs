@@ -4,9 +4,8 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use cortex_m_rt::entry;
 use defmt::{Format, Formatter};
-use emulated_boards::{self as board, Board};
+use emulated_boards::{self as board, Board, entry};
 
 /// A value whose `Format` implementation logs.
 struct Talker;

@@ -4,9 +4,8 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use cortex_m_rt::entry;
 use defmt::info;
-use emulated_boards::{self as board, Board};
+use emulated_boards::{self as board, Board, entry};
 use gen_core::conformance::{Count, check};
 use gen_core::kernels::{Kernels, Native};
 

@@ -10,11 +10,10 @@
 
 use core::hint::black_box;
 
-use cortex_m_rt::entry;
 use defmt::info;
 use emulated_boards::instructions::Counter;
 use emulated_boards::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
-use emulated_boards::{self as board, Board, Uart, stack};
+use emulated_boards::{self as board, Board, Uart, entry, stack};
 use firmware_app::picture::Checksum;
 use gen_core::LayerObserver;
 use gen_core::kernels::{Kernels, Native};

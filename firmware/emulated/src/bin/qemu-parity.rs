@@ -4,10 +4,9 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use cortex_m_rt::entry;
 use defmt::{Display2Format, info};
 use emulated_boards::model::{MODEL_CHECKSUM, MODEL_LEN, STRUCTS_LEN, WORKSPACE_LEN};
-use emulated_boards::{self as board, Board, stack};
+use emulated_boards::{self as board, Board, entry, stack};
 use firmware_app::picture::{self, PARITY_SEEDS};
 use gen_core::{Engine, Model};
 

@@ -7,14 +7,17 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
+#[cfg(target_arch = "arm")]
 use cortex_m_rt::entry;
+#[cfg(target_arch = "riscv32")]
+use riscv_rt::entry;
 
 #[entry]
 fn main() -> ! {
     let picture = [0u8; 3];
     _ = black_box(&picture[..]);
     loop {
-        cortex_m::asm::wfi();
+        core::hint::spin_loop();
     }
 }
 

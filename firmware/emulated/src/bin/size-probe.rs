@@ -14,8 +14,13 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
+#[cfg(target_arch = "arm")]
+use cortex_m as _; // critical sections, for `static_cell` on a Cortex-M0
+#[cfg(target_arch = "arm")]
 use cortex_m_rt::entry;
 use gen_core::{ClassMix, Engine, Model};
+#[cfg(target_arch = "riscv32")]
+use riscv_rt::entry;
 use static_cell::ConstStaticCell;
 
 // Included here, not used from the library, which would add a log and a panic handler.
@@ -40,7 +45,7 @@ fn main() -> ! {
         engine.generate(&latent, |_, rgb| _ = black_box(rgb));
     }
     loop {
-        cortex_m::asm::wfi();
+        core::hint::spin_loop();
     }
 }
 

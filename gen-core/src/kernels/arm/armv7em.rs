@@ -6,10 +6,10 @@
 #![allow(unsafe_code, reason = "assembly")]
 
 use super::processor::missing_dsp;
-use super::{RawArgs, RawOutput, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse, tile_quads};
 use crate::kernels::generic;
 use crate::kernels::interface::{Kernels, Sealed};
+use crate::kernels::raw::{RawArgs, RawOutput, RawStage, assembly_kernels};
 use crate::plan::{self, KernelLayout, kernel_set};
 use crate::winograd::{F2, F3, F5, MAX_POINTS};
 
@@ -23,7 +23,7 @@ core::arch::global_asm!(".cpu cortex-m33", include_str!("armv7em.s"), include_st
 #[derive(Debug, Clone, Copy)]
 pub struct Armv7em<const SET: u32 = { kernel_set::ALL }>;
 
-arm_kernels! {
+assembly_kernels! {
     Armv7em, "armv7em", plan::ARMV7EM,
     missing: missing_dsp(),
     toeplitz: {

@@ -4,10 +4,11 @@
 
 #![allow(unsafe_code, reason = "assembly")]
 
-use super::{RawArgs, RawProducts, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
 use crate::kernels::interface::{Kernels, Sealed};
+use crate::kernels::raw::{RawArgs, RawProducts, RawStage, assembly_kernels};
+use crate::no_panic::checked_quotient;
 use crate::plan::{self, KernelLayout, kernel_set};
 
 core::arch::global_asm!(include_str!("armv7m.s"), options(raw));
@@ -16,7 +17,7 @@ core::arch::global_asm!(include_str!("armv7m.s"), options(raw));
 #[derive(Debug, Clone, Copy)]
 pub struct Armv7m<const SET: u32 = { kernel_set::ALL }>;
 
-arm_kernels! {
+assembly_kernels! {
     Armv7m, "armv7m", plan::ARMV7M,
     missing: None, // every Armv7-M has these instructions
     toeplitz: {

@@ -5,10 +5,10 @@
 #![allow(unsafe_code, reason = "assembly")]
 
 use super::processor::missing_mve;
-use super::{RawArgs, RawProducts, RawStage, arm_kernels};
 use crate::kernels::args::{KernelArgs, refuse};
 use crate::kernels::generic;
 use crate::kernels::interface::{Kernels, Sealed};
+use crate::kernels::raw::{RawArgs, RawProducts, RawStage, assembly_kernels};
 use crate::plan::{self, KernelLayout, kernel_set};
 
 // No target of stable Rust has MVE.
@@ -18,7 +18,7 @@ core::arch::global_asm!(".cpu cortex-m55", include_str!("armv8_1m_mve.s"), optio
 #[derive(Debug, Clone, Copy)]
 pub struct Armv8_1mMve<const SET: u32 = { kernel_set::ALL }>;
 
-arm_kernels! {
+assembly_kernels! {
     Armv8_1mMve, "armv8_1m_mve", plan::ARMV8_1M_MVE,
     missing: missing_mve(),
     toeplitz: {
