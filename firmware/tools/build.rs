@@ -44,8 +44,21 @@ fn constant_name(name: &str) -> String {
 /// `Debug` writes texts, options and slices as Rust source.
 fn constant(board: &Facts) -> String {
     let name_of = |display: &Display| display.name.clone();
-    let Facts { name, title, machine, target, flash, ram, chip, display, other_displays, probe_rs, alias, has_mve } =
-        board;
+    let Facts {
+        name,
+        title,
+        machine,
+        target,
+        flash,
+        ram,
+        chip,
+        display,
+        other_displays,
+        probe_rs,
+        alias,
+        linker_script,
+        has_mve,
+    } = board;
     let machine = machine.as_ref().unwrap_or(name);
     let (display, other_displays) =
         (display.as_ref().map(name_of), other_displays.iter().map(name_of).collect::<Vec<_>>());
@@ -53,7 +66,7 @@ fn constant(board: &Facts) -> String {
         "/// {title}.\n\
          pub const {}: Board = Board {{ name: {name:?}, title: {title:?}, machine: {machine:?}, triple: {target:?}, \
          flash: {}, flash_origin: {}, ram: {}, ram_origin: {}, chip: {chip:?}, display: {display:?}, \
-         other_displays: &{other_displays:?}, probe_rs: {probe_rs:?}, alias: {alias:?}, has_mve: {has_mve} }};\n",
+         other_displays: &{other_displays:?}, probe_rs: {probe_rs:?}, alias: {alias:?}, linker_script: {linker_script:?}, has_mve: {has_mve} }};\n",
         constant_name(name),
         flash.bytes(),
         flash.origin,

@@ -51,9 +51,9 @@ pub fn all() -> Vec<Board> {
             name: facts.title,
             flash: facts.flash.kib * 1024,
             ram: facts.ram.kib * 1024,
-            // The kernels of a Cortex-M0+ need a smaller workspace than those of a Cortex-M3.
+            // The kernels of a Cortex-M0+ and of RISC-V need a smaller workspace than those of a Cortex-M3.
             core: match &*facts.target {
-                "thumbv6m-none-eabi" | "thumbv7m-none-eabi" => Core::Mla,
+                "thumbv6m-none-eabi" | "thumbv7m-none-eabi" | "riscv32imc-unknown-none-elf" => Core::Mla,
                 _ => Core::Dsp,
             },
             display: facts.display.map(|display| display.size),
@@ -79,7 +79,7 @@ mod tests {
         let boards = all();
         let names: Vec<_> = boards.iter().map(|board| &*board.name).collect();
         let hardware = ["micro:bit v2", "STM32F429I-DISC1", "nRF52840-DK", "Raspberry Pi Pico", "Raspberry Pi Pico 2"];
-        for name in ["lm3s6965evb (QEMU)"].into_iter().chain(hardware) {
+        for name in ["lm3s6965evb (QEMU)", "ESP32-C3"].into_iter().chain(hardware) {
             assert!(names.contains(&name), "{name} is not among {names:?}");
         }
         assert!(FILES.len() >= 11 && !names.iter().any(|name| name.contains("MPS2")), "{names:?}");

@@ -51,7 +51,7 @@ fn a_picture_may_be_too_large_for_a_boards_display() {
     let cases: [((u16, u16), &[&str]); 4] = [
         ((28, 28), &[]),
         ((128, 64), &[]),
-        ((160, 80), &["lm3s6965evb (QEMU)", "micro:bit v2"]),
+        ((160, 80), &["lm3s6965evb (QEMU)", "micro:bit v2", "ESP32-C3"]),
         ((64, 65), &["lm3s6965evb (QEMU)"]),
     ];
     for ((width, height), smaller) in cases {

@@ -36,6 +36,8 @@ pub struct Facts {
     pub probe_rs: Option<String>,
     /// The short command for `cargo flash NAME`, an alias in `.cargo/config.toml`.
     pub alias: Option<String>,
+    /// The linker script of the HAL, if it brings its own with a memory map. The board then has no `memory.x`.
+    pub linker_script: Option<String>,
     /// Whether the processor has MVE (Cortex-M55).
     #[serde(default)]
     pub has_mve: bool,

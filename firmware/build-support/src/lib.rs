@@ -110,7 +110,8 @@ fn build(board: &Facts, package: &Path, folder: &Path) -> Result<(), String> {
         ));
     }
     println!("cargo::rerun-if-changed=build.rs");
-    for file in [facts::FILE, "memory.x"] {
+    let map = board.linker_script.is_none().then_some("memory.x");
+    for file in [facts::FILE].into_iter().chain(map) {
         println!("cargo::rerun-if-changed={}", folder.join(file).display());
     }
     let path = model::chosen(package)?;
@@ -146,8 +147,15 @@ fn fits_display(board: &Facts, picture: Shape) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that the model fits the board, and passes the memory map to the linker.
+/// Checks that the model fits the board, and passes the memory map and the arguments to the linker.
 fn link(board: &Facts, model: &Model<'_>, folder: &Path, out: &Path) -> Result<(), String> {
+    if let Some(script) = &board.linker_script {
+        // Without `--nmagic`: the boot loader of an ESP32 maps flash in whole pages.
+        fits(board, "model", model.size(), ROOM_FOR_CODE, "its flash", board.flash.bytes())?;
+        fits(board, "workspace", workspace_len(model)?, ROOM_FOR_DATA, "its RAM", board.ram.bytes())?;
+        arguments([&*format!("-T{script}"), "-Tdefmt.x"]);
+        return Ok(());
+    }
     let map = folder.join("memory.x");
     let script = fs::read_to_string(&map).map_err(|e| format!("cannot read {}: {e}", map.display()))?;
     memory_map::check(&script, board)?;
@@ -158,22 +166,33 @@ fn link(board: &Facts, model: &Model<'_>, folder: &Path, out: &Path) -> Result<(
         let room = memory_map::region(&script, region).ok_or_else(|| {
             format!("{} has no memory for an external model: build without external-model", board.name)
         })?;
-        if (needed + extra) as u64 > room.len {
-            return Err(format!(
-                "the model does not fit {}: its {what} takes {needed} bytes and the program up to {extra}, \
-                 but {region} has {}. Choose a smaller model or a larger board",
-                board.name, room.len
-            ));
-        }
+        fits(board, what, needed, extra, region, room.len)?;
     }
     write(&out.join("memory.x"), &script)?;
     println!("cargo::rustc-link-search={}", out.display());
     // The script of riscv-rt does not include the memory map.
     let map = board.target.starts_with("riscv32").then_some("-Tmemory.x");
-    for argument in ["--nmagic"].into_iter().chain(map).chain(["-Tlink.x", "-Tdefmt.x"]) {
+    arguments(["--nmagic"].into_iter().chain(map).chain(["-Tlink.x", "-Tdefmt.x"]));
+    Ok(())
+}
+
+/// Checks that a part of the model, and what else the program needs there, fits a memory with `room` bytes.
+fn fits(board: &Facts, what: &str, needed: usize, extra: usize, memory: &str, room: u64) -> Result<(), String> {
+    if (needed + extra) as u64 <= room {
+        return Ok(());
+    }
+    Err(format!(
+        "the model does not fit {}: its {what} takes {needed} bytes and the program up to {extra}, \
+         but {memory} has {room}. Choose a smaller model or a larger board",
+        board.name
+    ))
+}
+
+/// Passes arguments to the linker.
+fn arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) {
+    for argument in arguments {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
-    Ok(())
 }
 
 fn variable(name: &str) -> Result<String, String> {

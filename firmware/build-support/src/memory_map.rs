@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn every_memory_map_here_is_checked() {
         for folder in FOLDERS {
-            for board in all_in(folder).expect("every file is complete") {
+            let boards = all_in(folder).expect("every file is complete").into_iter();
+            for board in boards.filter(|board| board.linker_script.is_none()) {
                 let path = repository().join(folder).join(&board.name).join("memory.x");
                 let script = std::fs::read_to_string(&path).expect("every board has one");
                 assert_eq!(check(&script, &board), Ok(()));

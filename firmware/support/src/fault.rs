@@ -10,7 +10,7 @@ use core::fmt::Display;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-#[cfg(feature = "rtt")]
+#[cfg(all(feature = "rtt", target_arch = "arm"))]
 use cortex_m::peripheral::DCB;
 #[cfg(all(target_arch = "arm", target_has_atomic = "32"))]
 use cortex_m::peripheral::SCB;
@@ -53,7 +53,7 @@ pub(crate) fn say(why: impl Display) {
 
 /// Writes the reason for the end of the program to the log, even if a line of the log was interrupted.
 #[cfg(feature = "rtt")]
-fn say(why: impl Display) {
+pub(crate) fn say(why: impl Display) {
     rtt::take_over();
     defmt::error!("{}", Display2Format(&why));
 }
@@ -66,15 +66,20 @@ pub(crate) fn fail() -> ! {
 
 /// Stops the program for ever; the display keeps its contents.
 #[cfg(feature = "rtt")]
-fn fail() -> ! {
+pub(crate) fn fail() -> ! {
     // Without a debugger, a breakpoint would be another fault. On Armv6-M software cannot read whether there is one.
+    #[cfg(target_arch = "arm")]
     if cfg!(target_has_atomic = "32") && DCB::is_debugger_attached() {
         cortex_m::asm::bkpt();
     }
     // If the log is full, waits until a debugger reads it, so that the reason is not lost.
     while !rtt::is_out() {}
     loop {
+        #[cfg(target_arch = "arm")]
         cortex_m::asm::wfe();
+        // Does not sleep: a debugger should reach the core.
+        #[cfg(not(target_arch = "arm"))]
+        core::hint::spin_loop();
     }
 }
 

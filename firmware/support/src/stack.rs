@@ -1,4 +1,5 @@
-//! Position, size and use of the stack. `memory.x` places it at the bottom of RAM.
+//! Position, size and use of the stack. `memory.x` places it at the bottom of RAM; the linker script of esp-hal gives it all
+//! RAM above the variables (feature `esp`).
 //!
 //! The use is measured by painting: cortex-m-rt fills the stack with a pattern before the program starts, and words that
 //! have changed were used.
@@ -9,7 +10,29 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 unsafe extern "C" {
     /// Symbols of `memory.x`: only their addresses have a meaning.
     static _stack_start: u32;
+    #[cfg(not(feature = "esp"))]
     static _stack_end: u32;
+    /// A word that esp-hal watches. The stack continues below it, so there is room to report an overflow.
+    #[cfg(feature = "esp")]
+    static __stack_chk_guard: u32;
+}
+
+/// The address of the guard. Writing there is an exception.
+#[cfg(feature = "esp")]
+pub(crate) fn guard() -> usize {
+    (&raw const __stack_chk_guard).addr()
+}
+
+/// The lowest word of the stack.
+#[cfg(not(feature = "esp"))]
+fn lowest() -> *const u32 {
+    &raw const _stack_end
+}
+
+/// The lowest word of the stack that may be used.
+#[cfg(feature = "esp")]
+fn lowest() -> *const u32 {
+    (&raw const __stack_chk_guard).wrapping_add(1)
 }
 
 /// Makes accesses to the 64 KiB below the stack a fault, with the memory protection unit. For chips on which these addresses
@@ -62,7 +85,7 @@ fn pointer() -> usize {
 
 /// Lowest address of the stack.
 pub fn bottom() -> usize {
-    (&raw const _stack_end).addr()
+    lowest().addr()
 }
 
 /// Size of the stack in bytes.
@@ -82,7 +105,7 @@ pub fn used() -> usize {
 fn touched() -> usize {
     // Words that were never used still have the pattern, from the bottom up.
     let untouched = |i: &usize| {
-        let word = (&raw const _stack_end).wrapping_add(*i);
+        let word = lowest().wrapping_add(*i);
         // SAFETY: the address is within the stack, which is RAM. Volatile, because the compiler
         // knows no variable there.
         unsafe { word.read_volatile() == PAINT }
@@ -96,7 +119,7 @@ fn paint_below(here: usize) {
     // More than the caller can use itself: it may read the stack pointer before it pushes registers.
     const OWN: usize = 128;
     for i in 0..(here - OWN - bottom()) / 4 {
-        let word = (&raw const _stack_end).wrapping_add(i).cast_mut();
+        let word = lowest().wrapping_add(i).cast_mut();
         // SAFETY: the address is within the stack and below everything in use. An interrupt
         // uses this memory only until it returns.
         unsafe { word.write_volatile(PAINT) };

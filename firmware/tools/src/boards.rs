@@ -31,6 +31,8 @@ pub struct Board {
     pub probe_rs: Option<&'static str>,
     /// The short command for `cargo flash NAME`, if there is one.
     pub alias: Option<&'static str>,
+    /// The linker script of the HAL, if it brings its own with a memory map.
+    pub linker_script: Option<&'static str>,
     /// Whether the processor has MVE.
     pub has_mve: bool,
 }

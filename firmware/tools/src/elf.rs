@@ -17,6 +17,18 @@ const BOOT2_CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_MPEG_2);
 /// Alignment of a model in bytes.
 const ALIGNMENT: u64 = 16;
 
+/// Sections of esp-hal's linker script that are not a part of the program: the stack, which has symbols, and the addresses of
+/// code in flash at which data are.
+const NOT_USED: [&str; 2] = [".stack", ".rotext_dummy"];
+
+/// Where an ESP32-C3 reads code from its flash, and from its RAM. Data are read from other addresses of the same memories.
+const ESP_CODE_IN_FLASH: u64 = 0x4200_0000;
+const ESP_CODE_IN_RAM: u64 = 0x4038_0000;
+/// The application descriptor begins with this word.
+const ESP_DESCRIPTOR: u32 = 0xABCD_5432;
+/// The flash is mapped in pages of 64 KiB; the headers of the image come first.
+const ESP_HEADERS: u64 = 0x20;
+
 /// The memory that a program takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryUsage {
@@ -24,7 +36,7 @@ pub struct MemoryUsage {
     pub flash: u64,
     /// RAM: variables.
     pub statics: u64,
-    /// RAM: reserved for the stack.
+    /// RAM: reserved for the stack. esp-hal reserves all that is left.
     pub stack: u64,
 }
 
@@ -41,6 +53,9 @@ impl MemoryUsage {
             let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
             if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 {
                 continue; // debug information and the texts of the log, which stay on the host
+            }
+            if NOT_USED.contains(&section.name()?) {
+                continue;
             }
             let nothing_in_flash = section.kind() == SectionKind::UninitializedData;
             if !nothing_in_flash {
@@ -108,12 +123,17 @@ pub fn flash_image(file: &[u8], board: &Board) -> Result<Vec<u8>> {
 
 /// Checks that a program can start on a board: all sections are in the chip's memory, the vector table comes first, or
 /// directly behind the boot loader of an RP2040, and points into the program, the stack is at the bottom of RAM so that an
-/// overflow faults, and the model is complete and aligned.
+/// overflow faults, and the model is complete and aligned. The program of an ESP32-C3 has an application descriptor instead of
+/// a vector table, and its stack is all RAM above the variables.
 ///
 /// # Errors
 /// If the program cannot start. The message gives the reason.
 pub fn check(file: &[u8], board: &Board) -> Result<()> {
     let elf: ElfFile32<'_> = ElfFile32::parse(file)?;
+    if board.chip == Some("esp32c3") {
+        check_esp(&elf, board)?;
+        return holds_model(file);
+    }
     let flash = board.flash_origin..board.flash_origin + board.flash;
     let ram = board.ram_origin..board.ram_origin + board.ram;
     let within =
@@ -172,7 +192,67 @@ pub fn check(file: &[u8], board: &Board) -> Result<()> {
 
     let bottom = symbol(&elf, "_stack_end")?;
     ensure!(bottom == ram.start && top > bottom, "the stack ends at {bottom:#x}, above other variables");
+    holds_model(file)
+}
 
+/// The part of [`check`] that is for an ESP32-C3.
+fn check_esp(elf: &ElfFile32<'_>, board: &Board) -> Result<()> {
+    let (flash, ram) =
+        (board.flash_origin..board.flash_origin + board.flash, board.ram_origin..board.ram_origin + board.ram);
+    let memory = |start: u64, len: u64| {
+        let [data, code, variables, routines] = [
+            (flash.start, board.flash),
+            (ESP_CODE_IN_FLASH, board.flash),
+            (ram.start, board.ram),
+            (ESP_CODE_IN_RAM, board.ram),
+        ]
+        .map(|(origin, size)| start.checked_sub(origin).filter(|at| at + len <= size));
+        data.or(code).map(|at| ("flash", at)).or(variables.or(routines).map(|at| ("RAM", at)))
+    };
+    // What takes which part of flash and RAM, by the place in the memory.
+    let mut taken = Vec::new();
+    for section in elf.sections() {
+        let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+        let name = section.name()?;
+        // The script reserves the place of the routines in RAM by `.rwdata_dummy`.
+        let is_other = [NOT_USED[1], ".rwdata_dummy"].contains(&name);
+        if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 || section.size() == 0 || is_other {
+            continue;
+        }
+        let (start, len) = (section.address(), section.size());
+        let Some((memory, at)) = memory(start, len) else {
+            bail!("section {name}, {len} bytes at {start:#x}, lies outside of the memory of {}", board.name);
+        };
+        taken.push((memory, at, at + len, name));
+    }
+    taken.sort_unstable();
+    for pair in taken.windows(2) {
+        let [(memory, _, end, name), (other, start, _, next)] = pair else { continue };
+        ensure!(memory != other || end <= start, "the sections {name} and {next} overlap in the {memory}");
+    }
+    let descriptor = elf.section_by_name(".flash.appdesc").context("no application descriptor for the boot loader")?;
+    let is_first = descriptor.address() == flash.start + ESP_HEADERS;
+    ensure!(is_first, "the application descriptor lies at {:#x}, not first", descriptor.address());
+    ensure!(
+        descriptor.data()?.starts_with(&ESP_DESCRIPTOR.to_le_bytes()),
+        "the application descriptor at {:#x} is not one",
+        descriptor.address()
+    );
+    let text = elf.section_by_name(".text").context("the program has no code")?;
+    let begins = (text.address()..text.address() + text.size()).contains(&elf.entry());
+    ensure!(begins, "the program begins at {:#x}, where no code is", elf.entry());
+
+    let [top, bottom, guard] = ["_stack_start", "_stack_end", "__stack_chk_guard"].map(|name| symbol(elf, name));
+    let (top, bottom, guard) = (top?, bottom?, guard?);
+    ensure!(top == ram.end, "the stack begins at {top:#x}, the RAM ends at {:#x}", ram.end);
+    ensure!(bottom < guard && guard < top, "the guard of the stack lies at {guard:#x}, outside of it");
+    Ok(())
+}
+
+/// Checks that a program holds the model, complete and aligned.
+fn holds_model(file: &[u8]) -> Result<()> {
+    let within =
+        |range: &std::ops::Range<u64>, start: u64, len: u64| range.contains(&start) && start + len <= range.end;
     let place = file.windows(MODEL_LEN).position(|part| part == BLOB).context("the program does not hold the model")?;
     let holds = |s: &object::Section<'_, '_>| {
         s.file_range().is_some_and(|(start, len)| within(&(start..start + len), place as u64, MODEL_LEN as u64))

@@ -141,7 +141,7 @@ fn mistakes_are_named() -> Result<()> {
             &["--board", "lm3s6965evb", "--model", "high.gen"],
             "pictures of 32x65 pixels do not fit this display of 128x64",
         ),
-        (&["--board", "arduino"], "no board arduino; there are microbit-v2, nrf52840-dk, pico, pico2, "),
+        (&["--board", "arduino"], "no board arduino; there are esp32c3, microbit-v2, nrf52840-dk, pico, pico2, "),
         (&["--mode", "frogs"], "the modes are single, classes, morph, gallery, slides"),
         (&["--model", "dog.gen"], "cannot read dog.gen"),
         (&["--model", "cat.gen"], "cat.gen"),
@@ -156,7 +156,8 @@ fn mistakes_are_named() -> Result<()> {
         Ok::<_, anyhow::Error>(String::from_utf8(output.stderr)?)
     };
     assert!(
-        flash(&["arduino"])?.contains("no board arduino to flash; there are microbit-v2, nrf52840-dk, pico, pico2, ")
+        flash(&["arduino"])?
+            .contains("no board arduino to flash; there are esp32c3, microbit-v2, nrf52840-dk, pico, pico2, ")
     );
     assert!(flash(&["microbit-v2", "--uf2", "x.uf2"])?.contains("micro:bit v2 takes no UF2 files: it needs a probe"));
     assert!(flash(&["pico2", "--display", "tv"])?.contains("there is no display tv for pico2"));
@@ -318,7 +319,7 @@ fn help_names_the_command_that_was_typed() -> Result<()> {
         assert!(usage.starts_with(&format!("Usage: cargo {name} {board}[OPTIONS]")), "{usage}");
         seen += 1;
     }
-    assert_eq!(seen, 9, "any board, five of them by short names, frog, pico and preview");
+    assert_eq!(seen, 10, "any board, six of them by short names, frog, pico and preview");
 
     let output = Command::new(env!("CARGO_BIN_EXE_flash")).arg("--help").output()?;
     let said = String::from_utf8(output.stdout)?;

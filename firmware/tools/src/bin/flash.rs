@@ -23,7 +23,7 @@ use firmware_tools::{model, uf2};
 /// variable FROG_MODEL names. firmware/boards/ has a page on wiring for each board.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Another display than the board's usual one: pico-display, on the Pico and the Pico 2
+    /// Another display than the board's usual one: pico-display, on the Pico and the Pico 2; pico-lcd-1.3, on the ESP32-C3
     #[arg(long, value_name = "NAME")]
     display: Option<String>,
     /// Draws with this model

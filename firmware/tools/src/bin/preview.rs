@@ -25,8 +25,8 @@ use gen_core::{FromRgb, Model, aligned};
 #[derive(Debug, Parser)]
 #[command(name = "cargo preview", bin_name = "cargo preview")]
 struct Arguments {
-    /// Board: pico, pico2, stm32f429i-disc1, nrf52840-dk, microbit-v2 or lm3s6965evb; or a panel, such as pico-display
-    /// (240x135) or pico-lcd-0.96 (160x80)
+    /// Board: pico, pico2, esp32c3, stm32f429i-disc1, nrf52840-dk, microbit-v2 or lm3s6965evb; or a panel, such as
+    /// pico-display (240x135) or pico-lcd-0.96 (160x80)
     #[arg(long, default_value = "pico2")]
     board: String,
     /// Number of the first picture
