@@ -20,6 +20,8 @@ use cortex_m as _; // critical sections, for `static_cell` on a Cortex-M0
 use cortex_m_rt::entry;
 use gen_core::{ClassMix, Engine, Model};
 #[cfg(target_arch = "riscv32")]
+use riscv as _; // critical sections
+#[cfg(target_arch = "riscv32")]
 use riscv_rt::entry;
 use static_cell::ConstStaticCell;
 
