@@ -169,16 +169,17 @@ fn a_log_that_nobody_reads_loses_whole_lines_and_says_how_many() -> Result<()> {
     let end: Vec<_> = rest.collect();
     ensure!(end[..] == [&format!("{missing}1"), "INFO  and short again"], "{end:#?}");
 
-    // The program has stopped and can no longer read its own log.
+    // The program has stopped and can no longer read its own log. It may not have got there yet: the bytes of the last
+    // line come out before the program notes that it has read them.
     let limit = Instant::now() + LIMIT;
     let last = loop {
         let lines = log_lines(&program, &unread(&mut qemu, &program)?)?;
         match lines.last() {
-            Some(line) => break line.clone(),
-            None if Instant::now() > limit => bail!("the panic is not told"),
-            None => sleep(Duration::from_millis(20)),
+            Some(line) if line.starts_with("ERROR panicked at") => break line.clone(),
+            _ if Instant::now() > limit => bail!("the panic is not told: {lines:#?}"),
+            _ => sleep(Duration::from_millis(20)),
         }
     };
-    ensure!(last.starts_with("ERROR panicked at") && last.contains("a line of the log within another"), "{last}");
+    ensure!(last.contains("a line of the log within another"), "{last}");
     Ok(())
 }
