@@ -63,8 +63,8 @@ fn measure(
     for task in Task::ALL {
         group.bench_function(task.name(), |b| {
             let layer = layer.get_or_insert_with(|| {
-                Checked(Layer::new(spec, geometry, FEW, kernels)).check(name, bound(kernels));
-                Layer::new(spec, geometry, batch, kernels)
+                Checked(Layer::new(spec, geometry, FEW, kernels, None)).check(name, bound(kernels));
+                Layer::new(spec, geometry, batch, kernels, None)
             });
             b.iter(|| layer.run(task));
         });

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use gen_core::{Activation, LayerSpec, Op, Padding, Shape};
 use ndarray::Array2;
+use trainer::nn::bf16::{self, Instruction, Unit};
 use trainer::nn::fast::{Correlation, Epilogue, Scratch, TransformedWeights};
 use trainer::nn::linear::{Kernels, Linear};
 
@@ -64,30 +65,44 @@ fn measure(op: Op, input: Shape, n: usize) {
     println!("{op:?} on {input}, {n} pictures, {:.2} GFLOP", flop / 1e9);
     let report = |name: &str, seconds: [f64; 3]| {
         let each = seconds.map(|s| format!("{:8.2} ms {:5.0} GFLOP/s", s * 1e3, flop / s / 1e9));
-        println!("    {name:8} {}", each.join("   "));
+        println!("    {name:11} {}", each.join("   "));
     };
 
-    for tile in [2, 3, 4, 8] {
-        let (Some(forward), Some(backward)) = (Correlation::forward(op, &g, tile), Correlation::backward(op, &g, tile))
-        else {
-            continue;
-        };
-        if !forward.has_transform() {
-            continue;
-        }
-        let mut scratch = Scratch::default();
+    let forward = |tile| Correlation::forward(op, &g, tile).expect("no dense layer");
+    let backward = |tile| Correlation::backward(op, &g, tile).expect("no dense layer");
+    {
         let (x, dy) = (x.as_slice().expect("contiguous"), dy.as_slice().expect("contiguous"));
         let (y, dx) = (y.as_slice_mut().expect("contiguous"), dx.as_slice_mut().expect("contiguous"));
-        report(
-            &format!("tiles {tile}"),
-            [
-                best(|| forward.run(&weights, x, y, Epilogue::Store, &mut TransformedWeights::default(), &mut scratch)),
-                best(|| {
-                    backward.run(&weights, dy, dx, Epilogue::Store, &mut TransformedWeights::default(), &mut scratch)
-                }),
-                best(|| forward.add_gradient(&mut d_weights, x, dy, &mut scratch)),
-            ],
-        );
+        for tile in [2, 3, 4, 8] {
+            let (forward, backward) = (forward(tile), backward(tile));
+            if !forward.has_transform() {
+                continue;
+            }
+            let mut scratch = Scratch::default();
+            let points = TransformedWeights::default;
+            report(
+                &format!("tiles {tile}"),
+                [
+                    best(|| forward.run(&weights, x, y, Epilogue::Store, &mut points(), &mut scratch)),
+                    best(|| backward.run(&weights, dy, dx, Epilogue::Store, &mut points(), &mut scratch)),
+                    best(|| forward.add_gradient(&mut d_weights, x, dy, &mut scratch)),
+                ],
+            );
+        }
+        for unit in [Instruction::Amx, Instruction::Avx512].into_iter().filter_map(Unit::with) {
+            // The first repetition packs the weights.
+            let plan = |correlation, gradient| bf16::Plan::new(correlation, gradient, unit);
+            let (mut y_plan, mut dx_plan, dw_plan) =
+                (plan(forward(0), false), plan(backward(0), false), plan(forward(0), true));
+            report(
+                unit.instruction().name(),
+                [
+                    best(|| y_plan.run(&weights, x, y, Epilogue::Store)),
+                    best(|| dx_plan.run(&weights, dy, dx, Epilogue::Store)),
+                    best(|| dw_plan.add_gradient(&mut d_weights, x, dy)),
+                ],
+            );
+        }
     }
     let mut linear = Linear::new(&spec, g, Kernels::Faster);
     report(

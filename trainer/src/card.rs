@@ -93,7 +93,7 @@ pub struct Data {
 pub struct Training {
     /// Training time in minutes.
     pub minutes: f64,
-    /// [`machine::processor`] of the training machine. Identical bits are guaranteed for the same kind only.
+    /// [`machine::arithmetic`] of the training machine. Identical bits are guaranteed for the same kind only.
     pub processor: String,
     /// [`machine::first_steps`] on that machine.
     pub first_steps: String,
@@ -210,7 +210,7 @@ impl Card {
         if machine::first_steps(&self.config, data)? == self.training.first_steps {
             return Ok(None);
         }
-        let here = machine::processor();
+        let here = machine::arithmetic(&self.config);
         let why = if here == self.training.processor {
             format!(
                 "the kind of processor is the same ({here}), so the likely cause is the size of its caches, by which \
@@ -355,7 +355,7 @@ mod tests {
             },
             training: Training {
                 minutes: 1.5,
-                processor: machine::processor(),
+                processor: machine::arithmetic(&config),
                 first_steps: machine::first_steps(&config, &data.pictures).unwrap(),
                 start: None,
             },

@@ -36,6 +36,15 @@ pub fn processor() -> String {
     format!("{ARCH} with {words}")
 }
 
+/// The kind of this processor, and with what it multiplies bf16 numbers in this recipe, if it does.
+pub fn arithmetic(config: &Config) -> String {
+    let bf16 = config.bf16().map(|unit| {
+        let emulated = if unit.is_emulated() { ", emulated" } else { "" };
+        format!(", bf16 products as {} computes them{emulated}", unit.instruction().name())
+    });
+    format!("{}{}", processor(), bf16.unwrap_or_default())
+}
+
 /// CRC-32, in eight hexadecimal digits, of both networks' weights after two steps of this
 /// recipe on `pictures`, `[N, side, side, 3]`.
 ///

@@ -594,15 +594,36 @@ fn freeze(network: &Network, layers: u8, gradient: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::linear::Kernels;
+    use crate::config::{Fallback, Precision};
+    use crate::nn::linear::{Kernels, Task};
 
     fn pictures(n: usize) -> Array4<u8> {
         Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8)
     }
 
+    /// A small recipe whose layers are multiplied in bf16 on every processor.
+    fn in_bf16() -> Config {
+        let config = Config { batch: 6, precision: Precision::Bf16, fallback: Fallback::Amx, ..pocket() }.narrowed(2);
+        let (generator, discriminator) = config.networks().unwrap();
+        for network in [generator, discriminator] {
+            let ways = network.blocks().iter().map(|block| block.linear().algorithm(Task::WeightGradient));
+            assert!(ways.filter(|way| way.contains("bf16")).count() >= 2, "hardly anything is multiplied in bf16");
+        }
+        config
+    }
+
+    fn pocket() -> Config {
+        Config::preset("pocket").unwrap()
+    }
+
     #[test]
     fn a_step_depends_on_the_state_alone_and_not_on_the_threads() {
-        let config = Config { batch: 6, ..Config::preset("pocket").unwrap() };
+        for config in [Config { batch: 6, ..pocket() }, in_bf16()] {
+            check_that_a_step_depends_on_the_state_alone(&config);
+        }
+    }
+
+    fn check_that_a_step_depends_on_the_state_alone(config: &Config) {
         let data = pictures(10);
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -620,11 +641,22 @@ mod tests {
 
         let mut first = Trainer::new(config.clone()).unwrap();
         first.step(&data).unwrap();
-        let mut second = Trainer::with_state(config, first.state).unwrap();
+        let mut second = Trainer::with_state(config.clone(), first.state).unwrap();
         for _ in 0..3 {
             second.step(&data).unwrap();
         }
         assert_eq!(one, second.state);
+    }
+
+    #[test]
+    fn bf16_takes_nearly_the_same_first_step() {
+        let config = in_bf16();
+        let data = pictures(10);
+        let mut bf16 = Trainer::new(config.clone()).unwrap();
+        let mut float32 = Trainer::new(Config { precision: Precision::Float32, ..config }).unwrap();
+        let (b, f) = (bf16.step(&data).unwrap(), float32.step(&data).unwrap());
+        let close = |a: f64, b: f64| a != b && (a - b).abs() < 0.02;
+        assert!(close(b.d_loss, f.d_loss) && close(b.g_loss, f.g_loss), "{b:?} {f:?}");
     }
 
     #[test]

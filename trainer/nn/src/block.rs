@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
 use super::batch_norm::BatchNorm;
+use super::bf16::Unit;
 use super::fast::Epilogue;
 use super::init::Init;
 use super::linear::{Kernels, Linear};
@@ -108,6 +109,12 @@ impl Block {
     /// Computes the linear part with these kernels.
     pub fn use_kernels(&mut self, kernels: Kernels) {
         self.linear = Linear::new(&self.spec.layer, self.linear.geometry, kernels);
+    }
+
+    /// Multiplies in bf16 with this unit where that is faster; `None` for float32 only.
+    pub fn use_bf16(&mut self, unit: Option<Unit>) {
+        let linear = Linear::new(&self.spec.layer, self.linear.geometry, self.linear.kernels());
+        self.linear = linear.with_bf16(unit);
     }
 
     /// Writes the initial parameters of this block to `params`.

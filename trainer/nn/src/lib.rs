@@ -16,12 +16,14 @@
 //! | [`network`], [`block`] | a chain of layers; one layer with its bias or normalisation and activation |
 //! | [`linear`], [`patches`], [`gemm`] | dense layers and convolutions as matrix products |
 //! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
+//! | [`bf16`] | convolutions as products of bf16 matrices |
 //! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
 //! | [`classes`] | conditional networks: the embedding of a generator, the projection of a discriminator |
 //! | [`init`], [`loss`], [`penalty`], [`optim`] | initial weights, losses, the penalties R1 and R2, optimisers |
 
 pub mod activation;
 pub mod batch_norm;
+pub mod bf16;
 pub mod block;
 pub mod channels;
 pub mod classes;
@@ -37,6 +39,8 @@ pub mod network;
 pub mod optim;
 pub mod patches;
 pub mod penalty;
+#[cfg(test)]
+mod textbook;
 
 pub use block::{BlockSpec, Dropout};
 pub use classes::Batch;

@@ -9,8 +9,8 @@
 //! Each is one matrix product for each lane, in the forward pass and for both gradients. The layouts are reshaped Keras
 //! kernels, except that in Keras `in` is the last axis of a transposed convolution's kernel.
 //!
-//! Two other algorithms are faster for some layers. [`fast`](super::fast) is used if its estimated cost is lower. A
-//! convolution with few output channels, whose patches would be much larger than its maps, is computed as a transposed
+//! Other algorithms are faster for some layers. [`fast`](super::fast) is used if its estimated cost is lower, and so is
+//! [`bf16`](super::bf16) where it is allowed, because it rounds what is multiplied. A convolution with few output channels, whose patches would be much larger than its maps, is computed as a transposed
 //! convolution with mirrored weights: it scatters `x·W'`, where `W'` is the kernel rotated by 180 degrees.
 
 use std::cell::RefCell;
@@ -20,16 +20,14 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::bf16::{self, Unit};
 use super::fast::{Correlation, Epilogue, Plan, Scratch};
 use super::gemm::gemm;
-use super::patches::Patches;
+use super::patches::{MIRROR_BELOW, Patches};
 use super::{activation, lane_len};
 
 /// Number of patch values that are computed at a time, so that they stay in the cache.
 const SCRATCH_LEN: usize = 1 << 17;
-
-/// Convolutions with fewer output channels than this are computed with mirrored weights.
-const MIRROR_BELOW: u16 = 16;
 
 thread_local! {
     /// Shared by all layers that a thread computes. Taken out while in use, because rayon may run another layer on a thread
@@ -52,6 +50,9 @@ pub struct Linear {
     method: Method,
     /// Plans of fast convolutions for the forward pass, `dx` and `d_weights`; `None` where the matrix product is faster.
     fast: [Option<Plan>; 3],
+    /// Plans of products in bf16 for the same passes; `None` where float32 is faster, or bf16 is not allowed.
+    bf16: [Option<bf16::Plan>; 3],
+    kernels: Kernels,
     /// The mirrored weights, for [`Method::Mirrored`].
     mirrored: Vec<f32>,
     lanes: Vec<Lane>,
@@ -69,6 +70,13 @@ pub enum Kernels {
     /// Like `Fast`, and also Winograd's F(4×4, 2×2), whose error is some ten times as large: 3e-6 of the largest value. It is
     /// useful for 4x4 kernels with stride 2 on small maps.
     Faster,
+}
+
+impl Kernels {
+    /// Whether tiles that lose digits are allowed.
+    fn lossy(self) -> bool {
+        self == Self::Faster
+    }
 }
 
 /// How a layer is computed as a matrix product.
@@ -121,12 +129,28 @@ impl Linear {
         if kernels == Kernels::Direct {
             return direct;
         }
-        let lossy = kernels == Kernels::Faster;
-        // `fastest` chooses the size of the tiles.
-        let forward = Correlation::forward(spec.op, &geometry, 0);
-        let backward = Correlation::backward(spec.op, &geometry, 0);
-        let fast = [(forward, false), (backward, false), (forward, true)];
-        Self { fast: fast.map(|(c, gradient)| c?.fastest(gradient, lossy).map(Plan::new)), ..direct }
+        let fast = direct.passes().map(|(c, gradient)| c?.fastest(gradient, kernels.lossy()).map(Plan::new));
+        Self { fast, kernels, ..direct }
+    }
+
+    /// The same layer, multiplied in bf16 by this unit where that is faster; `None` for float32 only. Dense layers stay float32: a step reads each of
+    /// their weights only a few times, so packing them would take longer than the products.
+    #[must_use]
+    pub fn with_bf16(self, unit: Option<Unit>) -> Self {
+        let plan = |(correlation, gradient): (Option<Correlation>, bool)| {
+            let correlation = correlation?;
+            let plan = bf16::Plan::new(correlation, gradient, unit?);
+            (plan.cost() < correlation.cost_in_float32(gradient, self.kernels.lossy())).then_some(plan)
+        };
+        Self { bf16: self.passes().map(plan), ..self }
+    }
+
+    /// The correlation of each task, and whether its result is the gradient of the weights; `None` for a dense layer.
+    fn passes(&self) -> [(Option<Correlation>, bool); 3] {
+        // The size of the tiles is chosen later.
+        let forward = Correlation::forward(self.op, &self.geometry, 0);
+        let backward = Correlation::backward(self.op, &self.geometry, 0);
+        [(forward, false), (backward, false), (forward, true)]
     }
 
     /// A layer of this shape, computed by its definition, without saving multiplications.
@@ -141,7 +165,21 @@ impl Linear {
             (Op::ConvTranspose { .. }, Some(p)) => Method::Scatter(p),
             _ => Method::Dense,
         };
-        Self { op: spec.op, geometry, method, fast: [None, None, None], mirrored: Vec::new(), lanes: Vec::new() }
+        Self {
+            op: spec.op,
+            geometry,
+            method,
+            fast: [None, None, None],
+            bf16: [None, None, None],
+            kernels: Kernels::Direct,
+            mirrored: Vec::new(),
+            lanes: Vec::new(),
+        }
+    }
+
+    /// The algorithms that were allowed.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
     }
 
     /// Rows and columns of the weight matrix.
@@ -159,6 +197,9 @@ impl Linear {
 
     /// Name of the algorithm that was chosen for a task.
     pub fn algorithm(&self, task: Task) -> String {
+        if let Some(plan) = &self.bf16[task as usize] {
+            return plan.name();
+        }
         match (&self.fast[task as usize], self.method) {
             (Some(plan), _) => plan.name(),
             (None, Method::Dense) => "product".into(),
@@ -170,6 +211,9 @@ impl Linear {
     /// Number of real multiplications of a task with the chosen algorithm. Multiplications by the constants of a transform and
     /// the padding of a product's last registers are not counted.
     pub fn multiplications(&self, task: Task, pictures: usize) -> u64 {
+        if let Some(plan) = &self.bf16[task as usize] {
+            return plan.multiplications(pictures);
+        }
         if let Some(plan) = &self.fast[task as usize] {
             return plan.parts().map(|part| part.multiplications(pictures)).sum();
         }
@@ -184,6 +228,9 @@ impl Linear {
     /// Fraction of these multiplications that is spent on padding, 0 … 1: channels are multiplied in groups of 16, and tiles
     /// as a whole.
     pub fn padding_fraction(&self, task: Task) -> f64 {
+        if let Some(plan) = &self.bf16[task as usize] {
+            return plan.padding_fraction();
+        }
         let Some(plan) = &self.fast[task as usize] else { return 0.0 };
         let (mut all, mut useful) = (0.0, 0.0);
         for part in plan.parts() {
@@ -234,6 +281,11 @@ impl Linear {
         mut y: ArrayViewMut2<'_, f32>,
         epilogue: Epilogue<'_>,
     ) {
+        if let Some(bf16) = &mut self.bf16[0] {
+            let (x, y) = (contiguous(&x), y.as_slice_mut().expect("a batch is contiguous"));
+            bf16.run(weights, x, y, epilogue);
+            return;
+        }
         if let Some(fast) = &mut self.fast[0] {
             let (x, y) = (contiguous(&x), y.as_slice_mut().expect("a batch is contiguous"));
             with_scratch(|scratch| fast.run(weights, x, y, epilogue, scratch));
@@ -300,6 +352,17 @@ impl Linear {
         dy: ArrayView2<'_, f32>,
         mut dx: Option<ArrayViewMut2<'_, f32>>,
     ) {
+        let [_, bf16_dx, bf16_dw] = &mut self.bf16;
+        if let Some(bf16) = bf16_dx
+            && let Some(mut dx) = dx.take()
+        {
+            bf16.run(weights, contiguous(&dy), dx.as_slice_mut().expect("a batch is contiguous"), Epilogue::Store);
+        }
+        if let Some(bf16) = bf16_dw
+            && let Some(d_weights) = d_weights.take()
+        {
+            bf16.add_gradient(d_weights, contiguous(&x), contiguous(&dy));
+        }
         let [_, fast_dx, fast_dw] = &mut self.fast;
         if let Some(fast) = fast_dx
             && let Some(mut dx) = dx.take()

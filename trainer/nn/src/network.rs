@@ -4,6 +4,7 @@ use gen_core::Shape;
 use gen_core::spec::SpecError;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
+use super::bf16::Unit;
 use super::block::{Block, BlockSpec, Dropout};
 use super::classes::{Batch, ClassVectors, Place};
 use super::init::{self, Init};
@@ -83,6 +84,13 @@ impl Network {
     #[must_use]
     pub fn with_kernels(mut self, kernels: Kernels) -> Self {
         self.blocks.iter_mut().for_each(|block| block.use_kernels(kernels));
+        self
+    }
+
+    /// The same network, whose layers are multiplied in bf16 by this unit where that is faster; `None` for float32.
+    #[must_use]
+    pub fn with_bf16(mut self, unit: Option<Unit>) -> Self {
+        self.blocks.iter_mut().for_each(|block| block.use_bf16(unit));
         self
     }
 

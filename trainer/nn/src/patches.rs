@@ -5,6 +5,9 @@
 
 use gen_core::spec::{Geometry, Op};
 
+/// Convolutions with fewer output channels than this are computed with mirrored weights.
+pub(crate) const MIRROR_BELOW: u16 = 16;
+
 /// The patches of a `[height, width, channels]` map that a `kernel × kernel` window covers at `rows × columns` places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patches {

@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::count::layer_flop;
 use crate::config::Config;
+use crate::nn::bf16::Unit;
 use crate::nn::fast::Epilogue;
 use crate::nn::gemm::gemm;
 use crate::nn::linear::{Kernels, Linear, Task};
@@ -52,15 +53,15 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer of this shape with the fastest algorithm of these kernels.
-    pub fn new(spec: &LayerSpec, geometry: Geometry, batch: usize, kernels: Kernels) -> Self {
+    /// A layer of this shape with the fastest algorithm of these kernels, in bf16 with this unit where that is faster.
+    pub fn new(spec: &LayerSpec, geometry: Geometry, batch: usize, kernels: Kernels, unit: Option<Unit>) -> Self {
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
         let mut values = |rows, columns| Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0..1.0));
         let (x, dy): (Array2<f32>, Array2<f32>) =
             (values(batch, geometry.input.len()), values(batch, geometry.output.len()));
         let weights = values(1, geometry.weight_count()).into_raw_vec_and_offset().0;
         Self {
-            linear: Linear::new(spec, geometry, kernels),
+            linear: Linear::new(spec, geometry, kernels).with_bf16(unit),
             op: spec.op,
             y: Array2::zeros(dy.dim()),
             dx: Array2::zeros(x.dim()),
@@ -172,7 +173,7 @@ impl Limits {
         for config in configs {
             let mut rows = Vec::new();
             for_each_layer(config, &mut seen, |name, spec, geometry, batch| {
-                let layer = Layer::new(spec, geometry, batch, config.kernels);
+                let layer = Layer::new(spec, geometry, batch, config.kernels, config.bf16());
                 rows.extend(Task::ALL.map(|task| Row {
                     layer: name.clone(),
                     task,

@@ -109,7 +109,7 @@ pub fn describe(
         },
         training: Training {
             minutes: tenths(checkpoint.seconds / 60.0),
-            processor: machine::processor(),
+            processor: machine::arithmetic(&config),
             first_steps: machine::first_steps(&config, &data)?,
             start: Origin::of(&folder)?,
         },

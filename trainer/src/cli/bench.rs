@@ -14,7 +14,7 @@ use super::args::{number, steps, threads, whole, with_threads};
 use super::recipe::recipe;
 use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
-use trainer::config::Config;
+use trainer::config::{Config, Precision};
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -27,6 +27,9 @@ pub(crate) struct BenchArgs {
     /// Pictures in a batch, instead of the recipe's
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = |t: &str| whole::<usize>(t, 2..=4096))]
     pub(crate) batch: Option<usize>,
+    /// Numbers that convolutions multiply: float32 or bf16, instead of the recipe's
+    #[arg(long, value_name = "PRECISION")]
+    pub(crate) precision: Option<Precision>,
     /// Steps to measure of each one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = steps,
         conflicts_with_all = ["seconds", "paired"])]
@@ -67,6 +70,7 @@ impl BenchArgs {
         let recipe = |(name, path): (&str, Option<&Path>)| {
             let mut config = recipe(name, path)?;
             config.batch = self.batch.unwrap_or(config.batch);
+            config.precision = self.precision.unwrap_or(config.precision);
             config.check()?;
             let argument = match path {
                 Some(path) => ["--config".into(), path.into()],
@@ -101,6 +105,7 @@ fn table(args: &BenchArgs) -> Result<ExitCode> {
         for (name, value) in [("--batch", args.batch), ("--threads", args.threads)] {
             command.args(value.map(|value| format!("{name}={value}")));
         }
+        command.args(args.precision.map(|precision| format!("--precision={precision}")));
         let measurement = Measurement::take(&config, command, limit).with_context(|| config.name.clone())?;
         measurements.push(measurement);
     }

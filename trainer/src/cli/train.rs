@@ -10,6 +10,7 @@ use log::{info, warn};
 use super::args::{number, steps, threads, whole};
 use super::recipe::PictureArgs;
 use super::source::SourceArgs;
+use trainer::config::Precision;
 use trainer::run::folder::DataRef;
 use trainer::run::session::{Outcome, REPORT};
 use trainer::run::{Forecast, Session, Start, interrupt};
@@ -41,6 +42,9 @@ pub(crate) struct TrainArgs {
     /// that the recipe does not share begin anew [default recipe: that of the earlier run]
     #[arg(long, value_name = "RUN")]
     pub(crate) from: Option<PathBuf>,
+    /// Numbers that convolutions multiply: float32 or bf16, instead of the recipe's
+    #[arg(long, value_name = "PRECISION")]
+    pub(crate) precision: Option<Precision>,
     /// Training steps, instead of the recipe's
     #[arg(long, allow_negative_numbers = true, value_parser = steps)]
     pub(crate) steps: Option<u64>,
@@ -79,6 +83,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     let mut config = recipe.with(&args.set)?;
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
+    config.precision = args.precision.unwrap_or(config.precision);
     if let Some(minutes) = args.minutes {
         ensure!(minutes > 0.0, "--minutes must be over 0");
     }

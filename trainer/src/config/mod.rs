@@ -25,6 +25,7 @@ mod guard;
 pub mod keys;
 mod network;
 mod objective;
+mod precision;
 pub mod presets;
 mod schedule;
 pub mod set;
@@ -38,6 +39,7 @@ use gen_core::Shape;
 
 use self::keys::{Setting as _, recipe};
 use crate::nn::Network;
+use crate::nn::bf16::Unit;
 use crate::nn::init::Init;
 use crate::nn::linear::Kernels;
 use crate::nn::loss::Loss;
@@ -49,6 +51,7 @@ pub use self::finetune::Quantise;
 pub use self::guard::Guard;
 pub use self::network::{ActivationName, Layer, NetworkConfig, OpName};
 pub use self::objective::{Labels, Penalty};
+pub use self::precision::{Fallback, Precision};
 pub use self::presets::PRESETS;
 pub use self::schedule::Every;
 pub use self::set::set;
@@ -131,6 +134,16 @@ recipe! {
         /// Default: `"fast"`.
         #[serde(default)]
         pub kernels: Kernels,
+        /// The numbers that convolutions multiply in training.
+        ///
+        /// Default: `"float32"`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub precision: Precision,
+        /// What `precision = "bf16"` does on a processor without instructions for it.
+        ///
+        /// Default: `"float32"`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub fallback: Fallback,
         /// Steps between samples, checkpoints and so on.
         pub every: Every,
         /// When a run is in trouble, and how often it goes back.
@@ -291,7 +304,26 @@ impl Config {
         if self.is_conditional() {
             discriminator = discriminator.with_projection(self.class_names.len());
         }
-        Ok((generator.with_kernels(self.kernels), discriminator.with_kernels(self.kernels)))
+        let unit = self.bf16();
+        let computed = |network: Network| network.with_kernels(self.kernels).with_bf16(unit);
+        Ok((computed(generator), computed(discriminator)))
+    }
+
+    /// What multiplies bf16 numbers in training on this processor; `None` if float32 numbers are multiplied.
+    pub fn bf16(&self) -> Option<Unit> {
+        self.precision.unit(self.fallback)
+    }
+
+    /// What became of `precision = "bf16"` on this processor, in a sentence; `None` for float32.
+    pub fn about_bf16(&self) -> Option<String> {
+        let none = "this processor has no instructions that multiply bf16 numbers faster: computing in float32";
+        (self.precision == Precision::Bf16).then(|| match self.bf16() {
+            None => format!("{none} (`fallback` in the recipe)"),
+            Some(unit) if unit.is_emulated() => {
+                format!("emulating {}, which this processor lacks: training is slow", unit.instruction().name())
+            }
+            Some(unit) => format!("convolutions multiply bf16 numbers with {}", unit.instruction().name()),
+        })
     }
 
     /// Whether the generator is told which class to draw.

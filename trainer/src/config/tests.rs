@@ -354,6 +354,8 @@ fn words_are_those_that_serde_knows() {
     check::<gen_core::Padding>("Padding");
     check::<Loss>("Loss");
     check::<Kernels>("Kernels");
+    check::<Precision>("Precision");
+    check::<Fallback>("Fallback");
     check::<Init>("Init");
     for range in [Range::Symmetric, Range::Unit] {
         assert_eq!(range.to_string().parse(), Ok(range));

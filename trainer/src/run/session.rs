@@ -213,6 +213,9 @@ impl Session {
     pub fn run(&mut self) -> Result<(Outcome, String)> {
         let mut progress = Progress::new(self.trainer.state.step, self.trainer.config.steps);
         self.started = Instant::now();
+        if let Some(words) = self.trainer.config.about_bf16() {
+            info!("{words}");
+        }
         let mut page = LineTimer::started();
         self.report_so_far(&progress)?;
         let outcome = loop {

@@ -2,6 +2,7 @@
 
 use super::fourier::REAL;
 use super::geometry::{Correlation, Side};
+use crate::patches::MIRROR_BELOW;
 
 /// The tile sizes that have a transform.
 pub(super) const TILES: [usize; 4] = [2, 3, 4, 8];
@@ -27,6 +28,12 @@ impl Correlation {
         (cost(&best) < self.cost_of_product()).then_some(best)
     }
 
+    /// Nanoseconds for a picture with the fastest of all ways in float32, estimated as [`fastest`](Self::fastest) does.
+    pub(crate) fn cost_in_float32(self, gradient: bool, lossy: bool) -> f64 {
+        let parts = self.fastest(gradient, lossy);
+        parts.map_or_else(|| self.cost_of_product(), |parts| parts.iter().map(|part| part.cost(gradient)).sum())
+    }
+
     /// Nanoseconds for a picture on one core of a Zen 4, fitted to
     /// `cargo run --release -p trainer --example layer_speed`: the product of two groups takes 5 here and 5.5 in one large
     /// matrix product. The transform or the inverse transform of a group of channels takes 6 for each point, and 12 where
@@ -42,7 +49,9 @@ impl Correlation {
     /// The estimate for one matrix product of all patches, which does not multiply padding of channels.
     fn cost_of_product(&self) -> f64 {
         let channels = |side: &Side| (side.step * side.step * side.channels) as f64 / 16.0;
-        let writes = self.output.step > 1;
+        // Few outputs are computed with mirrored weights, which writes patches, too.
+        let few = usize::from(MIRROR_BELOW).min(self.input.channels);
+        let writes = self.output.step > 1 || self.input.step == 1 && self.output.channels < few;
         let places = if writes { (self.input.height, self.input.width) } else { self.positions };
         let patches = (places.0 * places.1 * self.taps * self.taps) as f64;
         let (input, output) = (channels(&self.input), channels(&self.output));
@@ -51,7 +60,9 @@ impl Correlation {
 
     /// Whether there is a transform for this tile size and number of taps.
     pub fn has_transform(&self) -> bool {
-        matches!((self.tile, self.taps), (2..=4, 2) | (2, 3) | (8, 5))
+        let step = self.input.step.max(self.output.step);
+        let whole = self.weights.kernel == self.taps * step && step <= 2;
+        whole && matches!((self.tile, self.taps), (2..=4, 2) | (2, 3) | (8, 5))
     }
 
     /// Number of real multiplications that a tile needs for one input and one output channel.

@@ -52,13 +52,13 @@ impl Side {
     }
 
     /// Number of values of a map.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.height * self.width * self.channels
     }
 
     /// Index in the map of a pixel of square (`i`, `j`), if it is within the map.
     #[inline(always)]
-    pub(super) fn at(&self, i: usize, j: usize, (a, b): (usize, usize)) -> Option<usize> {
+    pub(crate) fn at(&self, i: usize, j: usize, (a, b): (usize, usize)) -> Option<usize> {
         let row = (self.step * i + a).wrapping_sub(self.origin_y);
         let column = (self.step * j + b).wrapping_sub(self.origin_x);
         (row < self.height && column < self.width).then(|| (row * self.width + column) * self.channels)
@@ -116,13 +116,12 @@ pub struct Correlation {
 pub(super) const OUTSIDE: u32 = u32::MAX;
 
 impl Correlation {
-    /// The forward pass of a layer, with output tiles of side `tile`; `None` if the
-    /// layer is not such a correlation.
+    /// The forward pass of a layer, with output tiles of side `tile`; `None` for a dense layer.
     pub fn forward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
         match op {
             Op::Dense { .. } => None,
-            Op::Conv { .. } => Self::reading(op, g, tile, true),
-            Op::ConvTranspose { .. } => Self::writing(op, g, tile, true),
+            Op::Conv { .. } => Some(Self::reading(op, g, tile, true)),
+            Op::ConvTranspose { .. } => Some(Self::writing(op, g, tile, true)),
         }
     }
 
@@ -130,48 +129,47 @@ impl Correlation {
     pub fn backward(op: Op, g: &Geometry, tile: usize) -> Option<Self> {
         match op {
             Op::Dense { .. } => None,
-            Op::Conv { .. } => Self::writing(op, g, tile, false),
-            Op::ConvTranspose { .. } => Self::reading(op, g, tile, false),
+            Op::Conv { .. } => Some(Self::writing(op, g, tile, false)),
+            Op::ConvTranspose { .. } => Some(Self::reading(op, g, tile, false)),
         }
     }
 
     /// A kernel that reads squares of `from`: `to[i] = Σ w[a] · from[stride·i + a − pad]`.
-    fn reading(op: Op, g: &Geometry, tile: usize, forward: bool) -> Option<Self> {
+    fn reading(op: Op, g: &Geometry, tile: usize, forward: bool) -> Self {
         let (from, to) = if forward { (g.input, g.output) } else { (g.output, g.input) };
-        let (step, taps) = Self::squares(g)?;
-        Some(Self {
+        let (step, taps) = Self::squares(g);
+        Self {
             input: Side::of(from, step, (g.y.pad.into(), g.x.pad.into())),
             output: Side::of(to, 1, (0, 0)),
             positions: (to.height.into(), to.width.into()),
             taps,
             weights: Taps::of(op, g, forward, false),
             tile,
-        })
+        }
     }
 
     /// A kernel that writes squares of `to`: `to[stride·i + a − pad] += w[a] · from[i]`.
-    fn writing(op: Op, g: &Geometry, tile: usize, forward: bool) -> Option<Self> {
+    fn writing(op: Op, g: &Geometry, tile: usize, forward: bool) -> Self {
         let (from, to) = if forward { (g.input, g.output) } else { (g.output, g.input) };
-        let (step, taps) = Self::squares(g)?;
+        let (step, taps) = Self::squares(g);
         let (pad_y, pad_x) = (usize::from(g.y.pad), usize::from(g.x.pad));
         // Squares that are completely over the edge are not written.
         let output = Side::of(to, step, (pad_y % step, pad_x % step));
         let positions = |len: usize, origin: usize| (len - 1 + origin) / step + 1;
-        Some(Self {
+        Self {
             input: Side::of(from, 1, (taps - 1 - pad_y / step, taps - 1 - pad_x / step)),
             positions: (positions(output.height, output.origin_y), positions(output.width, output.origin_x)),
             output,
             taps,
             weights: Taps::of(op, g, forward, true),
             tile,
-        })
+        }
     }
 
-    /// The side of a square, and the side of the kernel in squares.
-    fn squares(g: &Geometry) -> Option<(usize, usize)> {
+    /// The side of a square, and the side of the kernel in squares, of which the last may be cut off.
+    fn squares(g: &Geometry) -> (usize, usize) {
         let (kernel, stride) = (usize::from(g.y.kernel), usize::from(g.y.stride));
-        let taps = kernel / stride;
-        (kernel == taps * stride && stride <= 2 && matches!(taps, 2 | 3 | 5)).then_some((stride, taps))
+        (stride, kernel.div_ceil(stride))
     }
 
     /// The same correlation in parts, one for each pixel of an output square. Their tiles need not be aligned with the
@@ -210,7 +208,7 @@ impl Correlation {
 
     /// Index of a weight in the layer's parameters: tap (`dy`, `dx`) of the correlation, for pixel `a` of an input square and
     /// pixel `b` of an output square (one of the two sides has step 1).
-    pub(super) fn tap_at(&self, (dy, dx): (usize, usize), a: (usize, usize), b: (usize, usize)) -> usize {
+    pub(crate) fn tap_at(&self, (dy, dx): (usize, usize), a: (usize, usize), b: (usize, usize)) -> usize {
         let step = self.input.step.max(self.output.step);
         let along = |d: usize, a: usize, b: usize| {
             let d = if self.weights.flipped { self.taps - 1 - d } else { d };

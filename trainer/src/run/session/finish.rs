@@ -107,7 +107,7 @@ impl Session {
             facts.push(("pictures", words));
         }
         let name = self.name();
-        let all: Vec<_> = facts.iter().cloned().chain(about()).collect();
+        let all: Vec<_> = facts.iter().cloned().chain(about(&self.trainer.config)).collect();
         let mut tables = vec![
             ("Memory and instructions", inspect(&model).to_string()),
             ("What int8 loses, layer by layer", noise.to_string()),

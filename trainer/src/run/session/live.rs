@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use log::warn;
 
 use super::{GAP, HISTORY, REPORT, SCALE, Session};
+use crate::config::Config;
 use crate::machine;
 use crate::numbers::grouped;
 use crate::quality::table::{ByClass, CLASS_LEGEND};
@@ -26,7 +27,7 @@ impl Session {
             let at = grouped(last.step);
             facts.push(("quality score", format!("{:.1} at step {at}{kept}", last.scores.quality_score)));
         }
-        facts.extend(about());
+        facts.extend(about(&self.trainer.config));
         let (samples, reals) = (self.last_samples(), self.reals_sheet()?);
         let mut pictures = Vec::new();
         if let Some((caption, sheet)) = &samples {
@@ -137,8 +138,8 @@ impl Session {
 }
 
 /// When, by which program and on which machine a report was written.
-pub(super) fn about() -> [(&'static str, String); 3] {
-    let on = format!("{}, {} threads", machine::processor(), rayon::current_num_threads());
+pub(super) fn about(config: &Config) -> [(&'static str, String); 3] {
+    let on = format!("{}, {} threads", machine::arithmetic(config), rayon::current_num_threads());
     let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     [("written", now), ("by", machine::program()), ("on", on)]
 }

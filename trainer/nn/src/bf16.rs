@@ -1,0 +1,37 @@
+//! Dense layers and convolutions as products of bf16 matrices with float32 sums.
+//!
+//! A bf16 number is the upper half of a float32: 8 bits of exponent, 7 of fraction. Processors multiply it much faster than
+//! float32: an AMX tile instruction does 8,192 multiplications in the time of sixteen float32 vector operations, which do
+//! 256. So every layer is computed by its definition here, without the transforms of [`fast`](super::fast), which would
+//! lose digits and take longer than the products that they save.
+//!
+//! Only the operands of products are bf16. They are rounded as they are packed; maps, weights, sums and gradients stay
+//! float32.
+//!
+//! ```text
+//! map -> squares in bf16, with a border of zeros -> products with the packed weights -> sums -> map
+//! ```
+//!
+//! A convolution needs no patches: the rows of an operand are the squares of the map themselves. Sixteen neighbouring
+//! positions are sixteen rows at a constant distance, and another tap of the kernel is another start in the same memory.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `number.rs` | rounding to bf16 |
+//! | `unit.rs` | the instructions for products, and the choice between them |
+//! | `amx.rs`, `avx512.rs`, `portable.rs` | products and data movement with AMX, with AVX-512, and without vector instructions, bit for bit the same |
+//! | `grid.rs` | positions of rows, columns and weights |
+//! | `plan.rs` | a pass of a layer: forward, gradient of the input, gradient of the weights |
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod grid;
+mod number;
+mod plan;
+mod portable;
+mod unit;
+
+pub use plan::Plan;
+pub use unit::{Instruction, Unit};
