@@ -18,6 +18,7 @@
 //! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
 //! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
 //! | [`classes`] | conditional networks: the embedding of a generator, the projection of a discriminator |
+//! | [`vectors`] | the vector instructions that are used |
 //! | [`init`], [`loss`], [`penalty`], [`optim`] | initial weights, losses, the penalties R1 and R2, optimisers |
 
 pub mod activation;
@@ -37,6 +38,7 @@ pub mod network;
 pub mod optim;
 pub mod patches;
 pub mod penalty;
+pub mod vectors;
 
 pub use block::{BlockSpec, Dropout};
 pub use classes::Batch;

@@ -12,6 +12,7 @@ use trainer::config::{ClassSource, MAX_STEPS, Range};
 use trainer::data::frogs::SIDES;
 use trainer::data::{Fit, MAX_CLASSES};
 use trainer::interchange::{DenseOrder, Layout};
+use trainer::nn::vectors::Vectors;
 
 /// Maximum number of pictures that a command draws, because all are kept in memory.
 pub(crate) const MAX_PICTURES: u64 = 100_000;
@@ -156,6 +157,11 @@ pub(crate) fn dense_order() -> impl TypedValueParser<Value = DenseOrder> {
 pub(crate) fn range() -> impl TypedValueParser<Value = Range> {
     one_of([("symmetric", "-1 to 1, the range of tanh"), ("unit", "0 to 1, the range of a sigmoid")])
         .try_map(|name| name.parse::<Range>())
+}
+
+/// Kinds of vector instructions.
+pub(crate) fn vectors() -> impl TypedValueParser<Value = Vectors> {
+    one_of(Vectors::ALL.map(|kind| (kind.name(), kind.words()))).try_map(|name| name.parse::<Vectors>())
 }
 
 /// Options for the amount of log messages on standard error. They do not affect results on standard output.
