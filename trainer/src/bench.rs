@@ -8,7 +8,7 @@
 //! ```text
 //! -> (start)      <- ready                                       after a first step, which allocates memory
 //! -> any line     <- {"seconds":0.0123,"cpu_seconds":0.0241}     a step
-//! -> end of input <- {"threads":2,"peak_memory":1234,...}        a Summary
+//! -> end of input <- {"processor":"x86_64 ...","threads":2,...}       a Summary
 //! ```
 
 pub mod count;
@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::{self, Dataset};
+use crate::machine;
 use crate::phases::Phase;
 use crate::train::Trainer;
 use crate::usage::{cpu_time, peak_memory};
@@ -50,6 +51,8 @@ pub struct Step {
 /// The last answer of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// The kind of processor: which vector instructions were used.
+    pub processor: String,
     /// Number of threads.
     pub threads: usize,
     /// Peak memory in bytes; `None` if the system does not report it.
@@ -117,6 +120,7 @@ pub fn worker(config: Config, input: impl BufRead, mut output: impl Write) -> Re
     }
     let times = trainer.take_times();
     let summary = Summary {
+        processor: machine::processor(),
         threads: rayon::current_num_threads(),
         peak_memory: peak_memory(),
         steps,
@@ -214,8 +218,9 @@ pub struct Table(pub Vec<Measurement>);
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let optional = |value: Option<f64>, digits: usize| value.map_or("?".into(), |v| format!("{v:.digits$}"));
-        let threads = self.0.first().map_or(0, |m| m.summary.threads);
-        writeln!(f, "threads: {threads}\n")?;
+        if let Some(Measurement { summary: Summary { processor, threads, .. }, .. }) = self.0.first() {
+            writeln!(f, "processor: {processor}\nthreads: {threads}\n")?;
+        }
         writeln!(
             f,
             "{:16} {:>5} {:>6} {:>10} {:>10} {:>9} {:>13} {:>8} {:>8} {:>9} {:>7} {:>8}",
@@ -350,6 +355,7 @@ mod tests {
             count,
             steps: [0.1, 0.2, 0.9].map(step).to_vec(),
             summary: Summary {
+                processor: "an abacus".into(),
                 threads: 2,
                 peak_memory: None,
                 steps: 3,
@@ -362,7 +368,12 @@ mod tests {
         };
         assert_eq!((measurement.median(), measurement.min()), (0.2, 0.1));
         let text = Table(vec![measurement]).to_string();
-        for expected in ["reference-pocket     2      3    0.20000    0.10000      10.0", "? %", "100.000  25.0 %"] {
+        for expected in [
+            "processor: an abacus",
+            "reference-pocket     2      3    0.20000    0.10000      10.0",
+            "? %",
+            "100.000  25.0 %",
+        ] {
             assert!(text.contains(expected), "no {expected} in {text}");
         }
     }

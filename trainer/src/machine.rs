@@ -9,9 +9,9 @@
 use std::env::consts::ARCH;
 
 use anyhow::Result;
-use pulp::Arch;
 
 use crate::config::Config;
+use crate::nn::vectors::Vectors;
 use crate::train::{Examples, Trainer};
 
 /// Name and version of this program, as cards and reports name it.
@@ -22,18 +22,9 @@ pub fn program() -> String {
 /// Number of steps after which every operation has affected the weights.
 const STEPS: usize = 2;
 
-/// The kind of this processor: its set of vector instructions.
+/// The kind of this processor: the set of vector instructions that this process uses.
 pub fn processor() -> String {
-    // The text is "V4(...)" with all features; only the part before the bracket is used.
-    let kind = format!("{:?}", Arch::new());
-    let kind = kind.split('(').next().unwrap_or_default();
-    let words = match (ARCH, kind) {
-        ("x86_64", "V4") => "AVX-512",
-        ("x86_64", "V3") => "AVX2 and FMA",
-        ("aarch64", "Neon") => "NEON",
-        _ => kind,
-    };
-    format!("{ARCH} with {words}")
+    format!("{ARCH} with {}", Vectors::used())
 }
 
 /// The kind of this processor, and with what it multiplies bf16 numbers in this recipe, if it does.

@@ -23,12 +23,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# The nets are presets of `trainer`; the third one's batch normalisation and augmentation
-# were only written for PyTorch.
+# The nets are presets of `trainer`. Batch normalisation and augmentation, as the `pocket` ones have them, were only
+# written for PyTorch.
 NETS = {
-    "tutorial": ["keras", "keras-calls", "torch", "torch-bf16", "ribbit"],
-    "reference-pocket": ["keras", "keras-calls", "torch", "torch-bf16", "ribbit"],
-    "pocket": ["torch", "torch-bf16", "ribbit"],
+    "tutorial": ["keras", "keras-calls", "torch", "torch-bf16", "ribbit", "ribbit-bf16"],
+    "reference-pocket": ["keras", "keras-calls", "torch", "torch-bf16", "ribbit", "ribbit-bf16"],
+    "pocket": ["torch", "torch-bf16", "ribbit", "ribbit-bf16"],
+    "pocket-64": ["torch", "torch-bf16", "ribbit", "ribbit-bf16"],
 }
 WORKERS = {
     "keras": "Keras / TensorFlow, tf.functions",
@@ -36,19 +37,23 @@ WORKERS = {
     "torch": "PyTorch, channels-last",
     "torch-bf16": "PyTorch, bf16 autocast",
     "ribbit": "ribbit",
+    "ribbit-bf16": "ribbit, bf16",
 }
+OURS = ["ribbit", "ribbit-bf16"]
+# What each kind of --cpu of `trainer bench` is called by the parts of PyTorch and TensorFlow.
+CPUS = {"avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}}
 # As the tutorial's author counts them: generator, discriminator.
 PARAMETERS = {"tutorial": (6_264_579, 790_913)}
 
 
-def environment(threads):
+def environment(options):
     """The user's, without settings that a worker would run differently with elsewhere."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     for name in ("OMP", "MKL", "RAYON"):
-        env[f"{name}_NUM_THREADS"] = str(threads)
-    env["TF_NUM_INTRAOP_THREADS"] = env["TF_NUM_INTEROP_THREADS"] = str(threads)
+        env[f"{name}_NUM_THREADS"] = str(options.threads)
+    env["TF_NUM_INTRAOP_THREADS"] = env["TF_NUM_INTEROP_THREADS"] = str(options.threads)
     env.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="")
-    return env
+    return env | CPUS.get(options.cpu, {})
 
 
 class Worker:
@@ -56,14 +61,17 @@ class Worker:
 
     def __init__(self, name, net, options):
         self.name, self.steps, self.summary = name, [], None
-        if name == "ribbit":
+        is_ours = name.startswith("ribbit")
+        if is_ours:
             command = [options.trainer, "bench", "--paired", "--preset", net, f"--threads={options.threads}"]
+            command += ["--precision=bf16"] if name == "ribbit-bf16" else ["--precision=float32"]
+            command += [f"--cpu={options.cpu}"] if options.cpu else []
         else:
             command = [sys.executable, __file__, "--work", name, f"--threads={options.threads}"]
         self.process = subprocess.Popen(
-            command, env=environment(options.threads), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command, env=environment(options), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        if name != "ribbit":
+        if not is_ours:
             self.ask(recipe_text(options.trainer, net).replace("\n", "\0"))
         self.expect("ready")
 
@@ -125,12 +133,12 @@ def compare(net, names, options):
     batch = workers[0].summary["batch"]
     generator, discriminator = expected
     print(f"\n{net}: batch {batch}, generator {generator:,} parameters, discriminator {discriminator:,}\n")
-    print("| | steps | s, median | s, min | CPU-s, median | peak MiB | s / ours | CPU-s / ours | pictures/s |")
+    print("| | steps | s, median | s, min | CPU-s, median | peak MiB | s / ours | s / ours, bf16 | pictures/s |")
     print("|---|---|---|---|---|---|---|---|---|")
     rows = {worker: worker.row() for worker in workers}
-    ours = next((row for worker, row in rows.items() if worker.name == "ribbit"), None)
+    ours = [next((row[0] for worker, row in rows.items() if worker.name == name), None) for name in OURS]
     for worker, (median, least, cpu, peak) in rows.items():
-        ratios = f"{median / ours[0]:.2f} | {cpu / ours[2]:.2f}" if ours else "- | -"
+        ratios = " | ".join(f"{median / seconds:.2f}" if seconds else "-" for seconds in ours)
         print(
             f"| {WORKERS[worker.name]} | {len(worker.steps)} | {median:.4f} | {least:.4f} | {cpu:.4f} | {peak:.0f} "
             f"| {ratios} | {batch / median:.0f} |",
@@ -183,6 +191,8 @@ def header(names, options):
         except importlib.metadata.PackageNotFoundError:
             pass
     print(f"{cpu}, {os.cpu_count()} cores, {options.threads} threads; load before: {os.getloadavg()[0]:.2f}")
+    if options.cpu:
+        print(f"workers are limited to {options.cpu}")
     print(", ".join(versions))
 
 
@@ -204,6 +214,7 @@ def main():
     parser.add_argument("--turn", type=float, default=0.5, help="seconds of a turn; at least one step")
     parser.add_argument("--pause", type=float, default=0.3, help="seconds before a turn")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cpu", choices=list(CPUS), help="use no better vector instructions than these")
     parser.add_argument("--trainer", default=str(ROOT / "target/release/trainer"), help="the program that is measured")
     parser.add_argument("--work", choices=list(WORKERS), help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -5,16 +5,26 @@ import numpy as np
 PICTURES = 512
 
 
+def side_of(config):
+    """Height and width of a picture in pixels: what the generator's first layer makes, doubled by the others."""
+    first, *others = config["generator"]["layers"]
+    side = first["size"][0]
+    for layer in others:
+        side *= layer["stride"] if layer["op"] == "conv_transpose" else 1
+    return side
+
+
 class Draws:
     def __init__(self, config):
         self.batch, self.latent, self.labels = config["batch"], config["latent"], config["labels"]
+        self.side = side_of(config)
         self.rng = np.random.default_rng(config["seed"])
         # Steps take as long whatever is to be seen in the pictures.
-        self.pictures = self.rng.integers(0, 256, (PICTURES, 32, 32, 3), dtype=np.uint8)
+        self.pictures = self.rng.integers(0, 256, (PICTURES, self.side, self.side, 3), dtype=np.uint8)
         self.shuffle, self.order, self.at = config["shuffle"], np.arange(PICTURES), 0
 
     def real(self):
-        """[N, 32, 32, 3], -1 ... 1."""
+        """[N, side, side, 3], -1 ... 1."""
         index = np.arange(self.at, self.at + self.batch) % PICTURES
         self.at = (self.at + self.batch) % PICTURES
         if self.shuffle and self.at < self.batch:

@@ -49,7 +49,7 @@ class Net:
         calls = variant == "calls"
         self.draws, labels = Draws(config), config["labels"]
         self.generator = network((config["latent"],), config["generator"], False)
-        self.discriminator = network((32, 32, 3), config["discriminator"], calls)
+        self.discriminator = network((self.draws.side, self.draws.side, 3), config["discriminator"], calls)
         self.g_optimiser = optimiser(config["generator"]["optimizer"])
         self.d_optimiser = optimiser(config["discriminator"]["optimizer"])
         self.real_label = np.full(config["batch"], labels["real"], np.float32)

@@ -100,7 +100,7 @@ class Net:
         torch.manual_seed(config["seed"])
         self.config, self.draws, self.bf16 = config, Draws(config), variant == "bf16"
         self.generator = network((config["latent"], 1, 1), config["generator"])
-        self.discriminator = network((3, 32, 32), config["discriminator"])
+        self.discriminator = network((3, self.draws.side, self.draws.side), config["discriminator"])
         self.g_optimiser = Optimiser(config["generator"]["optimizer"], self.generator.parameters())
         self.d_optimiser = Optimiser(config["discriminator"]["optimizer"], self.discriminator.parameters())
         self.augment = Augment(config.get("augment", {}))

@@ -2,11 +2,12 @@
 
 use gen_core::Activation;
 use ndarray::{ArrayView2, ArrayViewMut2};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::channels::Channels;
 use super::lane_len;
+use super::vectors::arch;
 
 /// Replaces `x` by the activation of `x`.
 pub fn forward(activation: Activation, x: ArrayViewMut2<'_, f32>) {
@@ -60,7 +61,7 @@ pub fn backward_with_bias(
 fn map(mut x: ArrayViewMut2<'_, f32>, f: impl Fn(f32) -> f32 + Sync) {
     let lane = lane_len(x.nrows()) * x.ncols();
     let x = x.as_slice_mut().expect("a batch is contiguous");
-    x.par_chunks_mut(lane.max(1)).for_each(|x| Arch::new().dispatch(Map { x, f: &f }));
+    x.par_chunks_mut(lane.max(1)).for_each(|x| arch().dispatch(Map { x, f: &f }));
 }
 
 fn zip(mut x: ArrayViewMut2<'_, f32>, y: ArrayView2<'_, f32>, f: impl Fn(f32, f32) -> f32 + Sync) {
@@ -68,7 +69,7 @@ fn zip(mut x: ArrayViewMut2<'_, f32>, y: ArrayView2<'_, f32>, f: impl Fn(f32, f3
     let x = x.as_slice_mut().expect("a batch is contiguous");
     let y = y.to_slice().expect("a batch is contiguous");
     x.par_chunks_mut(lane).zip(y.par_chunks(lane)).for_each(|(x, y)| {
-        Arch::new().dispatch(Zip { x, y, f: &f });
+        arch().dispatch(Zip { x, y, f: &f });
     });
 }
 

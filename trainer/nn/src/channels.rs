@@ -8,10 +8,11 @@
 #![allow(clippy::needless_range_loop)]
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::lane_len;
+use super::vectors::arch;
 
 /// Values in one AVX-512 register, or in two or four smaller ones.
 const REGISTER: usize = 16;
@@ -54,7 +55,7 @@ impl Channels {
         let rows = a.axis_iter(Axis(0)).into_par_iter().zip(b.axis_iter(Axis(0)));
         rows.zip(pictures.par_chunks_mut(K * width)).for_each(|((a, b), sums)| {
             let (a, b) = (a.to_slice().expect("rows are contiguous"), b.to_slice().expect("rows are contiguous"));
-            Arch::new().dispatch(AddRows { a, b, numbers, sums, f: &f });
+            arch().dispatch(AddRows { a, b, numbers, sums, f: &f });
         });
         core::array::from_fn(|k| (0..self.channels).map(|channel| self.total::<K>(pictures, k, channel)).collect())
     }
@@ -74,7 +75,7 @@ impl Channels {
         let rows = a.axis_iter_mut(Axis(0)).into_par_iter().zip(b.axis_iter(Axis(0)));
         rows.zip(pictures.par_chunks_mut(width)).for_each(|((a, b), sums)| {
             let (a, b) = (a.into_slice().expect("rows are contiguous"), b.to_slice().expect("rows are contiguous"));
-            Arch::new().dispatch(ChangeRows { a, b, sums, f: &f });
+            arch().dispatch(ChangeRows { a, b, sums, f: &f });
         });
         let pictures = &*pictures;
         sums.par_iter_mut().with_min_len(1 << 10).enumerate().for_each(|(channel, sum)| {
@@ -95,7 +96,7 @@ impl Channels {
         lanes.zip(b.axis_chunks_iter_mut(Axis(0), lane)).for_each(|(a, b)| {
             let (a, b) =
                 (a.into_slice().expect("a batch is contiguous"), b.into_slice().expect("a batch is contiguous"));
-            Arch::new().dispatch(ChangeBoth { a, b, numbers, f: &f });
+            arch().dispatch(ChangeBoth { a, b, numbers, f: &f });
         });
     }
 

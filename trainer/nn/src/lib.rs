@@ -19,6 +19,7 @@
 //! | [`bf16`] | convolutions as products of bf16 matrices |
 //! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
 //! | [`classes`] | conditional networks: the embedding of a generator, the projection of a discriminator |
+//! | [`vectors`] | the vector instructions that are used |
 //! | [`init`], [`loss`], [`penalty`], [`optim`] | initial weights, losses, the penalties R1 and R2, optimisers |
 
 pub mod activation;
@@ -41,6 +42,7 @@ pub mod patches;
 pub mod penalty;
 #[cfg(test)]
 mod textbook;
+pub mod vectors;
 
 pub use block::{BlockSpec, Dropout};
 pub use classes::Batch;

@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::count::layer_flop;
 use crate::config::Config;
+use crate::machine;
 use crate::nn::bf16::Unit;
 use crate::nn::fast::Epilogue;
 use crate::nn::gemm::gemm;
@@ -156,6 +157,7 @@ struct Row {
 /// Times of the layers of some networks, and their limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
+    processor: String,
     threads: usize,
     /// Side of the matrices whose product was fastest, and its multiplications and additions per second.
     peak: (usize, f64),
@@ -212,7 +214,7 @@ impl Limits {
         for row in networks.iter_mut().flat_map(|(_, _, rows)| rows) {
             row.seconds.sort_by(f64::total_cmp);
         }
-        Ok(Self { threads: rayon::current_num_threads(), peak, networks })
+        Ok(Self { processor: machine::processor(), threads: rayon::current_num_threads(), peak, networks })
     }
 }
 
@@ -221,7 +223,8 @@ impl fmt::Display for Limits {
         let (side, peak) = self.peak;
         writeln!(
             f,
-            "threads: {}\npeak of the machine: {:.1} GFLOP/s, the fastest product of two matrices of {side}x{side}",
+            "processor: {}\nthreads: {}\npeak of the machine: {:.1} GFLOP/s, the fastest product of two matrices of {side}x{side}",
+            self.processor,
             self.threads,
             peak / 1e9
         )?;
@@ -296,7 +299,12 @@ mod tests {
             empty: 0.25,
             seconds: vec![0.05, 0.1, 0.2],
         };
-        let limits = Limits { threads: 2, peak: (1024, 200e9), networks: vec![("mine".into(), 64, vec![row])] };
+        let limits = Limits {
+            processor: "an abacus".into(),
+            threads: 2,
+            peak: (1024, 200e9),
+            networks: vec![("mine".into(), 64, vec![row])],
+        };
         let text = limits.to_string();
         for expected in [
             "200.0 GFLOP/s, the fastest product of two matrices of 1024x1024",

@@ -8,10 +8,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use gen_core::Shape;
 use log::LevelFilter;
 
-use trainer::config::{ClassSource, MAX_STEPS, Range};
+use trainer::config::{ClassSource, MAX_STEPS, Precision, Range};
 use trainer::data::frogs::SIDES;
 use trainer::data::{Fit, MAX_CLASSES};
 use trainer::interchange::{DenseOrder, Layout};
+use trainer::nn::vectors::Vectors;
 
 /// Maximum number of pictures that a command draws, because all are kept in memory.
 pub(crate) const MAX_PICTURES: u64 = 100_000;
@@ -156,6 +157,16 @@ pub(crate) fn dense_order() -> impl TypedValueParser<Value = DenseOrder> {
 pub(crate) fn range() -> impl TypedValueParser<Value = Range> {
     one_of([("symmetric", "-1 to 1, the range of tanh"), ("unit", "0 to 1, the range of a sigmoid")])
         .try_map(|name| name.parse::<Range>())
+}
+
+pub(crate) fn precision() -> impl TypedValueParser<Value = Precision> {
+    one_of([("float32", "24 significant bits"), ("bf16", "8 significant bits, with the processor's instructions for them")])
+        .try_map(|name| name.parse::<Precision>())
+}
+
+/// Kinds of vector instructions.
+pub(crate) fn vectors() -> impl TypedValueParser<Value = Vectors> {
+    one_of(Vectors::ALL.map(|kind| (kind.name(), kind.words()))).try_map(|name| name.parse::<Vectors>())
 }
 
 /// Options for the amount of log messages on standard error. They do not affect results on standard output.

@@ -10,15 +10,16 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Args;
 use log::info;
 
-use super::args::{number, steps, threads, whole, with_threads};
+use super::args::{number, precision, steps, threads, vectors, whole, with_threads};
 use super::recipe::recipe;
 use trainer::bench::layers::Limits;
 use trainer::bench::{self, Limit, Measurement, Table};
 use trainer::config::{Config, Precision};
+use trainer::nn::vectors::Vectors;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Measure this one; may be given more than once [default: tutorial, reference-pocket, pocket]
+    /// Measure this one; may be given more than once [default: tutorial, reference-pocket, pocket, pocket-64]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Vec<String>,
     /// Measure a recipe of your own; may be given more than once
@@ -27,8 +28,8 @@ pub(crate) struct BenchArgs {
     /// Pictures in a batch, instead of the recipe's
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = |t: &str| whole::<usize>(t, 2..=4096))]
     pub(crate) batch: Option<usize>,
-    /// Numbers that convolutions multiply: float32 or bf16, instead of the recipe's
-    #[arg(long, value_name = "PRECISION")]
+    /// The numbers that convolutions multiply, instead of the recipe's
+    #[arg(long, value_name = "PRECISION", value_parser = precision())]
     pub(crate) precision: Option<Precision>,
     /// Steps to measure of each one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = steps,
@@ -41,6 +42,9 @@ pub(crate) struct BenchArgs {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
+    /// Compute with these vector instructions, to measure what another processor gets [default: the best of this one]
+    #[arg(long, value_name = "KIND", value_parser = vectors())]
+    pub(crate) cpu: Option<Vectors>,
     /// Measure each layer instead: how it is computed, and how near it comes to what the machine can do
     #[arg(long, conflicts_with_all = ["steps", "paired"])]
     pub(crate) layers: bool,
@@ -50,7 +54,7 @@ pub(crate) struct BenchArgs {
 }
 
 /// Presets that `trainer bench` measures by default.
-const BENCHED: [&str; 3] = ["tutorial", "reference-pocket", "pocket"];
+const BENCHED: [&str; 4] = ["tutorial", "reference-pocket", "pocket", "pocket-64"];
 
 impl BenchArgs {
     /// Time for which each recipe is measured.
@@ -83,6 +87,7 @@ impl BenchArgs {
 }
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<ExitCode> {
+    args.cpu.map_or(Ok(()), Vectors::limit_to)?;
     match (args.layers, args.paired) {
         (true, _) => with_threads(args.threads, || layers(args)),
         (_, true) => with_threads(args.threads, || worker(args)),
@@ -106,6 +111,7 @@ fn table(args: &BenchArgs) -> Result<ExitCode> {
             command.args(value.map(|value| format!("{name}={value}")));
         }
         command.args(args.precision.map(|precision| format!("--precision={precision}")));
+        command.args(args.cpu.map(|kind| format!("--cpu={}", kind.name())));
         let measurement = Measurement::take(&config, command, limit).with_context(|| config.name.clone())?;
         measurements.push(measurement);
     }

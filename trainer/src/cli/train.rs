@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use log::{info, warn};
 
-use super::args::{number, steps, threads, whole};
+use super::args::{number, precision, steps, threads, whole};
 use super::recipe::PictureArgs;
 use super::source::SourceArgs;
 use trainer::config::Precision;
@@ -42,8 +42,8 @@ pub(crate) struct TrainArgs {
     /// that the recipe does not share begin anew [default recipe: that of the earlier run]
     #[arg(long, value_name = "RUN")]
     pub(crate) from: Option<PathBuf>,
-    /// Numbers that convolutions multiply: float32 or bf16, instead of the recipe's
-    #[arg(long, value_name = "PRECISION")]
+    /// The numbers that convolutions multiply, instead of the recipe's
+    #[arg(long, value_name = "PRECISION", value_parser = precision())]
     pub(crate) precision: Option<Precision>,
     /// Training steps, instead of the recipe's
     #[arg(long, allow_negative_numbers = true, value_parser = steps)]

@@ -19,6 +19,7 @@ fn a_bench_prints_a_table() {
         "2",
     ]);
     for expected in [
+        &format!("processor: {}\n", trainer::machine::processor()),
         "threads: ",
         "batch",
         "steps",
@@ -51,11 +52,24 @@ fn a_bench_prints_a_table() {
 }
 
 #[test]
+fn a_bench_uses_no_better_vector_instructions_than_are_asked_for() {
+    let place = Place::new();
+    let text = place.run_well(&["bench", "--config", "tiny.toml", "--batch", "2", "--steps", "1", "--cpu", "scalar"]);
+    let expected = format!("processor: {} with no vector instructions\n", std::env::consts::ARCH);
+    assert!(text.contains(&expected), "{text}");
+    let missing = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+    let output = place.run(&["bench", "--config", "tiny.toml", "--cpu", missing]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("this processor does not have "), "{text}");
+}
+
+#[test]
 fn a_bench_of_layers_rates_each_against_the_peak() {
     let place = Place::new();
     let arguments = ["bench", "--layers", "--preset", "reference-pocket", "--config", "tiny.toml"];
     let text = place.run_well(&[&arguments[..], &["--batch", "2", "--seconds", "0", "--threads", "1"]].concat());
     for expected in [
+        &format!("processor: {}\n", trainer::machine::processor()),
         "threads: 1",
         "peak of the machine: ",
         "reference-pocket, batch 2",

@@ -53,6 +53,7 @@ fn mistakes_get_a_message_an_exit_code_and_no_run_folder() {
         (&["bench", "--config", "bad.toml"], "batch"),
         (&["bench", "--batch", "1"], "batch"),
         (&["bench", "--threads", "0"], "threads"),
+        (&["bench", "--cpu", "avx1024"], "[possible values: scalar, neon, avx2, avx512]"),
         (&["bench", "--seconds=-1"], "from 0 to 86400"),
         (&["bench", "--steps", "0"], "steps"),
         (&["bench", "--steps", "2", "--seconds", "2"], "--seconds"),

@@ -6,11 +6,12 @@
 //! line of outputs are neighbours, so any [`TILE`] of them are rows of an operand. Small maps are mixed, so that their lines
 //! are long enough.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::number::round;
 use super::unit::{CHUNK, Segment, TILE};
 use crate::fast::{Correlation, Side};
+use crate::vectors::arch;
 
 /// Marks a pixel of a square that is not in the map.
 pub(super) const OUTSIDE: u32 = u32::MAX;
@@ -201,7 +202,7 @@ impl Grid {
                     let y = (side.step * i + a).wrapping_sub(side.origin_y);
                     let exists = i < squares.0 && y < side.height;
                     if exists {
-                        Arch::new().dispatch(Round { from: &map[y * line..][..line], to: &mut row });
+                        arch().dispatch(Round { from: &map[y * line..][..line], to: &mut row });
                     }
                     let row = if exists { &row[..] } else { &[] };
                     self.fill_row(side, squares.1, a, row, mixed * pitch, to);

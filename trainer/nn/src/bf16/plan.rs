@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::grid::{Grid, Group, OUTSIDE};
 use super::number::{pair, round};
 use super::unit::{CHUNK, Columns, Instruction, Rows, Sums, TILE, TILE_WORDS, Target, Unit};
 use crate::fast::{Correlation, Epilogue};
+use crate::vectors::arch;
 
 /// Columns of a panel of the right operand.
 const PANEL: usize = 2 * TILE;
@@ -239,7 +239,7 @@ impl Plan {
         let len = (0..self.panels()).map(|panel| self.panel(panel).1 * chunk_count * TILE_WORDS).sum();
         packed.resize(len, 0);
         packed.par_chunks_mut(2 * chunk_count * TILE_WORDS).enumerate().for_each(|(panel, words)| {
-            Arch::new().dispatch(|| self.pack_panel(params, panel, words));
+            arch().dispatch(|| self.pack_panel(params, panel, words));
         });
         self.packed = packed;
     }

@@ -1,10 +1,11 @@
 //! What the instructions compute, without them: for processors that lack them, and as the reference of the tests.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::grid::OUTSIDE;
 use super::number::{pair, widen};
 use super::unit::{CHUNK, Columns, Instruction, Rows, Segment, Sums, TILE, TILE_WORDS, Target};
+use crate::vectors::arch;
 
 /// The sums of a row of a tile.
 type Row = [f32; TILE];
@@ -28,7 +29,7 @@ fn add_products(sums: &mut Row, x: u16, words: &[u32; TILE], upper: bool) {
 
 /// See [`Unit::multiply`](super::Unit::multiply). Uses float32 vector instructions if the processor has them.
 pub(super) fn multiply(instruction: Instruction, rows: Rows<'_>, columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
-    Arch::new().dispatch(Multiply { instruction, rows, columns, add, sums });
+    arch().dispatch(Multiply { instruction, rows, columns, add, sums });
 }
 
 struct Multiply<'a> {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::portable;
+#[cfg(target_arch = "x86_64")]
+use crate::vectors::Vectors;
 
 /// Rows and columns of a tile of sums.
 pub(super) const TILE: usize = 16;
@@ -181,7 +183,8 @@ pub(super) struct Target<'a> {
 #[cfg(target_arch = "x86_64")]
 fn has(instruction: Instruction) -> bool {
     static AMX: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    let vectors = is_x86_feature_detected!("avx512bf16")
+    let vectors = Vectors::used() == Vectors::Avx512
+        && is_x86_feature_detected!("avx512bf16")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl");
     vectors && (instruction == Instruction::Avx512 || *AMX.get_or_init(super::amx::available))

@@ -1,4 +1,4 @@
-//! Computes a correlation, as a whole or in parts, with the vector instructions of this processor.
+//! Computes a correlation, as a whole or in parts, with the vector instructions of this process.
 
 use pulp::Arch;
 
@@ -7,6 +7,7 @@ use super::fourier::{Fourier, SIDE};
 use super::geometry::Correlation;
 use super::memory::{Scratch, TransformedWeights};
 use super::winograd::Winograd;
+use crate::vectors::arch;
 
 /// A correlation, as a whole or in parts, each with its transformed weights.
 #[derive(Debug)]
@@ -65,16 +66,16 @@ impl Correlation {
         weights: &mut TransformedWeights,
         scratch: &mut Scratch,
     ) {
-        self.run_on(Arch::new(), params, x, y, epilogue, weights, scratch);
+        self.run_on(arch(), params, x, y, epilogue, weights, scratch);
     }
 
     /// Adds to `d_params` the gradient of the weights, from the input maps `x` and the
     /// gradient `dy` of the output maps.
     pub fn add_gradient(&self, d_params: &mut [f32], x: &[f32], dy: &[f32], scratch: &mut Scratch) {
-        self.add_gradient_on(Arch::new(), d_params, x, dy, scratch);
+        self.add_gradient_on(arch(), d_params, x, dy, scratch);
     }
 
-    fn run_on(
+    pub(crate) fn run_on(
         &self,
         arch: Arch,
         params: &[f32],

@@ -4,15 +4,7 @@ use gen_core::{Activation, LayerSpec, Padding};
 use super::super::cost::{LOSSY, TILES};
 use super::*;
 use crate::textbook::{error, passes, values};
-
-/// All vector instructions that this processor has, and none.
-fn archs() -> Vec<Arch> {
-    #[cfg(target_arch = "x86_64")]
-    let older = pulp::x86::V3::try_new().map(Arch::V3);
-    #[cfg(not(target_arch = "x86_64"))]
-    let older = None;
-    [Arch::Scalar, Arch::new()].into_iter().chain(older).collect()
-}
+use crate::vectors::archs;
 
 /// Of the largest value. Sums over more products have larger errors, but larger values, too.
 const BOUND: f64 = 1e-6;
@@ -32,7 +24,7 @@ fn check(op: Op, input: Shape, n: usize) {
         if !forward.has_transform() {
             continue;
         }
-        for (arch, apart) in archs().into_iter().flat_map(|arch| [(arch, false), (arch, true)]) {
+        for (arch, apart) in archs().flat_map(|arch| [(arch, false), (arch, true)]) {
             let parts = |c: Correlation| if apart { c.split_by_pixel() } else { vec![c] };
             let (mut our_y, mut our_dx, mut our_dw) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], w.clone());
             for part in parts(forward) {
