@@ -160,8 +160,11 @@ pub(crate) fn range() -> impl TypedValueParser<Value = Range> {
 }
 
 pub(crate) fn precision() -> impl TypedValueParser<Value = Precision> {
-    one_of([("float32", "24 significant bits"), ("bf16", "8 significant bits, with the processor's instructions for them")])
-        .try_map(|name| name.parse::<Precision>())
+    one_of([
+        ("float32", "24 significant bits"),
+        ("bf16", "8 significant bits, with the processor's instructions for them"),
+    ])
+    .try_map(|name| name.parse::<Precision>())
 }
 
 /// Kinds of vector instructions.

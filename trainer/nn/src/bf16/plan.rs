@@ -19,8 +19,9 @@ const TILES: usize = 8;
 /// Numbers in the squares of the pictures that a task processes together: 512 KB, which fit the L2 cache.
 const TASK_LEN: usize = 1 << 18;
 
-/// The same for the gradient of the weights, input and output together.
-const GRADIENT_LEN: usize = 1 << 19;
+/// The same for the gradient of the weights, input and output together: 4 MB. Fewer pictures at a time would add up their
+/// sums in memory too often.
+const GRADIENT_LEN: usize = 1 << 21;
 
 /// Layers with more weights pack them for each pass; the others keep the packed weights until the weights change.
 const KEPT_WEIGHTS: usize = 1 << 20;
