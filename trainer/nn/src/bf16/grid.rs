@@ -1,10 +1,10 @@
 //! The positions of rows, columns and weights.
 //!
 //! Pictures are stored as the squares of a [`Correlation`] with a border of zeros, `mixed` pictures together:
-//! `[group of pictures][height][width][picture of the group][value of a square]`. The first three are a *place*. The output
-//! at a place is the product of the kernel with the squares from there on, `taps` rows and `taps` columns. The squares of a
-//! line of outputs are neighbours, so any [`TILE`] of them are rows of an operand. Small maps are mixed, so that their lines
-//! are long enough.
+//! `[group of pictures][height][width][picture of the group][value of a square]`. A place is a position (row, column) of a
+//! picture. The output at a place is the product of the kernel with the squares from there on, `taps` rows and `taps`
+//! columns. The squares of a line of outputs are neighbours, so any [`TILE`] of them are rows of an operand. Pictures are
+//! mixed if their own lines do not divide into whole tiles.
 
 use pulp::{Simd, WithSimd};
 

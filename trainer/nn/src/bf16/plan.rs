@@ -178,9 +178,10 @@ impl Plan {
         let squares_len = pictures * self.grid.places() * self.grid.pitch;
         let step = self.correlation.output.step * self.correlation.output.step;
         let Task { squares, starts, pixels, sums } = task;
-        grow(squares, squares_len + self.grid.slack(pictures), 0);
+        let squares_end = squares_len + self.grid.slack(pictures);
+        grow(squares, squares_end, 0);
         self.grid.fill_input(x, squares);
-        squares[squares_len..].fill(0);
+        squares[squares_len..squares_end].fill(0);
         starts.clear();
         pixels.clear();
         for group in self.grid.groups(pictures) {
@@ -376,9 +377,9 @@ impl Plan {
             for (tile, to) in to.chunks_exact_mut(TILE_WORDS).enumerate() {
                 let count = (columns - tile * TILE).min(TILE);
                 for (p, to) in to.chunks_exact_mut(TILE).enumerate() {
-                    let row = |at: usize| {
-                        let row = &output[(group.first + at) * breadth + panel * PANEL + tile * TILE..][..count];
-                        if at < group.len { row } else { &[0; TILE][..count] }
+                    let row = |at: usize| match group.first + at {
+                        square if at < group.len => &output[square * breadth + panel * PANEL + tile * TILE..][..count],
+                        _ => &[0; TILE][..count],
                     };
                     self.unit.pairs(row(2 * p), row(2 * p + 1), &mut to[..count]);
                     to[count..].fill(0);
