@@ -5,6 +5,9 @@ use std::{env, fs};
 
 use firmware_build::facts::{Display, FOLDERS, Facts, all_in, repository};
 
+/// RAM that the largest models need, and the conformance tests, in KiB.
+const LARGE_KIB: u64 = 512;
+
 fn main() {
     if let Err(message) = run() {
         for line in message.lines() {
@@ -19,14 +22,15 @@ fn run() -> Result<(), String> {
         all_in(folder)
     });
     let (hardware, emulated) = (hardware?, emulated?);
-    let headless: Vec<_> = emulated.iter().filter(|board| board.display.is_none()).cloned().collect();
+    let is_large = |board: &&Facts| board.display.is_none() && board.ram.kib >= LARGE_KIB;
+    let headless: Vec<_> = emulated.iter().filter(is_large).cloned().collect();
     let mut source: String = hardware.iter().chain(&emulated).map(constant).collect();
     for (name, doc, boards) in [
         ("HARDWARE_BOARDS", "The boards of `firmware/boards`.", &hardware),
         ("EMULATED_BOARDS", "The boards of `firmware/emulated/boards`.", &emulated),
         (
             "HEADLESS_BOARDS",
-            "The emulated boards without a display, which have memory for the largest models.",
+            "The emulated boards without a display that have memory for the largest models.",
             &headless,
         ),
     ] {

@@ -68,7 +68,7 @@ fn too_large_for_the_display() -> Result<()> {
 fn no_board() -> Result<()> {
     let none = Board { name: "board", ..LM3S6965EVB };
     let said = build(none, "qemu-parity", None).err().map_or("nothing".to_owned(), |e| e.to_string());
-    assert!(said.contains("choose a board: --features with one of lm3s6965evb, mps2-an385, "), "{said}");
+    assert!(said.contains("choose a board: --features with one of lm3s6965evb, microbit, mps2-an385, "), "{said}");
     Ok(())
 }
 

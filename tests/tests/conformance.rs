@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use firmware_tools::boards::{
-    Board, EMULATED_BOARDS, LM3S6965EVB, MPS2_AN385, MPS2_AN385_V6M, MPS2_AN505, MPS3_AN547, RISCV_VIRT,
+    Board, EMULATED_BOARDS, LM3S6965EVB, MICROBIT, MPS2_AN385, MPS2_AN385_V6M, MPS2_AN505, MPS3_AN547, RISCV_VIRT,
 };
 use firmware_tools::build::build_with;
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
@@ -34,9 +34,14 @@ fn native(board: Board) -> &'static str {
     }
 }
 
+/// The boards with memory for the tests, which take 24 KB.
+fn boards() -> impl Iterator<Item = Board> {
+    EMULATED_BOARDS.into_iter().filter(|&board| board != MICROBIT)
+}
+
 #[test]
 fn the_kernels_of_every_board() -> Result<()> {
-    EMULATED_BOARDS.into_iter().try_for_each(|board| check(board, &[], native(board)))
+    boards().try_for_each(|board| check(board, &[], native(board)))
 }
 
 /// The kernels for an Armv8-M without DSP instructions.
@@ -47,5 +52,5 @@ fn the_kernels_of_a_cortex_m3_on_a_cortex_m33() -> Result<()> {
 
 #[test]
 fn plain_rust_on_every_board() -> Result<()> {
-    EMULATED_BOARDS.into_iter().try_for_each(|board| check(board, &["portable"], "portable"))
+    boards().try_for_each(|board| check(board, &["portable"], "portable"))
 }

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use firmware_app::picture::PARITY_SEEDS;
-use firmware_tools::boards::{EMULATED_BOARDS, LM3S6965EVB};
-use firmware_tools::build::{build, build_on_host};
+use firmware_tools::boards::{EMULATED_BOARDS, LM3S6965EVB, MICROBIT};
+use firmware_tools::build::{build, build_on_host, root};
 use firmware_tools::model::BLOB;
 use firmware_tools::pictures::{on_board, on_host};
 use firmware_tools::qemu::{LIMIT, Options};
@@ -66,6 +66,17 @@ fn so_does_another_model() -> Result<()> {
         let program = build(board, "qemu-parity", Some(&path)).context("with another model")?;
         assert!(on_board(board, &program, &options(&[]))?.0 == host, "{}", board.name);
     }
+    Ok(())
+}
+
+/// 28 KB of weights on a Cortex-M0 with 16 KB of RAM.
+#[test]
+fn so_does_the_smallest_model_on_the_smallest_board() -> Result<()> {
+    let path = root()?.join("models/pocket-tiny-frogs/model.gen");
+    let host = on_host(&std::fs::read(&path)?, &PARITY_SEEDS)?;
+    let (chip, log) = on_board(MICROBIT, &build(MICROBIT, "qemu-parity", Some(&path))?, &options(&[]))?;
+    println!("{log:#?}");
+    assert!(chip == host, "{:?}", chip.lines);
     Ok(())
 }
 

@@ -51,11 +51,7 @@ pub fn all() -> Vec<Board> {
             name: facts.title,
             flash: facts.flash.kib * 1024,
             ram: facts.ram.kib * 1024,
-            // The kernels of a Cortex-M0+ and of RISC-V need a smaller workspace than those of a Cortex-M3.
-            core: match &*facts.target {
-                "thumbv6m-none-eabi" | "thumbv7m-none-eabi" | "riscv32imc-unknown-none-elf" => Core::Mla,
-                _ => Core::Dsp,
-            },
+            core: Core::of_target(&facts.target),
             display: facts.display.map(|display| display.size),
         })
         .collect();

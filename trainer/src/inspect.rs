@@ -8,7 +8,7 @@ use gen_core::{Engine, Model, Shape};
 use serde::Serialize;
 
 use crate::boards::{self, Board};
-use crate::cost::CORES;
+use crate::cost::{CORES, Core};
 use crate::numbers::grouped;
 use crate::text::Plain;
 
@@ -39,13 +39,15 @@ pub struct Inspection {
     /// Size of the blob, which stays in flash.
     pub flash: usize,
     /// The engine's buffer in RAM, on each of [`CORES`].
-    pub workspaces: [WorkspacePlan; 2],
+    pub workspaces: [WorkspacePlan; CORES.len()],
     /// Estimated instructions for a picture, on each of [`CORES`].
-    pub instructions: [u64; 2],
+    pub instructions: [u64; CORES.len()],
     /// Size of `Model` and `Engine` on this machine. With 32-bit pointers they are smaller.
     pub structs: usize,
     /// Whether the model fits each board.
     pub boards: Vec<BoardFit>,
+    /// The processors of the table of weight transforms. Staging is that of the first.
+    pub compared: Vec<Core>,
 }
 
 /// One layer of an [`Inspection`].
@@ -81,9 +83,9 @@ pub struct TransformRow {
     /// Bytes of weights.
     pub flash: usize,
     /// Bytes of staging on each of [`CORES`]; a workspace has memory for the largest of all layers.
-    pub staging: [usize; 2],
+    pub staging: [usize; CORES.len()],
     /// Estimated instructions for a picture, on each of [`CORES`].
-    pub instructions: [u64; 2],
+    pub instructions: [u64; CORES.len()],
 }
 
 /// Whether the model fits a board.
@@ -170,6 +172,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
             })
             .collect(),
         layers,
+        compared: vec![Core::Dsp, Core::Mla],
     }
 }
 
@@ -266,56 +269,47 @@ impl Inspection {
     /// Writes a table of both weight transforms of every layer: the additional flash and RAM of Winograd (the workspace
     /// needs the maximum over all layers), and the instructions that it saves.
     fn write_transforms(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
-            "layer (--fast-layers)",
-            "now",
-            "flash, B",
-            "fast",
-            "staging, B",
-            "fast",
-            "M4, instr.",
-            "fast",
-            "M3, instr.",
-            "fast"
-        )?;
-        let or_none = |n: Option<u64>| n.map_or("-".to_owned(), |n| grouped(n).to_string());
+        let mut row = |layer: &str, now: &str, memory: [String; 4], instructions: &[[String; 2]]| {
+            let [flash, fast, staging, more] = memory;
+            write!(f, "{layer:<23} {now:<6} {flash:>11} {fast:>11} {staging:>10} {more:>7}")?;
+            instructions.iter().try_for_each(|[direct, fast]| write!(f, " {direct:>14} {fast:>14}"))?;
+            writeln!(f)
+        };
+        let compared = || self.compared.iter().map(|&core| (core as usize, core));
+        let number = |n: u64| grouped(n).to_string();
+        let or_none = |n: Option<u64>| n.map_or("-".to_owned(), number);
+        let first = self.compared.first().map_or(0, |&core| core as usize);
+        let heads: Vec<_> =
+            compared().map(|(_, core)| [format!("{}, instr.", core.short_name()), "fast".to_owned()]).collect();
+        row("layer (--fast-layers)", "now", ["flash, B", "fast", "staging, B", "fast"].map(str::to_owned), &heads)?;
         for (i, l) in self.layers.iter().enumerate() {
             let (direct, fast) = (l.transforms[0], l.fast());
-            writeln!(
-                f,
-                "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
-                format!("{i} {}", l.op),
-                if l.transform == WeightTransform::None { "small" } else { "fast" },
-                grouped(direct.flash),
+            let memory = [
+                number(direct.flash as u64),
                 or_none(fast.map(|f| f.flash as u64)),
-                grouped(direct.staging[0]),
-                or_none(fast.map(|f| f.staging[0] as u64)),
-                grouped(direct.instructions[0]),
-                or_none(fast.map(|f| f.instructions[0])),
-                grouped(direct.instructions[1]),
-                or_none(fast.map(|f| f.instructions[1])),
-            )?;
+                number(direct.staging[first] as u64),
+                or_none(fast.map(|f| f.staging[first] as u64)),
+            ];
+            let instructions: Vec<_> = compared()
+                .map(|(at, _)| [number(direct.instructions[at]), or_none(fast.map(|f| f.instructions[at]))])
+                .collect();
+            let now = if l.transform == WeightTransform::None { "small" } else { "fast" };
+            row(&format!("{i} {}", l.op), now, memory, &instructions)?;
         }
         // The sums with no layer transformed, and with all that can be transformed.
-        let sum = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).sum::<u64>();
-        let most = |of: &dyn Fn(&LayerRow) -> u64| self.layers.iter().map(of).max().unwrap_or(0);
+        let sum = |of: &dyn Fn(&LayerRow) -> u64| number(self.layers.iter().map(of).sum());
+        let most = |of: &dyn Fn(&LayerRow) -> u64| number(self.layers.iter().map(of).max().unwrap_or(0));
         let best = |l: &LayerRow| l.fast().unwrap_or(l.transforms[0]);
-        writeln!(
-            f,
-            "{:<23} {:<6} {:>11} {:>11} {:>10} {:>7} {:>14} {:>14} {:>14} {:>14}",
-            "all (staging: the most)",
-            "",
-            grouped(sum(&|l| l.transforms[0].flash as u64)),
-            grouped(sum(&|l| best(l).flash as u64)),
-            grouped(most(&|l| l.transforms[0].staging[0] as u64)),
-            grouped(most(&|l| best(l).staging[0] as u64)),
-            grouped(sum(&|l| l.transforms[0].instructions[0])),
-            grouped(sum(&|l| best(l).instructions[0])),
-            grouped(sum(&|l| l.transforms[0].instructions[1])),
-            grouped(sum(&|l| best(l).instructions[1])),
-        )?;
+        let memory = [
+            sum(&|l| l.transforms[0].flash as u64),
+            sum(&|l| best(l).flash as u64),
+            most(&|l| l.transforms[0].staging[first] as u64),
+            most(&|l| best(l).staging[first] as u64),
+        ];
+        let instructions: Vec<_> = compared()
+            .map(|(at, _)| [sum(&|l| l.transforms[0].instructions[at]), sum(&|l| best(l).instructions[at])])
+            .collect();
+        row("all (staging: the most)", "", memory, &instructions)?;
         for (core, instructions) in CORES.iter().zip(self.instructions) {
             writeln!(
                 f,

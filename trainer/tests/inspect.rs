@@ -3,6 +3,7 @@
 use gen_core::aligned;
 use gen_core::spec::{Activation, LayerSpec, Op, Padding};
 use gen_core::{Model, Shape};
+use trainer::cost::{CORES, Core};
 use trainer::inspect::inspect;
 use trainer::quantise::QuantModel;
 
@@ -34,6 +35,23 @@ fn the_pocket_is_smaller_still() {
     let inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
     assert_eq!(inspection.macs, 2_715_648);
     assert!(inspection.flash < 72 * 1024 && inspection.workspaces[0].bytes() < 5 * 1024, "{inspection}");
+}
+
+#[test]
+fn the_table_compares_the_processors_that_are_asked_for() {
+    let blob = QuantModel::random("pocket", 32, &nets::pocket(), 1).unwrap().to_blob().unwrap();
+    let mut inspection = inspect(&Model::parse(&aligned(&blob)).unwrap());
+    let has = |text: String, cores: &[&str]| {
+        let shown = ["M4, instr.", "M3, instr.", "M0, instr.", "RV32, instr."].map(|head| text.contains(head));
+        assert_eq!(shown, ["M4", "M3", "M0", "RV32"].map(|core| cores.contains(&core)), "{text}");
+    };
+    has(inspection.to_string(), &["M4", "M3"]);
+    inspection.compared = vec![Core::Riscv];
+    has(inspection.to_string(), &["RV32"]);
+    // The sums are of all processors.
+    for core in CORES {
+        assert!(inspection.to_string().contains(&format!("as it is now, on a {}", core.name())), "{inspection}");
+    }
 }
 
 #[test]

@@ -29,8 +29,10 @@ use gen_core::{Model, Shape, plan};
 
 /// Bytes of flash reserved for the program without the model: code, fonts, tables.
 pub const ROOM_FOR_CODE: usize = 128 * 1024;
-/// Bytes of RAM reserved for the program without the workspace: frame buffer, run time.
-const ROOM_FOR_DATA: usize = 8 * 1024;
+/// Bytes of RAM reserved for the program without the workspace: run time, and frame buffer if there is a display.
+fn room_for_data(board: &Facts) -> usize {
+    if board.display.is_some() { 8 * 1024 } else { 1024 }
+}
 
 /// The build script of a package for one board, with `board.toml` and `memory.x` beside its `Cargo.toml`.
 ///
@@ -152,7 +154,7 @@ fn link(board: &Facts, model: &Model<'_>, folder: &Path, out: &Path) -> Result<(
     if let Some(script) = &board.linker_script {
         // Without `--nmagic`: the boot loader of an ESP32 maps flash in whole pages.
         fits(board, "model", model.size(), ROOM_FOR_CODE, "its flash", board.flash.bytes())?;
-        fits(board, "workspace", workspace_len(model)?, ROOM_FOR_DATA, "its RAM", board.ram.bytes())?;
+        fits(board, "workspace", workspace_len(model)?, room_for_data(board), "its RAM", board.ram.bytes())?;
         arguments([&*format!("-T{script}"), "-Tdefmt.x"]);
         return Ok(());
     }
@@ -161,7 +163,7 @@ fn link(board: &Facts, model: &Model<'_>, folder: &Path, out: &Path) -> Result<(
     memory_map::check(&script, board)?;
     let (memory, code) = if feature("external-model") { ("EXTERNAL", 0) } else { ("FLASH", ROOM_FOR_CODE) };
     for (what, needed, extra, region) in
-        [("model", model.size(), code, memory), ("workspace", workspace_len(model)?, ROOM_FOR_DATA, "RAM")]
+        [("model", model.size(), code, memory), ("workspace", workspace_len(model)?, room_for_data(board), "RAM")]
     {
         let room = memory_map::region(&script, region).ok_or_else(|| {
             format!("{} has no memory for an external model: build without external-model", board.name)

@@ -5,10 +5,12 @@
 pub mod instructions;
 #[cfg(feature = "lm3s6965evb")]
 mod lm3s6965evb;
+#[cfg(feature = "microbit")]
+mod microbit;
 pub mod model;
 #[cfg(feature = "mps")]
 mod mps;
-#[cfg(feature = "arm")]
+#[cfg(any(feature = "lm3s6965evb", feature = "mps"))]
 mod mpu;
 #[cfg_attr(feature = "riscv-virt", allow(dead_code, reason = "the registers of its UART are bytes"))]
 mod register;
@@ -18,7 +20,7 @@ mod riscv_virt;
 pub mod spi_recorder;
 #[cfg(feature = "mps")]
 mod systick;
-#[cfg(feature = "arm")]
+#[cfg(any(feature = "lm3s6965evb", feature = "mps"))]
 mod uart;
 
 /// The attribute of the function with which a program begins.
@@ -28,6 +30,8 @@ use firmware_app::settings::Settings;
 pub use firmware_support::stack;
 #[cfg(feature = "lm3s6965evb")]
 pub use lm3s6965evb::*;
+#[cfg(feature = "microbit")]
+pub use microbit::*;
 #[cfg(feature = "mps")]
 pub use mps::*;
 pub use register::BusTimeout;
@@ -36,7 +40,7 @@ pub use register::BusTimeout;
 pub use riscv_rt::entry;
 #[cfg(feature = "riscv-virt")]
 pub use riscv_virt::*;
-#[cfg(feature = "arm")]
+#[cfg(any(feature = "lm3s6965evb", feature = "mps"))]
 pub use uart::Uart;
 
 /// Ends the program and QEMU with exit code 0.

@@ -3,7 +3,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `lm3s6965evb`, `mps`, `riscv_virt` | the boards: registers and devices |
+//! | `lm3s6965evb`, `microbit`, `mps`, `riscv_virt` | the boards: registers and devices |
 //! | `register`, `uart`, `mpu` | code that the boards share |
 //! | `instructions` | counts instructions with a timer of the processor |
 //! | `spi_recorder` | records the SPI bus of a display and sends the record over a UART |

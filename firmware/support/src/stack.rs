@@ -35,18 +35,24 @@ fn lowest() -> *const u32 {
     (&raw const __stack_chk_guard).wrapping_add(1)
 }
 
+/// How many bytes below the stack are guarded.
+#[cfg(any(
+    all(target_arch = "arm", not(target_has_atomic = "32")),
+    all(target_arch = "riscv32", not(feature = "esp"))
+))]
+const GUARDED: usize = 64 * 1024;
+
 /// Makes accesses to the 64 KiB below the stack a fault, with the memory protection unit. For chips on which these addresses
 /// belong to something else than memory, or where it is not known what an access does.
 ///
 /// Only for Armv6-M. Armv8-M has a limit register for the stack, which cortex-m-rt sets (its feature `set-msplim`).
 #[cfg(all(target_arch = "arm", not(target_has_atomic = "32")))]
 pub fn guard() {
-    const SIZE: usize = 64 * 1024;
-    const SIZE_FIELD: u32 = SIZE.ilog2() - 1;
+    const SIZE_FIELD: u32 = GUARDED.ilog2() - 1;
     const VALID: u32 = 1 << 4; // region 0
     const NO_EXECUTION: u32 = 1 << 28;
     const DEFAULT_MAP: u32 = 1 << 2;
-    let base = (bottom() - SIZE) as u32;
+    let base = (bottom() - GUARDED) as u32;
     // SAFETY: the region, without any permission, has only addresses that the program does not use. The default map applies
     // to all others. The unit is off within the fault handler.
     unsafe {
@@ -57,6 +63,27 @@ pub fn guard() {
     }
     cortex_m::asm::dsb();
     cortex_m::asm::isb();
+}
+
+/// Makes accesses to the 64 KiB below the stack an exception, with entry 0 of the physical memory protection. It is locked
+/// until the next reset, as only locked entries hold in machine mode. Memory without an entry stays as it was.
+#[cfg(all(target_arch = "riscv32", not(feature = "esp")))]
+pub fn guard() {
+    use riscv::register::{Permission, Range, pmpaddr0, pmpcfg0};
+
+    // A range of 2^n bytes: the address of its start, in words, with n - 3 ones at the end.
+    let range = ((bottom() - GUARDED) >> 2) | ((GUARDED >> 3) - 1);
+    // SAFETY: the range, without any permission, has only addresses that the program does not use.
+    unsafe {
+        pmpaddr0::write(range);
+        pmpcfg0::set_pmp(0, Range::NAPOT, Permission::NONE, true);
+    }
+}
+
+/// Whether an address is in the guarded memory below the stack.
+#[cfg(all(target_arch = "riscv32", not(feature = "esp")))]
+pub(crate) fn is_guarded(address: usize) -> bool {
+    (bottom() - GUARDED..bottom()).contains(&address)
 }
 
 /// The pattern with which cortex-m-rt fills the stack before the program starts.

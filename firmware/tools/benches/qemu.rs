@@ -5,7 +5,7 @@ mod models;
 
 use anyhow::Result;
 use clap::Parser;
-use firmware_tools::boards::{Board, HEADLESS_BOARDS, MPS2_AN385, MPS2_AN386};
+use firmware_tools::boards::{Board, HEADLESS_BOARDS};
 use firmware_tools::build::build_quietly;
 use firmware_tools::count::{Count, Network, SEED, Variant, count};
 use firmware_tools::cycles::{self, Cycles};
@@ -17,7 +17,7 @@ use firmware_tools::cycles::{self, Cycles};
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-qemu", bin_name = "cargo bench-qemu")]
 struct Arguments {
-    /// Only this board: mps2-an385, mps2-an386, mps2-an500, mps2-an505 or mps3-an547
+    /// Only this board: mps2-an385, mps2-an385-v6m, mps2-an386, mps2-an500, mps2-an505, mps3-an547 or riscv-virt
     #[arg(long, value_name = "NAME")]
     board: Option<String>,
     /// Only this network: reference-pocket, pocket, pocket-64, digits, tutorial, dcgan-64 or dcgan-64-wide
@@ -87,7 +87,7 @@ fn main() -> Result<()> {
     let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let mut pictures = Table::new(&HEAD);
     let mut layers = Table::new(&LAYERS_HEAD);
-    let mut cycles = Table::new(&CYCLES_HEAD);
+    let mut estimates = Table::new(&CYCLES_HEAD);
     for board in HEADLESS_BOARDS.into_iter().filter(|board| is(&arguments.board, board.name)) {
         for name in models::counted_on(board).iter().filter(|name| is(&arguments.network, name)) {
             for &variant in
@@ -98,9 +98,9 @@ fn main() -> Result<()> {
                 let count = count(board, &network, variant)?;
                 let place = [board.name, name, variant.name].map(str::to_owned);
                 pictures.rows.push([&place[..], &picture(board, name, &count)].concat());
-                // The trace of a large network does not fit a disk, and Arm publishes no such timing table for M7 and M33.
-                if arguments.cycles && !models::LARGE.contains(name) && [MPS2_AN385, MPS2_AN386].contains(&board) {
-                    cycles.rows.push([&place[..], &model(board, &network, variant, &count)?].concat());
+                // The trace of a large network does not fit a disk.
+                if arguments.cycles && !models::LARGE.contains(name) && cycles::has_model(board) {
+                    estimates.rows.push([&place[..], &model(board, &network, variant, &count)?].concat());
                 }
                 layers.rows.extend(layer_rows(&count).map(|row| [&place[..], &row].concat()));
             }
@@ -115,7 +115,7 @@ fn main() -> Result<()> {
     }
     if arguments.cycles {
         println!("\n{CYCLES_LEGEND}");
-        cycles.print(arguments.markdown);
+        estimates.print(arguments.markdown);
     }
     Ok(())
 }

@@ -1,22 +1,24 @@
-//! Estimates the cycles of a picture on a Cortex-M3 or M4 without wait states, from a trace of QEMU and the timing tables of
-//! the technical reference manuals.
+//! Estimates the cycles of a picture on a Cortex-M0+, M3 or M4 without wait states, from a trace of QEMU and the timing
+//! tables of the technical reference manuals.
 //!
 //! QEMU cannot measure cycles, but it can trace the basic blocks that it executes. The estimate adds up the cycles of each
 //! executed instruction, and a pipeline refill for each branch that is taken. It is a model, not a measurement: real flash has
-//! wait states, buses are shared, and a Cortex-M7 issues two instructions at once.
+//! wait states, buses are shared, and a Cortex-M7 issues two instructions at once. For the Cortex-M0+ the emulator of
+//! `cargo pico` counts cycles of a whole program; [the page on the engine](../../../docs/engine.md) compares both.
 //!
-//! | instruction | Cortex-M4 | Cortex-M3 |
-//! |---|---|---|
-//! | arithmetic, `SXTB16`, `SMLAD`, `MUL`, `SSAT` | 1 | 1 |
-//! | `MLA` | 1 | 2 |
-//! | `SMULL`, `UMULL`; `SMLAL`, `UMLAL` | 1 | 5; 7, the worst case in the manual |
-//! | `UDIV`, `SDIV` | 7 (manual: 2 to 12) | 7 (manual: 2 to 12) |
-//! | load | 2, or 1 after another load | the same |
-//! | store | 1 | 1 |
-//! | `LDM`, `LDRD`, `STM`, `STRD`, `PUSH`, `POP` of N registers | 1 + N | 1 + N |
-//! | branch taken | + 2 (manual: 1 to 3) | the same |
+//! | instruction | Cortex-M4 | Cortex-M3 | Cortex-M0+ |
+//! |---|---|---|---|
+//! | arithmetic, `SXTB16`, `SMLAD`, `MUL`, `SSAT` | 1 | 1 | 1; `MULS` as on the RP2040 |
+//! | `MLA` | 1 | 2 | - |
+//! | `SMULL`, `UMULL`; `SMLAL`, `UMLAL` | 1 | 5; 7, the worst case in the manual | - |
+//! | `UDIV`, `SDIV` | 7 (manual: 2 to 12) | 7 (manual: 2 to 12) | - |
+//! | load | 2, or 1 after another load | the same | 2 |
+//! | store | 1 | 1 | 2 |
+//! | `LDM`, `LDRD`, `STM`, `STRD`, `PUSH`, `POP` of N registers | 1 + N | 1 + N | 1 + N |
+//! | branch taken | + 2 (manual: 1 to 3) | the same | + 1; `BL` and `POP` of the PC + 2 |
 //!
-//! Sources: Cortex-M4 Technical Reference Manual r0p1, table 3-1; Cortex-M3 TRM r2p1, table 3-1.
+//! Sources: Cortex-M4 Technical Reference Manual r0p1, table 3-1; Cortex-M3 TRM r2p1, table 3-1; Cortex-M0+ TRM r0p1, table
+//! 3-1.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,15 +27,42 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::boards::Board;
+use crate::boards::{Board, MPS2_AN385, MPS2_AN385_V6M, MPS2_AN386};
 use crate::pictures::on_board;
 use crate::qemu::Options;
 
-/// Additional cycles of a branch that is taken: the pipeline is refilled.
-const REFILL: u64 = 2;
+/// A processor with a timing table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Core {
+    M0Plus,
+    M3,
+    M4,
+}
+
+impl Core {
+    /// The processor of a board; `None` without a timing table: Arm publishes none for M7 and M33.
+    fn of(board: Board) -> Option<Self> {
+        match board {
+            MPS2_AN385_V6M => Some(Self::M0Plus),
+            MPS2_AN385 => Some(Self::M3),
+            MPS2_AN386 => Some(Self::M4),
+            _ => None,
+        }
+    }
+
+    /// Additional cycles of a branch that is taken: the pipeline is refilled.
+    fn refill(self) -> u64 {
+        if self == Self::M0Plus { 1 } else { 2 }
+    }
+}
+
+/// Whether the cycles of a board can be estimated.
+pub fn has_model(board: Board) -> bool {
+    Core::of(board).is_some()
+}
 
 /// Instructions and cycles of the code that draws rows: gen-core without its parser, and the functions that it calls to fill
-/// and copy memory.
+/// and copy memory, and to divide and multiply whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cycles {
     /// Executed instructions.
@@ -45,8 +74,9 @@ pub struct Cycles {
 /// Runs the program `parity` and estimates the cycles of one picture.
 ///
 /// # Errors
-/// If the program fails, or the trace of QEMU cannot be read.
+/// If the program fails, the trace of QEMU cannot be read, or [there is no model](has_model).
 pub fn cycles(board: Board, parity: &[u8], seed: u32) -> Result<Cycles> {
+    let core = Core::of(board).with_context(|| format!("no model of the cycles of {}", board.name))?;
     let folder = tempfile::tempdir()?;
     let trace = folder.path().join("trace");
     let options = Options {
@@ -55,10 +85,11 @@ pub fn cycles(board: Board, parity: &[u8], seed: u32) -> Result<Cycles> {
         limit: Some(crate::qemu::LIMIT),
         ..Options::default()
     };
-    on_board(board, parity, &options)?;
-    let cycles = read(&trace, board.triple == "thumbv7m-none-eabi")?;
-    ensure!(cycles.instructions > 0, "no row was drawn, or the trace has no names of functions");
-    Ok(cycles)
+    // A model with classes has two pictures of a seed.
+    let pictures = on_board(board, parity, &options)?.0.lines.len() as u64;
+    let Cycles { instructions, cycles } = read(&trace, core)?;
+    ensure!(instructions > 0 && pictures > 0, "no row was drawn, or the trace has no names of functions");
+    Ok(Cycles { instructions: instructions / pictures, cycles: cycles / pictures })
 }
 
 /// A basic block: instructions that are always executed from the first to the last.
@@ -72,7 +103,7 @@ struct Block {
     counts: bool,
 }
 
-fn read(trace: &Path, is_m3: bool) -> Result<Cycles> {
+fn read(trace: &Path, core: Core) -> Result<Cycles> {
     let mut sum = Cycles::default();
     let mut blocks: HashMap<u32, Block> = HashMap::new();
     let (mut name, mut start, mut after_load) = (String::new(), None, false);
@@ -87,7 +118,7 @@ fn read(trace: &Path, is_m3: bool) -> Result<Cycles> {
             let address = executed.split('/').nth(1).and_then(|a| u32::from_str_radix(a, 16).ok());
             let address = address.with_context(|| format!("no address: {line}"))?;
             if previous_end.take().is_some_and(|end| end != address) {
-                sum.cycles += REFILL;
+                sum.cycles += core.refill();
             }
             if let Some(block) = blocks.get(&address).filter(|b| b.counts) {
                 sum.instructions += block.instructions;
@@ -102,7 +133,7 @@ fn read(trace: &Path, is_m3: bool) -> Result<Cycles> {
             });
             let block = blocks.get_mut(&start).context("just inserted")?;
             block.instructions += 1;
-            block.cycles += instruction.cycles(is_m3, after_load);
+            block.cycles += instruction.cycles(core, after_load);
             block.end = instruction.address + instruction.size;
             after_load = instruction.is_single_load();
         }
@@ -110,11 +141,12 @@ fn read(trace: &Path, is_m3: bool) -> Result<Cycles> {
     Ok(sum)
 }
 
-/// Whether a function, by its mangled name, draws rows, or fills or copies memory.
+/// Whether a function, by its mangled name, draws rows, or fills or copies memory, or divides or multiplies
+/// whole numbers. Floats are those of the latent.
 fn draws(function: &str) -> bool {
-    let parses = function.contains("4blob") || function.contains("6latent");
-    let memory = function.contains("compiler_builtins") || function.starts_with("__aeabi_mem");
-    function.contains("gen_core") && !parses || memory
+    let parses = ["5model5parse", "5model6format", "6latent"].iter().any(|module| function.contains(module));
+    let helps = ["compiler_builtins3mem", "compiler_builtins3int", "__aeabi_mem", "__aeabi_ui", "__aeabi_l"];
+    function.contains("gen_core") && !parses || helps.iter().any(|name| function.contains(name))
 }
 
 /// A line of the disassembly: `0x00000400:  f00b fab7  bl       #0xb972`.
@@ -147,19 +179,20 @@ impl<'l> Instruction<'l> {
     }
 
     /// Cycles of the instruction, without the pipeline refill of a branch.
-    fn cycles(&self, is_m3: bool, after_load: bool) -> u64 {
+    fn cycles(&self, core: Core, after_load: bool) -> u64 {
         let is = |names: &[&str]| names.iter().any(|name| self.name.starts_with(name));
+        let (is_m0, is_m3) = (core == Core::M0Plus, core == Core::M3);
         if is(&["ldrd", "strd"]) {
             3
         } else if is(&["ldm", "stm", "push", "pop"]) {
-            1 + registers(self.operands)
+            1 + registers(self.operands) + u64::from(is_m0 && self.operands.ends_with("pc}"))
         } else if self.is_single_load() {
-            if after_load { 1 } else { 2 }
+            if after_load && !is_m0 { 1 } else { 2 }
         } else if is(&["udiv", "sdiv"]) || (is_m3 && is(&["smlal", "umlal"])) {
             7
         } else if is_m3 && is(&["smull", "umull"]) {
             5
-        } else if is_m3 && is(&["mla", "mls"]) {
+        } else if (is_m3 && is(&["mla", "mls"])) || (is_m0 && (is(&["str"]) || self.name == "bl")) {
             2
         } else {
             1
@@ -218,7 +251,26 @@ mod tests {
              Trace 0: 0x7f [00000000/00000200/00000000/00] main\n",
         )?;
         let iteration = 2 + 1 + 1 + 1;
-        assert_eq!(read(&trace, false)?, Cycles { instructions: 9, cycles: iteration + 2 + iteration + 6 + 2 });
+        assert_eq!(read(&trace, Core::M4)?, Cycles { instructions: 9, cycles: iteration + 2 + iteration + 6 + 2 });
         Ok(())
+    }
+
+    #[test]
+    fn a_cortex_m0_plus_has_its_own_table() {
+        let lines = [
+            ("muls     r1, r3, r1", 1),
+            ("ldrb     r1, [r0]", 2),
+            ("str      r1, [r0]", 2),
+            ("ldm      r0!, {r1, r2}", 3),
+            ("push     {r4, r5, lr}", 4),
+            ("pop      {r4, pc}", 4),
+            ("bl       #0xb972", 2),
+            ("bx       lr", 1),
+        ];
+        for (line, cycles) in lines {
+            let line = format!("0x00000100:  0000       {line}");
+            let instruction = Instruction::parse(&line).expect("a line of the disassembly");
+            assert_eq!(instruction.cycles(Core::M0Plus, true), cycles, "{line}");
+        }
     }
 }

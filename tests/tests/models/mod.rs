@@ -3,7 +3,7 @@
 #![allow(dead_code)] // each program uses only a part
 
 use anyhow::Result;
-use firmware_tools::boards::{Board, MPS2_AN385_V6M, MPS2_AN386, MPS2_AN500, MPS2_AN505, MPS3_AN547, RISCV_VIRT};
+use firmware_tools::boards::{Board, MPS2_AN386, MPS2_AN500, MPS2_AN505};
 use firmware_tools::count::{Count, FAST, INT8, Network, PORTABLE, Variant};
 use firmware_tools::model::BLOB;
 use gen_core::Model;
@@ -129,10 +129,10 @@ const FEW: u64 = 10_000;
 /// Names the layers whose instructions the trainer estimates wrongly: people choose by them
 /// which layers are to be fast.
 pub fn estimates_off(board: Board, network: &Network, count: &Count) -> Result<String> {
-    if matches!(board, MPS2_AN385_V6M | MPS3_AN547 | RISCV_VIRT) {
+    if board.has_mve {
         return Ok(String::new()); // nobody estimates these kernels
     }
-    let core = if board.triple == "thumbv7m-none-eabi" { Core::Mla } else { Core::Dsp };
+    let core = Core::of_target(board.triple);
     let mut off = String::new();
     for (layer, counted) in Model::parse(&aligned(&network.blob))?.layers().iter().zip(&count.layers) {
         let (estimate, counted, name) =

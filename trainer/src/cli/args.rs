@@ -3,12 +3,13 @@
 use std::ops::RangeInclusive;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 use gen_core::Shape;
 use log::LevelFilter;
 
 use trainer::config::{ClassSource, MAX_STEPS, Precision, Range};
+use trainer::cost::Core;
 use trainer::data::frogs::SIDES;
 use trainer::data::{Fit, MAX_CLASSES};
 use trainer::interchange::{DenseOrder, Layout};
@@ -170,6 +171,29 @@ pub(crate) fn precision() -> impl TypedValueParser<Value = Precision> {
 /// Kinds of vector instructions.
 pub(crate) fn vectors() -> impl TypedValueParser<Value = Vectors> {
     one_of(Vectors::ALL.map(|kind| (kind.name(), kind.words()))).try_map(|name| name.parse::<Vectors>())
+}
+
+/// Names of the processor families [`Core`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CoreArg {
+    /// Cortex-M4, M7, M33
+    CortexM4,
+    CortexM3,
+    /// Cortex-M0, M0+
+    CortexM0,
+    /// RISC-V with multiplication, RV32IM
+    Riscv32,
+}
+
+impl CoreArg {
+    pub(crate) fn core(self) -> Core {
+        match self {
+            Self::CortexM4 => Core::Dsp,
+            Self::CortexM3 => Core::Mla,
+            Self::CortexM0 => Core::Mul,
+            Self::Riscv32 => Core::Riscv,
+        }
+    }
 }
 
 /// Options for the amount of log messages on standard error. They do not affect results on standard output.

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gen_core::WeightTransform;
 
+use super::args::CoreArg;
 use trainer::cost::Core;
 use trainer::inspect::CODE_FLASH;
 use trainer::numbers::grouped;
@@ -32,14 +33,6 @@ pub(crate) struct PackingArgs {
     core: Option<CoreArg>,
 }
 
-/// Names of the processor families [`Core`].
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum CoreArg {
-    /// Cortex-M4, M7, M33
-    CortexM4,
-    CortexM3,
-}
-
 /// Parses a number of bytes such as 70000, 512K, 512KiB or 2M.
 fn bytes(text: &str) -> Result<usize, String> {
     let text = text.strip_suffix("iB").unwrap_or(text);
@@ -63,10 +56,7 @@ impl PackingArgs {
             self.core.is_none() || matches!(policy, PackingPolicy::Fast | PackingPolicy::Flash(_)),
             "--core selects the processor whose instructions count: give it with --winograd or --flash"
         );
-        let core = match self.core {
-            None | Some(CoreArg::CortexM4) => Core::Dsp,
-            Some(CoreArg::CortexM3) => Core::Mla,
-        };
+        let core = self.core.map_or(Core::Dsp, CoreArg::core);
         weight_transforms::choose(model, &policy, core)?;
         if policy != PackingPolicy::Small && model.layers.iter().all(|layer| layer.transform == WeightTransform::None) {
             println!("no layer is packed for speed: none that fits gains on a {}", core.name());

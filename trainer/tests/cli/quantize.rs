@@ -52,9 +52,13 @@ fn a_model_can_be_packed_for_speed_and_draws_the_same() {
     let read = |name: &str| fs::read(place.path().join(name)).unwrap();
     assert_eq!(read("old.gen"), read("some.gen"));
 
-    // A Cortex-M3 has better kernels for weights without a transform.
-    let text = place.run_well(&["quantize", SHIPPED, "--fast", "--core", "cortex-m3", "-o", "m3.gen"]);
-    assert!(text.contains("none that fits gains on a Cortex-M3"), "{text}");
+    // These have better kernels for weights without a transform.
+    for (core, name) in [("cortex-m3", "Cortex-M3"), ("cortex-m0", "Cortex-M0, M0+"), ("riscv32", "RISC-V (RV32IM)")] {
+        let text = place.run_well(&["quantize", SHIPPED, "--fast", "--core", core, "-o", "other.gen"]);
+        assert!(text.contains(&format!("none that fits gains on a {name}")), "{text}");
+        let text = place.run_well(&["inspect", SHIPPED, "--core", core]);
+        assert!(text.contains(&format!("as it is now, on a {name}: about")), "{text}");
+    }
 
     // Packs the model back to the smallest file.
     place.run_well(&["quantize", "some.gen", "-o", "small.gen"]);

@@ -2,8 +2,7 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
-use emulated_boards::{self as board, Board};
+use emulated_boards::{self as board, Board, entry};
 
 #[entry]
 fn main() -> ! {

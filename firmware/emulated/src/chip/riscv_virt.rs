@@ -16,6 +16,7 @@ pub struct Board {
 impl Board {
     /// Sets up the board. Call it once, at the start.
     pub fn take() -> Self {
+        stack::guard();
         stack::paint(); // riscv-rt does not do it
         // SAFETY: no interrupt is enabled by itself, so none comes. That they are on as a whole shows the panic handler that
         // no line of the log is half written.
