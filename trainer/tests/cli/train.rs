@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use trainer::config::{Config, Quantise};
+use trainer::config::{Config, Fallback, Precision, Quantise};
 use trainer::data;
 use trainer::nn::init::Init;
 use trainer::pixels::to_pixel;
@@ -81,6 +81,30 @@ fn the_number_of_threads_changes_nothing() {
     assert!(one == result(&place.folder("002-tiny")), "1 and 2 threads differ");
     assert!(one == result(&place.folder("003-tiny")), "1 and 3 threads differ");
     assert!(one.2 != result(&place.folder("004-tiny")).2, "another seed gives another model");
+}
+
+#[test]
+fn bf16_is_written_down_and_gives_the_same_bits_again() {
+    let place = Place::new();
+    let bf16 = |threads| with(&["--precision", "bf16", "--set", "fallback=amx", "--threads", threads]);
+    let text = place.run_well(&bf16("1"));
+    let unit = Precision::Bf16.unit(Fallback::Amx).unwrap();
+    assert!(text.contains(if unit.is_emulated() { "emulating AMX-BF16" } else { "numbers with AMX-BF16" }), "{text}");
+    place.run_well(&bf16("3"));
+    place.run_well(&with(&[]));
+    let folders = ["001-tiny", "002-tiny", "003-tiny"].map(|name| place.folder(name));
+    let [one, three, float32] = folders.each_ref().map(result);
+    assert!(one == three, "1 and 3 threads differ");
+    assert!(one.2 != float32.2, "nothing was multiplied in bf16");
+    let reports = folders.map(|folder| fs::read_to_string(folder.file("report.html")).unwrap());
+    assert_eq!(reports.map(|report| report.contains("bf16 products as AMX-BF16 computes them")), [true, true, false]);
+
+    // Without a fallback the processor decides, and the log says what it did.
+    let text = place.run_well(&with(&["--precision", "bf16", "--steps", "1"]));
+    assert!(text.contains("multiply bf16 numbers"), "{text}");
+    let refused = place.run(&with(&["--precision", "half"]));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && text.contains("[possible values: float32, bf16]"), "{text}");
 }
 
 #[cfg(unix)]
