@@ -50,12 +50,15 @@ fn ribbit_h_is_what_the_sources_say() -> Result<()> {
     builder.generate().context("cbindgen")?.write(&mut written);
     let written = without_sections_for_rust(&String::from_utf8(written)?);
     let file = folder.join("ribbit.h");
-    if env::var_os("UPDATE_GOLDEN").is_some() {
-        return fs::write(&file, written).context("cannot write ribbit.h");
+    // The other test reads the file at the same time, so it is only written if it has to be.
+    if fs::read_to_string(&file).ok().as_ref() == Some(&written) {
+        return Ok(());
     }
-    let committed = fs::read_to_string(&file).with_context(|| format!("no ribbit.h: {UPDATE}"))?;
-    ensure!(committed == written, "ribbit.h is not what the sources say; write it again with {UPDATE}");
-    Ok(())
+    ensure!(
+        env::var_os("UPDATE_GOLDEN").is_some(),
+        "ribbit.h is missing, or not what the sources say; write it again with {UPDATE}"
+    );
+    fs::write(&file, written).context("cannot write ribbit.h")
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Dense layers and convolutions as products of bf16 matrices with float32 sums.
 //!
 //! A bf16 number is the upper half of a float32: 8 bits of exponent, 7 of fraction. Processors multiply it much faster than
-//! float32: an AMX tile instruction does 8,192 multiplications in the time of sixteen float32 vector operations, which do
-//! 256. So every layer is computed by its definition here, without the transforms of [`fast`](super::fast), which would
-//! lose digits and take longer than the products that they save.
+//! float32: an AMX tile instruction does 8,192 multiplications in 16 cycles, in which float32 instructions do 512. So every
+//! layer is computed by its definition here, without the transforms of [`fast`](super::fast), which would lose digits and
+//! take longer than the products that they save.
 //!
 //! Only the operands of products are bf16. They are rounded as they are packed; maps, weights, sums and gradients stay
 //! float32.
