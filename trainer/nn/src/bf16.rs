@@ -18,8 +18,9 @@
 //! | file | contents |
 //! |---|---|
 //! | `number.rs` | rounding to bf16 |
-//! | `unit.rs` | the instructions for products, and the choice between them |
+//! | `operands.rs` | what products take and give, and the kinds of instructions |
 //! | `amx.rs`, `avx512.rs`, `portable.rs` | products and data movement with AMX, with AVX-512, and without vector instructions, bit for bit the same |
+//! | `unit.rs` | the choice between them |
 //! | `grid.rs` | positions of rows, columns and weights |
 //! | `plan.rs` | a pass of a layer: forward, gradient of the input, gradient of the weights |
 
@@ -29,9 +30,11 @@ mod amx;
 mod avx512;
 mod grid;
 mod number;
+mod operands;
 mod plan;
 mod portable;
 mod unit;
 
+pub use operands::Instruction;
 pub use plan::Plan;
-pub use unit::{Instruction, Unit};
+pub use unit::Unit;

@@ -5,7 +5,7 @@
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 
-use super::unit::{Columns, Rows, Sums, TILE, TILE_WORDS};
+use super::operands::{Columns, Rows, Sums, TILE, TILE_WORDS};
 
 /// Number of chunks whose columns are multiplied with all rows before the next ones: 24 KB of columns, which stay in the L1
 /// cache.
@@ -144,7 +144,7 @@ block!(one_by_one,
     store: ["tilestored [{s} + {q}], tmm0"],
     words: "1024");
 
-/// See [`Unit::multiply`](super::Unit::multiply), which has checked the operands.
+/// See `Unit::multiply`, which has checked the operands.
 pub(super) fn multiply(rows: Rows<'_>, columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
     // SAFETY: a `Unit` with AMX exists only if `available` has returned true, and the configuration is valid. Nothing else
     // uses tiles before TILERELEASE: the compiler never does.

@@ -4,8 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::grid::OUTSIDE;
-use super::unit::{CHUNK, Columns, Rows, Segment, Sums, TILE, TILE_WORDS, Target};
+use super::operands::{CHUNK, Columns, OUTSIDE, Rows, Segment, Sums, TILE, TILE_WORDS, Target};
 
 /// Rows whose sums are in registers at a time.
 const ROWS: usize = 8;

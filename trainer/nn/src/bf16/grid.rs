@@ -9,12 +9,9 @@
 use pulp::{Simd, WithSimd};
 
 use super::number::round;
-use super::unit::{CHUNK, Segment, TILE};
+use super::operands::{CHUNK, OUTSIDE, Segment, TILE};
 use crate::fast::{Correlation, Side};
 use crate::vectors::arch;
-
-/// Marks a pixel of a square that is not in the map.
-pub(super) const OUTSIDE: u32 = u32::MAX;
 
 /// The squares of a correlation.
 #[derive(Debug, Clone, Copy)]

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::grid::{Grid, Group, OUTSIDE};
+use super::grid::{Grid, Group};
 use super::number::{pair, round};
-use super::unit::{CHUNK, Columns, Instruction, Rows, Sums, TILE, TILE_WORDS, Target, Unit};
+use super::operands::{CHUNK, Columns, Instruction, OUTSIDE, Rows, Sums, TILE, TILE_WORDS, Target};
+use super::unit::Unit;
 use crate::fast::{Correlation, Epilogue};
 use crate::vectors::arch;
 

@@ -2,9 +2,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::grid::OUTSIDE;
 use super::number::{pair, widen};
-use super::unit::{CHUNK, Columns, Instruction, Rows, Segment, Sums, TILE, TILE_WORDS, Target};
+use super::operands::{CHUNK, Columns, Instruction, OUTSIDE, Rows, Segment, Sums, TILE, TILE_WORDS, Target};
 use crate::vectors::arch;
 
 /// The sums of a row of a tile.
@@ -27,7 +26,7 @@ fn add_products(sums: &mut Row, x: u16, words: &[u32; TILE], upper: bool) {
     }
 }
 
-/// See [`Unit::multiply`](super::Unit::multiply). Uses float32 vector instructions if the processor has them.
+/// See `Unit::multiply`. Uses float32 vector instructions if the processor has them.
 pub(super) fn multiply(instruction: Instruction, rows: Rows<'_>, columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
     arch().dispatch(Multiply { instruction, rows, columns, add, sums });
 }
