@@ -106,15 +106,10 @@ impl Block {
         self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
     }
 
-    /// Computes the linear part with these kernels.
-    pub fn use_kernels(&mut self, kernels: Kernels) {
-        self.linear = Linear::new(&self.spec.layer, self.linear.geometry, kernels);
-    }
-
-    /// Multiplies in bf16 with this unit where that is faster; `None` for float32 only.
-    pub fn use_bf16(&mut self, unit: Option<Unit>) {
-        let linear = Linear::new(&self.spec.layer, self.linear.geometry, self.linear.kernels());
-        self.linear = linear.with_bf16(unit);
+    /// Computes the linear part with these kernels, and multiplies in bf16 with this unit where that is faster; `None` for
+    /// float32 only.
+    pub fn use_kernels(&mut self, kernels: Kernels, unit: Option<Unit>) {
+        self.linear = Linear::new(&self.spec.layer, self.linear.geometry, kernels).with_bf16(unit);
     }
 
     /// Writes the initial parameters of this block to `params`.

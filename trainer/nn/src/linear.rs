@@ -52,6 +52,7 @@ pub struct Linear {
     fast: [Option<Plan>; 3],
     /// Plans of products in bf16 for the same passes; `None` where float32 is faster, or bf16 is not allowed.
     bf16: [Option<bf16::Plan>; 3],
+    /// The algorithms that are allowed.
     kernels: Kernels,
     /// The mirrored weights, for [`Method::Mirrored`].
     mirrored: Vec<f32>,
@@ -175,11 +176,6 @@ impl Linear {
             mirrored: Vec::new(),
             lanes: Vec::new(),
         }
-    }
-
-    /// The algorithms that were allowed.
-    pub fn kernels(&self) -> Kernels {
-        self.kernels
     }
 
     /// Rows and columns of the weight matrix.

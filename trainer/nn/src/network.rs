@@ -80,17 +80,11 @@ impl Network {
         self.input.len() - width.sum::<usize>()
     }
 
-    /// The same network, computed with these kernels.
+    /// The same network, computed with these kernels, and multiplied in bf16 by this unit where that is faster; `None` for
+    /// float32 only.
     #[must_use]
-    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
-        self.blocks.iter_mut().for_each(|block| block.use_kernels(kernels));
-        self
-    }
-
-    /// The same network, whose layers are multiplied in bf16 by this unit where that is faster; `None` for float32.
-    #[must_use]
-    pub fn with_bf16(mut self, unit: Option<Unit>) -> Self {
-        self.blocks.iter_mut().for_each(|block| block.use_bf16(unit));
+    pub fn with_kernels(mut self, kernels: Kernels, unit: Option<Unit>) -> Self {
+        self.blocks.iter_mut().for_each(|block| block.use_kernels(kernels, unit));
         self
     }
 

@@ -1,6 +1,27 @@
 //! Convolutions by the textbook, slow and obviously right: what the tests compare with.
 
-use gen_core::spec::{Geometry, Op};
+use gen_core::Padding;
+use gen_core::spec::{Geometry, Op, Shape};
+
+/// Convolutions that are awkward to divide into tiles, each with the shape of its input and a number of pictures.
+pub fn layers() -> Vec<(Op, Shape, usize)> {
+    let conv = |channels, kernel, stride, padding| Op::Conv { channels, kernel, stride, padding };
+    let transposed = |channels, kernel, stride, padding| Op::ConvTranspose { channels, kernel, stride, padding };
+    let (same, valid) = (Padding::Same, Padding::Valid);
+    vec![
+        (conv(32, 5, 1, same), Shape::new(9, 7, 16), 2),
+        (conv(20, 5, 1, valid), Shape::new(9, 12, 35), 3),
+        (conv(7, 3, 1, same), Shape::new(8, 8, 17), 1),
+        (conv(24, 4, 2, same), Shape::new(16, 8, 12), 2),
+        (conv(16, 4, 2, valid), Shape::new(30, 31, 16), 1),
+        (conv(16, 4, 2, same), Shape::new(1, 3, 16), 2),
+        (conv(16, 2, 1, same), Shape::new(5, 5, 16), 1),
+        (transposed(24, 4, 2, same), Shape::new(4, 4, 48), 3),
+        (transposed(12, 4, 2, same), Shape::new(16, 15, 24), 1),
+        (transposed(5, 4, 2, valid), Shape::new(3, 5, 18), 1),
+        (transposed(16, 5, 1, same), Shape::new(6, 6, 16), 1),
+    ]
+}
 
 /// Values that look random, around 0.
 pub fn values(len: usize, seed: u32) -> Vec<f32> {

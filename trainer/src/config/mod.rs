@@ -305,8 +305,7 @@ impl Config {
             discriminator = discriminator.with_projection(self.class_names.len());
         }
         let unit = self.bf16();
-        let computed = |network: Network| network.with_kernels(self.kernels).with_bf16(unit);
-        Ok((computed(generator), computed(discriminator)))
+        Ok((generator.with_kernels(self.kernels, unit), discriminator.with_kernels(self.kernels, unit)))
     }
 
     /// What multiplies bf16 numbers in training on this processor; `None` if float32 numbers are multiplied.

@@ -3,7 +3,7 @@ use gen_core::{Activation, LayerSpec, Padding};
 
 use super::super::number::widen;
 use super::*;
-use crate::textbook::{error, passes, values};
+use crate::textbook::{error, layers, passes, values};
 
 /// Of the largest value, against exact sums of the same bf16 numbers.
 const BOUND: f64 = 2e-6;
@@ -48,21 +48,11 @@ fn equals_the_textbook_for_every_shape_and_the_emulation_bit_for_bit() {
     let conv = |channels, kernel, stride, padding| Op::Conv { channels, kernel, stride, padding };
     let transposed = |channels, kernel, stride, padding| Op::ConvTranspose { channels, kernel, stride, padding };
     let (same, valid) = (Padding::Same, Padding::Valid);
-    check(conv(32, 5, 1, same), Shape::new(9, 7, 16), 2);
-    check(conv(20, 5, 1, valid), Shape::new(9, 12, 35), 3);
-    check(conv(7, 3, 1, same), Shape::new(8, 8, 17), 1);
+    layers().into_iter().for_each(|(op, input, n)| check(op, input, n));
     check(conv(3, 3, 1, same), Shape::new(16, 32, 12), 2);
     check(conv(3, 7, 1, same), Shape::new(5, 32, 33), 1);
     check(conv(64, 4, 2, same), Shape::new(32, 32, 3), 3);
-    check(conv(24, 4, 2, same), Shape::new(16, 8, 12), 2);
-    check(conv(16, 4, 2, valid), Shape::new(30, 31, 16), 1);
-    check(conv(16, 4, 2, same), Shape::new(1, 3, 16), 2);
-    check(conv(16, 2, 1, same), Shape::new(5, 5, 16), 1);
     check(conv(40, 1, 1, same), Shape::new(4, 4, 50), 2);
-    check(transposed(24, 4, 2, same), Shape::new(4, 4, 48), 3);
-    check(transposed(12, 4, 2, same), Shape::new(16, 15, 24), 1);
-    check(transposed(5, 4, 2, valid), Shape::new(3, 5, 18), 1);
-    check(transposed(16, 5, 1, same), Shape::new(6, 6, 16), 1);
     // Kernels that are not a whole number of squares, and larger strides.
     check(conv(20, 5, 2, same), Shape::new(12, 9, 18), 2);
     check(conv(9, 3, 2, valid), Shape::new(9, 8, 7), 2);
