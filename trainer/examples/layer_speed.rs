@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use gen_core::{Activation, LayerSpec, Op, Padding, Shape};
 use ndarray::Array2;
+use trainer::nn::Params;
 use trainer::nn::bf16::{self, Instruction, Unit};
 use trainer::nn::fast::{Correlation, Epilogue, Scratch, TransformedWeights};
 use trainer::nn::linear::{Kernels, Linear};
@@ -56,8 +57,9 @@ fn measure(op: Op, input: Shape, n: usize) {
     let values =
         |rows, columns| Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 17) % 97) as f32 - 48.0);
     let (x, dy) = (values(n, g.input.len()), values(n, g.output.len()));
-    let weights: Vec<f32> = values(1, g.weight_count()).into_raw_vec_and_offset().0;
-    let (mut y, mut dx, mut d_weights) = (dy.clone(), x.clone(), weights.clone());
+    let params = Params::from(values(1, g.weight_count()).into_raw_vec_and_offset().0);
+    let weights = params.weights(0..params.len());
+    let (mut y, mut dx, mut d_weights) = (dy.clone(), x.clone(), params.to_vec());
 
     let places = if matches!(op, Op::Conv { .. }) { g.output } else { g.input };
     let (places, taps) = (places.len() / usize::from(places.channels), usize::from(g.y.kernel).pow(2));
@@ -83,8 +85,8 @@ fn measure(op: Op, input: Shape, n: usize) {
             report(
                 &format!("tiles {tile}"),
                 [
-                    best(|| forward.run(&weights, x, y, Epilogue::Store, &mut points(), &mut scratch)),
-                    best(|| backward.run(&weights, dy, dx, Epilogue::Store, &mut points(), &mut scratch)),
+                    best(|| forward.run(weights, x, y, Epilogue::Store, &mut points(), &mut scratch)),
+                    best(|| backward.run(weights, dy, dx, Epilogue::Store, &mut points(), &mut scratch)),
                     best(|| forward.add_gradient(&mut d_weights, x, dy, &mut scratch)),
                 ],
             );
@@ -97,8 +99,8 @@ fn measure(op: Op, input: Shape, n: usize) {
             report(
                 unit.instruction().name(),
                 [
-                    best(|| y_plan.run(&weights, x, y, Epilogue::Store)),
-                    best(|| dx_plan.run(&weights, dy, dx, Epilogue::Store)),
+                    best(|| y_plan.run(weights, x, y, Epilogue::Store)),
+                    best(|| dx_plan.run(weights, dy, dx, Epilogue::Store)),
                     best(|| dw_plan.add_gradient(&mut d_weights, x, dy)),
                 ],
             );
@@ -108,9 +110,9 @@ fn measure(op: Op, input: Shape, n: usize) {
     report(
         "chosen",
         [
-            best(|| linear.forward(&weights, x.view(), y.view_mut(), Epilogue::Store)),
-            best(|| linear.backward(&weights, None, x.view(), dy.view(), Some(dx.view_mut()))),
-            best(|| linear.backward(&weights, Some(&mut d_weights), x.view(), dy.view(), None)),
+            best(|| linear.forward(weights, x.view(), y.view_mut(), Epilogue::Store)),
+            best(|| linear.backward(weights, None, x.view(), dy.view(), Some(dx.view_mut()))),
+            best(|| linear.backward(weights, Some(&mut d_weights), x.view(), dy.view(), None)),
         ],
     );
 }

@@ -55,7 +55,7 @@ use crate::augment::Change;
 use crate::config::{self, Config, Layer, OpName};
 use crate::nn::init::rng;
 use crate::nn::optim::Optimiser;
-use crate::nn::{Dropout, Network};
+use crate::nn::{Dropout, Network, Params};
 use crate::tensors::Tensors;
 use crate::train::{ForwardPass, Losses, State, StepInputs, Trace, Trainer};
 
@@ -102,7 +102,7 @@ pub fn check(folder: &Path) -> Result<Report> {
     golden.inputs.shaped("frogs_u8", &[&[golden.frogs.dim().0], &dims(generator.output())[..]].concat())?;
     let g = Side::new("g", &GENERATOR, &generator, config.generator.optimiser);
     let d = Side::new("d", &DISCRIMINATOR, &discriminator, config.discriminator.optimiser);
-    let (g_first, d_first) = (g.flat(&golden.weights, "")?, d.flat(&golden.weights, "")?);
+    let (g_first, d_first) = (Params::from(g.flat(&golden.weights, "")?), Params::from(d.flat(&golden.weights, "")?));
     let mut report = Report {
         network: format!(
             "generator {} parameters, discriminator {}; latent {}, batch {}, {} steps",
@@ -512,11 +512,11 @@ impl Side {
     fn state(&self, discriminator: &Self, weights: &[f32], discriminator_weights: &[f32]) -> State {
         State {
             step: 0,
-            average: weights.to_vec(),
+            average: weights.into(),
             generator_moments: self.optimiser.moments(weights.len()),
-            generator: weights.to_vec(),
+            generator: weights.into(),
             discriminator_moments: discriminator.optimiser.moments(discriminator_weights.len()),
-            discriminator: discriminator_weights.to_vec(),
+            discriminator: discriminator_weights.into(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::latents::latent_batch;
 use crate::nn::init::rng;
 use crate::nn::optim::{self, Moments};
 use crate::nn::penalty::Penalty;
-use crate::nn::{Batch, Dropout, Network};
+use crate::nn::{Batch, Dropout, Network, Params};
 use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
 use crate::schedule::learning_rate_factor;
@@ -65,11 +65,11 @@ pub struct State {
     /// Steps done.
     pub step: u64,
     /// The generator's parameters.
-    pub generator: Vec<f32>,
+    pub generator: Params,
     /// Exponential moving average of the generator's parameters.
-    pub average: Vec<f32>,
+    pub average: Params,
     /// The discriminator's parameters.
-    pub discriminator: Vec<f32>,
+    pub discriminator: Params,
     /// Moments of the generator's optimiser.
     pub generator_moments: Moments,
     /// Moments of the discriminator's optimiser.
@@ -696,7 +696,7 @@ mod tests {
                 (&before.discriminator, &after.discriminator, lr(config.discriminator.optimiser)),
             ] {
                 // Adam's first update is as large as the learning rate, for every parameter with a gradient.
-                let largest = before.iter().zip(after).fold(0f32, |most, (b, a)| most.max((a - b).abs()));
+                let largest = before.iter().zip(after.iter()).fold(0f32, |most, (b, a)| most.max((a - b).abs()));
                 assert!((0.9 * lr..1.01 * lr).contains(&largest), "step {step}: {largest}, and the rate is {lr}");
             }
         }

@@ -9,7 +9,7 @@ use ndarray::{Array2, Array4, ArrayView2, Axis, s};
 use rand::RngExt as _;
 use trainer::nn::init::{Init, rng};
 use trainer::nn::optim::Optimiser;
-use trainer::nn::{BlockSpec, Dropout, Network};
+use trainer::nn::{BlockSpec, Dropout, Network, Params};
 use trainer::quantise::draw::draw;
 
 const SIDE: usize = 28;
@@ -35,7 +35,7 @@ fn real_digits() -> (Array2<f32>, Vec<usize>) {
 /// A classifier of two convolutions, trained with cross-entropy.
 struct Classifier {
     network: Network,
-    params: Vec<f32>,
+    params: Params,
 }
 
 impl Classifier {

@@ -136,11 +136,11 @@ fn differences(classes: impl Fn(u8) -> u8) -> Vec<Difference> {
     let (g_first, d_first) = (flat(&of_generator("init")), flat(&of_discriminator("init")));
     let state = State {
         step: 0,
-        average: g_first.clone(),
+        average: g_first.clone().into(),
         generator_moments: config.generator.optimiser.moments(g_first.len()),
-        generator: g_first,
+        generator: g_first.into(),
         discriminator_moments: config.discriminator.optimiser.moments(d_first.len()),
-        discriminator: d_first,
+        discriminator: d_first.into(),
     };
     let batch = config.batch;
     let latents = |name: &str| {

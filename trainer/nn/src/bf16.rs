@@ -20,6 +20,7 @@
 //! | `number.rs` | rounding to bf16 |
 //! | `operands.rs` | what products take and give, and the kinds of instructions |
 //! | `amx.rs`, `avx512.rs`, `portable.rs` | products and data movement with AMX, with AVX-512, and without vector instructions, bit for bit the same |
+//! | `lines.rs` | memory at the start of cache lines |
 //! | `unit.rs` | the choice between them |
 //! | `grid.rs` | positions of rows, columns and weights |
 //! | `plan.rs` | a pass of a layer: forward, gradient of the input, gradient of the weights |
@@ -29,6 +30,7 @@ mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod grid;
+mod lines;
 mod number;
 mod operands;
 mod plan;

@@ -11,6 +11,7 @@ use super::batch_norm::BatchNorm;
 use super::bf16::Unit;
 use super::fast::Epilogue;
 use super::init::Init;
+use super::params::Params;
 use super::linear::{Kernels, Linear};
 use super::{activation, dropout};
 
@@ -120,7 +121,7 @@ impl Block {
     }
 
     /// Computes the output `y`, `[N, output]`, of the input `x`, `[N, input]`.
-    pub fn forward(&mut self, params: &[f32], x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, dropout: Dropout) {
+    pub fn forward(&mut self, params: &Params, x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, dropout: Dropout) {
         let mask = self.mask(dropout);
         if let Some(seed) = mask {
             if self.dropped.dim() != x.dim() {
@@ -130,7 +131,7 @@ impl Block {
             dropout::apply(self.spec.dropout, seed, self.dropped.view_mut());
         }
         let x = if mask.is_some() { self.dropped.view() } else { x };
-        let (weights, shift) = (&params[self.weights.clone()], &params[self.shift.clone()]);
+        let (weights, shift) = (params.weights(self.weights.clone()), &params[self.shift.clone()]);
         let activation = self.spec.layer.activation;
         match &mut self.norm {
             Some(norm) => {
@@ -150,7 +151,7 @@ impl Block {
     /// last [`forward`](Self::forward).
     pub fn backward(
         &mut self,
-        params: &[f32],
+        params: &Params,
         mut grads: Option<&mut [f32]>,
         x: ArrayView2<'_, f32>,
         y: ArrayView2<'_, f32>,
@@ -178,7 +179,7 @@ impl Block {
         let x = if mask.is_some() { self.dropped.view() } else { x };
         let d_weights = grads.map(|g| &mut g[self.weights.clone()]);
         self.linear.backward(
-            &params[self.weights.clone()],
+            params.weights(self.weights.clone()),
             d_weights,
             x,
             dy.view(),

@@ -9,6 +9,7 @@ use super::block::{BlockSpec, Dropout};
 use super::classes::Batch;
 use super::init::Init;
 use super::network::Network;
+use super::params::Params;
 use super::penalty::Penalty;
 
 fn random(rng: &mut Xoshiro128PlusPlus, rows: usize, columns: usize) -> Array2<f32> {
@@ -28,7 +29,7 @@ fn transposed(channels: u16, kernel: u8, stride: u8, padding: Padding) -> Op {
 }
 
 /// The loss: the sum of the outputs with fixed random weights, in f64.
-fn loss(network: &mut Network, params: &[f32], batch: Batch<'_>, weighting: &Array2<f32>, dropout: Dropout) -> f64 {
+fn loss(network: &mut Network, params: &Params, batch: Batch<'_>, weighting: &Array2<f32>, dropout: Dropout) -> f64 {
     let y = network.forward(params, batch, dropout);
     y.iter().zip(weighting).map(|(&y, &w)| f64::from(y) * f64::from(w)).sum()
 }
@@ -44,7 +45,7 @@ fn check_network(name: &str, mut network: Network, classes: &[u8], dropout: Drop
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(11);
     let mut params = network.init(Init::GlorotUniform, 3, 0);
     // Random biases and normalisations, because their initial values 0 and 1 are special.
-    for p in &mut params {
+    for p in params.iter_mut() {
         *p += rng.random_range(-0.1f32..0.1);
     }
     let mut x = random(&mut rng, 5, network.latent_len());
@@ -220,7 +221,7 @@ fn a_projection_is_a_last_layer_of_the_class() {
     let specs = [block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear)];
     let mut network = Network::new(Shape::latent(3), &specs).unwrap().with_projection(2);
     // Three weights, the bias, and a vector for each class.
-    let params = [1.0, 2.0, 3.0, 0.5, 10.0, 20.0, 30.0, -1.0, -2.0, -3.0];
+    let params = Params::from(vec![1.0, 2.0, 3.0, 0.5, 10.0, 20.0, 30.0, -1.0, -2.0, -3.0]);
     assert_eq!(network.parameter_count(), params.len());
     let x = ndarray::array![[1.0f32, 1.0, 0.0], [1.0, 1.0, 0.0]];
     let y = network.forward(&params, Batch { x: x.view(), classes: &[0, 1] }, Dropout::Off);
@@ -232,7 +233,7 @@ fn a_generator_reads_its_class_behind_the_latent() {
     let specs = [block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear)];
     let mut network = Network::with_embedding(2, 3, 1, &specs).unwrap();
     // Three weights, the bias, and a number for each class.
-    let params = [1.0, 2.0, 3.0, 0.5, 10.0, 20.0, 30.0];
+    let params = Params::from(vec![1.0, 2.0, 3.0, 0.5, 10.0, 20.0, 30.0]);
     assert_eq!(network.parameter_count(), params.len());
     let x = ndarray::array![[1.0f32, 1.0], [0.0, 0.0]];
     let y = network.forward(&params, Batch { x: x.view(), classes: &[2, 0] }, Dropout::Off);
@@ -316,7 +317,7 @@ fn the_penalty_has_the_gradient_of_the_squared_slope() {
         }
         let mut params = network.init(Init::GlorotUniform, 3, 0);
         let x = random(&mut rng, 5, network.input().len());
-        let mut half_square = |params: &[f32], grads: &mut [f32]| {
+        let mut half_square = |params: &Params, grads: &mut [f32]| {
             let batch = Batch { x: x.view(), classes };
             Penalty::default().add(&mut network, params, batch, 1.0, Dropout::Off, grads) / 2.0
         };

@@ -13,6 +13,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`params`] | the parameters of a network, and their version |
 //! | [`network`], [`block`] | a chain of layers; one layer with its bias or normalisation and activation |
 //! | [`linear`], [`patches`], [`gemm`] | dense layers and convolutions as matrix products |
 //! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
@@ -38,6 +39,7 @@ pub mod linear;
 pub mod loss;
 pub mod network;
 pub mod optim;
+pub mod params;
 pub mod patches;
 pub mod penalty;
 #[cfg(test)]
@@ -47,6 +49,7 @@ pub mod vectors;
 pub use block::{BlockSpec, Dropout};
 pub use classes::Batch;
 pub use network::Network;
+pub use params::{Params, Weights};
 
 /// Number of lanes into which a batch is divided; each lane is computed by one thread. With more lanes, adding their weight
 /// gradients takes longer; with fewer, larger machines would have idle cores.

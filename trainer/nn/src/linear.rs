@@ -24,6 +24,7 @@ use super::bf16::{self, Unit};
 use super::fast::{Correlation, Epilogue, Plan, Scratch};
 use super::gemm::gemm;
 use super::patches::{MIRROR_BELOW, Patches};
+use super::params::Weights;
 use super::{activation, lane_len};
 
 /// Number of patch values that are computed at a time, so that they stay in the cache.
@@ -272,7 +273,7 @@ impl Linear {
     /// Computes the layer's output `y`, `[N, out]`, of the input `x`, `[N, in]`, and applies `epilogue` to it.
     pub fn forward(
         &mut self,
-        weights: &[f32],
+        weights: Weights<'_>,
         x: ArrayView2<'_, f32>,
         mut y: ArrayViewMut2<'_, f32>,
         epilogue: Epilogue<'_>,
@@ -287,6 +288,7 @@ impl Linear {
             with_scratch(|scratch| fast.run(weights, x, y, epilogue, scratch));
             return;
         }
+        let weights = weights.values;
         self.mirror(weights);
         let (method, at_a_time, dim) = (self.method, self.pictures_at_a_time(), self.product_dim());
         let w = matrix(if let Method::Mirrored(_) = method { &self.mirrored } else { weights }, dim);
@@ -325,7 +327,7 @@ impl Linear {
     /// Computes the output with a bias for each channel (or for each output) and the activation.
     pub fn forward_activated(
         &mut self,
-        weights: &[f32],
+        weights: Weights<'_>,
         bias: &[f32],
         activation: Activation,
         x: ArrayView2<'_, f32>,
@@ -342,7 +344,7 @@ impl Linear {
     /// Adds the gradient of the weights to `d_weights` if given, and writes the gradient of the input to `dx` if given.
     pub fn backward(
         &mut self,
-        weights: &[f32],
+        weights: Weights<'_>,
         mut d_weights: Option<&mut [f32]>,
         x: ArrayView2<'_, f32>,
         dy: ArrayView2<'_, f32>,
@@ -376,6 +378,7 @@ impl Linear {
         if dx.is_none() && d_weights.is_none() {
             return;
         }
+        let weights = weights.values;
         self.mirror(weights);
         let (method, at_a_time, dim) = (self.method, self.pictures_at_a_time(), self.product_dim());
         let lane_len = lane_len(x.nrows());

@@ -9,6 +9,7 @@ use super::block::{Block, BlockSpec, Dropout};
 use super::classes::{Batch, ClassVectors, Place};
 use super::init::{self, Init};
 use super::linear::Kernels;
+use super::params::Params;
 
 /// A chain of blocks, with the maps of the last batch.
 #[derive(Debug)]
@@ -110,7 +111,7 @@ impl Network {
     }
 
     /// Initial parameters, which depend only on the seed and `stream`.
-    pub fn init(&self, init: Init, seed: u64, stream: u64) -> Vec<f32> {
+    pub fn init(&self, init: Init, seed: u64, stream: u64) -> Params {
         let mut params = vec![0.0; self.parameter_count()];
         for (i, block) in self.blocks.iter().enumerate() {
             block.init(init, &mut init::rng(seed, i as u64, stream), &mut params);
@@ -118,13 +119,13 @@ impl Network {
         if let (Some(classes), Some(last)) = (&self.classes, self.blocks.last()) {
             classes.init(init, last, &mut init::rng(seed, self.blocks.len() as u64, stream), &mut params);
         }
-        params
+        params.into()
     }
 
     /// Computes the output, `[N, output]`, of a batch. A network with classes needs the class of each input.
     pub fn forward<'a>(
         &mut self,
-        params: &[f32],
+        params: &Params,
         batch: impl Into<Batch<'a>>,
         dropout: Dropout,
     ) -> ArrayView2<'_, f32> {
@@ -175,7 +176,7 @@ impl Network {
     /// the class's numbers.
     pub fn backward(
         &mut self,
-        params: &[f32],
+        params: &Params,
         mut grads: Option<&mut [f32]>,
         want_dx: bool,
         dropout: Dropout,

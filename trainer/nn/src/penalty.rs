@@ -14,7 +14,7 @@
 use ndarray::{Array2, Zip};
 
 use super::classes::Batch;
-use super::{Dropout, Network};
+use super::{Dropout, Network, Params};
 
 /// The distance by which a picture is moved: the root of the sum of squares over its values, whose range has a width of 2.
 const DISTANCE: f32 = 0.1;
@@ -32,7 +32,7 @@ impl Penalty {
     pub fn add<'a>(
         &mut self,
         network: &mut Network,
-        params: &[f32],
+        params: &Params,
         pictures: impl Into<Batch<'a>>,
         weight: f32,
         dropout: Dropout,

@@ -208,9 +208,9 @@ mod tests {
         let correlation = Correlation::forward(op, &g, 8).unwrap();
         let mut scratch = Scratch::default();
         let (mut ours, mut expected) = (vec![0.0; g.output.len()], vec![0.0; g.output.len()]);
-        Plan::new(vec![correlation]).run(&weights, &x, &mut ours, Epilogue::Store, &mut scratch);
+        Plan::new(vec![correlation]).run(weights[..].into(), &x, &mut ours, Epilogue::Store, &mut scratch);
         let points = &mut Default::default();
-        correlation.run_on(arch, &weights, &x, &mut expected, Epilogue::Store, points, &mut scratch);
+        correlation.run_on(arch, weights[..].into(), &x, &mut expected, Epilogue::Store, points, &mut scratch);
         assert_eq!(ours, expected);
     }
 }

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use super::count::layer_flop;
 use crate::config::Config;
 use crate::machine;
+use crate::nn::Params;
 use crate::nn::bf16::Unit;
 use crate::nn::fast::Epilogue;
 use crate::nn::gemm::gemm;
@@ -40,7 +41,7 @@ pub struct Layer {
     /// The operation.
     pub op: Op,
     /// Weights; random, like all values.
-    pub weights: Vec<f32>,
+    pub weights: Params,
     /// Input maps.
     pub x: Array2<f32>,
     /// Output maps, written by [`Task::Forward`].
@@ -60,7 +61,7 @@ impl Layer {
         let mut values = |rows, columns| Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0..1.0));
         let (x, dy): (Array2<f32>, Array2<f32>) =
             (values(batch, geometry.input.len()), values(batch, geometry.output.len()));
-        let weights = values(1, geometry.weight_count()).into_raw_vec_and_offset().0;
+        let weights = Params::from(values(1, geometry.weight_count()).into_raw_vec_and_offset().0);
         Self {
             linear: Linear::new(spec, geometry, kernels).with_bf16(unit),
             op: spec.op,
@@ -75,7 +76,7 @@ impl Layer {
 
     /// Runs the task once.
     pub fn run(&mut self, task: Task) {
-        let (w, x, dy) = (&self.weights, self.x.view(), self.dy.view());
+        let (w, x, dy) = (self.weights.weights(0..self.weights.len()), self.x.view(), self.dy.view());
         match task {
             Task::Forward => self.linear.forward(w, x, self.y.view_mut(), Epilogue::Store),
             Task::InputGradient => self.linear.backward(w, None, x, dy, Some(self.dx.view_mut())),

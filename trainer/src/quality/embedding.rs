@@ -118,7 +118,7 @@ impl Layer {
         let mut y = Array2::zeros((x.nrows(), self.geometry.output.len()));
         let mut linear = Linear::new(&self.spec, self.geometry, Kernels::Direct);
         let weights = self.weights.as_slice().unwrap_or_default();
-        linear.forward_activated(weights, &self.bias, activation, x, y.view_mut());
+        linear.forward_activated(weights.into(), &self.bias, activation, x, y.view_mut());
         y
     }
 

@@ -52,7 +52,7 @@ impl Batched {
         }
         self.weights.clear();
         self.weights.extend(layer.weights.iter().map(|&w| f32::from(w)));
-        self.layers[i].forward(&self.weights, input, maps.sums.view_mut(), Epilogue::Store);
+        self.layers[i].forward(self.weights[..].into(), input, maps.sums.view_mut(), Epilogue::Store);
         requantise(layer, i + 1 == model.layers.len(), maps.sums.view(), maps.steps.view_mut());
     }
 

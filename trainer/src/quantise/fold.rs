@@ -10,7 +10,7 @@ use crate::config::{Config, Range};
 use crate::latents::latent_batch;
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::linear::{Kernels, Linear, weight_dim};
-use crate::nn::{Batch, Dropout, Network};
+use crate::nn::{Batch, Dropout, Network, Params};
 use crate::pixels::to_pixel;
 
 /// Maximum and minimum number of latents over which the statistics of batch normalisation are measured.
@@ -100,7 +100,7 @@ impl FloatModel {
             "the generator's parameters are not all finite: training diverged"
         );
         let (params, classes) = with_rounded_classes(config, &network, params);
-        let params = &params[..];
+        let params = Params::from(params);
         let latent = usize::from(config.latent);
         let is_normalised = network.blocks().iter().any(|b| b.spec().batch_norm);
         if is_normalised {
@@ -108,7 +108,7 @@ impl FloatModel {
             let latents: Vec<_> = (0x4000_0000..0x4000_0000 + measured(&network)).map(|n| input.latent_of(n)).collect();
             let batch = latent_batch(latents.iter().cloned(), latent);
             let classes: Vec<u8> = latents.iter().map(|latent| latent.class().nearest()).collect();
-            network.forward(params, Batch { x: batch.view(), classes: &classes }, Dropout::Off);
+            network.forward(&params, Batch { x: batch.view(), classes: &classes }, Dropout::Off);
         }
         let parameters = network.blocks().iter().map(|block| {
             let (op, geometry) = (block.spec().layer.op, *block.geometry());
@@ -228,7 +228,7 @@ impl FloatLayer {
         let mut y = Array2::zeros((x.nrows(), self.geometry.output.len()));
         let weights = self.weights.as_slice().expect("made in standard layout");
         let mut linear = Linear::new(&self.spec, self.geometry, Kernels::default());
-        linear.forward_activated(weights, &self.biases, self.spec.activation, x, y.view_mut());
+        linear.forward_activated(weights.into(), &self.biases, self.spec.activation, x, y.view_mut());
         y
     }
 }

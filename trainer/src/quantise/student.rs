@@ -158,7 +158,13 @@ impl Student {
             let input = if i == 0 { latents } else { self.maps[i - 1].steps.view() };
             let mut dx = Array2::zeros(if i == 0 { (0, 0) } else { input.dim() });
             let d_weights = &mut self.gradients.weights[weights..][..values.len()];
-            layer.backward.backward(&values, Some(d_weights), input, d.view(), (i > 0).then(|| dx.view_mut()));
+            layer.backward.backward(
+                values[..].into(),
+                Some(d_weights),
+                input,
+                d.view(),
+                (i > 0).then(|| dx.view_mut()),
+            );
             d = dx;
         }
     }

@@ -77,7 +77,7 @@ impl Start {
         let checkpoint = Checkpoint::load(&file)?;
         let State { step, average, discriminator, .. } = &checkpoint.state;
         let mut crc = crc32fast::Hasher::new();
-        average.iter().chain(discriminator).for_each(|value| crc.update(&value.to_le_bytes()));
+        average.iter().chain(discriminator.iter()).for_each(|value| crc.update(&value.to_le_bytes()));
         let origin = Origin { path: file, step: *step, crc32: format!("{:08x}", crc.finalize()) };
         Ok(Self { origin, checkpoint })
     }

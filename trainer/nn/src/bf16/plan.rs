@@ -5,10 +5,12 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::grid::{Grid, Group};
+use super::lines::Lines;
 use super::number::{pair, round};
 use super::operands::{CHUNK, Columns, Instruction, OUTSIDE, Rows, Sums, TILE, TILE_WORDS, Target};
 use super::unit::Unit;
 use crate::fast::{Correlation, Epilogue};
+use crate::params::Weights;
 use crate::vectors::arch;
 
 /// Columns of a panel of the right operand.
@@ -24,9 +26,6 @@ const TASK_LEN: usize = 1 << 18;
 /// sums in memory too often.
 const GRADIENT_LEN: usize = 1 << 21;
 
-/// Layers with more weights pack them for each pass; the others keep the packed weights until the weights change.
-const KEPT_WEIGHTS: usize = 1 << 20;
-
 /// A pass of a convolution with this unit.
 #[derive(Debug)]
 pub struct Plan {
@@ -41,15 +40,15 @@ pub struct Plan {
     pixels: Vec<u32>,
     /// See [`Grid::runs`]; empty except for the gradient of the weights.
     runs: Vec<(u32, u32)>,
-    packed: Vec<u32>,
-    /// The weights that are packed; empty if they are packed for each pass.
-    params: Vec<f32>,
+    packed: Lines<u32>,
+    /// The version of the weights that are packed; 0 for none.
+    version: u64,
 }
 
 /// Memory of a task of [`Plan::run`].
 #[derive(Debug, Default)]
 struct Task {
-    squares: Vec<u16>,
+    squares: Lines<u16>,
     starts: Vec<usize>,
     pixels: Vec<u32>,
     sums: Vec<Sums>,
@@ -58,12 +57,12 @@ struct Task {
 /// Memory of [`Plan::add_gradient`], which all layers share.
 #[derive(Debug, Default)]
 struct Gradient {
-    input: Vec<u16>,
-    output: Vec<u16>,
+    input: Lines<u16>,
+    output: Lines<u16>,
     /// The input by channels: `[value of a square][place]`.
-    channels: Vec<u16>,
+    channels: Lines<u16>,
     /// The output as a right operand: `[panel][chunk][tile][pair of places][column]`.
-    columns: Vec<u32>,
+    columns: Lines<u32>,
     sums: Vec<Sums>,
 }
 
@@ -80,7 +79,7 @@ impl Plan {
         let (weights, pixels, runs) =
             if gradient { (Vec::new(), Vec::new(), grid.runs()) } else { (grid.weights(), grid.pixels(), Vec::new()) };
         let chunk_count = grid.chunk_count();
-        Self { correlation, grid, unit, chunk_count, weights, pixels, runs, packed: Vec::new(), params: Vec::new() }
+        Self { correlation, grid, unit, chunk_count, weights, pixels, runs, packed: Lines::default(), version: 0 }
     }
 
     /// Name for tables.
@@ -143,7 +142,7 @@ impl Plan {
     }
 
     /// Writes the output `y` of the maps `x`, and applies `epilogue` to it.
-    pub fn run(&mut self, params: &[f32], x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>) {
+    pub fn run(&mut self, params: Weights<'_>, x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>) {
         let (input_len, output_len) = (self.correlation.input.len(), self.correlation.output.len());
         let pictures = x.len() / input_len;
         if pictures == 0 {
@@ -180,9 +179,9 @@ impl Plan {
         let step = self.correlation.output.step * self.correlation.output.step;
         let Task { squares, starts, pixels, sums } = task;
         let squares_end = squares_len + self.grid.slack(pictures);
-        grow(squares, squares_end, 0);
+        let squares = squares.grow(squares_end);
         self.grid.fill_input(x, squares);
-        squares[squares_len..squares_end].fill(0);
+        squares[squares_len..].fill(0);
         starts.clear();
         pixels.clear();
         for group in self.grid.groups(pictures) {
@@ -191,14 +190,14 @@ impl Plan {
         }
         let chunks = self.grid.chunks(pictures);
         grow(sums, TILES / 2, Sums::ZERO);
-        let mut words = &self.packed[..];
+        let mut words = self.packed.values();
         for (panel, (bias, slope)) in panels.iter().enumerate() {
             let (columns, tiles) = self.panel(panel);
             let (of_panel, rest) = words.split_at(self.chunk_count * tiles * TILE_WORDS);
             words = rest;
             let segments = self.grid.segments(panel * PANEL, columns);
             for (starts, pixels) in starts.chunks(TILES).zip(pixels.chunks(TILES * TILE * step)) {
-                let rows = Rows { values: squares, stride: self.grid.pitch, starts, chunks: &chunks };
+                let rows = Rows { values: &*squares, stride: self.grid.pitch, starts, chunks: &chunks };
                 let sums = &mut sums[..starts.len().div_ceil(2)];
                 self.unit.multiply(rows, Columns { words: of_panel, tiles }, false, sums);
                 for (sums, pixels) in sums.iter().zip(pixels.chunks(2 * TILE * step)) {
@@ -228,21 +227,16 @@ impl Plan {
     }
 
     /// Packs the weights as right operands: `[panel][chunk][tile][pair of rows][column]`.
-    fn pack(&mut self, params: &[f32]) {
-        let keep = params.len() <= KEPT_WEIGHTS;
-        if keep && self.params == params {
+    fn pack(&mut self, params: Weights<'_>) {
+        if self.version == params.version {
             return;
         }
-        self.params.clear();
-        if keep {
-            self.params.extend_from_slice(params);
-        }
+        self.version = params.version;
         let mut packed = std::mem::take(&mut self.packed);
         let chunk_count = self.chunk_count;
         let len = (0..self.panels()).map(|panel| self.panel(panel).1 * chunk_count * TILE_WORDS).sum();
-        packed.resize(len, 0);
-        packed.par_chunks_mut(2 * chunk_count * TILE_WORDS).enumerate().for_each(|(panel, words)| {
-            arch().dispatch(|| self.pack_panel(params, panel, words));
+        packed.grow(len).par_chunks_mut(2 * chunk_count * TILE_WORDS).enumerate().for_each(|(panel, words)| {
+            arch().dispatch(|| self.pack_panel(params.values, panel, words));
         });
         self.packed = packed;
     }
@@ -307,29 +301,29 @@ impl Plan {
             let squares = pictures * places;
             // An odd number of cache lines, as rows whose distance is a power of two compete for the same places of a cache.
             let stride = ((squares + taps * width * mixed + CHUNK).div_ceil(CHUNK) | 1) * CHUNK;
-            grow(input, stride * pitch, 0);
-            grow(output, stride * breadth, 0);
+            let input = input.grow(stride * pitch);
+            let output = output.grow(stride * breadth);
             let inputs = input.par_chunks_mut(mixed * places * pitch).zip(x.par_chunks(mixed * input_len));
             let outputs = output.par_chunks_mut(mixed * places * breadth).zip(dy.par_chunks(mixed * output_len));
             rayon::join(
                 || inputs.for_each(|(to, maps)| self.grid.fill_input(maps, to)),
                 || outputs.for_each(|(to, maps)| self.grid.fill_output(maps, to)),
             );
-            input[squares * pitch..stride * pitch].fill(0);
+            input[squares * pitch..].fill(0);
 
             let groups: Vec<_> = self.grid.groups(pictures).collect();
             let chunks: Vec<_> = groups.iter().map(|group| group.first).collect();
-            grow(channels, channel_tiles * TILE * stride, 0);
-            grow(columns, self.panels() * chunks.len() * 2 * TILE_WORDS, 0);
-            let (input, output) = (&input[..stride * pitch], &output[..stride * breadth]);
-            let tiles = channels[..channel_tiles * TILE * stride].par_chunks_exact_mut(TILE * stride).enumerate();
-            let panels = columns.par_chunks_exact_mut(chunks.len() * 2 * TILE_WORDS).take(self.panels()).enumerate();
+            let channels = channels.grow(channel_tiles * TILE * stride);
+            let columns = columns.grow(self.panels() * chunks.len() * 2 * TILE_WORDS);
+            let (input, output) = (&*input, &*output);
+            let tiles = channels.par_chunks_exact_mut(TILE * stride).enumerate();
+            let panels = columns.par_chunks_exact_mut(chunks.len() * 2 * TILE_WORDS).enumerate();
             rayon::join(
                 || tiles.for_each(|(tile, to)| self.transpose(input, tile, to, stride)),
                 || panels.for_each(|(panel, to)| self.pair_places(output, panel, &groups, to)),
             );
 
-            let channels = &channels[..channel_tiles * TILE * stride];
+            let (channels, columns) = (&*channels, &*columns);
             let sums = &mut sums[..self.panels() * blocks];
             sums.par_chunks_exact_mut(TILES / 2).enumerate().for_each(|(i, sums)| {
                 let (panel, tile) = (i / (blocks * 2 / TILES), i % (blocks * 2 / TILES) * TILES);

@@ -11,6 +11,7 @@ use super::geometry::{Correlation, OUTSIDE};
 use super::memory::{BLOCK, Block, KEPT_GROUPS, Scratch, TransformedWeights, grow};
 use super::panel::{Group, Panel, REMAINDER_ROWS, multiply};
 use super::tiles::{TilePoints, ToPoints};
+use crate::params::Weights;
 
 /// Smallest number of tiles in a block. More would not fit the cache, fewer would read the weights too often.
 const BLOCK_TILES: usize = 48;
@@ -50,7 +51,7 @@ impl Correlation {
     pub(super) fn run_in<D: Domain<M, R, T>, const M: usize, const R: usize, const T: usize, const P: usize>(
         &self,
         arch: Arch,
-        params: &[f32],
+        params: Weights<'_>,
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,
@@ -64,14 +65,10 @@ impl Correlation {
         let weights = self.weights_len::<D, M, R, T>();
         let keep = weights <= KEPT_GROUPS;
         let points = if keep { points } else { &mut scratch.points };
-        if points.correlation != Some(*self) || points.params != params {
+        if points.of != Some((*self, params.version)) {
             grow(&mut points.values, weights);
-            self.transform_weights::<D, M, R, T>(arch, params, &mut points.values[..weights]);
-            points.correlation = keep.then_some(*self);
-            points.params.clear();
-            if keep {
-                points.params.extend_from_slice(params);
-            }
+            self.transform_weights::<D, M, R, T>(arch, params.values, &mut points.values[..weights]);
+            points.of = keep.then_some((*self, params.version));
         }
         let weights = &points.values;
 

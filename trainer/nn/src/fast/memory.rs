@@ -12,9 +12,8 @@ pub(super) const KEPT_GROUPS: usize = 1 << 17;
 /// The transformed weights of a layer, which are computed again when the weights change.
 #[derive(Debug, Default)]
 pub struct TransformedWeights {
-    /// The correlation that `values` belong to; `None` if they must not be reused.
-    pub(super) correlation: Option<Correlation>,
-    pub(super) params: Vec<f32>,
+    /// The correlation and the version of the weights that `values` belong to; `None` if they must not be reused.
+    pub(super) of: Option<(Correlation, u64)>,
     /// `[point][output group][product][input channel]`.
     pub(super) values: Vec<Group>,
 }

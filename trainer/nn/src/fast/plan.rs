@@ -7,6 +7,7 @@ use super::fourier::{Fourier, SIDE};
 use super::geometry::Correlation;
 use super::memory::{Scratch, TransformedWeights};
 use super::winograd::Winograd;
+use crate::params::Weights;
 use crate::vectors::arch;
 
 /// A correlation, as a whole or in parts, each with its transformed weights.
@@ -38,7 +39,7 @@ impl Plan {
     }
 
     /// Writes the correlation of each map in `x` to `y`.
-    pub fn run(&mut self, params: &[f32], x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
+    pub fn run(&mut self, params: Weights<'_>, x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
         for (part, weights) in &mut self.parts {
             part.run(params, x, y, epilogue, weights, scratch);
         }
@@ -56,10 +57,10 @@ impl Plan {
 impl Correlation {
     /// Writes the correlation of each map in `x` to `y`.
     ///
-    /// `weights` keeps the transformed weights for calls with the same `params`, unless they are too large.
+    /// `weights` keeps the transformed weights for calls with the same version of `params`, unless they are too large.
     pub fn run(
         &self,
-        params: &[f32],
+        params: Weights<'_>,
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,
@@ -78,7 +79,7 @@ impl Correlation {
     pub(crate) fn run_on(
         &self,
         arch: Arch,
-        params: &[f32],
+        params: Weights<'_>,
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,

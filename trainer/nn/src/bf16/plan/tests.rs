@@ -19,8 +19,8 @@ fn rounded(values: &[f32]) -> Vec<f32> {
 fn ours(op: Op, g: &gen_core::spec::Geometry, unit: Unit, x: &[f32], w: &[f32], dy: &[f32]) -> [Vec<f32>; 3] {
     let [forward, backward] = [Correlation::forward(op, g, 0), Correlation::backward(op, g, 0)].map(Option::unwrap);
     let mut all = [vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()], vec![0.0; w.len()]];
-    Plan::new(forward, false, unit).run(w, x, &mut all[0], Epilogue::Store);
-    Plan::new(backward, false, unit).run(w, dy, &mut all[1], Epilogue::Store);
+    Plan::new(forward, false, unit).run(w.into(), x, &mut all[0], Epilogue::Store);
+    Plan::new(backward, false, unit).run(w.into(), dy, &mut all[1], Epilogue::Store);
     Plan::new(forward, true, unit).add_gradient(&mut all[2], x, dy);
     all
 }

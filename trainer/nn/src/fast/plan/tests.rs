@@ -3,6 +3,7 @@ use gen_core::{Activation, LayerSpec, Padding};
 
 use super::super::cost::{LOSSY, TILES};
 use super::*;
+use crate::Params;
 use crate::textbook::{error, layers, passes, values};
 use crate::vectors::archs;
 
@@ -29,12 +30,12 @@ fn check(op: Op, input: Shape, n: usize) {
             let (mut our_y, mut our_dx, mut our_dw) = (vec![f32::NAN; y.len()], vec![f32::NAN; x.len()], w.clone());
             for part in parts(forward) {
                 let points = &mut TransformedWeights::default();
-                part.run_on(arch, &w, &x, &mut our_y, Epilogue::Store, points, &mut scratch);
+                part.run_on(arch, w[..].into(), &x, &mut our_y, Epilogue::Store, points, &mut scratch);
                 part.add_gradient_on(arch, &mut our_dw, &x, &dy, &mut scratch);
             }
             for part in parts(backward) {
                 let points = &mut TransformedWeights::default();
-                part.run_on(arch, &w, &dy, &mut our_dx, Epilogue::Store, points, &mut scratch);
+                part.run_on(arch, w[..].into(), &dy, &mut our_dx, Epilogue::Store, points, &mut scratch);
             }
             our_dw.iter_mut().zip(&w).for_each(|(d, w)| *d -= w);
             let errors = [error(&our_y, &y), error(&our_dx, &dx), error(&our_dw, &dw)];
@@ -70,8 +71,8 @@ fn a_bias_and_a_leaky_activation_come_with_it() {
     let (forward, mut scratch) = (Correlation::forward(op, &g, 8).unwrap(), Scratch::default());
     for arch in archs() {
         let (points, leaky) = (&mut TransformedWeights::default(), Epilogue::BiasLeaky { bias: &bias, slope: 0.3 });
-        forward.run_on(arch, &w, &x, &mut plain, Epilogue::Store, points, &mut scratch);
-        forward.run_on(arch, &w, &x, &mut fused, leaky, points, &mut scratch);
+        forward.run_on(arch, w[..].into(), &x, &mut plain, Epilogue::Store, points, &mut scratch);
+        forward.run_on(arch, w[..].into(), &x, &mut fused, leaky, points, &mut scratch);
         for (i, (p, f)) in plain.iter().zip(&fused).enumerate() {
             let v = p + bias[i % 20];
             assert_eq!(*f, if v > 0.0 { v } else { 0.3 * v });
@@ -83,17 +84,19 @@ fn a_bias_and_a_leaky_activation_come_with_it() {
 fn points_follow_the_weights() {
     let op = Op::Conv { channels: 16, kernel: 4, stride: 2, padding: Padding::Same };
     let g = LayerSpec { op, activation: Activation::Linear }.geometry(Shape::new(8, 8, 16)).unwrap();
-    let (x, mut w) = (values(g.input.len(), 1), values(g.weight_count(), 2));
+    let (x, mut w) = (values(g.input.len(), 1), Params::from(values(g.weight_count(), 2)));
     let forward = Correlation::forward(op, &g, 2).unwrap();
     let (mut kept, mut scratch) = (TransformedWeights::default(), Scratch::default());
-    let mut run = |w: &[f32], points: &mut TransformedWeights| {
+    let mut run = |w: &Params, points: &mut TransformedWeights| {
         let mut y = vec![0.0; g.output.len()];
-        forward.run(w, &x, &mut y, Epilogue::Store, points, &mut scratch);
+        forward.run(w.weights(0..w.len()), &x, &mut y, Epilogue::Store, points, &mut scratch);
         y
     };
     let first = run(&w, &mut kept);
-    assert!(kept.correlation.is_some(), "points of a small layer are kept");
+    assert!(kept.of.is_some(), "points of a small layer are kept");
     assert_eq!(first, run(&w, &mut kept));
+    kept.values[0].0[0] += 1.0;
+    assert_ne!(first, run(&w, &mut kept), "and not computed again for the same weights");
     w[7] += 1.0;
     let second = run(&w, &mut kept);
     assert_ne!(first, second);
