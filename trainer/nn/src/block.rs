@@ -11,8 +11,8 @@ use super::batch_norm::BatchNorm;
 use super::bf16::Unit;
 use super::fast::Epilogue;
 use super::init::Init;
-use super::params::Params;
 use super::linear::{Kernels, Linear};
+use super::params::Params;
 use super::{activation, dropout};
 
 /// The description of one layer.
@@ -121,7 +121,13 @@ impl Block {
     }
 
     /// Computes the output `y`, `[N, output]`, of the input `x`, `[N, input]`.
-    pub fn forward(&mut self, params: &Params, x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>, dropout: Dropout) {
+    pub fn forward(
+        &mut self,
+        params: &Params,
+        x: ArrayView2<'_, f32>,
+        mut y: ArrayViewMut2<'_, f32>,
+        dropout: Dropout,
+    ) {
         let mask = self.mask(dropout);
         if let Some(seed) = mask {
             if self.dropped.dim() != x.dim() {

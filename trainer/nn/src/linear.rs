@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use super::bf16::{self, Unit};
 use super::fast::{Correlation, Epilogue, Plan, Scratch};
 use super::gemm::gemm;
-use super::patches::{MIRROR_BELOW, Patches};
 use super::params::Weights;
+use super::patches::{MIRROR_BELOW, Patches};
 use super::{activation, lane_len};
 
 /// Number of patch values that are computed at a time, so that they stay in the cache.

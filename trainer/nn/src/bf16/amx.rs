@@ -5,11 +5,7 @@
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 
-use super::operands::{Columns, Rows, Sums, TILE, TILE_WORDS};
-
-/// Number of chunks whose columns are multiplied with all rows before the next ones: 24 KB of columns, which stay in the L1
-/// cache.
-const PART: usize = 12;
+use super::operands::{Columns, Rows, Sums, TILE};
 
 /// The operand of LDTILECFG.
 #[repr(C, align(64))]
@@ -145,24 +141,22 @@ block!(one_by_one,
     words: "1024");
 
 /// See `Unit::multiply`, which has checked the operands.
-pub(super) fn multiply(rows: Rows<'_>, columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
+pub(super) fn multiply(rows: Rows<'_>, starts: &[usize], columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
     // SAFETY: a `Unit` with AMX exists only if `available` has returned true, and the configuration is valid. Nothing else
     // uses tiles before TILERELEASE: the compiler never does.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &CONFIG, options(nostack, readonly)) };
-    for (i, chunks) in rows.chunks.chunks(PART).enumerate() {
-        let words = columns.words[i * PART * columns.tiles * TILE_WORDS..].as_ptr();
-        for (starts, sums) in rows.starts.chunks(2).zip(&mut *sums) {
-            let row = |tile: usize| rows.values[starts[tile.min(starts.len() - 1)]..].as_ptr();
-            let block = match (starts.len(), columns.tiles) {
-                (2, 2) => two_by_two,
-                (2, _) => two_by_one,
-                (_, 2) => one_by_two,
-                (_, _) => one_by_one,
-            };
-            // SAFETY: the tiles are configured, `Unit::multiply` has checked that all rows have all chunks and that `words`
-            // has all columns, and a block of sums is two by two tiles.
-            unsafe { block([row(0), row(1)], rows.stride, chunks, words, sums.0.as_mut_ptr().cast(), add || i > 0) };
-        }
+    let words = columns.words.as_ptr();
+    for (starts, sums) in starts.chunks(2).zip(sums) {
+        let row = |tile: usize| rows.values[starts[tile.min(starts.len() - 1)]..].as_ptr();
+        let block = match (starts.len(), columns.tiles) {
+            (2, 2) => two_by_two,
+            (2, _) => two_by_one,
+            (_, 2) => one_by_two,
+            (_, _) => one_by_one,
+        };
+        // SAFETY: the tiles are configured, `Unit::multiply` has checked that all rows have all chunks and that `words` has
+        // all columns, and a block of sums is two by two tiles.
+        unsafe { block([row(0), row(1)], rows.stride, rows.chunks, words, sums.0.as_mut_ptr().cast(), add) };
     }
     // SAFETY: as above.
     unsafe { asm!("tilerelease", options(nostack, nomem)) };

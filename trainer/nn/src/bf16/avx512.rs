@@ -4,13 +4,13 @@
 
 use std::arch::x86_64::*;
 
-use super::operands::{CHUNK, Columns, OUTSIDE, Rows, Segment, Sums, TILE, TILE_WORDS, Target};
+use super::operands::{CHUNK, Columns, OUTSIDE, Rows, Segment, Source, Sums, TILE, TILE_WORDS, Target};
 
 /// Rows whose sums are in registers at a time.
 const ROWS: usize = 8;
 
-pub(super) fn multiply(rows: Rows<'_>, columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
-    for (i, &start) in rows.starts.iter().enumerate() {
+pub(super) fn multiply(rows: Rows<'_>, starts: &[usize], columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
+    for (i, &start) in starts.iter().enumerate() {
         let sums = &mut sums[i / 2].0[i % 2 * TILE..][..TILE];
         for (part, sums) in sums.chunks_exact_mut(ROWS).enumerate() {
             let start = start + part * ROWS * rows.stride;
@@ -105,7 +105,7 @@ fn store_rows(sums: &Sums, to: Target<'_>, y: &mut [f32]) {
                 if len == TILE {
                     _mm512_storeu_ps(to_y.as_mut_ptr(), value);
                 } else {
-                    let stored = (1u32 << len) - 1;
+                    let stored = u32::from(first_lanes(len));
                     let value = _mm512_maskz_compress_ps((stored << lane) as u16, value);
                     _mm512_mask_storeu_ps(to_y.as_mut_ptr(), stored as u16, value);
                 }
@@ -114,14 +114,70 @@ fn store_rows(sums: &Sums, to: Target<'_>, y: &mut [f32]) {
     }
 }
 
-pub(super) fn pairs(first: &[u16], second: &[u16], to: &mut [u32]) {
+pub(super) fn round(from: &[f32], to: &mut [u16]) {
     // SAFETY: a `Unit` exists only for processors with these instructions.
-    unsafe { interleave(first, second, to) }
+    unsafe { round_values(from, to) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn interleave(first: &[u16], second: &[u16], to: &mut [u32]) {
-    super::portable::pairs(first, second, to);
+#[target_feature(enable = "avx512bf16,avx512f,avx512bw,avx512vl")]
+fn round_values(from: &[f32], to: &mut [u16]) {
+    for (from, to) in from.chunks(TILE).zip(to.chunks_mut(TILE)) {
+        let mask = first_lanes(from.len().min(to.len()));
+        // SAFETY: the mask leaves out what is behind the values.
+        unsafe {
+            let rounded = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from.as_ptr()));
+            _mm256_mask_storeu_epi16(to.as_mut_ptr().cast(), mask, std::mem::transmute::<__m256bh, __m256i>(rounded));
+        }
+    }
+}
+
+/// A mask of the first `len` of 16 lanes.
+fn first_lanes(len: usize) -> u16 {
+    ((1u32 << len) - 1) as u16
+}
+
+pub(super) fn pairs(from: Source<'_>, to: &mut [u32]) {
+    // SAFETY: a `Unit` exists only for processors with these instructions.
+    unsafe { round_pairs(from, to) }
+}
+
+#[target_feature(enable = "avx512bf16,avx512f,avx512bw,avx512vl")]
+fn round_pairs(from: Source<'_>, to: &mut [u32]) {
+    let lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    let distances = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(from.distance as i32));
+    for (p, rows) in from.rows.chunks_exact(2 * from.step).enumerate() {
+        let (firsts, seconds) = rows.split_at(from.step);
+        for segment in from.segments {
+            let first = round_words(from, firsts[segment.pixel], segment, distances);
+            let second = round_words(from, seconds[segment.pixel], segment, distances);
+            let words = _mm512_or_si512(first, _mm512_slli_epi32::<16>(second));
+            let at = segment.column / TILE * TILE_WORDS + p * TILE + segment.column % TILE;
+            let to = &mut to[at..at + segment.len];
+            // SAFETY: the mask leaves out what is behind the segment.
+            unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), first_lanes(segment.len), words) };
+        }
+    }
+}
+
+/// The numbers of a segment of a row, in the lower halves of words. `distances` are those from channel 0.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512f,avx512bw,avx512vl")]
+fn round_words(from: Source<'_>, row: u32, segment: &Segment, distances: __m512i) -> __m512i {
+    if row == OUTSIDE {
+        return _mm512_setzero_si512();
+    }
+    let (first, mask) = (row as usize + segment.channel * from.distance, first_lanes(segment.len));
+    let values = &from.values[first..][..(segment.len - 1) * from.distance + 1];
+    // SAFETY: the mask leaves out the lanes behind the segment.
+    let values = unsafe {
+        match from.distance {
+            1 => _mm512_maskz_loadu_ps(mask, values.as_ptr()),
+            _ => _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, distances, values.as_ptr()),
+        }
+    };
+    // SAFETY: both types are 256 bits, and all bits are valid.
+    let numbers = unsafe { std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(values)) };
+    _mm512_cvtepu16_epi32(numbers)
 }
 
 pub(super) fn transpose(rows: &[u16], stride: usize, channels: usize, to: &mut [u16], to_stride: usize) {
@@ -138,7 +194,7 @@ pub(super) fn transpose(rows: &[u16], stride: usize, channels: usize, to: &mut [
 /// See the assertions of [`transpose`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn transpose_tile(rows: &[u16], stride: usize, channels: usize, to: &mut [u16], to_stride: usize) {
-    let mask = ((1u32 << channels) - 1) as u16;
+    let mask = first_lanes(channels);
     // Two rows become one register of pairs, so that words are transposed instead of half words.
     let mut t = [_mm512_setzero_si512(); 16];
     for (p, t) in t.iter_mut().enumerate() {

@@ -6,12 +6,9 @@
 //! columns. The squares of a line of outputs are neighbours, so any [`TILE`] of them are rows of an operand. Pictures are
 //! mixed if their own lines do not divide into whole tiles.
 
-use pulp::{Simd, WithSimd};
-
-use super::number::round;
 use super::operands::{CHUNK, OUTSIDE, Segment, TILE};
+use super::unit::Unit;
 use crate::fast::{Correlation, Side};
-use crate::vectors::arch;
 
 /// The squares of a correlation.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +29,7 @@ pub(super) struct Grid {
     /// Whether chunks end with the square. Otherwise they go on in the next one, which follows at once.
     by_square: bool,
     /// Number of squares that an operand takes together.
-    len: usize,
+    pub len: usize,
 }
 
 /// Neighbouring squares of one line of outputs.
@@ -120,19 +117,19 @@ impl Grid {
     }
 
     /// The index of the weight between each number of a row, chunk by chunk, and channel 0 of a pixel of the output's square,
-    /// by `[pixel][number]`; [`OUTSIDE`] where there is none.
+    /// by `[number][pixel]`; [`OUTSIDE`] where there is none.
     pub fn weights(&self) -> Vec<u32> {
         let Correlation { input, output, taps, weights, .. } = self.correlation;
         let step = input.step.max(output.step);
         let end = if self.by_square { self.depth } else { taps * self.depth };
         let mut all = Vec::new();
-        for pixel in 0..output.step * output.step {
-            let b = (pixel / output.step, pixel % output.step);
-            for [dy, dx, first] in self.row_chunks() {
-                for k in first..first + CHUNK {
-                    let (dx, value) = (dx + k / self.depth, k % self.depth);
-                    let (a, channel) = (value / input.channels, value % input.channels);
-                    let a = (a / input.step, a % input.step);
+        for [dy, dx, first] in self.row_chunks() {
+            for k in first..first + CHUNK {
+                let (dx, value) = (dx + k / self.depth, k % self.depth);
+                let (a, channel) = (value / input.channels, value % input.channels);
+                let a = (a / input.step, a % input.step);
+                for pixel in 0..output.step * output.step {
+                    let b = (pixel / output.step, pixel % output.step);
                     let d = |d: usize| if weights.flipped { taps - 1 - d } else { d };
                     let within = |d: usize, a: usize, b: usize| step * d + a + b < weights.kernel;
                     let exists = k < end && within(d(dy), a.0, b.0) && within(d(dx), a.1, b.1);
@@ -178,64 +175,51 @@ impl Grid {
         segments
     }
 
-    /// Writes the squares of the input of some pictures, with their border.
-    pub fn fill_input(&self, maps: &[f32], to: &mut [u16]) {
-        let squares = (self.height, self.width);
-        self.fill(&self.correlation.input, squares, self.pitch, maps, to);
+    /// Number of values of a line of squares of mixed pictures.
+    pub fn line_len(&self, pictures: usize) -> usize {
+        self.width * self.mixed(pictures) * self.pitch
     }
 
-    /// Writes the squares of the output of some pictures; zeros at the places without an output.
-    pub fn fill_output(&self, maps: &[f32], to: &mut [u16]) {
-        self.fill(&self.correlation.output, self.correlation.positions, self.breadth, maps, to);
-    }
-
-    fn fill(&self, side: &Side, squares: (usize, usize), pitch: usize, maps: &[f32], to: &mut [u16]) {
-        let pictures = maps.len() / side.len();
-        let (mixed, line) = (self.mixed(pictures), side.width * side.channels);
-        // The last chunk of a square goes on behind its values, if there is room.
-        let values = side.step * side.step * side.channels;
-        let padded = values.next_multiple_of(CHUNK).min(pitch);
-        let mut row = vec![0; line];
-        for (picture, map) in maps.chunks_exact(side.len()).enumerate() {
-            let to = &mut to[(picture / mixed * mixed * self.places() + picture % mixed) * pitch..];
-            for i in 0..self.height {
-                let to = &mut to[i * self.width * mixed * pitch..];
-                for j in 0..self.width {
-                    to[j * mixed * pitch..][values..padded].fill(0);
-                }
-                for a in 0..side.step {
-                    let y = (side.step * i + a).wrapping_sub(side.origin_y);
-                    let exists = i < squares.0 && y < side.height;
-                    if exists {
-                        arch().dispatch(Round { from: &map[y * line..][..line], to: &mut row });
-                    }
-                    let row = if exists { &row[..] } else { &[] };
-                    self.fill_row(side, squares.1, a, row, mixed * pitch, to);
-                }
+    /// Writes one line of squares of the input, with its border; `maps` are all pictures, of which the line has those that
+    /// are mixed.
+    pub fn fill_line(&self, unit: Unit, maps: &[f32], line: usize, to: &mut [u16]) {
+        let side = &self.correlation.input;
+        let mixed = self.mixed(maps.len() / side.len());
+        let maps = &maps[line / self.height * mixed * side.len()..][..mixed * side.len()];
+        let (row_len, len) = (side.width * side.channels, side.step * side.channels);
+        if side.step * mixed == 1 && self.pitch == len {
+            // The squares are pixels without anything between them.
+            let y = (line % self.height).wrapping_sub(side.origin_y);
+            let (start, end) = (side.origin_x * len, side.origin_x * len + row_len);
+            if y < side.height && end <= to.len() {
+                to[..start].fill(0);
+                unit.round(&maps[y * row_len..][..row_len], &mut to[start..end]);
+                to[end..].fill(0);
+                return;
             }
         }
-    }
-
-    /// Writes row `a` of a line of squares from a row of the map; zeros if `row` is empty.
-    fn fill_row(&self, side: &Side, columns: usize, a: usize, row: &[u16], distance: usize, to: &mut [u16]) {
-        let Side { channels, step, origin_x, .. } = *side;
-        let len = step * channels;
-        // The index in the row of the first value of square `j`.
-        let start = |j: usize| ((step * j) as isize - origin_x as isize) * channels as isize;
-        for j in 0..self.width {
-            let to = &mut to[j * distance + a * len..][..len];
-            let from = start(j);
-            if j < columns && from >= 0 && from as usize + len <= row.len() {
-                to.copy_from_slice(&row[from as usize..][..len]);
-                continue;
-            }
-            to.fill(0);
-            if j < columns && !row.is_empty() {
-                let first = (-from).clamp(0, len as isize) as usize;
-                let end = (row.len() as isize - from).clamp(first as isize, len as isize) as usize;
-                if first < end {
-                    to[first..end].copy_from_slice(&row[(from + first as isize) as usize..][..end - first]);
+        // The last chunk of a square goes on behind its values, if there is room.
+        let padded = self.depth.next_multiple_of(CHUNK).min(self.pitch);
+        for (i, square) in to.chunks_exact_mut(self.pitch).enumerate() {
+            let (j, map) = (i / mixed, &maps[i % mixed * side.len()..][..side.len()]);
+            // The index in a row of the first value of the square.
+            let start = ((side.step * j) as isize - side.origin_x as isize) * side.channels as isize;
+            let first = (-start).clamp(0, len as isize) as usize;
+            let end = (row_len as isize - start).clamp(first as isize, len as isize) as usize;
+            for (a, to) in square[..self.depth].chunks_exact_mut(len).enumerate() {
+                let y = (side.step * (line % self.height) + a).wrapping_sub(side.origin_y);
+                if y >= side.height || first == end {
+                    to.fill(0);
+                    continue;
                 }
+                if end - first < len {
+                    to.fill(0);
+                }
+                let from = y * row_len + (start + first as isize) as usize;
+                unit.round(&map[from..][..end - first], &mut to[first..end]);
+            }
+            if self.depth < padded {
+                square[self.depth..padded].fill(0);
             }
         }
     }
@@ -244,12 +228,12 @@ impl Grid {
     /// rows are counted in tiles by row of the kernel, [`TILE`] input values, and column of the kernel.
     pub fn runs(&self) -> Vec<(u32, u32)> {
         let Correlation { input, output, taps, weights, .. } = self.correlation;
-        let (all, row_len) = (self.weights(), self.chunk_count() * CHUNK);
+        let (all, step) = (self.weights(), output.step * output.step);
         let row_chunks = self.row_chunks();
         let count = weights.kernel * weights.kernel * input.channels;
         let mut runs = vec![(0, 0); count];
         for (at, &weight) in all.iter().enumerate().filter(|(_, weight)| **weight != OUTSIDE) {
-            let (pixel, at) = (at / row_len, at % row_len);
+            let (at, pixel) = (at / step, at % step);
             let [dy, dx, first] = row_chunks[at / CHUNK];
             let k = first + at % CHUNK;
             let (dx, value) = (dx + k / self.depth, k % self.depth);
@@ -258,22 +242,5 @@ impl Grid {
                 ((tile * TILE + value % TILE) as u32, (pixel * output.channels) as u32);
         }
         runs
-    }
-}
-
-/// Rounds a row of a map.
-struct Round<'a> {
-    from: &'a [f32],
-    to: &'a mut [u16],
-}
-
-impl WithSimd for Round<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (to, from) in self.to.iter_mut().zip(self.from) {
-            *to = round(*from);
-        }
     }
 }

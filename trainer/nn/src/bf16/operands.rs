@@ -44,17 +44,45 @@ impl Instruction {
     }
 }
 
-/// The left operand of products: tiles of [`TILE`] rows in shared memory.
+/// The left operand of products: memory in which tiles of [`TILE`] rows begin anywhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a> {
     /// bf16 numbers.
     pub values: &'a [u16],
     /// Distance from row to row of a tile.
     pub stride: usize,
-    /// The start of each tile's first row.
-    pub starts: &'a [usize],
     /// The distance from a row's start to each of its chunks of [`CHUNK`] numbers.
     pub chunks: &'a [usize],
+    /// See [`reach`](Self::reach).
+    reach: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows with these chunks.
+    pub(super) fn new(values: &'a [u16], stride: usize, chunks: &'a [usize]) -> Self {
+        let last = chunks.iter().copied().max().unwrap_or(0);
+        Self { values, stride, chunks, reach: (TILE - 1) * stride + last + CHUNK }
+    }
+
+    /// How many numbers a tile reads from the start of its first row on, with those between them.
+    pub(super) fn reach(&self) -> usize {
+        self.reach
+    }
+}
+
+/// Float32 values that become a part of the right operand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// The values.
+    pub values: &'a [f32],
+    /// The index of channel 0, by row of the operand and pixel of a square; [`OUTSIDE`] for zeros.
+    pub rows: &'a [u32],
+    /// Number of pixels of a square.
+    pub step: usize,
+    /// The segments of a row. Other columns are not written.
+    pub segments: &'a [Segment],
+    /// Distance from channel to channel.
+    pub distance: usize,
 }
 
 /// The right operand of products: one or two tiles of [`TILE`] columns.

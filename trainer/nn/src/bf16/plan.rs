@@ -6,12 +6,10 @@ use rayon::prelude::*;
 
 use super::grid::{Grid, Group};
 use super::lines::Lines;
-use super::number::{pair, round};
-use super::operands::{CHUNK, Columns, Instruction, OUTSIDE, Rows, Sums, TILE, TILE_WORDS, Target};
+use super::operands::{CHUNK, Columns, Instruction, OUTSIDE, Rows, Source, Sums, TILE, TILE_WORDS, Target};
 use super::unit::Unit;
 use crate::fast::{Correlation, Epilogue};
 use crate::params::Weights;
-use crate::vectors::arch;
 
 /// Columns of a panel of the right operand.
 const PANEL: usize = 2 * TILE;
@@ -36,7 +34,7 @@ pub struct Plan {
     chunk_count: usize,
     /// See [`Grid::weights`]; empty for the gradient of the weights.
     weights: Vec<u32>,
-    /// See [`Grid::pixels`]; empty for the gradient of the weights.
+    /// See [`Grid::pixels`].
     pixels: Vec<u32>,
     /// See [`Grid::runs`]; empty except for the gradient of the weights.
     runs: Vec<(u32, u32)>,
@@ -58,7 +56,8 @@ struct Task {
 #[derive(Debug, Default)]
 struct Gradient {
     input: Lines<u16>,
-    output: Lines<u16>,
+    /// The place in the output's gradient of each row of the right operand, see [`Plan::push_pixels`].
+    pixels: Vec<u32>,
     /// The input by channels: `[value of a square][place]`.
     channels: Lines<u16>,
     /// The output as a right operand: `[panel][chunk][tile][pair of places][column]`.
@@ -76,8 +75,8 @@ impl Plan {
     /// is that of the forward pass.
     pub fn new(correlation: Correlation, gradient: bool, unit: Unit) -> Self {
         let grid = Grid::new(correlation, if gradient { CHUNK } else { TILE });
-        let (weights, pixels, runs) =
-            if gradient { (Vec::new(), Vec::new(), grid.runs()) } else { (grid.weights(), grid.pixels(), Vec::new()) };
+        let (weights, runs) = if gradient { (Vec::new(), grid.runs()) } else { (grid.weights(), Vec::new()) };
+        let pixels = grid.pixels();
         let chunk_count = grid.chunk_count();
         Self { correlation, grid, unit, chunk_count, weights, pixels, runs, packed: Lines::default(), version: 0 }
     }
@@ -180,7 +179,9 @@ impl Plan {
         let Task { squares, starts, pixels, sums } = task;
         let squares_end = squares_len + self.grid.slack(pictures);
         let squares = squares.grow(squares_end);
-        self.grid.fill_input(x, squares);
+        for (line, to) in squares[..squares_len].chunks_exact_mut(self.grid.line_len(pictures)).enumerate() {
+            self.grid.fill_line(self.unit, x, line, to);
+        }
         squares[squares_len..].fill(0);
         starts.clear();
         pixels.clear();
@@ -189,6 +190,7 @@ impl Plan {
             self.push_pixels(group, self.grid.mixed(pictures), output_len, step, pixels);
         }
         let chunks = self.grid.chunks(pictures);
+        let rows = Rows::new(squares, self.grid.pitch, &chunks);
         grow(sums, TILES / 2, Sums::ZERO);
         let mut words = self.packed.values();
         for (panel, (bias, slope)) in panels.iter().enumerate() {
@@ -197,9 +199,8 @@ impl Plan {
             words = rest;
             let segments = self.grid.segments(panel * PANEL, columns);
             for (starts, pixels) in starts.chunks(TILES).zip(pixels.chunks(TILES * TILE * step)) {
-                let rows = Rows { values: &*squares, stride: self.grid.pitch, starts, chunks: &chunks };
                 let sums = &mut sums[..starts.len().div_ceil(2)];
-                self.unit.multiply(rows, Columns { words: of_panel, tiles }, false, sums);
+                self.unit.multiply(rows, starts, Columns { words: of_panel, tiles }, false, sums);
                 for (sums, pixels) in sums.iter().zip(pixels.chunks(2 * TILE * step)) {
                     let to = Target { pixels, step, segments: &segments, bias, slope: *slope };
                     self.unit.store(sums, to, y);
@@ -208,9 +209,9 @@ impl Plan {
         }
     }
 
-    /// Adds the pixels of [`TILE`] rows, of which the group has the first.
+    /// Adds the pixels of the rows that an operand takes together, of which the group has the first.
     fn push_pixels(&self, group: Group, mixed: usize, output_len: usize, step: usize, pixels: &mut Vec<u32>) {
-        let end = pixels.len() + TILE * step;
+        let end = pixels.len() + self.grid.len * step;
         let (mut place, mut picture) = (group.first / mixed, group.first % mixed);
         let first = place / self.grid.places() * mixed;
         place %= self.grid.places();
@@ -236,38 +237,20 @@ impl Plan {
         let chunk_count = self.chunk_count;
         let len = (0..self.panels()).map(|panel| self.panel(panel).1 * chunk_count * TILE_WORDS).sum();
         packed.grow(len).par_chunks_mut(2 * chunk_count * TILE_WORDS).enumerate().for_each(|(panel, words)| {
-            arch().dispatch(|| self.pack_panel(params.values, panel, words));
+            self.pack_panel(params.values, panel, words);
         });
         self.packed = packed;
     }
 
-    #[inline(always)]
     fn pack_panel(&self, params: &[f32], panel: usize, words: &mut [u32]) {
         let (columns, tiles) = self.panel(panel);
+        let step = self.correlation.output.step * self.correlation.output.step;
         let distance = self.correlation.weights.output_stride;
-        let rows = self.chunk_count * CHUNK;
+        let segments = self.grid.segments(panel * PANEL, columns);
         words.fill(0);
-        for segment in self.grid.segments(panel * PANEL, columns) {
-            let weights = &self.weights[segment.pixel * rows..][..rows];
-            let (tile, column) = (segment.column / TILE, segment.column % TILE);
-            for (p, at) in weights.chunks_exact(2).enumerate() {
-                let (chunk, p) = (p / (CHUNK / 2), p % (CHUNK / 2));
-                let to = &mut words[(chunk * tiles + tile) * TILE_WORDS + p * TILE + column..][..segment.len];
-                let from = |at: u32| (at != OUTSIDE).then(|| &params[at as usize + segment.channel * distance..]);
-                match (from(at[0]), from(at[1])) {
-                    (Some(a), Some(b)) if distance == 1 => {
-                        for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
-                            *to = pair(round(*a), round(*b));
-                        }
-                    }
-                    (a, b) => {
-                        for (i, to) in to.iter_mut().enumerate() {
-                            let number = |from: Option<&[f32]>| from.map_or(0, |from| round(from[i * distance]));
-                            *to = pair(number(a), number(b));
-                        }
-                    }
-                }
-            }
+        let chunks = words.chunks_exact_mut(tiles * TILE_WORDS);
+        for (words, rows) in chunks.zip(self.weights.chunks_exact(CHUNK * step)) {
+            self.unit.pairs(Source { values: params, rows, step, segments: &segments, distance }, words);
         }
     }
 
@@ -285,7 +268,8 @@ impl Plan {
         if all == 0 {
             return;
         }
-        let Gradient { input, output, channels, columns, sums } = memory;
+        let step = self.correlation.output.step * self.correlation.output.step;
+        let Gradient { input, pixels, channels, columns, sums } = memory;
         // Depends on the shapes alone, as it decides the order of the sums.
         let each = (GRADIENT_LEN / (places * (depth + breadth))).clamp(1, all);
         let channel_tiles = depth.div_ceil(TILE);
@@ -302,28 +286,28 @@ impl Plan {
             // An odd number of cache lines, as rows whose distance is a power of two compete for the same places of a cache.
             let stride = ((squares + taps * width * mixed + CHUNK).div_ceil(CHUNK) | 1) * CHUNK;
             let input = input.grow(stride * pitch);
-            let output = output.grow(stride * breadth);
-            let inputs = input.par_chunks_mut(mixed * places * pitch).zip(x.par_chunks(mixed * input_len));
-            let outputs = output.par_chunks_mut(mixed * places * breadth).zip(dy.par_chunks(mixed * output_len));
-            rayon::join(
-                || inputs.for_each(|(to, maps)| self.grid.fill_input(maps, to)),
-                || outputs.for_each(|(to, maps)| self.grid.fill_output(maps, to)),
-            );
-            input[squares * pitch..].fill(0);
+            let (lines, behind) = input.split_at_mut(squares * pitch);
+            let lines = lines.par_chunks_exact_mut(self.grid.line_len(pictures)).enumerate();
+            lines.for_each(|(line, to)| self.grid.fill_line(self.unit, x, line, to));
+            behind.fill(0);
 
-            let groups: Vec<_> = self.grid.groups(pictures).collect();
-            let chunks: Vec<_> = groups.iter().map(|group| group.first).collect();
+            pixels.clear();
+            let mut chunks = Vec::new();
+            for group in self.grid.groups(pictures) {
+                chunks.push(group.first);
+                self.push_pixels(group, mixed, output_len, step, pixels);
+            }
             let channels = channels.grow(channel_tiles * TILE * stride);
             let columns = columns.grow(self.panels() * chunks.len() * 2 * TILE_WORDS);
-            let (input, output) = (&*input, &*output);
+            let (input, pixels) = (&*input, &*pixels);
             let tiles = channels.par_chunks_exact_mut(TILE * stride).enumerate();
             let panels = columns.par_chunks_exact_mut(chunks.len() * 2 * TILE_WORDS).enumerate();
             rayon::join(
                 || tiles.for_each(|(tile, to)| self.transpose(input, tile, to, stride)),
-                || panels.for_each(|(panel, to)| self.pair_places(output, panel, &groups, to)),
+                || panels.for_each(|(panel, to)| self.pair_places(dy, panel, pixels, to)),
             );
 
-            let (channels, columns) = (&*channels, &*columns);
+            let (rows, columns) = (Rows::new(channels, stride, &chunks), &*columns);
             let sums = &mut sums[..self.panels() * blocks];
             sums.par_chunks_exact_mut(TILES / 2).enumerate().for_each(|(i, sums)| {
                 let (panel, tile) = (i / (blocks * 2 / TILES), i % (blocks * 2 / TILES) * TILES);
@@ -333,10 +317,9 @@ impl Plan {
                     let (dy, channel, dx) = (tile / (channel_tiles * taps), tile / taps % channel_tiles, tile % taps);
                     *start = channel * TILE * stride + (dy * width + dx) * mixed;
                 }
-                let rows = Rows { values: channels, stride, starts: &starts[..count], chunks: &chunks };
                 let words = &columns[panel * chunks.len() * 2 * TILE_WORDS..];
                 let columns = Columns { words, tiles: self.panel(panel).1 };
-                self.unit.multiply(rows, columns, first > 0, &mut sums[..count.div_ceil(2)]);
+                self.unit.multiply(rows, &starts[..count], columns, first > 0, &mut sums[..count.div_ceil(2)]);
             });
         }
         let (sums, run_len) = (&sums[..], self.correlation.output.channels);
@@ -364,22 +347,17 @@ impl Plan {
         }
     }
 
-    /// Writes a panel of the output as a right operand. Squares behind the end of a group are 0.
-    fn pair_places(&self, output: &[u16], panel: usize, groups: &[Group], to: &mut [u32]) {
-        let breadth = self.grid.breadth;
+    /// Writes a panel of the gradient of the output as a right operand.
+    fn pair_places(&self, dy: &[f32], panel: usize, pixels: &[u32], to: &mut [u32]) {
         let (columns, tiles) = self.panel(panel);
-        for (group, to) in groups.iter().zip(to.chunks_exact_mut(tiles * TILE_WORDS)) {
-            for (tile, to) in to.chunks_exact_mut(TILE_WORDS).enumerate() {
-                let count = (columns - tile * TILE).min(TILE);
-                for (p, to) in to.chunks_exact_mut(TILE).enumerate() {
-                    let row = |at: usize| match group.first + at {
-                        square if at < group.len => &output[square * breadth + panel * PANEL + tile * TILE..][..count],
-                        _ => &[0; TILE][..count],
-                    };
-                    self.unit.pairs(row(2 * p), row(2 * p + 1), &mut to[..count]);
-                    to[count..].fill(0);
-                }
+        let step = self.correlation.output.step * self.correlation.output.step;
+        let segments = self.grid.segments(panel * PANEL, columns);
+        let chunks = to.chunks_exact_mut(tiles * TILE_WORDS);
+        for (to, rows) in chunks.zip(pixels.chunks_exact(CHUNK * step)) {
+            if columns < tiles * TILE {
+                to.fill(0);
             }
+            self.unit.pairs(Source { values: dy, rows, step, segments: &segments, distance: 1 }, to);
         }
     }
 }

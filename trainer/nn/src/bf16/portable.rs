@@ -2,8 +2,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::number::{pair, widen};
-use super::operands::{CHUNK, Columns, Instruction, OUTSIDE, Rows, Segment, Sums, TILE, TILE_WORDS, Target};
+use super::number::{self, pair, widen};
+use super::operands::{CHUNK, Columns, Instruction, OUTSIDE, Rows, Segment, Source, Sums, TILE, TILE_WORDS, Target};
 use crate::vectors::arch;
 
 /// The sums of a row of a tile.
@@ -27,13 +27,21 @@ fn add_products(sums: &mut Row, x: u16, words: &[u32; TILE], upper: bool) {
 }
 
 /// See `Unit::multiply`. Uses float32 vector instructions if the processor has them.
-pub(super) fn multiply(instruction: Instruction, rows: Rows<'_>, columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
-    arch().dispatch(Multiply { instruction, rows, columns, add, sums });
+pub(super) fn multiply(
+    instruction: Instruction,
+    rows: Rows<'_>,
+    starts: &[usize],
+    columns: Columns<'_>,
+    add: bool,
+    sums: &mut [Sums],
+) {
+    arch().dispatch(Multiply { instruction, rows, starts, columns, add, sums });
 }
 
 struct Multiply<'a> {
     instruction: Instruction,
     rows: Rows<'a>,
+    starts: &'a [usize],
     columns: Columns<'a>,
     add: bool,
     sums: &'a mut [Sums],
@@ -45,8 +53,8 @@ impl WithSimd for Multiply<'_> {
     // Loops over arrays, which the compiler turns into the vector instructions of `S`.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { instruction, rows, columns, add, sums } = self;
-        for (i, &start) in rows.starts.iter().enumerate() {
+        let Self { instruction, rows, starts, columns, add, sums } = self;
+        for (i, &start) in starts.iter().enumerate() {
             for r in 0..TILE {
                 for tile in 0..columns.tiles {
                     let sums = &mut sums[i / 2].0[i % 2 * TILE + r][tile * TILE..][..TILE];
@@ -110,10 +118,26 @@ pub(super) fn store(sums: &Sums, to: Target<'_>, y: &mut [f32]) {
     }
 }
 
-/// Writes the numbers of two rows as pairs: `to[i]` is `first[i]` and `second[i]`.
-pub(super) fn pairs(first: &[u16], second: &[u16], to: &mut [u32]) {
-    for ((to, &a), &b) in to.iter_mut().zip(first).zip(second) {
-        *to = pair(a, b);
+/// Rounds values to bf16.
+pub(super) fn round(from: &[f32], to: &mut [u16]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = number::round(*from);
+    }
+}
+
+/// Rounds values to bf16, and writes those of two rows as pairs, for one or two tiles of columns: `[tile][pair][column]`.
+pub(super) fn pairs(from: Source<'_>, to: &mut [u32]) {
+    for (p, rows) in from.rows.chunks_exact(2 * from.step).enumerate() {
+        for &Segment { column, len, pixel, channel } in from.segments {
+            let value = |row: u32, i: usize| match row {
+                OUTSIDE => 0,
+                row => number::round(from.values[row as usize + (channel + i) * from.distance]),
+            };
+            let at = column / TILE * TILE_WORDS + p * TILE + column % TILE;
+            for (i, to) in to[at..at + len].iter_mut().enumerate() {
+                *to = pair(value(rows[pixel], i), value(rows[from.step + pixel], i));
+            }
+        }
     }
 }
 

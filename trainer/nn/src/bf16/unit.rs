@@ -1,6 +1,6 @@
 //! The choice between the instructions that multiply bf16 numbers, and their emulation.
 
-use super::operands::{CHUNK, Columns, Instruction, Rows, Sums, TILE, TILE_WORDS, Target};
+use super::operands::{Columns, Instruction, Rows, Source, Sums, TILE_WORDS, Target};
 use super::portable;
 #[cfg(target_arch = "x86_64")]
 use crate::vectors::Vectors;
@@ -41,25 +41,24 @@ impl Unit {
         self.emulated
     }
 
-    /// Writes to `sums`, or adds with `add`, the products of tiles of rows with one or two tiles of columns.
+    /// Writes to `sums`, or adds with `add`, the products of tiles of rows, which begin at `starts`, with one or two tiles of columns.
     ///
     /// # Panics
     /// If an operand is too short.
-    pub(super) fn multiply(self, rows: Rows<'_>, columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
-        assert_eq!(sums.len(), rows.starts.len().div_ceil(2), "a block of sums for two tiles of rows");
+    pub(super) fn multiply(self, rows: Rows<'_>, starts: &[usize], columns: Columns<'_>, add: bool, sums: &mut [Sums]) {
+        assert_eq!(sums.len(), starts.len().div_ceil(2), "a block of sums for two tiles of rows");
         assert!(matches!(columns.tiles, 1 | 2), "one or two tiles of columns");
         assert!(columns.words.len() >= rows.chunks.len() * columns.tiles * TILE_WORDS, "all chunks of the columns");
-        let last = |at: &[usize]| at.iter().copied().max().unwrap_or(0);
-        let end = last(rows.starts) + (TILE - 1) * rows.stride + last(rows.chunks) + CHUNK;
+        let end = starts.iter().copied().max().unwrap_or(0) + rows.reach();
         assert!(end <= rows.values.len(), "rows end at {end} of {}", rows.values.len());
         #[cfg(target_arch = "x86_64")]
         if !self.emulated {
             return match self.instruction {
-                Instruction::Amx => super::amx::multiply(rows, columns, add, sums),
-                Instruction::Avx512 => super::avx512::multiply(rows, columns, add, sums),
+                Instruction::Amx => super::amx::multiply(rows, starts, columns, add, sums),
+                Instruction::Avx512 => super::avx512::multiply(rows, starts, columns, add, sums),
             };
         }
-        portable::multiply(self.instruction, rows, columns, add, sums);
+        portable::multiply(self.instruction, rows, starts, columns, add, sums);
     }
 
     /// See [`portable::store`].
@@ -72,12 +71,21 @@ impl Unit {
     }
 
     /// See [`portable::pairs`].
-    pub(super) fn pairs(self, first: &[u16], second: &[u16], to: &mut [u32]) {
+    pub(super) fn pairs(self, from: Source<'_>, to: &mut [u32]) {
         #[cfg(target_arch = "x86_64")]
         if !self.emulated {
-            return super::avx512::pairs(first, second, to);
+            return super::avx512::pairs(from, to);
         }
-        portable::pairs(first, second, to);
+        portable::pairs(from, to);
+    }
+
+    /// See [`portable::round`].
+    pub(super) fn round(self, from: &[f32], to: &mut [u16]) {
+        #[cfg(target_arch = "x86_64")]
+        if !self.emulated {
+            return super::avx512::round(from, to);
+        }
+        portable::round(from, to);
     }
 
     /// See [`portable::transpose`].

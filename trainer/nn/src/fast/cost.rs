@@ -37,7 +37,7 @@ impl Correlation {
     /// Nanoseconds for a picture on one core of a Zen 4, fitted to
     /// `cargo run --release -p trainer --example layer_speed`: the product of two groups takes 5 here and 5.5 in one large
     /// matrix product. The transform or the inverse transform of a group of channels takes 6 for each point, and 12 where
-    /// the tile does not stay in the cache. Copying a group into a patch takes 2.
+    /// the tile does not stay in the cache. Copying a group of channels, or a part of one, into a patch takes 2.
     fn cost(&self, gradient: bool) -> f64 {
         let (ks, ns) = (self.input.groups(), self.output.groups());
         let group = if gradient { 12.0 } else { 6.0 };
@@ -55,7 +55,7 @@ impl Correlation {
         let places = if writes { (self.input.height, self.input.width) } else { self.positions };
         let patches = (places.0 * places.1 * self.taps * self.taps) as f64;
         let (input, output) = (channels(&self.input), channels(&self.output));
-        patches * (5.5 * input * output + 2.0 * if writes { output } else { input })
+        patches * (5.5 * input * output + 2.0 * (if writes { output } else { input }).max(1.0))
     }
 
     /// Whether there is a transform for this tile size and number of taps.

@@ -39,7 +39,14 @@ impl Plan {
     }
 
     /// Writes the correlation of each map in `x` to `y`.
-    pub fn run(&mut self, params: Weights<'_>, x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, scratch: &mut Scratch) {
+    pub fn run(
+        &mut self,
+        params: Weights<'_>,
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        scratch: &mut Scratch,
+    ) {
         for (part, weights) in &mut self.parts {
             part.run(params, x, y, epilogue, weights, scratch);
         }

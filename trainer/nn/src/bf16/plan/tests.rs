@@ -1,7 +1,7 @@
 use gen_core::spec::{Op, Shape};
 use gen_core::{Activation, LayerSpec, Padding};
 
-use super::super::number::widen;
+use super::super::number::{round, widen};
 use super::*;
 use crate::textbook::{error, layers, passes, values};
 
