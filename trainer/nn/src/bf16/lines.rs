@@ -39,3 +39,21 @@ impl<T: Copy + Default> Lines<T> {
         self.memory.as_ptr().align_offset(LINE).min(self.memory.len().min(LINE / size_of::<T>()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_value_begins_a_cache_line() {
+        let mut lines = Lines::<u16>::default();
+        assert!(lines.values().is_empty());
+        for len in [1, 31, 32, 1000, 5, 100_000] {
+            let values = lines.grow(len);
+            assert_eq!((values.len(), values.as_ptr().addr() % LINE), (len, 0));
+            values.fill(7);
+            assert!(lines.values().len() >= len);
+            assert!(lines.values()[..len].iter().all(|&value| value == 7));
+        }
+    }
+}

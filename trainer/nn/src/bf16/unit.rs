@@ -124,3 +124,43 @@ fn has(_: Instruction) -> bool {
 fn is_amd() -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::operands::{CHUNK, OUTSIDE, Segment, TILE};
+    use super::*;
+
+    /// Rounding by the processor and by its emulation, for every upper half of a float32 with lower halves around a tie.
+    #[test]
+    fn rounding_is_emulated_to_the_last_bit() {
+        let Some(unit) = Unit::with(Instruction::Avx512) else { return };
+        let halves = [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff];
+        let values: Vec<f32> = (0..=u16::MAX)
+            .flat_map(|upper| halves.map(|lower| f32::from_bits(u32::from(upper) << 16 | lower)))
+            .collect();
+        let [mut native, mut emulated] = [vec![1; values.len()], vec![2; values.len()]];
+        unit.round(&values, &mut native);
+        Unit::emulating(Instruction::Avx512).round(&values, &mut emulated);
+        assert_eq!(native, emulated);
+    }
+
+    /// Segments of all lengths, at neighbouring and at distant channels, with rows that do not exist.
+    #[test]
+    fn pairs_are_emulated_to_the_last_bit() {
+        let Some(unit) = Unit::with(Instruction::Avx512) else { return };
+        let values: Vec<f32> = (0..5000).map(|i| (i as f32 * 0.37).sin() * 1e-3).collect();
+        for (distance, len) in [(1, 16), (1, 5), (7, 16), (48, 11)] {
+            let segments = [
+                Segment { column: 0, len, pixel: 0, channel: 0 },
+                Segment { column: TILE + 3, len: 9, pixel: 1, channel: 2 },
+            ];
+            let rows: Vec<u32> = (0..2 * CHUNK as u32).map(|i| if i % 5 == 3 { OUTSIDE } else { i * 67 }).collect();
+            let from = Source { values: &values, rows: &rows, step: 2, segments: &segments, distance };
+            let [mut native, mut emulated] = [vec![0; 2 * TILE_WORDS], vec![0; 2 * TILE_WORDS]];
+            unit.pairs(from, &mut native);
+            Unit::emulating(Instruction::Avx512).pairs(from, &mut emulated);
+            assert_eq!(native, emulated, "distance {distance}, {len} channels");
+            assert!(native.iter().any(|&word| word != 0));
+        }
+    }
+}
