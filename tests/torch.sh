@@ -34,6 +34,7 @@ done
 mapfile -t steps < <(sed "s|^|$scratch/|; s|^$scratch/$scratch|$scratch|" "$scratch/written")
 "$python" "$interop/check_parity.py" --float64 "${steps[@]}"
 "$python" "$interop/check_parity.py" "${steps[@]}"
+on 2 "$interop/check_parity.py" --float64 "${steps[@]}"
 on 2 "$interop/check_parity.py" "${steps[@]}"
 rm -r "$scratch/steps"
 
@@ -41,7 +42,7 @@ printf '\n== recipes, latents, pictures, runs\n'
 "$python" trainer/tests/interop/test_pytorch_dcgan.py
 
 printf '\n== a run on two processes that is killed, continues, and becomes a model\n'
-"$trainer" data --data builtin --size 32 --save "$scratch/frogs" --out "$scratch/frogs.png" -q
+"$trainer" data --data builtin --size 32 --save "$scratch/frogs" --out "$scratch/frogs.png" -q >"$scratch/described"
 "$trainer" presets pocket-tiny |
     sed 's/^steps = .*/steps = 120/; s/^every = .*/every = { log = 10, sample = 40, checkpoint = 20 }/' >"$scratch/mine.toml"
 run=(--config "$scratch/mine.toml" --data "$scratch/frogs" --out "$scratch/run")

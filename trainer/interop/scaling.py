@@ -11,7 +11,8 @@ has 1/N of the steps. A step takes as long as on one worker, plus the communicat
 with the bandwidth B and the latency L of a message (Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms for
 clusters of workstations", J. Parallel Distrib. Comput. 69(2)). S is 4 bytes for each parameter, once a step. Each batch
 normalisation adds two all-reduces for each forward and two for each backward pass, whose few bytes do not count. The model
-has no overlap of communication and computation, so it is rather too high.
+has no overlap of communication and computation, so it is rather too high. It takes the least of the measured times, because
+other programs on the machine can only make steps longer.
 
 Two processes are also measured, on this machine, together with their bandwidth and latency (with gloo, between processes of
 one machine). For more workers B and L are those of the options.
@@ -64,7 +65,7 @@ def link(processes, parameters):
             dist.all_reduce(values)
             values[0].item()
             seconds.append(time.perf_counter() - start)
-        return statistics.median(seconds)
+        return min(seconds)
 
     hops, share = 2 * (processes.count - 1), 2 * (processes.count - 1) / processes.count
     short, long = reduce(1), reduce(parameters)
@@ -140,18 +141,17 @@ def main():
     one, two = measured_on(args, 1), measured_on(args, 2)
     device = torch.cuda.get_device_name() if args.device != "cpu" and torch.cuda.is_available() else processor()
     print(f"{device}, one thread of it for each worker; {os.cpu_count()} cores, load before: {load:.1f}; torch "
-          f"{torch.__version__}; medians of {args.measured} steps. Network of 8 and 64 workers: {args.bandwidth:g} Gbit/s, "
+          f"{torch.__version__}; {args.measured} steps measured. Network of 8 and 64 workers: {args.bandwidth:g} Gbit/s, "
           f"{args.latency:g} us a message.\n")
     for path, alone, pair in zip(args.config, one, two):
         recipe = recipes.read(path)
-        count, (seconds, least, most) = parameters(recipe), alone["seconds"]
+        count, (_, seconds, _) = parameters(recipe), alone["seconds"]
         _, height, width = recipes.picture(recipe)
         latency, bandwidth = pair["link"]
         print(f"{recipe['name']}, {width}x{height}: batch {recipe['batch']} for each worker, {count:,} parameters, "
-              f"{4 * count / 1e6:.1f} MB of gradients, {normalisations(recipe)} all-reduces of batch normalisation. One "
-              f"worker: {seconds:.3f} s a step ({least:.3f} to {most:.3f}). Between two processes: {bandwidth / 1e9:.2f} GB/s, "
-              f"{1e6 * latency:.0f} us.\n")
-        print("| workers | batch of all | steps | s a step, model | of it communication | s a step, measured | minutes "
+              f"{4 * count / 1e6:.1f} MB of gradients, {normalisations(recipe)} all-reduces of batch normalisation. "
+              f"Between two processes: {bandwidth / 1e9:.2f} GB/s, {1e6 * latency:.0f} us.\n")
+        print("| workers | batch of all | steps | s a step, model | of it communication | s a step, measured: median (least to most) | minutes "
               "| minutes of all workers |")
         print("|---|---|---|---|---|---|---|---|")
         for workers in WORKERS:
