@@ -151,18 +151,18 @@ def main():
         print(f"{recipe['name']}, {width}x{height}: batch {recipe['batch']} for each worker, {count:,} parameters, "
               f"{4 * count / 1e6:.1f} MB of gradients, {normalisations(recipe)} all-reduces of batch normalisation. "
               f"Between two processes: {bandwidth / 1e9:.2f} GB/s, {1e6 * latency:.0f} us.\n")
-        print("| workers | batch of all | steps | s a step, model | of it communication | s a step, measured: median (least to most) | minutes "
-              "| minutes of all workers |")
+        print("| workers | batch of all | steps | s a step, model | of it communication "
+              "| s a step, measured: median (least to most) | minutes | minutes of all workers |")
         print("|---|---|---|---|---|---|---|---|")
         for workers in WORKERS:
             own = (args.latency / 1e6, args.bandwidth * 1e9 / 8) if workers > 2 else (latency, bandwidth)
             talk = communication(recipe, count, workers, *own)
             steps, whole = -(-recipe["steps"] // workers), seconds + talk
-            measured = {1: alone, 2: pair}.get(workers)
-            minutes = steps * whole / 60
-            shown = f"{measured['seconds'][0]:.3f} ({measured['seconds'][1]:.3f} to {measured['seconds'][2]:.3f})" if measured else "-"
-            print(f"| {workers} | {workers * recipe['batch']} | {steps:,} | {whole:.3f} | {talk:.4f} | {shown} | {minutes:.0f} "
-                  f"| {minutes * workers:.0f} |")
+            measured, minutes = "-", steps * whole / 60
+            if workers <= 2:
+                measured = "{:.3f} ({:.3f} to {:.3f})".format(*(alone if workers == 1 else pair)["seconds"])
+            print(f"| {workers} | {workers * recipe['batch']} | {steps:,} | {whole:.3f} | {talk:.4f} | {measured} "
+                  f"| {minutes:.0f} | {minutes * workers:.0f} |")
         print()
 
 
