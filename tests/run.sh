@@ -2,9 +2,19 @@
 # Installs everything that the checks need, and runs all checks, on a fresh Linux machine with rustup.
 # Continues after a failure. The last line is "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
-#   ./tests/run.sh
+#   ./tests/run.sh [--with-torch]
+#
+# --with-torch also compares the training step with PyTorch, which is installed into an environment of its own (some GB).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+case "${1:-}" in
+    "" | --with-torch) with=${1:-} ;;
+    *)
+        echo "usage: ./tests/run.sh [--with-torch]" >&2
+        exit 2
+        ;;
+esac
 
 PATH=${HOME:-/root}/.cargo/bin:$PATH # where rustup installs cargo, in case no shell profile was read
 
@@ -236,6 +246,11 @@ if [ -d ../shared/cifar10-frogs/train ]; then
         --data ../shared/cifar10-frogs/train
 else
     printf '\n== train: left out, there is no ../shared/cifar10-frogs/train\n'
+fi
+if [ "$with" = --with-torch ]; then
+    step "PyTorch: the same step, and a run of its own" ./tests/torch.sh "$trainer"
+else
+    printf '\n== PyTorch: left out, --with-torch runs it\n'
 fi
 if [ -d ../shared/golden ]; then
     step "parity with Keras, full set" "$trainer" parity ../shared/golden

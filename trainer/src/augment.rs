@@ -59,6 +59,35 @@ impl Augment {
     }
 }
 
+/// How many numbers describe a change: see [`Change::numbers`].
+pub const NUMBERS: usize = 10;
+
+impl Change {
+    /// The change as numbers, for other programs: flip (0 or 1), shift down and to the right in pixels, first and last row
+    /// and first and last column that are cut out (the last ones are one past), brightness, saturation, contrast.
+    pub fn numbers(&self) -> [f32; NUMBERS] {
+        let Self { colour, flip, dy, dx, rows, columns } = *self;
+        let Colour { brightness, saturation, contrast } = colour.unwrap_or(Colour::UNCHANGED);
+        let places = [dy as f32, dx as f32, rows.0 as f32, rows.1 as f32, columns.0 as f32, columns.1 as f32];
+        let [dy, dx, top, bottom, left, right] = places;
+        [flip.into(), dy, dx, top, bottom, left, right, brightness, saturation, contrast]
+    }
+
+    /// The inverse of [`numbers`](Self::numbers). Places are rounded down to whole pixels.
+    pub fn from_numbers(numbers: [f32; NUMBERS]) -> Self {
+        let [flip, dy, dx, top, bottom, left, right, brightness, saturation, contrast] = numbers;
+        let colour = Colour { brightness, saturation, contrast };
+        Self {
+            colour: (colour != Colour::UNCHANGED).then_some(colour),
+            flip: flip != 0.0,
+            dy: dy as isize,
+            dx: dx as isize,
+            rows: (top as usize, bottom as usize),
+            columns: (left as usize, right as usize),
+        }
+    }
+}
+
 /// Applies the changes to the pictures `x` and writes the results to `y`; both are `[N, H·W·C]`.
 pub fn forward(changes: &[Change], shape: Shape, x: ArrayView2<'_, f32>, y: ArrayViewMut2<'_, f32>) {
     each(changes, x, y, |change, x, y| {
@@ -95,6 +124,9 @@ fn each(
 }
 
 impl Colour {
+    /// The colours stay as they are.
+    const UNCHANGED: Self = Self { brightness: 0.0, saturation: 1.0, contrast: 1.0 };
+
     fn applied(&self, shape: Shape, x: &[f32]) -> Vec<f32> {
         let mut y: Vec<f32> = x.iter().map(|x| x + self.brightness).collect();
         self.saturate(shape, &mut y);
@@ -183,6 +215,18 @@ mod tests {
         let changes = draw(share, wide);
         assert_eq!(changes.iter().map(|change| change.dx.abs()).max(), Some(8));
         assert!(changes.iter().all(|change| change.dy.abs() <= 4 && change.rows.1 - change.rows.0 <= 16));
+    }
+
+    #[test]
+    fn numbers_describe_a_change() {
+        let mut rng = Xoshiro128PlusPlus::seed_from_u64(3);
+        let all = Augment { flip: true, translate: 0.4, cutout: 4.0, colour: true };
+        for augment in [all, Augment { colour: false, ..all }, Augment::default()] {
+            for _ in 0..20 {
+                let change = augment.draw(SHAPE, &mut rng);
+                assert_eq!(Change::from_numbers(change.numbers()), change);
+            }
+        }
     }
 
     #[test]

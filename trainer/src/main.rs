@@ -114,8 +114,9 @@ enum Command {
         trainer package models/digits --c --out digits\n  \
         trainer package models/digits --rust --out digits"))]
     Package(PackageArgs),
-    /// For developers: compare a training step of the tutorial with what Keras computed
-    #[command(after_help = cli::as_typed("Example:\n  trainer parity trainer/tests/golden/keras"))]
+    /// For developers: compare a training step with what Keras or PyTorch computed, or write one for PyTorch
+    #[command(after_help = cli::as_typed("Examples:\n  trainer parity trainer/tests/golden/keras\n  \
+        trainer parity --write steps --preset pocket"))]
     Parity(ParityArgs),
 }
 

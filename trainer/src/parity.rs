@@ -60,6 +60,7 @@ use crate::tensors::Tensors;
 use crate::train::{ForwardPass, Losses, State, StepInputs, Trace, Trainer};
 
 mod kinks;
+pub mod one_step;
 mod report;
 
 use kinks::Unit;

@@ -29,4 +29,5 @@ mod models;
 mod output;
 mod parity;
 mod parity_conditional;
+mod parity_pytorch;
 mod sizes;

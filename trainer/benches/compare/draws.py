@@ -34,8 +34,12 @@ class Draws:
     def latents(self):
         return self.rng.standard_normal((self.batch, self.latent), dtype=np.float32)
 
+    def noise(self):
+        """Numbers from 0 to 1 for the targets of the generated pictures and of the real ones; [2, N]."""
+        return self.rng.random((2, self.batch), dtype=np.float32)
+
     def targets(self):
         """Of the generated pictures, then of the real ones; with noise."""
-        labels, n = self.labels, self.batch
-        targets = np.repeat(np.float32([labels["generated"], labels["real"]]), n)
-        return targets + np.float32(labels.get("noise", 0)) * self.rng.random(2 * n, dtype=np.float32)
+        labels = self.labels
+        targets = np.repeat(np.float32([labels["generated"], labels["real"]]), self.batch)
+        return targets + np.float32(labels.get("noise", 0)) * self.noise().ravel()

@@ -196,8 +196,8 @@ impl Block {
         }
     }
 
-    /// The seed of the dropout mask; `None` without dropout.
-    fn mask(&self, dropout: Dropout) -> Option<u64> {
+    /// The seed of the dropout mask in a pass, for [`dropout::apply`]; `None` without dropout.
+    pub fn mask(&self, dropout: Dropout) -> Option<u64> {
         match dropout {
             Dropout::Seed(seed) if self.spec.dropout > 0.0 => Some(seed ^ self.weights.start as u64),
             _ => None,

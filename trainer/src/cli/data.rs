@@ -26,6 +26,10 @@ pub(crate) struct DataArgs {
     /// Where to write the sheet
     #[arg(long, default_value = "data.png", value_name = "PNG", value_parser = png_name)]
     out: PathBuf,
+    /// Also write every picture as a PNG file into this new folder, with a subfolder for each class: for programs that
+    /// are to see the same pictures, such as trainer/interop/train_pytorch.py
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
 }
 
 pub(crate) fn data(args: &DataArgs) -> Result<ExitCode> {
@@ -40,6 +44,10 @@ pub(crate) fn data(args: &DataArgs) -> Result<ExitCode> {
         let left = labels.map_or(0, |labels| labels.names.len()) - rows.len();
         let more = if left > 0 { format!("; there is no room for the other {left}") } else { String::new() };
         println!("rows of the sheet, one for each class: {}{more}", rows.join(", "));
+    }
+    if let Some(folder) = &args.save {
+        let count = trainer::data::save(&data, folder)?;
+        println!("pictures: {count} in {}", folder.display());
     }
     Ok(ExitCode::SUCCESS)
 }

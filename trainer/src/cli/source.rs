@@ -88,7 +88,7 @@ impl SourceArgs {
 }
 
 /// How the pictures of a recipe with these classes are labelled; `names` are empty if it does not name them.
-fn labelling(source: ClassSource, names: &[String]) -> Labelling {
+pub(crate) fn labelling(source: ClassSource, names: &[String]) -> Labelling {
     match source {
         ClassSource::Off | ClassSource::Auto(_) => Labelling::Unlabelled,
         _ if !names.is_empty() => Labelling::Chosen(names.to_vec()),

@@ -18,6 +18,7 @@ pub mod manifest;
 mod numpy;
 mod open;
 mod pickle;
+mod save;
 
 use std::env;
 use std::fs::{self, File};
@@ -40,6 +41,7 @@ pub use idx::read as read_idx;
 pub use labels::{Labelling, Labels, MAX_CLASS_NAME, MAX_CLASSES};
 pub use numpy::read as read_numpy;
 pub use open::own_shape;
+pub use save::save;
 
 use crate::numbers::grouped;
 use crate::quality;

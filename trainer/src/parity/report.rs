@@ -46,6 +46,8 @@ pub struct Check {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Tolerance {
     Relative,
+    /// For a gradient of a network whose largest gradient is this.
+    Gradient(f64),
     Logit,
     Absolute,
 }
@@ -86,6 +88,11 @@ impl Report {
         let (largest, worst) = (largest(stored), worst(ours, stored));
         let (allowed, tolerance) = match tolerance {
             Tolerance::Relative => (RELATIVE * largest, format!("{RELATIVE:e} of the largest")),
+            Tolerance::Gradient(of_network) => {
+                let scale = gradient_scale(stored, of_network);
+                let of = if scale > largest { "1e-3 of the network's" } else { "the largest" };
+                (RELATIVE * scale, format!("{RELATIVE:e} of {of}"))
+            }
             Tolerance::Logit => (RELATIVE * largest.max(1.0), format!("{:.1e}", RELATIVE * largest.max(1.0))),
             Tolerance::Absolute => (ABSOLUTE, format!("{ABSOLUTE:e}")),
         };
@@ -134,6 +141,12 @@ impl fmt::Display for Report {
             write!(f, "\n{} of {} comparisons are out of tolerance: {}", out.len(), self.checks.len(), out.join(", "))
         }
     }
+}
+
+/// The value that differences of a gradient are compared with: its largest one, or a thousandth of the network's largest. The
+/// latter is for gradients that are 0 except for rounding, such as that of the last bias with a relativistic loss.
+pub(super) fn gradient_scale(gradient: &[f32], of_network: f64) -> f64 {
+    largest(gradient).max(1e-3 * of_network)
 }
 
 pub(super) fn largest(values: &[f32]) -> f64 {

@@ -1,0 +1,216 @@
+"""The two networks of a recipe.
+
+Maps are [N, channels, height, width]. The parameters are called `layers.N.linear.weight`, `layers.N.linear.bias` (or, with
+batch normalisation, `layers.N.norm.weight` and `layers.N.norm.bias`) and `classes.weight`.
+"""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+
+from .recipe import class_width, picture, shapes
+
+# Added to the variance.
+EPSILON = 1e-5
+
+
+class AllSum(torch.autograd.Function):
+    """The sum over all processes. Its gradient is the sum of all gradients."""
+
+    @staticmethod
+    def forward(ctx, x):
+        x = x.clone()
+        dist.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation by the statistics of the batch, with none of earlier ones (`trainer/nn/src/batch_norm.rs`).
+    With `synchronise` the batch is that of all processes."""
+
+    def __init__(self, channels, synchronise):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.synchronise = synchronise
+
+    def forward(self, x):
+        if not self.synchronise:
+            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, EPSILON)
+        # In two passes: a difference of large squares would lose digits.
+        wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        count = wide.numel() / wide.shape[1] * dist.get_world_size()
+        mean = AllSum.apply(wide.sum((0, 2, 3))) / count
+        centred = wide - mean[:, None, None]
+        variance = AllSum.apply(centred.square().sum((0, 2, 3))) / count
+        scale = self.weight * torch.rsqrt(variance + EPSILON)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+
+class Conv(nn.Conv2d):
+    """A convolution with TensorFlow's padding `same`: what is odd of it goes to the end."""
+
+    def __init__(self, layer, shape, output, bias):
+        kernel, stride = layer["kernel"], layer["stride"]
+        pads = [(0, 0), (0, 0)]
+        if layer["padding"] == "same":
+            amounts = [max((out - 1) * stride + kernel - side, 0) for side, out in zip(shape[1:], output[1:])]
+            pads = [(amount // 2, amount - amount // 2) for amount in amounts]
+        even = all(first == last for first, last in pads)
+        super().__init__(shape[0], output[0], kernel, stride, [first for first, _ in pads] if even else 0, bias=bias)
+        # Left, right, top, bottom.
+        self.uneven = None if even else [*pads[1], *pads[0]]
+
+    def forward(self, x):
+        return super().forward(x if self.uneven is None else F.pad(x, self.uneven))
+
+
+class ConvTranspose(nn.ConvTranspose2d):
+    """A transposed convolution; with the padding `same` the output is `stride` times as large."""
+
+    def __init__(self, layer, shape, output, bias):
+        kernel, stride = layer["kernel"], layer["stride"]
+        cut = kernel - stride if layer["padding"] == "same" else 0
+        super().__init__(shape[0], output[0], kernel, stride, cut // 2, bias=bias)
+        # What is odd of the padding is cut off at the end.
+        self.rest = cut % 2
+
+    def forward(self, x):
+        y = super().forward(x)
+        return y[:, :, :-1, :-1] if self.rest else y
+
+
+class Dense(nn.Linear):
+    """A dense layer whose outputs are a map."""
+
+    def __init__(self, layer, shape, output, bias):
+        inputs, outputs = (channels * height * width for channels, height, width in (shape, output))
+        super().__init__(inputs, outputs, bias=bias)
+        self.output = output
+
+    def forward(self, x):
+        return super().forward(x.flatten(1)).view(-1, *self.output)
+
+
+OPERATIONS = {"dense": Dense, "conv": Conv, "conv_transpose": ConvTranspose}
+
+
+def activation(layer):
+    match layer["activation"]:
+        case "leaky_relu":
+            return nn.LeakyReLU(layer["slope"], inplace=True)
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "tanh":
+            return nn.Tanh()
+        case "sigmoid":
+            return nn.Sigmoid()
+    return nn.Identity()
+
+
+class Layer(nn.Module):
+    """The linear part, batch normalisation, activation."""
+
+    def __init__(self, layer, shape, output, synchronise):
+        super().__init__()
+        self.linear = OPERATIONS[layer["op"]](layer, shape, output, not layer["batch_norm"])
+        self.norm = BatchNorm(output[0], synchronise) if layer["batch_norm"] else nn.Identity()
+        self.activation = activation(layer)
+
+    def forward(self, x):
+        return self.activation(self.norm(self.linear(x)))
+
+
+class Network(nn.Module):
+    """A chain of layers. `vectors` are (number of classes, numbers of each) or None."""
+
+    def __init__(self, layers, shape, vectors, synchronise):
+        super().__init__()
+        self.shapes = shapes(layers, shape)
+        parts = zip(layers, self.shapes, self.shapes[1:])
+        self.layers = nn.ModuleList(Layer(layer, a, b, synchronise) for layer, a, b in parts)
+        self.classes = nn.Embedding(*vectors) if vectors else None
+
+    def count(self):
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+class Generator(Network):
+    """Draws pictures of latents and classes."""
+
+    def __init__(self, recipe, synchronise=False):
+        width, layers = class_width(recipe), recipe["generator"]["layers"]
+        vectors = (len(recipe["class_names"]), width) if width else None
+        super().__init__(layers, (recipe["latent"] + width, 1, 1), vectors, synchronise)
+
+    def inputs(self, latents, classes=None):
+        """What the first layer reads: the latent, and behind it the vector of the class; [N, numbers, 1, 1]."""
+        x = latents if self.classes is None else torch.cat([latents, self.classes(classes)], 1)
+        return x[:, :, None, None]
+
+    def forward(self, latents, classes=None):
+        x = self.inputs(latents, classes)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Discriminator(Network):
+    """Logits of pictures and classes. A class's vector times the input of the last layer is added to the logit (Miyato and
+    Koyama 2018, arXiv:1802.05637)."""
+
+    def __init__(self, recipe, synchronise=False):
+        layers, shape = recipe["discriminator"]["layers"], picture(recipe)
+        channels, height, width = shapes(layers, shape)[-2]
+        vectors = (len(recipe["class_names"]), channels * height * width) if recipe["class_names"] else None
+        super().__init__(layers, shape, vectors, synchronise)
+
+    def forward(self, x, classes=None, dropout=None):
+        """`dropout` are the numbers that the inputs of some layers are multiplied by, by the layers' indices."""
+        features = x
+        for i, layer in enumerate(self.layers):
+            features = x
+            x = layer(x * dropout[i] if dropout and i in dropout else x)
+        logits = x.flatten()
+        if self.classes is not None:
+            logits = logits + (self.classes(classes) * features.flatten(1)).sum(1)
+        return logits
+
+
+def initialise(network, init, seed, stream):
+    """Initial weights as in `trainer/nn/src/init.rs`, from random numbers of their own: the same on every number of
+    processes and on every device."""
+    generator = torch.Generator().manual_seed(seed * 2 + stream)
+
+    def normal(parameter, mean, deviation):
+        parameter.data.copy_(mean + deviation * torch.randn(parameter.shape, generator=generator))
+
+    def weights(layer, shape, output, parameter):
+        if isinstance(init, dict):
+            return normal(parameter, 0.0, init["normal"])
+        taps = 1 if isinstance(layer.linear, Dense) else layer.linear.kernel_size[0] ** 2
+        fans = (torch.Size(s).numel() if isinstance(layer.linear, Dense) else s[0] for s in (shape, output))
+        limit = (6 / (taps * sum(fans))) ** 0.5
+        parameter.data.copy_(limit * (2 * torch.rand(parameter.shape, generator=generator) - 1))
+
+    for layer, shape, output in zip(network.layers, network.shapes, network.shapes[1:]):
+        weights(layer, shape, output, layer.linear.weight)
+        if isinstance(layer.norm, BatchNorm):
+            normal(layer.norm.weight, 1.0, init["normal"] if isinstance(init, dict) else 0.0)
+        else:
+            layer.linear.bias.data.zero_()
+    if network.classes is not None:
+        if isinstance(network, Generator):
+            normal(network.classes.weight, 0.0, 1.0)
+        else:
+            weights(network.layers[-1], *network.shapes[-2:], network.classes.weight)
+
+
+def is_normalised(recipe, player):
+    return any(layer["batch_norm"] for layer in recipe[player]["layers"])
