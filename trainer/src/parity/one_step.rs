@@ -37,7 +37,7 @@ use safetensors::tensor::TensorView;
 
 use super::report::{ABSOLUTE, Check, RELATIVE, Report, Tolerance, gradient_scale, largest, worst};
 use crate::augment::{Change, NUMBERS};
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::files::write_atomically;
 use crate::interchange::layout::{Format, Layout, Mapping};
 use crate::nn::classes::Place;
@@ -57,12 +57,17 @@ const RECIPE: &str = "recipe";
 const STEP: &str = "step";
 const DROPOUT: &str = "dropout";
 
-/// Performs a step of this recipe on these pictures and writes it to the file `path`.
+/// The recipe in float32. In bf16 two programs that compute the same differ by more than any mistake that is looked for.
+fn in_float32(config: Config) -> Config {
+    Config { precision: Precision::Float32, ..config }
+}
+
+/// Performs a step of this recipe on these pictures, in float32, and writes it to the file `path`.
 ///
 /// # Errors
 /// When the pictures do not fit the recipe, or the file cannot be written.
 pub fn write<'a>(config: &Config, examples: impl Into<Examples<'a>>, path: &Path) -> Result<()> {
-    let examples = examples.into();
+    let (examples, config) = (examples.into(), &in_float32(config.clone()));
     let mut trainer = Trainer::new(config.clone())?;
     for _ in 0..STEPS_BEFORE {
         trainer.step(examples)?;
@@ -118,6 +123,7 @@ pub fn check(path: &Path) -> Result<Report> {
     let header =
         |key: &str| file.header.get(key).with_context(|| format!("{}: its header has no \"{key}\"", file.source));
     let config = Config::from_toml(header(RECIPE)?).with_context(|| format!("{}: the recipe", file.source))?;
+    let config = in_float32(config);
     let step = header(STEP)?.parse().with_context(|| format!("{}: \"{STEP}\"", file.source))?;
     let (generator, discriminator) = config.networks()?;
     let sides @ [g, d] = &Side::both(&generator, &discriminator);
@@ -128,9 +134,9 @@ pub fn check(path: &Path) -> Result<Report> {
     };
     let state = State {
         step,
-        generator: g.read(&file, "before")?,
-        average: g.read(&file, "average")?,
-        discriminator: d.read(&file, "before")?,
+        generator: g.read(&file, "before")?.into(),
+        average: g.read(&file, "average")?.into(),
+        discriminator: d.read(&file, "before")?.into(),
         generator_moments: moments(g, config.generator.optimiser)?,
         discriminator_moments: moments(d, config.discriminator.optimiser)?,
     };
