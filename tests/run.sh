@@ -2,11 +2,15 @@
 # Installs everything that the checks need, and runs all checks, on a fresh Linux machine with rustup.
 # Continues after a failure. The last line is "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
-#   ./tests/run.sh
+#   ./tests/run.sh                 # everything but:
+#   ./tests/run.sh --with-torch    # also what needs large packages of Python
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 PATH=${HOME:-/root}/.cargo/bin:$PATH # where rustup installs cargo, in case no shell profile was read
+
+with_torch=false
+[ "${1:-}" = --with-torch ] && with_torch=true
 
 passed=0
 failed=0
@@ -110,6 +114,13 @@ tensorboard_events() {
         "$trainer" -q --data builtin --steps 6 --set every.sample=3 --set every.log=2 --set every.measure=3 \
             --set quantize.tune=0 --set "penalty={ real = 1.0, every = 2 }" --tensorboard --out "$scratch/events" &&
         "$scratch/tensorboard/bin/python" tests/tensorboard/read.py "$scratch/events/001-pocket"
+}
+
+# The folders of the models, read with the parser of the Hugging Face Hub.
+model_cards() {
+    python3 -m venv "$scratch/cards" &&
+        "$scratch/cards/bin/pip" install -q --disable-pip-version-check huggingface_hub==2.4.0 safetensors==0.8.0 numpy &&
+        "$scratch/cards/bin/python" trainer/interop/check_card.py models/*/
 }
 
 # The emulator of the Raspberry Pi Pico: one package from npm, in the version of its lock file.
@@ -228,6 +239,9 @@ tests "tests of gen-core with all features" cargo test -p gen-core --all-feature
 step "web/player.wasm is what its source makes" ./web/build.sh --check
 step "kernels in WebAssembly" wasm_kernels
 step "event files in TensorBoard" tensorboard_events
+if $with_torch; then
+    step "model cards, with the Hub's parser" model_cards
+fi
 step "the page in Chromium" node tests/web/page.mjs
 if [ -d ../shared/cifar10-frogs/train ]; then
     step "train, inspect, verify" train

@@ -35,6 +35,7 @@ mod recipe;
 pub(crate) mod resume;
 pub(crate) mod sample;
 mod source;
+mod start;
 pub(crate) mod timelapse;
 pub(crate) mod train;
 pub(crate) mod verify;
