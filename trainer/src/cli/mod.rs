@@ -22,6 +22,7 @@ pub(crate) mod export;
 mod generator;
 pub(crate) mod import;
 pub(crate) mod inspect;
+pub(crate) mod invert;
 pub(crate) mod like;
 mod model_file;
 pub(crate) mod package;
