@@ -4,7 +4,8 @@
 #
 #   ./tests/run.sh [--with-torch]
 #
-# --with-torch also compares the training step with PyTorch, which is installed into an environment of its own (some GB).
+# --with-torch also runs what needs large packages of Python, in environments of their own: the training step compared with
+# PyTorch's (some GB), and the cards of the models read by huggingface_hub.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -120,6 +121,13 @@ tensorboard_events() {
         "$trainer" -q --data builtin --steps 6 --set every.sample=3 --set every.log=2 --set every.measure=3 \
             --set quantize.tune=0 --set "penalty={ real = 1.0, every = 2 }" --tensorboard --out "$scratch/events" &&
         "$scratch/tensorboard/bin/python" tests/tensorboard/read.py "$scratch/events/001-pocket"
+}
+
+# The folders of the models, read with the parser of the Hugging Face Hub.
+model_cards() {
+    python3 -m venv "$scratch/cards" &&
+        "$scratch/cards/bin/pip" install -q --disable-pip-version-check huggingface_hub==2.4.0 safetensors==0.8.0 numpy &&
+        "$scratch/cards/bin/python" trainer/interop/check_card.py models/*/
 }
 
 # The emulator of the Raspberry Pi Pico: one package from npm, in the version of its lock file.
@@ -249,8 +257,9 @@ else
 fi
 if [ "$with" = --with-torch ]; then
     step "PyTorch: the same step, and a run of its own" ./tests/torch.sh "$trainer"
+    step "model cards, with the Hub's parser" model_cards
 else
-    printf '\n== PyTorch: left out, --with-torch runs it\n'
+    printf '\n== PyTorch and the Hub: left out, --with-torch runs them\n'
 fi
 if [ -d ../shared/golden ]; then
     step "parity with Keras, full set" "$trainer" parity ../shared/golden

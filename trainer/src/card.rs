@@ -3,11 +3,14 @@
 //!
 //! ```text
 //! models/NAME/
-//!   card.toml      the card for the program: a Card
-//!   model.gen      the quantised generator
-//!   samples.png    pictures of the first seeds
-//!   README.md      the card for people, made from card.toml
+//!   card.toml               the card for the program: a Card
+//!   model.gen               the quantised generator
+//!   generator.safetensors   the float generator, recovered from the integers
+//!   samples.png             pictures of the first seeds
+//!   README.md               the card for people, made from card.toml, with the front matter of a Hugging Face repository
 //! ```
+//!
+//! The folder is a repository of the Hugging Face Hub as it stands.
 
 mod make;
 mod readme;
@@ -26,12 +29,13 @@ use crate::config::Config;
 use crate::data::{Dataset, Fitting};
 use crate::files::write_atomically;
 use crate::grid::{grid, png};
+use crate::interchange::{Layout, to_safetensors};
 use crate::latents::sample_budget;
 use crate::machine::{self, program};
-use crate::quantise::QuantModel;
 use crate::quantise::compare::likeness;
 use crate::quantise::draw::{draw, first_pictures};
 use crate::quantise::weight_transforms::{self, PackingPolicy};
+use crate::quantise::{FloatModel, QuantModel};
 use crate::run::start::Origin;
 use crate::text;
 pub use make::{CardInput, describe};
@@ -39,6 +43,9 @@ pub use make::{CardInput, describe};
 /// The oldest version that makes models with the same bits as this one. In 0.2.0 the calibration of int8
 /// ranges was corrected, which had used only some of the channels.
 const SAME_BITS_SINCE: [u32; 3] = [0, 2, 0];
+
+/// File name of the float generator.
+const GENERATOR: &str = "generator.safetensors";
 
 /// Number of pictures in `samples.png`, and in a row of it.
 const SAMPLES: u32 = 64;
@@ -55,6 +62,9 @@ pub struct Card {
     /// Name and version of the program that wrote the card.
     #[serde(default)]
     pub program: String,
+    /// Identifiers of the licences of the model, as the Hugging Face Hub writes them (`mit`, `apache-2.0`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub license: Vec<String>,
     /// The training pictures.
     pub data: Data,
     /// The training run.
@@ -269,7 +279,9 @@ impl Shipped {
         let SheetLatents { latents, columns } = SheetLatents::of(&model, COLUMNS, most);
         let samples = png(&grid(draw(&model, &latents).view(), columns, 2, 2)?)?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let float = FloatModel::of_integers(&QuantModel::from_model(&model)?);
         write_atomically(&folder.join("model.gen"), &self.blob)?;
+        write_atomically(&folder.join(GENERATOR), &to_safetensors(&float, Layout::Oihw)?)?;
         write_atomically(&folder.join("samples.png"), &samples)?;
         write_atomically(&folder.join("README.md"), self.card.readme(&model, folder).as_bytes())?;
         write_atomically(&folder.join("card.toml"), self.card.to_toml()?.as_bytes())
@@ -344,6 +356,7 @@ mod tests {
         let card = Card {
             name: "frog".into(),
             about: "Frogs".into(),
+            license: vec!["mit".into()],
             program: "a test".into(),
             data: Data {
                 about: "drawn frogs".into(),
@@ -372,6 +385,9 @@ mod tests {
         let (shipped, _) = example();
         shipped.write(folder.path()).unwrap();
         assert_eq!(Shipped::open(folder.path()).unwrap(), shipped);
+        assert!(folder.path().join(GENERATOR).is_file());
+        let page = shipped.readme(folder.path()).unwrap();
+        assert!(page.starts_with("---\nlicense:\n- mit\nlibrary_name: ribbit\n"), "{page}");
         assert_eq!(
             fs::read_to_string(folder.path().join("README.md")).unwrap(),
             shipped.readme(folder.path()).unwrap()

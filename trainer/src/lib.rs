@@ -43,6 +43,7 @@ pub mod files;
 pub mod grid;
 pub mod inspect;
 pub mod interchange;
+pub mod invert;
 pub mod latents;
 pub mod machine;
 pub mod nearest;

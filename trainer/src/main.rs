@@ -16,6 +16,7 @@ use cli::eval::{EvalArgs, eval};
 use cli::export::{ExportArgs, export};
 use cli::import::{ImportArgs, import};
 use cli::inspect::{InspectArgs, inspect};
+use cli::invert::{InvertArgs, invert};
 use cli::like::{LikeArgs, like};
 use cli::package::{PackageArgs, package};
 use cli::parity::{ParityArgs, parity};
@@ -72,6 +73,10 @@ enum Command {
     /// Draw a picture and variations of it
     #[command(after_help = cli::as_typed("Example:\n  trainer like runs/001-pocket --seed 4 --distance 0.3 -n 24"))]
     Like(LikeArgs),
+    /// Find the latent whose picture is nearest to a picture of yours
+    #[command(after_help = cli::as_typed("Examples:\n  trainer invert me.jpg --model runs/001-pocket --out me.png\n  \
+        trainer invert --drawn 10 --model models/pocket-frogs"))]
+    Invert(InvertArgs),
     /// Quantize a checkpoint to a model for the device; or pack a model again, faster or smaller
     #[command(
         visible_alias = "quantise",
@@ -91,7 +96,7 @@ enum Command {
     #[command(after_help = cli::as_typed("Examples:\n  trainer import frog.safetensors --preset tutorial -o model.gen\n  \
         trainer import frog.npz --config mine.toml --layout hwio"))]
     Import(ImportArgs),
-    /// Write a checkpoint's float generator as safetensors or ONNX
+    /// Write the float generator of a checkpoint or of a model as safetensors or ONNX
     #[command(after_help = cli::as_typed("Example:\n  trainer export runs/001-pocket/best.ckpt \
         --safetensors frog.safetensors --onnx frog.onnx"))]
     Export(ExportArgs),
@@ -132,6 +137,7 @@ fn main() -> ExitCode {
         Command::Walk(args) => with_threads(None, || walk(&args)),
         Command::Timelapse(args) => timelapse(&args),
         Command::Like(args) => with_threads(None, || like(&args)),
+        Command::Invert(args) => with_threads(None, || invert(&args)),
         Command::Quantize(args) => with_threads(None, || quantize(&args)),
         Command::Card(args) => with_threads(None, || card(&args)),
         Command::Rebuild(args) => with_threads(args.threads, || rebuild(&args)),

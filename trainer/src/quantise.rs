@@ -20,6 +20,7 @@ pub mod model;
 pub mod noise;
 pub mod pack;
 pub mod random;
+pub mod recover;
 pub mod simulate;
 pub mod student;
 pub mod verify;

@@ -4,7 +4,7 @@
 //! runs/007-pocket/
 //!   config.toml              the recipe; `--config` starts another run with it
 //!   data.toml                source and fingerprint of the pictures
-//!   start.toml               with `--from`: the checkpoint that the run started from
+//!   start.toml               with `--from`: the checkpoint or the model that the run started from
 //!   pictures.txt             list of the picture files, if they are files: to name those that have changed
 //!   metrics.jsonl            one line of losses every few steps
 //!   losses.svg  reals.png  samples/step-NNNNNN.png
@@ -18,6 +18,7 @@
 //! ```
 
 pub mod checkpoint;
+pub mod discriminator;
 pub mod evaluator;
 pub mod folder;
 pub mod forecast;

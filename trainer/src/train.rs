@@ -408,17 +408,20 @@ impl Trainer {
             augment::backward(changes, shape, d_changed, trace.d_images.view_mut());
         }
         clock.lap(Phase::PictureGradient);
-        generator.d_output().assign(&trace.d_images);
-        turn.gradient.fill(0.0);
-        generator.backward(&state.generator, Some(&mut turn.gradient), false, Dropout::Off);
-        clock.lap(Phase::GBackward);
-        freeze(generator, config.generator.freeze, &mut turn.gradient);
-        let (params, moments) = (&mut state.generator, &mut state.generator_moments);
-        config.generator.optimiser.step(factor, params, &turn.gradient, moments);
+        let learnt = state.step.checked_sub(config.warm_up.unwrap_or(0));
+        if let Some(learnt) = learnt {
+            generator.d_output().assign(&trace.d_images);
+            turn.gradient.fill(0.0);
+            generator.backward(&state.generator, Some(&mut turn.gradient), false, Dropout::Off);
+            clock.lap(Phase::GBackward);
+            freeze(generator, config.generator.freeze, &mut turn.gradient);
+            let (params, moments) = (&mut state.generator, &mut state.generator_moments);
+            config.generator.optimiser.step(factor, params, &turn.gradient, moments);
 
-        // A smaller decay in the first steps: otherwise the average would consist mostly of the initial weights.
-        let decay = config.ema_decay.min((1.0 + state.step as f32) / (10.0 + state.step as f32));
-        optim::average(&mut state.average, &state.generator, decay);
+            // A smaller decay in the first steps: otherwise the average would consist mostly of the initial weights.
+            let decay = config.ema_decay.min((1.0 + learnt as f32) / (10.0 + learnt as f32));
+            optim::average(&mut state.average, &state.generator, decay);
+        }
         state.step += 1;
         clock.lap(Phase::GOptimiser);
         Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake, penalty: penalty_value })

@@ -25,6 +25,8 @@ pub struct CardInput {
     pub name: String,
     /// Short description: what the model draws and what it is for.
     pub about: String,
+    /// Identifiers of the licences of the model, as the Hugging Face Hub writes them.
+    pub license: Vec<String>,
     /// Contents and source of the pictures; required unless they are built in.
     pub source: Option<String>,
     /// Measurements.
@@ -98,6 +100,7 @@ pub fn describe(
     let card = Card {
         name: input.name,
         about: input.about,
+        license: input.license,
         program: machine::program(),
         data: Data {
             about,

@@ -12,7 +12,7 @@ use crate::terminal::quoted;
 impl Card {
     /// The text of `README.md` in this folder, made from the card and its model.
     pub(super) fn readme(&self, model: &Model<'_>, folder: &Path) -> String {
-        let Self { name, about, program, data, training, model: file, scores, config } = self;
+        let Self { name, about, license, program, data, training, model: file, scores, config } = self;
         let mut rows = vec![
             (
                 "network".to_owned(),
@@ -45,8 +45,11 @@ impl Card {
             ("written by".into(), program.clone()),
         ];
         if let Some(start) = &training.start {
-            let Origin { step, crc32, .. } = start;
-            let text = format!("from the networks of an earlier run, step {step}, CRC-32 {crc32} of its weights");
+            let Origin { step, crc32, is_model, .. } = start;
+            let text = match is_model {
+                true => format!("from the generator of another model, CRC-32 {crc32}"),
+                false => format!("from the networks of an earlier run, step {step}, CRC-32 {crc32} of its weights"),
+            };
             rows.push(("started".into(), text));
         }
         rows.retain(|(name, value)| name != "classes" || !value.is_empty());
@@ -69,16 +72,30 @@ impl Card {
                 " `PATH` is where the pictures are; without it CIFAR-10 is looked for as in training.",
             ),
         };
+        let front_matter = front_matter(license);
         format!(
-            "# {name}\n\n{about}\n\n![{shown}](samples.png)\n\n| | |\n|---|---|\n{rows}\n\
+            "{front_matter}# {name}\n\n{about}\n\n![{shown}](samples.png)\n\n| | |\n|---|---|\n{rows}\n\
              ```sh\n\
              cargo trainer sample {file}      # draw with it\n\
              {rebuild}    # train it again, and compare bit by bit\n\
              ```\n\n\
              Bits are the same on the same kind of processor (vector instructions and caches), with any number of threads.{hint} The recipe is in \
-             [card.toml](card.toml), from which this page is written.\n"
+             [card.toml](card.toml), from which this page is written. [generator.safetensors](generator.safetensors) has \
+             the float generator for PyTorch, recovered from the integers.\n"
         )
     }
+}
+
+/// What the Hugging Face Hub reads about a model: YAML before the page. Without licences the key is left out.
+fn front_matter(licences: &[String]) -> String {
+    let list = |key: &str, values: &[&str]| {
+        let lines: String = values.iter().map(|value| format!("- {value}\n")).collect();
+        format!("{key}:\n{lines}")
+    };
+    let licences: Vec<&str> = licences.iter().map(String::as_str).collect();
+    let license = if licences.is_empty() { String::new() } else { list("license", &licences) };
+    let tags = list("tags", &["dcgan", "int8", "microcontroller"]);
+    format!("---\n{license}library_name: ribbit\npipeline_tag: unconditional-image-generation\n{tags}---\n\n")
 }
 
 /// Escapes text for a cell of a Markdown table.

@@ -8,8 +8,10 @@ use clap::Args;
 
 use super::source::reload;
 use trainer::card::{CardInput, describe};
+use trainer::files::write_atomically;
 use trainer::numbers::grouped;
 use trainer::run::Folder;
+use trainer::run::discriminator::{self, DISCRIMINATOR};
 use trainer::terminal::{self, quoted};
 
 #[derive(Debug, Args)]
@@ -22,15 +24,33 @@ pub(crate) struct CardArgs {
     /// What the pictures are and where others find them; not needed for the drawn frogs
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
+    /// Licence of the model, as the Hugging Face Hub writes it, such as mit; may be given more than once
+    #[arg(long, value_name = "ID", value_parser = licence)]
+    license: Vec<String>,
     /// A measurement, a number or a text; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = score)]
     score: Vec<(String, toml::Value)>,
     /// Folder to write, named as the model [default: models/ and the name of the recipe]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Also write the weights of the discriminator (discriminator.safetensors), so that other runs can start from both
+    /// networks: train --from FOLDER
+    #[arg(long)]
+    discriminator: bool,
     /// Write into the folder even if it exists
     #[arg(long)]
     force: bool,
+}
+
+/// Parses the identifier of a licence.
+fn licence(text: &str) -> Result<String, String> {
+    let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+    let is_right = !text.is_empty() && text.chars().all(is_id);
+    is_right.then(|| text.to_owned()).ok_or_else(|| {
+        "a licence is small letters, digits, \"-\" and \".\", as in apache-2.0; https://huggingface.co/docs/hub/repositories-licenses \
+         lists them"
+            .into()
+    })
 }
 
 /// Parses a measurement such as recall=0.52 or judge=ResNet-20.
@@ -50,6 +70,7 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
     let input = CardInput {
         name: name.to_owned(),
         about: args.about.clone(),
+        license: args.license.clone(),
         source: args.source.clone(),
         scores: args.score.iter().cloned().collect(),
     };
@@ -64,6 +85,12 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
     shipped.write(&out)?;
     println!("model: {} ({} bytes)", out.join("model.gen").display(), grouped(shipped.blob.len()));
     println!("card: {}", out.join("README.md").display());
+    if args.discriminator {
+        let file = out.join(DISCRIMINATOR);
+        let bytes = discriminator::of_run(&args.run)?;
+        write_atomically(&file, &bytes)?;
+        println!("discriminator: {} ({} bytes)", file.display(), grouped(bytes.len()));
+    }
     let data = match &shipped.card.data.source {
         Some(_) => String::new(),
         None => format!(" --data {}", quoted(&Folder::open(&args.run)?.data_ref()?.path)),

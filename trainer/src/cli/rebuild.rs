@@ -8,11 +8,13 @@ use clap::Args;
 use log::warn;
 
 use super::args::threads;
-use super::source;
 use super::train::finish;
+use super::{source, start};
 use trainer::card::Shipped;
+use trainer::files::write_atomically;
+use trainer::run::discriminator::{self, DISCRIMINATOR};
 use trainer::run::folder::DataRef;
-use trainer::run::{Folder, Session, Start, interrupt};
+use trainer::run::{Folder, Session, interrupt};
 use trainer::terminal::{self, quoted};
 
 #[derive(Debug, Args)]
@@ -28,9 +30,13 @@ pub(crate) struct RebuildArgs {
     /// Folder in which the run's own folder is made
     #[arg(long, default_value = "runs", value_name = "FOLDER", conflicts_with = "resume")]
     pub(crate) out: PathBuf,
-    /// The run or checkpoint that the model's run started from, if it did not start from nothing
+    /// The run, checkpoint or model that the model's run started from, if it did not start from nothing
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     pub(crate) from: Option<PathBuf>,
+    /// Also write the weights of the discriminator into the model's folder (discriminator.safetensors), so that other
+    /// runs can start from both networks
+    #[arg(long)]
+    pub(crate) discriminator: bool,
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
@@ -46,7 +52,7 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     if let Some(warning) = &warning {
         warn!("the model will not be the same to the bit: {warning}");
     }
-    let start = args.from.as_deref().map(Start::open).transpose()?;
+    let start = args.from.as_deref().map(|path| start::open(path, Some(&card.config))).transpose()?;
     if args.resume.is_none() {
         card.check_start(start.as_ref().map(|start| &start.origin))?;
     }
@@ -88,5 +94,10 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let rebuilt = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     shipped.compare(&rebuilt, warning.as_deref()).with_context(|| path.display().to_string())?;
     println!("same bits: {} is {}", path.display(), args.model.join("model.gen").display());
+    if args.discriminator {
+        let file = args.model.join(DISCRIMINATOR);
+        write_atomically(&file, &discriminator::of_run(run.path())?)?;
+        println!("discriminator: {}", file.display());
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ use trainer::data::{Class, Dataset, Target};
 use trainer::files::write_atomically;
 use trainer::grid::grid;
 use trainer::grid::png;
-use trainer::latents::in_256ths;
+use trainer::latents::{from_hex, in_256ths};
 use trainer::nearest::{Neighbour, Summary, nearest_few, with_neighbours};
 use trainer::npy;
 use trainer::text::Plain;
@@ -40,6 +40,9 @@ pub(crate) struct SampleArgs {
     /// Seed of the first picture; the others have the following seeds
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     seed: u32,
+    /// Draw this latent instead of those of seeds: two hexadecimal digits for each value, as `trainer invert` writes them
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["count", "seed"])]
+    latent: Option<String>,
     /// Truncation: latents are multiplied by this, 0 to 1; smaller values give better pictures that are more alike
     #[arg(long, default_value_t = 1.0, value_name = "PSI", allow_negative_numbers = true, value_parser = share)]
     truncation: f64,
@@ -75,7 +78,8 @@ pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
             );
         }
         let few = classes.len() > 1;
-        let seeds = seeds(args.seed, args.count.unwrap_or(if few { 8 } else { 64 }))?;
+        let count = args.count.unwrap_or(if few { 8 } else { 64 });
+        let seeds = seeds(args.seed, if args.latent.is_some() { 1 } else { count })?;
         let total = seeds.clone().count() * classes.len();
         ensure!(
             total <= MAX_PICTURES as usize,
@@ -85,7 +89,12 @@ pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
             let name = facts.classes.get(usize::from(class)).cloned();
             drawn.extend(seeds.clone().map(|seed| Drawn { seed, class, name: name.clone() }));
         }
-        Ok(drawn.iter().map(|drawn| facts.latent(drawn.seed, drawn.class).truncated(share)).collect())
+        let given = args.latent.as_ref().map(|text| from_hex(text, facts.latent)).transpose()?;
+        let latent = |drawn: &Drawn| match &given {
+            Some(latent) => latent.clone().with_class(drawn.class),
+            None => facts.latent(drawn.seed, drawn.class),
+        };
+        Ok(drawn.iter().map(|drawn| latent(drawn).truncated(share)).collect())
     })?;
     match &args.nearest {
         Some(path) => beside_nearest(args, path, &drawn, &pictures)?,
@@ -107,6 +116,7 @@ pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
             }
             let seeds = drawn[0].seed..=drawn[shown - 1].seed;
             let what = match rows {
+                _ if args.latent.is_some() => "the latent that was given".into(),
                 1 => format!("seeds {}, row by row", between(&seeds)),
                 _ => format!("a row for each class, seeds {}", between(&seeds)),
             };

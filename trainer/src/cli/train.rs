@@ -10,16 +10,18 @@ use log::{info, warn};
 use super::args::{number, precision, steps, threads, whole};
 use super::recipe::PictureArgs;
 use super::source::SourceArgs;
-use trainer::config::Precision;
+use super::start;
+use trainer::config::{Config, Precision};
 use trainer::run::folder::DataRef;
 use trainer::run::session::{Outcome, REPORT};
-use trainer::run::{Forecast, Session, Start, interrupt};
+use trainer::run::{Forecast, Session, interrupt};
 
 /// Examples below the help of `trainer` and of `trainer train`.
 pub(crate) const EXAMPLES: &str = "Examples:
   trainer --data ~/pictures/mushrooms --minutes 30
   trainer --data builtin --steps 200
   trainer --data ~/pictures/my-cat --from runs/001-pocket --steps 3000
+  trainer --data ~/pictures/my-cat --from models/pocket-frogs --steps 3000
   trainer presets pocket > mine.toml; trainer --config mine.toml --data ~/pictures/mushrooms --dry-run";
 
 #[derive(Debug, Args)]
@@ -38,9 +40,10 @@ pub(crate) struct TrainArgs {
     /// `trainer presets --keys` lists all keys
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Start with the networks of an earlier run, given by its folder or a checkpoint, instead of random numbers. Layers
-    /// that the recipe does not share begin anew [default recipe: that of the earlier run]
-    #[arg(long, value_name = "RUN")]
+    /// Start with the networks of an earlier run, given by its folder or a checkpoint, or with the generator of a model,
+    /// given by its folder or its file, instead of random numbers. Layers that the recipe does not share begin anew
+    /// [default recipe: that of the earlier run, or of the model]
+    #[arg(long, value_name = "RUN|MODEL")]
     pub(crate) from: Option<PathBuf>,
     /// The numbers that convolutions multiply, instead of the recipe's
     #[arg(long, value_name = "PRECISION", value_parser = precision())]
@@ -71,16 +74,27 @@ pub(crate) struct TrainArgs {
 }
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let start = args.from.as_deref().map(Start::open).transpose()?;
     let chooses_recipe = args.preset.is_some() || args.config.is_some() || args.picture.is_given();
-    let recipe = match &start {
-        Some(start) if !chooses_recipe => start.recipe(),
-        _ => {
-            let source = args.source.data.as_deref();
-            args.picture.recipe(args.preset.as_deref(), args.config.as_deref(), source)?
+    let chosen = || {
+        let source = args.source.data.as_deref();
+        args.picture.recipe(args.preset.as_deref(), args.config.as_deref(), source)
+    };
+    let (start, recipe) = match &args.from {
+        Some(path) if chooses_recipe => {
+            let recipe = chosen()?;
+            (Some(start::open(path, Some(&recipe))?), recipe)
         }
+        Some(path) => {
+            let start = start::open(path, None)?;
+            let recipe = start.recipe();
+            (Some(start), recipe)
+        }
+        None => (None, chosen()?),
     };
     let mut config = recipe.with(&args.set)?;
+    if let Some(start) = &start {
+        config = start.with_warm_up(config);
+    }
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     config.precision = args.precision.unwrap_or(config.precision);
@@ -94,7 +108,8 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         warn!("{advice}");
     }
     if args.dry_run {
-        println!("{}", Forecast::measure(config, &data)?);
+        // The steps that are timed are those in which both networks learn.
+        println!("{}", Forecast::measure(Config { warm_up: None, ..config }, &data)?);
         return Ok(ExitCode::SUCCESS);
     }
     let data_ref = DataRef {

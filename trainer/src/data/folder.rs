@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use ndarray::Array3;
 use rayon::prelude::*;
 
 use super::labels::{Labels, OUTSIDE, Sorted};
@@ -243,6 +244,17 @@ fn decode(path: &Path, target: &Target, exact: bool, room: &Room) -> Result<Deco
         return Err(format!("not a picture that is read, but {}: {}", kind.name, kind.advice(path)));
     }
     decode_from(file, target, exact, room)
+}
+
+/// Reads a single picture and brings it to a shape as training pictures are; `[height, width, channels]`.
+///
+/// # Errors
+/// When the file is missing, damaged, or no picture; the message says which.
+pub fn single_picture(path: &Path, target: &Target) -> anyhow::Result<Array3<u8>> {
+    let decoded = decode(path, target, false, &Room::new(DECODING));
+    let pixels = decoded.map_err(|reason| anyhow::anyhow!("{}: {reason}", Plain::path(path)))?.pixels;
+    let shape = target.shape;
+    Ok(Array3::from_shape_vec((shape.height.into(), shape.width.into(), shape.channels.into()), pixels)?)
 }
 
 /// Decodes the picture in `file`, its middle cropped and resized to `side` x `side`, or says why that is not possible. The

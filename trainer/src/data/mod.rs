@@ -35,7 +35,7 @@ pub use cifar::UnknownClass;
 use describe::reasons;
 pub use describe::{announce, contact_sheet, describe, how_to_choose, sheet_rows};
 pub use fit::{Fit, Fitting, Target};
-pub use folder::picture;
+pub use folder::{picture, single_picture};
 pub use format::{Classes, Pictures};
 pub use idx::read as read_idx;
 pub use labels::{Labelling, Labels, MAX_CLASS_NAME, MAX_CLASSES};

@@ -52,7 +52,7 @@ pub fn equalise(model: &mut FloatModel, i: usize, map: &mut Array2<f32>, power: 
 }
 
 /// The input channel of a row of a weight matrix. In every layout it varies fastest along a column.
-fn input_channel(row: usize, geometry: &Geometry) -> usize {
+pub(super) fn input_channel(row: usize, geometry: &Geometry) -> usize {
     row % usize::from(geometry.input.channels)
 }
 

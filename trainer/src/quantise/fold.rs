@@ -16,6 +16,8 @@ use crate::pixels::to_pixel;
 /// Maximum and minimum number of latents over which the statistics of batch normalisation are measured.
 const MEASURED: u32 = 1024;
 const MEASURED_AT_LEAST: u32 = 64;
+/// The first of their seeds.
+const FIRST_MEASURED: u32 = 0x4000_0000;
 
 /// Limit in bytes of the feature maps of these latents.
 const MEASURED_BYTES: u64 = 1 << 30;
@@ -31,6 +33,11 @@ fn measured(network: &Network) -> u32 {
     let maps: u64 = network.blocks().iter().map(|block| block.geometry().output.len() as u64).sum();
     let count = MEASURED_BYTES / (maps * size_of::<f32>() as u64).max(1);
     u32::try_from(count).unwrap_or(u32::MAX).clamp(MEASURED_AT_LEAST, MEASURED)
+}
+
+/// The inputs of this generator on which its statistics are measured, `[N, inputs]`.
+pub(super) fn measured_inputs(network: &Network, input: &GeneratorInput<'_>) -> Array2<f32> {
+    input.range(FIRST_MEASURED, measured(network))
 }
 
 /// A float generator without normalisation.
@@ -105,7 +112,8 @@ impl FloatModel {
         let is_normalised = network.blocks().iter().any(|b| b.spec().batch_norm);
         if is_normalised {
             let input = GeneratorInput { latent, classes: classes.as_ref() };
-            let latents: Vec<_> = (0x4000_0000..0x4000_0000 + measured(&network)).map(|n| input.latent_of(n)).collect();
+            let seeds = FIRST_MEASURED..FIRST_MEASURED + measured(&network);
+            let latents: Vec<_> = seeds.map(|seed| input.latent_of(seed)).collect();
             let batch = latent_batch(latents.iter().cloned(), latent);
             let classes: Vec<u8> = latents.iter().map(|latent| latent.class().nearest()).collect();
             network.forward(&params, Batch { x: batch.view(), classes: &classes }, Dropout::Off);

@@ -29,7 +29,6 @@ use crate::config::{Config, MAX_STEPS, finetune};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::latents::sample_budget;
-use crate::numbers::grouped;
 use crate::pixels::to_pixel;
 use crate::quantise::{FloatModel, quantise};
 use crate::terminal::{self, LineTimer};
@@ -128,8 +127,7 @@ impl Session {
             None => Trainer::new(config)?,
             Some(start) => {
                 let (trainer, taken_over) = start.trainer(config)?;
-                let Origin { path, step, .. } = &start.origin;
-                info!("starts from {}, step {}; {taken_over}", path.display(), grouped(*step));
+                info!("starts from {}; {taken_over}", start.origin);
                 trainer
             }
         };

@@ -1,43 +1,60 @@
-//! The start of a run from the networks of an earlier one, for other pictures or classes.
+//! The start of a run from the networks of an earlier one, or from the generator of a model, for other pictures or classes.
 //!
 //! Layers that are the same in both recipes are taken over, and vectors of classes with the same name. Everything else
-//! begins with random numbers, as do the moments of the optimisers and the count of steps.
+//! begins with random numbers, as do the moments of the optimisers and the count of steps. A model has only a generator, as
+//! integers: its float generator is [recovered](crate::quantise::recover) from them. Its discriminator begins anew, unless a
+//! file has one.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use gen_core::{Model, aligned};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::folder::{BEST, Folder};
 use crate::config::Config;
-use crate::nn::Network;
+use crate::nn::{Network, Params};
+use crate::numbers::grouped;
+use crate::quantise::recover::parameters;
+use crate::quantise::{FloatModel, QuantModel};
 use crate::text;
 use crate::train::{State, Trainer};
 
 /// File name of the [`Origin`] in a run's folder.
 pub const START: &str = "start.toml";
 
-/// The checkpoint that a run starts from.
+/// Steps in which only the discriminator learns, if it begins anew beside a trained generator and the recipe does not say
+/// how many: [`Config::warm_up`].
+pub const WARM_UP: u64 = 200;
+
+/// The networks that a run starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
-    /// Where it is, to be written down.
+    /// Where they are, to be written down.
     pub origin: Origin,
-    /// The recipe and the networks.
-    pub checkpoint: Checkpoint,
+    config: Config,
+    /// The generator's parameters, and their moving average.
+    generator: [Params; 2],
+    /// `None`: it begins anew.
+    discriminator: Option<Params>,
 }
 
 /// What a run folder and a card record of a start: `start.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The checkpoint file.
+    /// The checkpoint, or the model file.
     pub path: PathBuf,
-    /// Its number of steps.
+    /// Number of steps of the checkpoint; 0 for a model.
     pub step: u64,
-    /// CRC-32 (as in zip) of its average generator and its discriminator, eight hexadecimal digits.
+    /// CRC-32 (as in zip), eight hexadecimal digits: of a checkpoint's average generator and its discriminator, of a model's
+    /// file and its discriminator.
     pub crc32: String,
+    /// Whether it is a model.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_model: bool,
 }
 
 impl Origin {
@@ -55,63 +72,100 @@ impl Origin {
     }
 }
 
+impl fmt::Display for Origin {
+    /// Such as `runs/001-pocket/best.ckpt, step 3,000`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, step, is_model, .. } = self;
+        match is_model {
+            true => write!(f, "{}, whose float generator is recovered from its integers", path.display()),
+            false => write!(f, "{}, step {}", path.display(), grouped(*step)),
+        }
+    }
+}
+
 impl Start {
     /// Opens a checkpoint, or the best one (else the last one) of a run's folder.
     ///
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = match path {
-            folder if !folder.is_dir() => path.to_owned(),
-            folder if folder.join(BEST).is_file() => folder.join(BEST),
-            folder if folder.join("checkpoints").is_dir() => {
-                let last = Folder::open(folder)?.checkpoints()?.pop();
-                last.with_context(|| format!("{} has no checkpoint yet", folder.display()))?
-            }
-            folder => anyhow::bail!(
-                "{} has no checkpoint, so a run cannot start from it: the discriminator is needed too, and a model has \
-                 only the generator. Give a run's folder or a checkpoint; `trainer rebuild` trains a shipped model again",
-                folder.display()
-            ),
+        let Some(file) = checkpoint_in(path)? else {
+            anyhow::bail!(
+                "{} has no checkpoint and no card, so a run cannot start from it: give a run's folder, a checkpoint, the \
+                 folder of a shipped model, or a model file",
+                path.display()
+            )
         };
-        let checkpoint = Checkpoint::load(&file)?;
-        let State { step, average, discriminator, .. } = &checkpoint.state;
+        let Checkpoint { config, state, .. } = Checkpoint::load(&file)?;
+        let State { step, generator, average, discriminator, .. } = state;
+        let crc32 = crc_of(crc32fast::Hasher::new(), average.iter().chain(discriminator.iter()));
+        let origin = Origin { path: file, step, crc32, is_model: false };
+        Ok(Self { origin, config, generator: [generator, average], discriminator: Some(discriminator) })
+    }
+
+    /// The generator of a model file with these bytes, for the recipe that it was trained with, and the parameters of its
+    /// discriminator if they are known.
+    ///
+    /// # Errors
+    /// When the file is damaged, or its generator is not that of the recipe.
+    pub fn of_model(path: PathBuf, blob: &[u8], config: &Config, discriminator: Option<Vec<f32>>) -> Result<Self> {
+        let read = || {
+            let bytes = aligned(blob);
+            let float = FloatModel::of_integers(&QuantModel::from_model(&Model::parse(&bytes)?)?);
+            let class_names = float.classes.as_ref().map_or(Vec::new(), |classes| classes.names.clone());
+            let config = Config { class_names, ..config.clone() };
+            let generator = parameters(&config, &float)?;
+            anyhow::Ok((config, generator))
+        };
+        let (config, generator) = read().with_context(|| format!("cannot start from {}", path.display()))?;
         let mut crc = crc32fast::Hasher::new();
-        average.iter().chain(discriminator.iter()).for_each(|value| crc.update(&value.to_le_bytes()));
-        let origin = Origin { path: file, step: *step, crc32: format!("{:08x}", crc.finalize()) };
-        Ok(Self { origin, checkpoint })
+        crc.update(blob);
+        let crc32 = crc_of(crc, discriminator.iter().flatten());
+        let origin = Origin { path, step: 0, crc32, is_model: true };
+        let generator = Params::from(generator);
+        let discriminator = discriminator.map(Params::from);
+        Ok(Self { origin, config, generator: [generator.clone(), generator], discriminator })
     }
 
     /// The recipe of the earlier run, for other pictures: without the names of its classes. What few pictures need is no
     /// longer in the recipe of a run, so it is taken from the preset of the same name.
     pub fn recipe(&self) -> Config {
-        let config = self.checkpoint.config.clone();
+        let config = self.config.clone();
         let small_dataset = Config::preset(&config.name).ok().and_then(|preset| preset.small_dataset);
-        Config { class_names: Vec::new(), small_dataset, ..config }
+        Config { class_names: Vec::new(), small_dataset, warm_up: None, ..config }
     }
 
-    /// A trainer for `config` that begins with the networks of this checkpoint, and what was taken over.
+    /// The recipe with the steps in which only the discriminator learns: [`WARM_UP`] if it begins anew and `config` does not
+    /// say how many.
+    #[must_use]
+    pub fn with_warm_up(&self, config: Config) -> Config {
+        let warm_up = config.warm_up.or_else(|| self.discriminator.is_none().then_some(WARM_UP));
+        Config { warm_up, ..config }
+    }
+
+    /// A trainer for `config` that begins with these networks, and what was taken over.
     ///
     /// # Errors
-    /// When the recipe is invalid, or has no layer of the checkpoint's generator.
+    /// When the recipe is invalid, or has no layer of this generator.
     pub fn trainer(&self, config: Config) -> Result<(Trainer, TakenOver)> {
-        let (before, now) = (self.checkpoint.config.networks()?, config.networks()?);
-        let names = [&self.checkpoint.config.class_names[..], &config.class_names];
+        let (before, now) = (self.config.networks()?, config.networks()?);
+        let names = [&self.config.class_names[..], &config.class_names];
         let mut taken_over = TakenOver::default();
-        let generator = shared(&before.0, &now.0, names, "generator", &mut taken_over);
+        let generator = shared(Some(&before.0), &now.0, names, "generator", &mut taken_over);
         ensure!(
             !generator.is_empty(),
             "no layer of the generator of {} is one of the recipe {}: start without --from, or with the recipe of that run",
             self.origin.path.display(),
             config.name
         );
-        let discriminator = shared(&before.1, &now.1, names, "discriminator", &mut taken_over);
+        let known = self.discriminator.as_ref().map(|_| &before.1);
+        let discriminator = shared(known, &now.1, names, "discriminator", &mut taken_over);
         let mut state = Trainer::new(config.clone())?.state;
-        let from = &self.checkpoint.state;
+        let [params, average] = &self.generator;
         for (source, target, parts) in [
-            (&from.generator, &mut state.generator, &generator),
-            (&from.average, &mut state.average, &generator),
-            (&from.discriminator, &mut state.discriminator, &discriminator),
+            (params, &mut state.generator, &generator),
+            (average, &mut state.average, &generator),
+            (self.discriminator.as_ref().unwrap_or(&Params::default()), &mut state.discriminator, &discriminator),
         ] {
             for (theirs, ours) in parts {
                 target[ours.clone()].copy_from_slice(&source[theirs.clone()]);
@@ -121,12 +175,35 @@ impl Start {
     }
 }
 
+/// The checkpoint that a run starts from if `path` is given: the file itself; of a run's folder the best one, else the last
+/// one. `None` for a folder without checkpoints.
+///
+/// # Errors
+/// When the folder is a run that has none yet.
+pub fn checkpoint_in(path: &Path) -> Result<Option<PathBuf>> {
+    Ok(match path {
+        file if !file.is_dir() => Some(file.to_owned()),
+        folder if folder.join(BEST).is_file() => Some(folder.join(BEST)),
+        folder if folder.join("checkpoints").is_dir() => {
+            let last = Folder::open(folder)?.checkpoints()?.pop();
+            Some(last.with_context(|| format!("{} has no checkpoint yet", folder.display()))?)
+        }
+        _ => None,
+    })
+}
+
+/// The CRC-32 of these values, behind what `crc` has already read.
+fn crc_of<'a>(mut crc: crc32fast::Hasher, values: impl Iterator<Item = &'a f32>) -> String {
+    values.for_each(|value| crc.update(&value.to_le_bytes()));
+    format!("{:08x}", crc.finalize())
+}
+
 /// Parameters that two networks share: where they are in the one, and in the other.
 type Shared = Vec<(Range<usize>, Range<usize>)>;
 
-/// Finds what the network `now` takes over from the network `before`.
+/// Finds what the network `now` takes over from the network `before`; nothing if there is none.
 fn shared(
-    before: &Network,
+    before: Option<&Network>,
     now: &Network,
     names: [&[String]; 2],
     network: &'static str,
@@ -135,7 +212,7 @@ fn shared(
     let mut parts = Vec::new();
     let (mut taken, mut new) = (Vec::new(), Vec::new());
     for (i, ours) in now.blocks().iter().enumerate() {
-        let theirs = before.blocks().get(i).filter(|theirs| {
+        let theirs = before.and_then(|before| before.blocks().get(i)).filter(|theirs| {
             let same_layer = theirs.spec().layer.op == ours.spec().layer.op;
             same_layer && theirs.geometry() == ours.geometry() && theirs.gamma().is_empty() == ours.gamma().is_empty()
         });
@@ -151,7 +228,7 @@ fn shared(
     if let Some(ours) = now.classes() {
         for (class, name) in names[1].iter().enumerate() {
             let place = names[0].iter().position(|other| other == name);
-            let theirs = before.classes().zip(place).map(|(theirs, class)| theirs.vector(class as u8));
+            let theirs = before.and_then(Network::classes).zip(place).map(|(theirs, class)| theirs.vector(class as u8));
             let ours = ours.vector(class as u8);
             match theirs.filter(|theirs| theirs.len() == ours.len()) {
                 Some(theirs) => {
@@ -219,16 +296,9 @@ mod tests {
         for list in [&mut state.generator, &mut state.average, &mut state.discriminator] {
             list.iter_mut().for_each(|value| *value += 1.0);
         }
-        state.step = 70;
-        let checkpoint = Checkpoint {
-            config: config.clone(),
-            state,
-            pending: Default::default(),
-            seconds: 0.0,
-            data: String::new(),
-            health: Default::default(),
-        };
-        Start { origin: Origin { path: "a.ckpt".into(), step: 70, crc32: String::new() }, checkpoint }
+        let origin = Origin { path: "a.ckpt".into(), step: 70, crc32: String::new(), is_model: false };
+        let State { generator, average, discriminator, .. } = state;
+        Start { origin, config: config.clone(), generator: [generator, average], discriminator: Some(discriminator) }
     }
 
     fn small() -> Config {
@@ -241,11 +311,9 @@ mod tests {
     fn the_same_recipe_takes_everything_over_but_steps_and_moments() {
         let start = start(&small());
         let (trainer, said) = start.trainer(small()).unwrap();
-        let (from, to) = (&start.checkpoint.state, &trainer.state);
-        assert_eq!(
-            (&to.generator, &to.average, &to.discriminator),
-            (&from.generator, &from.average, &from.discriminator)
-        );
+        let to = &trainer.state;
+        assert_eq!([&to.generator, &to.average], [&start.generator[0], &start.generator[1]]);
+        assert_eq!(Some(&to.discriminator), start.discriminator.as_ref());
         assert_eq!(to.step, 0);
         assert!(to.generator_moments.first.iter().all(|&m| m == 0.0));
         assert!(!said.to_string().contains("new"), "{said}");
@@ -258,7 +326,7 @@ mod tests {
         let last = other.discriminator.layers.len() - 2;
         other.discriminator.layers[last].channels += 8;
         let (trainer, said) = start.trainer(other.clone()).unwrap();
-        assert_eq!(trainer.state.generator, start.checkpoint.state.generator);
+        assert_eq!(trainer.state.generator, start.generator[0]);
         let fresh = Trainer::new(other.clone()).unwrap().state.discriminator;
         let (_, network) = other.networks().unwrap();
         for (i, block) in network.blocks().iter().enumerate() {
@@ -281,11 +349,22 @@ mod tests {
         let vector = |config: &Config, params: &[f32], class| {
             params[config.networks().unwrap().0.classes().unwrap().vector(class)].to_vec()
         };
-        let before = &start.checkpoint;
-        assert_eq!(vector(&now, &trainer.state.average, 0), vector(&before.config, &before.state.average, 1));
+        assert_eq!(vector(&now, &trainer.state.average, 0), vector(&start.config, &start.generator[1], 1));
         let fresh = Trainer::new(now.clone()).unwrap().state.average;
         assert_eq!(vector(&now, &trainer.state.average, 1), vector(&now, &fresh, 1));
         assert!(said.to_string().contains("classes dog, new: classes owl; "), "{said}");
+    }
+
+    #[test]
+    fn without_a_discriminator_it_begins_anew_and_learns_alone_at_first() {
+        let before = Start { discriminator: None, ..start(&small()) };
+        let (trainer, said) = before.trainer(small()).unwrap();
+        assert_eq!(trainer.state.discriminator, Trainer::new(small()).unwrap().state.discriminator);
+        assert_eq!(trainer.state.average, before.generator[1]);
+        assert!(said.to_string().contains("discriminator: nothing, new: layers 0 to"), "{said}");
+        assert_eq!(before.with_warm_up(small()).warm_up, Some(WARM_UP));
+        assert_eq!(before.with_warm_up(Config { warm_up: Some(0), ..small() }).warm_up, Some(0));
+        assert_eq!(start(&small()).with_warm_up(small()).warm_up, None);
     }
 
     #[test]

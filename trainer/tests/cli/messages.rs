@@ -297,6 +297,7 @@ fn helps_have_examples_and_one_figure_for_the_program_on_a_chip() {
         "walk",
         "timelapse",
         "like",
+        "invert",
         "quantize",
         "verify",
         "import",

@@ -71,7 +71,7 @@ fn what_the_recipe_does_not_share_begins_anew_and_frozen_layers_stay() {
     assert_ne!(before.generator, after.generator);
 
     for (arguments, says) in [
-        (&["--from", "pictures"][..], "has no checkpoint, so a run cannot start from it"),
+        (&["--from", "pictures"][..], "has no checkpoint and no card, so a run cannot start from it"),
         (&["--from", "nowhere"], "nowhere"),
         (&["--from", "tiny.toml"], "tiny.toml"),
         (&["--from", "runs/001-tiny", "--set", "discriminator.freeze=4"], "fewer than its 4 layers"),
@@ -81,4 +81,70 @@ fn what_the_recipe_does_not_share_begins_anew_and_frozen_layers_stay() {
         assert!(output.status.code() == Some(1) && text.contains(says), "{arguments:?}: {text}");
     }
     assert!(!place.path().join("runs/003-tiny").exists());
+}
+
+#[test]
+fn a_run_starts_from_the_generator_of_a_model() {
+    let place = Place::new();
+    place.run_well(&with(&["--steps", "20"]));
+    let card = ["card", "runs/001-tiny", "--out", "models/bands", "--about", "bands", "--source", "twenty bands"];
+    let read = |name: &str| fs::read(place.path().join(name)).unwrap();
+    place.run_well(&card);
+    let from = ["--data", "pictures", "--from", "models/bands", "--steps", "12"];
+
+    // The discriminator is new, and learns alone at first: here the generator never does.
+    let text = place.run_well(&from);
+    assert!(text.contains("starts from models/bands/model.gen, whose float generator is recovered"), "{text}");
+    assert!(text.contains("generator: layers 0 to 4; discriminator: nothing, new: layers 0 to 3"), "{text}");
+    let config = fs::read_to_string(place.path().join("runs/002-tiny/config.toml")).unwrap();
+    assert!(config.contains("warm_up = 200"), "{config}");
+    let sheet = |run: &str, step: u32| read(&format!("runs/{run}/samples/step-{step:06}.png"));
+    assert!(sheet("002-tiny", 0) == sheet("002-tiny", 12));
+
+    // The model file in the folder of a model or of a run is enough. It learns, and resumes to the same bits.
+    let learns = ["--set", "warm_up=5", "--threads", "1"];
+    let text = place.run_well(
+        &[&["--data", "pictures", "--from", "models/bands/model.gen", "--steps", "12"], &learns[..]].concat(),
+    );
+    assert!(text.contains("generator: layers 0 to 4"), "{text}");
+    assert!(sheet("003-tiny", 0) == sheet("002-tiny", 0) && sheet("003-tiny", 0) != sheet("003-tiny", 12));
+    place.run_and_kill(&[&from[..], &learns].concat(), "004-tiny", 1);
+    place.run_well(&["resume", "runs/004-tiny"]);
+    assert!(result(&place.folder("003-tiny")) == result(&place.folder("004-tiny")));
+
+    // With the weights of the discriminator beside the model, both networks are taken over.
+    place.run_well(&[&card[..], &["--force", "--discriminator"]].concat());
+    let text = place.run_well(&from);
+    assert!(text.contains("discriminator: layers 0 to 3") && !text.contains("new:"), "{text}");
+    let discriminator = |run: &str, step: u64| {
+        let file = place.folder(run).checkpoint(step);
+        trainer::run::Checkpoint::load(&file).unwrap().state.discriminator
+    };
+    assert!(discriminator("005-tiny", 0) == discriminator("001-tiny", 20));
+    let weights = read("models/bands/discriminator.safetensors");
+    fs::remove_file(place.path().join("models/bands/discriminator.safetensors")).unwrap();
+    place.run_well(&["rebuild", "models/bands", "--data", "pictures", "--discriminator"]);
+    assert!(weights == read("models/bands/discriminator.safetensors"));
+
+    // A card of such a run is rebuilt with the model that it started from.
+    place.run_well(&["card", "runs/003-tiny", "--out", "models/more", "--about", "bands", "--source", "twenty bands"]);
+    let rebuild = ["rebuild", "models/more", "--data", "pictures", "--from"];
+    let other = place.run(&[&rebuild[..], &["models/bands"]].concat());
+    assert!(String::from_utf8_lossy(&other.stderr).contains("is not what the model's run started from"));
+    fs::remove_file(place.path().join("models/bands/discriminator.safetensors")).unwrap();
+    let text = place.run_well(&[&rebuild[..], &["models/bands"]].concat());
+    assert!(text.contains("same bits"), "{text}");
+
+    // A file alone needs its recipe, and the right one.
+    fs::copy(place.path().join("models/bands/model.gen"), place.path().join("alone.gen")).unwrap();
+    let alone = ["--data", "pictures", "--from", "alone.gen", "--steps", "2"];
+    place.run_well(&[&alone[..], &["--config", "tiny.toml"]].concat());
+    for (more, says) in [
+        (&[][..], "does not say with which recipe it was trained, and no preset has its name tiny"),
+        (&["--preset", "pocket-tiny"], "is not one of the recipe pocket-tiny"),
+    ] {
+        let output = place.run(&[&alone[..], more].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && text.contains(says), "{text}");
+    }
 }

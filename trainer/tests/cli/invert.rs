@@ -1,0 +1,66 @@
+//! `trainer invert`: the latent of a picture.
+
+use std::fs;
+
+use crate::run_common::Place;
+
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/pocket-tiny-frogs");
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/digits");
+/// Enough for a test.
+const EFFORT: [&str; 4] = ["--starts", "64", "--steps", "200"];
+
+#[test]
+fn pictures_that_the_model_drew_are_found_again() {
+    let place = Place::new();
+    let text = place.run_well(&[&["invert", "--model", TINY, "--drawn", "3"], &EFFORT[..]].concat());
+    assert!(text.ends_with("3 of 3 above 30 dB\n"), "{text}");
+}
+
+#[test]
+fn what_was_found_is_written_and_can_be_drawn_again() {
+    let place = Place::new();
+    place.run_well(&["sample", TINY, "-n", "1", "--seed", "7", "--pngs", "drawn"]);
+    let invert = ["invert", "drawn/000007.png", "--model", TINY, "--scale", "1", "--out", "found.png"];
+    let text = place.run_well(&[&invert[..], &EFFORT].concat());
+    let words = fs::read_to_string(place.path().join("found.txt")).unwrap();
+    let latent = words.trim().strip_prefix("latent=").unwrap();
+    assert!(text.contains(&format!(" sample {TINY} --latent {latent}")), "{text}");
+
+    // The right half of the pair is what the latent draws, to the pixel.
+    place.run_well(&["sample", TINY, "--latent", latent, "--scale", "1", "--out", "again.png"]);
+    let open = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8();
+    let part = |picture: &image::RgbImage, left| image::imageops::crop_imm(picture, left, 2, 32, 32).to_image();
+    assert!(part(&open("found.png"), 36) == part(&open("again.png"), 2));
+    assert!(part(&open("found.png"), 2) == open("drawn/000007.png"));
+}
+
+#[test]
+fn the_class_is_found_too() {
+    let place = Place::new();
+    place.run_well(&["sample", DIGITS, "-n", "1", "--seed", "3", "--class", "7", "--pngs", "drawn"]);
+    let file = fs::read_dir(place.path().join("drawn")).unwrap().next().unwrap().unwrap().path();
+    let invert = ["invert", file.to_str().unwrap(), "--model", DIGITS];
+    place.run_well(&[&invert[..], &EFFORT].concat());
+    let words = fs::read_to_string(place.path().join("invert.txt")).unwrap();
+    assert!(words.lines().nth(1).is_some_and(|word| word == "class=7"), "{words}");
+    place.run_well(&[&invert[..], &EFFORT, &["--class", "2"]].concat());
+    assert!(fs::read_to_string(place.path().join("invert.txt")).unwrap().ends_with("class=2\n"));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let place = Place::new();
+    for (arguments, says) in [
+        (&["invert", "nowhere.png"][..], "nowhere.png"),
+        (&["invert", "tiny.toml"], "tiny.toml: "),
+        (&["invert", "pictures/1.png", "--class", "frog"], "no classes"),
+        (&["invert", "pictures/1.png", "--model", "pictures"], "without a model.gen"),
+        (&["invert", "pictures/1.png", "--out", "a.jpg"], "a.png"),
+        (&["invert"], "required"),
+        (&["sample", "--latent", "00ff"], "64 hexadecimal digits"),
+    ] {
+        let output = place.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(says), "{arguments:?}: {text}");
+    }
+}
