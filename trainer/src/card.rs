@@ -136,9 +136,9 @@ impl Card {
     /// Checks that these are the training pictures of the model.
     ///
     /// # Errors
-    /// When they are not; the message says which are needed.
+    /// When they are not; the message says which are needed. When they are in a file that cannot be read.
     pub fn check_data(&self, data: &Dataset) -> Result<()> {
-        let found = data.fingerprint();
+        let found = data.fingerprint()?;
         ensure!(
             found == self.data.fingerprint,
             "other pictures: the model was trained on {} (fingerprint {}), these are {} (fingerprint {found}). \
@@ -351,7 +351,7 @@ mod tests {
                 class: None,
                 fitting: Fitting::default(),
                 count: data.len(),
-                fingerprint: data.fingerprint(),
+                fingerprint: data.fingerprint().unwrap(),
             },
             training: Training {
                 minutes: 1.5,
@@ -396,7 +396,9 @@ mod tests {
         card.training.processor = "an abacus".into();
         assert!(card.reproducibility_warning(&data).unwrap().unwrap().contains("trained on an abacus"));
         card.check_data(&data).unwrap();
-        data.pictures[[0, 0, 0, 0]] ^= 1;
+        let mut other = data.pictures.to_array().unwrap();
+        other[[0, 0, 0, 0]] ^= 1;
+        data.pictures = other.into();
         assert!(card.check_data(&data).unwrap_err().to_string().contains("other pictures"));
     }
 

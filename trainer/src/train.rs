@@ -9,7 +9,7 @@
 
 use anyhow::{Result, ensure};
 use gen_core::Latent;
-use ndarray::{Array1, Array2, Array4, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use crate::nn::{Batch, Dropout, Network};
 use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
 use crate::schedule::learning_rate_factor;
+use crate::store::PictureStore;
 
 /// Streams of random numbers. Each purpose has its own, so that no two share numbers.
 #[derive(Debug, Clone, Copy)]
@@ -100,13 +101,13 @@ pub struct Losses {
 #[derive(Debug, Clone, Copy)]
 pub struct Examples<'a> {
     /// `[N, height, width, channels]`
-    pub pictures: &'a Array4<u8>,
+    pub pictures: &'a PictureStore,
     /// `[N]`, each below the number of classes of the recipe; empty if the recipe has none.
     pub classes: &'a [u8],
 }
 
-impl<'a> From<&'a Array4<u8>> for Examples<'a> {
-    fn from(pictures: &'a Array4<u8>) -> Self {
+impl<'a> From<&'a PictureStore> for Examples<'a> {
+    fn from(pictures: &'a PictureStore) -> Self {
         Self { pictures, classes: &[] }
     }
 }
@@ -265,8 +266,8 @@ impl Trainer {
     /// from it.
     ///
     /// # Errors
-    /// When the pictures do not have the size of the generator's output, there are none, or their classes are not the
-    /// recipe's.
+    /// When the pictures do not have the size of the generator's output, there are none, their classes are not the
+    /// recipe's, or they are in a file that cannot be read.
     pub fn step<'a>(&mut self, examples: impl Into<Examples<'a>>) -> Result<Losses> {
         let inputs = self.inputs(examples)?;
         self.step_with(&inputs)
@@ -482,6 +483,7 @@ impl Trainer {
             self.class_orders.prepare(classes, known);
         }
         let mut chosen = Vec::with_capacity(if known == 0 { 0 } else { config.batch });
+        let mut buffer = Vec::new();
         for (i, mut row) in (first..).zip(batch.rows_mut()) {
             let index = match config.shuffle {
                 shuffle if is_balanced => self.class_orders.index(config.seed, shuffle, i),
@@ -489,7 +491,7 @@ impl Trainer {
                 false => i % n,
             };
             chosen.extend(classes.get(index as usize));
-            let picture = pictures.slice(s![index as usize, .., .., ..]);
+            let picture = pictures.picture(index as usize, &mut buffer)?;
             row.iter_mut().zip(picture).for_each(|(to, &from)| *to = to_float(from, self.config.range));
         }
         Ok((batch, chosen))
@@ -593,12 +595,14 @@ fn freeze(network: &Network, layers: u8, gradient: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array4;
+
     use super::*;
     use crate::config::{Fallback, Precision};
     use crate::nn::linear::{Kernels, Task};
 
-    fn pictures(n: usize) -> Array4<u8> {
-        Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8)
+    fn pictures(n: usize) -> PictureStore {
+        Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8).into()
     }
 
     /// A small recipe whose layers are multiplied in bf16 on every processor.
@@ -806,7 +810,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_the_classes_of_its_pictures_in_their_shares_or_in_equal_ones() {
-        let data = Array4::from_shape_fn((10, 32, 32, 3), |(n, ..)| n as u8);
+        let data = Array4::from_shape_fn((10, 32, 32, 3), |(n, ..)| n as u8).into();
         let classes = [0, 1, 1, 1, 1, 1, 1, 1, 1, 2];
         let examples = Examples { pictures: &data, classes: &classes };
         for (balance_classes, expected) in [(false, [3, 24, 3]), (true, [10, 10, 10])] {
@@ -850,7 +854,7 @@ mod tests {
     fn the_discriminator_learns_when_it_can() {
         // Without augmentation, a constant grey is quickly told apart from noise.
         let config = Config { batch: 16, augment: Default::default(), ..Config::preset("pocket").unwrap() };
-        let data = Array4::from_elem((4, 32, 32, 3), 200);
+        let data = Array4::from_elem((4, 32, 32, 3), 200).into();
         let mut trainer = Trainer::new(config).unwrap();
         let first = trainer.step(&data).unwrap();
         let mut last = first;
@@ -863,7 +867,7 @@ mod tests {
     #[test]
     fn pictures_of_another_size_are_refused() {
         let mut trainer = Trainer::new(Config::preset("pocket").unwrap()).unwrap();
-        let error = trainer.step(&Array4::zeros((3, 16, 16, 3))).unwrap_err().to_string();
+        let error = trainer.step(&Array4::zeros((3, 16, 16, 3)).into()).unwrap_err().to_string();
         assert!(error.contains("32x32x3") && error.contains("16x16x3"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use super::source::reload;
+use super::source::{MemoryArgs, reload};
 use trainer::card::{CardInput, describe};
 use trainer::numbers::grouped;
 use trainer::run::Folder;
@@ -31,6 +31,8 @@ pub(crate) struct CardArgs {
     /// Write into the folder even if it exists
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// Parses a measurement such as recall=0.52 or judge=ResNet-20.
@@ -60,7 +62,7 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
          given before are lost)",
         out.display()
     );
-    let shipped = describe(&args.run, input, reload)?;
+    let shipped = describe(&args.run, input, |data, config| reload(data, config, args.memory))?;
     shipped.write(&out)?;
     println!("model: {} ({} bytes)", out.join("model.gen").display(), grouped(shipped.blob.len()));
     println!("card: {}", out.join("README.md").display());

@@ -102,7 +102,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         path: data.origin.clone(),
         class: data.class.clone(),
         fitting: args.source.fitting(),
-        fingerprint: data.fingerprint(),
+        fingerprint: data.fingerprint()?,
         minutes: args.minutes,
         end_moved: None,
     };

@@ -117,7 +117,7 @@ impl Forecast {
             tuning,
             not_exported,
             checkpoint_len,
-            data_len: data.pictures.len(),
+            data_len: if data.pictures.is_in_file() { 0 } else { data.pictures.byte_len() as usize },
             peak_memory: peak_memory(),
             config,
         })

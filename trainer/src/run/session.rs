@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use image::RgbImage;
 use log::{info, warn};
-use ndarray::{Array4, Axis};
+use ndarray::Array4;
 
 use super::checkpoint::Checkpoint;
 use super::evaluator::QualityEvaluator;
@@ -169,7 +169,7 @@ impl Session {
         if let Some(origin) = origin {
             folder.write(START, toml::to_string(origin)?.as_bytes())?;
         }
-        if let Some(text) = manifest::list(data) {
+        if let Some(text) = manifest::list(data)? {
             folder.write(PICTURES, text.as_bytes())?;
         }
         if !data.skipped.is_empty() {
@@ -192,7 +192,7 @@ impl Session {
                 (0..classes).flat_map(|class| of(class).cycle().take(COLUMNS)).collect()
             }
         };
-        grid(self.data.pictures.select(Axis(0), &places).view(), COLUMNS, GAP, SCALE)
+        grid(self.data.pictures.select(&places)?.view(), COLUMNS, GAP, SCALE)
     }
 
     /// The folder of the run.

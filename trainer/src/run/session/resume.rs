@@ -35,7 +35,7 @@ impl Session {
                 resume_command(path, " --data PATH")
             )
         })?;
-        if data.fingerprint() != checkpoint.data {
+        if data.fingerprint()? != checkpoint.data {
             ensure!(
                 !data_ref.fingerprint.is_empty(),
                 "these are not the pictures that the run was started with: {}. Look at `path` and `class` in \
@@ -49,7 +49,7 @@ impl Session {
                 "the pictures are not those that the run was started with ({}): results would not be the same. Put \
                  them back as they were, and resume again; or start a new run for the new pictures{}",
                 data_ref.name,
-                manifest::changes(&before, &data)
+                manifest::changes(&before, &data)?
             );
         }
         // The pictures may have been moved.
