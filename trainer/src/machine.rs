@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(first_steps(&config, &pictures).unwrap(), first);
         let other = Config { seed: config.seed + 1, ..config.clone() };
         assert_ne!(first_steps(&other, &pictures).unwrap(), first);
-        assert_ne!(first_steps(&config, &array.mapv(|v| v / 2).into()).unwrap(), first);
+        assert_ne!(first_steps(&config, &PictureStore::from(array.mapv(|v| v / 2))).unwrap(), first);
         assert!(processor().starts_with(ARCH));
     }
 }

@@ -233,7 +233,7 @@ fn by_size(of: &[usize], count: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array4, concatenate};
+    use ndarray::{Array4, ArrayView4, concatenate};
 
     use super::*;
     use crate::quality::blobs;
