@@ -82,10 +82,17 @@ pub struct Data {
     /// How the pictures were brought to the size of the recipe.
     #[serde(default, skip_serializing_if = "Fitting::is_default")]
     pub fitting: Fitting,
-    /// Number of pictures.
+    /// Number of pictures, with those that are held out.
     pub count: usize,
+    /// Number of held-out pictures, which training never saw.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_out: usize,
     /// [`Dataset::fingerprint`].
     pub fingerprint: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The training run of a model.
@@ -207,7 +214,8 @@ impl Card {
     }
 
     fn machine_warning(&self, data: &Dataset) -> Result<Option<String>> {
-        if machine::first_steps(&self.config, data)? == self.training.first_steps {
+        let (training, _) = data.split(self.config.holdout, self.config.seed)?;
+        if machine::first_steps(&self.config, &training)? == self.training.first_steps {
             return Ok(None);
         }
         let here = machine::arithmetic(&self.config);
@@ -351,6 +359,7 @@ mod tests {
                 class: None,
                 fitting: Fitting::default(),
                 count: data.len(),
+                held_out: 0,
                 fingerprint: data.fingerprint().unwrap(),
             },
             training: Training {

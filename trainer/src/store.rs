@@ -208,6 +208,27 @@ impl PictureStore {
         Ok(Self { places: Some(places), firsts: Arc::default(), ..self.clone() })
     }
 
+    /// The index of each picture in `all`, of which this is a [`subset`](Self::subset).
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn indices_in(&self, all: &Self) -> Result<Vec<usize>> {
+        ensure!(Arc::ptr_eq(&self.bytes, &all.bytes), "these pictures are not some of the others");
+        let index_of = match &all.places {
+            None => None,
+            Some(places) => Some(places.iter().zip(0..).map(|(&place, index)| (place as usize, index)).collect()),
+        };
+        let index_of: Option<HashMap<usize, usize>> = index_of;
+        let index = |index| {
+            let place = self.place(index)?;
+            match &index_of {
+                None => Ok(place),
+                Some(index_of) => index_of.get(&place).copied().context("a picture is not one of the others"),
+            }
+        };
+        (0..self.len()).map(index).collect()
+    }
+
     /// Like [`subset`](Self::subset), but the memory of the other pictures is given back where that is possible: the
     /// pictures are in memory, nobody else has them, and they stay in the order of their bytes.
     ///
@@ -399,6 +420,8 @@ mod tests {
             assert_eq!((few.len(), few.firsts().unwrap()), (4, &[0, 0, 2, 3][..]));
             let fewer = few.subset(&[3, 0]).unwrap();
             assert_eq!(fewer.to_array().unwrap(), store.select(&[3, 4]).unwrap());
+            assert_eq!((fewer.indices_in(&store).unwrap(), fewer.indices_in(&few).unwrap()), (vec![3, 4], vec![3, 0]));
+            assert!(few.indices_in(&fewer).is_err() && few.indices_in(&both()[0]).is_err());
             let expected = store.select(&[1, 2, 6]).unwrap();
             assert_eq!(store.clone().keep(&[1, 2, 6]).unwrap().to_array().unwrap(), expected, "shared");
             drop((few, fewer));

@@ -57,6 +57,19 @@ pub fn changes(before: &str, data: &Dataset) -> Result<String> {
     Ok(listed(all.into_iter(), TOLD))
 }
 
+/// The held-out pictures, a line for each: its file, or its place among all pictures, counted from 0, if several share a
+/// file. `held_out` are some of the pictures of `data`.
+///
+/// # Errors
+/// When the pictures are in a file that cannot be read.
+pub fn held_out(data: &Dataset, held_out: &Dataset) -> Result<String> {
+    if !held_out.files.is_empty() {
+        return Ok(held_out.files.iter().map(|file| shown(file) + "\n").collect());
+    }
+    let places = held_out.pictures.indices_in(&data.pictures)?;
+    Ok(places.into_iter().map(|place| format!("{place}\n")).collect())
+}
+
 fn entries(data: &Dataset) -> impl Iterator<Item = Result<(String, u32)>> {
     let mut buffer = Vec::new();
     data.files

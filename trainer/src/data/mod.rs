@@ -10,6 +10,7 @@ mod fit;
 mod folder;
 mod format;
 pub mod frogs;
+mod holdout;
 mod idx;
 mod jpeg;
 mod keep;
@@ -36,6 +37,7 @@ pub use describe::{announce, contact_sheet, describe, how_to_choose, sheet_rows}
 pub use fit::{Fit, Fitting, Target};
 pub use folder::picture;
 pub use format::{Classes, Pictures};
+pub use holdout::held_out_count;
 pub use idx::read as read_idx;
 pub use labels::{Labelling, Labels, MAX_CLASS_NAME, MAX_CLASSES};
 pub use numpy::read as read_numpy;

@@ -58,10 +58,11 @@ impl Forecast {
     /// # Errors
     /// When the recipe is invalid or the pictures do not fit it.
     pub fn measure(config: Config, data: &Dataset) -> Result<Self> {
+        let (training, _) = data.split(config.holdout, config.seed)?;
         let mut trainer = Trainer::new(config.clone())?;
         let mut timed_step = || -> Result<Duration> {
             let started = Instant::now();
-            trainer.step(data)?;
+            trainer.step(&training)?;
             Ok(started.elapsed())
         };
         // The first step is not timed: it also allocates the feature maps.
@@ -95,7 +96,7 @@ impl Forecast {
         let (mut preparation, mut measurement, mut tuning) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         if config.every.measure.is_some() {
             let started = Instant::now();
-            let evaluator = QualityEvaluator::new(data)?;
+            let evaluator = QualityEvaluator::new(&training)?;
             preparation = started.elapsed();
             let started = Instant::now();
             if let Some(evaluator) = evaluator {

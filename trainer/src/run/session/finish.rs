@@ -129,6 +129,7 @@ impl Session {
             history: &self.history()?,
             losses: &self.plot_of_losses()?,
             quality: &self.plot_of_quality(best.map(|best| best.step))?,
+            held_out: &self.plot_of_logits()?,
             tables: &tables,
             config: &self.trainer.config.to_toml(),
         };
