@@ -152,6 +152,11 @@ gen_core_for() {
     cargo build -q -p gen-core --target "$1" && cargo build -q -p gen-core --target "$1" --features defmt
 }
 
+# The trainer for an operating system that is not this one: checked, not linked, so its C compiler is not needed.
+trainer_for() {
+    rustup -q target add "$1" && env "CC_$1=$PWD/tests/no-cc.sh" "AR_$1=ar" cargo check -q -p trainer --target "$1"
+}
+
 # gen-core with the compiler of its `rust-version`, on a host and for a Cortex-M.
 gen_core_msrv() {
     local version target=thumbv7em-none-eabihf folder=${CARGO_TARGET_DIR:-target}/msrv
@@ -225,6 +230,7 @@ for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv
     riscv32imc-unknown-none-elf riscv32imac-unknown-none-elf; do
     step "gen-core for $target" gen_core_for "$target"
 done
+step "trainer for Windows" trainer_for x86_64-pc-windows-gnu
 step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp
 step "gen-core for a Cortex-M55" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features mve
 for target in thumbv6m-none-eabi thumbv7em-none-eabihf; do

@@ -250,11 +250,12 @@ fn card(bytes: &[u8]) -> bool {
 
 /// Lines of `metrics.jsonl`: valid ones can be plotted, and are the same after writing and reading.
 fn metrics_lines(bytes: &[u8]) -> bool {
-    let (rows, measured, _) = metrics::parse(&String::from_utf8_lossy(bytes), 1_000_000);
-    metrics::plot(&rows, trainer::nn::loss::Loss::Bce).expect("a picture");
-    metrics::plot_quality(&measured, measured.last().map(|m| m.step)).expect("a picture");
-    let text = metrics::to_jsonl_all(&rows, &measured);
-    let (again, measured_again, damaged) = metrics::parse(&text, 1_000_000);
-    assert_eq!((again.len(), measured_again.len(), damaged), (rows.len(), measured.len(), 0));
-    !rows.is_empty()
+    let (lines, _) = metrics::parse(&String::from_utf8_lossy(bytes), 1_000_000);
+    metrics::plot(&lines.rows, trainer::nn::loss::Loss::Bce).expect("a picture");
+    metrics::plot_quality(&lines.measured, lines.measured.last().map(|m| m.step)).expect("a picture");
+    metrics::plot_logits(&lines.compared).expect("a picture");
+    let (again, damaged) = metrics::parse(&metrics::to_jsonl_all(&lines), 1_000_000);
+    let lengths = |lines: &metrics::Lines| [lines.rows.len(), lines.measured.len(), lines.compared.len()];
+    assert_eq!((lengths(&again), damaged), (lengths(&lines), 0));
+    !lines.rows.is_empty()
 }

@@ -92,10 +92,17 @@ pub struct Data {
     /// How the pictures were brought to the size of the recipe.
     #[serde(default, skip_serializing_if = "Fitting::is_default")]
     pub fitting: Fitting,
-    /// Number of pictures.
+    /// Number of pictures, with those that are held out.
     pub count: usize,
+    /// Number of held-out pictures, which training never saw.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_out: usize,
     /// [`Dataset::fingerprint`].
     pub fingerprint: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The training run of a model.
@@ -146,9 +153,9 @@ impl Card {
     /// Checks that these are the training pictures of the model.
     ///
     /// # Errors
-    /// When they are not; the message says which are needed.
+    /// When they are not; the message says which are needed. When they are in a file that cannot be read.
     pub fn check_data(&self, data: &Dataset) -> Result<()> {
-        let found = data.fingerprint();
+        let found = data.fingerprint()?;
         ensure!(
             found == self.data.fingerprint,
             "other pictures: the model was trained on {} (fingerprint {}), these are {} (fingerprint {found}). \
@@ -217,7 +224,8 @@ impl Card {
     }
 
     fn machine_warning(&self, data: &Dataset) -> Result<Option<String>> {
-        if machine::first_steps(&self.config, data)? == self.training.first_steps {
+        let (training, _) = data.split(self.config.holdout, self.config.seed)?;
+        if machine::first_steps(&self.config, &training)? == self.training.first_steps {
             return Ok(None);
         }
         let here = machine::arithmetic(&self.config);
@@ -364,7 +372,8 @@ mod tests {
                 class: None,
                 fitting: Fitting::default(),
                 count: data.len(),
-                fingerprint: data.fingerprint(),
+                held_out: 0,
+                fingerprint: data.fingerprint().unwrap(),
             },
             training: Training {
                 minutes: 1.5,
@@ -412,7 +421,9 @@ mod tests {
         card.training.processor = "an abacus".into();
         assert!(card.reproducibility_warning(&data).unwrap().unwrap().contains("trained on an abacus"));
         card.check_data(&data).unwrap();
-        data.pictures[[0, 0, 0, 0]] ^= 1;
+        let mut other = data.pictures.to_array().unwrap();
+        other[[0, 0, 0, 0]] ^= 1;
+        data.pictures = other.into();
         assert!(card.check_data(&data).unwrap_err().to_string().contains("other pictures"));
     }
 

@@ -1,10 +1,11 @@
 //! Atomic writes of files.
 
 use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use tempfile::NamedTempFile;
 
 /// Prefix of the names of temporary files.
 pub const WRITING: &str = ".writing-";
@@ -16,24 +17,65 @@ pub const WRITING: &str = ".writing-";
 /// # Errors
 /// When the folder cannot be written to or the disk is full. The old file is then unchanged.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
+    let write = || -> io::Result<()> {
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(bytes)?;
+        file.commit()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A file that is written bit by bit, and has its name only when it is whole. Dropped before, it is removed.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: NamedTempFile<File>,
+    path: PathBuf,
+}
+
+impl AtomicFile {
+    /// Begins a temporary file in the folder of `path`.
+    ///
+    /// # Errors
+    /// When the folder does not exist or cannot be written to.
+    pub fn create(path: &Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(WRITING);
         // Opened here so that the user's umask applies, and errors do not name the temporary file.
-        let mut file = builder.make_in(folder, |path| File::options().write(true).create_new(true).open(path))?;
+        let open = |path: &Path| File::options().write(true).create_new(true).open(path);
+        let file = builder.make_in(folder_of(path), open)?;
         // The lock tells `remove_abandoned` that the file is in use. Not every file system has locks.
         let _ = file.as_file().try_lock();
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Gives the file its name, also after a power cut. A file of that name is replaced.
+    ///
+    /// # Errors
+    /// When the disk is full, or the file of that name cannot be replaced. It is then unchanged.
+    pub fn commit(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(&self.path)?;
         // The folder is synchronised so that the new name survives a power cut. Not every system can open a folder.
-        if let Ok(folder) = File::open(folder) {
+        if let Ok(folder) = File::open(folder_of(&self.path)) {
             let _ = folder.sync_all();
         }
         Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes the temporary files that a killed process left in a folder, but none that a running process is writing.

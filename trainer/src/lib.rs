@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`config`] | networks and recipes as data, the presets |
 //! | [`data`] | training pictures: CIFAR-10, folders, drawn frogs |
+//! | [`store`] | many pictures, in memory or in a file |
 //! | [`nn`] | layers with their gradients, optimisers |
 //! | [`augment`], [`schedule`], [`mod@train`] | augmentation, learning rates, one training step |
 //! | [`quantise`] | folding, calibration, fine-tuning, packing, comparison with float, verification |
@@ -57,6 +58,7 @@ pub mod quality;
 pub mod quantise;
 pub mod run;
 pub mod schedule;
+pub mod store;
 pub mod tensors;
 pub mod terminal;
 pub mod text;

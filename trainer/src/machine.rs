@@ -59,16 +59,18 @@ mod tests {
     use ndarray::Array4;
 
     use super::*;
+    use crate::store::PictureStore;
 
     #[test]
     fn first_steps_tell_recipes_and_pictures_apart_but_not_repetitions() {
         let config = Config::preset("pocket").unwrap().narrowed(16);
-        let pictures = Array4::from_shape_fn((40, 32, 32, 3), |(n, y, x, c)| (n * 6 + y * 5 + x * 3 + c) as u8);
+        let array = Array4::from_shape_fn((40, 32, 32, 3), |(n, y, x, c)| (n * 6 + y * 5 + x * 3 + c) as u8);
+        let pictures = PictureStore::from(array.view());
         let first = first_steps(&config, &pictures).unwrap();
         assert_eq!(first_steps(&config, &pictures).unwrap(), first);
         let other = Config { seed: config.seed + 1, ..config.clone() };
         assert_ne!(first_steps(&other, &pictures).unwrap(), first);
-        assert_ne!(first_steps(&config, &pictures.mapv(|v| v / 2)).unwrap(), first);
+        assert_ne!(first_steps(&config, &PictureStore::from(array.mapv(|v| v / 2))).unwrap(), first);
         assert!(processor().starts_with(ARCH));
     }
 }

@@ -18,11 +18,13 @@
 
 use std::{fmt, iter};
 
+use anyhow::Result;
 use ndarray::{Array2, Array4, ArrayView2, ArrayView3, ArrayView4, Axis, s};
 use rayon::prelude::*;
 
 use crate::nn::gemm::gemm;
 use crate::numbers::median;
+use crate::store::PictureStore;
 
 /// Number of products of two integers of at most 2⁸ whose sum f32 represents exactly, up to 2²⁴.
 const EXACT: usize = 256;
@@ -49,19 +51,31 @@ pub struct Neighbour {
 /// Of references with equal distances the first is chosen, and unmirrored before
 /// mirrored. Without references the result is empty.
 ///
+/// # Errors
+/// When the references are in a file that cannot be read.
+///
 /// # Panics
 /// When the two have pictures of different shapes.
-pub fn nearest(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Vec<Neighbour> {
-    nearest_few(pictures, references, 1).into_iter().flatten().collect()
+pub fn nearest(pictures: ArrayView4<'_, u8>, references: impl Into<PictureStore>) -> Result<Vec<Neighbour>> {
+    Ok(nearest_few(pictures, references, 1)?.into_iter().flatten().collect())
 }
 
 /// Like [`nearest`], but returns the `count` nearest references of each picture, nearest first; fewer if there are
 /// not that many. No reference is in a list twice.
 ///
+/// # Errors
+/// When the references are in a file that cannot be read.
+///
 /// # Panics
 /// When the two have pictures of different shapes.
-pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>, count: usize) -> Vec<Vec<Neighbour>> {
-    assert_eq!(pictures.shape()[1..], references.shape()[1..], "pictures and references differ in shape");
+pub fn nearest_few(
+    pictures: ArrayView4<'_, u8>,
+    references: impl Into<PictureStore>,
+    count: usize,
+) -> Result<Vec<Vec<Neighbour>>> {
+    let references = references.into();
+    let (_, height, width, channels) = references.dim();
+    assert_eq!(pictures.shape()[1..], [height, width, channels], "pictures and references differ in shape");
     let values = pictures.shape()[1..].iter().product::<usize>().max(1);
     let to_neighbour = |Found { squared, index, mirrored }| Neighbour {
         index,
@@ -74,8 +88,8 @@ pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>,
         let some = EvenOdd::new(some);
         let mut lists = vec![Vec::new(); some.squares.len()];
         let length = part(values, REFERENCES);
-        for (i, others) in references.axis_chunks_iter(Axis(0), length).enumerate() {
-            let others = EvenOdd::new(others);
+        for (i, others) in references.parts(length).enumerate() {
+            let others = EvenOdd::new(others?.view());
             // Chunks are small enough that every thread has one. The sums are exact in any order.
             let size = lists.len().div_ceil(rayon::current_num_threads()).clamp(1, PICTURES);
             let chunks = lists.par_chunks_mut(size).enumerate();
@@ -83,7 +97,7 @@ pub fn nearest_few(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>,
         }
         all.extend(lists.into_iter().map(|list| list.into_iter().map(to_neighbour).collect()));
     }
-    all
+    Ok(all)
 }
 
 /// Number of pictures with `values` values that are converted to floats at a time: a multiple of `of` unless it is
@@ -105,13 +119,17 @@ impl fmt::Display for Neighbour {
 /// The pictures of a sheet: each picture is followed by its neighbours, mirrored if they were compared so. All lists
 /// must have the length of the first.
 ///
+/// # Errors
+/// When the references are in a file that cannot be read, or a list has an index that no reference has.
+///
 /// # Panics
-/// When the two have pictures of different shapes, or a list has an index that no reference has.
+/// When the two have pictures of different shapes.
 pub fn with_neighbours(
     pictures: ArrayView4<'_, u8>,
-    references: ArrayView4<'_, u8>,
+    references: impl Into<PictureStore>,
     lists: &[Vec<Neighbour>],
-) -> Array4<u8> {
+) -> Result<Array4<u8>> {
+    let references = references.into();
     let (_, height, width, channels) = pictures.dim();
     let group = lists.first().map_or(0, Vec::len) + 1;
     let mut sheet = Array4::zeros((lists.len() * group, height, width, channels));
@@ -119,14 +137,15 @@ pub fn with_neighbours(
     for ((mut places, picture), list) in groups.zip(pictures.outer_iter()).zip(lists) {
         places.index_axis_mut(Axis(0), 0).assign(&picture);
         for (mut place, found) in places.outer_iter_mut().skip(1).zip(list) {
-            let mut reference = references.index_axis(Axis(0), found.index);
+            let reference = references.select(&[found.index])?;
+            let mut reference = reference.index_axis(Axis(0), 0);
             if found.mirrored {
                 reference.invert_axis(Axis(1));
             }
             place.assign(&reference);
         }
     }
-    sheet
+    Ok(sheet)
 }
 
 /// Summary of the distances of pictures to their nearest references.
@@ -143,15 +162,18 @@ pub struct Summary {
 
 impl Summary {
     /// Summarises the result of [`nearest_few`] with these `references`.
-    pub fn new(lists: &[Vec<Neighbour>], references: ArrayView4<'_, u8>) -> Self {
+    ///
+    /// # Errors
+    /// When the references are in a file that cannot be read.
+    pub fn new(lists: &[Vec<Neighbour>], references: &PictureStore) -> Result<Self> {
         // This many are enough for a median.
-        let some = references.slice(s![..references.dim().0.min(256), .., .., ..]);
+        let some = references.first(256)?;
         // The first neighbour is the reference itself, so two are needed.
-        let among = nearest_few(some, references, 2);
+        let among = nearest_few(some.view(), references, 2)?;
         let distances = lists.iter().filter_map(|list| list.first().map(|found| found.distance));
         let closest = distances.clone().enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
         let usual = among.iter().filter_map(|list| list.get(1).map(|found| found.distance));
-        Self { closest, median: median(distances) as f32, usual: median(usual) as f32 }
+        Ok(Self { closest, median: median(distances) as f32, usual: median(usual) as f32 })
     }
 }
 
@@ -319,9 +341,9 @@ mod tests {
         ] {
             let (a, b) = (pictures(1, (n, height, width, channels)), pictures(2, (m, height, width, channels)));
             let all = naive(a.view(), b.view());
-            assert_eq!(nearest_few(a.view(), b.view(), m + 1), all, "{height}x{width}x{channels}");
+            assert_eq!(nearest_few(a.view(), b.view(), m + 1).unwrap(), all, "{height}x{width}x{channels}");
             let first: Vec<_> = all.iter().map(|list| list[0]).collect();
-            assert_eq!(nearest(a.view(), b.view()), first);
+            assert_eq!(nearest(a.view(), b.view()).unwrap(), first);
         }
     }
 
@@ -330,28 +352,28 @@ mod tests {
         let a = pictures(3, (3, 6, 6, 3));
         let mirrored = a.slice(s![.., .., ..;-1, ..]);
         let both = ndarray::concatenate![Axis(0), mirrored, a, a];
-        for (i, found) in nearest(a.view(), both.view()).into_iter().enumerate() {
+        for (i, found) in nearest(a.view(), both.view()).unwrap().into_iter().enumerate() {
             assert_eq!(found, Neighbour { index: i, mirrored: true, distance: 0.0 });
         }
-        let few = &nearest_few(a.view(), both.view(), 3)[1];
+        let few = &nearest_few(a.view(), both.view(), 3).unwrap()[1];
         assert_eq!(few.iter().map(|f| (f.index, f.mirrored)).collect::<Vec<_>>(), [(1, true), (4, false), (7, false)]);
         // A picture that is its own mirror image counts as not mirrored.
         let grey = Array4::from_elem((1, 4, 4, 3), 9);
-        assert!(!nearest(grey.view(), grey.view())[0].mirrored);
+        assert!(!nearest(grey.view(), grey.view()).unwrap()[0].mirrored);
     }
 
     #[test]
     fn black_and_white_are_1_apart() {
         let (black, white) = (Array4::zeros((1, 32, 32, 3)), Array4::from_elem((1, 32, 32, 3), 255));
-        assert_eq!(nearest(black.view(), white.view())[0].distance, 1.0);
+        assert_eq!(nearest(black.view(), white.view()).unwrap()[0].distance, 1.0);
     }
 
     #[test]
     fn a_sheet_shows_neighbours_as_they_were_compared() {
         let references = pictures(7, (4, 6, 5, 3));
         let mirrored = references.slice(s![1..2, .., ..;-1, ..]);
-        let lists = nearest_few(mirrored, references.view(), 2);
-        let sheet = with_neighbours(mirrored, references.view(), &lists);
+        let lists = nearest_few(mirrored, references.view(), 2).unwrap();
+        let sheet = with_neighbours(mirrored, references.view(), &lists).unwrap();
         assert_eq!(sheet.dim(), (3, 6, 5, 3));
         assert_eq!(sheet.index_axis(Axis(0), 0), sheet.index_axis(Axis(0), 1), "a copy, though mirrored");
         let mut second = references.index_axis(Axis(0), lists[0][1].index);
@@ -359,7 +381,7 @@ mod tests {
             second.invert_axis(Axis(1));
         }
         assert_eq!(sheet.index_axis(Axis(0), 2), second);
-        let summary = Summary::new(&lists, references.view());
+        let summary = Summary::new(&lists, &references.view().into()).unwrap();
         assert_eq!((summary.closest, summary.median), (Some((0, 0.0)), 0.0));
         assert!(summary.usual > 0.1 && summary.to_string().contains("closest: 0.000"), "{summary}");
     }
@@ -367,9 +389,9 @@ mod tests {
     #[test]
     fn nothing_is_nearest_to_nothing() {
         let (some, none) = (pictures(1, (2, 4, 4, 3)), Array4::zeros((0, 4, 4, 3)));
-        assert_eq!(nearest(some.view(), none.view()), []);
-        assert_eq!(nearest(none.view(), some.view()), []);
-        assert_eq!(nearest_few(some.view(), some.view(), 0), [[], []]);
+        assert_eq!(nearest(some.view(), none.view()).unwrap(), []);
+        assert_eq!(nearest(none.view(), some.view()).unwrap(), []);
+        assert_eq!(nearest_few(some.view(), some.view(), 0).unwrap(), [[], []]);
     }
 
     #[test]
@@ -377,7 +399,7 @@ mod tests {
         let (a, b) = (pictures(5, (300, 8, 8, 3)), pictures(6, (700, 8, 8, 3)));
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| nearest_few(a.view(), b.view(), 3))
+            pool.install(|| nearest_few(a.view(), b.view(), 3).unwrap())
         };
         assert_eq!(with(1), with(3));
     }
@@ -387,7 +409,7 @@ mod tests {
     fn speed() {
         let (a, b) = (pictures(5, (2000, 32, 32, 3)), pictures(6, (5000, 32, 32, 3)));
         let start = std::time::Instant::now();
-        nearest(a.view(), b.view());
+        nearest(a.view(), b.view()).unwrap();
         println!("2,000 against 5,000: {:.2} s", start.elapsed().as_secs_f64());
     }
 }

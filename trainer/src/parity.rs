@@ -56,6 +56,7 @@ use crate::config::{self, Config, Layer, OpName};
 use crate::nn::init::rng;
 use crate::nn::optim::Optimiser;
 use crate::nn::{Dropout, Network, Params};
+use crate::store::PictureStore;
 use crate::tensors::Tensors;
 use crate::train::{ForwardPass, Losses, State, StepInputs, Trace, Trainer};
 
@@ -155,7 +156,7 @@ struct Golden {
     inputs: Tensors,
     activations: Tensors,
     step: Tensors,
-    frogs: Array4<u8>,
+    frogs: PictureStore,
     steps: usize,
     config: Config,
 }
@@ -193,7 +194,7 @@ impl Golden {
             }
         }
         Ok(Self {
-            frogs: frogs(&inputs)?,
+            frogs: frogs(&inputs)?.into(),
             activations: read("activations.npz")?,
             step: read("step1.npz")?,
             weights,

@@ -30,8 +30,6 @@ pub mod sheet;
 pub mod sliced;
 pub mod table;
 
-use std::collections::HashSet;
-
 use anyhow::{Result, ensure};
 use ndarray::{Array4, ArrayView4, Axis};
 use serde::{Deserialize, Serialize};
@@ -42,6 +40,7 @@ use self::embedding::Embedding;
 use self::frechet::Moments;
 use self::neighbours::Neighbours;
 use self::sliced::Sliced;
+use crate::store::PictureStore;
 
 /// Minimum number of pictures in either set, and of distinct real pictures: fewer have no neighbourhoods.
 pub const MIN_PICTURES: usize = 8;
@@ -128,7 +127,7 @@ impl Reference {
     ///
     /// # Errors
     /// When too few of them are distinct, or they are too small.
-    pub fn new(pictures: ArrayView4<'_, u8>) -> Result<Self> {
+    pub fn new(pictures: impl Into<PictureStore>) -> Result<Self> {
         Self::with_classes(pictures, None)
     }
 
@@ -138,15 +137,16 @@ impl Reference {
     ///
     /// # Errors
     /// When too few pictures are distinct, they are too small, or the classes do not belong to them: another number of
-    /// them, or a class without a name.
-    pub fn with_classes(pictures: ArrayView4<'_, u8>, classes: Option<Labelled<'_>>) -> Result<Self> {
-        check(pictures, "the real pictures")?;
-        let classes = classes.map(|labels| Classes::new(labels, pictures.dim().0)).transpose()?;
-        let distinct = distinct(pictures);
+    /// them, or a class without a name. When the pictures are in a file that cannot be read.
+    pub fn with_classes(pictures: impl Into<PictureStore>, classes: Option<Labelled<'_>>) -> Result<Self> {
+        let pictures = pictures.into();
+        check(pictures.dim(), "the real pictures")?;
+        let classes = classes.map(|labels| Classes::new(labels, pictures.len())).transpose()?;
+        let distinct = pictures.distinct()?;
         ensure!(
             distinct.len() >= MIN_PICTURES,
             "quality cannot be measured: of {} real pictures {} are distinct, and {MIN_PICTURES} is the least",
-            pictures.dim().0,
+            pictures.len(),
             distinct.len()
         );
         // With a single class, its scores would be those of the whole set.
@@ -154,7 +154,7 @@ impl Reference {
         let used = places(classes.as_ref(), distinct.len(), MOST_REFERENCES);
         let classes = classes.map(|classes| classes.select(&used));
         let indices: Vec<_> = used.into_iter().map(|place| distinct[place]).collect();
-        let chosen = pictures.select(Axis(0), &indices);
+        let chosen = pictures.select(&indices)?;
         let embedding = Embedding::new(chosen.view())?;
         let features = embedding.features(chosen.view());
         let moments = Moments::of(features.view());
@@ -170,7 +170,7 @@ impl Reference {
     /// # Errors
     /// When there are fewer than [`MIN_PICTURES`], or they do not have the size of the real ones.
     pub fn score(&self, pictures: ArrayView4<'_, u8>) -> Result<Scores> {
-        check(pictures, "the pictures")?;
+        check(pictures.dim(), "the pictures")?;
         let (n, found) = (pictures.dim().0, shape_of(pictures));
         ensure!(
             found == self.shape,
@@ -199,20 +199,20 @@ impl Reference {
     }
 }
 
-fn check(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
-    check_shape(pictures, what)?;
-    let n = pictures.dim().0;
+/// The number, height, width and channels of pictures.
+type Dim = (usize, usize, usize, usize);
+
+fn check(dim @ (n, ..): Dim, what: &str) -> Result<()> {
+    check_shape(dim, what)?;
     ensure!(n >= MIN_PICTURES, "{what} are too few to measure: {n}, and {MIN_PICTURES} is the least");
     Ok(())
 }
 
-fn check_shape(pictures: ArrayView4<'_, u8>, what: &str) -> Result<()> {
-    let shape = shape_of(pictures);
-    let [height, width, channels] = shape;
+fn check_shape((_, height, width, channels): Dim, what: &str) -> Result<()> {
     ensure!(
         height.min(width) >= MIN_SIDE && matches!(channels, 1 | 3),
         "{what} are {}; grey and RGB ones of {MIN_SIDE}x{MIN_SIDE} pixels or more can be measured",
-        in_words(shape)
+        in_words([height, width, channels])
     );
     Ok(())
 }
@@ -229,15 +229,6 @@ fn in_words([height, width, channels]: [usize; 3]) -> String {
         3 => format!("{width}x{height} in RGB"),
         _ => format!("{width}x{height} with {channels} channels"),
     }
-}
-
-/// Indices of the distinct pictures, in order. Of exact copies the first one is kept; mirrored pictures do not count
-/// as copies.
-pub fn distinct(pictures: ArrayView4<'_, u8>) -> Vec<usize> {
-    let contiguous = pictures.as_standard_layout();
-    let mut seen = HashSet::new();
-    let pictures = contiguous.outer_iter().enumerate();
-    pictures.filter(|(_, picture)| seen.insert(picture.to_slice())).map(|(place, _)| place).collect()
 }
 
 /// At most `most` evenly spaced indices below `n`, the same every time.
@@ -357,7 +348,7 @@ mod tests {
         assert_eq!(score(often.view()), once);
         let beside = Array4::from_shape_fn((180, 16, 16, 3), |(n, y, x, c)| real[[n / 3, y, x, c]]);
         assert_eq!(score(beside.view()), once);
-        assert_eq!(distinct(beside.view()), (0..60).map(|i| 3 * i).collect::<Vec<_>>());
+        assert_eq!(PictureStore::from(beside.view()).distinct().unwrap(), (0..60).map(|i| 3 * i).collect::<Vec<_>>());
 
         let few = often.slice(s![..7, .., .., ..]);
         let few = ndarray::concatenate![Axis(0), few, few];

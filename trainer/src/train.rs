@@ -7,9 +7,11 @@
 //! a step depend only on the seed and the step's number, so a run can be stopped after
 //! any step and resumed with bit-identical results.
 
+use std::fmt;
+
 use anyhow::{Result, ensure};
 use gen_core::Latent;
-use ndarray::{Array1, Array2, Array4, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,7 @@ use crate::nn::{Batch, Dropout, Network, Params};
 use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
 use crate::schedule::learning_rate_factor;
+use crate::store::PictureStore;
 
 /// Streams of random numbers. Each purpose has its own, so that no two share numbers.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,8 @@ enum Stream {
     Dropout(u64),
     /// The order of the pictures of one class, with balanced classes.
     ShuffleClass(u64),
+    /// Latents of the pictures whose logits are compared with those of held-out ones.
+    Compared,
 }
 
 impl Stream {
@@ -54,6 +59,7 @@ impl Stream {
             Self::Shuffle => 5,
             Self::Augment(pass) => 8 + pass,
             Self::Dropout(pass) => 16 + pass,
+            Self::Compared => 32,
             Self::ShuffleClass(class) => 64 + class,
         }
     }
@@ -96,17 +102,37 @@ pub struct Losses {
     pub penalty: Option<f64>,
 }
 
+/// What the discriminator says of pictures: its mean logit. Which side of 0 is that of real pictures depends on the
+/// recipe's `labels`; usually the positive one. With a relativistic loss only differences have a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Logits {
+    /// Of pictures that training sees.
+    pub training: f64,
+    /// Of pictures that it never sees.
+    pub held_out: f64,
+    /// Of generated pictures.
+    pub generated: f64,
+}
+
+/// For the log and the report.
+impl fmt::Display for Logits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { training, held_out, generated } = self;
+        write!(f, "mean logit of training {training:.2}, held-out {held_out:.2}, generated pictures {generated:.2}")
+    }
+}
+
 /// The training pictures, and the class of each.
 #[derive(Debug, Clone, Copy)]
 pub struct Examples<'a> {
     /// `[N, height, width, channels]`
-    pub pictures: &'a Array4<u8>,
+    pub pictures: &'a PictureStore,
     /// `[N]`, each below the number of classes of the recipe; empty if the recipe has none.
     pub classes: &'a [u8],
 }
 
-impl<'a> From<&'a Array4<u8>> for Examples<'a> {
-    fn from(pictures: &'a Array4<u8>) -> Self {
+impl<'a> From<&'a PictureStore> for Examples<'a> {
+    fn from(pictures: &'a PictureStore) -> Self {
         Self { pictures, classes: &[] }
     }
 }
@@ -265,8 +291,8 @@ impl Trainer {
     /// from it.
     ///
     /// # Errors
-    /// When the pictures do not have the size of the generator's output, there are none, or their classes are not the
-    /// recipe's.
+    /// When the pictures do not have the size of the generator's output, there are none, their classes are not the
+    /// recipe's, or they are in a file that cannot be read.
     pub fn step<'a>(&mut self, examples: impl Into<Examples<'a>>) -> Result<Losses> {
         let inputs = self.inputs(examples)?;
         self.step_with(&inputs)
@@ -432,6 +458,63 @@ impl Trainer {
         self.rate = rate;
     }
 
+    /// Compares what the discriminator says of pictures that training sees, of held-out ones and of generated ones: as
+    /// many of each, at most `most`. There is no augmentation and no dropout, and batches have the recipe's size. Batch
+    /// normalisation uses the statistics of each batch, in both networks, as in training. The generator is the one that
+    /// trains, not its average; the held-out pictures' classes are those of the generated ones. Changes no later step.
+    ///
+    /// # Errors
+    /// The errors of [`step`](Self::step).
+    pub fn compare_logits<'a>(
+        &mut self,
+        training: impl Into<Examples<'a>>,
+        held_out: impl Into<Examples<'a>>,
+        most: usize,
+    ) -> Result<Logits> {
+        let (training, held_out) = (training.into(), held_out.into());
+        let batch = self.config.batch;
+        let count = training.pictures.len().min(held_out.pictures.len()).min(most);
+        // Whole batches, unless there are not enough pictures for one.
+        let batches = (count / batch).max(1);
+        let size = count.min(batch);
+        ensure!(size > 0, "there are no pictures to compare");
+        let mut sums = [0.0; 3];
+        for first in 0..batches {
+            // Each batch has pictures of all parts of the data, as a shuffled batch has.
+            let places = |n: usize| -> Vec<usize> {
+                (0..size)
+                    .map(|i| ((i * batches + first) as u128 * n as u128 / (size * batches) as u128) as usize)
+                    .collect()
+            };
+            let [(known, of_known), (new, of_new)] = [training, held_out].map(|Examples { pictures, classes }| {
+                let places = places(pictures.len());
+                let classes: Vec<u8> = places.iter().filter_map(|&place| classes.get(place).copied()).collect();
+                (self.rows(pictures, &places), if self.config.is_conditional() { classes } else { Vec::new() })
+            });
+            let (known, new) = (known?, new?);
+            let mut latents = rng(self.config.seed, first as u64, Stream::Compared.number());
+            let len = self.config.latent.into();
+            let latents = latent_batch((0..size).map(|_| Latent::sample(|| latents.next_u32(), len)), len);
+            let Self { state, generator, discriminator, .. } = self;
+            let inputs = Batch { x: latents.view(), classes: &of_new };
+            let generated = generator.forward(&state.generator, inputs, Dropout::Off);
+            for (sum, x, classes) in [(0, known.view(), &of_known), (1, new.view(), &of_new), (2, generated, &of_new)] {
+                let logits = discriminator.forward(&state.discriminator, Batch { x, classes }, Dropout::Off);
+                sums[sum] += logits.iter().map(|&logit| f64::from(logit)).sum::<f64>();
+            }
+        }
+        let [training, held_out, generated] = sums.map(|sum| sum / (size * batches) as f64);
+        Ok(Logits { training, held_out, generated })
+    }
+
+    /// The pictures at these places, with values in the recipe's `range`; `[places, H·W·C]`.
+    fn rows(&self, pictures: &PictureStore, places: &[usize]) -> Result<Array2<f32>> {
+        let shape = self.generator.output();
+        ensure!(pictures.shape() == shape, "the generator draws {shape} pictures, the data holds {}", pictures.shape());
+        let pictures = pictures.select(places)?.mapv(|value| to_float(value, self.config.range));
+        Ok(pictures.into_shape_with_order((places.len(), shape.len()))?)
+    }
+
     /// Intermediate results of the last step; all zero before the first.
     pub fn trace(&self) -> &Trace {
         &self.trace
@@ -485,6 +568,7 @@ impl Trainer {
             self.class_orders.prepare(classes, known);
         }
         let mut chosen = Vec::with_capacity(if known == 0 { 0 } else { config.batch });
+        let mut buffer = Vec::new();
         for (i, mut row) in (first..).zip(batch.rows_mut()) {
             let index = match config.shuffle {
                 shuffle if is_balanced => self.class_orders.index(config.seed, shuffle, i),
@@ -492,7 +576,7 @@ impl Trainer {
                 false => i % n,
             };
             chosen.extend(classes.get(index as usize));
-            let picture = pictures.slice(s![index as usize, .., .., ..]);
+            let picture = pictures.picture(index as usize, &mut buffer)?;
             row.iter_mut().zip(picture).for_each(|(to, &from)| *to = to_float(from, self.config.range));
         }
         Ok((batch, chosen))
@@ -596,12 +680,14 @@ fn freeze(network: &Network, layers: u8, gradient: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array4;
+
     use super::*;
     use crate::config::{Fallback, Precision};
     use crate::nn::linear::{Kernels, Task};
 
-    fn pictures(n: usize) -> Array4<u8> {
-        Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8)
+    fn pictures(n: usize) -> PictureStore {
+        Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8).into()
     }
 
     /// A small recipe whose layers are multiplied in bf16 on every processor.
@@ -773,6 +859,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn logits_are_compared_without_changing_a_later_step() {
+        let config = Config { batch: 8, ..pocket().narrowed(4) };
+        let (data, others) = (pictures(30), pictures(20).subset(&[17, 18, 19]).unwrap());
+        let run = |compares: bool| {
+            let mut trainer = Trainer::new(config.clone()).unwrap();
+            for _ in 0..3 {
+                trainer.step(&data).unwrap();
+                if compares {
+                    let first = trainer.compare_logits(&data, &others, 100).unwrap();
+                    assert_eq!(trainer.compare_logits(&data, &others, 100).unwrap(), first);
+                }
+            }
+            trainer.state
+        };
+        assert_eq!(run(false), run(true));
+    }
+
+    #[test]
+    fn equal_pictures_have_equal_logits_and_learnt_ones_higher_ones() {
+        // Without augmentation, a constant grey is quickly told apart from noise and from another grey.
+        let config = Config { batch: 16, augment: Default::default(), ..pocket().narrowed(2) };
+        let grey = |value: u8, n: usize| PictureStore::from(Array4::from_elem((n, 32, 32, 3), value));
+        let mut trainer = Trainer::new(config).unwrap();
+        for _ in 0..15 {
+            trainer.step(&grey(200, 40)).unwrap();
+        }
+        for (count, most) in [(40, 1000), (40, 20), (5, 1000)] {
+            let logits = trainer.compare_logits(&grey(200, 60), &grey(200, count), most).unwrap();
+            assert!((logits.training - logits.held_out).abs() < 1e-6, "{logits:?}");
+            assert!(logits.training > logits.generated + 0.1, "{logits:?}");
+        }
+        let other = trainer.compare_logits(&grey(200, 40), &grey(20, 40), 1000).unwrap();
+        assert!((other.training - other.held_out).abs() > 0.1, "{other:?}");
+        let error =
+            trainer.compare_logits(&grey(0, 4), &PictureStore::from(Array4::zeros((3, 16, 16, 3))), 9).unwrap_err();
+        assert!(error.to_string().contains("the data holds 16x16x3"), "{error}");
+    }
+
     fn conditional(names: usize) -> Config {
         let class_names = (0..names).map(|k| format!("class {k}")).collect();
         Config { batch: 6, class_names, class_embedding: 3, ..Config::preset("pocket").unwrap().narrowed(4) }
@@ -809,7 +934,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_the_classes_of_its_pictures_in_their_shares_or_in_equal_ones() {
-        let data = Array4::from_shape_fn((10, 32, 32, 3), |(n, ..)| n as u8);
+        let data = PictureStore::from(Array4::from_shape_fn((10, 32, 32, 3), |(n, ..)| n as u8));
         let classes = [0, 1, 1, 1, 1, 1, 1, 1, 1, 2];
         let examples = Examples { pictures: &data, classes: &classes };
         for (balance_classes, expected) in [(false, [3, 24, 3]), (true, [10, 10, 10])] {
@@ -853,7 +978,7 @@ mod tests {
     fn the_discriminator_learns_when_it_can() {
         // Without augmentation, a constant grey is quickly told apart from noise.
         let config = Config { batch: 16, augment: Default::default(), ..Config::preset("pocket").unwrap() };
-        let data = Array4::from_elem((4, 32, 32, 3), 200);
+        let data = PictureStore::from(Array4::from_elem((4, 32, 32, 3), 200));
         let mut trainer = Trainer::new(config).unwrap();
         let first = trainer.step(&data).unwrap();
         let mut last = first;
@@ -866,7 +991,7 @@ mod tests {
     #[test]
     fn pictures_of_another_size_are_refused() {
         let mut trainer = Trainer::new(Config::preset("pocket").unwrap()).unwrap();
-        let error = trainer.step(&Array4::zeros((3, 16, 16, 3))).unwrap_err().to_string();
+        let error = trainer.step(&PictureStore::from(Array4::zeros((3, 16, 16, 3)))).unwrap_err().to_string();
         assert!(error.contains("32x32x3") && error.contains("16x16x3"), "{error}");
     }
 }

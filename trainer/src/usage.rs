@@ -1,5 +1,7 @@
-//! CPU time and memory of this process, if the system reports them.
+//! CPU time and memory of this process and memory of the machine, if the system reports them.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// CPU time of all threads together since the start of the process; `None` if the system does not report it.
@@ -17,8 +19,25 @@ pub fn cpu_time() -> Option<Duration> {
 
 /// Peak memory of this process in bytes. `None` on systems other than Linux.
 pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kilobytes("/proc/self/status", "VmHWM:")
+}
+
+/// Memory that this process may use, in bytes: that of the machine, or less if a container (cgroup version 2) has a
+/// limit. `None` on systems other than Linux.
+pub fn machine_memory() -> Option<u64> {
+    let machine = kilobytes("/proc/meminfo", "MemTotal:")?;
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let groups = Path::new(group).ancestors().map(|group| Path::new("/sys/fs/cgroup").join(group).join("memory.max"));
+    // Without a limit the file has the word max.
+    let limits = groups.filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+    Some(limits.fold(machine, u64::min))
+}
+
+/// A number of KiB in a file of the system, in bytes.
+fn kilobytes(file: &str, key: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix(key))?;
     Some(kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -33,6 +52,12 @@ mod tests {
         let held = vec![1u8; 256 << 20];
         assert!(std::hint::black_box(&held).iter().map(|&b| u64::from(b)).sum::<u64>() > 0);
         assert!(peak_memory().unwrap() >= before.max(256 << 20));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_has_less_memory_than_its_machine() {
+        assert!(machine_memory().unwrap() >= peak_memory().unwrap());
     }
 
     #[cfg(unix)]

@@ -61,7 +61,7 @@ fn thumbnails_and_waste_bins_of_systems_are_left_out() {
     }
     let dataset = load(root.path());
     assert_eq!(dataset.len(), 4);
-    let text = data::describe(&dataset);
+    let text = data::describe(&dataset).unwrap();
     assert_says(&text, &["@eaDir: thumbnails", "#recycle: a waste bin", "__MACOSX", "lost+found", "Thumbs.db: a note"]);
     // Such a folder is read if the user names it.
     assert_eq!(load(&root.path().join("@eaDir/0.png")).len(), 3);
@@ -96,7 +96,7 @@ fn a_class_of_a_folder_is_its_subfolder() {
     assert_eq!(of(root.path(), "cat").unwrap().len(), 3);
     let train = root.path().join("train");
     let cats = of(&train, "cat").unwrap();
-    assert_eq!(cats.fingerprint(), of(root.path(), "cat").unwrap().fingerprint());
+    assert_eq!(cats.fingerprint().unwrap(), of(root.path(), "cat").unwrap().fingerprint().unwrap());
     assert_eq!(cats.origin, train.join("cat"), "found again without a class");
     assert_eq!(cats.class, None);
     assert_eq!(of(root.path(), "all").unwrap().len(), 12);

@@ -17,6 +17,7 @@ mod data_download;
 mod data_folders;
 mod data_frogs;
 mod data_labels;
+mod data_large;
 mod data_memory;
 mod data_pictures;
 mod data_tls;

@@ -15,6 +15,7 @@ use trainer::data::cifar::RECORD;
 use trainer::quantise::QuantModel;
 use trainer::quantise::weight_transforms::{self, PackingPolicy};
 use trainer::run::checkpoint::Checkpoint;
+use trainer::store::PictureStore;
 use trainer::train::Trainer;
 
 use crate::{models, targets};
@@ -85,7 +86,7 @@ pub fn write(folder: &Path) -> Result<()> {
     let config = small();
     let mut trainer = Trainer::new(config.clone())?;
     let pictures = Array4::from_shape_fn((3, 4, 4, 3), |(n, y, x, c)| (50 * n + 9 * y + 5 * x + c) as u8);
-    trainer.step(&pictures)?;
+    trainer.step(&PictureStore::from(pictures))?;
     let checkpoint = Checkpoint {
         config: config.clone(),
         state: trainer.state,

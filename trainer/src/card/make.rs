@@ -95,6 +95,7 @@ pub fn describe(
     let blob = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let fast_layers = fast_layers(&blob).with_context(|| file.display().to_string())?;
     let data = load(&data_ref, &config)?;
+    let (training, _) = data.split(config.holdout, config.seed)?;
     let mut scores = likeness_of(&folder, &blob)?;
     scores.extend(input.scores);
     let card = Card {
@@ -108,12 +109,13 @@ pub fn describe(
             class: data_ref.class,
             fitting: data_ref.fitting,
             count: data.len(),
+            held_out: data.len() - training.len(),
             fingerprint: checkpoint.data,
         },
         training: Training {
             minutes: tenths(checkpoint.seconds / 60.0),
             processor: machine::arithmetic(&config),
-            first_steps: machine::first_steps(&config, &data)?,
+            first_steps: machine::first_steps(&config, &training)?,
             start: Origin::of(&folder)?,
         },
         model: File::of(&blob, fast_layers),

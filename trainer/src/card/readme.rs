@@ -32,6 +32,13 @@ impl Card {
                 format!("{} ({} pictures, fingerprint {})", data.about, grouped(data.count), data.fingerprint),
             ),
             (
+                "held out".into(),
+                match data.held_out {
+                    0 => String::new(),
+                    count => format!("{} of these pictures, which training never saw", grouped(count)),
+                },
+            ),
+            (
                 "training".into(),
                 format!(
                     "{} steps of {} pictures, seed {}, {} minutes on {}",
@@ -52,7 +59,7 @@ impl Card {
             };
             rows.push(("started".into(), text));
         }
-        rows.retain(|(name, value)| name != "classes" || !value.is_empty());
+        rows.retain(|(_, value)| !value.is_empty());
         rows.extend(
             scores
                 .iter()

@@ -35,6 +35,20 @@ pub(crate) fn steps(text: &str) -> Result<u64, String> {
     whole(text, 1..=MAX_STEPS)
 }
 
+/// Parses a number of bytes such as 70000, 512K, 512KiB, 2M or 4G.
+pub(crate) fn bytes<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let plain = text.strip_suffix("iB").unwrap_or(text);
+    let (digits, shift) = match plain.chars().next_back() {
+        Some('k' | 'K') => (&plain[..plain.len() - 1], 10),
+        Some('m' | 'M') => (&plain[..plain.len() - 1], 20),
+        Some('g' | 'G') => (&plain[..plain.len() - 1], 30),
+        _ => (plain, 0),
+    };
+    let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
+    size.and_then(|size| T::try_from(size).ok())
+        .ok_or_else(|| "a size is a number of bytes, such as 70000, 512K, 2M or 4G".into())
+}
+
 /// Parses a number from 0 to 1.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     number(text, 0.0..=1.0)

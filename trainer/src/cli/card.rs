@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use super::source::reload;
+use super::source::{MemoryArgs, reload};
 use trainer::card::{CardInput, describe};
 use trainer::files::write_atomically;
 use trainer::numbers::grouped;
@@ -40,6 +40,8 @@ pub(crate) struct CardArgs {
     /// Write into the folder even if it exists
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// Parses the identifier of a licence.
@@ -81,7 +83,7 @@ pub(crate) fn card(args: &CardArgs) -> Result<ExitCode> {
          given before are lost)",
         out.display()
     );
-    let shipped = describe(&args.run, input, reload)?;
+    let shipped = describe(&args.run, input, |data, config| reload(data, config, args.memory))?;
     shipped.write(&out)?;
     println!("model: {} ({} bytes)", out.join("model.gen").display(), grouped(shipped.blob.len()));
     println!("card: {}", out.join("README.md").display());

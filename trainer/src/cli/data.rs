@@ -36,7 +36,7 @@ pub(crate) fn data(args: &DataArgs) -> Result<ExitCode> {
     // Remarks are not logged, because the description contains them.
     let data = args.source.load_silently(args.size.shape(args.grey))?;
     trainer::data::how_to_choose(&data);
-    print!("{}", trainer::data::describe(&data));
+    print!("{}", trainer::data::describe(&data)?);
     write_atomically(&args.out, &sheet_png(&contact_sheet(&data, 16, 10, 2)?)?)?;
     println!("sheet: {}", args.out.display());
     let (rows, labels) = (sheet_rows(&data), data.labels.as_ref());

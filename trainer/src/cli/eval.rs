@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use ndarray::s;
 
 use super::args::{MAX_PICTURES, Size, seeds, size, threads, whole};
 use super::model_file::{SHIPPED, load_checkpoint, parse};
@@ -89,14 +88,14 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
     let classes = if has_classes { ClassSource::Labels } else { ClassSource::default() };
     let data = args.source.load(shape, classes)?;
     let classes = data.labels.as_ref().map(|labels| (labels.of.as_slice(), labels.names.as_slice()));
-    let reference = Reference::with_classes(data.pictures.view(), classes)?;
+    let reference = Reference::with_classes(&data.pictures, classes)?;
     let mut rows = Vec::new();
     for (i, (name, path)) in sets.into_iter().enumerate() {
         let pictures = match &shipped {
             Some(pictures) => pictures.clone(),
             // The folder of the real pictures: uses the pictures already read, so that the distance is exactly 0.
             None if path.is_dir() && std::path::absolute(path).is_ok_and(|path| path == data.origin) => {
-                data.pictures.slice(s![..count.min(data.len()), .., .., ..]).to_owned()
+                data.pictures.first(count)?
             }
             None => match opened.get_mut(i).and_then(Option::take) {
                 Some(set) => set.load(count, shape)?,
@@ -104,10 +103,10 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<ExitCode> {
             },
         };
         let scores = reference.score(pictures.view()).with_context(|| name.clone())?;
-        let found = copies::find(pictures.view(), data.pictures.view());
+        let found = copies::find(pictures.view(), &data.pictures)?;
         if let (0, Some(out)) = (i, &args.sheet) {
             let (_, neighbours) = found.as_ref().context("--sheet: there are too few training pictures")?;
-            let sheet = sheet::nearest(pictures.view(), data.pictures.view(), neighbours)?;
+            let sheet = sheet::nearest(pictures.view(), &data.pictures, neighbours)?;
             write_atomically(out, &sheet_png(&sheet)?)?;
         }
         let row = Row { name, scores, copies: found.map(|(copies, _)| copies) };

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use gen_core::WeightTransform;
 
-use super::args::CoreArg;
+use super::args::{CoreArg, bytes};
 use trainer::cost::Core;
 use trainer::inspect::CODE_FLASH;
 use trainer::numbers::grouped;
@@ -23,7 +23,7 @@ pub(crate) struct PackingArgs {
     /// Store transformed weights in these layers only, numbered as in the output of `inspect`
     #[arg(long, alias = "fast-layers", value_delimiter = ',', value_name = "LAYERS", conflicts_with = "flash")]
     winograd_layers: Vec<usize>,
-    #[arg(long, value_name = "SIZE", value_parser = bytes, help = format!("The same for the layers that save \
+    #[arg(long, value_name = "SIZE", value_parser = bytes::<usize>, help = format!("The same for the layers that save \
         most within a model file of this many bytes, such as 200K or 2M (KiB, MiB); the chip's flash also has to hold \
         the program, for which {} KiB are allowed",
         CODE_FLASH / 1024))]
@@ -31,17 +31,6 @@ pub(crate) struct PackingArgs {
     /// Processor on which --winograd and --flash save instructions; that of `cargo frog` is a Cortex-M3 [default: cortex-m4]
     #[arg(long, value_enum, conflicts_with = "winograd_layers")]
     core: Option<CoreArg>,
-}
-
-/// Parses a number of bytes such as 70000, 512K, 512KiB or 2M.
-fn bytes(text: &str) -> Result<usize, String> {
-    let text = text.strip_suffix("iB").unwrap_or(text);
-    let (digits, shift) = match text.strip_suffix(['k', 'K']) {
-        Some(digits) => (digits, 10),
-        None => text.strip_suffix(['m', 'M']).map_or((text, 0), |digits| (digits, 20)),
-    };
-    let size = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
-    size.ok_or_else(|| "a size is a number of bytes, such as 70000, 512K or 2M".into())
 }
 
 impl PackingArgs {

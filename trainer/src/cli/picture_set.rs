@@ -159,10 +159,7 @@ fn folder(path: &Path, count: usize, shape: Shape) -> Result<Array4<u8>> {
         exact: true,
         ..Default::default()
     };
-    let mut pictures = data::load(&request)?.pictures;
-    let most = count.min(pictures.dim().0);
-    pictures.slice_axis_inplace(ndarray::Axis(0), (..most).into());
-    Ok(pictures)
+    data::load(&request)?.pictures.first(count)
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use clap::Args;
 use log::warn;
 
 use super::args::threads;
+use super::source::{self, MemoryArgs};
+use super::start;
 use super::train::finish;
-use super::{source, start};
 use trainer::card::Shipped;
 use trainer::files::write_atomically;
 use trainer::run::discriminator::{self, DISCRIMINATOR};
@@ -40,13 +41,15 @@ pub(crate) struct RebuildArgs {
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
     let shipped = Shipped::open(&args.model)?;
     let card = &shipped.card;
     let path = args.data.clone().or(card.data.source.clone());
-    let data = source::recorded(path, card.data.class.clone(), card.data.fitting, &card.config)?;
+    let data = source::recorded(path, card.data.class.clone(), card.data.fitting, &card.config, args.memory)?;
     card.check_data(&data)?;
     let warning = card.reproducibility_warning(&data)?;
     if let Some(warning) = &warning {

@@ -8,7 +8,7 @@ use clap::Args;
 use log::info;
 
 use super::args::{threads, whole};
-use super::source::reload;
+use super::source::{MemoryArgs, reload};
 use super::train::finish;
 use trainer::config::{Config, MAX_STEPS};
 use trainer::run::folder::DataRef;
@@ -30,13 +30,15 @@ pub(crate) struct ResumeArgs {
     /// Threads to use; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     interrupt::listen()?;
     let load = |data: &DataRef, config: &Config| match &args.data {
-        Some(path) => reload(&DataRef { path: path.clone(), ..data.clone() }, config),
-        None => reload(data, config),
+        Some(path) => reload(&DataRef { path: path.clone(), ..data.clone() }, config, args.memory),
+        None => reload(data, config, args.memory),
     };
     let mut session = Session::resume(&args.run, load)?;
     if let Some(steps) = args.steps {

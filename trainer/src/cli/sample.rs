@@ -10,7 +10,7 @@ use ndarray::{Array4, Axis};
 
 use super::args::{MAX_PICTURES, between, pictures, seed, seeds, share};
 use super::generator::{GeneratorArgs, SheetArgs};
-use super::source;
+use super::source::{self, MemoryArgs};
 use trainer::data::{Class, Dataset, Target};
 use trainer::files::write_atomically;
 use trainer::grid::grid;
@@ -57,6 +57,8 @@ pub(crate) struct SampleArgs {
     /// Also write every picture as a separate PNG into this folder
     #[arg(long, value_name = "FOLDER")]
     pngs: Option<PathBuf>,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
@@ -178,15 +180,15 @@ fn beside_nearest(args: &SampleArgs, path: &Path, drawn: &[Drawn], pictures: &Ar
         (_, Some(_)) => Class::Noted("all".into()),
         (_, None) => Class::Usual,
     };
-    let data = source::load(Some(path.to_owned()), class, Target::of(shape))?;
-    let references = data.pictures.view();
-    let lists = nearest_few(pictures.view(), references, NEIGHBOURS);
+    let data = source::load(Some(path.to_owned()), class, Target::of(shape), args.memory)?;
+    let references = &data.pictures;
+    let lists = nearest_few(pictures.view(), references, NEIGHBOURS)?;
     for (drawn, list) in drawn.iter().zip(&lists) {
         let words: Vec<_> = list.iter().map(|found| neighbour(found, &data)).collect();
         println!("{}: {}", drawn.in_words(), words.join(", "));
     }
-    println!("{}", Summary::new(&lists, references));
-    let sheet = with_neighbours(pictures.view(), references, &lists);
+    println!("{}", Summary::new(&lists, references)?);
+    let sheet = with_neighbours(pictures.view(), references, &lists)?;
     let group = lists.first().map_or(0, Vec::len) + 1;
     let what = match drawn {
         [first, .., last] => format!("{} to {}", first.in_words(), last.in_words()),

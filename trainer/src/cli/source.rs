@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use gen_core::Shape;
 
-use super::args::{ClassesChoice, classes, colour, fit};
+use super::args::{ClassesChoice, bytes, classes, colour, fit};
 
 use trainer::config::{ClassSource, Config};
 use trainer::data::{self, Class, Dataset, Fit, Fitting, Labelling, Target};
@@ -35,6 +35,17 @@ pub(crate) struct SourceArgs {
     /// Colour behind transparent pixels and beside padded pictures: white, black, or RRGGBB
     #[arg(long, default_value = "white", value_name = "COLOR", value_parser = colour)]
     pub(crate) background: Background,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+}
+
+/// How much memory pictures may take.
+#[derive(Debug, Default, Clone, Copy, Args)]
+pub(crate) struct MemoryArgs {
+    /// Most memory for the pictures, such as 500M or 2G (MiB, GiB). More pictures are kept in a file in the cache folder,
+    /// and results are the same [default: half of the machine's memory]
+    #[arg(long = "memory", value_name = "SIZE", allow_negative_numbers = true, value_parser = bytes::<u64>)]
+    limit: Option<u64>,
 }
 
 /// A colour, red, green and blue.
@@ -45,7 +56,9 @@ impl SourceArgs {
     /// a description.
     pub(crate) fn load(&self, shape: Shape, classes: ClassSource) -> Result<Dataset> {
         let (source, labelling) = self.labelling(classes, &[]);
-        self.load_labelled(shape, source, labelling).inspect(data::announce)
+        let data = self.load_labelled(shape, source, labelling)?;
+        data::announce(&data)?;
+        Ok(data)
     }
 
     /// Loads the pictures, brought to this shape, and logs nothing about them.
@@ -58,7 +71,7 @@ impl SourceArgs {
     pub(crate) fn load_for(&self, config: Config) -> Result<(Config, Dataset)> {
         let (classes, labelling) = self.labelling(config.classes, &config.class_names);
         let data = self.load_labelled(config.picture()?, classes, labelling)?;
-        data::announce(&data);
+        data::announce(&data)?;
         let class_names = data.labels.as_ref().map_or_else(Vec::new, |labels| labels.names.clone());
         let config = Config { classes, class_names, ..config };
         config.check()?;
@@ -67,7 +80,8 @@ impl SourceArgs {
 
     fn load_labelled(&self, shape: Shape, source: ClassSource, labelling: Labelling) -> Result<Dataset> {
         let target = Target { shape, fitting: self.fitting() };
-        read(self.data.clone(), Class::asked(self.class.clone()), labelling, target)?.with_kinds(source)
+        let class = Class::asked(self.class.clone());
+        read(self.data.clone(), class, labelling, target, self.memory)?.with_kinds(source)
     }
 
     /// Where classes come from, and how pictures are labelled. `--classes` has precedence over what the recipe says.
@@ -98,12 +112,21 @@ pub(crate) fn labelling(source: ClassSource, names: &[String]) -> Labelling {
 }
 
 /// Loads pictures without labels, and logs a description.
-pub(crate) fn load(path: Option<PathBuf>, class: Class, target: Target) -> Result<Dataset> {
-    read(path, class, Labelling::Unlabelled, target).inspect(data::announce)
+pub(crate) fn load(path: Option<PathBuf>, class: Class, target: Target, memory: MemoryArgs) -> Result<Dataset> {
+    let data = read(path, class, Labelling::Unlabelled, target, memory)?;
+    data::announce(&data)?;
+    Ok(data)
 }
 
-fn read(path: Option<PathBuf>, class: Class, labelling: Labelling, target: Target) -> Result<Dataset> {
-    data::load(&data::Request { path, class, labelling, target, ..data::Request::default() })
+fn read(
+    path: Option<PathBuf>,
+    class: Class,
+    labelling: Labelling,
+    target: Target,
+    memory: MemoryArgs,
+) -> Result<Dataset> {
+    let memory = memory.limit;
+    data::load(&data::Request { path, class, labelling, target, memory, ..data::Request::default() })
 }
 
 /// The pictures of a recipe that a run or a card records, labelled as they were when it began, and logs a description.
@@ -112,15 +135,18 @@ pub(crate) fn recorded(
     class: Option<String>,
     fitting: Fitting,
     config: &Config,
+    memory: MemoryArgs,
 ) -> Result<Dataset> {
     // A run without classes began without labels.
     let source = if config.is_conditional() { config.classes } else { ClassSource::Off };
     let target = Target { shape: config.picture()?, fitting };
-    let data = read(path, Class::noted(class), labelling(source, &config.class_names), target)?;
-    data.with_kinds(source).inspect(data::announce)
+    let data = read(path, Class::noted(class), labelling(source, &config.class_names), target, memory)?;
+    let data = data.with_kinds(source)?;
+    data::announce(&data)?;
+    Ok(data)
 }
 
 /// The pictures that a run was started with.
-pub(crate) fn reload(record: &DataRef, config: &Config) -> Result<Dataset> {
-    recorded(Some(record.path.clone()), record.class.clone(), record.fitting, config)
+pub(crate) fn reload(record: &DataRef, config: &Config, memory: MemoryArgs) -> Result<Dataset> {
+    recorded(Some(record.path.clone()), record.class.clone(), record.fitting, config, memory)
 }

@@ -12,6 +12,7 @@ use super::recipe::PictureArgs;
 use super::source::SourceArgs;
 use super::start;
 use trainer::config::{Config, Precision};
+use trainer::data::held_out_count;
 use trainer::run::folder::DataRef;
 use trainer::run::session::{Outcome, REPORT};
 use trainer::run::{Forecast, Session, interrupt};
@@ -58,6 +59,10 @@ pub(crate) struct TrainArgs {
     /// Seed of all random numbers, instead of the recipe's
     #[arg(long, allow_negative_numbers = true, value_parser = |t: &str| whole::<u64>(t, 0..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,
+    /// Hold pictures out, which training never sees, and compare what the discriminator says of them with what it says of
+    /// others: a share up to 0.5, such as 0.05, or a number of pictures; instead of the recipe's
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = |t: &str| number(t, 0.0..=4e9))]
+    pub(crate) holdout: Option<f64>,
     /// Folder in which the run's own folder is made
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub(crate) out: PathBuf,
@@ -97,13 +102,15 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
+    config.holdout = args.holdout.unwrap_or(config.holdout);
     config.precision = args.precision.unwrap_or(config.precision);
     if let Some(minutes) = args.minutes {
         ensure!(minutes > 0.0, "--minutes must be over 0");
     }
     config.check()?;
     let (config, data) = args.source.load_for(config)?;
-    let (config, advice) = config.resolve_for(data.len());
+    let trained_on = data.len().saturating_sub(held_out_count(config.holdout, data.len()));
+    let (config, advice) = config.resolve_for(trained_on);
     if let Some(advice) = advice {
         warn!("{advice}");
     }
@@ -117,7 +124,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         path: data.origin.clone(),
         class: data.class.clone(),
         fitting: args.source.fitting(),
-        fingerprint: data.fingerprint(),
+        fingerprint: data.fingerprint()?,
         minutes: args.minutes,
         end_moved: None,
     };

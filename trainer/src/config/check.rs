@@ -34,6 +34,12 @@ impl Config {
         );
         ensure!((2..=4096).contains(&self.batch), "batch: 2 to 4096 pictures, not {}", self.batch);
         ensure!((1..=MAX_STEPS).contains(&self.steps), "steps: 1 to {MAX_STEPS}, not {}", self.steps);
+        let holdout = self.holdout;
+        ensure!(
+            (0.0..=0.5).contains(&holdout)
+                || (holdout >= 2.0 && holdout.fract() == 0.0 && holdout <= f64::from(u32::MAX)),
+            "holdout: a share of the pictures from 0 to 0.5, or a number of 2 or more, not {holdout}"
+        );
         ensure!((0.0..1.0).contains(&self.ema_decay), "ema_decay: 0 or more and under 1, not {}", self.ema_decay);
         ensure!((0.0..=1.0).contains(&self.lr_decay_start), "lr_decay_start: 0 to 1, not {}", self.lr_decay_start);
         self.check_classes()?;

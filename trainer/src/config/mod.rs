@@ -100,6 +100,13 @@ recipe! {
         /// Default: `false`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pub balance_classes: bool,
+        /// Pictures that are held out, which training never sees: a share of all, 0 to 0.5, or a number, 2 or more. They are
+        /// chosen by the seed, of each class in proportion to its size. At each measurement the run compares what the
+        /// discriminator says of them with what it says of training pictures and of generated ones.
+        ///
+        /// Default: `0.0`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub holdout: f64,
         /// What the pixel values 0 to 255 become for the networks.
         ///
         /// Default: `"symmetric"`.

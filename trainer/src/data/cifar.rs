@@ -16,7 +16,8 @@ use gen_core::Shape;
 use log::warn;
 use thiserror::Error;
 
-use super::format::{Classes, Format, Pictures, read_up_to};
+use super::format::{Classes, Content, Format, Pictures, at_once, read_up_to};
+use super::keep::Collector;
 use super::pickle::{Pickle, is_pickle};
 use super::{CIFAR10_URL, kinds};
 use crate::npy::Element;
@@ -91,6 +92,13 @@ impl Set {
         }
     }
 
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ten => "CIFAR-10",
+            Self::Hundred => "CIFAR-100",
+        }
+    }
+
     /// The names of the classes.
     fn names(self) -> &'static [&'static str] {
         match self {
@@ -102,12 +110,9 @@ impl Set {
     /// What is known about the classes. The frogs of CIFAR-10 are taken if none is asked for.
     fn classes(self) -> Classes {
         Classes {
-            set: Some(match self {
-                Self::Ten => "CIFAR-10",
-                Self::Hundred => "CIFAR-100",
-            }),
+            set: Some(self.name().into()),
             names: self.names().iter().map(|name| (*name).to_owned()).collect(),
-            usual: (self == Self::Ten).then_some("frog"),
+            usual: (self == Self::Ten).then(|| "frog".into()),
         }
     }
 
@@ -229,6 +234,9 @@ pub enum CifarError {
     /// The file could not be read.
     #[error("cannot read {file}")]
     Io { file: String, source: io::Error },
+    /// There is no room for the pictures.
+    #[error(transparent)]
+    NoRoom(anyhow::Error),
 }
 
 /// The format; see the [module](self).
@@ -267,9 +275,25 @@ impl Format for Cifar {
         Ok(SHAPE)
     }
 
-    fn read(&self, path: &Path, _: u64) -> Result<Pictures> {
-        let files = if path.is_dir() { parts(path, self.0)? } else { vec![path.to_owned()] };
-        Ok(read_files(&files, self.0)?)
+    fn files(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = self.with_pictures(path)?;
+        files.extend(files.first().and_then(|file| names_beside(file)).map(|(_, names)| names));
+        Ok(files)
+    }
+
+    fn read(&self, path: &Path, into: &mut Collector<'_>) -> Result<Content> {
+        read_files(&self.with_pictures(path)?, self.0, into).map_err(|error| match error {
+            // It says nothing of the file.
+            CifarError::NoRoom(error) => error,
+            error => error.into(),
+        })
+    }
+}
+
+impl Cifar {
+    /// The files with pictures that a path stands for.
+    fn with_pictures(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        if path.is_dir() { parts(path, self.0) } else { Ok(vec![path.to_owned()]) }
     }
 }
 
@@ -327,10 +351,10 @@ fn parts(folder: &Path, set: Set) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Reads files of one version, one after the other.
-fn read_files(files: &[PathBuf], set: Set) -> Result<Pictures, CifarError> {
+fn read_files(files: &[PathBuf], set: Set, into: &mut Collector<'_>) -> Result<Content, CifarError> {
     let mut all = None;
     for path in files {
-        let more = read_file(path, set)?;
+        let more = read_file(path, set, into)?;
         match &mut all {
             None => all = Some(more),
             Some(all) => append(all, more, &Plain::path(path).to_string())?,
@@ -338,42 +362,46 @@ fn read_files(files: &[PathBuf], set: Set) -> Result<Pictures, CifarError> {
     }
     let mut all = all.unwrap_or_else(|| none(set));
     let Some(path) = files.first() else { return Ok(all) };
-    if let Some(Part::Python(set)) = path.file_name().and_then(|name| Part::of(name.to_str()?)) {
-        let names = path.with_file_name(match set {
-            Set::Ten => "batches.meta",
-            Set::Hundred => "meta",
-        });
-        if let Ok(bytes) = File::open(&names).and_then(|file| read_up_to(file, MAX_NAMES)) {
-            set_names(&mut all.classes, &bytes, set, &Plain::path(&names).to_string());
-        }
+    if let Some((set, names)) = names_beside(path)
+        && let Ok(bytes) = File::open(&names).and_then(|file| read_up_to(file, MAX_NAMES))
+    {
+        set_names(&mut all.classes, &bytes, set, &Plain::path(&names).to_string());
     }
     checked(all, &Plain::path(path).to_string())
 }
 
+/// The file with the names of the classes beside a file of the Python version.
+fn names_beside(path: &Path) -> Option<(Set, PathBuf)> {
+    match path.file_name().and_then(|name| Part::of(name.to_str()?))? {
+        Part::Python(Set::Ten) => Some((Set::Ten, path.with_file_name("batches.meta"))),
+        Part::Python(Set::Hundred) => Some((Set::Hundred, path.with_file_name("meta"))),
+        _ => None,
+    }
+}
+
 /// Reads one file: a `.bin`, a pickle, or an archive.
-fn read_file(path: &Path, set: Set) -> Result<Pictures, CifarError> {
+fn read_file(path: &Path, set: Set, into: &mut Collector<'_>) -> Result<Content, CifarError> {
     let file = Plain::path(path).to_string();
     let unreadable = |source| CifarError::Io { file: file.clone(), source };
     let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
     let start = io::BufRead::fill_buf(&mut reader).map_err(unreadable)?;
     if is_archive(start) {
-        read_archive(reader, &file)
+        collect_archive(reader, &file, into)
     } else if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin")) {
-        read_batch(reader, &file, set)
+        collect_batch(reader, &file, set, into)
     } else {
-        read_python(&read_up_to(reader, MAX_FILE).map_err(unreadable)?, &file)
+        collect_python(&read_up_to(reader, MAX_FILE).map_err(unreadable)?, &file, into)
     }
 }
 
 /// Pictures to which others are appended.
-fn none(set: Set) -> Pictures {
-    Pictures { shape: SHAPE, pixels: Vec::new(), labels: Vec::new(), classes: set.classes() }
+fn none(set: Set) -> Content {
+    Content { labels: Vec::new(), classes: set.classes(), order: None }
 }
 
-fn append(all: &mut Pictures, mut more: Pictures, file: &str) -> Result<(), CifarError> {
-    all.pixels.append(&mut more.pixels);
+fn append(all: &mut Content, mut more: Content, file: &str) -> Result<(), CifarError> {
     all.labels.append(&mut more.labels);
-    if all.len() > MAX_PICTURES { Err(CifarError::TooLarge { file: file.to_owned() }) } else { Ok(()) }
+    if all.labels.len() > MAX_PICTURES { Err(CifarError::TooLarge { file: file.to_owned() }) } else { Ok(()) }
 }
 
 /// Takes the names of the classes from `batches.meta` or `meta`. Without them the known ones remain.
@@ -388,11 +416,11 @@ fn set_names(classes: &mut Classes, bytes: &[u8], set: Set, file: &str) {
             warn!("data: the names of the classes cannot be read from {file}, and the usual ones are used: {error:#}")
         }
     }
-    classes.usual = classes.usual.filter(|usual| classes.names.iter().any(|name| name == usual));
+    classes.usual = classes.usual.take().filter(|usual| classes.names.iter().any(|name| name == usual));
 }
 
 /// Checks that every picture has a class.
-fn checked(pictures: Pictures, file: &str) -> Result<Pictures, CifarError> {
+fn checked(pictures: Content, file: &str) -> Result<Content, CifarError> {
     let most = pictures.classes.names.len();
     match pictures.labels.iter().find(|label| **label as usize >= most) {
         Some(label) => Err(CifarError::Python {
@@ -405,10 +433,18 @@ fn checked(pictures: Pictures, file: &str) -> Result<Pictures, CifarError> {
 
 /// Reads a file of the Python version; `file` is for messages.
 pub fn read_python(bytes: &[u8], file: &str) -> Result<Pictures, CifarError> {
-    python(bytes).map_err(|error| CifarError::Python { file: file.to_owned(), cause: format!("{error:#}") })
+    Pictures::collect(u64::MAX, |into| collect_python(bytes, file, into))
 }
 
-fn python(bytes: &[u8]) -> Result<Pictures> {
+fn collect_python(bytes: &[u8], file: &str, into: &mut Collector<'_>) -> Result<Content, CifarError> {
+    let python = python(bytes, into);
+    python.map_err(|error| match into.has_failed() {
+        true => CifarError::NoRoom(error),
+        false => CifarError::Python { file: file.to_owned(), cause: format!("{error:#}") },
+    })
+}
+
+fn python(bytes: &[u8], into: &mut Collector<'_>) -> Result<Content> {
     if !is_pickle(bytes)
         && let Some(kind) = kinds::kind(bytes.get(..kinds::START).unwrap_or(bytes), Path::new(""))
     {
@@ -434,11 +470,15 @@ fn python(bytes: &[u8]) -> Result<Pictures> {
     let count = rows.len() / PICTURE;
     ensure!(count <= MAX_PICTURES, "it has more than {MAX_PICTURES} pictures");
     ensure!(pictures.labels.len() == count, "it has {count} pictures, and {} labels", pictures.labels.len());
-    pictures.pixels.try_reserve_exact(rows.len())?;
-    if is_planes {
-        rows.chunks_exact(PICTURE).for_each(|planes| push_pixels(&mut pictures.pixels, planes));
-    } else {
-        pictures.pixels.extend_from_slice(rows);
+    let mut pixels = Vec::new();
+    for some in rows.chunks(at_once(PICTURE)) {
+        if is_planes {
+            pixels.clear();
+            some.chunks_exact(PICTURE).for_each(|planes| push_pixels(&mut pixels, planes));
+            into.add(SHAPE, &pixels)?;
+        } else {
+            into.add(SHAPE, some)?;
+        }
     }
     Ok(pictures)
 }
@@ -451,8 +491,13 @@ fn push_pixels(pixels: &mut Vec<u8>, planes: &[u8]) {
 }
 
 /// Reads records of the binary version to the end of `reader`; `file` is for messages.
-pub fn read_batch(mut reader: impl Read, file: &str, set: Set) -> Result<Pictures, CifarError> {
+pub fn read_batch(reader: impl Read, file: &str, set: Set) -> Result<Pictures, CifarError> {
+    Pictures::collect(u64::MAX, |into| collect_batch(reader, file, set, into))
+}
+
+fn collect_batch(mut reader: impl Read, file: &str, set: Set, into: &mut Collector<'_>) -> Result<Content, CifarError> {
     let mut pictures = none(set);
+    let mut pixels = Vec::with_capacity(PICTURE);
     let mut buffer = [0; 2 + PICTURE];
     let record = &mut buffer[..set.record()];
     for index in 0.. {
@@ -475,14 +520,15 @@ pub fn read_batch(mut reader: impl Read, file: &str, set: Set) -> Result<Picture
         let label = labels[labels.len() - 1];
         let most = set.names().len() - 1;
         if usize::from(label) > most {
-            let set = pictures.classes.set.unwrap_or_default();
-            return Err(CifarError::Label { file: file.to_owned(), set, record: index, label, most });
+            return Err(CifarError::Label { file: file.to_owned(), set: set.name(), record: index, label, most });
         }
         if index >= MAX_PICTURES {
             return Err(CifarError::TooLarge { file: file.to_owned() });
         }
         pictures.labels.push(label.into());
-        push_pixels(&mut pictures.pixels, planes);
+        pixels.clear();
+        push_pixels(&mut pixels, planes);
+        into.add(SHAPE, &pixels).map_err(CifarError::NoRoom)?;
     }
     Ok(pictures)
 }
@@ -505,6 +551,10 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// disk. Only the last part of the paths inside the archive counts. The pictures are in the
 /// order of the files' names, as in a folder. `file` is for messages.
 pub fn read_archive(reader: impl Read, file: &str) -> Result<Pictures, CifarError> {
+    Pictures::collect(u64::MAX, |into| collect_archive(reader, file, into))
+}
+
+fn collect_archive(reader: impl Read, file: &str, into: &mut Collector<'_>) -> Result<Content, CifarError> {
     let damaged = |cause| CifarError::Archive { file: file.to_owned(), cause };
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let packed = io::BufRead::fill_buf(&mut reader).map_err(damaged)?.starts_with(&GZIP);
@@ -550,7 +600,7 @@ pub fn read_archive(reader: impl Read, file: &str) -> Result<Pictures, CifarErro
             let length = entry.size();
             let mut entry = entry.take(length);
             let pictures = match part {
-                Part::Binary(set) => match read_batch(&mut entry, &inside, set) {
+                Part::Binary(set) => match collect_batch(&mut entry, &inside, set, into) {
                     // The archive ended before the entry did.
                     Ok(_) | Err(CifarError::Cut { .. }) if entry.limit() > 0 => {
                         return Err(damaged(io::ErrorKind::UnexpectedEof.into()));
@@ -566,14 +616,15 @@ pub fn read_archive(reader: impl Read, file: &str) -> Result<Pictures, CifarErro
                         names.push((set, bytes));
                         continue;
                     }
-                    read_python(&bytes, &inside)?
+                    collect_python(&bytes, &inside, into)?
                 }
             };
-            kept += pictures.len();
+            let first = kept;
+            kept += pictures.labels.len();
             if kept > MAX_PICTURES {
                 return Err(CifarError::TooLarge { file: file.to_owned() });
             }
-            batches.push((name, pictures));
+            batches.push((name, first as u32..kept as u32, pictures));
         }
     }
     // The checksum of the compressed stream is after the last entry, so the stream is read to its end.
@@ -591,9 +642,12 @@ pub fn read_archive(reader: impl Read, file: &str) -> Result<Pictures, CifarErro
     };
     batches.sort_by(|a, b| a.0.cmp(&b.0));
     let mut all = none(set);
-    for (name, pictures) in batches {
+    let mut order = Vec::with_capacity(kept);
+    for (name, places, pictures) in batches {
+        order.extend(places);
         append(&mut all, pictures, &name)?;
     }
+    all.order = (!order.is_sorted()).then_some(order);
     for (_, bytes) in names.iter().filter(|(of, _)| *of == set) {
         set_names(&mut all.classes, bytes, set, file);
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use gen_core::Shape;
 use image::RgbImage;
 use log::{info, warn};
-use ndarray::{Array4, s};
+use ndarray::{Array4, ArrayView3, Axis, CowArray, Ix4, s};
 
 use super::labels::enumerate;
 use super::{Dataset, Labels, Skipped};
@@ -30,7 +30,10 @@ const HOW_TO_CHOOSE: &str = "another data set: --data PATH (a folder of pictures
 
 /// Logs which data set is used, what is unusual about it, what was skipped, and how to choose another one if the user
 /// has not chosen.
-pub fn announce(dataset: &Dataset) {
+///
+/// # Errors
+/// When the pictures are in a file that cannot be read.
+pub fn announce(dataset: &Dataset) -> Result<()> {
     info!("data: {}", dataset.name);
     if let Some(labels) = &dataset.labels {
         const TOLD: usize = 10;
@@ -41,7 +44,7 @@ pub fn announce(dataset: &Dataset) {
         };
         info!("data: classes: {} ({}){advice}", labels.names.len(), labels.summary(TOLD));
     }
-    for remark in dataset.remarks() {
+    for remark in dataset.remarks()? {
         warn!("data: {remark}");
     }
     if !dataset.skipped.is_empty() {
@@ -51,6 +54,7 @@ pub fn announce(dataset: &Dataset) {
         warn!("data: {} skipped{all}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, TOLD));
     }
     how_to_choose(dataset);
+    Ok(())
 }
 
 /// Logs how to choose another data set, if the user has not chosen this one.
@@ -62,18 +66,19 @@ pub fn how_to_choose(dataset: &Dataset) {
 
 impl Dataset {
     /// Number of pictures that have only one colour.
-    fn plain(&self) -> usize {
-        let is_plain = |picture: ndarray::ArrayView3<'_, u8>| {
+    fn plain(&self) -> Result<usize> {
+        let is_plain = |picture: &ArrayView3<'_, u8>| {
             let first = picture.slice(s![0, 0, ..]);
             picture.rows().into_iter().all(|pixel| pixel == first)
         };
-        self.pictures.outer_iter().filter(|picture| is_plain(*picture)).count()
+        let plain = |part: Result<CowArray<'_, u8, Ix4>>| Ok(part?.outer_iter().filter(is_plain).count());
+        self.pictures.some_parts().map(plain).sum()
     }
 
     /// Remarks on unusual properties of the pictures, one a line.
-    fn remarks(&self) -> Vec<String> {
+    fn remarks(&self) -> Result<Vec<String>> {
         let mut remarks = self.notes.clone();
-        let copies = self.len() - self.distinct();
+        let copies = self.len() - self.distinct()?;
         if copies > 0 {
             remarks.push(format!(
                 "{} of the {} are exact copies of others; quality is measured against the {} distinct ones",
@@ -97,7 +102,7 @@ impl Dataset {
         if let Some(few) = self.labels.as_ref().and_then(small_classes) {
             remarks.push(few);
         }
-        let plain = self.plain();
+        let plain = self.plain()?;
         if plain > 0 {
             remarks.push(format!("{} of one colour, without anything to see", grouped(plain)));
         }
@@ -106,25 +111,27 @@ impl Dataset {
             let size = format!("{}x{}", shape.width, shape.height);
             remarks.push(format!("{} smaller than {size} pixels, and enlarged", grouped(self.enlarged)));
         }
-        remarks
+        Ok(remarks)
     }
 
     /// Mean and standard deviation of each channel, 0 to 255.
-    fn colours(&self) -> Vec<(f64, f64)> {
+    fn colours(&self) -> Result<Vec<(f64, f64)>> {
         // Sums of bytes and of their squares stay exact in 64 bits.
         let mut sums = vec![(0_u64, 0_u64); self.shape().channels.into()];
-        for pixel in self.pictures.rows() {
-            for (sum, &value) in sums.iter_mut().zip(pixel) {
-                sum.0 += u64::from(value);
-                sum.1 += u64::from(value).pow(2);
+        for part in self.pictures.some_parts() {
+            for pixel in part?.rows() {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    sum.0 += u64::from(value);
+                    sum.1 += u64::from(value).pow(2);
+                }
             }
         }
-        let n = (self.pictures.len() / sums.len().max(1)).max(1) as f64;
+        let n = (self.pictures.byte_len() / (sums.len() as u64).max(1)).max(1) as f64;
         let statistics = sums.into_iter().map(|(sum, squares)| {
             let mean = sum as f64 / n;
             (mean, (squares as f64 / n - mean * mean).max(0.0).sqrt())
         });
-        statistics.collect()
+        Ok(statistics.collect())
     }
 }
 
@@ -145,7 +152,10 @@ fn small_classes(labels: &Labels) -> Option<String> {
 
 /// Describes a data set in a few lines: source, number and size, classes or folders, colours, remarks,
 /// and all skipped files with the reasons.
-pub fn describe(dataset: &Dataset) -> String {
+///
+/// # Errors
+/// When the pictures are in a file that cannot be read.
+pub fn describe(dataset: &Dataset) -> Result<String> {
     let mut text = String::new();
     let mut line = |text_of_line: String| _ = writeln!(text, "{text_of_line}");
     line(format!("source       {}", dataset.name));
@@ -171,19 +181,19 @@ pub fn describe(dataset: &Dataset) -> String {
         line(format!("{:<12} and {} more", "", groups.len() - SHOWN_GROUPS));
     }
     let names: &[&str] = if channels == 1 { &["brightness"] } else { &["red", "green", "blue"] };
-    let colours = names.iter().zip(dataset.colours());
+    let colours = names.iter().zip(dataset.colours()?);
     let colours: Vec<_> = colours.map(|(name, (mean, spread))| format!("{name} {mean:.0} ± {spread:.0}")).collect();
     line(format!("colour       {} (mean ± standard deviation, 0 to 255)", colours.join(", ")));
-    for remark in dataset.remarks() {
+    for remark in dataset.remarks()? {
         line(format!("note         {remark}"));
     }
-    line(format!("fingerprint  {}", dataset.fingerprint()));
+    line(format!("fingerprint  {}", dataset.fingerprint()?));
     if dataset.skipped.is_empty() {
         line("skipped      nothing".into());
     } else {
         line(format!("skipped      {}{}", grouped(dataset.skipped.len()), reasons(&dataset.skipped, usize::MAX)));
     }
-    text
+    Ok(text)
 }
 
 /// A colon and the first `most` of the skipped files, each on its own line. Empty if none was
@@ -212,7 +222,7 @@ pub(super) fn listed(texts: impl ExactSizeIterator<Item = String>, most: usize) 
 /// fewer than `columns` pictures leaves places free.
 ///
 /// # Errors
-/// When the sheet would be too large.
+/// When the sheet would be too large, or the pictures are in a file that cannot be read.
 pub fn contact_sheet(dataset: &Dataset, columns: usize, rows: usize, scale: usize) -> Result<RgbImage> {
     let (_, height, width, channels) = dataset.pictures.dim();
     let shown: Vec<Option<usize>> = match &dataset.labels {
@@ -231,7 +241,7 @@ pub fn contact_sheet(dataset: &Dataset, columns: usize, rows: usize, scale: usiz
     let mut pictures = Array4::zeros((shown.len(), height, width, channels));
     for (from, mut place) in shown.into_iter().zip(pictures.outer_iter_mut()) {
         match from {
-            Some(from) => place.assign(&dataset.pictures.slice(s![from, .., .., ..])),
+            Some(from) => place.assign(&dataset.pictures.select(&[from])?.index_axis(Axis(0), 0)),
             None => {
                 place.rows_mut().into_iter().for_each(|mut pixel| pixel.iter_mut().zip(GAP.0).for_each(|(p, g)| *p = g))
             }

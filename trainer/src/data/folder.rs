@@ -11,9 +11,11 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use ndarray::Array3;
 use rayon::prelude::*;
 
+use super::keep::Keeper;
 use super::labels::{Labels, OUTSIDE, Sorted};
 use super::{Skipped, Target, jpeg, kinds};
 use crate::grid;
+use crate::store::PictureStore;
 use crate::text::Plain;
 
 /// Pictures with a side shorter than this, in pixels, are skipped, because they show nothing.
@@ -35,11 +37,15 @@ const COPIES: u64 = 3;
 /// Beginning of the reason for which a picture of another size than requested is skipped.
 pub(super) const ANOTHER_SIZE: &str = "another size";
 
-/// Pictures (`pixels` is `[N, height, width, channels]`, contiguous), their files relative to the root, the number of
-/// pictures in each folder (by its path relative to the root, `.` for the root itself), and the skipped files.
-#[derive(Debug, Default)]
+/// Files that are decoded before their pictures are kept, and most bytes of these pictures.
+const TOGETHER: usize = 4096;
+const TOGETHER_BYTES: usize = 32 << 20;
+
+/// Pictures, their files relative to the root, the number of pictures in each folder (by its path relative to the root,
+/// `.` for the root itself), and the skipped files.
+#[derive(Debug)]
 pub(super) struct Found {
-    pub(super) pixels: Vec<u8>,
+    pub(super) pictures: PictureStore,
     pub(super) files: Vec<PathBuf>,
     pub(super) groups: Vec<(String, usize)>,
     /// Number of pictures that had to be enlarged.
@@ -130,65 +136,92 @@ pub(super) fn list(root: &Path) -> io::Result<(Vec<PathBuf>, Vec<Skipped>)> {
     Ok((files, skipped))
 }
 
-/// Decodes `files` on all cores; the pictures keep the order of the files. With `exact`, pictures of another
-/// size than the target's are skipped and not resized. `sort` gets the files of all pictures that can be read, relative to
-/// `root`, and returns their classes.
+/// What became of a file: whether its picture had to be enlarged, or why it has none.
+type Outcome = Result<bool, String>;
+
+/// Decodes `files` on all cores, or takes what `keeper` has of them; the pictures keep the order of the files. With
+/// `exact`, pictures of another size than the target's are skipped and not resized. `sort` gets the files of all pictures
+/// that can be read, relative to `root`, and returns their classes.
 ///
 /// # Errors
-/// The errors of `sort`.
+/// The errors of `sort`, or when there is no room for the pictures.
 pub(super) fn read(
     root: &Path,
     files: &[PathBuf],
     mut skipped: Vec<Skipped>,
-    target: &Target,
-    exact: bool,
+    (target, exact): (&Target, bool),
+    keeper: &Keeper<'_>,
     sort: impl FnOnce(&[&Path]) -> anyhow::Result<Sorted>,
 ) -> anyhow::Result<Found> {
-    let length = target.shape.len();
-    // Every file has its place in `pixels`. Skipped files leave gaps, which are closed afterwards.
-    let mut pixels = vec![0; files.len() * length];
-    let room = Room::new(DECODING);
-    let places = files.par_iter().zip(pixels.par_chunks_exact_mut(length));
-    let decoded: Vec<_> = places
-        .map(|(path, place)| {
-            let decoded = decode(path, target, exact, &room)?;
-            place.copy_from_slice(&decoded.pixels);
-            Ok(decoded.is_enlarged)
-        })
-        .collect();
+    let (pictures, decoded): (PictureStore, Vec<Outcome>) = match keeper.reuse() {
+        Some(kept) => kept,
+        None => decode_all(files, target, exact, keeper)?,
+    };
     let relative: Vec<_> = files.iter().map(|path| path.strip_prefix(root).unwrap_or(path)).collect();
     let readable = relative.iter().zip(&decoded).filter(|(_, decoded)| decoded.is_ok()).map(|(file, _)| *file);
     let Sorted { names, of, notes } = sort(&readable.collect::<Vec<_>>())?;
-    let mut found = Found { notes, ..Found::default() };
-    let mut groups = BTreeMap::new();
     let (mut classes, mut labels) = (of.iter(), Vec::new());
-    for (index, (&file, decoded)) in relative.iter().zip(decoded).enumerate() {
+    let (mut found, mut enlarged, mut groups) = (Vec::new(), 0, BTreeMap::new());
+    // The pictures that are used, by their place among all.
+    let (mut place, mut used) = (0.., Vec::new());
+    for ((&file, path), decoded) in relative.iter().zip(files).zip(decoded) {
         // Every picture that can be read has an entry in `of`, unless there are no labels.
-        let placed = decoded.and_then(|is_enlarged| match classes.next() {
-            Some(None) => Err(OUTSIDE.to_owned()),
-            Some(Some(class)) => Ok((is_enlarged, Some(*class))),
-            None => Ok((is_enlarged, None)),
+        let placed = decoded.and_then(|is_enlarged| {
+            let place = place.next().unwrap_or_default();
+            match classes.next() {
+                Some(None) => Err(OUTSIDE.to_owned()),
+                Some(Some(class)) => Ok((place, is_enlarged, Some(*class))),
+                None => Ok((place, is_enlarged, None)),
+            }
         });
         match placed {
-            Ok((is_enlarged, class)) => {
-                pixels.copy_within(index * length..(index + 1) * length, found.files.len() * length);
-                found.enlarged += usize::from(is_enlarged);
+            Ok((place, is_enlarged, class)) => {
+                used.push(place);
+                enlarged += usize::from(is_enlarged);
                 labels.extend(class);
                 let name = file.parent().map(|parent| Plain::path(parent).to_string()).unwrap_or_default();
-                found.files.push(file.to_owned());
+                found.push(file.to_owned());
                 *groups.entry(if name.is_empty() { ".".into() } else { name }).or_insert(0) += 1;
             }
-            Err(reason) => skipped.push(Skipped { path: files[index].clone(), reason }),
+            Err(reason) => skipped.push(Skipped { path: path.clone(), reason }),
         }
     }
-    pixels.truncate(found.files.len() * length);
-    pixels.shrink_to_fit();
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    found.pixels = pixels;
-    found.groups = groups.into_iter().collect();
-    found.skipped = skipped;
-    found.labels = (!names.is_empty()).then_some(Labels { names, of: labels });
-    Ok(found)
+    Ok(Found {
+        pictures: pictures.keep(&used)?,
+        files: found,
+        groups: groups.into_iter().collect(),
+        enlarged,
+        skipped,
+        labels: (!names.is_empty()).then_some(Labels { names, of: labels }),
+        notes,
+    })
+}
+
+/// Decodes `files`, some at a time, and keeps their pictures.
+///
+/// # Errors
+/// When there is no room for the pictures.
+fn decode_all(
+    files: &[PathBuf],
+    target: &Target,
+    exact: bool,
+    keeper: &Keeper<'_>,
+) -> anyhow::Result<(PictureStore, Vec<Outcome>)> {
+    let length = target.shape.len();
+    let room = Room::new(DECODING);
+    let mut collector = keeper.collect();
+    let mut all = Vec::with_capacity(files.len());
+    for some in files.chunks((TOGETHER_BYTES / length).clamp(1, TOGETHER)) {
+        let decoded: Vec<_> = some.par_iter().map(|path| decode(path, target, exact, &room)).collect();
+        for decoded in decoded {
+            if let Ok(decoded) = &decoded {
+                collector.add_fitted(&decoded.pixels)?;
+            }
+            all.push(decoded.map(|decoded| decoded.is_enlarged));
+        }
+    }
+    Ok((collector.finish(&all)?, all))
 }
 
 /// A budget of memory that several threads share. A thread that wants more than is left waits.

@@ -1,13 +1,17 @@
 //! Files and folders that hold many pictures as numbers. Each format is one module with one implementation of [`Format`];
 //! `FORMATS` in the module above lists them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::Shape;
+use serde::{Deserialize, Serialize};
 
+use super::keep::{Collector, Keeper};
+use crate::store::PictureStore;
 use crate::text::Plain;
 
 /// A format of files that hold many pictures.
@@ -27,14 +31,32 @@ pub(super) trait Format: Sync {
     /// When the file cannot be read, is damaged or holds no pictures.
     fn shape(&self, path: &Path) -> Result<Shape>;
 
-    /// Reads the pictures of a file.
+    /// The files that `path` stands for, and those beside it that are read too: if none of them changes, the pictures do
+    /// not change.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or holds no pictures, or they take more than `limit` bytes.
-    fn read(&self, path: &Path, limit: u64) -> Result<Pictures>;
+    /// When a folder cannot be read.
+    fn files(&self, path: &Path) -> Result<Vec<PathBuf>>;
+
+    /// Reads the pictures of a file into a collector, a few at a time, and returns what else it says of them.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or holds no pictures, or the collector has no room for them.
+    fn read(&self, path: &Path, into: &mut Collector<'_>) -> Result<Content>;
 }
 
-/// Pictures of one size as they are in a file.
+/// What a file says of its pictures beside their pixels.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Content {
+    /// The class of each picture, or empty if the file has none.
+    pub(super) labels: Vec<u32>,
+    /// What the classes are called.
+    pub(super) classes: Classes,
+    /// The place at which the collector has each picture; `None`: in the order of the pictures.
+    pub(super) order: Option<Vec<u32>>,
+}
+
+/// Pictures of one size as they are in a file, all in memory.
 #[derive(Debug)]
 pub struct Pictures {
     /// Height, width, and 1 or 3 channels.
@@ -48,14 +70,14 @@ pub struct Pictures {
 }
 
 /// What is known about classes beside their numbers: nothing by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Classes {
     /// Name of the data set, if the format says which one it is.
-    pub set: Option<&'static str>,
+    pub set: Option<Cow<'static, str>>,
     /// Name of each class, in the order of their numbers.
     pub names: Vec<String>,
     /// The class that is taken if none is asked for; `None`: all.
-    pub usual: Option<&'static str>,
+    pub usual: Option<Cow<'static, str>>,
 }
 
 impl Classes {
@@ -74,10 +96,10 @@ impl Classes {
     }
 }
 
-impl Pictures {
-    /// Pictures whose classes are known by numbers, or not at all.
-    pub(super) fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u32>) -> Self {
-        Self { shape, pixels, labels, classes: Classes::default() }
+impl Content {
+    /// Of pictures whose classes are known by numbers, or not at all.
+    pub(super) fn new(labels: Vec<u32>) -> Self {
+        Self { labels, ..Self::default() }
     }
 
     /// Number of pictures of each class, without those that have none.
@@ -89,11 +111,11 @@ impl Pictures {
         counts
     }
 
-    /// Keeps the pictures of one class, and returns what the class is called.
+    /// The number of a class that some pictures have.
     ///
     /// # Errors
     /// When the pictures have no classes, or not this one.
-    pub(super) fn keep_class(&mut self, class: &str, path: &Path) -> Result<String> {
+    pub(super) fn find(&self, class: &str, path: &Path) -> Result<u32> {
         let (shown, asked) = (Plain::path(path), Plain::text(class));
         ensure!(
             !self.labels.is_empty(),
@@ -106,26 +128,45 @@ impl Pictures {
             let known: Vec<_> = known.keys().take(100).map(|number| self.classes.name(*number)).collect();
             bail!("{shown} has no class {asked}; its classes are {}, and \"all\"", known.join(", "));
         };
-        self.keep(|label| label == class);
-        Ok(self.classes.name(class))
+        Ok(class)
     }
 
     /// Keeps the pictures whose classes have these numbers.
-    pub(super) fn keep(&mut self, is_kept: impl Fn(u32) -> bool) {
-        // In place: the pictures may take most of the memory.
-        let (length, mut kept) = (self.shape.len(), 0);
-        for (place, _) in self.labels.iter().enumerate().filter(|(_, label)| is_kept(**label)) {
-            self.pixels.copy_within(place * length..(place + 1) * length, kept * length);
-            kept += 1;
-        }
-        self.pixels.truncate(kept * length);
-        self.pixels.shrink_to_fit();
+    ///
+    /// # Errors
+    /// When there are not as many pictures as labels.
+    pub(super) fn keep(&mut self, pictures: PictureStore, is_kept: impl Fn(u32) -> bool) -> Result<PictureStore> {
+        let labels = self.labels.iter().enumerate();
+        let places: Vec<_> = labels.filter(|(_, label)| is_kept(**label)).map(|(place, _)| place).collect();
         self.labels.retain(|label| is_kept(*label));
+        pictures.keep(&places)
     }
 
     /// Whether some pictures have this class.
     pub(super) fn has_class(&self, class: &str) -> bool {
         self.classes.number(class).is_some_and(|number| self.labels.contains(&number))
+    }
+}
+
+impl Pictures {
+    /// Collects pictures in memory, with what `read` says of them.
+    ///
+    /// # Errors
+    /// The errors of `read`, or when the pictures take more than `limit` bytes.
+    pub(super) fn collect<E>(
+        limit: u64,
+        read: impl FnOnce(&mut Collector<'_>) -> Result<Content, E>,
+    ) -> Result<Self, E> {
+        let keeper = Keeper::in_memory(limit);
+        let mut collector = keeper.collect();
+        let Content { labels, classes, order } = read(&mut collector)?;
+        let (shape, mut pixels) = collector.into_pixels();
+        let shape = shape.unwrap_or(Shape::new(1, 1, 1));
+        if let Some(order) = order {
+            let places = order.into_iter().map(|place| place as usize * shape.len());
+            pixels = places.flat_map(|place| pixels[place..place + shape.len()].iter().copied()).collect();
+        }
+        Ok(Self { shape, pixels, labels, classes })
     }
 
     /// Number of pictures.
@@ -137,6 +178,12 @@ impl Pictures {
     pub fn is_empty(&self) -> bool {
         self.pixels.is_empty()
     }
+}
+
+/// Number of bytes of pictures that formats read at a time: whole pictures of `length` bytes, a megabyte or one picture.
+pub(super) fn at_once(length: usize) -> usize {
+    const BYTES: usize = 1 << 20;
+    (BYTES / length.max(1)).max(1) * length
 }
 
 /// At most `length` bytes. Memory grows with what is read, not with what a header says, and never beyond `length`.

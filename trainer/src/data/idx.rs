@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use gen_core::Shape;
 
-use super::format::{Format, Pictures, checked_shape, read_up_to};
+use super::format::{Content, Format, Pictures, at_once, checked_shape, read_up_to};
+use super::keep::Collector;
 use crate::text::Plain;
 
 /// The type number of unsigned bytes.
@@ -67,19 +68,22 @@ impl Format for Idx {
         Ok(Array::open(path)?.pictures()?.0)
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Pictures> {
-        let Pictures { shape, mut pixels, .. } = Array::open(path)?.into_pictures(limit)?;
-        let count = pixels.len() / shape.len().max(1);
+    fn files(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        Ok([path.to_owned()].into_iter().chain(beside(path)).collect())
+    }
+
+    fn read(&self, path: &Path, into: &mut Collector<'_>) -> Result<Content> {
+        let array = Array::open(path)?;
+        let (shape, _) = array.pictures()?;
         // EMNIST keeps its pictures with rows and columns exchanged.
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if name.starts_with("emnist") && shape.height == shape.width {
-            pixels.chunks_exact_mut(shape.len().max(1)).for_each(|picture| transpose(picture, shape.width.into()));
-        }
+        let is_turned = name.starts_with("emnist") && shape.height == shape.width;
+        let count = array.collect(is_turned, into)?;
         let labels = match beside(path) {
             Some(path) => labels(&path, count).with_context(|| Plain::path(&path).to_string())?,
             None => Vec::new(),
         };
-        Ok(Pictures::new(shape, pixels, labels))
+        Ok(Content::new(labels))
     }
 }
 
@@ -88,7 +92,7 @@ impl Format for Idx {
 /// # Errors
 /// When it is damaged or holds no pictures, or they take more than `limit` bytes.
 pub fn read(file: impl BufRead, limit: u64) -> Result<Pictures> {
-    Array::read(file)?.into_pictures(limit)
+    Pictures::collect(limit, |into| Array::read(file)?.collect(false, into).map(|_| Content::default()))
 }
 
 fn transpose(picture: &mut [u8], side: usize) {
@@ -176,25 +180,52 @@ impl<R: Read> Array<R> {
         }
     }
 
-    fn into_pictures(self, limit: u64) -> Result<Pictures> {
-        let (shape, _) = self.pictures()?;
-        Ok(Pictures::new(shape, self.elements(limit)?, Vec::new()))
+    /// Adds all pictures to a collector, with rows and columns exchanged if `is_turned`. Returns their number.
+    fn collect(mut self, is_turned: bool, into: &mut Collector<'_>) -> Result<usize> {
+        let (shape, count) = self.pictures()?;
+        let (len, mut read) = (self.len()?, 0);
+        while read < len {
+            let most = at_once(shape.len()).min(len - read);
+            let mut pixels = read_up_to(&mut self.file, most).context("it is damaged")?;
+            read += pixels.len();
+            let is_cut = pixels.len() < most;
+            pixels.truncate(pixels.len() - pixels.len() % shape.len());
+            if is_turned {
+                pixels.chunks_exact_mut(shape.len()).for_each(|picture| transpose(picture, shape.width.into()));
+            }
+            into.add(shape, &pixels)?;
+            if is_cut {
+                break;
+            }
+        }
+        self.check_end(len, read)?;
+        Ok(count)
     }
 
-    /// All elements.
-    fn elements(mut self, limit: u64) -> Result<Vec<u8>> {
+    /// Number of all elements.
+    fn len(&self) -> Result<usize> {
         let len = self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-        let Some(len) = len.filter(|&len| len as u64 <= limit) else {
-            bail!("its shape {:?} takes more than {limit} bytes", self.shape)
-        };
-        let elements = read_up_to(&mut self.file, len).context("it is damaged")?;
-        let goes_on = elements.len() == len && self.file.read(&mut [0]).context("it is damaged")? > 0;
+        len.with_context(|| format!("its shape {:?} is too large", self.shape))
+    }
+
+    /// Checks that `read` of `len` elements have been read, and that no more follow.
+    fn check_end(mut self, len: usize, read: usize) -> Result<()> {
+        let goes_on = read == len && self.file.read(&mut [0]).context("it is damaged")? > 0;
         ensure!(
-            elements.len() == len && !goes_on,
+            read == len && !goes_on,
             "its shape {:?} needs {len} bytes, and it has {}: copy or download it again",
             self.shape,
-            if goes_on { "more".into() } else { elements.len().to_string() }
+            if goes_on { "more".into() } else { read.to_string() }
         );
+        Ok(())
+    }
+
+    /// All elements, at most `limit`.
+    fn elements(mut self, limit: u64) -> Result<Vec<u8>> {
+        let len = self.len()?;
+        ensure!(len as u64 <= limit, "its shape {:?} takes more than {limit} bytes", self.shape);
+        let elements = read_up_to(&mut self.file, len).context("it is damaged")?;
+        self.check_end(len, elements.len())?;
         Ok(elements)
     }
 }
@@ -206,7 +237,13 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
+    use super::super::Target;
+    use super::super::keep::Keeper;
     use super::*;
+
+    fn read_all(path: &Path, limit: u64) -> Result<Pictures> {
+        Pictures::collect(limit, |into| Idx.read(path, into))
+    }
 
     fn idx(shape: &[u32], elements: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 0, BYTES, shape.len() as u8];
@@ -231,11 +268,15 @@ mod tests {
         let file = Idx.in_folder(folder.path()).unwrap().unwrap();
         assert_eq!(file, folder.path().join("train-images-idx3-ubyte.gz"));
         assert_eq!(Idx.shape(&file).unwrap(), Shape::new(2, 2, 1));
-        let pictures = Idx.read(&file, 1 << 20).unwrap();
+        let pictures = read_all(&file, 1 << 20).unwrap();
         assert_eq!((pictures.len(), &pictures.labels[..]), (3, &[7, 1, 7][..]));
-        let mut sevens = pictures;
-        assert_eq!(sevens.keep_class("7", &file).unwrap(), "7");
-        assert_eq!(sevens.pixels, [0, 1, 2, 3, 8, 9, 10, 11]);
+        let target = Target::of(Shape::new(2, 2, 1));
+        let keeper = Keeper::new(None, 12, &target, &file, "", &[]);
+        let mut collector = keeper.collect();
+        let mut content = Idx.read(&file, &mut collector).unwrap();
+        let seven = content.find("7", &file).unwrap();
+        let sevens = content.keep(collector.finish(&()).unwrap(), |label| label == seven).unwrap();
+        assert_eq!(sevens.to_array().unwrap().into_raw_vec_and_offset().0, [0, 1, 2, 3, 8, 9, 10, 11]);
         // A copy that was unpacked counts once, as does torchvision's folder.
         write("train-images-idx3-ubyte", &images);
         assert_eq!(Idx.in_folder(folder.path()).unwrap().unwrap(), folder.path().join("train-images-idx3-ubyte"));
@@ -250,7 +291,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("emnist-letters-train-images-idx3-ubyte");
         std::fs::write(&path, idx(&[1, 2, 2], &[1, 2, 3, 4])).unwrap();
-        assert_eq!(Idx.read(&path, 100).unwrap().pixels, [1, 3, 2, 4]);
+        assert_eq!(read_all(&path, 100).unwrap().pixels, [1, 3, 2, 4]);
     }
 
     #[test]
@@ -266,17 +307,17 @@ mod tests {
             ([&[0, 0, 0x0d, 3][..], &good[4..]].concat(), "the type 0x0d"),
             (idx(&[12], &[0; 12]), "not one of pictures"),
             (idx(&[1, 2, 3, 2], &[0; 12]), "2 channels"),
-            (idx(&[u32::MAX, 60_000, 60_000], &[]), "more than 1048576 bytes"),
+            (idx(&[u32::MAX, 60_000, 60_000], &[]), "and it has 0"),
             (gzip(&good)[..15].to_vec(), ""),
         ];
         for (bytes, expected) in cases {
             std::fs::write(&path, bytes).unwrap();
-            let error = format!("{:#}", Idx.read(&path, 1 << 20).unwrap_err());
+            let error = format!("{:#}", read_all(&path, 1 << 20).unwrap_err());
             assert!(error.contains(expected), "{expected}: {error}");
         }
         std::fs::write(&path, &good).unwrap();
         std::fs::write(folder.path().join("train-labels-idx1-ubyte"), idx(&[2], &[0; 2])).unwrap();
-        let error = format!("{:#}", Idx.read(&path, 1 << 20).unwrap_err());
+        let error = format!("{:#}", read_all(&path, 1 << 20).unwrap_err());
         assert!(error.contains("train-labels") && error.contains("each of the 3 pictures"), "{error}");
     }
 }

@@ -90,7 +90,7 @@ impl Dataset {
     /// The errors of [`kinds`](quality::kinds::kinds).
     pub fn with_kinds(mut self, source: ClassSource) -> Result<Self> {
         if let ClassSource::Auto(count) = source {
-            let of = quality::kinds::kinds(self.pictures.view(), count.into()).context("classes: auto")?;
+            let of = quality::kinds::kinds(&self.pictures, count.into()).context("classes: auto")?;
             let names = (1..=count).map(|number| format!("kind {number}")).collect();
             (self.labels, self.are_kinds) = (Some(Labels { names, of }), true);
         }

@@ -10,8 +10,10 @@ mod fit;
 mod folder;
 mod format;
 pub mod frogs;
+mod holdout;
 mod idx;
 mod jpeg;
+mod keep;
 mod kinds;
 pub mod labels;
 pub mod manifest;
@@ -29,7 +31,6 @@ use anyhow::{Context, Result, bail, ensure};
 use gen_core::Shape;
 use log::{info, warn};
 use md5::{Digest, Md5};
-use ndarray::Array4;
 
 pub use cifar::UnknownClass;
 use describe::reasons;
@@ -37,6 +38,7 @@ pub use describe::{announce, contact_sheet, describe, how_to_choose, sheet_rows}
 pub use fit::{Fit, Fitting, Target};
 pub use folder::{picture, single_picture};
 pub use format::{Classes, Pictures};
+pub use holdout::held_out_count;
 pub use idx::read as read_idx;
 pub use labels::{Labelling, Labels, MAX_CLASS_NAME, MAX_CLASSES};
 pub use numpy::read as read_numpy;
@@ -44,8 +46,9 @@ pub use open::own_shape;
 pub use save::save;
 
 use crate::numbers::grouped;
-use crate::quality;
+use crate::store::PictureStore;
 use crate::text::Plain;
+use crate::usage;
 use cifar::{CifarError, Set};
 use open::open;
 
@@ -90,8 +93,9 @@ pub struct Dataset {
     pub origin: PathBuf,
     /// The class that was taken of a source with classes; "all" if the source has a usual one.
     pub class: Option<String>,
-    /// `[N, height, width, channels]`: one channel of grey, or red, green and blue.
-    pub pictures: Array4<u8>,
+    /// `[N, height, width, channels]`: one channel of grey, or red, green and blue. In memory, or in a file if they take
+    /// more than [`Request::memory`].
+    pub pictures: PictureStore,
     /// Number of pictures of each class, folder or kind of frog; only those with any.
     pub groups: Vec<(String, usize)>,
     /// The class of each picture; `None` if the pictures have no classes, or these are not used.
@@ -173,6 +177,9 @@ pub struct Request {
     pub drawn: usize,
     /// Whether a folder that contains a picture of another size is refused. If not, pictures are cropped and resized.
     pub exact: bool,
+    /// Most bytes of pictures that are kept in memory. More are kept in a file in [`Sources::cache`]; training then has
+    /// the same results. `None`: half of the machine's memory, or 4 GiB if the system does not say how much it has.
+    pub memory: Option<u64>,
 }
 
 impl Default for Request {
@@ -185,11 +192,18 @@ impl Default for Request {
             seed: 0,
             drawn: 5000,
             exact: false,
+            memory: None,
         }
     }
 }
 
 impl Request {
+    /// [`memory`](Self::memory), or its default.
+    fn memory(&self) -> u64 {
+        const UNKNOWN: u64 = 8 << 30;
+        self.memory.unwrap_or_else(|| usage::machine_memory().unwrap_or(UNKNOWN) / 2)
+    }
+
     /// The labelling that applies: none to a single class.
     fn labelling(&self) -> &Labelling {
         if self.class.is_single() { &Labelling::Unlabelled } else { &self.labelling }
@@ -267,9 +281,12 @@ pub fn load_from(request: &Request, sources: &Sources) -> Result<Dataset> {
     );
     ensure!(matches!(channels, 1 | 3), "pictures have 1 channel (grey) or 3 (red, green, blue), not {channels}");
     request.check()?;
+    let cache = sources.cache.as_deref();
     let mut dataset = match (&request.path, &sources.cifar10_dir) {
-        (Some(path), _) => open(path, request)?,
-        (None, Some(path)) => open(path, request).context("the environment variable CIFAR10_DIR was followed")?,
+        (Some(path), _) => open(path, request, cache)?,
+        (None, Some(path)) => {
+            open(path, request, cache).context("the environment variable CIFAR10_DIR was followed")?
+        }
         (None, None) => automatic(request, sources)?,
     };
     let count = dataset.len();
@@ -307,7 +324,8 @@ fn automatic(request: &Request, sources: &Sources) -> Result<Dataset> {
     }
     warn!("data: no CIFAR-10: {reason}");
     warn!("data: DRAWN FROGS STAND IN FOR IT: pictures will look drawn, and not like photographs");
-    open(Path::new(BUILTIN), request).context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
+    open(Path::new(BUILTIN), request, sources.cache.as_deref())
+        .context("CIFAR-10 is not available, and the drawn frogs would stand in for it")
 }
 
 /// CIFAR-10 from the cache folder, or from where another program has left it.
@@ -317,7 +335,7 @@ fn on_disk(request: &Request, sources: &Sources) -> Result<Option<Dataset>> {
             if !path.try_exists().with_context(|| format!("cannot read {}", Plain::path(&path)))? {
                 continue;
             }
-            match open(&path, request) {
+            match open(&path, request, sources.cache.as_deref()) {
                 Ok(dataset) => return Ok(Some(dataset)),
                 Err(error) if is_damaged(&error, &path, sources)? => warn!("data: the cache is no use: {error:#}"),
                 Err(error) => return Err(error),
@@ -325,7 +343,7 @@ fn on_disk(request: &Request, sources: &Sources) -> Result<Option<Dataset>> {
         }
     }
     for path in sources.others.iter().flat_map(|folder| cifar::find(folder, Set::Ten)) {
-        match open(&path, request) {
+        match open(&path, request, sources.cache.as_deref()) {
             Ok(dataset) => {
                 info!("data: CIFAR-10 was found in {}, so it is not downloaded", Plain::path(&path));
                 return Ok(Some(dataset));
@@ -352,7 +370,7 @@ fn downloaded(request: &Request, sources: &Sources) -> Result<Result<Dataset, St
     let into = Plain::path(cache);
     info!("data: downloading CIFAR-10 (170 MB) from {} into {into}", Plain::text(&sources.url));
     match download::fetch(&sources.url, &sources.md5, &archive) {
-        Ok(()) => open(&archive, request).map(Ok),
+        Ok(()) => open(&archive, request, Some(cache)).map(Ok),
         Err(error) => Ok(Err(error.to_string())),
     }
 }
@@ -383,12 +401,9 @@ fn is_damaged(error: &anyhow::Error, path: &Path, sources: &Sources) -> Result<b
 }
 
 impl Dataset {
-    /// A data set from contiguous pixels, `[N, height, width, channels]`.
-    fn new(pixels: Vec<u8>, shape: Shape) -> Result<Self> {
-        let count = pixels.len() / shape.len().max(1);
-        let shape = (count, shape.height.into(), shape.width.into(), shape.channels.into());
-        let pictures = Array4::from_shape_vec(shape, pixels)?;
-        Ok(Self {
+    /// A data set of these pictures.
+    fn new(pictures: PictureStore) -> Self {
+        Self {
             name: String::new(),
             origin: PathBuf::new(),
             class: None,
@@ -402,12 +417,12 @@ impl Dataset {
             enlarged: 0,
             skipped: Vec::new(),
             chosen: false,
-        })
+        }
     }
 
     /// Number of pictures.
     pub fn len(&self) -> usize {
-        self.pictures.dim().0
+        self.pictures.len()
     }
 
     /// Whether there are none.
@@ -417,22 +432,23 @@ impl Dataset {
 
     /// Height, width and channels of a picture.
     pub fn shape(&self) -> Shape {
-        let (_, height, width, channels) = self.pictures.dim();
-        // No length exceeds what a request allows.
-        Shape::new(height as u16, width as u16, channels as u16)
+        self.pictures.shape()
     }
 
     /// MD5 of shape, pixels and, if there are any, labels with their names: 32 hexadecimal digits. The same pictures with
     /// the same labels in the same order have the same fingerprint, on any machine and from any source. Kinds are left out:
     /// they follow from the pictures, and on another kind of processor a picture may be of another kind.
-    pub fn fingerprint(&self) -> String {
+    ///
+    /// # Errors
+    /// When the pictures are in a file that cannot be read.
+    pub fn fingerprint(&self) -> Result<String> {
         let mut hash = Md5::new();
-        for &length in self.pictures.shape() {
+        let (count, height, width, channels) = self.pictures.dim();
+        for length in [count, height, width, channels] {
             hash.update((length as u64).to_le_bytes());
         }
-        match self.pictures.as_slice() {
-            Some(bytes) => hash.update(bytes),
-            None => self.pictures.iter().for_each(|byte| hash.update([*byte])),
+        for part in self.pictures.some_parts() {
+            hash.update(part?.as_standard_layout().as_slice().unwrap_or_default());
         }
         if let Some(labels) = self.labels.as_ref().filter(|_| !self.are_kinds) {
             hash.update(b"labels");
@@ -443,12 +459,15 @@ impl Dataset {
             }
             hash.update(&labels.of);
         }
-        download::hex(&hash.finalize())
+        Ok(download::hex(&hash.finalize()))
     }
 
     /// Number of distinct pictures. Pictures with the same pixels count once.
-    pub fn distinct(&self) -> usize {
-        quality::distinct(self.pictures.view()).len()
+    ///
+    /// # Errors
+    /// When the pictures are in a file that cannot be read.
+    pub fn distinct(&self) -> Result<usize> {
+        Ok(self.pictures.distinct()?.len())
     }
 
     /// All skipped files with the reasons, one a line.

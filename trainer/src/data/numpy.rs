@@ -12,8 +12,10 @@ use gen_core::Shape;
 use ndarray::{Array4, ArrayD, Ix3, Ix4};
 use zip::ZipArchive;
 
-use super::format::{Format, Pictures, checked_shape, read_up_to};
+use super::format::{Content, Format, Pictures, at_once, checked_shape, read_up_to};
+use super::keep::Collector;
 use crate::npy::{self, Element, Header, Npy};
+use crate::numbers::megabytes;
 use crate::text::Plain;
 
 /// Names of the array of training pictures in an archive, the likeliest first.
@@ -42,8 +44,12 @@ impl Format for NumPy {
         Ok(order(&file.with(&name, |mut file| Header::read(&mut file))?.shape)?.0)
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Pictures> {
-        read(File::open(path)?, limit)
+    fn files(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        Ok(vec![path.to_owned()])
+    }
+
+    fn read(&self, path: &Path, into: &mut Collector<'_>) -> Result<Content> {
+        collect(File::open(path)?, into)
     }
 }
 
@@ -52,10 +58,14 @@ impl Format for NumPy {
 /// # Errors
 /// When it is damaged or holds no pictures, or they take more than `limit` bytes.
 pub fn read(file: impl Read + Seek, limit: u64) -> Result<Pictures> {
+    Pictures::collect(limit, |into| collect(file, into))
+}
+
+/// Adds the pictures in a file to a collector.
+fn collect(file: impl Read + Seek, into: &mut Collector<'_>) -> Result<Content> {
     let mut file = Arrays::open(file)?;
     let name = file.pictures()?;
-    let (shape, pixels) = file.read_pictures(&name, limit)?;
-    let count = pixels.len() / shape.len().max(1);
+    let count = file.read_pictures(&name, into)?;
     let labels = match file.known(&LABELS) {
         Some(name) => file.with(&name, |file| {
             // The largest type takes eight bytes.
@@ -64,7 +74,7 @@ pub fn read(file: impl Read + Seek, limit: u64) -> Result<Pictures> {
         })?,
         None => Vec::new(),
     };
-    Ok(Pictures::new(shape, pixels, labels))
+    Ok(Content::new(labels))
 }
 
 /// The arrays in a file: one in an `.npy`, any number in an `.npz`, which is a zip archive of the former.
@@ -126,55 +136,64 @@ impl<R: Read + Seek> Arrays<R> {
         }
     }
 
-    /// Shape and bytes of an array of pictures. Other types than bytes are converted picture by picture, because all of
-    /// them as floats would take up to eight times as much memory.
-    fn read_pictures(&mut self, name: &str, limit: u64) -> Result<(Shape, Vec<u8>)> {
+    /// Adds an array of pictures to a collector, and returns their number. Types other than bytes are read twice: first
+    /// for the range of their values, by which they become bytes.
+    fn read_pictures(&mut self, name: &str, into: &mut Collector<'_>) -> Result<usize> {
         let header = self.with(name, |mut file| Header::read(&mut file))?;
         let (shape, channels_first) = order(&header.shape)?;
         let (len, _) = header.lengths()?;
         ensure!(len > 0, "it has no pictures");
-        ensure!(len as u64 <= limit, "its shape {:?} takes more than {limit} bytes", header.shape);
+        let count = len / shape.len();
         if header.fortran {
-            // Its pictures are not one behind the other.
-            return self.with(name, |file| {
-                let bytes = all(file, limit.saturating_mul(8))?;
+            // Its pictures are not one behind the other, so they are read as a whole: as they are, as floats in both
+            // orders, and as bytes.
+            const TOGETHER: u64 = 8 + 8 + 1;
+            let needed = (len as u64).saturating_mul(TOGETHER + header.element.size() as u64);
+            ensure!(
+                needed <= into.limit(),
+                "it has the order of Fortran, in which {len} values are read as a whole and take {} of memory, and \
+                 pictures may have {} (--memory): convert it with numpy.ascontiguousarray",
+                megabytes(needed),
+                megabytes(into.limit())
+            );
+            let pixels = self.with(name, |file| {
+                let bytes = all(file, needed)?;
                 let values = channels_last(Npy::parse(&bytes)?.to_f64(), channels_first)?;
                 let mut range = Range::default();
                 values.iter().for_each(|&value| range.add(value));
                 let byte = range.to_byte(header.element)?;
-                Ok((shape, values.iter().map(|&value| byte(value)).collect()))
-            });
+                Ok(values.iter().map(|&value| byte(value)).collect::<Vec<_>>())
+            })?;
+            into.add(shape, &pixels)?;
+            return Ok(count);
         }
-        let pixels = if header.element == Element::U8 {
-            let mut pixels = self.with(name, |file| elements(file, len))?;
-            if channels_first {
-                let mut planes = vec![0; shape.len()];
-                for picture in pixels.chunks_exact_mut(shape.len().max(1)) {
-                    planes.copy_from_slice(picture);
-                    interleave(&planes, picture, shape);
-                }
-            }
-            pixels
-        } else {
-            let mut range = Range::default();
-            self.with(name, |file| pictures(file, shape, |values| values.iter().for_each(|&value| range.add(value))))?;
-            let byte = range.to_byte(header.element)?;
-            let (mut pixels, mut picture) = (Vec::new(), vec![0; shape.len()]);
-            pixels.try_reserve_exact(len)?;
+        let mut range = Range::default();
+        if header.element != Element::U8 {
             self.with(name, |file| {
-                pictures(file, shape, |values| {
-                    let bytes: Vec<u8> = values.iter().map(|&value| byte(value)).collect();
-                    if channels_first {
-                        interleave(&bytes, &mut picture, shape);
-                        pixels.extend_from_slice(&picture);
-                    } else {
-                        pixels.extend(bytes);
-                    }
+                parts(file, shape, |bytes| {
+                    header.element.to_f64(bytes).into_iter().for_each(|value| range.add(value));
+                    Ok(())
                 })
             })?;
-            pixels
-        };
-        Ok((shape, pixels))
+        }
+        let byte = if header.element == Element::U8 { None } else { Some(range.to_byte(header.element)?) };
+        let mut planes = vec![0; shape.len()];
+        self.with(name, |file| {
+            parts(file, shape, |bytes| {
+                let mut pixels: Vec<u8> = match &byte {
+                    Some(byte) => header.element.to_f64(bytes).into_iter().map(byte).collect(),
+                    None => bytes.to_vec(),
+                };
+                if channels_first {
+                    for picture in pixels.chunks_exact_mut(shape.len()) {
+                        planes.copy_from_slice(picture);
+                        interleave(&planes, picture, shape);
+                    }
+                }
+                into.add(shape, &pixels)
+            })
+        })?;
+        Ok(count)
     }
 }
 
@@ -186,27 +205,20 @@ fn all(from: impl Read, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The elements of an array of bytes in row-major order.
-fn elements(mut file: &mut dyn Read, len: usize) -> Result<Vec<u8>> {
-    Header::read(&mut file)?;
-    let elements = read_up_to(&mut file, len).context("it is damaged")?;
-    check_length(len, elements.len(), file)?;
-    Ok(elements)
-}
-
-/// Passes the elements of each picture in row-major order to `each`.
-fn pictures(mut file: &mut dyn Read, shape: Shape, mut each: impl FnMut(&[f64])) -> Result<()> {
+/// Passes the elements of an array in row-major order to `each`, the bytes of a few whole pictures at a time.
+fn parts(mut file: &mut dyn Read, shape: Shape, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let header = Header::read(&mut file)?;
     let (_, needed) = header.lengths()?;
     let size = shape.len() * header.element.size();
     let mut got = 0;
     while got < needed {
-        let bytes = read_up_to(&mut file, size).context("it is damaged")?;
+        let most = at_once(size).min(needed - got);
+        let bytes = read_up_to(&mut file, most).context("it is damaged")?;
         got += bytes.len();
-        if bytes.len() < size {
+        each(&bytes[..bytes.len() - bytes.len() % size])?;
+        if bytes.len() < most {
             break;
         }
-        each(&header.element.to_f64(&bytes));
     }
     check_length(needed, got, file)
 }
@@ -306,6 +318,7 @@ mod tests {
     use ndarray::{Array1, Array3, ShapeBuilder as _};
     use ndarray_npy::{NpzWriter, write_npy};
 
+    use super::super::keep::Keeper;
     use super::*;
 
     #[test]
@@ -319,12 +332,12 @@ mod tests {
         writer.finish().unwrap();
         assert_eq!(NumPy.in_folder(folder.path()).unwrap(), Some(path.clone()));
         assert_eq!(NumPy.shape(&path).unwrap(), Shape::new(2, 2, 1));
-        let pictures = NumPy.read(&path, 1 << 20).unwrap();
+        let read = || Pictures::collect(1 << 20, |into| NumPy.read(&path, into));
+        let pictures = read().unwrap();
         assert_eq!((&pictures.pixels[..], &pictures.labels[..]), (&(0..12).collect::<Vec<_>>()[..], &[5, 0, 5][..]));
-        let error = |class: &str| {
-            let mut pictures = NumPy.read(&path, 1 << 20).unwrap();
-            pictures.keep_class(class, &path).unwrap_err().to_string()
-        };
+        let keeper = Keeper::in_memory(1 << 20);
+        let content = NumPy.read(&path, &mut keeper.collect()).unwrap();
+        let error = |class: &str| content.find(class, &path).unwrap_err().to_string();
         assert!(error("7").contains("no class 7; its classes are 0, 5"), "{}", error("7"));
         assert!(error("frog").contains("no class frog"), "{}", error("frog"));
     }
@@ -333,7 +346,9 @@ mod tests {
     fn arrays_of_other_orders_and_types() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
-        let read = || NumPy.read(&path, 1 << 20).map(|pictures| (pictures.shape, pictures.pixels));
+        let read = || {
+            Pictures::collect(1 << 20, |into| NumPy.read(&path, into)).map(|pictures| (pictures.shape, pictures.pixels))
+        };
         let bytes = Array4::from_shape_fn((2, 4, 5, 3), |(n, y, x, c)| (n * 100 + y * 20 + x * 3 + c) as u8);
         let expected = (Shape::new(4, 5, 3), bytes.iter().copied().collect::<Vec<u8>>());
         write_npy(&path, &bytes).unwrap();
@@ -386,7 +401,7 @@ mod tests {
         writer.add_array("kernel", &Array3::<u8>::zeros((1, 4, 4))).unwrap();
         writer.add_array("bias", &Array3::<u8>::zeros((1, 4, 4))).unwrap();
         writer.finish().unwrap();
-        let error = format!("{:#}", NumPy.read(&path, 1 << 20).unwrap_err());
+        let error = format!("{:#}", read(File::open(&path).unwrap(), 1 << 20).unwrap_err());
         assert!(error.contains("kernel, bias") && error.contains("x_train"), "{error}");
     }
 }

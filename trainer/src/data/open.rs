@@ -11,33 +11,35 @@ use rayon::prelude::*;
 
 use super::cifar::{Cifar, CifarError, Set};
 use super::describe::reasons;
-use super::format::{Format, Pictures};
+use super::format::{Content, Format};
 use super::idx::Idx;
+use super::keep::Keeper;
 use super::labels::{self, Labelling, Labels, Origin};
 use super::numpy::NumPy;
 use super::{BUILTIN, CIFAR10_URL, Class, Dataset, Request, folder, frogs, is_all, kinds};
 use crate::numbers::grouped;
+use crate::store::PictureStore;
 use crate::text::Plain;
 
 /// All formats, in the order in which they are tried.
 const FORMATS: [&dyn Format; 4] = [&Idx, &NumPy, &Cifar(Set::Ten), &Cifar(Set::Hundred)];
 
-/// Limit in bytes of the pixels of all pictures, which are kept in memory.
-const MAX_BYTES: u64 = 4 << 30;
+/// Drawn frogs that are drawn before they are kept.
+const TOGETHER: usize = 1024;
 
-/// Reads the source at `path`, of any kind.
-pub(super) fn open(path: &Path, request: &Request) -> Result<Dataset> {
+/// Reads the source at `path`, of any kind. `cache` is the folder for pictures that are too many for memory.
+pub(super) fn open(path: &Path, request: &Request, cache: Option<&Path>) -> Result<Dataset> {
     if path == Path::new(BUILTIN) {
-        return Ok(Dataset { origin: path.to_owned(), ..builtin(request)? });
+        return Ok(Dataset { origin: path.to_owned(), ..builtin(request, cache)? });
     }
-    let (dataset, path) = open_pictures(path, request)?;
+    let (dataset, path) = open_pictures(path, request, cache)?;
     // Stored as an absolute path, because the current folder may be another one next time.
     let origin = std::path::absolute(&path).unwrap_or(path);
     Ok(Dataset { origin, ..dataset })
 }
 
 /// The pictures, and the folder that they are in: `path`, or for a class a folder below it.
-fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
+fn open_pictures(path: &Path, request: &Request, cache: Option<&Path>) -> Result<(Dataset, PathBuf)> {
     let shown = Plain::path(path);
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
@@ -48,16 +50,16 @@ fn open_pictures(path: &Path, request: &Request) -> Result<(Dataset, PathBuf)> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
     };
     if !meta.is_dir() {
-        return Ok((open_file(path, request)?, path.to_owned()));
+        return Ok((open_file(path, request, cache)?, path.to_owned()));
     }
     if let Some((format, file)) = find_format(path, true, &[])? {
-        return Ok((open_format(format, &file, request)?, file));
+        return Ok((open_format(format, &file, request, cache)?, file));
     }
     let chosen = match &request.class {
         Class::Asked(name) => subfolder(path, name)?,
         Class::Usual | Class::Noted(_) => path.to_owned(),
     };
-    Ok((open_folder(&chosen, request)?, chosen))
+    Ok((open_folder(&chosen, request, cache)?, chosen))
 }
 
 /// The folder of a class, or `path` itself for `all`.
@@ -106,7 +108,7 @@ fn subfolder(path: &Path, class: &str) -> Result<PathBuf> {
     )
 }
 
-fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
+fn open_folder(path: &Path, request: &Request, cache: Option<&Path>) -> Result<Dataset> {
     let shown = Plain::path(path);
     let labelling = request.labelling();
     let (mut files, skipped) = folder::list(path).with_context(|| format!("cannot read {shown}"))?;
@@ -116,18 +118,23 @@ fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
         reasons(&skipped, 5)
     );
     let chosen = labels::choose_files(labelling, path, &mut files)?;
-    check_memory(files.len(), request.target.shape, path)?;
+    // Of a source with chosen classes only their files are decoded.
+    let options = match &chosen {
+        Some(_) => format!("{} {labelling:?}", request.exact),
+        None => request.exact.to_string(),
+    };
+    let keeper = Keeper::new(cache, request.memory(), &request.target, path, &options, &files);
     let sort = |files: &[&Path]| labels::sort(labelling, chosen, files, &shown.to_string());
-    let found = folder::read(path, &files, skipped, &request.target, request.exact, sort)?;
+    let found = folder::read(path, &files, skipped, (&request.target, request.exact), &keeper, sort)?;
     if let Some(other) = found.skipped.iter().find(|skipped| skipped.reason.starts_with(folder::ANOTHER_SIZE)) {
         bail!("{}: {}", Plain::path(&other.path), other.reason);
     }
     ensure!(
-        !found.pixels.is_empty(),
+        !found.pictures.is_empty(),
         "{shown} holds no picture that can be read (PNG, JPEG, BMP, GIF, WebP or TIFF){}",
         reasons(&found.skipped, 5)
     );
-    let mut dataset = Dataset::new(found.pixels, request.target.shape)?;
+    let mut dataset = Dataset::new(found.pictures);
     dataset.name = format!("{} from the folder {shown}", dataset.count_in_words("picture"));
     (dataset.groups, dataset.files, dataset.skipped) = (found.groups, found.files, found.skipped);
     (dataset.labels, dataset.notes, dataset.enlarged) = (found.labels, found.notes, found.enlarged);
@@ -138,14 +145,14 @@ fn open_folder(path: &Path, request: &Request) -> Result<Dataset> {
     Ok(dataset)
 }
 
-fn open_file(path: &Path, request: &Request) -> Result<Dataset> {
+fn open_file(path: &Path, request: &Request, cache: Option<&Path>) -> Result<Dataset> {
     let shown = Plain::path(path);
     let mut start = Vec::new();
     let unreadable = || format!("cannot read {shown}");
     let file = File::open(path).with_context(unreadable)?;
     file.take(kinds::START as u64).read_to_end(&mut start).with_context(unreadable)?;
     if let Some((format, file)) = find_format(path, false, &start)? {
-        return open_format(format, &file, request);
+        return open_format(format, &file, request, cache);
     }
     if let Some(kind) = kinds::kind(&start, path) {
         bail!("{shown} is {}; {}", kind.name, kind.advice(path));
@@ -183,34 +190,66 @@ fn find_format(path: &Path, is_folder: bool, start: &[u8]) -> Result<Option<(&'s
 }
 
 /// Reads a file or folder that holds many pictures as numbers.
-fn open_format(format: &dyn Format, path: &Path, request: &Request) -> Result<Dataset> {
+fn open_format(format: &dyn Format, path: &Path, request: &Request, cache: Option<&Path>) -> Result<Dataset> {
     let shown = Plain::path(path);
-    let mut pictures = format.read(path, MAX_BYTES).map_err(|error| match error.is::<CifarError>() {
-        true => error, // it has the path already
-        false => error.context(format!("cannot read {shown}")),
-    })?;
+    let target = &request.target;
+    let unreadable = || format!("cannot read {shown}");
+    let files = format.files(path).with_context(unreadable)?;
+    let keeper = Keeper::new(cache, request.memory(), target, path, "", &files);
+    let (mut pictures, mut content) = match keeper.reuse::<Content>() {
+        Some(kept) => kept,
+        None => {
+            let mut collector = keeper.collect();
+            let content = format.read(path, &mut collector).map_err(|error| match error.is::<CifarError>() {
+                // It has the path already, or is about another file.
+                true => error,
+                false if collector.has_failed() => error,
+                false => error.context(unreadable()),
+            })?;
+            (collector.finish(&content)?, content)
+        }
+    };
+    if let Some(order) = &content.order {
+        pictures = pictures.keep(&order.iter().map(|&place| place as usize).collect::<Vec<_>>())?;
+    }
     ensure!(!pictures.is_empty(), "{shown} holds no pictures");
-    let usual = pictures.classes.usual;
+    ensure!(
+        content.labels.is_empty() || content.labels.len() == pictures.len(),
+        "{shown} has {} pictures and {} labels",
+        pictures.len(),
+        content.labels.len()
+    );
+    let usual = content.classes.usual.clone();
     let single = match &request.class {
         Class::Asked(class) if !is_all(class) => Some(class.as_str()),
         // What was noted for another source is ignored.
-        Class::Noted(class) if !is_all(class) && pictures.has_class(class) => Some(class.as_str()),
+        Class::Noted(class) if !is_all(class) && content.has_class(class) => Some(class.as_str()),
         _ => None,
     };
     let is_all = request.class.name().is_some_and(is_all);
     let mut notes = Vec::new();
     let labels = match single {
         Some(_) if !request.labelling().is_asked() => None,
-        _ => label(&mut pictures, request.labelling(), &shown.to_string(), &mut notes)?,
+        _ => {
+            let (kept, labels) = label(pictures, &mut content, request.labelling(), &shown.to_string(), &mut notes)?;
+            pictures = kept;
+            labels
+        }
     };
-    let class = single.or_else(|| usual.filter(|_| !is_all)).filter(|_| labels.is_none());
-    let class = class.map(|class| pictures.keep_class(class, path)).transpose()?;
-    check_memory(pictures.len(), request.target.shape, path)?;
-    let (counts, classes) = (pictures.counts(), pictures.classes);
-    let target = &request.target;
-    let is_enlarged = target.enlarges((pictures.shape.width.into(), pictures.shape.height.into()));
-    let mut dataset = Dataset::new(target.fit_all(pictures.shape, pictures.pixels), target.shape)?;
-    dataset.name = match (classes.set, &class) {
+    let class = single.or_else(|| usual.as_deref().filter(|_| !is_all)).filter(|_| labels.is_none());
+    let class = match class {
+        None => None,
+        Some(class) => {
+            let number = content.find(class, path)?;
+            pictures = content.keep(pictures, |label| label == number)?;
+            Some(content.classes.name(number))
+        }
+    };
+    let (counts, classes) = (content.counts(), content.classes);
+    let from = format.shape(path).with_context(unreadable)?;
+    let is_enlarged = target.enlarges((from.width.into(), from.height.into()));
+    let mut dataset = Dataset::new(pictures);
+    dataset.name = match (&classes.set, &class) {
         (Some(set), Some(class)) => format!("{set}, {} {class} pictures, from {shown}", grouped(dataset.len())),
         (Some(set), None) => {
             let of = match (&request.labelling, &labels) {
@@ -232,22 +271,29 @@ fn open_format(format: &dyn Format, path: &Path, request: &Request) -> Result<Da
     Ok(dataset)
 }
 
-/// The labels of the pictures in a file. Pictures of classes that are not used are removed.
+/// The labels of the pictures in a file, and these pictures without those of classes that are not used.
 ///
 /// # Errors
 /// When the user asked for labels, and there are none, too many, or not those.
-fn label(pictures: &mut Pictures, labelling: &Labelling, at: &str, notes: &mut Vec<String>) -> Result<Option<Labels>> {
+fn label(
+    mut pictures: PictureStore,
+    content: &mut Content,
+    labelling: &Labelling,
+    at: &str,
+    notes: &mut Vec<String>,
+) -> Result<(PictureStore, Option<Labels>)> {
     // A file may give a class an empty name.
-    let name = |number: u32| match pictures.classes.name(number) {
+    let name = |number: u32| match content.classes.name(number) {
         name if name.is_empty() => number.to_string(),
         name => name,
     };
-    let known = pictures.counts().into_keys().map(|number| (number, name(number))).collect();
-    let Some(plan) = labels::plan(labelling, known, Origin::Labels, at, notes)? else { return Ok(None) };
+    let known = content.counts().into_keys().map(|number| (number, name(number))).collect();
+    let Some(plan) = labels::plan(labelling, known, Origin::Labels, at, notes)? else { return Ok((pictures, None)) };
     if matches!(labelling, Labelling::Chosen(_)) {
-        pictures.keep(|number| plan.class(&number).is_some());
+        pictures = content.keep(pictures, |number| plan.class(&number).is_some())?;
     }
-    plan.labels(pictures.labels.iter()).map(Some)
+    let labels = plan.labels(content.labels.iter())?;
+    Ok((pictures, Some(labels)))
 }
 
 /// Height, width and channels of the pictures at [`Request::path`], if its format says so. The pictures of a folder may
@@ -271,7 +317,7 @@ pub fn own_shape(path: &Path) -> Result<Option<Shape>> {
 }
 
 /// Draws the frogs.
-fn builtin(request: &Request) -> Result<Dataset> {
+fn builtin(request: &Request, cache: Option<&Path>) -> Result<Dataset> {
     let labelling = request.labelling();
     let single = match &request.class {
         Class::Asked(class) if !is_any_frog(class) => Some(species(class)?),
@@ -280,7 +326,6 @@ fn builtin(request: &Request) -> Result<Dataset> {
     };
     let labelling = if single.is_some() { &Labelling::Unlabelled } else { labelling };
     let shape = request.target.shape;
-    check_memory(request.drawn, shape, Path::new(BUILTIN))?;
     let mut notes = Vec::new();
     let mut plan = |is_known: &dyn Fn(usize) -> bool| {
         let names = frogs::species_names().map(str::to_owned).enumerate().filter(|(species, _)| is_known(*species));
@@ -306,23 +351,30 @@ fn builtin(request: &Request) -> Result<Dataset> {
     };
     let species: Vec<_> = indices.iter().map(of).collect();
     let labels = plan.map(|plan| plan.labels(species.iter())).transpose()?;
-    let mut pixels = vec![0; request.drawn * shape.len()];
-    let places = pixels.par_chunks_exact_mut(shape.len()).zip(&indices);
-    let kinds: Option<Vec<_>> = places
-        .map(|(place, &index)| {
-            let (height, width) = (shape.height.into(), shape.width.into());
-            let (picture, kind) = frogs::picture(request.seed, index, height, width)?;
-            place.copy_from_slice(&request.target.channels_of(picture));
-            Some(kind)
-        })
-        .collect();
-    let mut groups = BTreeMap::new();
-    for kind in kinds.context("frogs of this size cannot be drawn")? {
-        *groups.entry(kind).or_insert(0) += 1;
-    }
-    let mut dataset = Dataset::new(pixels, shape)?;
+    let options = format!("{} {} {single:?} {labelling:?}", request.seed, request.drawn);
+    let keeper = Keeper::new(cache, request.memory(), &request.target, Path::new(BUILTIN), &options, &[]);
+    let (pictures, groups) = match keeper.reuse::<BTreeMap<String, usize>>() {
+        Some(kept) => kept,
+        None => {
+            let (mut collector, mut groups) = (keeper.collect(), BTreeMap::new());
+            for some in indices.chunks(TOGETHER) {
+                let drawn = some.par_iter().map(|&index| {
+                    let (height, width) = (shape.height.into(), shape.width.into());
+                    let (picture, kind) = frogs::picture(request.seed, index, height, width)?;
+                    Some((request.target.channels_of(picture), kind))
+                });
+                let drawn: Option<Vec<_>> = drawn.collect();
+                for (pixels, kind) in drawn.context("frogs of this size cannot be drawn")? {
+                    collector.add_fitted(&pixels)?;
+                    *groups.entry(kind.to_owned()).or_insert(0) += 1;
+                }
+            }
+            (collector.finish(&groups)?, groups)
+        }
+    };
+    let mut dataset = Dataset::new(pictures);
     dataset.name = format!("the built-in frogs, {} of seed {}", dataset.count_in_words("drawing"), request.seed);
-    dataset.groups = groups.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
+    dataset.groups = groups.into_iter().collect();
     if let Some(species) = single.and_then(|species| frogs::species_names().nth(species)) {
         dataset.name += &format!(", all of the species {species}");
         dataset.class = Some(species.into());
@@ -345,17 +397,4 @@ fn species(class: &str) -> Result<usize> {
             Plain::text(class)
         )
     })
-}
-
-fn check_memory(count: usize, shape: Shape, path: &Path) -> Result<()> {
-    ensure!(
-        (count as u64).saturating_mul(shape.len() as u64) <= MAX_BYTES,
-        "{}: {} pictures of {}x{} pixels take more than {} GiB; use fewer or a smaller size",
-        Plain::path(path),
-        grouped(count),
-        shape.width,
-        shape.height,
-        MAX_BYTES >> 30
-    );
-    Ok(())
 }

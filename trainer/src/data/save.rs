@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::Dataset;
@@ -31,8 +30,8 @@ pub fn save(data: &Dataset, folder: &Path) -> Result<usize> {
         class.map_or_else(|| folder.to_owned(), |name| folder.join(name)).join(format!("{index:06}.png"))
     };
     (0..data.len()).into_par_iter().try_for_each(|index| {
-        let picture = data.pictures.slice_axis(Axis(0), (index..=index).into());
-        write(&place(index), &png(&grid(picture, 1, 0, 1)?)?)
+        let picture = data.pictures.select(&[index])?;
+        write(&place(index), &png(&grid(picture.view(), 1, 0, 1)?)?)
     })?;
     Ok(data.len())
 }

@@ -5,12 +5,14 @@
 //! the [`COMPARED`]-th nearest. Its usual values come from the training pictures themselves, each compared with all
 //! others, so that no picture has to be held out.
 
+use anyhow::Result;
 use ndarray::{ArrayView4, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{NEIGHBOURHOOD, distinct, even_places};
+use super::{NEIGHBOURHOOD, even_places};
 use crate::nearest::{Neighbour, nearest_few};
 use crate::numbers::median;
+use crate::store::PictureStore;
 
 /// The rank of the neighbour that the nearest one is compared with. It is higher than 2 because data sets contain
 /// near-duplicates: a copy of such a picture has two very near neighbours.
@@ -41,27 +43,36 @@ pub struct Copies {
 ///
 /// Exact copies among the references count once: otherwise each would be the other's nearest neighbour, at
 /// distance 0. `None` if there are too few references to estimate the usual values.
-pub fn find(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Option<(Copies, Vec<Neighbour>)> {
-    let distinct = distinct(references);
-    if distinct.len() == references.dim().0 {
-        return find_among(pictures, references);
+///
+/// # Errors
+/// When the references are in a file that cannot be read.
+pub fn find(
+    pictures: ArrayView4<'_, u8>,
+    references: impl Into<PictureStore>,
+) -> Result<Option<(Copies, Vec<Neighbour>)>> {
+    let references = references.into();
+    let distinct = references.distinct()?;
+    if distinct.len() == references.len() {
+        return find_among(pictures, &references);
     }
-    let (copies, mut neighbours) = find_among(pictures, references.select(Axis(0), &distinct).view())?;
-    neighbours.iter_mut().for_each(|neighbour| neighbour.index = distinct[neighbour.index]);
-    Some((copies, neighbours))
+    let mut found = find_among(pictures, &references.subset(&distinct)?)?;
+    if let Some((_, neighbours)) = &mut found {
+        neighbours.iter_mut().for_each(|neighbour| neighbour.index = distinct[neighbour.index]);
+    }
+    Ok(found)
 }
 
 /// Like [`find`], for references without exact copies.
-fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> Option<(Copies, Vec<Neighbour>)> {
-    let n = references.dim().0;
+fn find_among(pictures: ArrayView4<'_, u8>, references: &PictureStore) -> Result<Option<(Copies, Vec<Neighbour>)>> {
+    let n = references.len();
     if n <= COMPARED || pictures.is_empty() {
-        return None;
+        return Ok(None);
     }
     let looked_at = pictures.select(Axis(0), &even_places(pictures.dim().0, NEIGHBOURHOOD));
-    let found = nearest_few(looked_at.view(), references, COMPARED);
+    let found = nearest_few(looked_at.view(), references, COMPARED)?;
     let places = even_places(n, NORMAL);
-    let reals = references.select(Axis(0), &places);
-    let mut among = nearest_few(reals.view(), references, COMPARED + 1);
+    let reals = references.select(&places)?;
+    let mut among = nearest_few(reals.view(), references, COMPARED + 1)?;
     for (list, place) in among.iter_mut().zip(places) {
         // Removes the picture itself. If exact copies displaced it from the list, one of them is removed instead.
         let own = list.iter().position(|neighbour| neighbour.index == place).unwrap_or(0);
@@ -69,7 +80,7 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
     }
     let mut normal: Vec<f32> = among.iter().filter_map(|list| ratio(list)).collect();
     normal.sort_unstable_by(f32::total_cmp);
-    let limit = *normal.get((normal.len() as f64 * EXCEPTIONAL) as usize)?;
+    let Some(&limit) = normal.get((normal.len() as f64 * EXCEPTIONAL) as usize) else { return Ok(None) };
     let ratios: Vec<f32> = found.iter().filter_map(|list| ratio(list)).collect();
     let share = ratios.iter().filter(|&&r| r < limit).count() as f64 / ratios.len().max(1) as f64;
     let distances =
@@ -80,7 +91,7 @@ fn find_among(pictures: ArrayView4<'_, u8>, references: ArrayView4<'_, u8>) -> O
         nn_distance_ratio: median(of_pictures.iter().copied()) / median(of_reals).max(1e-6),
         nearest: of_pictures.iter().copied().fold(f32::INFINITY, f32::min),
     };
-    Some((copies, found.into_iter().filter_map(|list| list.into_iter().next()).collect()))
+    Ok(Some((copies, found.into_iter().filter_map(|list| list.into_iter().next()).collect())))
 }
 
 /// Distance of the first neighbour divided by that of the last; 0 … 1.
@@ -99,26 +110,26 @@ mod tests {
     #[test]
     fn copies_are_found_and_others_are_not() {
         let training = blobs(1, 400, 16);
-        let (fresh, neighbours) = find(blobs(2, 300, 16).view(), training.view()).unwrap();
+        let (fresh, neighbours) = find(blobs(2, 300, 16).view(), training.view()).unwrap().unwrap();
         assert!(fresh.memorised_fraction.abs() < 0.12 && (fresh.nn_distance_ratio - 1.0).abs() < 0.2, "{fresh:?}");
         assert_eq!(neighbours.len(), 300);
 
         // Copies that are mirrored and slightly changed.
         let copied = training.slice(s![..100, .., ..;-1, ..]).mapv(|v| v.saturating_add(2));
-        let (all, neighbours) = find(copied.view(), training.view()).unwrap();
+        let (all, neighbours) = find(copied.view(), training.view()).unwrap().unwrap();
         assert!(all.memorised_fraction > 0.95 && all.nearest < 0.02 && all.nn_distance_ratio < 0.3, "{all:?}");
         assert!(neighbours.iter().enumerate().all(|(i, n)| n.index == i && n.mirrored));
         let half = concatenate![Axis(0), copied, blobs(2, 100, 16)];
-        let (half, _) = find(half.view(), training.view()).unwrap();
+        let (half, _) = find(half.view(), training.view()).unwrap().unwrap();
         assert!((half.memorised_fraction - 0.5).abs() < 0.1, "{half:?}");
     }
 
     #[test]
     fn copies_among_the_references_change_nothing() {
         let (training, pictures) = (blobs(1, 100, 16), blobs(2, 60, 16));
-        let (once, neighbours) = find(pictures.view(), training.view()).unwrap();
+        let (once, neighbours) = find(pictures.view(), training.view()).unwrap().unwrap();
         let often = Array4::from_shape_fn((600, 16, 16, 3), |(n, y, x, c)| training[[n / 6, y, x, c]]);
-        let (found, places) = find(pictures.view(), often.view()).unwrap();
+        let (found, places) = find(pictures.view(), often.view()).unwrap().unwrap();
         assert_eq!(found, once);
         assert!(places.iter().zip(&neighbours).all(|(a, b)| a.index == 6 * b.index && a.distance == b.distance));
     }
@@ -130,12 +141,12 @@ mod tests {
         let others = blobs(2, 200, 16);
         let mean = |n: usize, c: usize| others.slice(s![n, .., .., c]).mapv(u32::from).sum() / 256;
         let plain = Array4::from_shape_fn((200, 16, 16, 3), |(n, _, _, c)| mean(n, c) as u8);
-        let (plain, _) = find(plain.view(), training.view()).unwrap();
+        let (plain, _) = find(plain.view(), training.view()).unwrap().unwrap();
         assert!(plain.memorised_fraction < 0.2, "{plain:?}");
     }
 
     #[test]
     fn a_few_references_say_nothing() {
-        assert!(find(blobs(1, 9, 16).view(), blobs(2, 5, 16).view()).is_none());
+        assert!(find(blobs(1, 9, 16).view(), blobs(2, 5, 16).view()).unwrap().is_none());
     }
 }

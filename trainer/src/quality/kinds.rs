@@ -6,11 +6,10 @@
 //! of squared distances of pictures to their centre.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use anyhow::{Context as _, Result, ensure};
-use ndarray::{Array2, ArrayView2, ArrayView4, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::RngExt as _;
 use rand_xoshiro::Xoshiro128PlusPlus;
 use rayon::prelude::*;
@@ -19,6 +18,7 @@ use super::embedding::Embedding;
 use super::{check_shape, even_places};
 use crate::nn::gemm::gemm;
 use crate::nn::init::rng;
+use crate::store::PictureStore;
 
 /// Numbers of kinds that can be asked for.
 pub const COUNTS: RangeInclusive<usize> = 2..=gen_core::spec::MAX_CLASSES;
@@ -48,26 +48,28 @@ const STREAM: u64 = 0x006B_696E_6473;
 /// 5,000 pictures of 32x32 take a few seconds.
 ///
 /// # Errors
-/// When `count` is not in [`COUNTS`], fewer than `count` pictures are distinct, or the pictures are too small.
-pub fn kinds(pictures: ArrayView4<'_, u8>, count: usize) -> Result<Vec<u8>> {
-    check_shape(pictures, "the pictures")?;
+/// When `count` is not in [`COUNTS`], fewer than `count` pictures are distinct, the pictures are too small, or they are in
+/// a file that cannot be read.
+pub fn kinds(pictures: impl Into<PictureStore>, count: usize) -> Result<Vec<u8>> {
+    let pictures = &pictures.into();
+    check_shape(pictures.dim(), "the pictures")?;
     ensure!(
         COUNTS.contains(&count),
         "{count} kinds: pictures can be sorted into {} to {} kinds",
         COUNTS.start(),
         COUNTS.end()
     );
-    let (distinct, originals) = originals(pictures);
+    let distinct = pictures.distinct()?;
     ensure!(
         distinct.len() >= count,
         "{count} kinds are too many: of {} pictures {} are distinct, and each kind needs one",
-        pictures.dim().0,
+        pictures.len(),
         distinct.len()
     );
     let choose = |most| even_places(distinct.len(), most).into_iter().map(|place| distinct[place]).collect::<Vec<_>>();
-    let embedding = Embedding::new(pictures.select(Axis(0), &choose(NORMALISED)).view())?;
+    let embedding = Embedding::new(pictures.select(&choose(NORMALISED))?.view())?;
     let clustered = even_places(distinct.len(), CLUSTERED);
-    let features = features(&embedding, pictures, &choose(CLUSTERED));
+    let features = features(&embedding, pictures, &choose(CLUSTERED))?;
     let starts = (0..STARTS).into_par_iter().map(|start| {
         let mut rng = rng(SEED, start, STREAM);
         Clustering::new(features.view(), count, &mut rng)
@@ -81,40 +83,30 @@ pub fn kinds(pictures: ArrayView4<'_, u8>, count: usize) -> Result<Vec<u8>> {
     let others: Vec<usize> = (0..distinct.len()).filter(|&place| of_distinct[place].is_none()).collect();
     for batch in others.chunks(BATCH) {
         let places: Vec<_> = batch.iter().map(|&place| distinct[place]).collect();
-        let (nearest, _) = nearest(self::features(&embedding, pictures, &places).view(), best.centres.view());
+        let (nearest, _) = nearest(self::features(&embedding, pictures, &places)?.view(), best.centres.view());
         batch.iter().zip(nearest).for_each(|(&place, cluster)| of_distinct[place] = Some(cluster));
     }
-    let of: Vec<usize> = originals.into_iter().map(|original| of_distinct[original].unwrap_or(0)).collect();
+    let mut of = vec![0; pictures.len()];
+    distinct.iter().zip(of_distinct).for_each(|(&index, cluster)| of[index] = cluster.unwrap_or(0));
+    // A copy is of the kind of the first picture that is equal, which comes before it.
+    for (index, &first) in pictures.firsts()?.iter().enumerate() {
+        of[index] = of[first as usize];
+    }
     Ok(by_size(&of, count))
 }
 
-/// Places of the distinct pictures, of copies the first one; and for each picture, its index in this list.
-fn originals(pictures: ArrayView4<'_, u8>) -> (Vec<usize>, Vec<usize>) {
-    let contiguous = pictures.as_standard_layout();
-    let mut seen = HashMap::new();
-    let (mut distinct, mut originals) = (Vec::new(), Vec::new());
-    for (place, picture) in contiguous.outer_iter().enumerate() {
-        let original = *seen.entry(picture.to_slice()).or_insert(distinct.len());
-        if original == distinct.len() {
-            distinct.push(place);
-        }
-        originals.push(original);
-    }
-    (distinct, originals)
-}
-
 /// The limited features of the pictures at these places; `[places, features]`.
-fn features(embedding: &Embedding, pictures: ArrayView4<'_, u8>, places: &[usize]) -> Array2<f32> {
+fn features(embedding: &Embedding, pictures: &PictureStore, places: &[usize]) -> Result<Array2<f32>> {
     let mut all = Array2::zeros((0, 0));
     for (batch, first) in places.chunks(BATCH).zip((0..).step_by(BATCH)) {
-        let features = embedding.features(pictures.select(Axis(0), batch).view());
+        let features = embedding.features(pictures.select(batch)?.view());
         if first == 0 {
             all = Array2::zeros((places.len(), features.ncols()));
         }
         all.slice_mut(s![first..first + batch.len(), ..]).assign(&features);
     }
     all.mapv_inplace(|value| value.clamp(-LIMIT, LIMIT));
-    all
+    Ok(all)
 }
 
 /// Result of one start. Everything in it is computed on one thread, in a fixed order.
@@ -241,7 +233,7 @@ fn by_size(of: &[usize], count: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array4, concatenate};
+    use ndarray::{Array4, ArrayView4, concatenate};
 
     use super::*;
     use crate::quality::blobs;

@@ -24,13 +24,14 @@ impl QualityEvaluator {
     /// than [`MIN_PICTURES`] of them are distinct: the run then does without measurements.
     ///
     /// # Errors
-    /// When the pictures are too small, or the labels of the data set do not belong to them.
+    /// When the pictures are too small, the labels of the data set do not belong to them, or the pictures are in a file
+    /// that cannot be read.
     pub fn new(data: &Dataset) -> Result<Option<Self>> {
-        if data.distinct() < MIN_PICTURES {
+        if data.distinct()? < MIN_PICTURES {
             return Ok(None);
         }
         let classes = data.labels.as_ref().map(|labels| (labels.of.as_slice(), labels.names.as_slice()));
-        let reference = Reference::with_classes(data.pictures.view(), classes);
+        let reference = Reference::with_classes(&data.pictures, classes);
         Ok(Some(Self(reference.context("every.measure: leave it out, or give other pictures")?)))
     }
 

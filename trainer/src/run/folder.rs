@@ -21,6 +21,9 @@ const KEPT: usize = 3;
 /// File name of the checkpoint of the best snapshot.
 pub const BEST: &str = "best.ckpt";
 
+/// Name of the file that stands for the folder where a folder cannot be locked.
+const LOCK: &str = ".lock";
+
 /// File name of a note that exists while a run is stopped before its end. Fine-tuning is part of the run.
 pub const UNFINISHED: &str = "unfinished.txt";
 
@@ -102,8 +105,12 @@ impl Folder {
     /// # Errors
     /// When another process has locked the folder.
     pub fn take(&self) -> Result<Option<File>> {
-        // Not every system can open a folder, and not every file system has locks.
-        let lock = File::open(&self.0).ok();
+        // Windows opens no folder as a file, so a file in it is locked there. Not every file system has locks.
+        let lock = match cfg!(windows) {
+            false => File::open(&self.0),
+            true => File::options().create(true).truncate(false).write(true).open(self.file(LOCK)),
+        };
+        let lock = lock.ok();
         if let Some(Err(TryLockError::WouldBlock)) = lock.as_ref().map(File::try_lock) {
             bail!("another trainer is at work in {}: let it finish, or stop it with Ctrl-C", self.0.display());
         }

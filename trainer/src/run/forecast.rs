@@ -58,10 +58,11 @@ impl Forecast {
     /// # Errors
     /// When the recipe is invalid or the pictures do not fit it.
     pub fn measure(config: Config, data: &Dataset) -> Result<Self> {
+        let (training, _) = data.split(config.holdout, config.seed)?;
         let mut trainer = Trainer::new(config.clone())?;
         let mut timed_step = || -> Result<Duration> {
             let started = Instant::now();
-            trainer.step(data)?;
+            trainer.step(&training)?;
             Ok(started.elapsed())
         };
         // The first step is not timed: it also allocates the feature maps.
@@ -95,7 +96,7 @@ impl Forecast {
         let (mut preparation, mut measurement, mut tuning) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         if config.every.measure.is_some() {
             let started = Instant::now();
-            let evaluator = QualityEvaluator::new(data)?;
+            let evaluator = QualityEvaluator::new(&training)?;
             preparation = started.elapsed();
             let started = Instant::now();
             if let Some(evaluator) = evaluator {
@@ -117,7 +118,7 @@ impl Forecast {
             tuning,
             not_exported,
             checkpoint_len,
-            data_len: data.pictures.len(),
+            data_len: if data.pictures.is_in_file() { 0 } else { data.pictures.byte_len() as usize },
             peak_memory: peak_memory(),
             config,
         })

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::nn::loss::Loss;
 use crate::numbers::grouped;
 use crate::quality::Scores;
-use crate::train::Losses;
+use crate::train::{Logits, Losses};
 
 /// A line of `metrics.jsonl`: means over the steps since the line before.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Row {
     pub losses: Losses,
 }
 
-/// The other kind of line of `metrics.jsonl`: the quality of the pictures.
+/// Another kind of line of `metrics.jsonl`: the quality of the pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Steps done.
@@ -36,6 +36,28 @@ pub struct Measured {
     pub seconds: f64,
     /// Comparison of the generated pictures with the real ones.
     pub scores: Scores,
+}
+
+/// The third kind of line of `metrics.jsonl`: what the discriminator says of held-out pictures, beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training so far.
+    pub seconds: f64,
+    /// Mean logits of three kinds of pictures.
+    pub logits: Logits,
+}
+
+/// The lines of `metrics.jsonl`, each kind in the order of the steps.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Lines {
+    /// Losses.
+    pub rows: Vec<Row>,
+    /// Quality.
+    pub measured: Vec<Measured>,
+    /// Logits of held-out pictures.
+    pub compared: Vec<Compared>,
 }
 
 /// Losses since the last [`Row`].
@@ -80,38 +102,41 @@ impl Pending {
     }
 }
 
-/// Reads the lines of both kinds up to `step`. The last line may be incomplete after a crash; other
-/// unreadable lines are logged. Without a file both lists are empty.
+/// Reads the lines of all kinds up to `step`. The last line may be incomplete after a crash; other
+/// unreadable lines are logged. Without a file there are none.
 ///
 /// # Errors
 /// When the file exists but cannot be read.
-pub fn load_all(path: &Path, step: u64) -> Result<(Vec<Row>, Vec<Measured>)> {
+pub fn load_all(path: &Path, step: u64) -> Result<Lines> {
     if !path.exists() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(Lines::default());
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (rows, measured, damaged) = parse(&String::from_utf8_lossy(&bytes), step);
+    let (lines, damaged) = parse(&String::from_utf8_lossy(&bytes), step);
     if damaged > 0 {
         warn!("{}: damaged lines, which are left out: {damaged}. Training does not need them", path.display());
     }
-    Ok((rows, measured))
+    Ok(lines)
 }
 
-/// Parses the lines of both kinds up to `step`, and counts the complete lines that are neither.
-pub fn parse(text: &str, step: u64) -> (Vec<Row>, Vec<Measured>, usize) {
-    let (mut rows, mut measured, mut damaged) = (Vec::new(), Vec::new(), 0);
+/// Parses the lines of all kinds up to `step`, and counts the complete lines that are none of these.
+pub fn parse(text: &str, step: u64) -> (Lines, usize) {
+    let (Lines { mut rows, mut measured, mut compared }, mut damaged) = (Lines::default(), 0);
     for line in text.split_inclusive('\n') {
         if let Ok(row) = serde_json::from_str::<Row>(line) {
             rows.push(row);
         } else if let Ok(line) = serde_json::from_str::<Measured>(line) {
             measured.push(line);
+        } else if let Ok(line) = serde_json::from_str::<Compared>(line) {
+            compared.push(line);
         } else if line.ends_with('\n') {
             damaged += 1;
         }
     }
     rows.retain(|row| row.step <= step);
     measured.retain(|line| line.step <= step);
-    (rows, measured, damaged)
+    compared.retain(|line| line.step <= step);
+    (Lines { rows, measured, compared }, damaged)
 }
 
 /// Encodes lines of one kind for `metrics.jsonl`.
@@ -120,18 +145,16 @@ pub fn to_jsonl<T: Serialize>(lines: &[T]) -> String {
     lines.iter().map(line).collect()
 }
 
-/// The text of `metrics.jsonl`: lines of both kinds in the order of their steps.
-pub fn to_jsonl_all(rows: &[Row], measured: &[Measured]) -> String {
-    let mut measured = measured.iter().peekable();
-    let mut text = String::new();
-    for row in rows {
-        while let Some(line) = measured.next_if(|line| line.step < row.step) {
-            text += &to_jsonl(std::slice::from_ref(line));
-        }
-        text += &to_jsonl(std::slice::from_ref(row));
-    }
-    measured.for_each(|line| text += &to_jsonl(std::slice::from_ref(line)));
-    text
+/// The text of `metrics.jsonl`: lines of all kinds in the order of their steps.
+pub fn to_jsonl_all(Lines { rows, measured, compared }: &Lines) -> String {
+    let one = |line: &Compared| to_jsonl(std::slice::from_ref(line));
+    let mut texts: Vec<(u64, String)> =
+        rows.iter().map(|line| (line.step, to_jsonl(std::slice::from_ref(line)))).collect();
+    texts.extend(compared.iter().map(|line| (line.step, one(line))));
+    texts.extend(measured.iter().map(|line| (line.step, to_jsonl(std::slice::from_ref(line)))));
+    // Stable: of one step the losses come first, as they are written.
+    texts.sort_by_key(|(step, _)| *step);
+    texts.into_iter().map(|(_, text)| text).collect()
 }
 
 /// Width and height of a plot in pixels, and the font of its labels.
@@ -143,6 +166,7 @@ const BELOW: u32 = 44;
 
 const GREEN: RGBColor = RGBColor(34, 139, 34);
 const BLUE: RGBColor = RGBColor(70, 90, 200);
+const RED: RGBColor = RGBColor(200, 60, 50);
 const GREY: RGBColor = RGBColor(120, 120, 120);
 
 /// Formats a step with commas between thousands.
@@ -197,6 +221,57 @@ pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
         };
         let lines = [("generator", GREEN, points(|l| l.g_loss)), ("discriminator", BLUE, points(|l| l.d_loss))];
         for (i, (name, colour, points)) in lines.into_iter().enumerate() {
+            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+            let left = LEFT as i32 + 20 + 140 * i as i32;
+            head.draw(&PathElement::new([(left, 15), (left + 24, 15)], colour.stroke_width(3)))?;
+            head.draw(&Text::new(name, (left + 30, 8), LABELS))?;
+        }
+        root.present()?;
+    }
+    Ok(svg)
+}
+
+/// Draws the mean logits of training pictures, held-out and generated ones over the steps as SVG.
+///
+/// # Errors
+/// When drawing fails.
+pub fn plot_logits(compared: &[Compared]) -> Result<String> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (PLOT.0, 290)).into_drawing_area();
+        root.fill(&WHITE)?;
+        let points = |of: fn(&Logits) -> f64| {
+            let points = compared.iter().map(move |line| (line.step, of(&line.logits)));
+            points.filter(|(_, logit)| logit.is_finite()).collect::<Vec<_>>()
+        };
+        let lines = [
+            ("training", BLUE, points(|l| l.training)),
+            ("held out", RED, points(|l| l.held_out)),
+            ("generated", GREEN, points(|l| l.generated)),
+        ];
+        let last = compared.last().map_or(1, |line| line.step.max(1));
+        let all = lines.iter().flat_map(|(.., points)| points.iter().map(|p| p.1));
+        let (lowest, highest) = all.fold((-1.0, 1.0), |(low, high): (f64, f64), l| (low.min(l), high.max(l)));
+        let margin = 0.05 * (highest - lowest);
+        let (head, body) = root.split_vertically(30);
+        let mut chart = ChartBuilder::on(&body)
+            .margin(12)
+            .margin_top(0)
+            .x_label_area_size(BELOW)
+            .y_label_area_size(LEFT)
+            .build_cartesian_2d(0..last, lowest - margin..highest + margin)?;
+        chart
+            .configure_mesh()
+            .x_desc("step")
+            .y_desc("mean logit of the discriminator")
+            .label_style(LABELS)
+            .x_label_formatter(&step_label)
+            .y_label_formatter(&short)
+            .light_line_style(WHITE)
+            .draw()?;
+        for (i, (name, colour, points)) in lines.into_iter().enumerate() {
+            // A single point is no line.
+            chart.draw_series(points.iter().map(|&point| Circle::new(point, 2, colour.filled())))?;
             chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
             let left = LEFT as i32 + 20 + 140 * i as i32;
             head.draw(&PathElement::new([(left, 15), (left + 24, 15)], colour.stroke_width(3)))?;
@@ -282,11 +357,15 @@ mod tests {
         Measured { step, seconds: 1.0, scores }
     }
 
+    fn compared(step: u64) -> Compared {
+        Compared { step, seconds: 1.0, logits: Logits { training: 2.5, held_out: 0.5, generated: -3.0 } }
+    }
+
     #[test]
     fn lines_after_the_checkpoint_and_half_lines_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        let load = |step| load_all(&path, step).unwrap().0;
+        let load = |step| load_all(&path, step).unwrap().rows;
         assert_eq!(load(9), []);
         fs::write(&path, to_jsonl(&[row(10), row(20), row(30)]) + "{\"step\": 4").unwrap();
         assert_eq!(load(20), [row(10), row(20)]);
@@ -300,8 +379,8 @@ mod tests {
         let garbage =
             [&to_jsonl(&[row(10)]).into_bytes()[..], b"\xff\0\n{}\n", to_jsonl(&[row(20)]).as_bytes()].concat();
         fs::write(&path, garbage).unwrap();
-        assert_eq!(load_all(&path, 99).unwrap().0, [row(10), row(20)]);
-        assert_eq!(parse(&String::from_utf8_lossy(&fs::read(&path).unwrap()), 99).2, 2);
+        assert_eq!(load_all(&path, 99).unwrap().rows, [row(10), row(20)]);
+        assert_eq!(parse(&String::from_utf8_lossy(&fs::read(&path).unwrap()), 99).1, 2);
     }
 
     #[test]
@@ -319,22 +398,48 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         fs::write(&path, to_jsonl(&rows)).unwrap();
-        assert_eq!(load_all(&path, 1).unwrap().0, rows);
+        assert_eq!(load_all(&path, 1).unwrap().rows, rows);
     }
 
     #[test]
-    fn lines_of_both_kinds_are_kept_in_order() {
+    fn lines_of_all_kinds_are_kept_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        let text = to_jsonl_all(&[row(10), row(20), row(30)], &[measured(5), measured(20), measured(40)]);
+        let all = Lines {
+            rows: vec![row(10), row(20), row(30)],
+            measured: vec![measured(5), measured(20), measured(40)],
+            compared: vec![compared(20), compared(35)],
+        };
+        let text = to_jsonl_all(&all);
+        let steps = text.lines().map(|line| line.split(['"', ':', ',']).nth(3).unwrap()).collect::<Vec<_>>();
+        assert_eq!(steps, ["5", "10", "20", "20", "20", "30", "35", "40"]);
+        let of_20 = text.lines().skip(2).map(|line| ["losses", "logits", "scores"].map(|word| line.contains(word)));
+        assert_eq!(
+            of_20.take(3).collect::<Vec<_>>(),
+            [[true, false, false], [false, true, false], [false, false, true]],
+            "as a run writes them"
+        );
         fs::write(&path, &text).unwrap();
-        let load = |step| load_all(&path, step).unwrap();
-        let (rows, scores) = load(20);
-        assert_eq!((rows.as_slice(), scores.as_slice()), (&[row(10), row(20)][..], &[measured(5), measured(20)][..]));
-        let (rows, scores) = load(99);
-        assert_eq!(to_jsonl_all(&rows, &scores), text);
-        assert!(plot_quality(&scores, Some(20)).unwrap().contains("<circle"));
+        let expected = Lines {
+            rows: vec![row(10), row(20)],
+            measured: vec![measured(5), measured(20)],
+            compared: vec![compared(20)],
+        };
+        assert_eq!(load_all(&path, 20).unwrap(), expected);
+        assert_eq!(load_all(&path, 99).unwrap(), all);
+        assert!(plot_quality(&all.measured, Some(20)).unwrap().contains("<circle"));
         assert!(plot_quality(&[], None).unwrap().contains("</svg>"));
+    }
+
+    #[test]
+    fn the_plot_of_logits_has_three_curves() {
+        let mut odd = compared(60);
+        odd.logits.held_out = f64::NAN;
+        for lines in [&[][..], &[compared(20)], &[compared(20), compared(40), odd]] {
+            let svg = plot_logits(lines).unwrap();
+            assert!(["training", "held out", "generated", "mean logit"].iter().all(|word| svg.contains(word)), "{svg}");
+        }
+        assert_eq!(heights(&plot_logits(&[compared(20), compared(40)]).unwrap()).len(), 6);
     }
 
     #[test]
@@ -375,9 +480,9 @@ mod tests {
     #[test]
     fn lines_without_a_penalty_are_read() {
         let line = r#"{"step":7,"seconds":1.0,"pictures_per_second":2.0,"losses":{"d_loss":0.5,"g_loss":1.0,"d_real":0.8,"d_fake":0.2}}"#;
-        let (rows, _, damaged) = parse(&format!("{line}\n"), 9);
-        assert_eq!((rows.as_slice(), damaged), (&[row(7)][..], 0));
-        assert_eq!(to_jsonl(&rows), format!("{line}\n"), "and one that has none is written without");
+        let (lines, damaged) = parse(&format!("{line}\n"), 9);
+        assert_eq!((lines.rows.as_slice(), damaged), (&[row(7)][..], 0));
+        assert_eq!(to_jsonl(&lines.rows), format!("{line}\n"), "and one that has none is written without");
         let mut penalised = row(8);
         penalised.losses.penalty = Some(0.25);
         assert!(to_jsonl(&[penalised]).contains("\"penalty\":0.25"));
@@ -388,10 +493,11 @@ mod tests {
         let mut with = measured(7);
         let line = to_jsonl(&[with.clone()]);
         assert!(line.ends_with("\"diversity_ratio\":0.5}}\n"), "{line}");
-        assert_eq!(parse(&line, 9).1, [with.clone()]);
+        assert_eq!(parse(&line, 9).0.measured, [with.clone()]);
         with.scores.classes =
             vec![crate::quality::ClassScores { name: "cat \"1\"".into(), pictures: 100, recall: 0.12, coverage: 0.3 }];
-        assert_eq!(parse(&to_jsonl(&[with.clone()]), 9), (vec![], vec![with], 0));
+        let lines = Lines { measured: vec![with.clone()], ..Lines::default() };
+        assert_eq!(parse(&to_jsonl(&[with]), 9), (lines, 0));
     }
 
     #[test]

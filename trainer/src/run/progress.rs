@@ -12,7 +12,7 @@ use crate::numbers::grouped;
 use crate::quality::Scores;
 use crate::quantise::finetune;
 use crate::terminal::{self, LineTimer};
-use crate::train::Losses;
+use crate::train::{Logits, Losses};
 
 /// Shows the progress of a run.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Progress {
     first: u64,
     timer: LineTimer,
     quality: String,
+    /// The logits of training, held-out and generated pictures.
+    logits: String,
     /// The class that is drawn least.
     missing: String,
 }
@@ -45,6 +47,7 @@ impl Progress {
             first: step,
             timer: LineTimer::due(),
             quality: String::new(),
+            logits: String::new(),
             missing: String::new(),
         }
     }
@@ -68,8 +71,8 @@ impl Progress {
         let Losses { d_loss, g_loss, .. } = row.losses;
         let speed = row.pictures_per_second;
         // The class comes last, because a bar cuts the message to the width of the terminal.
-        let Self { quality, missing, .. } = &*self;
-        let message = format!("D {d_loss:.3}  G {g_loss:.3}{quality}  {speed:.0} pictures/s{missing}");
+        let Self { quality, logits, missing, .. } = &*self;
+        let message = format!("D {d_loss:.3}  G {g_loss:.3}{quality}{logits}  {speed:.0} pictures/s{missing}");
         if let Some(bar) = &self.bar {
             bar.set_message(message);
         } else if self.timer.is_due() {
@@ -84,6 +87,13 @@ impl Progress {
         self.quality = format!("  quality {:.1}{kept}", scores.quality_score);
         self.missing = scores.missing().map_or_else(String::new, |class| format!("  least drawn: {class}"));
         // Measurements are rare, so the next line of the log is written without waiting.
+        self.timer = LineTimer::due();
+    }
+
+    /// Call after every comparison with held-out pictures.
+    pub fn compared(&mut self, logits: &Logits) {
+        let Logits { training, held_out, generated } = logits;
+        self.logits = format!("  logits {training:.1} held out {held_out:.1} generated {generated:.1}");
         self.timer = LineTimer::due();
     }
 

@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use image::RgbImage;
 use log::{info, warn};
-use ndarray::{Array4, Axis};
+use ndarray::Array4;
 
 use super::checkpoint::Checkpoint;
 use super::evaluator::QualityEvaluator;
 use super::folder::{DataRef, Folder};
 use super::guard::{self, RunHealth};
 use super::interrupt;
-use super::metrics::{self, Measured, Pending, Row};
+use super::metrics::{self, Compared, Measured, Pending, Row};
 use super::progress::Progress;
 use super::start::{Origin, START, Start};
 use super::tensorboard::EventFile;
@@ -29,6 +29,7 @@ use crate::config::{Config, MAX_STEPS, finetune};
 use crate::data::{Dataset, manifest};
 use crate::grid::grid;
 use crate::latents::sample_budget;
+use crate::numbers::grouped;
 use crate::pixels::to_pixel;
 use crate::quantise::{FloatModel, quantise};
 use crate::terminal::{self, LineTimer};
@@ -51,6 +52,13 @@ const LOG: &str = "log.txt";
 const PICTURES: &str = "pictures.txt";
 /// File that lists the skipped files with the reasons.
 const SKIPPED: &str = "skipped.txt";
+/// File that lists the held-out pictures.
+const HELD_OUT: &str = "held-out.txt";
+
+/// Maximum number of pictures of each kind whose logits are compared. A large generator draws fewer, but at least
+/// [`MIN_COMPARED`].
+const MAX_COMPARED: u32 = 1000;
+const MIN_COMPARED: u32 = 200;
 
 /// Pictures in a sample sheet, and in a row of it. A large generator draws fewer, here and in the numbers below.
 const SAMPLES: u32 = 64;
@@ -78,11 +86,15 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Session {
     folder: Folder,
+    /// The training pictures, without those that are held out.
     data: Dataset,
+    /// Present if the recipe holds pictures out.
+    held_out: Option<Dataset>,
     data_ref: DataRef,
     trainer: Trainer,
     rows: Vec<Row>,
     measured: Vec<Measured>,
+    compared: Vec<Compared>,
     pending: Pending,
     health: RunHealth,
     /// Present if the recipe has `every.measure` and there are enough distinct pictures.
@@ -123,6 +135,7 @@ impl Session {
             config.class_names.join(", "),
             if names.is_empty() { "none".into() } else { names.join(", ") }
         );
+        let (training, held_out) = data.split(config.holdout, config.seed)?;
         let trainer = match start {
             None => Trainer::new(config)?,
             Some(start) => {
@@ -131,17 +144,19 @@ impl Session {
                 trainer
             }
         };
-        let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
+        let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&training)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
         let mut session = Self {
             _lock: folder.take().inspect_err(|_| _ = std::fs::remove_dir_all(folder.path()))?,
             folder,
-            data,
+            data: training,
+            held_out,
             data_ref,
             trainer,
             rows: Vec::new(),
             measured: Vec::new(),
+            compared: Vec::new(),
             pending: Pending::default(),
             health: RunHealth::default(),
             evaluator,
@@ -152,26 +167,31 @@ impl Session {
         };
         // Remove a partially created run folder.
         session
-            .begin(&data_text, start.map(|start| &start.origin))
+            .begin(&data, &data_text, start.map(|start| &start.origin))
             .inspect_err(|_| _ = std::fs::remove_dir_all(session.folder.path()))?;
         Ok(session)
     }
 
     /// Writes the files that exist before the first step. The checkpoint comes last, so that a folder with a
-    /// checkpoint is complete.
-    fn begin(&mut self, data_text: &str, origin: Option<&Origin>) -> Result<()> {
-        let (folder, data) = (&self.folder, &self.data);
+    /// checkpoint is complete. `data` has all pictures, with those that are held out.
+    fn begin(&mut self, data: &Dataset, data_text: &str, origin: Option<&Origin>) -> Result<()> {
+        let folder = &self.folder;
         terminal::log_to(&folder.file(LOG))?;
         folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
         folder.write("data.toml", data_text.as_bytes())?;
         if let Some(origin) = origin {
             folder.write(START, toml::to_string(origin)?.as_bytes())?;
         }
-        if let Some(text) = manifest::list(data) {
+        if let Some(text) = manifest::list(data)? {
             folder.write(PICTURES, text.as_bytes())?;
         }
         if !data.skipped.is_empty() {
             folder.write(SKIPPED, data.skipped_list().as_bytes())?;
+        }
+        if let Some(held_out) = &self.held_out {
+            folder.write(HELD_OUT, manifest::held_out(data, held_out)?.as_bytes())?;
+            let (held_out, left) = (grouped(held_out.len()), grouped(self.data.len()));
+            info!("held out: {held_out} pictures, which training never sees; it has the other {left}");
         }
         folder.write_picture("reals.png", &self.reals_sheet()?)?;
         self.sample()?;
@@ -190,7 +210,7 @@ impl Session {
                 (0..classes).flat_map(|class| of(class).cycle().take(COLUMNS)).collect()
             }
         };
-        grid(self.data.pictures.select(Axis(0), &places).view(), COLUMNS, GAP, SCALE)
+        grid(self.data.pictures.select(&places)?.view(), COLUMNS, GAP, SCALE)
     }
 
     /// The folder of the run.
@@ -249,6 +269,9 @@ impl Session {
             if every.pair.is_some_and(due) {
                 self.pair(&inputs)?;
             }
+            if due(every.measure.unwrap_or(every.sample)) {
+                self.compare(&mut progress)?;
+            }
             if every.measure.is_some_and(due)
                 && let Some(scores) = self.measure(&mut progress)?
                 && let Some(alert) = self.health.measurement(&scores, &guard)
@@ -289,6 +312,7 @@ impl Session {
         {
             // Alerts are ignored at the end, because the run ends with the best snapshot in any case.
             progress.stage("measuring the pictures");
+            self.compare(&mut progress)?;
             self.measure(&mut progress)?;
         }
         progress.stage("saving");
@@ -306,6 +330,7 @@ impl Session {
         let mut events = EventFile::create(&self.folder.file(EVENTS), self.seconds())?;
         self.rows.iter().try_for_each(|row| events.row(row))?;
         self.measured.iter().try_for_each(|measured| events.scores(measured))?;
+        self.compared.iter().try_for_each(|compared| events.logits(compared))?;
         for (step, path) in self.samples_so_far()? {
             // The time of a sample is that of the next line of the log.
             let seconds = self.rows.iter().find(|row| row.step >= step).map_or(self.seconds(), |row| row.seconds);
@@ -368,6 +393,27 @@ impl Session {
         }
         self.rows.push(row);
         progress.row(&row, self.trainer.config.steps);
+        Ok(())
+    }
+
+    /// Compares what the discriminator says of held-out pictures with what it says of others, if some are held out.
+    fn compare(&mut self, progress: &mut Progress) -> Result<()> {
+        let Some(held_out) = &self.held_out else { return Ok(()) };
+        let (step, seconds) = (self.trainer.state.step, self.seconds());
+        // This step was compared before the run was killed at its end.
+        if self.compared.last().is_some_and(|last| last.step == step) {
+            return Ok(());
+        }
+        let macs = self.trainer.config.networks()?.0.blocks().iter().map(|block| block.geometry().macs()).sum();
+        let most = sample_budget(macs, MAX_COMPARED).max(MIN_COMPARED);
+        let logits = self.trainer.compare_logits(&self.data, held_out, most as usize)?;
+        let compared = Compared { step, seconds, logits };
+        self.append(&compared)?;
+        if let Some(events) = &mut self.events {
+            events.logits(&compared)?;
+        }
+        self.compared.push(compared);
+        progress.compared(&logits);
         Ok(())
     }
 

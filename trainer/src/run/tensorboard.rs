@@ -15,7 +15,7 @@ use image::RgbImage;
 use prost::Message;
 
 use super::folder::png;
-use super::metrics::{Measured, Row};
+use super::metrics::{Compared, Measured, Row};
 
 /// Tag of the sample sheets.
 const SAMPLES: &str = "samples";
@@ -102,6 +102,20 @@ impl EventFile {
             values.push(Value::number(&format!("coverage/{}", class.name), class.coverage));
         }
         self.values(measured.step, measured.seconds, values)
+    }
+
+    /// Appends the logits of held-out pictures and others.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn logits(&mut self, compared: &Compared) -> Result<()> {
+        let logits = &compared.logits;
+        let values = vec![
+            Value::number("logit/training", logits.training),
+            Value::number("logit/held out", logits.held_out),
+            Value::number("logit/generated", logits.generated),
+        ];
+        self.values(compared.step, compared.seconds, values)
     }
 
     /// Appends a sample sheet, unless the last one is of the same step.

@@ -9,6 +9,7 @@ mod bench;
 mod card;
 mod classes;
 mod eval;
+mod holdout;
 mod invert;
 mod messages;
 mod package;

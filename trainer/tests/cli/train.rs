@@ -159,7 +159,7 @@ fn pairs_show_what_the_discriminator_saw() {
     // Without shuffling, the eleventh batch of six of 20 pictures begins with picture 60 mod 20.
     let request = data::Request { path: Some(place.path().join("pictures")), ..Default::default() };
     let pictures = data::load(&request).unwrap().pictures;
-    let first: Vec<_> = pictures.slice(ndarray::s![60 % 20, .., .., ..]).iter().copied().collect();
+    let first: Vec<_> = pictures.select(&[60 % 20]).unwrap().into_iter().collect();
     assert_eq!(pixels("pairs/real-000011.png"), first);
 
     // Repeats step 11 from the checkpoint before it.

@@ -44,10 +44,11 @@ fn everything(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let timeless = |path: &Path| match path.file_name().unwrap().to_str().unwrap() {
         "report.html" | "play.html" | "log.txt" => Vec::new(),
         "metrics.jsonl" => {
-            let (mut rows, mut scores) = silent(|| metrics::load_all(path, u64::MAX)).unwrap();
-            rows.iter_mut().for_each(|row| (row.seconds, row.pictures_per_second) = (0.0, 0.0));
-            scores.iter_mut().for_each(|line| line.seconds = 0.0);
-            to_jsonl_all(&rows, &scores).into_bytes()
+            let mut lines = silent(|| metrics::load_all(path, u64::MAX)).unwrap();
+            lines.rows.iter_mut().for_each(|row| (row.seconds, row.pictures_per_second) = (0.0, 0.0));
+            lines.measured.iter_mut().for_each(|line| line.seconds = 0.0);
+            lines.compared.iter_mut().for_each(|line| line.seconds = 0.0);
+            to_jsonl_all(&lines).into_bytes()
         }
         name if name.ends_with(".ckpt") => {
             Checkpoint { seconds: 0.0, ..Checkpoint::load(path).unwrap() }.encode().unwrap()

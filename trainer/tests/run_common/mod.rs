@@ -131,7 +131,8 @@ pub fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 /// The metrics of a run; panics if a line is incomplete.
 pub fn lines(folder: &Folder) -> (Vec<Row>, Vec<Measured>) {
-    silent(|| metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX)).unwrap()
+    let lines = silent(|| metrics::load_all(&folder.file("metrics.jsonl"), u64::MAX)).unwrap();
+    (lines.rows, lines.measured)
 }
 
 /// The results of a run that must not depend on interruptions, threads or time.

@@ -31,6 +31,8 @@ pub struct Report<'a> {
     pub losses: &'a str,
     /// Plot of the quality score, as SVG; empty if it was not measured.
     pub quality: &'a str,
+    /// Plot of the logits of held-out pictures and others as SVG; empty if none are held out.
+    pub held_out: &'a str,
     /// Tables in plain text: heading and text.
     pub tables: &'a [(&'a str, String)],
     /// The recipe, as TOML.
@@ -52,6 +54,11 @@ pub struct Running {
 const RELOAD: u32 = 10;
 
 const STYLE: &str = include_str!("style.css");
+
+/// How to read the plot of held-out pictures.
+const HELD_OUT: &str = "What the discriminator says of pictures that it has trained on, of real pictures that it has never \
+    seen, and of generated ones. If held-out pictures fall towards generated ones while training pictures stay high, the \
+    discriminator has memorised its pictures. If both are far above generated ones, the generator is too weak.";
 
 /// Explains the quality score to the reader of the page.
 const SCALE: &str = "The quality score is a distance to the real pictures: 0 is best. Two sets of real frogs are about 7 apart; \
@@ -116,6 +123,9 @@ impl Report<'_> {
                 escape(guard::RULE),
                 plot(self.quality)
             )?;
+        }
+        if !self.held_out.is_empty() {
+            write!(page, "<h2>Held-out pictures</h2><p>{HELD_OUT}</p>{}", plot(self.held_out))?;
         }
         for (heading, text) in self.tables {
             write!(page, "<h2>{}</h2>{}", escape(heading), pre(text))?;
@@ -185,6 +195,7 @@ mod tests {
             history: &[(1500, picture.clone())],
             losses: "<svg></svg>",
             quality: "<svg id=\"q\"></svg>",
+            held_out: "<svg id=\"h\"></svg>",
             tables: &[("Memory", "1 < 2".into())],
             config: "x = \"y\"",
         }
@@ -202,6 +213,7 @@ mod tests {
             "<svg>",
             "<h2>Quality score</h2><p>The quality score is a distance to the real pictures: 0 is best",
             "not clearly worse than the lowest",
+            "<h2>Held-out pictures</h2><p>What the discriminator says",
             "<details><summary>config.toml</summary><pre",
             "--columns:5",
             "1 &lt; 2",
@@ -224,6 +236,7 @@ mod tests {
                 history: &[],
                 losses: "",
                 quality: "",
+                held_out: "",
                 tables: &[],
                 config: "",
             };

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use gen_core::Model;
 use gen_core::aligned;
 use log::warn;
-use ndarray::{Array4, ArrayView4, Axis, s};
+use ndarray::{Array4, ArrayView4, Axis};
 
 use super::live::about;
 use super::{COMPARED, GAP, MODEL, Outcome, PLAY, REPORT, SAMPLES, SCALE, Session, VERIFIED, sheet_latents};
@@ -95,9 +95,9 @@ impl Session {
             let times = if rollbacks == 1 { "once".into() } else { format!("{rollbacks} times") };
             facts.push(("gone back", format!("{times}; learning rates times {rate}")));
         }
-        let reals = self.data.pictures.slice(s![..self.data.len().min(SAMPLES as usize), .., .., ..]);
+        let reals = self.data.pictures.first(SAMPLES as usize)?;
         let diversity = kept.map_or_else(
-            || standard_deviation(int8_pictures.view()) / standard_deviation(reals).max(1e-9),
+            || standard_deviation(int8_pictures.view()) / standard_deviation(reals.view()).max(1e-9),
             |s| s.diversity,
         );
         if are_identical(int8_pictures.view()) || diversity < self.trainer.config.guard.min_diversity {
@@ -129,6 +129,7 @@ impl Session {
             history: &self.history()?,
             losses: &self.plot_of_losses()?,
             quality: &self.plot_of_quality(best.map(|best| best.step))?,
+            held_out: &self.plot_of_logits()?,
             tables: &tables,
             config: &self.trainer.config.to_toml(),
         };

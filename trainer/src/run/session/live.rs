@@ -43,6 +43,7 @@ impl Session {
             history: &self.history()?,
             losses: &self.plot_of_losses()?,
             quality: &self.plot_of_quality(kept.map(|kept| kept.step))?,
+            held_out: &self.plot_of_logits()?,
             tables: &Vec::from_iter(self.class_table()),
             config: &self.trainer.config.to_toml(),
         };
@@ -58,7 +59,12 @@ impl Session {
     pub(super) fn facts_so_far(&self) -> Vec<(&'static str, String)> {
         let ((step, steps), seconds, batch) = (self.steps(), self.seconds(), self.trainer.config.batch);
         let speed = step as f64 * batch as f64 / seconds.max(1e-9);
-        vec![
+        let held_out = self.held_out.as_ref().map(|held_out| {
+            let all = held_out.len() + self.data.len();
+            let said = self.compared.last().map_or_else(String::new, |last| format!("; {}", last.logits));
+            ("held out", format!("{} of {} pictures{said}", grouped(held_out.len()), grouped(all)))
+        });
+        let facts = vec![
             ("data", self.data.name.clone()),
             ("seed", grouped(self.trainer.config.seed).to_string()),
             ("steps", format!("{} of {}, {batch} real pictures in each", grouped(step), grouped(steps))),
@@ -70,7 +76,8 @@ impl Session {
                     grouped(speed as u64)
                 ),
             ),
-        ]
+        ];
+        facts.into_iter().chain(held_out).collect()
     }
 
     /// The losses over time; empty if there are none yet.
@@ -81,6 +88,11 @@ impl Session {
     /// The quality score over time; empty if it was not measured. `kept` is the step of the best snapshot.
     pub(super) fn plot_of_quality(&self, kept: Option<u64>) -> Result<String> {
         if self.measured.is_empty() { Ok(String::new()) } else { metrics::plot_quality(&self.measured, kept) }
+    }
+
+    /// The logits of held-out pictures and others over time; empty if none are held out, or not compared yet.
+    pub(super) fn plot_of_logits(&self) -> Result<String> {
+        if self.compared.is_empty() { Ok(String::new()) } else { metrics::plot_logits(&self.compared) }
     }
 
     /// The scores of each class; `None` without classes or without a measurement.

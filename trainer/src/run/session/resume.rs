@@ -35,7 +35,7 @@ impl Session {
                 resume_command(path, " --data PATH")
             )
         })?;
-        if data.fingerprint() != checkpoint.data {
+        if data.fingerprint()? != checkpoint.data {
             ensure!(
                 !data_ref.fingerprint.is_empty(),
                 "these are not the pictures that the run was started with: {}. Look at `path` and `class` in \
@@ -49,7 +49,7 @@ impl Session {
                 "the pictures are not those that the run was started with ({}): results would not be the same. Put \
                  them back as they were, and resume again; or start a new run for the new pictures{}",
                 data_ref.name,
-                manifest::changes(&before, &data)
+                manifest::changes(&before, &data)?
             );
         }
         // The pictures may have been moved.
@@ -79,12 +79,13 @@ impl Session {
             }
         }
         let (step, log_every) = (checkpoint.state.step, checkpoint.config.every.log);
-        let (rows, measured) = metrics::load_all(&folder.file("metrics.jsonl"), step)?;
+        let lines = metrics::load_all(&folder.file("metrics.jsonl"), step)?;
         // A step with a roll-back writes no line, so this check is only possible without roll-backs.
-        if checkpoint.health.rollbacks == 0 && (rows.len() as u64) < step / log_every {
+        if checkpoint.health.rollbacks == 0 && (lines.rows.len() as u64) < step / log_every {
             warn!("metrics.jsonl is not whole: lines before the checkpoint are missing; the curves will have a gap");
         }
-        folder.write("metrics.jsonl", metrics::to_jsonl_all(&rows, &measured).as_bytes())?;
+        folder.write("metrics.jsonl", metrics::to_jsonl_all(&lines).as_bytes())?;
+        let (data, held_out) = data.split(checkpoint.config.holdout, checkpoint.config.seed)?;
         let evaluator = checkpoint.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
         trainer.set_rate(checkpoint.health.rate);
@@ -92,9 +93,11 @@ impl Session {
             trainer,
             folder,
             data,
+            held_out,
             data_ref,
-            rows,
-            measured,
+            rows: lines.rows,
+            measured: lines.measured,
+            compared: lines.compared,
             pending: checkpoint.pending,
             health: checkpoint.health,
             evaluator,
