@@ -434,7 +434,7 @@ impl Trainer {
             augment::backward(changes, shape, d_changed, trace.d_images.view_mut());
         }
         clock.lap(Phase::PictureGradient);
-        let learnt = state.step.checked_sub(config.warm_up.unwrap_or(0));
+        let learnt = state.step.checked_sub(config.warm_up);
         if let Some(learnt) = learnt {
             generator.d_output().assign(&trace.d_images);
             turn.gradient.fill(0.0);

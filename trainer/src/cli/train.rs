@@ -97,9 +97,6 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         None => (None, chosen()?),
     };
     let mut config = recipe.with(&args.set)?;
-    if let Some(start) = &start {
-        config = start.with_warm_up(config);
-    }
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     config.holdout = args.holdout.unwrap_or(config.holdout);
@@ -116,7 +113,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     if args.dry_run {
         // The steps that are timed are those in which both networks learn.
-        println!("{}", Forecast::measure(Config { warm_up: None, ..config }, &data)?);
+        println!("{}", Forecast::measure(Config { warm_up: 0, ..config }, &data)?);
         return Ok(ExitCode::SUCCESS);
     }
     let data_ref = DataRef {

@@ -139,9 +139,9 @@ recipe! {
         /// Steps at the beginning of a run in which only the discriminator learns and the generator stays as it is. For a
         /// trained generator beside a new discriminator, whose first gradients would say little.
         ///
-        /// Default: none; 200 if a run starts from a model (`--from`) and its discriminator begins anew.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub warm_up: Option<u64>,
+        /// Default: `0`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub warm_up: u64,
         /// How convolutions are computed in training. The finished generator is always drawn and fine-tuned with `fast`.
         ///
         /// Default: `"fast"`.

@@ -6,7 +6,7 @@ use gen_core::spec::{Activation, Geometry, LayerSpec};
 use ndarray::{Array2, Array4, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::classes::{ClassTable, GeneratorInput, scale_class_weights, to_steps};
-use crate::config::{Config, Range};
+use crate::config::{Config, Precision, Range};
 use crate::latents::latent_batch;
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::linear::{Kernels, Linear, weight_dim};
@@ -99,7 +99,8 @@ impl FloatModel {
     /// # Errors
     /// When the number of parameters does not match the configuration, or one is not finite.
     pub fn fold(config: &Config, params: &[f32]) -> Result<Self> {
-        let (mut network, _) = config.networks()?;
+        // The folded generator computes in float32, so its statistics are measured in float32.
+        let (mut network, _) = Config { precision: Precision::Float32, ..config.clone() }.networks()?;
         let expected = network.parameter_count();
         ensure!(params.len() == expected, "{} parameters, the generator has {expected}", params.len());
         ensure!(
@@ -255,7 +256,8 @@ mod tests {
 
     #[test]
     fn folding_changes_nothing_but_rounding() {
-        let config = Config { latent_scale: 1.0, ..Config::preset("pocket").unwrap() };
+        let precision = Precision::Float32;
+        let config = Config { latent_scale: 1.0, precision, ..Config::preset("pocket").unwrap() };
         let mut params = Trainer::new(config.clone()).unwrap().state.generator;
         // Changes the initial parameters, in which every beta is 0.
         for (i, p) in params.iter_mut().enumerate() {

@@ -26,10 +26,6 @@ use crate::train::{State, Trainer};
 /// File name of the [`Origin`] in a run's folder.
 pub const START: &str = "start.toml";
 
-/// Steps in which only the discriminator learns, if it begins anew beside a trained generator and the recipe does not say
-/// how many: [`Config::warm_up`].
-pub const WARM_UP: u64 = 200;
-
 /// The networks that a run starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
@@ -132,15 +128,7 @@ impl Start {
     pub fn recipe(&self) -> Config {
         let config = self.config.clone();
         let small_dataset = Config::preset(&config.name).ok().and_then(|preset| preset.small_dataset);
-        Config { class_names: Vec::new(), small_dataset, warm_up: None, ..config }
-    }
-
-    /// The recipe with the steps in which only the discriminator learns: [`WARM_UP`] if it begins anew and `config` does not
-    /// say how many.
-    #[must_use]
-    pub fn with_warm_up(&self, config: Config) -> Config {
-        let warm_up = config.warm_up.or_else(|| self.discriminator.is_none().then_some(WARM_UP));
-        Config { warm_up, ..config }
+        Config { class_names: Vec::new(), small_dataset, warm_up: 0, ..config }
     }
 
     /// A trainer for `config` that begins with these networks, and what was taken over.
@@ -356,15 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_discriminator_it_begins_anew_and_learns_alone_at_first() {
+    fn without_a_discriminator_it_begins_anew() {
         let before = Start { discriminator: None, ..start(&small()) };
         let (trainer, said) = before.trainer(small()).unwrap();
         assert_eq!(trainer.state.discriminator, Trainer::new(small()).unwrap().state.discriminator);
         assert_eq!(trainer.state.average, before.generator[1]);
         assert!(said.to_string().contains("discriminator: nothing, new: layers 0 to"), "{said}");
-        assert_eq!(before.with_warm_up(small()).warm_up, Some(WARM_UP));
-        assert_eq!(before.with_warm_up(Config { warm_up: Some(0), ..small() }).warm_up, Some(0));
-        assert_eq!(start(&small()).with_warm_up(small()).warm_up, None);
     }
 
     #[test]

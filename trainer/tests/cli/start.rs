@@ -93,7 +93,7 @@ fn a_run_starts_from_the_generator_of_a_model() {
     let from = ["--data", "pictures", "--from", "models/bands", "--steps", "12"];
 
     // The discriminator is new, and learns alone at first: here the generator never does.
-    let text = place.run_well(&from);
+    let text = place.run_well(&[&from[..], &["--set", "warm_up=200"]].concat());
     assert!(text.contains("starts from models/bands/model.gen, whose float generator is recovered"), "{text}");
     assert!(text.contains("generator: layers 0 to 4; discriminator: nothing, new: layers 0 to 3"), "{text}");
     let config = fs::read_to_string(place.path().join("runs/002-tiny/config.toml")).unwrap();
