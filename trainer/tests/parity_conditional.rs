@@ -6,7 +6,7 @@ use std::path::Path;
 use gen_core::spec::Shape;
 use ndarray::{Array1, Array2, ArrayD, Ix2};
 use trainer::augment::Change;
-use trainer::config::{Config, Layer, Range};
+use trainer::config::{Config, Layer, Precision, Range};
 use trainer::interchange::layout::{Format, Layout, Mapping};
 use trainer::nn::Network;
 use trainer::pixels::to_float;
@@ -45,6 +45,7 @@ fn config() -> Config {
     let mut config = Config::preset("pocket").unwrap();
     config.latent = 8;
     config.batch = 6;
+    config.precision = Precision::Float32;
     config.class_names = ["a", "b", "c"].map(str::to_owned).into();
     config.class_embedding = 4;
     config.lr_decay_start = 1.0;
