@@ -231,6 +231,7 @@ for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv
     step "gen-core for $target" gen_core_for "$target"
 done
 step "trainer for Windows" trainer_for x86_64-pc-windows-gnu
+step "trainer for macOS" trainer_for aarch64-apple-darwin
 step "gen-core without DSP instructions" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features no-dsp
 step "gen-core for a Cortex-M55" cargo build -q -p gen-core --target thumbv8m.main-none-eabihf --features mve
 for target in thumbv6m-none-eabi thumbv7em-none-eabihf; do
