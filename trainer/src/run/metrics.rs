@@ -1,10 +1,13 @@
 //! Losses and scores over time: the lines of `metrics.jsonl`, and plots of them.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use log::warn;
+use plotters::coord::Shift;
+use plotters::coord::types::{RangedCoordf64, RangedCoordu64};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -200,35 +203,59 @@ pub fn plot(rows: &[Row], loss: Loss) -> Result<String> {
         let lowest = if lowest < 0.0 { lowest - margin } else { 0.0 };
         // The legend is above the curves, where it hides none of them.
         let (head, body) = root.split_vertically(30);
-        let mut chart = ChartBuilder::on(&body)
-            .margin(12)
-            .margin_top(0)
-            .x_label_area_size(BELOW)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0..last, lowest..highest + margin)?;
-        chart
-            .configure_mesh()
-            .x_desc("step")
-            .y_desc(loss.axis_label())
-            .label_style(LABELS)
-            .x_label_formatter(&step_label)
-            .y_label_formatter(&short)
-            .light_line_style(WHITE)
-            .draw()?;
+        let mut chart = axes(&body, last, lowest..highest + margin, loss.axis_label())?;
         let points = |of: fn(&Losses) -> f64| {
             let points = rows.iter().map(move |r| (r.step, of(&r.losses)));
             points.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
         };
         let lines = [("generator", GREEN, points(|l| l.g_loss)), ("discriminator", BLUE, points(|l| l.d_loss))];
         for (i, (name, colour, points)) in lines.into_iter().enumerate() {
-            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
-            let left = LEFT as i32 + 20 + 140 * i as i32;
-            head.draw(&PathElement::new([(left, 15), (left + 24, 15)], colour.stroke_width(3)))?;
-            head.draw(&Text::new(name, (left + 30, 8), LABELS))?;
+            draw_line(&mut chart, &head, i, (name, colour), points)?;
         }
         root.present()?;
     }
     Ok(svg)
+}
+
+/// A drawing area that becomes SVG.
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A chart over the steps.
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordu64, RangedCoordf64>>;
+
+/// The axes and the grid of a chart from step 0 to step `last`.
+fn axes<'a>(body: &Area<'a>, last: u64, values: Range<f64>, label: &str) -> Result<Chart<'a>> {
+    let mut chart = ChartBuilder::on(body)
+        .margin(12)
+        .margin_top(0)
+        .x_label_area_size(BELOW)
+        .y_label_area_size(LEFT)
+        .build_cartesian_2d(0..last, values)?;
+    chart
+        .configure_mesh()
+        .x_desc("step")
+        .y_desc(label)
+        .label_style(LABELS)
+        .x_label_formatter(&step_label)
+        .y_label_formatter(&short)
+        .light_line_style(WHITE)
+        .draw()?;
+    Ok(chart)
+}
+
+/// Draws line `i` of a chart, and its name and colour above the chart.
+fn draw_line(
+    chart: &mut Chart<'_>,
+    head: &Area<'_>,
+    i: usize,
+    (name, colour): (&str, RGBColor),
+    points: Vec<(u64, f64)>,
+) -> Result<()> {
+    chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+    let left = LEFT as i32 + 20 + 140 * i as i32;
+    head.draw(&PathElement::new([(left, 15), (left + 24, 15)], colour.stroke_width(3)))?;
+    head.draw(&Text::new(name, (left + 30, 8), LABELS))?;
+    Ok(())
 }
 
 /// Draws the mean logits of training pictures, held-out and generated ones over the steps as SVG.
@@ -254,28 +281,11 @@ pub fn plot_logits(compared: &[Compared]) -> Result<String> {
         let (lowest, highest) = all.fold((-1.0, 1.0), |(low, high): (f64, f64), l| (low.min(l), high.max(l)));
         let margin = 0.05 * (highest - lowest);
         let (head, body) = root.split_vertically(30);
-        let mut chart = ChartBuilder::on(&body)
-            .margin(12)
-            .margin_top(0)
-            .x_label_area_size(BELOW)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0..last, lowest - margin..highest + margin)?;
-        chart
-            .configure_mesh()
-            .x_desc("step")
-            .y_desc("mean logit of the discriminator")
-            .label_style(LABELS)
-            .x_label_formatter(&step_label)
-            .y_label_formatter(&short)
-            .light_line_style(WHITE)
-            .draw()?;
+        let mut chart = axes(&body, last, lowest - margin..highest + margin, "mean logit of the discriminator")?;
         for (i, (name, colour, points)) in lines.into_iter().enumerate() {
             // A single point is no line.
             chart.draw_series(points.iter().map(|&point| Circle::new(point, 2, colour.filled())))?;
-            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
-            let left = LEFT as i32 + 20 + 140 * i as i32;
-            head.draw(&PathElement::new([(left, 15), (left + 24, 15)], colour.stroke_width(3)))?;
-            head.draw(&Text::new(name, (left + 30, 8), LABELS))?;
+            draw_line(&mut chart, &head, i, (name, colour), points)?;
         }
         root.present()?;
     }
@@ -299,21 +309,7 @@ pub fn plot_quality(measured: &[Measured], kept: Option<u64>) -> Result<String> 
         sorted.sort_by(f64::total_cmp);
         let highest = sorted.get(sorted.len() * 9 / 10).map_or(1.0, |h| h.max(1e-6)) * 1.2;
         let (head, body) = root.split_vertically(30);
-        let mut chart = ChartBuilder::on(&body)
-            .margin(12)
-            .margin_top(0)
-            .x_label_area_size(BELOW)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0..last, 0.0..highest)?;
-        chart
-            .configure_mesh()
-            .x_desc("step")
-            .y_desc("quality score (0 is best)")
-            .label_style(LABELS)
-            .x_label_formatter(&step_label)
-            .y_label_formatter(&short)
-            .light_line_style(WHITE)
-            .draw()?;
+        let mut chart = axes(&body, last, 0.0..highest, "quality score (0 is best)")?;
         let shown: Vec<_> = points.iter().map(|&(step, quality)| (step, quality.min(highest))).collect();
         chart.draw_series(LineSeries::new(shown.iter().copied(), GREEN.stroke_width(2)))?;
         let lowest = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));

@@ -129,6 +129,11 @@ impl Plan {
         self.tile_products() * product + value * values as f64
     }
 
+    /// Number of pixels of a square of the output.
+    fn pixel_count(&self) -> usize {
+        self.correlation.output.step * self.correlation.output.step
+    }
+
     /// Number of panels of columns.
     fn panels(&self) -> usize {
         self.grid.breadth.div_ceil(PANEL)
@@ -175,7 +180,7 @@ impl Plan {
         let (input_len, output_len) = (self.correlation.input.len(), self.correlation.output.len());
         let pictures = x.len() / input_len;
         let squares_len = pictures * self.grid.places() * self.grid.pitch;
-        let step = self.correlation.output.step * self.correlation.output.step;
+        let step = self.pixel_count();
         let Task { squares, starts, pixels, sums } = task;
         let squares_end = squares_len + self.grid.slack(pictures);
         let squares = squares.grow(squares_end);
@@ -244,7 +249,7 @@ impl Plan {
 
     fn pack_panel(&self, params: &[f32], panel: usize, words: &mut [u32]) {
         let (columns, tiles) = self.panel(panel);
-        let step = self.correlation.output.step * self.correlation.output.step;
+        let step = self.pixel_count();
         let distance = self.correlation.weights.output_stride;
         let segments = self.grid.segments(panel * PANEL, columns);
         words.fill(0);
@@ -268,7 +273,7 @@ impl Plan {
         if all == 0 {
             return;
         }
-        let step = self.correlation.output.step * self.correlation.output.step;
+        let step = self.pixel_count();
         let Gradient { input, pixels, channels, columns, sums } = memory;
         // Depends on the shapes alone, as it decides the order of the sums.
         let each = (GRADIENT_LEN / (places * (depth + breadth))).clamp(1, all);
@@ -350,7 +355,7 @@ impl Plan {
     /// Writes a panel of the gradient of the output as a right operand.
     fn pair_places(&self, dy: &[f32], panel: usize, pixels: &[u32], to: &mut [u32]) {
         let (columns, tiles) = self.panel(panel);
-        let step = self.correlation.output.step * self.correlation.output.step;
+        let step = self.pixel_count();
         let segments = self.grid.segments(panel * PANEL, columns);
         let chunks = to.chunks_exact_mut(tiles * TILE_WORDS);
         for (to, rows) in chunks.zip(pixels.chunks_exact(CHUNK * step)) {
