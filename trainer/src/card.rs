@@ -117,6 +117,9 @@ pub struct Training {
     /// The checkpoint that the run started from, if it did not start from nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Origin>,
+    /// The teacher of the run, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Origin>,
 }
 
 /// The file of a model.
@@ -192,6 +195,22 @@ impl Card {
                 Ok(())
             }
         }
+    }
+
+    /// Checks that this is the teacher of the model's run.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn check_teacher(&self, found: Option<&Origin>) -> Result<()> {
+        let (Some(before), Some(found)) = (&self.training.teacher, found) else { return Ok(()) };
+        ensure!(
+            before.crc32 == found.crc32,
+            "{} is not the teacher of the model's run: CRC-32 {} instead of {}",
+            found.path.display(),
+            found.crc32,
+            before.crc32
+        );
+        Ok(())
     }
 
     /// A warning if the version that wrote the card makes models whose last bits differ from this version's.
@@ -380,6 +399,7 @@ mod tests {
                 processor: machine::arithmetic(&config),
                 first_steps: machine::first_steps(&config, &data.pictures).unwrap(),
                 start: None,
+                teacher: None,
             },
             model: File::of(BLOB, Vec::new()),
             scores: [("recall".to_owned(), 0.5.into()), ("judge".to_owned(), "none".into())].into(),

@@ -40,6 +40,7 @@ pub mod classes;
 pub mod config;
 pub mod cost;
 pub mod data;
+pub mod distil;
 pub mod files;
 pub mod grid;
 pub mod inspect;

@@ -254,6 +254,7 @@ impl Golden {
             classes: Vec::new(),
             latents: self.latents("z1", t)?,
             fresh_latents: Some(self.latents("z2", t)?),
+            teacher: None,
             label_noise: noise.iter().map(|&u| u as f32).collect(),
             // The golden run has no augmentation and no dropout.
             changes: [(); 3].map(|()| vec![Change::default(); self.config.batch]),

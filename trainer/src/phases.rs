@@ -24,6 +24,8 @@ pub enum Phase {
     GForwardAgain,
     /// Forward pass of the discriminator on these, with augmentation.
     DForwardAgain,
+    /// The teacher's pictures, and the distance to them; no time without distillation.
+    Teacher,
     /// Gradient of these pictures, through the discriminator, whose parameters do not change.
     PictureGradient,
     /// Gradient of the generator's parameters.
@@ -34,7 +36,7 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, first to last.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Data,
         Self::GForward,
         Self::DForward,
@@ -43,6 +45,7 @@ impl Phase {
         Self::DOptimiser,
         Self::GForwardAgain,
         Self::DForwardAgain,
+        Self::Teacher,
         Self::PictureGradient,
         Self::GBackward,
         Self::GOptimiser,
@@ -59,6 +62,7 @@ impl Phase {
             Self::DOptimiser => "  D optimiser",
             Self::GForwardAgain => "G's turn: G forward",
             Self::DForwardAgain => "  D forward",
+            Self::Teacher => "  distance to the teacher",
             Self::PictureGradient => "  gradient of the pictures",
             Self::GBackward => "  G backward",
             Self::GOptimiser => "  G optimiser and average",

@@ -5,6 +5,7 @@
 //!   config.toml              the recipe; `--config` starts another run with it
 //!   data.toml                source and fingerprint of the pictures
 //!   start.toml               with `--from`: the checkpoint or the model that the run started from
+//!   teacher.toml             with `--teacher`: the checkpoint or the model that it learns from
 //!   pictures.txt             list of the picture files, if they are files: to name those that have changed
 //!   metrics.jsonl            one line of losses every few steps
 //!   losses.svg  reals.png  samples/step-NNNNNN.png

@@ -7,18 +7,25 @@
 //! a step depend only on the seed and the step's number, so a run can be stopped after
 //! any step and resumed with bit-identical results.
 
+mod order;
+mod stream;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use gen_core::Latent;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
-use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use self::order::{ClassOrders, Order};
+use self::stream::Stream;
 use crate::augment::{self, Change};
 use crate::config::Config;
 use crate::data::Dataset;
+use crate::distil::{self, Teacher};
 use crate::latents::latent_batch;
 use crate::nn::init::rng;
 use crate::nn::optim::{self, Moments};
@@ -26,44 +33,9 @@ use crate::nn::penalty::Penalty;
 use crate::nn::{Batch, Dropout, Network, Params};
 use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
+use crate::quantise::FloatModel;
 use crate::schedule::learning_rate_factor;
 use crate::store::PictureStore;
-
-/// Streams of random numbers. Each purpose has its own, so that no two share numbers.
-#[derive(Debug, Clone, Copy)]
-enum Stream {
-    GeneratorInit,
-    DiscriminatorInit,
-    Latents,
-    FreshLatents,
-    Labels,
-    Shuffle,
-    /// Augmentation in the discriminator's pass 0, 1 or 2: on the generated pictures, on the real pictures, in the
-    /// generator's update.
-    Augment(u64),
-    Dropout(u64),
-    /// The order of the pictures of one class, with balanced classes.
-    ShuffleClass(u64),
-    /// Latents of the pictures whose logits are compared with those of held-out ones.
-    Compared,
-}
-
-impl Stream {
-    fn number(self) -> u64 {
-        match self {
-            Self::GeneratorInit => 0,
-            Self::DiscriminatorInit => 1,
-            Self::Latents => 2,
-            Self::FreshLatents => 3,
-            Self::Labels => 4,
-            Self::Shuffle => 5,
-            Self::Augment(pass) => 8 + pass,
-            Self::Dropout(pass) => 16 + pass,
-            Self::Compared => 32,
-            Self::ShuffleClass(class) => 64 + class,
-        }
-    }
-}
 
 /// Everything that a step changes. The configuration, the pictures and this state determine all later steps of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -100,6 +72,9 @@ pub struct Losses {
     /// by `every`. `None` in a step without a penalty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub penalty: Option<f64>,
+    /// The distances to the teacher's pictures, multiplied by their weights of the step. `None` without distillation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f64>,
 }
 
 /// What the discriminator says of pictures: its mean logit. Which side of 0 is that of real pictures depends on the
@@ -159,6 +134,8 @@ pub struct StepInputs {
     /// Random numbers from 0 to 1, one for each target of the discriminator: first the generated
     /// pictures, then the real ones; `[2 N]`.
     pub label_noise: Array1<f32>,
+    /// The teacher's pictures of the latents of the generator's update, `[N, H·W·C]`; `None` without distillation.
+    pub teacher: Option<Array2<f32>>,
     /// Augmentation of every picture in the three passes through the discriminator: generated pictures,
     /// real pictures, and the generated pictures of the generator's update. `N` changes each.
     pub changes: [Vec<Change>; 3],
@@ -217,6 +194,7 @@ pub struct Trainer {
     class_orders: ClassOrders,
     clock: Clock,
     rate: f32,
+    teacher: Option<Teacher>,
 }
 
 impl Trainer {
@@ -282,6 +260,7 @@ impl Trainer {
             class_orders: ClassOrders::default(),
             clock: Clock::default(),
             rate: 1.0,
+            teacher: None,
             config,
             state,
         })
@@ -306,17 +285,35 @@ impl Trainer {
         self.clock.start();
         let (real, classes) = self.real_batch(examples)?;
         let mut labels = self.rng(Stream::Labels);
+        let latents = self.latents(Stream::Latents);
+        let fresh_latents = self.config.fresh_latents.then(|| self.latents(Stream::FreshLatents));
+        self.clock.lap(Phase::Data);
+        let teacher = self.teacher_pictures(fresh_latents.as_ref().unwrap_or(&latents), &classes)?;
+        self.clock.lap(Phase::Teacher);
         let inputs = StepInputs {
             real,
             classes,
-            latents: self.latents(Stream::Latents),
-            fresh_latents: self.config.fresh_latents.then(|| self.latents(Stream::FreshLatents)),
+            latents,
+            fresh_latents,
+            teacher,
             label_noise: Array1::from_shape_simple_fn(2 * self.config.batch, || labels.random()),
             changes: [0, 1, 2].map(|pass| self.changes(pass)),
             dropout: [0, 1, 2].map(|pass| self.rng(Stream::Dropout(pass)).next_u64()),
         };
         self.clock.lap(Phase::Data);
         Ok(inputs)
+    }
+
+    /// The teacher's pictures of the next step, if the recipe has a teacher and any of its weights is not 0.
+    fn teacher_pictures(&mut self, latents: &Array2<f32>, classes: &[u8]) -> Result<Option<Array2<f32>>> {
+        let Some(distil) = &self.config.distil else { return Ok(None) };
+        if distil.weights(self.state.step, self.config.steps) == [0.0; 2] {
+            return Ok(None);
+        }
+        let teacher = self.teacher.as_mut();
+        let teacher =
+            teacher.with_context(|| format!("the teacher {} has not been loaded", distil.teacher.display()))?;
+        Ok(Some(teacher.draw(latents.view(), classes).to_owned()))
     }
 
     /// Performs a step with these inputs.
@@ -421,6 +418,17 @@ impl Trainer {
         clock.lap(Phase::GForwardAgain);
         observe(ForwardPass::G, generator);
         let (changes, pass) = (&inputs.changes[2], Dropout::Seed(inputs.dropout[2]));
+        let distil = config.distil.as_ref().zip(inputs.teacher.as_ref());
+        let distil = distil.map(|(distil, pictures)| (distil.weights(state.step, config.steps), pictures));
+        let teacher_maps = match distil {
+            Some(([_, features], pictures)) if features > 0.0 => {
+                augment::forward(changes, shape, pictures.view(), changed.view_mut());
+                discriminator.forward(&state.discriminator, inputs.batch(changed.view()), pass);
+                distil::hidden_maps(discriminator)
+            }
+            _ => Vec::new(),
+        };
+        clock.lap(Phase::Teacher);
         augment::forward(changes, shape, turn.images.view(), changed.view_mut());
         turn.logits.assign(&discriminator.forward(&state.discriminator, inputs.batch(changed.view()), pass).column(0));
         clock.lap(Phase::DForwardAgain);
@@ -430,10 +438,21 @@ impl Trainer {
         let others = trace.discriminator.logits.slice(halves[1]);
         let d_logits = discriminator.d_output().index_axis_move(Axis(1), 0);
         let g_loss = config.loss.of_generator(turn.logits.view(), others, targets.view(), batch as f32, d_logits);
+        let mut distance = distil.map(|([_, features], _)| {
+            f64::from(features) * distil::of_features(discriminator, &teacher_maps, features)
+        });
+        clock.lap(Phase::Teacher);
         if let Some(d_changed) = discriminator.backward(&state.discriminator, None, true, pass) {
             augment::backward(changes, shape, d_changed, trace.d_images.view_mut());
         }
         clock.lap(Phase::PictureGradient);
+        if let (Some(([pixels, _], pictures)), Some(distance)) = (distil, distance.as_mut())
+            && pixels > 0.0
+        {
+            let (ours, gradient) = (turn.images.view(), trace.d_images.view_mut());
+            *distance += f64::from(pixels) * distil::of_pictures(ours, pictures.view(), shape, pixels, gradient);
+        }
+        clock.lap(Phase::Teacher);
         let learnt = state.step.checked_sub(config.warm_up);
         if let Some(learnt) = learnt {
             generator.d_output().assign(&trace.d_images);
@@ -450,7 +469,16 @@ impl Trainer {
         }
         state.step += 1;
         clock.lap(Phase::GOptimiser);
-        Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake, penalty: penalty_value })
+        Ok(Losses { d_loss: fake_loss + real_loss, g_loss, d_real, d_fake, penalty: penalty_value, distance })
+    }
+
+    /// Gives the trainer the teacher that its recipe names. Until then a step of such a recipe is an error.
+    ///
+    /// # Errors
+    /// When it is no teacher of the recipe's generator.
+    pub fn set_teacher(&mut self, model: FloatModel) -> Result<()> {
+        self.teacher = Some(Teacher::new(model, &self.config).context("distil: teacher")?);
+        Ok(())
     }
 
     /// Sets the factor of both networks' learning rates. It is 1 until this is called.
@@ -610,64 +638,14 @@ impl StepInputs {
         );
         let noise = self.label_noise.len();
         ensure!(noise == 2 * n, "label noise: {noise} numbers, the configuration needs {}", 2 * n);
+        let pictures = self.teacher.as_ref().map_or((n, values), Array2::dim);
+        ensure!(
+            pictures == (n, values),
+            "the teacher's pictures: {pictures:?} numbers, the configuration needs {:?}",
+            (n, values)
+        );
         ensure!(self.changes.iter().all(|c| c.len() == n), "changes: the configuration needs three times {n}");
         Ok(())
-    }
-}
-
-/// The shuffled order of the pictures in one epoch (one pass over the data set).
-#[derive(Debug, Default)]
-struct Order {
-    /// The seed, epoch and number of pictures for which `indices` was computed.
-    key: Option<(u64, u64, u64)>,
-    indices: Vec<u64>,
-}
-
-impl Order {
-    /// Index of the picture at position `i` of epoch `pass` over `n` pictures.
-    fn index(&mut self, stream: Stream, seed: u64, pass: u64, n: u64, i: u64) -> u64 {
-        if self.key != Some((seed, pass, n)) {
-            self.indices = (0..n).collect();
-            self.indices.shuffle(&mut rng(seed, pass, stream.number()));
-            self.key = Some((seed, pass, n));
-        }
-        self.indices[i as usize]
-    }
-}
-
-/// The order of the pictures if every class is shown equally often: classes take turns, and each goes through its own
-/// pictures in an order of its own.
-#[derive(Debug, Default)]
-struct ClassOrders {
-    /// Indices of the pictures of each class that has any.
-    members: Vec<Vec<u64>>,
-    orders: Vec<Order>,
-}
-
-impl ClassOrders {
-    /// Collects the pictures of each of `count` classes. It allocates only in the first call.
-    fn prepare(&mut self, classes: &[u8], count: usize) {
-        self.members.resize_with(count, Vec::new);
-        self.orders.resize_with(count, Order::default);
-        self.members.iter_mut().for_each(Vec::clear);
-        for (index, &class) in (0..).zip(classes) {
-            self.members[usize::from(class)].push(index);
-        }
-    }
-
-    /// Index of the `i`-th picture that is shown.
-    fn index(&mut self, seed: u64, shuffle: bool, i: u64) -> u64 {
-        // A class without pictures has no turn.
-        let with_any = self.members.iter().filter(|members| !members.is_empty()).count() as u64;
-        let (turn, i) = ((i % with_any) as usize, i / with_any);
-        let class = (0..self.members.len()).filter(|&class| !self.members[class].is_empty()).nth(turn).unwrap_or(0);
-        let (members, order) = (&self.members[class], &mut self.orders[class]);
-        let n = members.len() as u64;
-        let place = match shuffle {
-            true => order.index(Stream::ShuffleClass(class as u64), seed, i / n, n, i % n),
-            false => i % n,
-        };
-        members[place as usize]
     }
 }
 
@@ -675,323 +653,5 @@ impl ClassOrders {
 fn freeze(network: &Network, layers: u8, gradient: &mut [f32]) {
     if let Some(last) = usize::from(layers).checked_sub(1).and_then(|last| network.blocks().get(last)) {
         gradient[..last.end()].fill(0.0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::Array4;
-
-    use super::*;
-    use crate::config::{Fallback, Precision};
-    use crate::nn::linear::{Kernels, Task};
-
-    fn pictures(n: usize) -> PictureStore {
-        Array4::from_shape_fn((n, 32, 32, 3), |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 50) as u8).into()
-    }
-
-    /// A small recipe whose layers are multiplied in bf16 on every processor.
-    fn in_bf16() -> Config {
-        let config = Config { batch: 6, precision: Precision::Bf16, fallback: Fallback::Amx, ..pocket() }.narrowed(2);
-        let (generator, discriminator) = config.networks().unwrap();
-        for network in [generator, discriminator] {
-            let ways = network.blocks().iter().map(|block| block.linear().algorithm(Task::WeightGradient));
-            assert!(ways.filter(|way| way.contains("bf16")).count() >= 2, "hardly anything is multiplied in bf16");
-        }
-        config
-    }
-
-    fn pocket() -> Config {
-        Config::preset("pocket").unwrap()
-    }
-
-    #[test]
-    fn a_step_depends_on_the_state_alone_and_not_on_the_threads() {
-        for config in [Config { batch: 6, ..pocket() }, in_bf16()] {
-            check_that_a_step_depends_on_the_state_alone(&config);
-        }
-    }
-
-    fn check_that_a_step_depends_on_the_state_alone(config: &Config) {
-        let data = pictures(10);
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let mut trainer = Trainer::new(config.clone()).unwrap();
-                for _ in 0..4 {
-                    trainer.step(&data).unwrap();
-                }
-                trainer.state
-            })
-        };
-        let one = run(1);
-        assert_eq!(one, run(2));
-        assert_eq!(one, run(3));
-
-        let mut first = Trainer::new(config.clone()).unwrap();
-        first.step(&data).unwrap();
-        let mut second = Trainer::with_state(config.clone(), first.state).unwrap();
-        for _ in 0..3 {
-            second.step(&data).unwrap();
-        }
-        assert_eq!(one, second.state);
-    }
-
-    #[test]
-    fn bf16_takes_nearly_the_same_first_step() {
-        let config = in_bf16();
-        let data = pictures(10);
-        let mut bf16 = Trainer::new(config.clone()).unwrap();
-        let mut float32 = Trainer::new(Config { precision: Precision::Float32, ..config }).unwrap();
-        let (b, f) = (bf16.step(&data).unwrap(), float32.step(&data).unwrap());
-        let close = |a: f64, b: f64| a != b && (a - b).abs() < 0.02;
-        assert!(close(b.d_loss, f.d_loss) && close(b.g_loss, f.g_loss), "{b:?} {f:?}");
-    }
-
-    #[test]
-    fn fast_and_direct_kernels_take_the_same_first_step() {
-        let reference = Config { batch: 8, ..Config::preset("reference-pocket").unwrap() };
-        // Its 5x5 convolutions are computed with Fourier transforms.
-        let tutorial = Config { batch: 6, ..Config::preset("tutorial").unwrap().narrowed(8) };
-        for config in [reference, tutorial] {
-            let data = pictures(10);
-            let [mut fast, mut direct] = [config.kernels, Kernels::Direct]
-                .map(|kernels| Trainer::new(Config { kernels, ..config.clone() }).unwrap());
-            let (f, d) = (fast.step(&data).unwrap(), direct.step(&data).unwrap());
-            let close = |a: f64, b: f64| (a - b).abs() < 1e-5;
-            assert!(close(f.d_loss, d.d_loss) && close(f.g_loss, d.g_loss), "{}: {f:?} {d:?}", config.name);
-            // If the traces were equal, both would have used the same kernels and the test would prove nothing.
-            assert_ne!(fast.trace, direct.trace, "{}", config.name);
-        }
-    }
-
-    #[test]
-    fn updates_are_no_larger_after_going_back() {
-        // Goes back to the state before the first step, as a run does that has no later checkpoint yet.
-        let config = Config { batch: 4, ..Config::preset("pocket").unwrap() };
-        let lr = |optimiser: optim::Optimiser| match optimiser {
-            optim::Optimiser::Adam { lr, .. } => lr,
-            optim::Optimiser::RmsProp { .. } => unreachable!("the preset has Adam"),
-        };
-        let data = pictures(10);
-        for step in [0, 50, 300, 499] {
-            let mut trainer = Trainer::new(config.clone()).unwrap();
-            trainer.state.step = step;
-            let before = trainer.state.clone();
-            trainer.step(&data).unwrap();
-            let after = &trainer.state;
-            for (before, after, lr) in [
-                (&before.generator, &after.generator, lr(config.generator.optimiser)),
-                (&before.discriminator, &after.discriminator, lr(config.discriminator.optimiser)),
-            ] {
-                // Adam's first update is as large as the learning rate, for every parameter with a gradient.
-                let largest = before.iter().zip(after.iter()).fold(0f32, |most, (b, a)| most.max((a - b).abs()));
-                assert!((0.9 * lr..1.01 * lr).contains(&largest), "step {step}: {largest}, and the rate is {lr}");
-            }
-        }
-    }
-
-    #[test]
-    fn where_only_differences_count_a_drift_of_all_logits_changes_no_share() {
-        let config =
-            Config { batch: 16, loss: crate::nn::loss::Loss::Relativistic, ..Config::preset("pocket").unwrap() };
-        let data = pictures(40);
-        let mut trainer = Trainer::new(config.clone()).unwrap();
-        for _ in 0..3 {
-            trainer.step(&data).unwrap();
-        }
-        let state = trainer.state;
-        let shares = |drift: f32| {
-            let mut state = state.clone();
-            // The last parameter is the bias of the logit.
-            *state.discriminator.last_mut().unwrap() += drift;
-            let losses = Trainer::with_state(config.clone(), state).unwrap().step(&data).unwrap();
-            (losses.d_real, losses.d_fake)
-        };
-        let (real, fake) = shares(0.0);
-        assert!(real > fake, "{real} {fake}: the discriminator has learnt something");
-        for drift in [-20.0, 20.0] {
-            assert_eq!(shares(drift), (real, fake), "{drift}");
-        }
-    }
-
-    #[test]
-    fn the_penalty_is_told_when_there_is_one() {
-        use crate::config::Penalty;
-        let of = |real, generated| {
-            let penalty = Some(Penalty { real, generated, every: 2 });
-            let mut trainer = Trainer::new(Config { batch: 4, penalty, ..Config::preset("pocket").unwrap() }).unwrap();
-            let data = pictures(10);
-            [trainer.step(&data).unwrap().penalty, trainer.step(&data).unwrap().penalty]
-        };
-        let [Some(real), None] = of(1.0, 0.0) else { panic!("every second step") };
-        let [Some(generated), None] = of(0.0, 1.0) else { panic!("every second step") };
-        let [Some(both), None] = of(1.0, 1.0) else { panic!("every second step") };
-        assert!(real > 0.0 && generated > 0.0);
-        assert!((both - real - generated).abs() < 1e-9 * both, "{both} {real} {generated}");
-        // The reported value includes the weight, but not the factor `every`.
-        assert_eq!(of(4.0, 0.0)[0], Some(4.0 * real));
-        let none = Trainer::new(Config { batch: 4, ..Config::preset("pocket").unwrap() }).unwrap().step(&pictures(10));
-        assert_eq!(none.unwrap().penalty, None);
-    }
-
-    #[test]
-    fn moments_of_another_length_are_refused() {
-        let trainer = Trainer::new(Config::preset("pocket").unwrap()).unwrap();
-        for list in 0..4 {
-            let mut state = trainer.state.clone();
-            let (g, d) = (&mut state.generator_moments, &mut state.discriminator_moments);
-            let list = [&mut g.first, &mut g.second, &mut d.first, &mut d.second].into_iter().nth(list).unwrap();
-            list.pop();
-            let error = Trainer::with_state(trainer.config.clone(), state).unwrap_err().to_string();
-            assert!(error.contains("moments of the"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_pass_shows_every_picture_once() {
-        let mut order = Order::default();
-        for pass in 0..3 {
-            let mut seen: Vec<_> = (0..50).map(|i| order.index(Stream::Shuffle, 1, pass, 50, i)).collect();
-            assert_ne!(seen, (0..50).collect::<Vec<_>>());
-            seen.sort_unstable();
-            assert_eq!(seen, (0..50).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn logits_are_compared_without_changing_a_later_step() {
-        let config = Config { batch: 8, ..pocket().narrowed(4) };
-        let (data, others) = (pictures(30), pictures(20).subset(&[17, 18, 19]).unwrap());
-        let run = |compares: bool| {
-            let mut trainer = Trainer::new(config.clone()).unwrap();
-            for _ in 0..3 {
-                trainer.step(&data).unwrap();
-                if compares {
-                    let first = trainer.compare_logits(&data, &others, 100).unwrap();
-                    assert_eq!(trainer.compare_logits(&data, &others, 100).unwrap(), first);
-                }
-            }
-            trainer.state
-        };
-        assert_eq!(run(false), run(true));
-    }
-
-    #[test]
-    fn equal_pictures_have_equal_logits_and_learnt_ones_higher_ones() {
-        // Without augmentation, a constant grey is quickly told apart from noise and from another grey.
-        let config = Config { batch: 16, augment: Default::default(), ..pocket().narrowed(2) };
-        let grey = |value: u8, n: usize| PictureStore::from(Array4::from_elem((n, 32, 32, 3), value));
-        let mut trainer = Trainer::new(config).unwrap();
-        for _ in 0..15 {
-            trainer.step(&grey(200, 40)).unwrap();
-        }
-        for (count, most) in [(40, 1000), (40, 20), (5, 1000)] {
-            let logits = trainer.compare_logits(&grey(200, 60), &grey(200, count), most).unwrap();
-            assert!((logits.training - logits.held_out).abs() < 1e-6, "{logits:?}");
-            assert!(logits.training > logits.generated + 0.1, "{logits:?}");
-        }
-        let other = trainer.compare_logits(&grey(200, 40), &grey(20, 40), 1000).unwrap();
-        assert!((other.training - other.held_out).abs() > 0.1, "{other:?}");
-        let error =
-            trainer.compare_logits(&grey(0, 4), &PictureStore::from(Array4::zeros((3, 16, 16, 3))), 9).unwrap_err();
-        assert!(error.to_string().contains("the data holds 16x16x3"), "{error}");
-    }
-
-    fn conditional(names: usize) -> Config {
-        let class_names = (0..names).map(|k| format!("class {k}")).collect();
-        Config { batch: 6, class_names, class_embedding: 3, ..Config::preset("pocket").unwrap().narrowed(4) }
-    }
-
-    #[test]
-    fn a_conditional_run_resumes_with_the_same_bits_on_any_number_of_threads() {
-        let data = pictures(10);
-        let classes = [0, 1, 2, 1, 1, 0, 2, 1, 0, 1];
-        let examples = Examples { pictures: &data, classes: &classes };
-        for balance_classes in [false, true] {
-            let config = Config { balance_classes, ..conditional(3) };
-            let run = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| {
-                    let mut trainer = Trainer::new(config.clone()).unwrap();
-                    (0..3).for_each(|_| _ = trainer.step(examples).unwrap());
-                    trainer.state
-                })
-            };
-            let one = run(1);
-            assert_eq!(one, run(2));
-            let mut first = Trainer::new(config.clone()).unwrap();
-            first.step(examples).unwrap();
-            let mut second = Trainer::with_state(config.clone(), first.state).unwrap();
-            (0..2).for_each(|_| _ = second.step(examples).unwrap());
-            assert_eq!(one, second.state);
-            let other = Examples { classes: &[0; 10], ..examples };
-            let mut trainer = Trainer::new(config).unwrap();
-            trainer.step(other).unwrap();
-            assert_ne!(trainer.state.generator, Trainer::new(trainer.config.clone()).unwrap().state.generator);
-        }
-    }
-
-    #[test]
-    fn a_batch_has_the_classes_of_its_pictures_in_their_shares_or_in_equal_ones() {
-        let data = PictureStore::from(Array4::from_shape_fn((10, 32, 32, 3), |(n, ..)| n as u8));
-        let classes = [0, 1, 1, 1, 1, 1, 1, 1, 1, 2];
-        let examples = Examples { pictures: &data, classes: &classes };
-        for (balance_classes, expected) in [(false, [3, 24, 3]), (true, [10, 10, 10])] {
-            let mut trainer = Trainer::new(Config { balance_classes, ..conditional(4) }).unwrap();
-            let (mut counts, mut shown) = ([0; 3], [0; 10]);
-            for step in 0..5 {
-                trainer.state.step = step;
-                let inputs = trainer.inputs(examples).unwrap();
-                for (picture, &class) in inputs.real.rows().into_iter().zip(&inputs.classes) {
-                    let n = ((picture[0] + 1.0) * 127.5).round() as usize;
-                    assert_eq!(class, classes[n]);
-                    counts[usize::from(class)] += 1;
-                    shown[n] += 1;
-                }
-            }
-            assert_eq!(counts, expected);
-            if balance_classes {
-                assert!(shown[1..9].iter().all(|&times| (1..=2).contains(&times)), "each in its turn: {shown:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn classes_that_are_not_the_recipes_are_refused() {
-        let data = pictures(4);
-        let mut trainer = Trainer::new(conditional(2)).unwrap();
-        for (classes, words) in [
-            (&[][..], "2 classes, and 0 of the 4 pictures"),
-            (&[0, 1], "2 of the 4"),
-            (&[0, 1, 2, 1], "3 of the 4 pictures"),
-        ] {
-            let error = trainer.step(Examples { pictures: &data, classes }).unwrap_err().to_string();
-            assert!(error.contains(words), "{error}");
-        }
-        let mut inputs = trainer.inputs(Examples { pictures: &data, classes: &[0, 1, 1, 0] }).unwrap();
-        inputs.classes.pop();
-        assert!(trainer.step_with(&inputs).unwrap_err().to_string().contains("classes: 5 numbers"));
-    }
-
-    #[test]
-    fn the_discriminator_learns_when_it_can() {
-        // Without augmentation, a constant grey is quickly told apart from noise.
-        let config = Config { batch: 16, augment: Default::default(), ..Config::preset("pocket").unwrap() };
-        let data = PictureStore::from(Array4::from_elem((4, 32, 32, 3), 200));
-        let mut trainer = Trainer::new(config).unwrap();
-        let first = trainer.step(&data).unwrap();
-        let mut last = first;
-        for _ in 0..15 {
-            last = trainer.step(&data).unwrap();
-        }
-        assert!(last.d_loss < first.d_loss * 0.7, "{first:?} {last:?}");
-    }
-
-    #[test]
-    fn pictures_of_another_size_are_refused() {
-        let mut trainer = Trainer::new(Config::preset("pocket").unwrap()).unwrap();
-        let error = trainer.step(&PictureStore::from(Array4::zeros((3, 16, 16, 3)))).unwrap_err().to_string();
-        assert!(error.contains("32x32x3") && error.contains("16x16x3"), "{error}");
     }
 }

@@ -153,6 +153,7 @@ fn differences(classes: impl Fn(u8) -> u8) -> Vec<Difference> {
         classes: golden.shaped("classes", &[batch]).unwrap().iter().map(|&class| classes(class as u8)).collect(),
         latents: latents("z1"),
         fresh_latents: Some(latents("z2")),
+        teacher: None,
         label_noise: Array1::zeros(2 * batch),
         changes: [(); 3].map(|()| vec![Change::default(); batch]),
         dropout: [0; 3],

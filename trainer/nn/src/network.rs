@@ -22,6 +22,8 @@ pub struct Network {
     /// The input, then the output of each block, `[N, values]` each.
     maps: Vec<Array2<f32>>,
     d_maps: Vec<Array2<f32>>,
+    /// Gradients that the next backward pass adds to that of a block's output.
+    extra: Vec<Option<Array2<f32>>>,
 }
 
 /// The error for a layer that does not fit.
@@ -47,7 +49,15 @@ impl Network {
             blocks.push(block);
         }
         let maps = || vec![Array2::zeros((0, 0)); specs.len() + 1];
-        Ok(Self { input, blocks, classes: None, seen: Vec::new(), maps: maps(), d_maps: maps() })
+        Ok(Self {
+            input,
+            blocks,
+            classes: None,
+            seen: Vec::new(),
+            maps: maps(),
+            d_maps: maps(),
+            extra: vec![None; specs.len()],
+        })
     }
 
     /// A generator for `count` classes: the first of these layers reads `latent` values and behind them `width` numbers of
@@ -171,6 +181,16 @@ impl Network {
         self.d_maps[last].view_mut()
     }
 
+    /// Adds `gradient`, `[N, values]`, to that of the output of block `i` in the next [`backward`](Self::backward), for a loss
+    /// that depends on this output directly.
+    pub fn add_gradient(&mut self, i: usize, gradient: Array2<f32>) {
+        assert_eq!(gradient.dim(), self.maps[i + 1].dim(), "a gradient has the shape of the output");
+        match &mut self.extra[i] {
+            Some(sum) => *sum += &gradient,
+            none => *none = Some(gradient),
+        }
+    }
+
     /// Computes the gradients of the last forward pass, which must have had the same `dropout`. Adds the gradient of the
     /// parameters to `grads` unless the network is frozen; returns the gradient of the input if requested, without that of
     /// the class's numbers.
@@ -187,6 +207,9 @@ impl Network {
         for (i, block) in self.blocks.iter_mut().enumerate().rev() {
             let (before, after) = self.d_maps.split_at_mut(i + 1);
             resize(&mut before[i], self.maps[i].dim());
+            if let Some(extra) = self.extra[i].take() {
+                after[0] += &extra;
+            }
             let dx = (i > 0 || wants_input).then(|| before[i].view_mut());
             let (x, y) = (self.maps[i].view(), self.maps[i + 1].view());
             block.backward(params, grads.as_deref_mut(), x, y, after[0].view_mut(), dx, dropout);

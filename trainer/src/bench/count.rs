@@ -64,6 +64,8 @@ impl Count {
                 Phase::PictureGradient => all(&discriminator, Task::InputGradient, n),
                 Phase::GBackward => backward(&generator, n),
                 Phase::GForwardAgain | Phase::Data | Phase::DOptimiser | Phase::GOptimiser => 0,
+                // Not counted: the recipe does not have the teacher's network.
+                Phase::Teacher => 0,
             })
         };
         Ok(Self {

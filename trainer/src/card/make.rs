@@ -15,7 +15,7 @@ use crate::machine;
 use crate::quantise::{FloatModel, QuantModel, noise, quantise_tuned};
 use crate::run::folder::{BEST, DataRef, UNFINISHED};
 use crate::run::session::resume_command;
-use crate::run::start::Origin;
+use crate::run::start::{Origin, TEACHER};
 use crate::run::{Checkpoint, Folder};
 
 /// The part of a card that the user has to write.
@@ -117,6 +117,7 @@ pub fn describe(
             processor: machine::arithmetic(&config),
             first_steps: machine::first_steps(&config, &training)?,
             start: Origin::of(&folder)?,
+            teacher: Origin::read(&folder.file(TEACHER))?,
         },
         model: File::of(&blob, fast_layers),
         scores,

@@ -59,6 +59,10 @@ impl Card {
             };
             rows.push(("started".into(), text));
         }
+        if let (Some(teacher), Some(distil)) = (&training.teacher, &config.distil) {
+            let text = format!("{}, CRC-32 {}", distil.teacher.display(), teacher.crc32);
+            rows.push(("distilled from".into(), text));
+        }
         rows.retain(|(_, value)| !value.is_empty());
         rows.extend(
             scores

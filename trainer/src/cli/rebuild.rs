@@ -56,6 +56,8 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
         warn!("the model will not be the same to the bit: {warning}");
     }
     let start = args.from.as_deref().map(|path| start::open(path, Some(&card.config))).transpose()?;
+    let teacher = start::teacher(&card.config)?;
+    card.check_teacher(teacher.as_ref().map(|teacher| &teacher.origin))?;
     if args.resume.is_none() {
         card.check_start(start.as_ref().map(|start| &start.origin))?;
     }
@@ -66,7 +68,7 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
             // If config.toml is damaged, resuming writes it again from the checkpoint's recipe.
             let config = folder.config().or_else(|_| folder.latest().map(|checkpoint| checkpoint.config))?;
             ensure!(config == card.config, "{} follows another recipe than the card", run.display());
-            Session::resume(run, |_, _| Ok(data))?
+            Session::resume(run, |_, _| Ok(data), |_| Ok(teacher))?
         }
         None => {
             let data_ref = DataRef {
@@ -78,7 +80,7 @@ pub(crate) fn rebuild(args: &RebuildArgs) -> Result<ExitCode> {
                 minutes: None,
                 end_moved: None,
             };
-            Session::create(card.config.clone(), data, data_ref, &args.out, start.as_ref())?
+            Session::create(card.config.clone(), data, data_ref, &args.out, start.as_ref(), teacher)?
         }
     };
     let run = session.folder().clone();

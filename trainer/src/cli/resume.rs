@@ -9,6 +9,7 @@ use log::info;
 
 use super::args::{threads, whole};
 use super::source::{MemoryArgs, reload};
+use super::start;
 use super::train::finish;
 use trainer::config::{Config, MAX_STEPS};
 use trainer::run::folder::DataRef;
@@ -40,7 +41,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitCode> {
         Some(path) => reload(&DataRef { path: path.clone(), ..data.clone() }, config, args.memory),
         None => reload(data, config, args.memory),
     };
-    let mut session = Session::resume(&args.run, load)?;
+    let mut session = Session::resume(&args.run, load, start::teacher)?;
     if let Some(steps) = args.steps {
         session.set_steps(steps)?;
     }

@@ -9,6 +9,7 @@ use gen_core::{Model, aligned};
 
 use trainer::card::Shipped;
 use trainer::config::Config;
+use trainer::run::start::TeacherModel;
 use trainer::run::{Folder, Start, discriminator, start};
 
 /// Opens what `--from` names. `recipe` is the one that the user chose, if any: a model file of its own has none.
@@ -22,9 +23,32 @@ pub(crate) fn open(path: &Path, recipe: Option<&Config>) -> Result<Start> {
             _ => Start::open(path),
         };
     }
+    if is_model(path) { model_file(path, recipe) } else { Start::open(path) }
+}
+
+/// Opens the teacher that a recipe names: a run, a checkpoint, the folder of a shipped model, or a model file.
+///
+/// # Errors
+/// When there is no such thing, or it is damaged.
+pub(crate) fn teacher(config: &Config) -> Result<Option<TeacherModel>> {
+    let Some(distil) = &config.distil else { return Ok(None) };
+    let open = |path: &Path| match path {
+        folder if folder.is_dir() && start::checkpoint_in(folder)?.is_none() && folder.join("card.toml").is_file() => {
+            TeacherModel::of_model(folder.join("model.gen"), &Shipped::open(folder)?.blob)
+        }
+        file if is_model(file) => {
+            let blob = std::fs::read(file).with_context(|| format!("cannot read the model {}", file.display()))?;
+            TeacherModel::of_model(file.to_owned(), &blob)
+        }
+        other => TeacherModel::open(other),
+    };
+    open(&distil.teacher).context("distil: teacher").map(Some)
+}
+
+/// Whether this is a file that begins as a model does.
+fn is_model(path: &Path) -> bool {
     let mut first = [0; MAGIC.len()];
-    let is_model = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == MAGIC;
-    if is_model { model_file(path, recipe) } else { Start::open(path) }
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == MAGIC
 }
 
 /// A shipped model: its card has the recipe, its folder may have the discriminator.

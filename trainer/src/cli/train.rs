@@ -11,7 +11,7 @@ use super::args::{number, precision, steps, threads, whole};
 use super::recipe::PictureArgs;
 use super::source::SourceArgs;
 use super::start;
-use trainer::config::{Config, Precision};
+use trainer::config::{Config, Distil, Precision};
 use trainer::data::held_out_count;
 use trainer::run::folder::DataRef;
 use trainer::run::session::{Outcome, REPORT};
@@ -46,6 +46,10 @@ pub(crate) struct TrainArgs {
     /// [default recipe: that of the earlier run, or of the model]
     #[arg(long, value_name = "RUN|MODEL")]
     pub(crate) from: Option<PathBuf>,
+    /// A trained generator, usually a larger one, from whose pictures the generator learns, too, given as for --from: its
+    /// latent is not longer than the recipe's, and its pictures have the same size. `distil` in a recipe has the weights
+    #[arg(long, value_name = "RUN|MODEL")]
+    pub(crate) teacher: Option<PathBuf>,
     /// The numbers that convolutions multiply, instead of the recipe's
     #[arg(long, value_name = "PRECISION", value_parser = precision())]
     pub(crate) precision: Option<Precision>,
@@ -96,7 +100,11 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         }
         None => (None, chosen()?),
     };
-    let mut config = recipe.with(&args.set)?;
+    let distil = match args.teacher.clone() {
+        Some(teacher) => Some(Distil { teacher, ..recipe.distil.unwrap_or_default() }),
+        None => recipe.distil,
+    };
+    let mut config = Config { distil, ..recipe }.with(&args.set)?;
     config.steps = args.steps.unwrap_or(config.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     config.holdout = args.holdout.unwrap_or(config.holdout);
@@ -111,9 +119,13 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     if let Some(advice) = advice {
         warn!("{advice}");
     }
+    let teacher = start::teacher(&config)?;
     if args.dry_run {
         // The steps that are timed are those in which both networks learn.
-        println!("{}", Forecast::measure(Config { warm_up: 0, ..config }, &data)?);
+        println!(
+            "{}",
+            Forecast::measure(Config { warm_up: 0, ..config }, &data, teacher.map(|teacher| teacher.model))?
+        );
         return Ok(ExitCode::SUCCESS);
     }
     let data_ref = DataRef {
@@ -126,7 +138,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         end_moved: None,
     };
     interrupt::listen()?;
-    let mut session = Session::create(config, data, data_ref, &args.out, start.as_ref())?;
+    let mut session = Session::create(config, data, data_ref, &args.out, start.as_ref(), teacher)?;
     if args.tensorboard {
         session.write_events()?;
     }

@@ -5,7 +5,7 @@ use gen_core::Activation;
 use gen_core::spec::{self, MAX_LATENT, MAX_LAYERS, Shape};
 
 use super::classes::MAX_CLASS_EMBEDDING;
-use super::{ActivationName, Config, Every, Labels, Penalty, Range, finetune};
+use super::{ActivationName, Config, Distil, Every, Labels, Penalty, Range, finetune};
 use crate::classes::check_names;
 use crate::nn::Network;
 use crate::nn::init::Init;
@@ -68,6 +68,13 @@ impl Config {
             let is_weight = |w: f32| (0.0..=1e6).contains(&w);
             ensure!(is_weight(real) && is_weight(generated), "penalty: weights from 0 to 1e6");
             ensure!(every > 0, "penalty: `every` is at least 1");
+        }
+
+        if let Some(Distil { pixels, features, decay_start, .. }) = self.distil {
+            let is_weight = |w: f32| (0.0..=1e6).contains(&w);
+            ensure!(is_weight(pixels) && is_weight(features), "distil: weights from 0 to 1e6");
+            ensure!(pixels > 0.0 || features > 0.0, "distil: a teacher needs a weight: pixels, features, or both");
+            ensure!((0.0..=1.0).contains(&decay_start), "distil: decay_start: 0 to 1, not {decay_start}");
         }
 
         let blocks = self.generator.blocks().context("generator")?;

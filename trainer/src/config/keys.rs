@@ -244,7 +244,7 @@ settings! {
     Bool: bool;
     Whole: u8, u16, u32, u64, usize;
     Number: f32, f64;
-    Text: String;
+    Text: String, std::path::PathBuf;
 }
 
 impl<T: Setting> Setting for Option<T> {

@@ -13,12 +13,13 @@
 //! | [`mod@set`] | `--set KEY=VALUE` |
 //! | [`presets`] | the recipes that come with the program |
 //! | `sized` | a recipe for pictures of any size, by rule |
-//! | `network`, `objective`, `augment`, `classes`, `schedule`, [`guard`](mod@guard), [`finetune`] | the tables of a recipe |
+//! | `network`, `objective`, `distil`, `augment`, `classes`, `schedule`, [`guard`](mod@guard), [`finetune`] | the tables of a recipe |
 //! | `check` | checks that the types do not express |
 
 mod augment;
 mod check;
 mod classes;
+mod distil;
 pub mod finetune;
 mod foreign;
 mod guard;
@@ -47,6 +48,7 @@ use crate::nn::loss::Loss;
 pub use self::augment::{Augment, SmallDataset};
 pub use self::check::MAX_STEPS;
 pub use self::classes::{ClassSource, MAX_CLASS_EMBEDDING};
+pub use self::distil::Distil;
 pub use self::finetune::Quantise;
 pub use self::guard::Guard;
 pub use self::network::{ActivationName, Layer, NetworkConfig, OpName};
@@ -179,6 +181,11 @@ recipe! {
         /// Default: none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub penalty: Option<Penalty>,
+        /// A trained generator from whose pictures the generator learns, too.
+        ///
+        /// Default: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub distil: Option<Distil>,
         /// Random changes of the pictures that the discriminator sees.
         ///
         /// Default: `{}`.
@@ -282,7 +289,7 @@ impl Config {
     /// Whether a step's result depends on the total number of steps. If the length of such a run changes
     /// while it trains, the run cannot be repeated. Any new use of `steps` in training must be added here.
     pub fn depends_on_length(&self) -> bool {
-        self.lr_decay_start < 1.0
+        self.lr_decay_start < 1.0 || self.distil.as_ref().is_some_and(|distil| distil.decay_start < 1.0)
     }
 
     /// The recipe for a data set of this many pictures: `small_dataset` is applied or dropped. The text says what was

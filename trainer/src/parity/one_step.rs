@@ -16,7 +16,7 @@
 //! | `near.PASS.L` | outputs of layer L that are hardly above 0, as rows of picture and position; see below |
 //! | `fake`, `d_logits`, `images`, `g_logits`, `images_gradient` | [`Trace`] |
 //! | `gradient.*`, `after.*`, `average_after.*` | gradients, and the state after the step |
-//! | `d_loss`, `g_loss`, `d_real`, `d_fake`, `penalty` | [`Losses`] |
+//! | `d_loss`, `g_loss`, `d_real`, `d_fake`, `penalty`, `distance` | [`Losses`] |
 //!
 //! The header has the recipe, the number of the step and the seeds of the dropout.
 //!
@@ -233,9 +233,10 @@ pub fn check(path: &Path) -> Result<Report> {
 
 /// The numbers of the losses by name.
 fn loss_values(losses: &Losses) -> impl Iterator<Item = (&'static str, f64)> {
-    let Losses { d_loss, g_loss, d_real, d_fake, penalty } = *losses;
+    let Losses { d_loss, g_loss, d_real, d_fake, penalty, distance } = *losses;
     let always = [("d_loss", d_loss), ("g_loss", g_loss), ("d_real", d_real), ("d_fake", d_fake)];
-    always.into_iter().chain(penalty.map(|penalty| ("penalty", penalty)))
+    let sometimes = [("penalty", penalty), ("distance", distance)];
+    always.into_iter().chain(sometimes.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
 /// One network's parameters under their names in PyTorch.
@@ -508,6 +509,7 @@ fn read_inputs(file: &Tensors, config: &Config, picture: Shape, seeds: &str) -> 
         classes,
         latents: matrix("latents", latent)?,
         fresh_latents: config.fresh_latents.then(|| matrix("fresh_latents", latent)).transpose()?,
+        teacher: config.distil.as_ref().map(|_| read_maps(file, "teacher", batch, picture)).transpose()?,
         label_noise: noise,
         changes,
         dropout: [seeds[0], seeds[1], seeds[2]],

@@ -5,7 +5,7 @@
 //! | 0–3 | magic `RBCK` |
 //! | 4–7 | version; all numbers are little-endian |
 //! | 8–11 | length of the header |
-//! | 12– | [`Header`] in postcard; since version 2 a [`RunHealth`] follows, since version 3 the [`Updates`], since version 4 the pending penalties |
+//! | 12– | [`Header`] in postcard; since version 2 a [`RunHealth`] follows, since version 3 the [`Updates`], since version 4 the pending penalties, since version 5 the pending distances |
 //! | then | the lists of [`State`] as f32, in the order of [`lists`] |
 //! | last 4 | CRC-32 of everything before |
 
@@ -22,7 +22,7 @@ use crate::train::State;
 
 /// The first bytes of a checkpoint.
 pub const MAGIC: [u8; 4] = *b"RBCK";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// Oldest version that can be read.
 const OLDEST: u32 = 1;
 /// Number of lists in a [`State`].
@@ -93,6 +93,7 @@ impl Checkpoint {
         let updates = Updates { generator: generator.updates, discriminator: discriminator.updates };
         header.extend(postcard::to_stdvec(&updates)?);
         header.extend(postcard::to_stdvec(&self.pending.penalty)?);
+        header.extend(postcard::to_stdvec(&self.pending.distance)?);
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(u32::try_from(header.len())?.to_le_bytes());
@@ -132,7 +133,11 @@ impl Checkpoint {
         };
         let mut pending = header.pending;
         if version >= 4 {
-            pending.penalty = postcard::from_bytes(rest).context("its header is invalid")?;
+            let (penalty, rest) = postcard::take_from_bytes(rest).context("its header is invalid")?;
+            pending.penalty = penalty;
+            if version >= 5 {
+                pending.distance = postcard::from_bytes(rest).context("its header is invalid")?;
+            }
         }
         let config = Config::from_toml(&header.config).context("its configuration is invalid")?;
 
@@ -181,7 +186,7 @@ mod tests {
         // After a roll-back the numbers of updates differ from the number of steps.
         (state.step, state.generator_moments.updates, state.discriminator_moments.updates) = (9, 5, 4);
         let mut pending = Pending::default();
-        pending.add(&Losses { d_loss: 0.5, penalty: Some(0.25), ..Losses::default() });
+        pending.add(&Losses { d_loss: 0.5, penalty: Some(0.25), distance: Some(2.0), ..Losses::default() });
         Checkpoint { config, state, pending, seconds: 1.5, data: "7".into(), health }
     }
 
@@ -213,14 +218,18 @@ mod tests {
         (checkpoint.state.generator_moments.updates, checkpoint.state.discriminator_moments.updates) = (step, step);
         let length = |bytes: Result<Vec<u8>, _>| bytes.unwrap().len();
         let updates = length(postcard::to_stdvec(&Updates { generator: step, discriminator: step }));
-        checkpoint.pending.penalty = (0.0, 0);
-        let penalty = length(postcard::to_stdvec(&checkpoint.pending.penalty));
-        for version in [3, 2, 1] {
+        checkpoint.pending.distance = (0.0, 0);
+        let distance = length(postcard::to_stdvec(&checkpoint.pending.distance));
+        for version in [4, 3, 2, 1] {
+            if version == 3 {
+                checkpoint.pending.penalty = (0.0, 0);
+            }
+            let penalty = length(postcard::to_stdvec(&checkpoint.pending.penalty));
             if version == 1 {
                 checkpoint.health = RunHealth::default();
             }
             let health = length(postcard::to_stdvec(&checkpoint.health));
-            let missing = penalty + [updates + health, updates, 0][version as usize - 1];
+            let missing = distance + [penalty + updates + health, penalty + updates, penalty, 0][version as usize - 1];
             let mut bytes = checkpoint.encode().unwrap();
             let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
             let end = 12 + header as usize;

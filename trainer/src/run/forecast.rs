@@ -57,9 +57,10 @@ impl Forecast {
     ///
     /// # Errors
     /// When the recipe is invalid or the pictures do not fit it.
-    pub fn measure(config: Config, data: &Dataset) -> Result<Self> {
+    pub fn measure(config: Config, data: &Dataset, teacher: Option<FloatModel>) -> Result<Self> {
         let (training, _) = data.split(config.holdout, config.seed)?;
         let mut trainer = Trainer::new(config.clone())?;
+        teacher.map(|teacher| trainer.set_teacher(teacher)).transpose()?;
         let mut timed_step = || -> Result<Duration> {
             let started = Instant::now();
             trainer.step(&training)?;

@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn losses(d_loss: f64, d_real: f64, d_fake: f64) -> Losses {
-        Losses { d_loss, g_loss: 1.0, d_real, d_fake, penalty: None }
+        Losses { d_loss, g_loss: 1.0, d_real, d_fake, ..Losses::default() }
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct Pending {
     /// Sum and number of the penalties. Older checkpoints have none, so they are stored separately.
     #[serde(skip)]
     pub(super) penalty: (f64, u32),
+    /// Sum and number of the distances to a teacher, for the same reason.
+    #[serde(skip)]
+    pub(super) distance: (f64, u32),
 }
 
 impl Pending {
@@ -84,23 +87,26 @@ impl Pending {
         self.g_loss += losses.g_loss;
         self.d_real += losses.d_real;
         self.d_fake += losses.d_fake;
-        if let Some(penalty) = losses.penalty {
-            self.penalty = (self.penalty.0 + penalty, self.penalty.1 + 1);
+        for (sum, value) in [(&mut self.penalty, losses.penalty), (&mut self.distance, losses.distance)] {
+            if let Some(value) = value {
+                *sum = (sum.0 + value, sum.1 + 1);
+            }
         }
     }
 
-    /// Returns the mean losses of the added steps and resets the sums. The penalty is averaged over the steps that had
-    /// one. `None` if no step was added.
+    /// Returns the mean losses of the added steps and resets the sums. Penalty and distance are averaged over the steps
+    /// that had one. `None` if no step was added.
     pub fn take(&mut self) -> Option<Losses> {
-        let Self { count, d_loss, g_loss, d_real, d_fake, penalty: (penalty, penalties) } = std::mem::take(self);
+        let Self { count, d_loss, g_loss, d_real, d_fake, penalty, distance } = std::mem::take(self);
         let n = f64::from(count);
-        let penalty = (penalties > 0).then(|| penalty / f64::from(penalties));
+        let [penalty, distance] = [penalty, distance].map(|(sum, count)| (count > 0).then(|| sum / f64::from(count)));
         (count > 0).then(|| Losses {
             d_loss: d_loss / n,
             g_loss: g_loss / n,
             d_real: d_real / n,
             d_fake: d_fake / n,
             penalty,
+            distance,
         })
     }
 }
@@ -332,7 +338,7 @@ mod tests {
     use super::*;
 
     fn row(step: u64) -> Row {
-        let losses = Losses { d_loss: 0.5, g_loss: 1.0, d_real: 0.8, d_fake: 0.2, penalty: None };
+        let losses = Losses { d_loss: 0.5, g_loss: 1.0, d_real: 0.8, d_fake: 0.2, ..Losses::default() };
         Row { step, seconds: 1.0, pictures_per_second: 2.0, losses }
     }
 
@@ -389,6 +395,7 @@ mod tests {
             d_real: number(),
             d_fake: number(),
             penalty: Some(number()),
+            distance: None,
         };
         let rows: Vec<_> = std::iter::repeat_with(losses).map(|losses| Row { losses, ..row(1) }).take(200).collect();
         let folder = tempfile::tempdir().unwrap();

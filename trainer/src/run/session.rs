@@ -22,7 +22,7 @@ use super::guard::{self, RunHealth};
 use super::interrupt;
 use super::metrics::{self, Compared, Measured, Pending, Row};
 use super::progress::Progress;
-use super::start::{Origin, START, Start};
+use super::start::{Origin, START, Start, TEACHER, TeacherModel};
 use super::tensorboard::EventFile;
 use crate::classes::{ClassTable, SheetLatents};
 use crate::config::{Config, MAX_STEPS, finetune};
@@ -122,6 +122,7 @@ impl Session {
         data_ref: DataRef,
         parent: &Path,
         start: Option<&Start>,
+        teacher: Option<TeacherModel>,
     ) -> Result<Self> {
         let (picture, found) = (config.picture()?, data.shape());
         ensure!(
@@ -136,7 +137,7 @@ impl Session {
             if names.is_empty() { "none".into() } else { names.join(", ") }
         );
         let (training, held_out) = data.split(config.holdout, config.seed)?;
-        let trainer = match start {
+        let mut trainer = match start {
             None => Trainer::new(config)?,
             Some(start) => {
                 let (trainer, taken_over) = start.trainer(config)?;
@@ -144,6 +145,11 @@ impl Session {
                 trainer
             }
         };
+        let teacher_origin = teacher.as_ref().map(|teacher| teacher.origin.clone());
+        if let Some(TeacherModel { origin, model }) = teacher {
+            info!("distillation: the teacher is {origin}");
+            trainer.set_teacher(model)?;
+        }
         let evaluator = trainer.config.every.measure.map(|_| QualityEvaluator::new(&training)).transpose()?.flatten();
         let data_text = toml::to_string(&data_ref).context("the path of the pictures cannot be written down")?;
         let folder = Folder::create(parent, &trainer.config.name)?;
@@ -167,20 +173,22 @@ impl Session {
         };
         // Remove a partially created run folder.
         session
-            .begin(&data, &data_text, start.map(|start| &start.origin))
+            .begin(&data, &data_text, [(START, start.map(|start| &start.origin)), (TEACHER, teacher_origin.as_ref())])
             .inspect_err(|_| _ = std::fs::remove_dir_all(session.folder.path()))?;
         Ok(session)
     }
 
     /// Writes the files that exist before the first step. The checkpoint comes last, so that a folder with a
     /// checkpoint is complete. `data` has all pictures, with those that are held out.
-    fn begin(&mut self, data: &Dataset, data_text: &str, origin: Option<&Origin>) -> Result<()> {
+    fn begin(&mut self, data: &Dataset, data_text: &str, origins: [(&str, Option<&Origin>); 2]) -> Result<()> {
         let folder = &self.folder;
         terminal::log_to(&folder.file(LOG))?;
         folder.write("config.toml", self.trainer.config.to_toml().as_bytes())?;
         folder.write("data.toml", data_text.as_bytes())?;
-        if let Some(origin) = origin {
-            folder.write(START, toml::to_string(origin)?.as_bytes())?;
+        for (file, origin) in origins {
+            if let Some(origin) = origin {
+                folder.write(file, toml::to_string(origin)?.as_bytes())?;
+            }
         }
         if let Some(text) = manifest::list(data)? {
             folder.write(PICTURES, text.as_bytes())?;

@@ -25,6 +25,8 @@ use crate::train::{State, Trainer};
 
 /// File name of the [`Origin`] in a run's folder.
 pub const START: &str = "start.toml";
+/// File name of the [`Origin`] of its teacher.
+pub const TEACHER: &str = "teacher.toml";
 
 /// The networks that a run starts from.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,11 +61,18 @@ impl Origin {
     /// # Errors
     /// When its record cannot be read.
     pub fn of(run: &Folder) -> Result<Option<Self>> {
-        let path = run.file(START);
+        Self::read(&run.file(START))
+    }
+
+    /// The origin that a file records; `None` without the file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
-        let read = || -> Result<Self> { Ok(toml::from_str(&text::read(&path)?)?) };
+        let read = || -> Result<Self> { Ok(toml::from_str(&text::read(path)?)?) };
         read().map(Some).with_context(|| format!("cannot read {}", path.display()))
     }
 }
@@ -123,12 +132,13 @@ impl Start {
         Ok(Self { origin, config, generator: [generator.clone(), generator], discriminator })
     }
 
-    /// The recipe of the earlier run, for other pictures: without the names of its classes. What few pictures need is no
+    /// The recipe of the earlier run, for other pictures: without the names of its classes, and without its teacher, which
+    /// draws the pictures of that run. What few pictures need is no
     /// longer in the recipe of a run, so it is taken from the preset of the same name.
     pub fn recipe(&self) -> Config {
         let config = self.config.clone();
         let small_dataset = Config::preset(&config.name).ok().and_then(|preset| preset.small_dataset);
-        Config { class_names: Vec::new(), small_dataset, warm_up: 0, ..config }
+        Config { class_names: Vec::new(), distil: None, small_dataset, warm_up: 0, ..config }
     }
 
     /// A trainer for `config` that begins with these networks, and what was taken over.
@@ -160,6 +170,40 @@ impl Start {
             }
         }
         Ok((Trainer::with_state(config, state)?, taken_over))
+    }
+}
+
+/// The teacher of a run, as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TeacherModel {
+    /// Where it is, to be written down.
+    pub origin: Origin,
+    /// The generator.
+    pub model: FloatModel,
+}
+
+impl TeacherModel {
+    /// The average generator of a checkpoint, or of the best one (else the last one) of a run's folder.
+    ///
+    /// # Errors
+    /// The errors of [`Start::open`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let Start { origin, config, generator: [_, average], .. } = Start::open(path)?;
+        let model = FloatModel::fold(&config, &average).with_context(|| origin.path.display().to_string())?;
+        Ok(Self { origin, model })
+    }
+
+    /// The generator of a model file with these bytes, recovered from its integers.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn of_model(path: PathBuf, blob: &[u8]) -> Result<Self> {
+        let read = || anyhow::Ok(FloatModel::of_integers(&QuantModel::from_model(&Model::parse(&aligned(blob))?)?));
+        let model = read().with_context(|| path.display().to_string())?;
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(blob);
+        let origin = Origin { path, step: 0, crc32: crc_of(crc, std::iter::empty()), is_model: true };
+        Ok(Self { origin, model })
     }
 }
 

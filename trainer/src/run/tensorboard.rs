@@ -75,6 +75,7 @@ impl EventFile {
             Value::number("speed/real pictures a second", row.pictures_per_second),
         ];
         values.extend(losses.penalty.map(|penalty| Value::number("loss/penalty", penalty)));
+        values.extend(losses.distance.map(|distance| Value::number("loss/distance", distance)));
         self.values(row.step, row.seconds, values)
     }
 

@@ -8,6 +8,7 @@ use trainer::run::{Checkpoint, Folder};
 mod bench;
 mod card;
 mod classes;
+mod distil;
 mod eval;
 mod holdout;
 mod invert;

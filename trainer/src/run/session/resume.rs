@@ -12,18 +12,23 @@ use crate::data::{Dataset, manifest};
 use crate::run::evaluator::QualityEvaluator;
 use crate::run::folder::{DataRef, Folder};
 use crate::run::metrics;
+use crate::run::start::{Origin, TEACHER, TeacherModel};
 use crate::schedule::learning_rate_factor;
 use crate::terminal::{self, quoted};
 use crate::train::Trainer;
 
 impl Session {
     /// Continues a run from its last undamaged checkpoint. `load` loads the pictures that the run was
-    /// started with.
+    /// started with, `teach` the teacher that its recipe names, if it names one.
     ///
     /// # Errors
     /// When there is no such run, another process has locked it, there is no undamaged checkpoint, or the
-    /// pictures have changed.
-    pub fn resume(path: &Path, load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>) -> Result<Self> {
+    /// pictures or the teacher have changed.
+    pub fn resume(
+        path: &Path,
+        load: impl FnOnce(&DataRef, &Config) -> Result<Dataset>,
+        teach: impl FnOnce(&Config) -> Result<Option<TeacherModel>>,
+    ) -> Result<Self> {
         let folder = Folder::open(path)?;
         let lock = folder.take()?;
         terminal::log_to(&folder.file(LOG))?;
@@ -89,6 +94,19 @@ impl Session {
         let evaluator = checkpoint.config.every.measure.map(|_| QualityEvaluator::new(&data)).transpose()?.flatten();
         let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
         trainer.set_rate(checkpoint.health.rate);
+        if let Some(TeacherModel { origin, model }) = teach(&trainer.config)? {
+            let before = Origin::read(&folder.file(TEACHER))?;
+            if let Some(before) = before.filter(|before| before.crc32 != origin.crc32) {
+                bail!(
+                    "the teacher {} is not the one that the run was started with (CRC-32 {} instead of {}): results would not \
+                     be the same. Put it back as it was, and resume again; or start a new run",
+                    origin.path.display(),
+                    origin.crc32,
+                    before.crc32
+                );
+            }
+            trainer.set_teacher(model)?;
+        }
         let mut session = Self {
             trainer,
             folder,
