@@ -17,7 +17,6 @@ use trainer::data::{Fit, Fitting, Target, single_picture};
 use trainer::files::write_atomically;
 use trainer::grid::{grid, png_name, sheet_png};
 use trainer::invert::{Effort, Found, Progress, Stage, invert as find};
-use trainer::latents::to_hex;
 use trainer::quantise::compare::likeness;
 use trainer::quantise::draw::draw;
 use trainer::terminal::{self, LineTimer, quoted};
@@ -97,14 +96,14 @@ fn one(args: &InvertArgs, model: &Model<'_>, path: &Path, effort: Effort) -> Res
     let class = words.get(1).map_or_else(String::new, |_| {
         format!(" --class {}", quoted(Path::new(&classes[usize::from(found.latent.class().nearest())])))
     });
-    println!("draw it again: {} sample{model} --latent {}{class}", terminal::program(), to_hex(&found.latent));
+    println!("draw it again: {} sample{model} --latent {}{class}", terminal::program(), found.latent.hex());
     Ok(())
 }
 
 /// The latent as words: `latent=` and, if there are classes, `class=`.
 fn words(latent: &Latent, classes: &[String]) -> Vec<String> {
     let class = classes.get(usize::from(latent.class().nearest()));
-    let latent = format!("latent={}", to_hex(latent));
+    let latent = format!("latent={}", latent.hex());
     [Some(latent), class.map(|name| format!("class={name}"))].into_iter().flatten().collect()
 }
 
