@@ -11,6 +11,7 @@
 //! The tests compare the first values of several seeds with a table.
 
 use core::f32::consts::{FRAC_PI_2, TAU};
+use core::fmt;
 
 use heapless::Vec;
 use micromath::F32;
@@ -112,6 +113,33 @@ impl Latent {
         Vec::from_slice(steps).ok().map(|steps| Self { steps, class: ClassMix::default() })
     }
 
+    /// The latent with this [text form](Self::hex), for a model that reads `len` values: [`Model::latent_len`]. A `len` above
+    /// [`MAX_LATENT`] counts as [`MAX_LATENT`]. Letters may be of either case.
+    ///
+    /// # Errors
+    /// [`LatentTextError`] when a character is no hexadecimal digit, or their number is not `2 * len`.
+    ///
+    /// [`Model::latent_len`]: crate::Model::latent_len
+    pub fn from_hex(text: &str, len: usize) -> Result<Self, LatentTextError> {
+        let len = len.min(MAX_LATENT);
+        if let Some(at) = text.chars().position(|c| !c.is_ascii_hexdigit()) {
+            return Err(LatentTextError::NotADigit { at: at + 1 });
+        }
+        let (pairs, odd) = text.as_bytes().as_chunks();
+        if !odd.is_empty() || pairs.len() != len {
+            return Err(LatentTextError::Length { digits: text.len(), len });
+        }
+        let digit = |c: u8| char::from(c).to_digit(16).unwrap_or_default() as u8; // all of them are digits
+        let steps = pairs.iter().map(|&[high, low]| ((digit(high) << 4) | digit(low)).cast_signed()).collect();
+        Ok(Self { steps, class: ClassMix::default() })
+    }
+
+    /// The text form, which [`from_hex`](Self::from_hex) reads: two hexadecimal digits for each value, its int8 in two's
+    /// complement, in order. The class is not in it.
+    pub fn hex(&self) -> impl fmt::Display {
+        Hex(&self.steps)
+    }
+
     /// The values, in steps of [`SCALE`](Self::SCALE).
     pub fn steps(&self) -> &[i8] {
         &self.steps
@@ -172,6 +200,50 @@ impl Latent {
     }
 }
 
+/// Why a text is not that of a latent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LatentTextError {
+    /// A character is no hexadecimal digit.
+    NotADigit {
+        /// Its place, counted from 1.
+        at: usize,
+    },
+    /// The text has another number of digits than a latent of the model.
+    Length {
+        /// Digits of the text.
+        digits: usize,
+        /// Values of the model's latent.
+        len: usize,
+    },
+}
+
+impl fmt::Display for LatentTextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotADigit { at } => write!(f, "character {at} of the latent is no hexadecimal digit"),
+            Self::Length { digits, len } => write!(
+                f,
+                "the latent of this model has {len} values, so its text has {} hexadecimal digits, two for each; this one \
+                 has {digits}",
+                2 * len
+            ),
+        }
+    }
+}
+
+impl core::error::Error for LatentTextError {}
+
+/// Writes steps as hexadecimal digits.
+struct Hex<'a>(&'a [i8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| write!(f, "{step:02x}"))
+    }
+}
+
 fn gaussian_pair(random: &mut impl FnMut() -> u32) -> (i8, i8) {
     const UNIT: f32 = 1.0 / (1 << 24) as f32;
     // In (0, 1]: the logarithm of 0 is never taken.
@@ -193,6 +265,8 @@ fn to_step(value: f32) -> i8 {
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
+
     use super::*;
 
     #[test]
@@ -261,6 +335,46 @@ mod tests {
         for (share, expected) in cases {
             assert_eq!(Latent::from_steps(&steps).unwrap().truncated(share).steps(), expected, "{share}");
         }
+    }
+
+    #[test]
+    fn a_latent_survives_its_text() {
+        let latent = Latent::from_steps(&[0, 1, -1, 127, -128]).unwrap();
+        assert_eq!(latent.hex().to_string(), "0001ff7f80");
+        assert_eq!(Latent::from_hex("0001fF7F80", 5), Ok(latent));
+        for len in 0..=MAX_LATENT {
+            let latent = Latent::from_seed(len as u32, len);
+            let text = latent.clone().with_class(3).hex().to_string();
+            assert_eq!(text.len(), 2 * len);
+            assert_eq!(Latent::from_hex(&text, len).as_ref(), Ok(&latent));
+            if len == MAX_LATENT {
+                assert_eq!(Latent::from_hex(&text, 1000).as_ref(), Ok(&latent));
+            }
+        }
+        for step in i8::MIN..=i8::MAX {
+            let latent = Latent::from_steps(&[step]).unwrap();
+            let text = latent.hex().to_string();
+            assert_eq!(Latent::from_hex(&text, 1), Ok(latent));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        let longer = "0".repeat(2 * MAX_LATENT + 2);
+        for (text, len, digits) in [("", 1, 0), ("f", 1, 1), ("fff", 1, 3), ("ffff", 1, 4), ("00", 2, 2), ("0", 0, 1)] {
+            assert_eq!(Latent::from_hex(text, len), Err(LatentTextError::Length { digits, len }), "{text}");
+        }
+        let error = LatentTextError::Length { digits: 2 * MAX_LATENT + 2, len: MAX_LATENT };
+        assert_eq!(Latent::from_hex(&longer, MAX_LATENT + 1), Err(error));
+        assert_eq!(
+            error.to_string(),
+            "the latent of this model has 128 values, so its text has 256 hexadecimal digits, two for each; this one has 258"
+        );
+        for (text, at) in [("0g", 2), ("+1", 1), ("é", 1), ("0é", 2), ("ff ", 3), ("0x", 2), ("00-1", 3)] {
+            assert_eq!(Latent::from_hex(text, 1), Err(LatentTextError::NotADigit { at }), "{text}");
+        }
+        let error = LatentTextError::NotADigit { at: 3 };
+        assert_eq!(error.to_string(), "character 3 of the latent is no hexadecimal digit");
     }
 
     #[test]

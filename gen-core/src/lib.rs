@@ -27,6 +27,7 @@
 //! | the bytes of a model that is known at run time only | `aligned`, then [`Model::parse`] |
 //! | a number, for a picture that is the same everywhere | [`Model::latent`] |
 //! | two latents, for pictures between them | [`Latent::toward`] |
+//! | the text of a latent, such as that of your own picture | [`Latent::from_hex`] |
 //! | a place to send rows to, which may wait (`async`) or fail | [`Engine::start`] |
 //! | a closure that takes the rows | [`Engine::generate`] |
 //! | a display of embedded-graphics | `Engine::draw`, with the feature `embedded-graphics` |
@@ -83,7 +84,7 @@
 //! | `packing` | the order of weights in a file |
 //! | `quant` | the arithmetic: accumulators, rounding, the tables of tanh |
 //! | `winograd` | transforms that save multiplications and change no bits |
-//! | `latent` | the latent of a picture number |
+//! | `latent` | the latent of a picture number, and its text |
 //! | `upscale` | enlargement of a picture, row by row |
 //! | `pixels` | a row of a picture |
 //! | [`spec`] | layers and shapes; which input rows an output row needs |
@@ -135,7 +136,7 @@ pub use engine::{Engine, EngineError, EngineFor, LayerObserver, Rows, workspace_
 #[cfg(feature = "embedded-graphics")]
 pub use graphics::FromRgb;
 pub use included::{ModelFile, Workspace};
-pub use latent::{ClassMix, Latent};
+pub use latent::{ClassMix, Latent, LatentTextError};
 pub use model::{Classes, Layer, Model, ParseError, Section, format};
 pub use pixels::Pixels;
 pub use spec::{Activation, LayerSpec, Op, Padding, Shape, SpecError, WeightTransform};

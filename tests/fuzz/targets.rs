@@ -6,6 +6,8 @@
 
 use std::io::Cursor;
 
+use gen_core::Latent;
+use gen_core::spec::MAX_LATENT;
 use trainer::card::Card;
 use trainer::config::Config;
 use trainer::data::cifar::{self, RECORD, Set};
@@ -26,7 +28,7 @@ mod exercise;
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("model", model),
     ("cifar", cifar_batch),
     ("archive", archive),
@@ -41,6 +43,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("config", config),
     ("card", card),
     ("metrics", metrics_lines),
+    ("latent", latent),
 ];
 
 /// Largest number of parameters of a network that a target trains or draws with; larger networks would be slow.
@@ -258,4 +261,13 @@ fn metrics_lines(bytes: &[u8]) -> bool {
     let lengths = |lines: &metrics::Lines| [lines.rows.len(), lines.measured.len(), lines.compared.len()];
     assert_eq!((lengths(&again), damaged), (lengths(&lines), 0));
     !lines.rows.is_empty()
+}
+
+/// The text of a latent, as it is typed: an accepted one is what the latent is written as, but for the case of letters.
+fn latent(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let found = (0..=MAX_LATENT + 1).filter_map(|len| Latent::from_hex(text, len).ok());
+    let texts: Vec<_> = found.map(|latent| latent.hex().to_string()).collect();
+    assert!(texts.iter().all(|written| written.eq_ignore_ascii_case(text)));
+    !texts.is_empty()
 }

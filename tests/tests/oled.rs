@@ -12,17 +12,19 @@ use std::ops::Range;
 use anyhow::{Context, Result};
 use emulated_boards::ssd0323::{BLACK, FrameBuffer, HEIGHT, Interface, Ssd0323, WIDTH};
 use firmware_app::app::StartError;
+use firmware_app::picture::Source;
 use firmware_app::settings::Mode;
 use firmware_app::view;
 use firmware_tools::boards::{LM3S6965EVB, MPS2_AN386};
-use firmware_tools::build::{build, root};
+use firmware_tools::build::{First, build, build_first, root};
 use firmware_tools::count::INT8;
 use firmware_tools::model::{self, BLOB};
 use firmware_tools::pictures::on_board;
 use firmware_tools::qemu::{LIMIT, Options, Qemu};
 use firmware_tools::replay::Replay;
 use gen_core::aligned;
-use gen_core::{EngineError, Model};
+use gen_core::spec::MAX_LATENT;
+use gen_core::{EngineError, Latent, Model};
 
 use crate::models;
 
@@ -165,10 +167,10 @@ fn an_idle_picture_turns_into_the_next() -> Result<()> {
             loop {
                 let drawn = host.draw(&qemu.wait_for("picture ")?)?;
                 let Some((to, t)) = drawn.way else {
-                    assert_eq!(drawn.seed, from + 1);
+                    assert_eq!(drawn.source, Source::Seed(from + 1));
                     break;
                 };
-                assert_eq!((drawn.seed, to), (from, from + 1));
+                assert_eq!((drawn.source, to), (Source::Seed(from), from + 1));
                 assert!(before < t && t < 256);
                 before = t;
             }
@@ -386,7 +388,7 @@ fn a_class_can_be_typed_and_the_button_shows_the_next() -> Result<()> {
         let mut qemu = start_program(&program, &["seed=41", "idle=0", "mode=classes", &typed])?;
         beside_with(&blob, Mode::Classes, |host| {
             let first = host.draw(&qemu.wait_for("picture ")?)?;
-            assert_eq!((first.seed, first.class), (41, Some((0, None))));
+            assert_eq!((first.source, first.class), (Source::Seed(41), Some((0, None))));
             let mut before = greys(host.display());
             // After the last class comes the first one, with a new number.
             for step in class..class + 4 {
@@ -396,7 +398,7 @@ fn a_class_can_be_typed_and_the_button_shows_the_next() -> Result<()> {
                 let line = qemu.wait_for("picture ")?;
                 let drawn = host.draw(&line)?;
                 let (number, class) = (41 + u32::from(step / 4), step % 4);
-                assert_eq!((drawn.seed, drawn.class), (number, Some((class, None))), "{line}");
+                assert_eq!((drawn.source, drawn.class), (Source::Seed(number), Some((class, None))), "{line}");
                 let name = CLASSES[usize::from(class)];
                 assert!(line.contains(&format!("picture {number} drawn, class {class} ({name}), crc ")), "{line}");
                 compare(&qemu.screen()?.greys()?, &greys(host.display()));
@@ -444,10 +446,10 @@ fn a_morph_goes_from_class_to_class() -> Result<()> {
             loop {
                 let drawn = host.draw(&qemu.wait_for("picture ")?)?;
                 if drawn.way.is_none() {
-                    assert_eq!((drawn.seed, drawn.class), (from + 1, Some((classes.1, None))));
+                    assert_eq!((drawn.source, drawn.class), (Source::Seed(from + 1), Some((classes.1, None))));
                     break;
                 }
-                assert_eq!((drawn.seed, drawn.class), (from, Some((classes.0, Some(classes.1)))));
+                assert_eq!((drawn.source, drawn.class), (Source::Seed(from), Some((classes.0, Some(classes.1)))));
                 count += 1;
             }
             assert!(count > 2, "{count} pictures on the way");
@@ -465,7 +467,7 @@ fn the_tiles_of_a_wall_take_turns() -> Result<()> {
         beside_with(&blob, Mode::Gallery, |host| {
             for (number, class) in (5..).zip(expected) {
                 let drawn = host.draw(&qemu.wait_for("picture ")?)?;
-                assert_eq!((drawn.seed, drawn.class), (number, Some((class, None))));
+                assert_eq!((drawn.source, drawn.class), (Source::Seed(number), Some((class, None))));
             }
             compare(&qemu.screen()?.greys()?, &greys(host.display()));
             Ok(())
@@ -474,10 +476,139 @@ fn the_tiles_of_a_wall_take_turns() -> Result<()> {
     Ok(())
 }
 
+/// The latent of no seed.
+fn given() -> Result<Latent> {
+    let blob = aligned(BLOB);
+    let len = Model::parse(&blob)?.latent_len();
+    let steps: Vec<_> = (0..len).map(|i| ((29 * i + 3) as u8).cast_signed() / 2).collect();
+    Latent::from_steps(&steps).context("no longer than a latent may be")
+}
+
+#[test]
+fn a_latent_can_be_typed_and_the_button_goes_on() -> Result<()> {
+    let latent = given()?;
+    let mut qemu = start(&["seed=41", "idle=0", &format!("typed=latent={}", latent.hex())])?;
+    beside(Mode::Morph, |host| {
+        host.give(latent);
+        for expected in [Source::Seed(41), Source::Latent, Source::Seed(42)] {
+            if expected == Source::Seed(42) {
+                qemu.press("ctrl")?;
+            }
+            let line = qemu.wait_for("picture ")?;
+            assert_eq!(host.draw(&line)?.source, expected, "{line}");
+            compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        }
+        Ok(())
+    })
+}
+
+/// The longest latent there can be, given when the program starts and typed.
+#[test]
+fn the_longest_latent_fits() -> Result<()> {
+    let blob = models::with_latent(MAX_LATENT)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("long.gen");
+    std::fs::write(&path, &blob)?;
+    let program = build(LM3S6965EVB, "qemu-oled", Some(&path))?;
+    for (name, count) in [("latent", 1), ("typed=latent", 2)] {
+        let latent = Latent::from_seed(77, MAX_LATENT);
+        let mut qemu = start_program(&program, &["seed=41", "idle=0", &format!("{name}={}", latent.hex())])?;
+        beside_with(&blob, Mode::Morph, |host| {
+            host.give(latent);
+            let mut last = None;
+            for _ in 0..count {
+                last = Some(host.draw(&qemu.wait_for("picture ")?)?.source);
+            }
+            assert_eq!(last, Some(Source::Latent));
+            compare(&qemu.screen()?.greys()?, &greys(host.display()));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_program_can_begin_with_the_latent_that_it_was_built_with() -> Result<()> {
+    let latent = given()?;
+    let text = latent.hex().to_string();
+    let first = First { latent: Some(&text), class: None };
+    let program = build_first(LM3S6965EVB, "qemu-oled", None, first)?;
+    let mut qemu = start_program(&program, &["idle=0"])?;
+    beside(Mode::Morph, |host| {
+        host.give(latent);
+        assert_eq!(host.draw(&qemu.wait_for("picture ")?)?.source, Source::Latent);
+        compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        qemu.press("ctrl")?;
+        host.draw(&qemu.wait_for("picture 43 drawn")?)?;
+        compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        Ok(())
+    })
+}
+
+/// With a class, for a model with classes; and what the build says about others.
+#[test]
+fn a_program_can_begin_with_a_class() -> Result<()> {
+    let blob = models::conditional_32(&CLASSES)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("classes.gen");
+    std::fs::write(&path, &blob)?;
+    let bytes = aligned(blob.clone());
+    let latent = Latent::from_seed(7, Model::parse(&bytes)?.latent_len()).truncated(200);
+    let text = latent.hex().to_string();
+    let first = First { latent: Some(&text), class: Some("лягушка") };
+    let program = build_first(LM3S6965EVB, "qemu-oled", Some(&path), first)?;
+    let mut qemu = start_program(&program, &["idle=0"])?;
+    beside_with(&blob, Mode::Morph, |host| {
+        host.give(latent);
+        let drawn = host.draw(&qemu.wait_for("picture ")?)?;
+        assert_eq!((drawn.source, drawn.class), (Source::Latent, Some((2, None))));
+        compare(&qemu.screen()?.greys()?, &greys(host.display()));
+        Ok(())
+    })?;
+    let len = text.len();
+    let longer = format!("{text}00");
+    for (latent, class, says) in [
+        (
+            Some(&*longer),
+            None,
+            format!("FROG_LATENT: the latent of this model has {} values, so its text has {len}", len / 2),
+        ),
+        (Some("00x"), None, "FROG_LATENT: character 3 of the latent is no hexadecimal digit".to_owned()),
+        (None, Some("4"), "FROG_CLASS: the model has no class \"4\". Its classes are cat, Dog, ".to_owned()),
+    ] {
+        let said = build_first(LM3S6965EVB, "qemu-oled", Some(&path), First { latent, class }).map(|_| ());
+        let said = said.err().context("it builds")?;
+        assert!(format!("{said:#}").contains(&says), "{said:#}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_latent_is_named_in_the_log() -> Result<()> {
+    let blob = aligned(BLOB);
+    let len = Model::parse(&blob)?.latent_len();
+    let length = format!(
+        "latent=... ignored: the latent of this model has {len} values, so its text has {} hexadecimal digits, two for \
+         each; this one has",
+        2 * len
+    );
+    let mut qemu = start(&["idle=0", "latent=00ff", "typed=latent=00fg"])?;
+    qemu.wait_for(&format!("{length} 4"))?;
+    qemu.wait_for("picture 42 drawn")?;
+    qemu.wait_for("latent=... ignored: character 4 of the latent is no hexadecimal digit")?;
+    let mut qemu = start(&["idle=0", "latent=xy", &format!("typed=latent={}", "00".repeat(len - 1))])?;
+    qemu.wait_for("setting latent=xy ignored: a setting is seed=NUMBER, latent=HEX, ")?;
+    qemu.wait_for("picture 42 drawn")?;
+    qemu.wait_for(&format!("{length} {}", 2 * len - 2))?;
+    Ok(())
+}
+
 #[test]
 fn wrong_settings_are_named_in_the_log() -> Result<()> {
     let mut qemu = start(&["sed=7", "idle=0"])?;
-    qemu.wait_for("setting sed=7 ignored: a setting is seed=NUMBER, class=NAME, idle=MILLISECONDS or mode=")?;
+    qemu.wait_for(
+        "setting sed=7 ignored: a setting is seed=NUMBER, latent=HEX, class=NAME, idle=MILLISECONDS or mode=",
+    )?;
     qemu.wait_for("picture 42 drawn")?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use firmware_app::picture::Source;
 use firmware_app::settings::Mode;
 use firmware_app::testcard;
 use firmware_tools::boards::PICO;
@@ -11,7 +12,7 @@ use firmware_tools::build::{build, build_with};
 use firmware_tools::model::BLOB;
 use firmware_tools::pico::{CLOCK_HZ, DISPLAYS, Display, Options, Pico};
 use firmware_tools::replay::{Drawn, Replay};
-use gen_core::{Model, aligned};
+use gen_core::{Latent, Model, aligned};
 use object::{Object, ObjectSection, ObjectSymbol};
 
 use crate::colour::{Frame, compare};
@@ -37,7 +38,7 @@ fn card(program: &[u8], display: Display) -> Result<Pico> {
 fn next(pico: &mut Pico, display: Display, host: &mut Replay<'_, Frame>) -> Result<Drawn> {
     let line = pico.wait_for("picture ")?;
     let drawn = host.draw(&line)?;
-    compare(&display.panel, &format!("picture {} on the pico", drawn.seed), &pico.screen()?, host.display());
+    compare(&display.panel, &format!("picture {} on the pico", drawn.source), &pico.screen()?, host.display());
     Ok(drawn)
 }
 
@@ -56,15 +57,24 @@ fn card_pictures_and_a_press_of_the_button() -> Result<()> {
     for seed in [42, 7] {
         pico.type_words(&format!("seed={seed}"))?;
         let drawn = next(&mut pico, display, &mut host)?;
-        assert_eq!(drawn.seed, seed);
+        assert_eq!(drawn.source, Source::Seed(seed));
         typed.push(drawn);
     }
+    // A latent; it is longer than the channel had room for before.
+    let latent = Latent::from_seed(77, model.latent_len()).truncated(200);
+    host.give(latent.clone());
+    pico.type_words(&format!("latent={}", latent.hex()))?;
+    assert_eq!(next(&mut pico, display, &mut host)?.source, Source::Latent);
     pico.tap()?;
     let pressed = next(&mut pico, display, &mut host)?;
-    assert!(![first.seed, 42, 7, 8].contains(&pressed.seed), "the next number should be random: {pressed:?}");
+    let old = [Source::Seed(42), Source::Seed(7), Source::Seed(8), first.source, Source::Latent];
+    assert!(!old.contains(&pressed.source), "the next number should be random: {pressed:?}");
     for drawn in typed {
         let cycles = u64::from(drawn.us) * (CLOCK_HZ / 1_000_000);
-        println!("pico: picture {}: {} us, {cycles} cycles at 125 MHz without the flash's cache", drawn.seed, drawn.us);
+        println!(
+            "pico: picture {}: {} us, {cycles} cycles at 125 MHz without the flash's cache",
+            drawn.source, drawn.us
+        );
     }
     println!("pico: {:?} in all", pico.time());
     assert_eq!(pico.line(), None, "the log has more lines than pictures");

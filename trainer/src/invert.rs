@@ -1,11 +1,12 @@
 //! Finds the latent whose picture is nearest to a given picture.
 //!
-//! 1. The float generator is recovered from the model's integers. Gradient descent on the latent, with Adam, starts at many
-//!    random latents at once, which are a batch. At fixed steps only the best of them go on.
+//! 1. Gradient descent on the latent of the float generator, with Adam, starts at many random latents at once, which are a
+//!    batch. At fixed steps only the best of them go on. The float generator is that of a checkpoint, or is recovered from
+//!    the model's integers.
 //! 2. The best are rounded to the int8 steps that the device reads, and the engine draws them.
 //! 3. A local search changes one step at a time, and lets the engine itself judge.
 //!
-//! The result depends on nothing but model, picture and [`Effort`].
+//! The result depends on nothing but model, float generator, picture and [`Effort`].
 
 use anyhow::{Result, ensure};
 use gen_core::{ClassMix, Latent, Model};
@@ -16,8 +17,8 @@ use crate::latents::sample_budget;
 use crate::nn::activation;
 use crate::nn::linear::{Kernels, Linear};
 use crate::pixels::to_float;
+use crate::quantise::FloatModel;
 use crate::quantise::draw::draw;
-use crate::quantise::{FloatModel, QuantModel};
 
 /// The first seed of the latents at which descents start.
 const FIRST_START: u32 = 0x6000_0000;
@@ -79,12 +80,14 @@ pub enum Stage {
 }
 
 /// Finds the latent whose picture is nearest to `picture`, `[height, width, channels]`, which must have the shape of the
-/// model's pictures. `class` is the number of the class to look in; `None` looks in all of them. `tell` is called now and then.
+/// model's pictures. `float` is the float generator that the model was made of: that of a checkpoint, or
+/// [`FloatModel::of_integers`]. `class` is the number of the class to look in; `None` looks in all of them. `tell` is called now and then.
 ///
 /// # Errors
-/// When the picture has another shape, or there is no such class.
+/// When the picture has another shape, there is no such class, or `float` has other shapes than the model.
 pub fn invert(
     model: &Model<'_>,
+    float: &FloatModel,
     picture: ArrayView3<'_, u8>,
     class: Option<u8>,
     effort: Effort,
@@ -104,7 +107,16 @@ pub fn invert(
         class.is_none_or(|class| usize::from(class) < known),
         "the model has {known} classes, so none is {class:?}"
     );
-    let float = FloatModel::of_integers(&QuantModel::from_model(model)?);
+    let numbers = float.classes.as_ref().map_or(0, ClassTable::len);
+    let output = float.layers.last().map(|layer| layer.geometry.output);
+    ensure!(
+        output == Some(shape) && float.latent == model.latent_len() && numbers == known,
+        "the float generator has {} latent values and {numbers} classes and draws {}, the model has {} and {known} and draws \
+         {shape}: it was not made of this generator",
+        float.latent,
+        output.map_or_else(String::new, |output| output.to_string()),
+        model.latent_len()
+    );
     // A large generator starts fewer descents, but each class has one.
     let starts = sample_budget(model.macs() * effort.steps as u64 / 100, effort.starts as u32) as usize;
     let starts = starts.max(if class.is_some() { 1 } else { known });
@@ -112,7 +124,7 @@ pub fn invert(
         let class = class.unwrap_or((n % known.max(1)) as u8);
         Latent::from_seed(FIRST_START + n as u32, model.latent_len()).with_class(class)
     };
-    let mut descent = Descent::new(&float, picture, (0..starts).map(start).collect());
+    let mut descent = Descent::new(float, picture, (0..starts).map(start).collect());
     let per_step: Vec<_> = KEPT.iter().enumerate().map(|(i, &kept)| ((i + 1) * effort.steps / 5, kept)).collect();
     for step in 0..effort.steps {
         let errors = descent.step(step as f32 / effort.steps as f32);
@@ -297,6 +309,7 @@ mod tests {
     use gen_core::aligned;
 
     use super::*;
+    use crate::quantise::QuantModel;
 
     const FROGS: &[u8] = include_bytes!("../../models/pocket-tiny-frogs/model.gen");
 
@@ -329,12 +342,18 @@ mod tests {
     fn pictures_of_another_shape_and_unknown_classes_are_refused() {
         let bytes = aligned(FROGS);
         let model = Model::parse(&bytes).unwrap();
+        let float = FloatModel::of_integers(&QuantModel::from_model(&model).unwrap());
         let find = |dim, class| {
             let picture = Array3::zeros(dim);
-            invert(&model, picture.view(), class, Effort { starts: 1, steps: 1 }, &mut |_| {}).map(|_| ())
+            invert(&model, &float, picture.view(), class, Effort { starts: 1, steps: 1 }, &mut |_| {}).map(|_| ())
         };
         assert!(find((32, 32, 1), None).unwrap_err().to_string().contains("1 channels"));
         assert!(find((32, 32, 3), Some(0)).unwrap_err().to_string().contains("0 classes"));
         assert!(find((32, 32, 3), None).is_ok());
+        let mut other = float.clone();
+        other.latent -= 1;
+        let picture = Array3::zeros((32, 32, 3));
+        let found = invert(&model, &other, picture.view(), None, Effort { starts: 1, steps: 1 }, &mut |_| {});
+        assert!(found.unwrap_err().to_string().contains("was not made of this generator"));
     }
 }

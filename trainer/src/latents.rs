@@ -3,11 +3,9 @@
 //! Truncation and interpolation are computed by gen-core, so a device with the same seeds draws
 //! the same pictures.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use gen_core::{ClassMix, Latent};
 use ndarray::Array2;
-
-use crate::text::Plain;
 
 /// Latents as a batch, `[N, len]`.
 pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2<f32> {
@@ -24,33 +22,6 @@ pub fn latent_batch(latents: impl Iterator<Item = Latent>, len: usize) -> Array2
 /// type, so that no two purposes share latents.
 pub fn latents(first: u32, count: u32, len: usize) -> Array2<f32> {
     latent_batch((first..first + count).map(|seed| Latent::from_seed(seed, len)), len)
-}
-
-/// The text form of a latent: two hexadecimal digits for each value, its int8 in two's complement, in order. The class is not
-/// in it.
-pub fn to_hex(latent: &Latent) -> String {
-    latent.steps().iter().map(|step| format!("{step:02x}")).collect()
-}
-
-/// The latent with this [text form](to_hex), for a generator that reads `len` values.
-///
-/// # Errors
-/// When the text has another length, or other characters.
-pub fn from_hex(text: &str, len: usize) -> Result<Latent> {
-    let digits = text.bytes().map(|digit| char::from(digit).to_digit(16));
-    let digits: Option<Vec<u32>> = digits.collect();
-    let digits = digits.filter(|digits| digits.len() == 2 * len);
-    let steps = digits
-        .map(|digits| digits.chunks(2).map(|pair| ((16 * pair[0] + pair[1]) as u8).cast_signed()).collect::<Vec<_>>());
-    steps.and_then(|steps| Latent::from_steps(&steps)).with_context(|| {
-        format!(
-            "the latent of this model has {len} values, so its text has {} hexadecimal digits, two for each; {} has {} \
-             characters",
-            2 * len,
-            Plain::text(text),
-            text.chars().count()
-        )
-    })
 }
 
 /// Number of pictures to draw for a comparison or measurement that wants `most`: fewer with a large generator, so that
@@ -106,17 +77,6 @@ mod tests {
         }
         for share in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
             assert!(in_256ths(share, "--distance").unwrap_err().to_string().contains("--distance"), "{share}");
-        }
-    }
-
-    #[test]
-    fn a_latent_survives_its_text_and_others_are_refused() {
-        let latent = Latent::from_seed(3, 32);
-        assert_eq!(from_hex(&to_hex(&latent), 32).unwrap(), latent);
-        assert_eq!(to_hex(&Latent::from_steps(&[0, 1, -1, 127, -128]).unwrap()), "0001ff7f80");
-        assert_eq!(from_hex("FF", 1).unwrap().steps(), [-1]);
-        for text in ["", "f", "fff", "0g", "+1", "é"] {
-            assert!(from_hex(text, 1).unwrap_err().to_string().contains("2 hexadecimal digits"), "{text}");
         }
     }
 

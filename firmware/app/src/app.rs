@@ -8,7 +8,8 @@
 //! gallery   a grid of consecutive numbers          new grid
 //! slides    stays, then a new picture              new picture
 //! ```
-//! A picture is a number and, for a model with classes, a class:
+//! A picture is a number and, for a model with classes, a class. Instead of the number the user can give the latent itself. A
+//! picture of a given latent takes the place of a number: the pictures after it have the numbers that would have followed.
 //!
 //! ```text
 //! mode      class of a new picture                 its number
@@ -32,19 +33,22 @@
 use core::fmt;
 
 use embedded_graphics::draw_target::DrawTarget;
-use gen_core::{Classes, Engine, EngineError, FromRgb, Latent, Model, ParseError};
-use heapless::Deque;
+use gen_core::spec::MAX_CLASS_NAME;
+use gen_core::{Classes, Engine, EngineError, FromRgb, Latent, LatentTextError, Model, ParseError};
+use heapless::{Deque, String};
 
 use crate::class::{self, ClassChoice, ClassLabel};
 use crate::gesture::{Gesture, Gestures};
 use crate::layout::{DisplayTooSmall, Layout};
-use crate::picture;
-use crate::platform::{Command, Platform};
+use crate::picture::{self, Source};
+use crate::platform::Platform;
 use crate::settings::{BadSetting, Mode, Setting, Settings};
 use crate::view::{FrameObserver, Label, View};
 
 /// Duration of a morph, in microseconds.
 const WAY_US: u64 = 3_000_000;
+/// Bytes of an ignored command that are kept for the log: `class=` and the longest name.
+const KEPT: usize = "class=".len() + MAX_CLASS_NAME;
 /// Number of earlier pictures that the user can go back to.
 const HISTORY: usize = 32;
 
@@ -53,8 +57,8 @@ const HISTORY: usize = 32;
 pub enum Event {
     /// A picture was drawn, alone or as a part of the grid.
     Drawn {
-        /// Number of the picture.
-        seed: u32,
+        /// Number of the picture, or that its latent was given.
+        source: Source,
         /// Its class; `None` for a model without classes.
         class: Option<u8>,
         /// Checksum of the picture.
@@ -64,8 +68,8 @@ pub enum Event {
     },
     /// An intermediate picture of a morph was drawn.
     Morph {
-        /// Number of the picture that the morph starts from.
-        from: u32,
+        /// The picture that the morph starts from.
+        from: Source,
         /// Number of the picture that the morph ends with.
         to: u32,
         /// The classes of these two pictures; `None` for a model without classes.
@@ -82,6 +86,8 @@ pub enum Event {
     /// A class was chosen, by a command or in the settings, that the model does not have. [`App::word`] is `class=` and
     /// its name.
     UnknownClass,
+    /// A latent was given, by a command or in the settings, that is not one of the model.
+    BadLatent(LatentTextError),
 }
 
 /// The display failed.
@@ -146,14 +152,23 @@ impl<D, I> fmt::Debug for Refused<'_, D, I> {
 /// What a picture shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Picture {
+    /// Its number; for a given latent, the number in whose place it is.
     number: u32,
     /// 0 for a model without classes.
     class: u8,
+    /// Whether its latent is the given one.
+    is_given: bool,
+}
+
+impl Picture {
+    fn source(self) -> Source {
+        if self.is_given { Source::Latent } else { Source::Seed(self.number) }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Nothing was done yet, and the class in the settings not looked for.
+    /// Nothing was done yet, and latent and class in the settings were not checked.
     Settings,
     /// No picture was drawn yet.
     Start,
@@ -181,6 +196,11 @@ impl History {
         self.back = 0;
     }
 
+    /// Forgets the pictures of a given latent, because another one takes its place.
+    fn forget_given(&mut self) {
+        self.pictures.retain(|picture| !picture.is_given);
+    }
+
     /// Goes one picture back; after the oldest comes the latest again. `None` if the history is empty.
     fn earlier(&mut self) -> Option<Picture> {
         self.back = (self.back + 1) % self.pictures.len().max(1);
@@ -199,8 +219,10 @@ pub struct App<'a, D: DrawTarget, I> {
     idle_ms: u32,
     /// Number of the first picture, if the settings have it.
     seed: Option<u32>,
-    /// The last command. The class in the settings counts as the first one.
-    word: Command,
+    /// The latent that the user gave last, without its class.
+    given: Option<Latent>,
+    /// The last command that was ignored, or its beginning. At the start, the class in the settings.
+    word: String<KEPT>,
     classes: Classes<'a>,
     state: State,
     /// Whether the display has to be cleared: at the start, after a change of the mode, and after a display error.
@@ -237,7 +259,8 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             Ok(layout) => layout,
             Err(e) => return Err(Refused { error: StartError::Display(e), display, platform }),
         };
-        let mut word = Command::new();
+        let last = settings.first_seed().wrapping_sub(1);
+        let mut word = String::new();
         if let Some(class) = &settings.class {
             let _ = word.push_str("class=").and_then(|()| word.push_str(class)); // the longest name fits
         }
@@ -249,6 +272,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             mode: settings.mode.possible(!classes.is_empty()),
             idle_ms: settings.idle_ms,
             seed: settings.seed,
+            given: settings.latent,
             word,
             classes,
             state: State::Settings,
@@ -256,7 +280,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             error: None,
             current: Picture::default(),
             has_choice: false,
-            last: settings.first_seed().wrapping_sub(1),
+            last,
             history: History::default(),
         })
     }
@@ -276,7 +300,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         self.mode
     }
 
-    /// The last command, of which an [`Event`] may say that it is unknown.
+    /// The last command that was ignored, or its beginning and `...`.
     pub fn word(&self) -> &str {
         &self.word
     }
@@ -300,6 +324,12 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
 
     fn poll(&mut self) -> Option<Event> {
         if let State::Settings = self.state {
+            let (len, steps) =
+                (self.engine.model().latent_len(), self.given.as_ref().map(|latent| latent.steps().len()));
+            if let Some(steps) = steps.filter(|&steps| steps != len) {
+                self.given = None;
+                return Some(Event::BadLatent(LatentTextError::Length { digits: 2 * steps, len }));
+            }
             self.state = State::Start;
             if let Ok(Setting::Class(class)) = Setting::parse(&self.word) {
                 match ClassChoice::find(self.classes, class) {
@@ -310,11 +340,16 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
         if let State::Start = self.state {
             let number = self.seed.unwrap_or_else(|| self.new_number());
-            return Some(self.show_new(Picture { number, ..self.current }));
+            return Some(self.show_new(Picture { number, is_given: self.given.is_some(), ..self.current }));
         }
-        if let Some(word) = self.platform.command() {
-            self.word = word;
-            return Some(self.handle_command());
+        if let Some(applied) = self.handle_command() {
+            return Some(match applied {
+                Ok(()) => {
+                    self.needs_redraw = true;
+                    self.show(self.current)
+                }
+                Err(ignored) => ignored,
+            });
         }
         self.gestures.look(&mut self.platform);
         if let Some(gesture) = self.gestures.take() {
@@ -341,7 +376,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     fn clear(&mut self) -> bool {
         let needed_redraw = self.needs_redraw;
         if needed_redraw {
-            let result = self.view.start(self.mode);
+            let result = self.view.start();
             self.needs_redraw = false;
             self.record_display_error(result);
         }
@@ -374,7 +409,11 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         };
         let class = class::later(self.classes, before.class, steps);
         let is_same = self.mode == Mode::Classes && class > 0;
-        Picture { number: if is_same { before.number } else { self.new_number() }, class }
+        if is_same {
+            Picture { class, ..before }
+        } else {
+            Picture { number: self.new_number(), class, is_given: false }
+        }
     }
 
     /// Chooses the class of all pictures, or all classes.
@@ -385,16 +424,37 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         }
     }
 
+    /// Applies the next typed command, if any. Not inlined, so that neither the command nor a latent in it is on the stack while
+    /// a picture is drawn.
+    ///
+    /// # Errors
+    /// Why the command is ignored.
     #[inline(never)]
-    fn handle_command(&mut self) -> Event {
+    fn handle_command(&mut self) -> Option<Result<(), Event>> {
+        let command = self.platform.command()?;
+        let applied = self.apply(&command);
+        if applied.is_err() {
+            self.word = beginning(&command);
+        }
+        Some(applied)
+    }
+
+    fn apply(&mut self, command: &str) -> Result<(), Event> {
         let before = self.current;
-        match Setting::parse(&self.word) {
+        match Setting::parse(command) {
             Ok(Setting::Seed(number)) => {
-                self.current.number = number;
+                self.current = Picture { number, is_given: false, ..before };
+                self.history.add(self.current);
+            }
+            Ok(Setting::Latent(text)) => {
+                let latent = Latent::from_hex(text, self.engine.model().latent_len());
+                self.given = Some(latent.map_err(Event::BadLatent)?);
+                self.current.is_given = true;
+                self.history.forget_given();
                 self.history.add(self.current);
             }
             Ok(Setting::Class(class)) => {
-                let Some(choice) = ClassChoice::find(self.classes, class) else { return Event::UnknownClass };
+                let choice = ClassChoice::find(self.classes, class).ok_or(Event::UnknownClass)?;
                 self.choose(choice);
                 if self.current != before {
                     self.history.add(self.current);
@@ -402,10 +462,9 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
             }
             Ok(Setting::Idle(ms)) => self.idle_ms = ms,
             Ok(Setting::Mode(mode)) => self.mode = mode.possible(!self.classes.is_empty()),
-            Err(BadSetting) => return Event::Unknown,
+            Err(BadSetting) => return Err(Event::Unknown),
         }
-        self.needs_redraw = true;
-        self.show(self.current)
+        Ok(())
     }
 
     fn handle_gesture(&mut self, gesture: Gesture) -> Event {
@@ -482,14 +541,14 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         let (crc, us) = self.draw(&latent, None, Some(to.number));
         self.state = State::Morphing { to, since_us, t };
         let classes = self.class(from).zip(self.class(to)).map(<[u8; 2]>::from);
-        Event::Morph { from: from.number, to: to.number, classes, t, crc, us }
+        Event::Morph { from: from.source(), to: to.number, classes, t, crc, us }
     }
 
     fn tile(&mut self, i: u32) -> Event {
         let first = self.current;
         let steps = if self.has_choice { 0 } else { i };
         let class = class::later(self.classes, first.class, steps);
-        let picture = Picture { number: first.number.wrapping_add(i), class };
+        let picture = Picture { number: first.number.wrapping_add(i), class, is_given: first.is_given && i == 0 };
         self.last = picture.number;
         let event = self.draw_still(picture, Some(i));
         let tiles = i + 1;
@@ -505,7 +564,7 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
     #[inline(never)]
     fn draw_still(&mut self, picture: Picture, tile: Option<u32>) -> Event {
         let (crc, us) = self.draw(&self.latent(picture), tile, None);
-        Event::Drawn { seed: picture.number, class: self.class(picture), crc, us }
+        Event::Drawn { source: picture.source(), class: self.class(picture), crc, us }
     }
 
     /// Draws a picture and its label. The picture goes to tile `tile` of the grid, or without `tile` to the place of a
@@ -528,20 +587,38 @@ impl<'a, D: DrawTarget<Color: FromRgb>, I: Platform> App<'a, D, I> {
         // The label of a grid is about its first picture.
         let class = if tile.is_some() { self.current.class } else { latent.class().nearest() };
         let class = ClassLabel::new(self.classes, class);
-        let label = Label { number: self.current.number, next, class, mode: self.mode, us };
+        let label = Label { source: self.current.source(), next, class, mode: self.mode, us };
         let result = shown.and_then(|()| self.view.label(&label));
         self.record_display_error(result);
         (crc, us)
     }
 
     fn latent(&self, picture: Picture) -> Latent {
-        self.engine.model().latent(picture.number).with_class(picture.class)
+        let latent = match &self.given {
+            Some(given) if picture.is_given => given.clone(),
+            _ => self.engine.model().latent(picture.number),
+        };
+        latent.with_class(picture.class)
     }
 
     /// The class of a picture; `None` for a model without classes.
     fn class(&self, picture: Picture) -> Option<u8> {
         (!self.classes.is_empty()).then_some(picture.class)
     }
+}
+
+/// As much of a command as is kept. If that is not all, it ends with `...`.
+fn beginning(command: &str) -> String<KEPT> {
+    const MORE: &str = "...";
+    let mut kept = String::new();
+    for c in command.chars() {
+        if command.len() > KEPT && kept.len() + c.len_utf8() + MORE.len() > KEPT {
+            let _ = kept.push_str(MORE); // there is room for it
+            break;
+        }
+        let _ = kept.push(c);
+    }
+    kept
 }
 
 /// Measures the time of the engine without the display, and reads the button after each row.

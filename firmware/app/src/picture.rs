@@ -29,6 +29,24 @@ pub fn parity_note(mix: ClassMix, classes: Classes<'_>) -> impl fmt::Display {
     })
 }
 
+/// Where the latent of a picture comes from. Written as the number, or as the word `latent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// From this seed, the number of the picture.
+    Seed(u32),
+    /// The user gave the latent itself.
+    Latent,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seed(number) => number.fmt(f),
+            Self::Latent => f.write_str("latent"),
+        }
+    }
+}
+
 // Without a table: pictures are small, so the time that a table saves is not worth its flash.
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 

@@ -3,11 +3,12 @@
 
 use core::{fmt, mem};
 
-use gen_core::spec::MAX_CLASS_NAME;
+use gen_core::spec::{MAX_CLASS_NAME, MAX_LATENT};
 use heapless::{String, Vec};
 
-/// Length of the longest command in bytes: `class=` and the longest name that a class may have.
-pub const LONGEST_COMMAND: usize = "class=".len() + MAX_CLASS_NAME;
+/// Length of the longest command in bytes: `latent=` and two digits for each value of the longest latent.
+pub const LONGEST_COMMAND: usize = "latent=".len() + 2 * MAX_LATENT;
+const _: () = assert!("class=".len() + MAX_CLASS_NAME <= LONGEST_COMMAND);
 
 /// A command that the user typed, such as `seed=42`.
 pub type Command = String<LONGEST_COMMAND>;
@@ -114,12 +115,12 @@ mod tests {
 
     #[test]
     fn a_word_that_cannot_be_a_command_is_dropped_whole() {
-        let longest = format!("class={}", "я".repeat(MAX_CLASS_NAME / 2));
+        let longest = format!("latent={}", "f0".repeat(MAX_LATENT));
         assert_eq!(longest.len(), LONGEST_COMMAND);
         assert_eq!(words(format!("{longest} \n").as_bytes()), [Ok(longest.clone())]);
         let text = format!("{longest}x seed=2\n");
         assert_eq!(words(text.as_bytes()), [Err(BadWord::TooLong), Ok("seed=2".into())]);
         assert_eq!(words(b"m\xfcll seed=2\n"), [Err(BadWord::NotUtf8), Ok("seed=2".into())]);
-        assert_eq!(BadWord::TooLong.to_string(), "a word of more than 70 bytes");
+        assert_eq!(BadWord::TooLong.to_string(), "a word of more than 263 bytes");
     }
 }

@@ -4,6 +4,7 @@
 
 use core::fmt;
 
+use gen_core::Latent;
 use gen_core::spec::MAX_CLASS_NAME;
 use heapless::String;
 
@@ -73,6 +74,9 @@ pub type ClassWord = String<MAX_CLASS_NAME>;
 pub struct Settings {
     /// Number of the first picture. `None`: random, or 42 without entropy.
     pub seed: Option<u32>,
+    /// The latent of the first picture, instead of the number's. Ignored with a warning if it has another length than the
+    /// model's.
+    pub latent: Option<Latent>,
     /// The class of all pictures, by name or number. `None`, or `all`: the modes that show several pictures go through
     /// all classes, and the first picture has the first one. Ignored with a warning if the model does not have it.
     pub class: Option<ClassWord>,
@@ -84,7 +88,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: None, class: None, idle_ms: 6000, mode: Mode::Morph }
+        Self { seed: None, latent: None, class: None, idle_ms: 6000, mode: Mode::Morph }
     }
 }
 
@@ -95,9 +99,9 @@ pub struct BadSetting;
 impl fmt::Display for BadSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a setting is seed=NUMBER, class=NAME, idle=MILLISECONDS or mode=single, classes, morph, gallery or ",
+            "a setting is seed=NUMBER, latent=HEX, class=NAME, idle=MILLISECONDS or mode=single, classes, morph, ",
         )?;
-        f.write_str("slides")
+        f.write_str("gallery or slides")
     }
 }
 
@@ -108,6 +112,8 @@ impl core::error::Error for BadSetting {}
 pub enum Setting<'w> {
     /// `seed=NUMBER`
     Seed(u32),
+    /// `latent=HEX`: the [text](Latent::hex) of a latent. Only the model knows its length.
+    Latent(&'w str),
     /// `class=NAME`: name or number of a class, or `all`. Only the model knows which exist.
     Class(&'w str),
     /// `idle=MILLISECONDS`
@@ -126,7 +132,8 @@ impl<'w> Setting<'w> {
         let number = || value.parse().map_err(|_| BadSetting);
         match name {
             "seed" => number().map(Self::Seed),
-            "class" => Ok(Self::Class(value)),
+            "latent" => Ok(Self::Latent(value)),
+            "class" if value.len() <= MAX_CLASS_NAME => Ok(Self::Class(value)),
             "idle" => number().map(Self::Idle),
             "mode" => Mode::ALL.into_iter().find(|mode| mode.name() == value).map(Self::Mode).ok_or(BadSetting),
             _ => Err(BadSetting),
@@ -140,13 +147,24 @@ impl Settings {
         self.seed.unwrap_or(42)
     }
 
-    /// Applies one word: `seed=NUMBER`, `class=NAME`, `idle=MILLISECONDS` or `mode=NAME`.
+    /// The settings with which a program starts: the default ones, with the latent and the class that were given when it was
+    /// built, `model::LATENT` and `model::CLASS`.
+    pub fn built_with(latent: Option<&[i8]>, class: Option<&str>) -> Self {
+        let class = class.and_then(|class| class.try_into().ok());
+        Self { latent: latent.and_then(Latent::from_steps), class, ..Self::default() }
+    }
+
+    /// Applies one word: `seed=NUMBER`, `latent=HEX`, `class=NAME`, `idle=MILLISECONDS` or `mode=NAME`.
     ///
     /// # Errors
     /// [`BadSetting`] if the word is not valid; nothing is changed then.
     pub fn apply(&mut self, word: &str) -> Result<(), BadSetting> {
         match Setting::parse(word)? {
             Setting::Seed(number) => self.seed = Some(number),
+            Setting::Latent(text) => {
+                // As many values as the text has; the app compares that with the model.
+                self.latent = Some(Latent::from_hex(text, text.len().div_ceil(2)).map_err(|_| BadSetting)?);
+            }
             Setting::Class(class) => self.class = Some(class.try_into().map_err(|_| BadSetting)?),
             Setting::Idle(ms) => self.idle_ms = ms,
             Setting::Mode(mode) => self.mode = mode,
@@ -157,6 +175,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use gen_core::spec::MAX_LATENT;
+
     use super::*;
 
     #[test]
@@ -164,14 +184,31 @@ mod tests {
         let mut settings = Settings::default();
         assert_eq!(settings.first_seed(), 42);
         let longest = "class=abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz лягуш";
-        for word in ["seed=4294967295", "class=frog", "idle=0", "mode=slides"] {
+        for word in ["seed=4294967295", "latent=00fF7f80", "class=frog", "idle=0", "mode=slides"] {
             assert_eq!(settings.apply(word), Ok(()), "{word}");
         }
         let class = Some("frog".try_into().expect("short"));
-        assert_eq!(settings, Settings { seed: Some(u32::MAX), class, idle_ms: 0, mode: Mode::Slides });
+        assert_eq!(
+            settings,
+            Settings {
+                seed: Some(u32::MAX),
+                latent: Latent::from_steps(&[0, -1, 127, -128]),
+                class,
+                idle_ms: 0,
+                mode: Mode::Slides
+            }
+        );
         assert_eq!((longest.len(), settings.apply(longest)), ("class=".len() + MAX_CLASS_NAME, Ok(())));
         assert_eq!(settings.apply("class=a=b"), Ok(()));
         assert_eq!(settings.class.as_deref(), Some("a=b"));
+    }
+
+    #[test]
+    fn a_program_starts_with_what_it_was_built_with() {
+        assert_eq!(Settings::built_with(None, None), Settings::default());
+        let settings = Settings::built_with(Some(&[1, -1]), Some("frog"));
+        let class = Some("frog".try_into().expect("short"));
+        assert_eq!(settings, Settings { latent: Latent::from_steps(&[1, -1]), class, ..Settings::default() });
     }
 
     #[test]
@@ -179,11 +216,27 @@ mod tests {
         let mut settings = Settings::default();
         let long = "class=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
         assert_eq!(long.len(), "class=".len() + MAX_CLASS_NAME + 1);
-        for word in ["", "seed", "seed=", "seed=-1", "seed=4294967296", "speed=1", "mode=", "mode=Morph", "class", long]
-        {
+        for word in [
+            "",
+            "seed",
+            "seed=",
+            "seed=-1",
+            "seed=4294967296",
+            "speed=1",
+            "mode=",
+            "mode=Morph",
+            "class",
+            long,
+            "latent",
+            "latent=f",
+            "latent=0g",
+            "latent=é",
+        ] {
             assert_eq!(settings.apply(word), Err(BadSetting), "{word:?}");
         }
         assert_eq!(settings, Settings::default());
+        let longer = std::format!("latent={}", "0".repeat(2 * MAX_LATENT + 2));
+        assert_eq!(settings.apply(&longer), Err(BadSetting));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use heapless::{String, Vec};
 
 use crate::class::ClassLabel;
 use crate::layout::{DisplayTooSmall, FontSize, LONGEST_FIELD, Layout, TextBox};
-use crate::picture;
+use crate::picture::{self, Source};
 use crate::settings::Mode;
 
 /// Size of a character of a message, in pixels.
@@ -41,8 +41,8 @@ impl FrameObserver for () {
 /// The text about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label<'a> {
-    /// Number of the picture.
-    pub number: u32,
+    /// Number of the picture, or that its latent was given.
+    pub source: Source,
     /// Number of the picture that a morph ends with.
     pub next: Option<u32>,
     /// The class of the picture; `None` for a model without classes.
@@ -86,16 +86,12 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
         &self.layout
     }
 
-    /// Clears the display, and writes the caption if `mode` shows text.
+    /// Clears the display.
     ///
     /// # Errors
     /// The errors of the display.
-    pub fn start(&mut self, mode: Mode) -> Result<(), D::Error> {
-        self.display.clear(background())?;
-        match self.layout.text.and_then(|text| text.caption) {
-            Some(field) if self.has_text(mode) => self.write(field, &"number"),
-            _ => Ok(()),
-        }
+    pub fn start(&mut self) -> Result<(), D::Error> {
+        self.display.clear(background())
     }
 
     /// Draws a picture row by row while it is generated. Returns its checksum and the result of the display: even if
@@ -148,19 +144,22 @@ impl<'d, D: DrawTarget<Color: FromRgb>> View<'d, D> {
 
     /// Writes the text about a picture, if there is room for text.
     ///
-    /// The class stands in the place of the caption, if the layout has one. Otherwise it stands in the place of the next
+    /// The caption says what stands below it: a number; nothing if it is the word `latent`. The class stands in the place of
+    /// the caption, if the layout has one. Otherwise it stands in the place of the next
     /// number, and during a morph, when that is shown, in the place of the mode.
     ///
     /// # Errors
     /// The errors of the display.
     pub fn label(&mut self, label: &Label<'_>) -> Result<(), D::Error> {
         let Some(text) = self.layout.text.filter(|_| self.has_text(label.mode)) else { return Ok(()) };
-        self.write(text.number, &label.number)?;
+        self.write(text.number, &label.source)?;
         let mut class = label.class;
-        if let Some(caption) = text.caption
-            && let Some(class) = class.take()
-        {
-            self.write(caption, &class.text(caption.columns))?;
+        if let Some(caption) = text.caption {
+            match (class.take(), label.source) {
+                (Some(class), _) => self.write(caption, &class.text(caption.columns))?,
+                (None, Source::Seed(_)) => self.write(caption, &"number")?,
+                (None, Source::Latent) => self.write(caption, &"")?,
+            }
         }
         match (label.next, class) {
             // Without the arrow if the number needs its place.

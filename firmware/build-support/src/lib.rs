@@ -119,7 +119,8 @@ fn build(board: &Facts, package: &Path, folder: &Path) -> Result<(), String> {
     let path = model::chosen(package)?;
     let out = PathBuf::from(variable("OUT_DIR")?);
     model::parsed(&path, |model| {
-        write(&out.join("model.rs"), &model::constants(model, &path, feature("external-model")))?;
+        let first = model::first(model)?;
+        write(&out.join("model.rs"), &model::constants(model, &path, feature("external-model"), &first))?;
         fits_display(board, model.output_shape())?;
         link(board, model, folder, &out)
     })

@@ -19,7 +19,7 @@ use crate::rp2040 as chip;
 use crate::rp2350 as chip;
 
 /// Runs the product with a model. `buffer` collects pixels on their way to the display.
-pub fn run(model: &'static [u8], workspace: &'static mut [i8], buffer: &'static mut [u8]) -> ! {
+pub fn run(model: &'static [u8], workspace: &'static mut [i8], buffer: &'static mut [u8], settings: Settings) -> ! {
     // Below the RAM of an RP2040 are the addresses of its flash controller. The RP2350 has a register with the stack's limit.
     #[cfg(feature = "rp2040")]
     firmware_support::stack::guard();
@@ -64,5 +64,5 @@ pub fn run(model: &'static [u8], workspace: &'static mut [i8], buffer: &'static 
     #[cfg(feature = "rp2350")]
     let entropy = chip::entropy(p.TRNG);
     let platform = EmbassyPlatform { is_down: || button.is_low(), entropy, commands };
-    product::run(model, workspace, &mut display, platform, Settings::default())
+    product::run(model, workspace, &mut display, platform, settings)
 }

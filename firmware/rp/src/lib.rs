@@ -18,6 +18,8 @@ compile_error!("choose a chip: --features rp2040 or rp2350");
 mod board;
 #[cfg(all(target_os = "none", any(feature = "rp2040", feature = "rp2350")))]
 pub use board::run;
+#[cfg(all(target_os = "none", any(feature = "rp2040", feature = "rp2350")))]
+pub use firmware_app::settings::Settings;
 
 #[cfg(all(target_os = "none", feature = "rp2040"))]
 mod rp2040;

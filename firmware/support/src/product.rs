@@ -110,9 +110,9 @@ impl<'m> Log<'m> {
 
 fn write(event: &Event, classes: Classes<'_>, word: &str) {
     match event {
-        Event::Drawn { seed, class, crc, us } => info!(
-            "picture {=u32} drawn{}, crc {=u32:08x}, {=u32} us, stack used {=usize} bytes",
-            seed,
+        Event::Drawn { source, class, crc, us } => info!(
+            "picture {} drawn{}, crc {=u32:08x}, {=u32} us, stack used {=usize} bytes",
+            Display2Format(source),
             Display2Format(&class::note(classes, *class, None)),
             crc,
             us,
@@ -121,8 +121,8 @@ fn write(event: &Event, classes: Classes<'_>, word: &str) {
         Event::Morph { from, to, classes: way, t, crc, us } => {
             let class = class::note(classes, way.map(|[from, _]| from), way.map(|[_, to]| to));
             info!(
-                "picture {=u32} on the way to {=u32}: {=u16}/256{}, crc {=u32:08x}, {=u32} us",
-                from,
+                "picture {} on the way to {=u32}: {=u16}/256{}, crc {=u32:08x}, {=u32} us",
+                Display2Format(from),
                 to,
                 t,
                 Display2Format(&class),
@@ -131,6 +131,8 @@ fn write(event: &Event, classes: Classes<'_>, word: &str) {
             );
         }
         Event::Unknown => warn!("{=str} ignored: {}", word, Display2Format(&BadSetting)),
+        // Without the word, which can have 256 digits.
+        Event::BadLatent(e) => warn!("latent=... ignored: {}", Display2Format(e)),
         Event::UnknownClass => warn!("{=str} ignored: {}", word, Display2Format(&class::list(classes))),
     }
 }

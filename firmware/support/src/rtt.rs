@@ -21,7 +21,7 @@ const BUFFER: usize = 1024;
 /// Length in bytes of the longest line.
 const LONGEST: usize = BUFFER / 2;
 /// Size in bytes of the buffer that the debugger fills with commands. The longest command fits as a whole.
-const TYPED: usize = 128;
+const TYPED: usize = 320;
 const _: () = assert!(LONGEST_COMMAND + 2 < TYPED); // with the line's end
 
 /// Sets up the log and the channel for typed commands. Call it once, at the start: lines logged before it are lost.

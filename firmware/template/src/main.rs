@@ -40,6 +40,7 @@ fn main() -> ! {
     let mut paper = Paper::new(|row, bytes: &[u8]| {
         core::hint::black_box((row, bytes)); // a real driver would send the bytes over SPI
     });
-    let settings = Settings { seed: Some(42), mode: Mode::Single, ..Settings::default() };
+    let given = Settings::built_with(model::LATENT, model::CLASS);
+    let settings = Settings { seed: Some(42), mode: Mode::Single, ..given };
     product::run(model::BLOB, WORKSPACE, &mut paper, Board { us: 0 }, settings)
 }

@@ -28,6 +28,16 @@ enum Output {
     Nothing,
 }
 
+/// What the first picture of a program shows. What is `None` here, the variables `FROG_LATENT` and `FROG_CLASS` in the
+/// environment can say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct First<'a> {
+    /// Its latent: two hexadecimal digits for each value.
+    pub latent: Option<&'a str>,
+    /// Its class: a name, or a number from 0 on.
+    pub class: Option<&'a str>,
+}
+
 /// Builds a program for a board, for tests. Returns the contents of the ELF file, because the next build overwrites it. The
 /// program embeds `model`, or without one the default model.
 ///
@@ -35,6 +45,14 @@ enum Output {
 /// If cargo fails or warns. The error contains all that cargo printed.
 pub fn build(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
     build_with(board, program, model, &[])
+}
+
+/// Like [`build`], with a latent and a class for the first picture, as a user gives them when building.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_first(board: Board, program: &str, model: Option<&Path>, first: First<'_>) -> Result<Vec<u8>> {
+    run_cargo(board, program, model, &[], RELEASE, Output::Nothing, first)
 }
 
 /// Builds a program that expects `model` in the external memory of the board. Give the same model to QEMU when the program
@@ -51,7 +69,7 @@ pub fn build_external(board: Board, program: &str, model: &Path) -> Result<Vec<u
 /// # Errors
 /// As [`build`].
 pub fn build_with(board: Board, program: &str, model: Option<&Path>, features: &[&str]) -> Result<Vec<u8>> {
-    run_cargo(board, program, model, features, RELEASE, Output::Nothing)
+    run_cargo(board, program, model, features, RELEASE, Output::Nothing, First::default())
 }
 
 /// Like [`build`], but with the dev profile: not optimised, with overflow checks.
@@ -59,7 +77,7 @@ pub fn build_with(board: Board, program: &str, model: Option<&Path>, features: &
 /// # Errors
 /// As [`build`].
 pub fn build_debug(board: Board, program: &str, model: Option<&Path>) -> Result<Vec<u8>> {
-    run_cargo(board, program, model, &[], &[], Output::Nothing)
+    run_cargo(board, program, model, &[], &[], Output::Nothing, First::default())
 }
 
 /// Like [`build_with`], for `cargo bench-qemu`: warnings of cargo, for example of a newer compiler, are shown but are not an
@@ -68,17 +86,23 @@ pub fn build_debug(board: Board, program: &str, model: Option<&Path>) -> Result<
 /// # Errors
 /// If cargo fails. The error contains all that cargo printed.
 pub fn build_quietly(board: Board, program: &str, model: Option<&Path>, features: &[&str]) -> Result<Vec<u8>> {
-    run_cargo(board, program, model, features, RELEASE, Output::Warnings)
+    run_cargo(board, program, model, features, RELEASE, Output::Warnings, First::default())
 }
 
 /// Like [`build_quietly`], for commands: all output of cargo is shown.
 ///
 /// # Errors
 /// If cargo fails; its output gives the reason.
-pub fn build_shown(board: Board, program: &str, model: Option<&Path>, features: &[&str]) -> Result<Vec<u8>> {
+pub fn build_shown(
+    board: Board,
+    program: &str,
+    model: Option<&Path>,
+    features: &[&str],
+    first: First<'_>,
+) -> Result<Vec<u8>> {
     check_target(board)?;
     eprintln!("building the firmware for {}; the first build takes a few minutes", board.name);
-    run_cargo(board, program, model, features, RELEASE, Output::All)
+    run_cargo(board, program, model, features, RELEASE, Output::All, first)
 }
 
 /// Arguments of cargo for the release profile, which `firmware/.cargo/config.toml` defines for chips.
@@ -91,6 +115,7 @@ fn run_cargo(
     features: &[&str],
     profile: &[&str],
     shown: Output,
+    first: First<'_>,
 ) -> Result<Vec<u8>> {
     // Builds with different models have the same output file, so only one may run at a time.
     static TURN: Mutex<()> = Mutex::new(());
@@ -112,6 +137,8 @@ fn run_cargo(
     if let Some(model) = model {
         cargo.env("FROG_MODEL", model.canonicalize().with_context(|| format!("no model {}", model.display()))?);
     }
+    cargo.envs(first.latent.map(|latent| ("FROG_LATENT", latent)));
+    cargo.envs(first.class.map(|class| ("FROG_CLASS", class)));
     if shown == Output::All {
         cargo.stderr(Stdio::inherit());
     } else {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use firmware_app::class::{self, ClassChoice};
-use gen_core::{Model, aligned};
+use gen_core::{Latent, Model, aligned};
 
 use crate::build::root;
 
@@ -44,6 +44,23 @@ pub fn chosen_for_oled(named: Option<PathBuf>) -> Result<PathBuf> {
 pub fn class_choice(model: &Model<'_>, word: &str) -> Result<ClassChoice> {
     let classes = model.classes();
     ClassChoice::find(classes, word).with_context(|| format!("there is no class {word}: {}", class::list(classes)))
+}
+
+/// What `--latent` means for a model.
+///
+/// # Errors
+/// If the text is not that of a latent of this model.
+pub fn given_latent(model: &Model<'_>, text: &str) -> Result<Latent> {
+    Latent::from_hex(text, model.latent_len()).context("--latent")
+}
+
+/// The setting `latent=...` for a program, from what `--latent` says about the model file `blob`.
+///
+/// # Errors
+/// If `blob` is not a valid model, or the text is not that of a latent of this model.
+pub fn latent_setting(blob: &[u8], text: &str) -> Result<String> {
+    let latent = given_latent(&Model::parse(&aligned(blob))?, text)?;
+    Ok(format!("latent={}", latent.hex()))
 }
 
 /// The setting `class=...` for a program, from what `--class` says about the model file `blob`. Settings are separated by

@@ -14,6 +14,7 @@ use embedded_graphics_simulator::{OutputSettingsBuilder, SimulatorDisplay};
 use firmware_app::class::ClassLabel;
 use firmware_app::layout::Layout;
 use firmware_app::panel::{MODULE_1_8, PICO_DISPLAY};
+use firmware_app::picture::Source;
 use firmware_app::settings::Mode;
 use firmware_app::view::{Label, View, background};
 use firmware_tools::boards::{HARDWARE_BOARDS, PICO2};
@@ -246,18 +247,62 @@ fn drawn_class<C: FromRgb + Into<Rgb888>>(
     us: u32,
 ) -> Result<Vec<u8>> {
     let bytes = aligned(blob);
+    let latent = Model::parse(&bytes)?.latent(number).with_class(class);
+    Ok(drawn_latent::<C>(blob, display, &latent, Source::Seed(number), us)?.0)
+}
+
+/// The pixels of a display with the picture of a latent, and the checksum of the picture.
+fn drawn_latent<C: FromRgb + Into<Rgb888>>(
+    blob: &[u8],
+    display: Size,
+    latent: &Latent,
+    source: Source,
+    us: u32,
+) -> Result<(Vec<u8>, u32)> {
+    let bytes = aligned(blob);
     let model = Model::parse(&bytes)?;
     let mut workspace = vec![0; model.workspace_len()];
     let mut engine = Engine::new(model.clone(), &mut workspace)?;
     let mut display = SimulatorDisplay::with_default_color(display, background::<C>());
     let mut view = View::new(&mut display, model.output_shape())?;
-    let latent = Latent::from_seed(number, model.latent_len()).with_class(class);
-    let Ok(()) = view.start(Mode::Single);
-    let (_, Ok(())) = view.picture(&mut engine, &latent, &mut ());
-    let class = ClassLabel::new(model.classes(), class);
-    let Ok(()) = view.label(&Label { number, next: None, class, mode: Mode::Single, us });
+    let Ok(()) = view.start();
+    let (crc, Ok(())) = view.picture(&mut engine, latent, &mut ());
+    let class = ClassLabel::new(model.classes(), latent.class().nearest());
+    let Ok(()) = view.label(&Label { source, next: None, class, mode: Mode::Single, us });
     let settings = OutputSettingsBuilder::new().build();
-    Ok(display.to_rgb_output_image(&settings).as_image_buffer().to_vec())
+    Ok((display.to_rgb_output_image(&settings).as_image_buffer().to_vec(), crc))
+}
+
+#[test]
+fn a_latent_is_drawn_instead_of_a_number() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bytes = aligned(BLOB);
+    let latent = Model::parse(&bytes)?.latent(6).truncated(200);
+    let text = latent.hex().to_string();
+    let output = preview(&["--board", "pico-display", "--latent", &text, "--scale", "1"], folder.path())?;
+    let said = String::from_utf8(output.stdout)?;
+    let (pixels, crc) = drawn_latent::<Rgb565>(BLOB, PICO_DISPLAY.size(), &latent, Source::Latent, 0)?;
+    assert!(said.starts_with(&format!("picture latent, crc {crc:08x}\n")), "{said}");
+    assert!(image::open(folder.path().join("preview.png"))?.to_rgb8().into_raw() == pixels);
+
+    let len = text.len();
+    for (text, says) in [
+        (&text[2..], format!("--latent: the latent of this model has {} values, so its text has {len} ", len / 2)),
+        (&text[..0], "this one has 0".to_owned()),
+        ("frog", "--latent: character 2 of the latent is no hexadecimal digit".to_owned()),
+    ] {
+        let output = preview(&["--latent", text], folder.path())?;
+        let said = String::from_utf8(output.stderr)?.replace("\n\nCaused by:\n    ", ": ");
+        assert!(!output.status.success() && said.contains(&says), "{text}: {said}");
+        // `cargo frog` says so before it builds anything.
+        let mut frog = Command::new(env!("CARGO_BIN_EXE_frog"));
+        let output = frog.args(["--latent", text]).current_dir(folder.path()).output()?;
+        let said = String::from_utf8(output.stderr)?;
+        assert!(!output.status.success() && said.contains("--latent") && !said.contains("building"), "{said}");
+    }
+    assert_eq!(model::latent_setting(BLOB, &text.to_uppercase())?, format!("latent={text}"));
+    assert!(model::latent_setting(b"GIF89a", &text).is_err());
+    Ok(())
 }
 
 #[test]

@@ -37,6 +37,12 @@ pub fn tiny() -> Result<Vec<u8>> {
     random("tiny", 10, &layers)
 }
 
+/// A small model with a latent of this length, for grey pictures of 32 x 32 pixels.
+pub fn with_latent(len: usize) -> Result<Vec<u8>> {
+    let pixels = Op::Dense { out: Shape::new(32, 32, 1) };
+    random("long", len as u16, &[LayerSpec { op: pixels, activation: Activation::Tanh }])
+}
+
 /// A model with these classes, of 7 numbers each. Both ends of their range occur.
 pub fn conditional(names: &[&str], latent: usize, layers: &[LayerSpec]) -> Result<Vec<u8>> {
     const WIDTH: usize = 7;

@@ -32,6 +32,9 @@ pub fn write(folder: &Path) -> Result<()> {
     write("model", "good-winograd.gen", &winograd.to_blob()?)?;
     write("model", "good-classes.gen", &models::conditional_32(&["cat", "лягушка"])?)?;
 
+    write("latent", "good.txt", b"e2fe190a80")?;
+    write("latent", "good-upper.txt", b"E2FE190A807F")?;
+
     write("cifar", "good.bin", &records())?;
     write("cifar", "good-hundred.bin", &[&[3, 99][..], &records()[1..RECORD]].concat())?;
     write("archive", "good.tar", &tar()?)?;

@@ -3,23 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args};
-use gen_core::{Latent, Model};
+use gen_core::{AlignedBytes, Latent, Model, aligned};
 use log::info;
 use ndarray::{ArrayView3, Axis, stack};
 
 use super::args::{colour, fit, whole};
-use super::model_file::{parse, read_model};
+use super::model_file::{checkpoint_in, is_checkpoint, load_checkpoint, parse, read_model};
 use super::source::Background;
 use trainer::classes::{ClassTable, find_class, latent_of};
 use trainer::data::{Fit, Fitting, Target, single_picture};
 use trainer::files::write_atomically;
 use trainer::grid::{grid, png_name, sheet_png};
 use trainer::invert::{Effort, Found, Progress, Stage, invert as find};
-use trainer::latents::to_hex;
 use trainer::quantise::compare::likeness;
 use trainer::quantise::draw::draw;
+use trainer::quantise::{FloatModel, QuantModel, quantise_tuned};
 use trainer::terminal::{self, LineTimer, quoted};
 use trainer::text::Plain;
 
@@ -28,7 +28,8 @@ use trainer::text::Plain;
 pub(crate) struct InvertArgs {
     /// The picture: PNG, JPEG, BMP, GIF, WebP or TIFF, of any size
     picture: Option<PathBuf>,
-    /// A model, or the folder of a run or of a shipped model; the one in the firmware if not given
+    /// A model, a checkpoint, or the folder of a run or of a shipped model; the model in the firmware if not given. With a
+    /// checkpoint or a run, the gradient is that of the float generator of the checkpoint
     #[arg(long)]
     model: Option<PathBuf>,
     /// Look in this class only, by its name or number [default: in all classes of the model]
@@ -61,24 +62,76 @@ pub(crate) struct InvertArgs {
 }
 
 pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode> {
-    let blob = read_model(args.model.as_deref())?;
-    let model = parse(&blob, args.model.as_deref())?;
+    let Opened { blob, float, quantised } = Opened::at(args.model.as_deref())?;
+    let model = parse(&blob, if quantised.is_some() { None } else { args.model.as_deref() })?;
+    let float = match float {
+        Some(float) => float,
+        None => FloatModel::of_integers(&QuantModel::from_model(&model)?),
+    };
     let effort = Effort { starts: args.starts, steps: args.steps };
     match (&args.picture, args.drawn) {
-        (Some(path), _) => one(args, &model, path, effort)?,
-        (None, count) => drawn(&model, count.unwrap_or(10), effort)?,
+        (Some(path), _) => one(args, &model, &float, path, effort, quantised.as_deref())?,
+        (None, count) => drawn(&model, &float, count.unwrap_or(10), effort)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// The generator that was named.
+struct Opened {
+    /// The model, which draws the result.
+    blob: AlignedBytes<'static>,
+    /// The float generator, if there is a checkpoint.
+    float: Option<FloatModel>,
+    /// The checkpoint of which the model was made now, because there is no model of it.
+    quantised: Option<PathBuf>,
+}
+
+impl Opened {
+    /// Opens a model, a checkpoint, or a folder; `None` for the model in the firmware.
+    ///
+    /// The model beside a run's best snapshot was made of it. Any other checkpoint is quantised as `trainer quantize` does
+    /// it, which gives the same bits.
+    fn at(path: Option<&Path>) -> Result<Self> {
+        let checkpoint = path.and_then(|path| match path.is_dir() {
+            true => checkpoint_in(path),
+            false => Some(path.to_owned()).filter(|path| is_checkpoint(path)),
+        });
+        let (Some(path), Some(checkpoint)) = (path, checkpoint) else {
+            return Ok(Self { blob: read_model(path)?, float: None, quantised: None });
+        };
+        let model = match path.is_dir() {
+            true => Some(path.join("model.gen")),
+            false if path.ends_with("best.ckpt") => Some(path.with_file_name("model.gen")),
+            false => None,
+        };
+        let loaded = load_checkpoint(&checkpoint)?;
+        let float = FloatModel::fold(&loaded.config, &loaded.state.average)
+            .with_context(|| checkpoint.display().to_string())?;
+        if let Some(model) = model.filter(|model| model.is_file()) {
+            return Ok(Self { blob: read_model(Some(&model))?, float: Some(float), quantised: None });
+        }
+        info!("{} has no model yet: its generator is quantised", checkpoint.display());
+        let tuned = quantise_tuned(&float, loaded.config.quantise.tune)?;
+        let blob = aligned(tuned.model.to_blob()?);
+        Ok(Self { blob, float: Some(float), quantised: Some(checkpoint) })
+    }
+}
+
 /// Finds the picture of a file, and writes what was found.
-fn one(args: &InvertArgs, model: &Model<'_>, path: &Path, effort: Effort) -> Result<()> {
+fn one(
+    args: &InvertArgs,
+    model: &Model<'_>,
+    float: &FloatModel,
+    path: &Path,
+    effort: Effort,
+    quantised: Option<&Path>,
+) -> Result<()> {
     let classes = ClassTable::of(model).map_or(Vec::new(), |classes| classes.names);
     let class = args.class.as_ref().map(|name| find_class(&classes, name)).transpose()?;
     let fitting = Fitting { fit: args.fit, background: args.background };
     let picture = single_picture(path, &Target { shape: model.output_shape(), fitting })?;
     let mut timer = LineTimer::started();
-    let found = find(model, picture.view(), class, effort, &mut |progress| {
+    let found = find(model, float, picture.view(), class, effort, &mut |progress| {
         if timer.is_due() {
             info!("{}", in_words(progress));
         }
@@ -93,18 +146,27 @@ fn one(args: &InvertArgs, model: &Model<'_>, path: &Path, effort: Effort) -> Res
     write_atomically(&text, format!("{}\n", words.join("\n")).as_bytes())?;
     println!("latent: {}", text.display());
     words.iter().for_each(|word| println!("{}", Plain::text(word)));
-    let model = args.model.as_ref().map_or_else(String::new, |model| format!(" {}", quoted(model)));
+    if let Some(checkpoint) = quantised {
+        println!("make the model: {} quantize {} -o model.gen", terminal::program(), quoted(checkpoint));
+    }
+    // The model beside a checkpoint has its own name.
+    let model = match (quantised, &args.model) {
+        (Some(_), _) => Some(PathBuf::from("model.gen")),
+        (None, Some(path)) if path.ends_with("best.ckpt") => Some(path.with_file_name("model.gen")),
+        (None, model) => model.clone(),
+    };
+    let model = model.map_or_else(String::new, |model| format!(" {}", quoted(&model)));
     let class = words.get(1).map_or_else(String::new, |_| {
         format!(" --class {}", quoted(Path::new(&classes[usize::from(found.latent.class().nearest())])))
     });
-    println!("draw it again: {} sample{model} --latent {}{class}", terminal::program(), to_hex(&found.latent));
+    println!("draw it again: {} sample{model} --latent {}{class}", terminal::program(), found.latent.hex());
     Ok(())
 }
 
 /// The latent as words: `latent=` and, if there are classes, `class=`.
 fn words(latent: &Latent, classes: &[String]) -> Vec<String> {
     let class = classes.get(usize::from(latent.class().nearest()));
-    let latent = format!("latent={}", to_hex(latent));
+    let latent = format!("latent={}", latent.hex());
     [Some(latent), class.map(|name| format!("class={name}"))].into_iter().flatten().collect()
 }
 
@@ -118,7 +180,7 @@ fn in_words(Progress { stage, psnr }: Progress) -> String {
 }
 
 /// Finds pictures that the model itself drew, and prints a table.
-fn drawn(model: &Model<'_>, count: u32, effort: Effort) -> Result<()> {
+fn drawn(model: &Model<'_>, float: &FloatModel, count: u32, effort: Effort) -> Result<()> {
     const GOOD: f64 = 30.0;
     println!("seed  PSNR in dB  latent");
     let mut good = 0;
@@ -126,7 +188,7 @@ fn drawn(model: &Model<'_>, count: u32, effort: Effort) -> Result<()> {
         let latent = latent_of(model, seed);
         let picture = draw(model, std::slice::from_ref(&latent)).index_axis_move(Axis(0), 0);
         let picture: ArrayView3<'_, u8> = picture.view();
-        let Found { latent: found, psnr, .. } = find(model, picture, None, effort, &mut |_| {})?;
+        let Found { latent: found, psnr, .. } = find(model, float, picture, None, effort, &mut |_| {})?;
         good += u32::from(psnr > GOOD);
         let psnr = if psnr.is_finite() { format!("{psnr:.1}") } else { "equal".into() };
         println!("{seed:4}  {psnr:>10}  {}", if found == latent { "the same" } else { "another" });

@@ -1,6 +1,8 @@
 //! Opens models and checkpoints, with error messages that say what to do.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{AlignedBytes, aligned};
@@ -25,12 +27,23 @@ pub(crate) fn read_model(path: Option<&Path>) -> Result<AlignedBytes<'static>> {
     Ok(aligned(bytes))
 }
 
+/// The checkpoint of a run's result: its best snapshot, or without one the newest. `None` if the folder is no run, or has no
+/// checkpoint yet.
+pub(crate) fn checkpoint_in(folder: &Path) -> Option<PathBuf> {
+    let best = Some(folder.join("best.ckpt")).filter(|best| best.is_file());
+    best.or_else(|| Folder::open(folder).ok()?.checkpoints().ok()?.pop())
+}
+
+/// Whether a file begins as a checkpoint does. A file that cannot be read does not.
+pub(crate) fn is_checkpoint(path: &Path) -> bool {
+    let mut start = [0; checkpoint::MAGIC.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == checkpoint::MAGIC
+}
+
 /// Reads a checkpoint. If the file is something else, the error says which file to give.
 pub(crate) fn load_checkpoint(path: &Path) -> Result<Checkpoint> {
     if path.is_dir() {
-        let best = Some(path.join("best.ckpt")).filter(|best| best.is_file());
-        let last = || Folder::open(path).ok()?.checkpoints().ok()?.pop();
-        match best.or_else(last) {
+        match checkpoint_in(path) {
             Some(checkpoint) => {
                 bail!("{} is a folder: give one of its checkpoints, such as {}", path.display(), quoted(&checkpoint))
             }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use gen_core::Shape;
+use gen_core::{Latent, Shape};
 use ndarray::{Array4, Axis};
 
 use super::args::{MAX_PICTURES, between, pictures, seed, seeds, share};
@@ -15,7 +15,7 @@ use trainer::data::{Class, Dataset, Target};
 use trainer::files::write_atomically;
 use trainer::grid::grid;
 use trainer::grid::png;
-use trainer::latents::{from_hex, in_256ths};
+use trainer::latents::in_256ths;
 use trainer::nearest::{Neighbour, Summary, nearest_few, with_neighbours};
 use trainer::npy;
 use trainer::text::Plain;
@@ -91,7 +91,10 @@ pub(crate) fn sample(args: &SampleArgs) -> Result<ExitCode> {
             let name = facts.classes.get(usize::from(class)).cloned();
             drawn.extend(seeds.clone().map(|seed| Drawn { seed, class, name: name.clone() }));
         }
-        let given = args.latent.as_ref().map(|text| from_hex(text, facts.latent)).transpose()?;
+        let read = |text: &String| {
+            Latent::from_hex(text, facts.latent).with_context(|| format!("--latent {}", Plain::text(text)))
+        };
+        let given = args.latent.as_ref().map(read).transpose()?;
         let latent = |drawn: &Drawn| match &given {
             Some(latent) => latent.clone().with_class(drawn.class),
             None => facts.latent(drawn.seed, drawn.class),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run_common::Place;
+use crate::run_common::{MEASURED, Place, with};
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/pocket-tiny-frogs");
 const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/digits");
@@ -45,6 +45,61 @@ fn the_class_is_found_too() {
     assert!(words.lines().nth(1).is_some_and(|word| word == "class=7"), "{words}");
     place.run_well(&[&invert[..], &EFFORT, &["--class", "2"]].concat());
     assert!(fs::read_to_string(place.path().join("invert.txt")).unwrap().ends_with("class=2\n"));
+}
+
+/// A run, with its best snapshot or without one, and a checkpoint: the float generator of the checkpoint finds what its model
+/// draws.
+#[test]
+fn a_run_and_a_checkpoint_are_generators_too() {
+    let place = Place::new();
+    let measured = [&MEASURED[..], &["--steps", "30"]].concat();
+    place.run_well(&measured);
+    place.run_well(&with(&["--steps", "12"]));
+    assert!(place.folder("001-measured").file("best.ckpt").is_file());
+    assert!(!place.folder("002-tiny").file("best.ckpt").is_file());
+    for (model, checkpoint, draws) in [
+        ("runs/001-measured", None, "runs/001-measured"),
+        ("runs/001-measured/best.ckpt", None, "runs/001-measured/model.gen"),
+        ("runs/002-tiny", None, "runs/002-tiny"),
+        ("runs/002-tiny/checkpoints/step-000010.ckpt", Some("runs/002-tiny/checkpoints/step-000010.ckpt"), "model.gen"),
+    ] {
+        let invert = ["invert", "pictures/3.png", "--model", model, "--scale", "1", "--out", "found.png"];
+        let text = place.run_well(&[&invert[..], &EFFORT].concat());
+        if let Some(checkpoint) = checkpoint {
+            assert!(text.contains(&format!(" quantize {checkpoint} -o model.gen\n")), "{text}");
+            place.run_well(&["quantize", checkpoint, "-o", "model.gen"]);
+        } else {
+            assert!(!text.contains(" quantize "), "{text}");
+        }
+        let words = fs::read_to_string(place.path().join("found.txt")).unwrap();
+        let latent = words.trim().strip_prefix("latent=").unwrap();
+        assert!(text.contains(&format!(" sample {draws} --latent {latent}\n")), "{text}");
+        place.run_well(&["sample", draws, "--latent", latent, "--scale", "1", "--out", "again.png"]);
+        let open = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8();
+        let part = |picture: &image::RgbImage, left| image::imageops::crop_imm(picture, left, 2, 32, 32).to_image();
+        assert!(part(&open("found.png"), 36) == part(&open("again.png"), 2), "{model}");
+        let text = place.run_well(&[&["invert", "--model", model, "--drawn", "2"], &EFFORT[..]].concat());
+        assert!(text.ends_with("2 of 2 above 30 dB\n"), "{model}: {text}");
+    }
+
+    // A run that is not at its end has no model yet.
+    fs::remove_file(place.folder("002-tiny").file("model.gen")).unwrap();
+    let text = place.run_well(&[&["invert", "pictures/3.png", "--model", "runs/002-tiny"], &EFFORT[..]].concat());
+    assert!(text.contains("runs/002-tiny/checkpoints/step-000012.ckpt has no model yet"), "{text}");
+    assert!(text.contains(" quantize runs/002-tiny/checkpoints/step-000012.ckpt -o model.gen\n"), "{text}");
+
+    // A model of another generator.
+    fs::copy(TINY.to_owned() + "/model.gen", place.folder("001-measured").file("model.gen")).unwrap();
+    let output = place.run(&["invert", "pictures/3.png", "--model", "runs/001-measured"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("was not made of this generator"), "{text}");
+    // A checkpoint that is cut.
+    let path = place.folder("002-tiny").file("checkpoints/step-000010.ckpt");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let output = place.run(&["invert", "pictures/3.png", "--model", "runs/002-tiny/checkpoints/step-000010.ckpt"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("step-000010.ckpt is no usable checkpoint"), "{text}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use embedded_graphics::primitives::Rectangle;
 
 use super::*;
 use crate::TEST_MODEL;
+use crate::platform::Command;
 use crate::{picture, view};
 
 /// A platform that a test controls.
@@ -92,10 +93,10 @@ fn crc(from: u32, to: u32, t: u16) -> u32 {
 }
 
 fn drawn(seed: u32) -> Event {
-    Event::Drawn { seed, class: None, crc: crc(seed, seed, 0), us: 0 }
+    Event::Drawn { source: Source::Seed(seed), class: None, crc: crc(seed, seed, 0), us: 0 }
 }
 
-const STILL: Settings = Settings { seed: None, class: None, idle_ms: 0, mode: Mode::Single };
+const STILL: Settings = Settings { seed: None, latent: None, class: None, idle_ms: 0, mode: Mode::Single };
 
 #[test]
 fn a_tap_shows_the_next_picture() {
@@ -147,7 +148,7 @@ fn the_history_forgets_the_oldest() {
     let mut history = History::default();
     assert_eq!(history.earlier(), None);
     for number in 0..HISTORY as u32 + 2 {
-        history.add(Picture { number, class: 0 });
+        history.add(Picture { number, class: 0, is_given: false });
     }
     let numbers: Vec<_> = (0..HISTORY).filter_map(|_| Some(history.earlier()?.number)).collect();
     let expected: Vec<_> = (2..HISTORY as u32 + 1).rev().chain([HISTORY as u32 + 1]).collect();
@@ -166,7 +167,7 @@ fn an_idle_picture_turns_into_the_next() {
         assert_eq!(between.len(), 60);
         let mut before = 0;
         for event in between {
-            let &Event::Morph { from: 7, to: 8, classes: None, t, crc: found, us: 0 } = event else {
+            let &Event::Morph { from: Source::Seed(7), to: 8, classes: None, t, crc: found, us: 0 } = event else {
                 panic!("{event:?}")
             };
             assert!(t > before && t < 256);
@@ -182,11 +183,11 @@ fn a_slow_chip_draws_fewer_pictures_on_the_way() {
     play(&hand, Settings { idle_ms: 1000, mode: Mode::Morph, ..STILL }, |app| {
         let events = wait(app, &hand, 1200);
         let morphs = events.iter().filter(|event| matches!(event, Event::Morph { .. })).count();
-        assert!(events.iter().any(|event| matches!(event, Event::Drawn { seed: 8, .. })), "{events:?}");
+        assert!(events.iter().any(|event| matches!(event, Event::Drawn { source: Source::Seed(8), .. })), "{events:?}");
         assert!((2..=4).contains(&morphs), "{events:?}");
         let times = events.iter().filter_map(|event| match event {
             Event::Drawn { us, .. } | Event::Morph { us, .. } => Some(us),
-            Event::Unknown | Event::UnknownClass => None,
+            Event::Unknown | Event::UnknownClass | Event::BadLatent(_) => None,
         });
         // The clock is read three times for each of the 32 rows; one third of the time counts for the engine.
         assert!(times.into_iter().all(|&us| us == 320_000), "{events:?}");
@@ -240,6 +241,22 @@ fn a_long_press_goes_through_the_modes() {
 }
 
 #[test]
+fn of_a_long_unknown_word_the_beginning_is_kept() {
+    let long = std::string::String::leak("лягушка".repeat(18)); // 252 bytes
+    let hand = FakePlatform { words: RefCell::new([&*long].into()), ..FakePlatform::default() };
+    play(&hand, STILL, |app| {
+        assert_eq!(wait(app, &hand, 200).last(), Some(&Event::Unknown));
+        let (kept, more) = app.word().split_at(app.word().len() - 3);
+        assert_eq!((app.word().len(), more), (KEPT - 1, "..."));
+        assert!(long.starts_with(kept));
+    });
+    assert_eq!(
+        (beginning("frog"), beginning(&"x".repeat(KEPT))),
+        ("frog".try_into().unwrap(), "x".repeat(KEPT).as_str().try_into().unwrap())
+    );
+}
+
+#[test]
 fn words_call_pictures_and_modes() {
     let words = ["seed=123", "mode=gallery", "frog", "mode=single", "idle=5"];
     let hand = FakePlatform { words: RefCell::new(words.into()), ..FakePlatform::default() };
@@ -273,7 +290,9 @@ fn a_press_while_a_picture_is_drawn_is_not_lost() {
             observer.row_rendered();
             observer.row_drawn();
         }
-        let Some(Event::Drawn { seed: 8, .. }) = app.step().expect("it cannot fail") else { panic!("lost") };
+        let Some(Event::Drawn { source: Source::Seed(8), .. }) = app.step().expect("it cannot fail") else {
+            panic!("lost")
+        };
     });
 }
 
@@ -410,7 +429,7 @@ fn a_display_that_never_takes_a_whole_picture_does_not_stop_the_slides() {
         hand.us.set(hand.us.get() + 50_000);
         let event = app.step().unwrap_or_else(|failed| failed.event);
         drawn.extend(event.map(|event| match event {
-            Event::Drawn { seed, .. } => seed,
+            Event::Drawn { source: Source::Seed(seed), .. } => seed,
             event => panic!("{event:?}"),
         }));
     }
@@ -462,3 +481,4 @@ fn whatever_stops_the_start_can_be_shown() {
 }
 
 mod classes;
+mod latents;

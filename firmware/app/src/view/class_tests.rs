@@ -22,7 +22,7 @@ const DISPLAYS: [((u32, u32), bool); 7] = [
 fn labelled(size: Size, label: &Label<'_>) -> Frame {
     let mut frame = Frame { size, pixels: vec![Rgb565::RED; (size.width * size.height) as usize] };
     let mut view = View::new(&mut frame, Shape::new(32, 32, 3)).expect("it fits");
-    let (Ok(()), Ok(())) = (view.start(label.mode), view.label(label));
+    let (Ok(()), Ok(())) = (view.start(), view.label(label));
     frame
 }
 
@@ -56,7 +56,7 @@ fn the_class_stands_in_its_place_and_changes_nothing_else() {
         for (name, texts) in NAMES {
             for next in [None, Some(7), Some(u32::MAX)] {
                 for mode in Mode::ALL {
-                    let without = Label { number: u32::MAX, next, class: None, mode, us: 89_000 };
+                    let without = Label { source: Source::Seed(u32::MAX), next, class: None, mode, us: 89_000 };
                     let with = Label { class: Some(ClassLabel { class: 3, name }), ..without };
                     let field = match (text.caption, next) {
                         (Some(caption), _) => caption,
@@ -77,13 +77,40 @@ fn the_class_stands_in_its_place_and_changes_nothing_else() {
 }
 
 /// A shorter name leaves nothing of a longer one, and the end of a morph brings the mode back.
+/// The word `latent` stands in the place of the number, without a caption above it. The number brings the caption back.
+#[test]
+fn a_given_latent_has_no_number() {
+    for ((width, height), _) in DISPLAYS {
+        let size = Size::new(width, height);
+        let text = Layout::new(size, Shape::new(32, 32, 3)).expect("it fits").text.expect("there is room");
+        for next in [None, Some(7)] {
+            let number = Label { source: Source::Seed(u32::MAX), next, class: None, mode: Mode::Morph, us: 89_000 };
+            let given = Label { source: Source::Latent, ..number };
+            let mut expected = labelled(size, &number);
+            write(&mut expected, text.number, "latent");
+            if let Some(caption) = text.caption {
+                write(&mut expected, caption, "");
+            }
+            assert!(labelled(size, &given) == expected, "{width}x{height}");
+            let mut frame = labelled(size, &given);
+            let mut view = View::new(&mut frame, Shape::new(32, 32, 3)).expect("it fits");
+            let Ok(()) = view.label(&number);
+            assert!(frame == labelled(size, &number), "{width}x{height}");
+            let class = Some(ClassLabel { class: 3, name: "frog" });
+            let mut expected = labelled(size, &Label { class, ..number });
+            write(&mut expected, text.number, "latent");
+            assert!(labelled(size, &Label { class, ..given }) == expected, "{width}x{height}");
+        }
+    }
+}
+
 #[test]
 fn a_label_leaves_nothing_of_the_one_before() {
     for ((width, height), _) in DISPLAYS {
         let size = Size::new(width, height);
         let label = |name, next, us| {
             let class = Some(ClassLabel { class: 3, name });
-            Label { number: 5, next, class, mode: Mode::Morph, us }
+            Label { source: Source::Seed(5), next, class, mode: Mode::Morph, us }
         };
         let mut frame = labelled(size, &label("great white shark", Some(u32::MAX), 89_000));
         let mut view = View::new(&mut frame, Shape::new(32, 32, 3)).expect("it fits");
@@ -108,7 +135,13 @@ fn no_name_leaves_any_display() {
             let mut view = View::new(&mut frame, Shape::new(h, w, 3)).expect("it fits");
             for (name, next) in [(&*long, None), (&long, Some(u32::MAX)), ("蛙", None), ("蛙", Some(0))] {
                 let class = Some(ClassLabel { class: 63, name });
-                let Ok(()) = view.label(&Label { number: u32::MAX, next, class, mode: Mode::Classes, us: u32::MAX });
+                let Ok(()) = view.label(&Label {
+                    source: Source::Seed(u32::MAX),
+                    next,
+                    class,
+                    mode: Mode::Classes,
+                    us: u32::MAX,
+                });
             }
         }
     }

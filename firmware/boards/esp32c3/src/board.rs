@@ -78,7 +78,13 @@ fn main() -> ! {
     let pull_up = InputConfig::default().with_pull(Pull::Up);
     let platform =
         Esp { boot: Input::new(p.GPIO9, pull_up), key: Input::new(p.GPIO1, pull_up), entropy: Rng::new(), commands };
-    product::run(model::BLOB, WORKSPACE.take(), &mut display, platform, Settings::default())
+    product::run(
+        model::BLOB,
+        WORKSPACE.take(),
+        &mut display,
+        platform,
+        Settings::built_with(model::LATENT, model::CLASS),
+    )
 }
 
 /// The clock, the buttons and the random numbers of the chip.

@@ -62,5 +62,5 @@ fn main() -> ! {
     let button = Input::new(p.P0_11, Pull::Up);
     let mut entropy = Rng::new_blocking(p.RNG);
     let platform = EmbassyPlatform { is_down: || button.is_low(), entropy: || entropy.blocking_next_u32(), commands };
-    product::run(model::BLOB, WORKSPACE, &mut display, platform, Settings::default())
+    product::run(model::BLOB, WORKSPACE, &mut display, platform, Settings::built_with(model::LATENT, model::CLASS))
 }

@@ -2,6 +2,7 @@
 //! is in `firmware/rp`, because the Pico 2 shares it; here are its memory and its entry.
 
 use cortex_m_rt::entry;
+use firmware_rp::Settings;
 
 /// The embedded model and the sizes that depend on it.
 #[allow(dead_code, reason = "not every program needs every size")]
@@ -14,5 +15,6 @@ fn main() -> ! {
     static mut BUFFER: [u8; 512] = [0; 512];
     static mut WORKSPACE: [i8; model::WORKSPACE_LEN] = [0; model::WORKSPACE_LEN];
 
-    firmware_rp::run(model::BLOB, WORKSPACE, BUFFER)
+    let settings = Settings::built_with(model::LATENT, model::CLASS);
+    firmware_rp::run(model::BLOB, WORKSPACE, BUFFER, settings)
 }

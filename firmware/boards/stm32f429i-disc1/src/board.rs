@@ -82,5 +82,5 @@ fn main() -> ! {
     let button = Input::new(p.PA0, Pull::Down);
     let mut entropy = Rng::new(p.RNG, Interrupts);
     let platform = EmbassyPlatform { is_down: || button.is_high(), entropy: || entropy.next_u32(), commands };
-    product::run(model::BLOB, WORKSPACE, &mut display, platform, Settings::default())
+    product::run(model::BLOB, WORKSPACE, &mut display, platform, Settings::built_with(model::LATENT, model::CLASS))
 }

@@ -8,12 +8,12 @@ use std::{env, fs, io};
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use firmware_tools::boards::{Board, HARDWARE_BOARDS};
-use firmware_tools::build::{build_shown, root};
+use firmware_tools::build::{First, build_shown, root};
 use firmware_tools::elf::{MemoryUsage, Table};
 use firmware_tools::{model, uf2};
 
 /// Builds the firmware for a board, prints how much of the chip's memory it takes, flashes it with probe-rs,
-/// and shows its log. Words typed there, such as seed=42, mode=gallery or class=frog, go to the
+/// and shows its log. Words typed there, such as seed=42, latent=..., mode=gallery or class=frog, go to the
 /// app, if probe-rs is 0.32 or newer.
 ///
 /// A Raspberry Pi Pico needs no probe: --uf2 FILE writes a file for the drive that it is after a start with its button
@@ -29,6 +29,13 @@ struct Arguments {
     /// Draws with this model
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// Latent of the first picture: two hexadecimal digits for each value, as trainer invert prints them. Also the
+    /// environment variable FROG_LATENT
+    #[arg(long, value_name = "HEX")]
+    latent: Option<String>,
+    /// Class of the pictures, by name or number, for a model with classes. Also the environment variable FROG_CLASS
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
     /// Builds and prints the memory that it takes, without a board
     #[arg(long)]
     build_only: bool,
@@ -65,7 +72,8 @@ fn main() -> Result<ExitCode> {
         bail!("{} takes no UF2 files: it needs a probe", board.title);
     }
     let model = model::chosen(arguments.model)?;
-    let program = build_shown(board, board.name, model.as_deref(), features)?;
+    let first = First { latent: arguments.latent.as_deref(), class: arguments.class.as_deref() };
+    let program = build_shown(board, board.name, model.as_deref(), features, first)?;
     let usage = MemoryUsage::of(&program)?;
     println!("{}", Table(&board, &usage));
     if arguments.build_only {

@@ -7,8 +7,8 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 use clap::Parser;
 use firmware_tools::boards::LM3S6965EVB;
-use firmware_tools::build::build_shown;
-use firmware_tools::model::{self, class_setting};
+use firmware_tools::build::{First, build_shown};
+use firmware_tools::model::{self, class_setting, latent_setting};
 use firmware_tools::qemu::{self, LIMIT, Options, Qemu};
 
 /// Draws frogs on an emulated microcontroller.
@@ -23,6 +23,10 @@ struct Arguments {
     /// Number of the first frog
     #[arg(long, default_value_t = 42)]
     seed: u32,
+    /// Latent of the first frog, instead of that of a number: two hexadecimal digits for each value, as trainer invert
+    /// prints them
+    #[arg(long, value_name = "HEX", conflicts_with = "seed")]
+    latent: Option<String>,
     /// Class of the frogs, by name or number, for a model with classes [default: the first, then the next ones]
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
@@ -42,11 +46,14 @@ fn main() -> Result<ExitCode> {
     qemu::check_installed()?;
     let model = model::chosen_for_oled(arguments.model)?;
     let mut settings = vec![format!("seed={}", arguments.seed)];
-    if let Some(class) = &arguments.class {
-        let blob = fs::read(&model).with_context(|| format!("cannot read {}", model.display()))?;
-        settings.push(class_setting(&blob, class).with_context(|| model.display().to_string())?);
+    let blob = || fs::read(&model).with_context(|| format!("cannot read {}", model.display()));
+    if let Some(latent) = &arguments.latent {
+        settings.push(latent_setting(&blob()?, latent).with_context(|| model.display().to_string())?);
     }
-    let program = build_shown(LM3S6965EVB, "qemu-oled", Some(&model), &[])?;
+    if let Some(class) = &arguments.class {
+        settings.push(class_setting(&blob()?, class).with_context(|| model.display().to_string())?);
+    }
+    let program = build_shown(LM3S6965EVB, "qemu-oled", Some(&model), &[], First::default())?;
     match arguments.out {
         None if has_display() => {
             println!("control: the next frog; close the window to stop");

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use firmware_app::settings::Mode;
 use firmware_tools::boards::PICO;
-use firmware_tools::build::build_shown;
-use firmware_tools::model::{self, BLOB, class_setting};
+use firmware_tools::build::{First, build_shown};
+use firmware_tools::model::{self, BLOB, class_setting, latent_setting};
 use firmware_tools::pico::{CLOCK_HZ, Display, Options, Pico, check_installed};
 use firmware_tools::replay::Drawn;
 
@@ -25,6 +25,10 @@ struct Arguments {
     /// Number of the first frog
     #[arg(long, default_value_t = 42)]
     seed: u32,
+    /// Latent of the first frog, instead of that of a number: two hexadecimal digits for each value, as trainer invert
+    /// prints them
+    #[arg(long, value_name = "HEX", conflicts_with = "seed")]
+    latent: Option<String>,
     /// Class of the frogs, by name or number, for a model with classes [default: the first, then the next ones]
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
@@ -32,7 +36,7 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     presses: u32,
     /// The test card instead of a frog
-    #[arg(long, conflicts_with_all = ["seed", "class", "presses"])]
+    #[arg(long, conflicts_with_all = ["seed", "latent", "class", "presses"])]
     card: bool,
     /// Another display than Waveshare's pico-lcd-1.3: pico-display
     #[arg(long, value_name = "NAME")]
@@ -53,17 +57,21 @@ fn main() -> Result<()> {
     let display = Display::find(arguments.display.as_deref())?;
     check_installed()?;
     let model = model::chosen(arguments.model)?;
-    let mut words = vec![format!("mode={}", Mode::Single), format!("seed={}", arguments.seed)];
+    let blob = || match &model {
+        Some(path) => fs::read(path).with_context(|| format!("cannot read {}", path.display())),
+        None => Ok(BLOB.to_vec()),
+    };
+    let mut words = vec![format!("mode={}", Mode::Single)];
     if let Some(class) = &arguments.class {
-        let blob = match &model {
-            Some(path) => fs::read(path).with_context(|| format!("cannot read {}", path.display()))?,
-            None => BLOB.to_vec(),
-        };
-        words.insert(1, class_setting(&blob, class)?);
+        words.push(class_setting(&blob()?, class)?);
     }
+    words.push(match &arguments.latent {
+        Some(latent) => latent_setting(&blob()?, latent)?,
+        None => format!("seed={}", arguments.seed),
+    });
     let features: Vec<_> =
         arguments.display.iter().map(String::as_str).filter(|name| Some(*name) != PICO.display).collect();
-    let program = build_shown(PICO, PICO.name, model.as_deref(), &features)?;
+    let program = build_shown(PICO, PICO.name, model.as_deref(), &features, First::default())?;
     let limit = Duration::from_secs(arguments.limit);
     let mut pico = Pico::start(&program, display, Options { is_down: arguments.card, raises_faults: false, limit })?;
     if arguments.card {

@@ -32,6 +32,10 @@ struct Arguments {
     /// Number of the first picture
     #[arg(long, default_value_t = 42)]
     seed: u32,
+    /// Latent of the first picture, instead of that of a number: two hexadecimal digits for each value, as trainer invert
+    /// prints them
+    #[arg(long, value_name = "HEX", conflicts_with = "seed")]
+    latent: Option<String>,
     /// Class of the pictures, by name or number, for a model with classes [default: the first; in modes with several
     /// pictures all in turn]
     #[arg(long, value_name = "NAME")]
@@ -114,20 +118,21 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
     if let Some(class) = &arguments.class {
         model::class_choice(&model, class)?;
     }
+    let app_settings = arguments.settings(&model)?;
     if arguments.card {
         let Ok(()) = testcard::draw(&mut display);
         return write(&display, &settings, &arguments.out);
     }
     #[cfg(feature = "window")]
     if arguments.window {
-        return window::run(arguments, &model, display, &settings);
+        return window::run(arguments, &model, display, &settings, app_settings);
     }
 
     let mut workspace = vec![0; model.workspace_len()];
     let (us, rows) = (u64::from(arguments.ms.unwrap_or(0)) * 1000, u64::from(model.output_shape().height));
     let platform = HostPlatform { us, rows, now: 0, reads: 0 };
-    let mut app = App::new(model.clone(), &mut workspace, &mut display, platform, arguments.settings()?)
-        .map_err(|no| no.error)?;
+    let mut app =
+        App::new(model.clone(), &mut workspace, &mut display, platform, app_settings).map_err(|no| no.error)?;
     let classes = model.classes();
     let mut left = match (arguments.pictures, arguments.mode) {
         (Some(n), _) => n,
@@ -137,14 +142,15 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
     while left > 0 {
         let Ok(event) = app.step();
         match event {
-            Some(Event::Drawn { seed, class, crc, .. }) => {
-                println!("picture {seed}{}, crc {crc:08x}", class::note(classes, class, None));
+            Some(Event::Drawn { source, class, crc, .. }) => {
+                println!("picture {source}{}, crc {crc:08x}", class::note(classes, class, None));
             }
             Some(Event::Morph { from, to, classes: way, t, crc, .. }) => {
                 let class = class::note(classes, way.map(|[from, _]| from), way.map(|[_, to]| to));
                 println!("picture {from} on the way to {to}: {t}/256{class}, crc {crc:08x}");
             }
-            Some(Event::Unknown | Event::UnknownClass) => continue, // nobody types, and the class was checked
+            // Nobody types, and latent and class were checked.
+            Some(Event::Unknown | Event::UnknownClass | Event::BadLatent(_)) => continue,
             None if matches!(arguments.mode, Mode::Single | Mode::Classes | Mode::Gallery) => break, // nothing more comes
             None => {
                 app.platform().wait();
@@ -158,8 +164,10 @@ fn show<C: FromRgb + Into<Rgb888> + From<Rgb888>>(arguments: &Arguments, size: S
 }
 
 impl Arguments {
-    fn settings(&self) -> Result<Settings> {
-        let mut settings = Settings { seed: Some(self.seed), mode: self.mode, ..Settings::default() };
+    /// The settings of the app.
+    fn settings(&self, model: &Model<'_>) -> Result<Settings> {
+        let latent = self.latent.as_ref().map(|text| model::given_latent(model, text)).transpose()?;
+        let mut settings = Settings { seed: Some(self.seed), latent, mode: self.mode, ..Settings::default() };
         if let Some(class) = &self.class {
             settings.apply(&format!("class={class}"))?;
         }
@@ -260,14 +268,15 @@ mod window {
         model: &Model<'_>,
         display: SimulatorDisplay<C>,
         settings: &OutputSettings,
+        app_settings: Settings,
     ) -> Result<()> {
         let display = std::cell::RefCell::new(display);
         let mut shared = Shared(&display);
         let space = Cell::new(false);
         let platform = HostPlatform { start: Instant::now(), space: &space };
         let mut workspace = vec![0; model.workspace_len()];
-        let mut app = App::new(model.clone(), &mut workspace, &mut shared, platform, arguments.settings()?)
-            .map_err(|no| no.error)?;
+        let mut app =
+            App::new(model.clone(), &mut workspace, &mut shared, platform, app_settings).map_err(|no| no.error)?;
         let mut window = Window::new(&format!("{}: space is the button", arguments.board), settings);
         loop {
             let Ok(event) = app.step();

@@ -16,8 +16,12 @@ fn play_classes(
     play: impl FnOnce(&mut App<'_, MockDisplay<Gray4>, &FakePlatform>, &dyn Fn(u32, u8) -> Event),
 ) {
     let blob = with_classes(&NAMES);
-    let of =
-        |seed, class| Event::Drawn { seed, class: Some(class), crc: crc_of(&blob, [seed; 2], [class; 2], 0), us: 0 };
+    let of = |seed, class| Event::Drawn {
+        source: Source::Seed(seed),
+        class: Some(class),
+        crc: crc_of(&blob, [seed; 2], [class; 2], 0),
+        us: 0,
+    };
     play_with(&blob, hand, settings, |app| play(app, &of));
 }
 
@@ -37,7 +41,7 @@ fn class(word: &str) -> Option<ClassWord> {
 /// Numbers and classes of events, which must be about still pictures.
 fn shown(events: &[Event]) -> Vec<(u32, u8)> {
     let shown = events.iter().map(|event| match event {
-        &Event::Drawn { seed, class: Some(class), .. } => (seed, class),
+        &Event::Drawn { source: Source::Seed(seed), class: Some(class), .. } => (seed, class),
         event => panic!("{event:?}"),
     });
     shown.collect()
@@ -128,7 +132,7 @@ fn a_morph_crosses_classes() {
                 let &Event::Morph { from: a, to: b, classes: Some(found), t, crc, us: 0 } = event else {
                     panic!("{event:?}")
                 };
-                assert_eq!((a, b, found), (from, to, classes));
+                assert_eq!((a, b, found), (Source::Seed(from), to, classes));
                 assert_eq!(crc, crc_of(&blob, [from, to], classes, t));
             }
             // The rest of the idle time, so that the next round starts like this one.
