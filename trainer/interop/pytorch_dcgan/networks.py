@@ -191,9 +191,16 @@ def initialise(network, init, seed, stream):
     def normal(parameter, mean, deviation):
         parameter.data.copy_(mean + deviation * torch.randn(parameter.shape, generator=generator))
 
+    # Without a deviation the distribution is uniform.
+    deviation = next(iter(init.values())) if isinstance(init, dict) else 0.0
+
     def weights(layer, shape, output, parameter):
+        if "smooth" in init and isinstance(layer.linear, ConvTranspose):
+            mixed = deviation * torch.randn(*parameter.shape[:2], 1, 1, generator=generator)
+            taps = [bilinear(*numbers) for numbers in zip(layer.linear.kernel_size, layer.linear.stride)]
+            return parameter.data.copy_(mixed * torch.outer(*taps))
         if isinstance(init, dict):
-            return normal(parameter, 0.0, init["normal"])
+            return normal(parameter, 0.0, deviation)
         taps = 1 if isinstance(layer.linear, Dense) else layer.linear.kernel_size[0] ** 2
         fans = (torch.Size(s).numel() if isinstance(layer.linear, Dense) else s[0] for s in (shape, output))
         limit = (6 / (taps * sum(fans))) ** 0.5
@@ -202,7 +209,7 @@ def initialise(network, init, seed, stream):
     for layer, shape, output in zip(network.layers, network.shapes, network.shapes[1:]):
         weights(layer, shape, output, layer.linear.weight)
         if isinstance(layer.norm, BatchNorm):
-            normal(layer.norm.weight, 1.0, init["normal"] if isinstance(init, dict) else 0.0)
+            normal(layer.norm.weight, 1.0, deviation)
         else:
             layer.linear.bias.data.zero_()
     if network.classes is not None:
@@ -210,6 +217,13 @@ def initialise(network, init, seed, stream):
             normal(network.classes.weight, 0.0, 1.0)
         else:
             weights(network.layers[-1], *network.shapes[-2:], network.classes.weight)
+
+
+def bilinear(kernel, stride):
+    """The kernel of a linear enlargement by `stride`, with a mean square of 1."""
+    places = torch.arange(kernel) - (kernel - 1) / 2
+    taps = (1 - places.abs() / stride).clamp(min=0)
+    return taps / taps.square().mean().sqrt()
 
 
 def is_normalised(recipe, player):

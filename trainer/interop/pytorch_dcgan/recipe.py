@@ -106,6 +106,8 @@ def table(key, found, known):
 
 
 def checked(recipe):
+    if isinstance(recipe, dict) and "distil" in recipe:
+        raise Refused("distil: a teacher is not supported here, only by `trainer`; leave the table out")
     recipe = table("", recipe, KEYS)
     for name, known in TABLES.items():
         if recipe[name] is not None:
@@ -125,9 +127,9 @@ def checked(recipe):
             raise Refused(f"{player}.freeze: fewer than its {len(network['layers'])} layers, not {network['freeze']}")
     if any(layer["dropout"] for layer in recipe["generator"]["layers"]):
         raise Refused("generator.layers: dropout is for the discriminator")
-    is_normal = isinstance(recipe["init"], dict) and list(recipe["init"]) == ["normal"]
+    is_normal = isinstance(recipe["init"], dict) and list(recipe["init"]) in (["normal"], ["smooth"])
     if not is_normal and recipe["init"] != "glorot_uniform":
-        raise Refused("init: only { normal = DEVIATION } and \"glorot_uniform\" are supported")
+        raise Refused("init: only { normal = DEVIATION }, { smooth = DEVIATION } and \"glorot_uniform\" are supported")
     if recipe["classes"].startswith("auto:"):
         raise Refused(f"classes: \"{recipe['classes']}\" is not supported: `trainer data --classes {recipe['classes']} "
                       "--size SIZE --save FOLDER` sorts the pictures into subfolders, which are classes with "

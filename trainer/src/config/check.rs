@@ -53,7 +53,7 @@ impl Config {
             let (freeze, layers) = (usize::from(network.freeze), network.layers.len());
             ensure!(freeze < layers.max(1), "{name}: freeze: fewer than its {layers} layers, not {freeze}");
         }
-        if let Init::Normal(deviation) = self.init {
+        if let Init::Normal(deviation) | Init::Smooth(deviation) = self.init {
             ensure!((0.0..=10.0).contains(&deviation), "init: a deviation from 0 to 10, not {deviation}");
         }
         let Labels { real, generated, noise } = self.labels;

@@ -68,11 +68,17 @@ impl Setting for Init {
             "Normal distribution around 0 with this standard deviation, 0 to 10; DCGAN has 0.02 (Radford et al. 2015, \
              arXiv:1511.06434). The factors (gamma) of batch normalisation begin around 1 with the same deviation.",
         );
+        let smooth = Key::plain(
+            "smooth",
+            Kind::Number,
+            "As `normal`, but transposed convolutions begin as bilinear enlargements, whose channels are mixed at random: no \
+             checkerboard in the first pictures.",
+        );
         let uniform = (
             "glorot_uniform",
             "Uniform, with a limit that depends on the layer (Glorot and Bengio 2010); Keras's default.",
         );
-        Kind::WordsOr(words([uniform]), Table { name: "Init", about: String::new(), keys: vec![normal] })
+        Kind::WordsOr(words([uniform]), Table { name: "Init", about: String::new(), keys: vec![normal, smooth] })
     }
 }
 

@@ -115,6 +115,10 @@ fn set_at(
                 *value = Value::Table(toml::Table::new());
             }
             let Value::Table(values) = value else { bail!("`{path}` is not a table") };
+            if let Kind::WordsOr(..) = kind {
+                // Such a table has one key.
+                values.retain(|name, _| *name == key.name);
+            }
             if !path.is_empty() {
                 path.push('.');
             }

@@ -64,7 +64,7 @@ fn mistakes_are_named_with_their_place() {
         ("activation = \"tanh\"", "activation = \"relu\"", "last layer"),
         ("slope = 0.2", "", "slope"),
         ("activation = \"tanh\"", "activation = \"sigmoid\"", "range"),
-        ("normal = 0.02", "normal = nan", "init"),
+        ("smooth = 0.02", "smooth = nan", "init"),
         ("beta1 = 0.5", "beta1 = 1.5", "generator: optimizer"),
         ("real = 1.0", "real = 0.0", "labels"),
         ("cutout = 0.5", "cutout = 32", "cutout"),
@@ -411,6 +411,7 @@ fn single_keys_are_set() {
     assert_eq!(with(&["init.normal=0.05"]).init, Init::Normal(0.05));
     assert_eq!(with(&["init=glorot_uniform", "init.normal=0.5"]).init, Init::Normal(0.5));
     assert_eq!(with(&["init={ normal = 1 }"]).init, Init::Normal(1.0));
+    assert_eq!(with(&["init.normal=0.5", "init.smooth=0.02"]).init, Init::Smooth(0.02));
     let penalty = Penalty { real: 0.5, generated: 0.0, every: 4 };
     assert_eq!(with(&["penalty.real=0.5", "penalty.every=4"]).penalty, Some(penalty));
     assert_eq!(with(&["loss=hinge"]).loss, Loss::Hinge);

@@ -55,11 +55,11 @@ fn a_run_and_a_checkpoint_are_generators_too() {
     let measured = [&MEASURED[..], &["--steps", "30"]].concat();
     place.run_well(&measured);
     place.run_well(&with(&["--steps", "12"]));
-    assert!(place.folder("001-measured").file("best.ckpt").is_file());
+    assert!(place.folder("001-tiny").file("best.ckpt").is_file());
     assert!(!place.folder("002-tiny").file("best.ckpt").is_file());
     for (model, checkpoint, draws) in [
-        ("runs/001-measured", None, "runs/001-measured"),
-        ("runs/001-measured/best.ckpt", None, "runs/001-measured/model.gen"),
+        ("runs/001-tiny", None, "runs/001-tiny"),
+        ("runs/001-tiny/best.ckpt", None, "runs/001-tiny/model.gen"),
         ("runs/002-tiny", None, "runs/002-tiny"),
         ("runs/002-tiny/checkpoints/step-000010.ckpt", Some("runs/002-tiny/checkpoints/step-000010.ckpt"), "model.gen"),
     ] {
@@ -89,8 +89,8 @@ fn a_run_and_a_checkpoint_are_generators_too() {
     assert!(text.contains(" quantize runs/002-tiny/checkpoints/step-000012.ckpt -o model.gen\n"), "{text}");
 
     // A model of another generator.
-    fs::copy(TINY.to_owned() + "/model.gen", place.folder("001-measured").file("model.gen")).unwrap();
-    let output = place.run(&["invert", "pictures/3.png", "--model", "runs/001-measured"]);
+    fs::copy(TINY.to_owned() + "/model.gen", place.folder("001-tiny").file("model.gen")).unwrap();
+    let output = place.run(&["invert", "pictures/3.png", "--model", "runs/001-tiny"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && text.contains("was not made of this generator"), "{text}");
     // A checkpoint that is cut.

@@ -74,6 +74,7 @@ class Recipes(unittest.TestCase):
                  ('rule = "adam"', 'rule = "lion"', "generator.optimizer.rule"), ("beta1 = 0.5", "beta3 = 0.5", "beta3"),
                  ("translate = 0.125", "rotate = 1", "augment.rotate"), ("batch = 4", 'loss = "wasserstein"\nbatch = 4', "loss"),
                  ("batch = 4", "batch = 4\nrange = \"unit\"\npenalty = { real = 1 }", "penalty.every"),
+                 ("batch = 4", 'batch = 4\ndistil = { teacher = "models/pocket-large-frogs" }', "distil"),
                  ("channels = 1, dropout", "channels = 2, dropout", "discriminator.layers")]
         for old, new, key in cases:
             self.assertIn(old, text)
@@ -93,6 +94,18 @@ class Recipes(unittest.TestCase):
         self.assertEqual(few["augment"], recipe["small_dataset"]["augment"])
         self.assertEqual(many["augment"], recipe["augment"])
         self.assertIsNone(few["small_dataset"])
+
+
+class Weights(unittest.TestCase):
+    def test_smooth_transposed_convolutions_enlarge_bilinearly(self):
+        recipe = recipes.read(TRAINER / "presets/pocket.toml")
+        generator = Step(recipe).generator
+        layer = generator.layers[1].linear
+        self.assertAlmostEqual(float(layer.weight.detach().square().mean().sqrt()), 0.02, delta=0.001)
+        # A slope along x stays one, without a step between neighbours, away from the edges.
+        y = layer(torch.arange(8.0).expand(1, layer.in_channels, 8, 8)).detach()[0, :, 8, 2:14]
+        steps = y.diff(dim=1)
+        self.assertLess(float((steps - steps[:, :1]).abs().max()), 1e-4 * float(steps.abs().max()))
 
 
 class Inputs(unittest.TestCase):
