@@ -56,7 +56,7 @@ pub fn settings() -> Settings {
 /// Like [`settings`], for a program with settings of its own: `more` takes a word and returns whether it was one of them.
 pub fn settings_and(mut more: impl FnMut(&str) -> bool) -> Settings {
     let mut settings = Settings::built_with(model::LATENT, model::CLASS);
-    let Ok(words) = semihosting::experimental::env::args::<768>() else { return settings };
+    let Ok(words) = semihosting::experimental::env::args::<512>() else { return settings };
     for word in &words {
         let word = word.unwrap_or("(not UTF-8)");
         if more(word) {

@@ -39,8 +39,12 @@ pub fn tiny() -> Result<Vec<u8>> {
 
 /// A small model with a latent of this length, for grey pictures of 32 x 32 pixels.
 pub fn with_latent(len: usize) -> Result<Vec<u8>> {
-    let pixels = Op::Dense { out: Shape::new(32, 32, 1) };
-    random("long", len as u16, &[LayerSpec { op: pixels, activation: Activation::Tanh }])
+    let up = Op::ConvTranspose { channels: 1, kernel: 4, stride: 2, padding: Padding::Same };
+    let layers = [
+        LayerSpec { op: Op::Dense { out: Shape::new(16, 16, 1) }, activation: Activation::Relu },
+        LayerSpec { op: up, activation: Activation::Tanh },
+    ];
+    random("long", len as u16, &layers)
 }
 
 /// A model with these classes, of 7 numbers each. Both ends of their range occur.
