@@ -76,6 +76,11 @@ impl BenchArgs {
             config.batch = self.batch.unwrap_or(config.batch);
             config.precision = self.precision.unwrap_or(config.precision);
             config.check()?;
+            ensure!(
+                config.distil.is_none(),
+                "bench times a step without a teacher: leave `distil` out of {}",
+                config.name
+            );
             let argument = match path {
                 Some(path) => ["--config".into(), path.into()],
                 None => ["--preset".into(), name.into()],

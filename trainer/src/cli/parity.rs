@@ -57,6 +57,11 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<ExitCode> {
 fn write(folder: &Path, recipes: Vec<Config>) -> Result<ExitCode> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     for config in recipes {
+        ensure!(
+            config.distil.is_none(),
+            "a step with a teacher cannot be written: leave `distil` out of {}",
+            config.name
+        );
         let request = Request {
             path: Some(BUILTIN.into()),
             labelling: labelling(config.classes, &config.class_names),

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use trainer::config::Distil;
 use trainer::run::metrics::load_all;
 
-use crate::run_common::{Place, result, with};
+use crate::run_common::{Place, result, tiny, with};
 
 #[cfg(unix)]
 #[test]
@@ -68,6 +69,19 @@ fn a_teacher_that_cannot_be_one_is_refused_before_anything_is_written() {
         let output = place.run(&with(arguments));
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(1) && text.contains(says), "{arguments:?}: {text}");
+    }
+    let mut recipe = tiny();
+    recipe.distil = Some(Distil { teacher: "runs/001-tiny".into(), ..Distil::default() });
+    fs::write(place.path().join("taught.toml"), recipe.to_toml()).unwrap();
+    for arguments in
+        [&["bench", "--config", "taught.toml"][..], &["parity", "--write", "steps", "--config", "taught.toml"]]
+    {
+        let output = place.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && text.contains("leave `distil` out of tiny"),
+            "{arguments:?}: {text}"
+        );
     }
     assert_eq!(fs::read_dir(place.path().join("runs")).unwrap().count(), 1);
 }
