@@ -184,16 +184,7 @@ impl Card {
                 start.step,
                 start.crc32
             ),
-            (Some(start), Some(found)) => {
-                ensure!(
-                    start.crc32 == found.crc32,
-                    "{} is not what the model's run started from: CRC-32 {} of its weights instead of {}",
-                    found.path.display(),
-                    found.crc32,
-                    start.crc32
-                );
-                Ok(())
-            }
+            (Some(start), Some(found)) => start.check(found, "what the model's run started from"),
         }
     }
 
@@ -203,14 +194,7 @@ impl Card {
     /// When it is another one.
     pub fn check_teacher(&self, found: Option<&Origin>) -> Result<()> {
         let (Some(before), Some(found)) = (&self.training.teacher, found) else { return Ok(()) };
-        ensure!(
-            before.crc32 == found.crc32,
-            "{} is not the teacher of the model's run: CRC-32 {} instead of {}",
-            found.path.display(),
-            found.crc32,
-            before.crc32
-        );
-        Ok(())
+        before.check(found, "the teacher of the model's run")
     }
 
     /// A warning if the version that wrote the card makes models whose last bits differ from this version's.

@@ -106,7 +106,7 @@ def table(key, found, known):
 
 
 def checked(recipe):
-    if isinstance(recipe, dict) and "distil" in recipe:
+    if "distil" in recipe:
         raise Refused("distil: a teacher is not supported here, only by `trainer`; leave the table out")
     recipe = table("", recipe, KEYS)
     for name, known in TABLES.items():

@@ -10,7 +10,7 @@ use log::info;
 use ndarray::{ArrayView3, Axis, stack};
 
 use super::args::{colour, fit, whole};
-use super::model_file::{checkpoint_in, is_checkpoint, load_checkpoint, parse, read_model};
+use super::model_file::{begins_with, checkpoint_in, load_checkpoint, parse, read_model};
 use super::source::Background;
 use trainer::classes::{ClassTable, find_class, latent_of};
 use trainer::data::{Fit, Fitting, Target, single_picture};
@@ -20,6 +20,8 @@ use trainer::invert::{Effort, Found, Progress, Stage, invert as find};
 use trainer::quantise::compare::likeness;
 use trainer::quantise::draw::draw;
 use trainer::quantise::{FloatModel, QuantModel, quantise_tuned};
+use trainer::run::checkpoint;
+use trainer::run::folder::BEST;
 use trainer::terminal::{self, LineTimer, quoted};
 use trainer::text::Plain;
 
@@ -94,14 +96,14 @@ impl Opened {
     fn at(path: Option<&Path>) -> Result<Self> {
         let checkpoint = path.and_then(|path| match path.is_dir() {
             true => checkpoint_in(path),
-            false => Some(path.to_owned()).filter(|path| is_checkpoint(path)),
+            false => Some(path.to_owned()).filter(|path| begins_with(path, checkpoint::MAGIC)),
         });
         let (Some(path), Some(checkpoint)) = (path, checkpoint) else {
             return Ok(Self { blob: read_model(path)?, float: None, quantised: None });
         };
         let model = match path.is_dir() {
             true => Some(path.join("model.gen")),
-            false if path.ends_with("best.ckpt") => Some(path.with_file_name("model.gen")),
+            false if path.ends_with(BEST) => Some(path.with_file_name("model.gen")),
             false => None,
         };
         let loaded = load_checkpoint(&checkpoint)?;

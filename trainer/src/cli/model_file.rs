@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use gen_core::{AlignedBytes, aligned};
 use gen_core::{Model, include_aligned};
 
-use trainer::run::{Checkpoint, Folder, checkpoint};
+use trainer::run::{Checkpoint, checkpoint, start};
 use trainer::terminal::{self, quoted};
 
 /// The model that is built into the firmware.
@@ -30,14 +30,13 @@ pub(crate) fn read_model(path: Option<&Path>) -> Result<AlignedBytes<'static>> {
 /// The checkpoint of a run's result: its best snapshot, or without one the newest. `None` if the folder is no run, or has no
 /// checkpoint yet.
 pub(crate) fn checkpoint_in(folder: &Path) -> Option<PathBuf> {
-    let best = Some(folder.join("best.ckpt")).filter(|best| best.is_file());
-    best.or_else(|| Folder::open(folder).ok()?.checkpoints().ok()?.pop())
+    start::checkpoint_in(folder).ok().flatten()
 }
 
-/// Whether a file begins as a checkpoint does. A file that cannot be read does not.
-pub(crate) fn is_checkpoint(path: &Path) -> bool {
-    let mut start = [0; checkpoint::MAGIC.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == checkpoint::MAGIC
+/// Whether a file begins with these bytes, as a checkpoint or a model does. A file that cannot be read does not.
+pub(crate) fn begins_with<const N: usize>(path: &Path, magic: [u8; N]) -> bool {
+    let mut start = [0; N];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == magic
 }
 
 /// Reads a checkpoint. If the file is something else, the error says which file to give.

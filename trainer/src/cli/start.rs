@@ -1,12 +1,12 @@
 //! What `--from` names: a run, a checkpoint, the folder of a shipped model, or a model file.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use gen_core::format::MAGIC;
 use gen_core::{Model, aligned};
 
+use super::model_file::begins_with;
 use trainer::card::Shipped;
 use trainer::config::Config;
 use trainer::run::start::TeacherModel;
@@ -47,8 +47,7 @@ pub(crate) fn teacher(config: &Config) -> Result<Option<TeacherModel>> {
 
 /// Whether this is a file that begins as a model does.
 fn is_model(path: &Path) -> bool {
-    let mut first = [0; MAGIC.len()];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == MAGIC
+    begins_with(path, MAGIC)
 }
 
 /// A shipped model: its card has the recipe, its folder may have the discriminator.

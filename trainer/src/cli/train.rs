@@ -46,8 +46,8 @@ pub(crate) struct TrainArgs {
     /// [default recipe: that of the earlier run, or of the model]
     #[arg(long, value_name = "RUN|MODEL")]
     pub(crate) from: Option<PathBuf>,
-    /// A trained generator, usually a larger one, from whose pictures the generator learns, too, given as for --from: its
-    /// latent is not longer than the recipe's, and its pictures have the same size. `distil` in a recipe has the weights
+    /// A trained generator, usually a larger one, from whose pictures the generator learns, too, given as for --from. Its
+    /// pictures have the size of the recipe's. `distil` in a recipe has the weights
     #[arg(long, value_name = "RUN|MODEL")]
     pub(crate) teacher: Option<PathBuf>,
     /// The numbers that convolutions multiply, instead of the recipe's

@@ -77,6 +77,30 @@ impl Origin {
     }
 }
 
+impl Origin {
+    /// The origin that is a model file with these bytes, and a discriminator with these weights, if there is one.
+    fn of_model<'a>(path: PathBuf, blob: &[u8], discriminator: impl Iterator<Item = &'a f32>) -> Self {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(blob);
+        Self { path, step: 0, crc32: crc_of(crc, discriminator), is_model: true }
+    }
+
+    /// Checks that `found` is this origin; `what` is what it has to be.
+    ///
+    /// # Errors
+    /// When it has other weights.
+    pub fn check(&self, found: &Self, what: &str) -> Result<()> {
+        ensure!(
+            self.crc32 == found.crc32,
+            "{} is not {what}: CRC-32 {} of its weights instead of {}",
+            found.path.display(),
+            found.crc32,
+            self.crc32
+        );
+        Ok(())
+    }
+}
+
 impl fmt::Display for Origin {
     /// Such as `runs/001-pocket/best.ckpt, step 3,000`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,18 +139,14 @@ impl Start {
     /// When the file is damaged, or its generator is not that of the recipe.
     pub fn of_model(path: PathBuf, blob: &[u8], config: &Config, discriminator: Option<Vec<f32>>) -> Result<Self> {
         let read = || {
-            let bytes = aligned(blob);
-            let float = FloatModel::of_integers(&QuantModel::from_model(&Model::parse(&bytes)?)?);
+            let float = recovered(blob)?;
             let class_names = float.classes.as_ref().map_or(Vec::new(), |classes| classes.names.clone());
             let config = Config { class_names, ..config.clone() };
             let generator = parameters(&config, &float)?;
             anyhow::Ok((config, generator))
         };
         let (config, generator) = read().with_context(|| format!("cannot start from {}", path.display()))?;
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(blob);
-        let crc32 = crc_of(crc, discriminator.iter().flatten());
-        let origin = Origin { path, step: 0, crc32, is_model: true };
+        let origin = Origin::of_model(path, blob, discriminator.iter().flatten());
         let generator = Params::from(generator);
         let discriminator = discriminator.map(Params::from);
         Ok(Self { origin, config, generator: [generator.clone(), generator], discriminator })
@@ -198,12 +218,8 @@ impl TeacherModel {
     /// # Errors
     /// When the file is damaged.
     pub fn of_model(path: PathBuf, blob: &[u8]) -> Result<Self> {
-        let read = || anyhow::Ok(FloatModel::of_integers(&QuantModel::from_model(&Model::parse(&aligned(blob))?)?));
-        let model = read().with_context(|| path.display().to_string())?;
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(blob);
-        let origin = Origin { path, step: 0, crc32: crc_of(crc, std::iter::empty()), is_model: true };
-        Ok(Self { origin, model })
+        let model = recovered(blob).with_context(|| path.display().to_string())?;
+        Ok(Self { origin: Origin::of_model(path, blob, std::iter::empty()), model })
     }
 }
 
@@ -222,6 +238,11 @@ pub fn checkpoint_in(path: &Path) -> Result<Option<PathBuf>> {
         }
         _ => None,
     })
+}
+
+/// The float generator of a model file with these bytes, recovered from its integers.
+fn recovered(blob: &[u8]) -> Result<FloatModel> {
+    Ok(FloatModel::of_integers(&QuantModel::from_model(&Model::parse(&aligned(blob))?)?))
 }
 
 /// The CRC-32 of these values, behind what `crc` has already read.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use image::RgbImage;
+
 use crate::run_common::{MEASURED, Place, with};
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/pocket-tiny-frogs");
@@ -16,22 +18,33 @@ fn pictures_that_the_model_drew_are_found_again() {
     assert!(text.ends_with("3 of 3 above 30 dB\n"), "{text}");
 }
 
+fn open(place: &Place, name: &str) -> RgbImage {
+    image::open(place.path().join(name)).unwrap().to_rgb8()
+}
+
+/// The picture of a sheet of scale 1 that begins this far from the left.
+fn part(sheet: &RgbImage, left: u32) -> RgbImage {
+    image::imageops::crop_imm(sheet, left, 2, 32, 32).to_image()
+}
+
+/// Checks found.txt and found.png: `text` names the command that draws the latent with the model `draws`, and the right half
+/// of the pair is what it draws, to the pixel.
+fn check_found(place: &Place, text: &str, draws: &str) {
+    let words = fs::read_to_string(place.path().join("found.txt")).unwrap();
+    let latent = words.trim().strip_prefix("latent=").unwrap();
+    assert!(text.contains(&format!(" sample {draws} --latent {latent}\n")), "{text}");
+    place.run_well(&["sample", draws, "--latent", latent, "--scale", "1", "--out", "again.png"]);
+    assert!(part(&open(place, "found.png"), 36) == part(&open(place, "again.png"), 2), "{draws}");
+}
+
 #[test]
 fn what_was_found_is_written_and_can_be_drawn_again() {
     let place = Place::new();
     place.run_well(&["sample", TINY, "-n", "1", "--seed", "7", "--pngs", "drawn"]);
     let invert = ["invert", "drawn/000007.png", "--model", TINY, "--scale", "1", "--out", "found.png"];
     let text = place.run_well(&[&invert[..], &EFFORT].concat());
-    let words = fs::read_to_string(place.path().join("found.txt")).unwrap();
-    let latent = words.trim().strip_prefix("latent=").unwrap();
-    assert!(text.contains(&format!(" sample {TINY} --latent {latent}")), "{text}");
-
-    // The right half of the pair is what the latent draws, to the pixel.
-    place.run_well(&["sample", TINY, "--latent", latent, "--scale", "1", "--out", "again.png"]);
-    let open = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8();
-    let part = |picture: &image::RgbImage, left| image::imageops::crop_imm(picture, left, 2, 32, 32).to_image();
-    assert!(part(&open("found.png"), 36) == part(&open("again.png"), 2));
-    assert!(part(&open("found.png"), 2) == open("drawn/000007.png"));
+    check_found(&place, &text, TINY);
+    assert!(part(&open(&place, "found.png"), 2) == open(&place, "drawn/000007.png"));
 }
 
 #[test]
@@ -71,13 +84,7 @@ fn a_run_and_a_checkpoint_are_generators_too() {
         } else {
             assert!(!text.contains(" quantize "), "{text}");
         }
-        let words = fs::read_to_string(place.path().join("found.txt")).unwrap();
-        let latent = words.trim().strip_prefix("latent=").unwrap();
-        assert!(text.contains(&format!(" sample {draws} --latent {latent}\n")), "{text}");
-        place.run_well(&["sample", draws, "--latent", latent, "--scale", "1", "--out", "again.png"]);
-        let open = |name: &str| image::open(place.path().join(name)).unwrap().to_rgb8();
-        let part = |picture: &image::RgbImage, left| image::imageops::crop_imm(picture, left, 2, 32, 32).to_image();
-        assert!(part(&open("found.png"), 36) == part(&open("again.png"), 2), "{model}");
+        check_found(&place, &text, draws);
         let text = place.run_well(&[&["invert", "--model", model, "--drawn", "2"], &EFFORT[..]].concat());
         assert!(text.contains("2 of 2 above 30 dB\n"), "{model}: {text}");
     }

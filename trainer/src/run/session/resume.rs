@@ -95,15 +95,11 @@ impl Session {
         let mut trainer = Trainer::with_state(checkpoint.config, checkpoint.state)?;
         trainer.set_rate(checkpoint.health.rate);
         if let Some(TeacherModel { origin, model }) = teach(&trainer.config)? {
-            let before = Origin::read(&folder.file(TEACHER))?;
-            if let Some(before) = before.filter(|before| before.crc32 != origin.crc32) {
-                bail!(
-                    "the teacher {} is not the one that the run was started with (CRC-32 {} instead of {}): results would not \
-                     be the same. Put it back as it was, and resume again; or start a new run",
-                    origin.path.display(),
-                    origin.crc32,
-                    before.crc32
-                );
+            if let Some(before) = Origin::read(&folder.file(TEACHER))? {
+                before.check(&origin, "the one that the run was started with").context(
+                    "the teacher: with another one results would not be the same. Put it back as it was, and resume again; or \
+                     start a new run",
+                )?;
             }
             trainer.set_teacher(model)?;
         }
