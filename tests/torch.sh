@@ -26,7 +26,7 @@ on() {
     "$python" -m torch.distributed.run --nproc-per-node "$1" "${@:2}"
 }
 
-printf '\n== the same step: every preset, and three recipes with everything that presets do not have\n'
+printf '\n== the same step: every preset, and four recipes with everything that presets do not have\n'
 "$trainer" parity --write "$scratch/steps" -q >"$scratch/written"
 for recipe in trainer/tests/golden/pytorch/*.toml; do
     "$trainer" parity --write "$scratch/steps" --config "$recipe" -q >>"$scratch/written"
@@ -41,11 +41,11 @@ rm -r "$scratch/steps"
 printf '\n== recipes, latents, pictures, runs\n'
 "$python" trainer/tests/interop/test_pytorch_dcgan.py
 
-printf '\n== a run on two processes that is killed, continues, and becomes a model\n'
+printf '\n== a run with a teacher on two processes that is killed, continues, and becomes a model\n'
 "$trainer" data --data builtin --size 32 --save "$scratch/frogs" --out "$scratch/frogs.png" -q >"$scratch/described"
 "$trainer" presets pocket-tiny |
     sed 's/^steps = .*/steps = 120/; s/^every = .*/every = { log = 10, sample = 40, checkpoint = 20 }/' >"$scratch/mine.toml"
-run=(--config "$scratch/mine.toml" --data "$scratch/frogs" --out "$scratch/run")
+run=(--config "$scratch/mine.toml" --teacher models/pocket-tiny-frogs --data "$scratch/frogs" --out "$scratch/run")
 "$python" -m torch.distributed.run --nproc-per-node 2 "$interop/train_pytorch.py" "${run[@]}" 2>"$scratch/killed" &
 torchrun=$!
 until [ -e "$scratch/run/checkpoint.pt" ]; do
@@ -59,7 +59,7 @@ if wait $torchrun; then
 fi
 on 2 "$interop/train_pytorch.py" "${run[@]}" 2>&1 | tee "$scratch/log"
 grep -q "continues at step" "$scratch/log"
-[ "$(grep -c '"step":' "$scratch/run/metrics.jsonl")" -eq 12 ]
+[ "$(grep -c '"distance":' "$scratch/run/metrics.jsonl")" -eq 12 ]
 "$trainer" import "$scratch/run/generator.safetensors" --config "$scratch/mine.toml" -o "$scratch/model.gen"
 "$trainer" verify "$scratch/model.gen" -n 20
 "$trainer" sample "$scratch/model.gen" --out "$scratch/sample.png"

@@ -40,16 +40,19 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from pytorch_dcgan import arrays, recipe as recipes
+from pytorch_dcgan import arrays, distil, recipe as recipes
 from pytorch_dcgan.error import Refused
 from pytorch_dcgan.inputs import Inputs
 from pytorch_dcgan.networks import is_normalised
-from pytorch_dcgan.step import Optimiser, Step, learning_rate_factor
+from pytorch_dcgan.schedule import linear_decay
+from pytorch_dcgan.step import Optimiser, Step
 
 RELATIVE = {torch.float32: 1e-4, torch.float64: 1e-5}
 OF_LOSS, ABSOLUTE, NEAR = 1e-5, 1e-6, 3e-6
 # The part of a network's largest gradient that counts for an array with smaller ones.
 FLOOR = 1e-3
+# The pass of the teacher's pictures through the discriminator.
+TEACHER = "teacher"
 MOMENTS = {"adam": {"first": "exp_avg", "second": "exp_avg_sq"}, "rms_prop": {"second": "square_avg"}}
 
 
@@ -81,6 +84,7 @@ class Golden:
             dropout=masks or None,
             classes=optional("classes"),
             fresh_latents=optional("fresh_latents"),
+            teacher=optional("teacher"),
         )
 
     def start(self, step):
@@ -127,7 +131,7 @@ class Golden:
         return found
 
     def factor(self):
-        return learning_rate_factor(self.step, self.recipe["steps"], self.recipe["lr_decay_start"])
+        return linear_decay(self.step, self.recipe["steps"], self.recipe["lr_decay_start"])
 
     def is_frozen(self, player, name):
         kind, layer, *_ = name.split(".")
@@ -143,7 +147,9 @@ class Kinks:
         passes = ["d_fake", "d_real"] if is_normalised(recipe, "discriminator") else ["d_fake+d_real"]
         if penalty and golden.step % penalty["every"] == 0:
             passes += [None] * 3 * sum(penalty[kind] > 0 for kind in ("real", "generated"))
-        self.passes = {"discriminator": [*passes, "d_of_g"], "generator": [None, "g"] if recipe["fresh_latents"] else ["g"]}
+        # No gradient passes through the teacher's pictures.
+        taught = [TEACHER] if distil.weights(recipe, golden.step)[1] else []
+        self.passes = {"discriminator": [*passes, *taught, "d_of_g"], "generator": [None, "g"] if recipe["fresh_latents"] else ["g"]}
         self.now = {}
         for player, network in step.networks():
             network.register_forward_pre_hook(lambda *_, player=player: self.enter(player))
@@ -166,6 +172,8 @@ class Kinks:
         return positive
 
     def adjusted(self, player, layer, module, x):
+        if self.now[player] == TEACHER:
+            return None
         names = (self.now[player] or "").split("+")
         slope = getattr(module, "negative_slope", 0.0)
         with torch.no_grad():
@@ -244,6 +252,12 @@ def compare(golden, rank, processes, dtype):
         else:
             largest = largest.clamp(min=1)
             add("losses", name, difference, OF_LOSS * largest, float(largest))
+    if TEACHER in golden.arrays:
+        inputs = golden.inputs().part(rank, processes).to("cpu", dtype)
+        of = inputs.latents if inputs.fresh_latents is None else inputs.fresh_latents
+        drawn = distil.Teacher(golden.recipe, dtype=dtype).draw(of, inputs.classes)
+        difference = (drawn - inputs.teacher).double().abs()
+        add("pictures", TEACHER, difference, relative * golden.get(TEACHER).abs().max().double())
     for player in ("generator", "discriminator"):
         alone, low, high = (golden.after(player, off) for off in (0, relative, -relative))
         for name in alone:
@@ -264,8 +278,8 @@ def record(golden, path):
     if kinks.near:
         raise Refused(f"{golden.path}: {kinks.near} units are nearly 0, so the derivative depends on rounding; take another "
                       "seed for the recipe")
-    kept = ("before", "average", "first", "second", "real", "classes", "latents", "fresh_latents", "label_noise",
-            "changes")
+    kept = ("before", "average", "first", "second", "real", "classes", "latents", "fresh_latents", "teacher",
+            "label_noise", "changes")
     inputs = {name: array for name, array in golden.arrays.items() if name.partition(".")[0] in kept}
 
     def stored(name, value):

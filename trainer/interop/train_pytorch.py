@@ -32,6 +32,8 @@ def arguments():
                         help="only this class (frog of CIFAR-10, everything of other sources, if the recipe has no classes)")
     parser.add_argument("--out", metavar="FOLDER", help="folder of the run; a run in it is continued")
     parser.add_argument("--resume", metavar="FOLDER", help="continue this run with its own recipe and pictures")
+    parser.add_argument("--teacher", metavar="FOLDER", help="learn from this generator, too (the recipe's `distil.teacher`): "
+                        "a run of this program, or a shipped model")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of the run, instead of those of the recipe")
     parser.add_argument("--precision", choices=["float32", "bf16"],
                         help="bf16 computes both networks with autocast (the recipe's `precision`)")
@@ -66,6 +68,12 @@ def main(args, processes):
     source = held["data"] if args.resume else {"path": args.data, "class": args.one_class}
     if args.steps is not None:
         recipe = recipes.checked(recipe | {"steps": args.steps})
+    if args.teacher:
+        recipe = recipes.checked(recipe | {"distil": (recipe["distil"] or {}) | {"teacher": args.teacher}})
+    if recipe["distil"]:
+        # A run continues from any folder.
+        teacher = str(Path(recipe["distil"]["teacher"]).resolve())
+        recipe = recipe | {"distil": recipe["distil"] | {"teacher": teacher}}
     data = pictures.load(source["path"], recipes.picture(recipe), recipe["classes"], recipe["class_names"],
                          source["class"], processes.say)
     recipe = recipes.resolved_for(recipe, len(data.pixels)) | {"class_names": data.class_names}

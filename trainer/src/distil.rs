@@ -17,7 +17,7 @@ use crate::nn::block::BlockSpec;
 use crate::nn::init::rng;
 use crate::nn::{Dropout, Network, Params};
 use crate::quantise::FloatModel;
-use crate::schedule::learning_rate_factor;
+use crate::schedule::linear_decay;
 
 /// The sides in pixels of the squares whose means are compared.
 const SQUARES: [usize; 3] = [1, 2, 4];
@@ -87,9 +87,14 @@ impl Teacher {
 }
 
 impl Distil {
+    /// Whether a step has any distance to the teacher's pictures.
+    pub fn is_used(&self, step: u64, steps: u64) -> bool {
+        self.weights(step, steps) != [0.0; 2]
+    }
+
     /// The weights of the distances of pictures and of features in a step.
     pub fn weights(&self, step: u64, steps: u64) -> [f32; 2] {
-        let factor = learning_rate_factor(step, steps, self.decay_start);
+        let factor = linear_decay(step, steps, self.decay_start);
         [self.pixels * factor, self.features * factor]
     }
 }

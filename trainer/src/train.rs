@@ -34,7 +34,7 @@ use crate::nn::{Batch, Dropout, Network, Params};
 use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
 use crate::quantise::FloatModel;
-use crate::schedule::learning_rate_factor;
+use crate::schedule::linear_decay;
 use crate::store::PictureStore;
 
 /// Everything that a step changes. The configuration, the pictures and this state determine all later steps of a run.
@@ -307,7 +307,7 @@ impl Trainer {
     /// The teacher's pictures of the next step, if the recipe has a teacher and any of its weights is not 0.
     fn teacher_pictures(&mut self, latents: &Array2<f32>, classes: &[u8]) -> Result<Option<Array2<f32>>> {
         let Some(distil) = &self.config.distil else { return Ok(None) };
-        if distil.weights(self.state.step, self.config.steps) == [0.0; 2] {
+        if !distil.is_used(self.state.step, self.config.steps) {
             return Ok(None);
         }
         let teacher = self.teacher.as_mut();
@@ -338,7 +338,7 @@ impl Trainer {
         let Self { config, state, generator, discriminator, changed, penalty, trace, clock, .. } = self;
         let (shape, batch, labels) = (generator.output(), config.batch, config.labels);
         inputs.check(batch, config.class_names.len(), generator.latent_len(), shape.len())?;
-        let factor = rate * learning_rate_factor(state.step, config.steps, config.lr_decay_start);
+        let factor = rate * linear_decay(state.step, config.steps, config.lr_decay_start);
         // The loss is the mean over both batches.
         let denominator = 2.0 * batch as f32;
         let real_is_positive = labels.real > labels.generated;

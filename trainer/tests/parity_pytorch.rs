@@ -1,4 +1,4 @@
-//! Compares a training step with PyTorch: losses, gradients and new weights of three tiny recipes, which together have all
+//! Compares a training step with PyTorch: losses, gradients and new weights of four tiny recipes, which together have all
 //! layers, losses, optimisers and kinds of augmentation. `tests/run.sh --with-torch` compares all presets, in the other
 //! direction.
 //!
@@ -17,7 +17,7 @@ use trainer::config::Config;
 use trainer::data::{self, BUILTIN, Labelling, Request, Target};
 use trainer::parity::one_step;
 
-const NAMES: [&str; 3] = ["conditional", "hinge", "relativistic"];
+const NAMES: [&str; 4] = ["conditional", "distilled", "hinge", "relativistic"];
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pytorch").join(name)
@@ -32,7 +32,9 @@ fn a_step_agrees_with_pytorch() {
         for group in ["pictures and logits", "gradients", "optimiser alone", "weights, whole step", "moving average"] {
             assert!(report.checks.iter().filter(|check| check.group == group).count() >= 5, "{name}: {group}");
         }
-        assert!(report.checks.iter().any(|check| check.tensor == "penalty") == (name != "conditional"));
+        let measures = |loss| report.checks.iter().any(|check| check.tensor == loss);
+        assert_eq!(measures("penalty"), ["hinge", "relativistic"].contains(&name));
+        assert_eq!(measures("distance"), name == "distilled");
         for check in report.checks.iter().filter(|check| check.group == "gradients") {
             let is_zero = check.largest < 1e-12;
             assert!(is_zero || check.worst <= 1e-5 * check.largest, "{name}: {}: {:.1e}", check.tensor, check.worst);
@@ -54,6 +56,9 @@ fn a_step_that_differs_is_noticed() {
         ("hinge", "real = 2.0", "real = 3.0", "penalty"),
         ("hinge", "clip = 0.01", "clip = 0.02", "after.generator.layers.4.linear.bias"),
         ("hinge", "freeze = 1", "freeze = 0", "gradient.generator.layers.0.linear.weight"),
+        ("distilled", "pixels = 3.0", "pixels = 2.0", "images_gradient"),
+        ("distilled", "features = 5.0", "features = 4.0", "distance"),
+        ("distilled", "decay_start = 0.2", "decay_start = 0.3", "distance"),
         ("relativistic", "loss = \\\"relativistic\\\"", "loss = \\\"hinge\\\"       ", "g_loss"),
     ] {
         let bytes = std::fs::read(golden(&format!("{name}.safetensors"))).unwrap();
@@ -71,25 +76,28 @@ fn a_step_that_differs_is_noticed() {
 #[test]
 fn the_program_writes_steps_and_compares_them() {
     let folder = tempfile::tempdir().unwrap();
+    // The teacher of a recipe is found from there.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let run = |arguments: &[&str]| {
-        let program =
-            Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).current_dir(&folder).output().unwrap();
+        let program = Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).current_dir(root).output().unwrap();
         let text = String::from_utf8_lossy(&program.stdout).into_owned() + &String::from_utf8_lossy(&program.stderr);
         (program.status.success(), text)
     };
     let path = |name: &str| golden(name).display().to_string();
+    let written = |name: &str| folder.path().join(name).display().to_string();
+    let steps = &written("steps");
     for name in NAMES {
-        let (well, text) = run(&["parity", "--write", "steps", "--config", &path(&format!("{name}.toml"))]);
+        let (well, text) = run(&["parity", "--write", steps, "--config", &path(&format!("{name}.toml"))]);
         assert!(well && text.contains(&format!("{name}.safetensors")), "{text}");
         // What this program has written it reads again: the step is the same.
-        let (well, text) = run(&["parity", &format!("steps/{name}.safetensors")]);
+        let (well, text) = run(&["parity", &written(&format!("steps/{name}.safetensors"))]);
         assert!(well && text.contains("comparisons are within tolerance"), "{text}");
     }
     std::fs::write(folder.path().join("cut.safetensors"), b"cut").unwrap();
     for (arguments, words) in [
-        (&["parity", "cut.safetensors"][..], "cut.safetensors"),
-        (&["parity", "none.safetensors"], "none.safetensors"),
-        (&["parity", "--write", "steps", "--preset", "pond"], "pocket"),
+        (&["parity", &written("cut.safetensors")][..], "cut.safetensors"),
+        (&["parity", &written("none.safetensors")], "none.safetensors"),
+        (&["parity", "--write", steps, "--preset", "pond"], "pocket"),
         (&["parity"], "--write"),
     ] {
         let (well, text) = run(arguments);
@@ -113,7 +121,7 @@ fn a_step_is_that_of_its_recipe() {
     let frogs = data::load(&request).unwrap();
     let config = Config { class_names: frogs.labels.clone().unwrap().names, ..config };
     let path = folder.path().join("step.safetensors");
-    one_step::write(&config, &frogs, &path).unwrap();
+    one_step::write(&config, &frogs, None, &path).unwrap();
     let report = one_step::check(&path).unwrap();
     assert!(report.is_ok() && report.network.contains("relativistic"), "{report}");
     // Rounding of a sum in float64 only: it is the same program.

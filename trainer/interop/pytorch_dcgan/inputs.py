@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from . import augment, latents
+from . import augment, distil, latents
 from .error import Refused
-from .recipe import picture, shapes
+from .recipe import held_out, picture, shapes
 
-LATENTS, FRESH_LATENTS, LABELS, SHUFFLE, AUGMENT, DROPOUT, CLASS_ORDER = 2, 3, 4, 5, 8, 16, 64
+LATENTS, FRESH_LATENTS, LABELS, SHUFFLE, HOLDOUT, AUGMENT, DROPOUT, CLASS_ORDER = 2, 3, 4, 5, 6, 8, 16, 64
 
 
 @dataclass
@@ -35,6 +35,8 @@ class Inputs:
     classes: torch.Tensor | None = None
     # Latents of the generator's update. None: it uses the pictures that the discriminator has seen.
     fresh_latents: torch.Tensor | None = None
+    # The teacher's pictures of the latents of the generator's update, [N, channels, height, width]; None without distillation.
+    teacher: torch.Tensor | None = None
 
     def part(self, rank, processes):
         """The share of one of several processes."""
@@ -63,10 +65,11 @@ def to_float(pixels, value_range):
 
 
 class Draws:
-    """Draws the inputs of steps. `pictures` are bytes [N, height, width, channels], `labels` their classes or None."""
+    """Draws the inputs of steps. `pictures` are bytes [N, height, width, channels], `labels` their classes or None,
+    `teacher` is the `distil.Teacher` of a recipe that has one."""
 
-    def __init__(self, recipe, pictures, labels):
-        self.recipe, self.pictures, self.labels = recipe, pictures, labels
+    def __init__(self, recipe, pictures, labels, teacher=None):
+        self.recipe, self.pictures, self.labels, self.teacher = recipe, pictures, labels, teacher
         if recipe["class_names"] and labels is None:
             raise Refused("class_names: the recipe has classes, and the pictures have none")
         self.shape = picture(recipe)
@@ -75,10 +78,24 @@ class Draws:
         self.dropout = {i: (layer["dropout"], maps[i]) for i, layer in enumerate(layers) if layer["dropout"]}
         self.orders = {}
         names = range(len(recipe["class_names"]))
+        shown = self.shown()
         # A class without pictures has no turn.
         balanced = recipe["balance_classes"] and recipe["class_names"]
-        members = [np.flatnonzero(labels == name) for name in names] if balanced else [np.arange(len(pictures))]
+        members = [shown[labels[shown] == name] for name in names] if balanced else [shown]
         self.members = [(i, indices) for i, indices in enumerate(members) if len(indices)]
+
+    def shown(self):
+        """The pictures that training sees: all that are not held out, of each class its share."""
+        count = len(self.pictures)
+        order = self.rng(0, HOLDOUT).permutation(count)
+        if self.labels is not None:
+            # The first of each class have the lowest ranks, in parts of their class.
+            labels, rank = self.labels[order], np.empty(count)
+            for name in np.unique(labels):
+                of_class = labels == name
+                rank[of_class] = np.arange(of_class.sum()) / of_class.sum()
+            order = order[np.argsort(rank, kind="stable")]
+        return np.sort(order[held_out(self.recipe, count):])
 
     def rng(self, step, stream):
         return np.random.default_rng([self.recipe["seed"], step, stream])
@@ -140,4 +157,7 @@ class Draws:
         part = whole.part(rank, processes).to(device)
         pixels = torch.from_numpy(self.pictures[indices[share]]).to(device, non_blocking=True)
         part.real = to_float(pixels, recipe["range"]).permute(0, 3, 1, 2)
+        if self.teacher is not None and any(distil.weights(recipe, step)):
+            of = part.latents if part.fresh_latents is None else part.fresh_latents
+            part.teacher = self.teacher.draw(of, part.classes)
         return part

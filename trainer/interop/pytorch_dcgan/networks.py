@@ -171,12 +171,15 @@ class Discriminator(Network):
         vectors = (len(recipe["class_names"]), channels * height * width) if recipe["class_names"] else None
         super().__init__(layers, shape, vectors, synchronise)
 
-    def forward(self, x, classes=None, dropout=None):
-        """`dropout` are the numbers that the inputs of some layers are multiplied by, by the layers' indices."""
+    def forward(self, x, classes=None, dropout=None, maps=None):
+        """`dropout` are the numbers that the inputs of some layers are multiplied by, by the layers' indices. A list `maps`
+        gets the outputs of the hidden layers."""
         features = x
         for i, layer in enumerate(self.layers):
             features = x
             x = layer(x * dropout[i] if dropout and i in dropout else x)
+            if maps is not None and i + 1 < len(self.layers):
+                maps.append(x)
         logits = x.flatten()
         if self.classes is not None:
             logits = logits + (self.classes(classes) * features.flatten(1)).sum(1)

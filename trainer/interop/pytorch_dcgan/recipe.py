@@ -14,16 +14,18 @@ from .error import Refused
 REQUIRED = object()
 KEYS = {
     "name": REQUIRED, "about": REQUIRED, "seed": REQUIRED, "steps": REQUIRED, "batch": REQUIRED, "latent": REQUIRED,
-    "classes": "folders", "class_names": [], "class_embedding": 8, "balance_classes": False, "range": "symmetric",
+    "classes": "folders", "class_names": [], "class_embedding": 8, "balance_classes": False,
+    "holdout": 0.0, "range": "symmetric",
     "init": REQUIRED, "ema_decay": REQUIRED, "lr_decay_start": 1.0, "latent_scale": 1.0, "shuffle": REQUIRED,
-    "fresh_latents": REQUIRED, "kernels": "fast", "precision": "float32", "fallback": "float32", "every": REQUIRED,
-    "guard": {}, "loss": "bce", "labels": {}, "penalty": None, "augment": {}, "small_dataset": None, "quantize": {},
+    "fresh_latents": REQUIRED, "warm_up": 0, "kernels": "fast", "precision": "float32", "fallback": "float32", "every": REQUIRED,
+    "guard": {}, "loss": "bce", "labels": {}, "penalty": None, "distil": None, "augment": {}, "small_dataset": None, "quantize": {},
     "generator": REQUIRED, "discriminator": REQUIRED,
 }
 TABLES = {
     "every": {"log": REQUIRED, "sample": REQUIRED, "checkpoint": REQUIRED, "pair": None, "measure": None},
     "labels": {"real": 1.0, "generated": 0.0, "noise": 0.0},
     "penalty": {"real": 0.0, "generated": 0.0, "every": REQUIRED},
+    "distil": {"teacher": REQUIRED, "pixels": 10.0, "features": 10.0, "decay_start": 1.0},
     "augment": {"flip": False, "translate": 0.0, "cutout": 0.0, "color": False},
     "small_dataset": {"below": REQUIRED, "augment": REQUIRED},
     "generator": {"optimizer": REQUIRED, "freeze": 0, "layers": REQUIRED},
@@ -106,8 +108,6 @@ def table(key, found, known):
 
 
 def checked(recipe):
-    if "distil" in recipe:
-        raise Refused("distil: a teacher is not supported here, only by `trainer`; leave the table out")
     recipe = table("", recipe, KEYS)
     for name, known in TABLES.items():
         if recipe[name] is not None:
@@ -145,6 +145,11 @@ def checked(recipe):
             raise Refused(f"every.{name}: at least 1")
     if not 0 <= recipe["ema_decay"] < 1:
         raise Refused(f"ema_decay: 0 or more and under 1, not {recipe['ema_decay']}")
+    distil = recipe["distil"]
+    if distil and not (distil["pixels"] > 0 or distil["features"] > 0):
+        raise Refused("distil: a teacher needs a weight: pixels, features, or both")
+    if not (0 <= recipe["holdout"] <= 0.5 or recipe["holdout"] >= 2):
+        raise Refused(f"holdout: a share of the pictures, 0 to 0.5, or a number, 2 or more, not {recipe['holdout']}")
     labels = recipe["labels"]
     if recipe["loss"] != "bce" and labels != TABLES["labels"]:
         raise Refused("labels: they belong to loss = \"bce\"; leave them out")
@@ -216,6 +221,12 @@ def resolved_for(recipe, pictures):
     small = recipe["small_dataset"]
     changed = {"augment": small["augment"]} if small and pictures < small["below"] else {}
     return recipe | changed | {"small_dataset": None}
+
+
+def held_out(recipe, pictures):
+    """How many of so many pictures are held out."""
+    share = recipe["holdout"]
+    return int(share * pictures + 0.5) if share < 2 else int(share)
 
 
 def unused(recipe):

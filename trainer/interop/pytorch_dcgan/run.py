@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from . import arrays, folding, latents, recipe as recipes, sheets
+from . import arrays, distil, folding, latents, recipe as recipes, sheets
 from .error import Refused
 from .inputs import Draws
 from .step import Step
@@ -29,12 +29,14 @@ from .step import Step
 CHECKPOINT, METRICS, GENERATOR, CONFIG = "checkpoint.pt", "metrics.jsonl", "generator.safetensors", "config.toml"
 LOCK = "lock"
 # Of the form of checkpoints.
-VERSION = 1
+VERSION = 2
 # Pictures in a sample sheet, and in a row of it.
 SAMPLES, COLUMNS = 64, 8
 # Seconds between two lines about the progress.
 PATIENCE = 10
 MEASURED = ("d_loss", "g_loss", "d_real", "d_fake")
+# What only some steps measure.
+SOMETIMES = ("penalty", "distance")
 
 
 class Processes:
@@ -93,10 +95,11 @@ class Run:
         if recipe["batch"] % processes.count:
             raise Refused(f"batch: {recipe['batch']} pictures cannot be divided among {processes.count} processes")
         self.step = Step(recipe, processes.device, bf16, compiled, processes.count)
-        self.draws = Draws(recipe, data.pixels, data.labels)
+        self.teacher = distil.Teacher(recipe, processes.device) if recipe["distil"] else None
+        self.draws = Draws(recipe, data.pixels, data.labels, self.teacher)
         self.seconds_before, self.started = 0.0, time.monotonic()
-        # Sums of the measured values, number of steps; sum of the penalties, number of steps with one.
-        self.sums = torch.zeros(len(MEASURED) + 3, dtype=torch.float64, device=processes.device)
+        # For each measured value: its sum, and the number of steps that have it; [values, 2].
+        self.sums = torch.zeros(len(MEASURED) + len(SOMETIMES), 2, dtype=torch.float64, device=processes.device)
         self.asked = False
 
     def say(self, line):
@@ -109,6 +112,8 @@ class Run:
         """Continues from a checkpoint."""
         if held["data"]["fingerprint"] != self.data.fingerprint():
             raise Refused(f"{self.source['path']} has other pictures than when the run began; give a new --out")
+        if held["teacher"] != (self.teacher and self.teacher.fingerprint):
+            raise Refused(f"{self.teacher.folder} has another teacher than when the run began; give a new --out")
         for player, network in self.step.networks():
             network.load_state_dict(held[player])
         for optimiser, state in zip((self.step.g_optimiser, self.step.d_optimiser), held["optimisers"]):
@@ -189,20 +194,15 @@ class Run:
         self.asked = True
 
     def add(self, losses):
-        values = [getattr(losses, name) for name in MEASURED]
-        penalty = losses.penalty
-        values += [torch.ones_like(values[0]), torch.zeros_like(values[0]) if penalty is None else penalty]
-        values += [torch.full_like(values[0], float(penalty is not None))]
-        self.sums += torch.stack(values)
+        for sums, name in zip(self.sums, MEASURED + SOMETIMES):
+            if (value := getattr(losses, name)) is not None:
+                sums += torch.stack([value, torch.ones_like(value)])
 
     def log(self):
         """Appends the means since the last line to metrics.jsonl."""
         sums = self.processes.mean(self.sums.clone()).tolist()
         self.sums.zero_()
-        *means, count, penalty, penalties = sums
-        losses = {name: value / count for name, value in zip(MEASURED, means)}
-        if penalties:
-            losses["penalty"] = penalty / penalties
+        losses = {name: value / count for name, (value, count) in zip(MEASURED + SOMETIMES, sums) if count}
         if not all(map(math.isfinite, losses.values())):
             raise Refused(f"training diverged before step {self.step.steps}: a loss is not a number. The last checkpoint is "
                           "from before; lower the learning rates")
@@ -243,6 +243,7 @@ class Run:
         held = {
             "version": VERSION, "recipe": self.recipe, "step": self.step.steps, "seconds": self.seconds(), "sums": sums,
             "data": self.source | {"fingerprint": self.data.fingerprint()}, "average": self.step.average,
+            "teacher": self.teacher and self.teacher.fingerprint,
             "optimisers": [o.torch.state_dict() for o in (self.step.g_optimiser, self.step.d_optimiser)],
         }
         held |= {player: network.state_dict() for player, network in self.step.networks()}

@@ -11,14 +11,9 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from . import augment, losses
+from . import augment, distil, losses
 from .networks import Discriminator, Generator, initialise, is_normalised
-
-
-def learning_rate_factor(step, steps, decay_start):
-    """1 until the share `decay_start` of the steps is done, then falling linearly to 0."""
-    done = step / max(steps, 1)
-    return 1.0 if done < decay_start or decay_start >= 1 else max((1 - done) / (1 - decay_start), 0.0)
+from .schedule import linear_decay
 
 
 class Optimiser:
@@ -40,8 +35,12 @@ class Optimiser:
         if self.options.get("clip"):
             nn.utils.clip_grad_value_(self.parameters, self.options["clip"])
         self.torch.step()
-        self.torch.zero_grad(set_to_none=True)
+        self.forget()
         self.updates += 1
+
+    def forget(self):
+        """Drops the gradients."""
+        self.torch.zero_grad(set_to_none=True)
 
 
 @dataclass
@@ -55,6 +54,8 @@ class Losses:
     d_fake: torch.Tensor
     # None in a step without a penalty.
     penalty: torch.Tensor | None = None
+    # The distances to the teacher's pictures, times their weights. None in a step without them.
+    distance: torch.Tensor | None = None
 
 
 class DiscriminatorUpdate(nn.Module):
@@ -125,9 +126,12 @@ class Step:
     def autocast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
-    def judge(self, x, classes, dropout):
+    def judge(self, x, classes, dropout, maps=None):
+        """The logits. A list `maps` gets the outputs of the hidden layers."""
         with self.autocast():
-            logits = self.discriminator(x, classes, dropout)
+            logits = self.discriminator(x, classes, dropout, maps)
+        if self.bf16 and maps is not None:
+            maps[:] = [values.float() for values in maps]
         return logits.float() if self.bf16 else logits
 
     def draw(self, generator, latents, classes):
@@ -138,7 +142,7 @@ class Step:
     def step(self, inputs, trace=None):
         """Updates both networks. A dictionary `trace` gets the pictures, logits and gradients."""
         recipe, fresh = self.recipe, inputs.fresh_latents is not None
-        factor = learning_rate_factor(self.steps, recipe["steps"], recipe["lr_decay_start"])
+        factor = linear_decay(self.steps, recipe["steps"], recipe["lr_decay_start"])
         is_penalised = recipe["penalty"] is not None and self.steps % recipe["penalty"]["every"] == 0
 
         with torch.set_grad_enabled(not fresh):
@@ -156,25 +160,50 @@ class Step:
         images = self.draw(self.drawing, inputs.fresh_latents, inputs.classes) if fresh else fake
         if trace is not None:
             images.retain_grad()
-        seen = images if inputs.changes is None else augment.apply(recipe["augment"], inputs.changes[2], images)
         mask = {layer: mask[2] for layer, mask in (inputs.dropout or {}).items()}
-        logits = self.judge(seen, inputs.classes, mask)
+
+        def judged(pictures, maps=None):
+            seen = pictures if inputs.changes is None else augment.apply(recipe["augment"], inputs.changes[2], pictures)
+            return self.judge(seen, inputs.classes, mask, maps)
+
+        logits, distance = self.judged_with_teacher(judged, images, inputs.teacher)
         g_loss = losses.of_generator(recipe, logits, real_logits)
-        g_loss.backward()
+        (g_loss if distance is None else g_loss + distance).backward()
         for parameter in self.learnt:
             parameter.requires_grad_(True)
         if trace is not None:
             trace |= {"images": images.detach(), "images_gradient": images.grad, "g_logits": logits.detach()}
             trace |= {f"gradient.generator.{name}": g for name, g in gradients(self.generator)}
-        self.g_optimiser.step(factor)
+        learnt = self.steps - recipe["warm_up"]
+        if learnt >= 0:
+            self.g_optimiser.step(factor)
+        else:
+            self.g_optimiser.forget()
 
-        if recipe["ema_decay"]:
+        if recipe["ema_decay"] and learnt >= 0:
             # A smaller decay in the first steps: otherwise the average would consist mostly of the initial weights.
-            decay = min(recipe["ema_decay"], (1 + self.steps) / (10 + self.steps))
+            decay = min(recipe["ema_decay"], (1 + learnt) / (10 + learnt))
             torch._foreach_lerp_(self.average, [p.detach() for p in self.generator.parameters()], 1 - decay)
         self.steps += 1
         d_fake, d_real = self.taken(fake_logits.detach(), real_logits.detach())
-        return Losses(d_loss.detach(), g_loss.detach(), d_real, d_fake, None if penalty is None else penalty.detach())
+        penalty, distance = (None if value is None else value.detach() for value in (penalty, distance))
+        return Losses(d_loss.detach(), g_loss.detach(), d_real, d_fake, penalty, distance)
+
+    def judged_with_teacher(self, judged, images, teacher):
+        """The logits of the generator's pictures, and the distance to those of the teacher: None without them. `judged`
+        gives the logits of pictures."""
+        of_pictures, of_features = distil.weights(self.recipe, self.steps)
+        if teacher is None or not (of_pictures or of_features):
+            return judged(images), None
+        ours, theirs = [], []
+        if of_features:
+            with torch.no_grad():
+                judged(teacher, theirs)
+        logits = judged(images, ours)
+        distance = of_features * distil.of_features(ours, theirs) if of_features else 0.0
+        if of_pictures:
+            distance = distance + of_pictures * distil.of_pictures(images, teacher)
+        return logits, distance
 
     def taken(self, fake, real):
         """The shares of generated and of real pictures that were taken for real ones."""

@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args};
 
 use super::recipe::recipe;
 use super::source::labelling;
+use super::start;
 use trainer::config::{Config, PRESETS};
 use trainer::data::{self, BUILTIN, Request, Target};
 use trainer::parity::{self, one_step};
@@ -57,11 +58,7 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<ExitCode> {
 fn write(folder: &Path, recipes: Vec<Config>) -> Result<ExitCode> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     for config in recipes {
-        ensure!(
-            config.distil.is_none(),
-            "a step with a teacher cannot be written: leave `distil` out of {}",
-            config.name
-        );
+        let teacher = start::teacher(&config)?.map(|teacher| teacher.model);
         let request = Request {
             path: Some(BUILTIN.into()),
             labelling: labelling(config.classes, &config.class_names),
@@ -73,7 +70,7 @@ fn write(folder: &Path, recipes: Vec<Config>) -> Result<ExitCode> {
         let class_names = frogs.labels.as_ref().map_or_else(Vec::new, |labels| labels.names.clone());
         let config = Config { class_names, ..config };
         let path = folder.join(format!("{}.safetensors", config.name));
-        one_step::write(&config, &frogs, &path)?;
+        one_step::write(&config, &frogs, teacher, &path)?;
         println!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)

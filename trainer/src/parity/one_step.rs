@@ -10,7 +10,7 @@
 //! | arrays | |
 //! |---|---|
 //! | `before.*`, `average.*`, `first.*`, `second.*` | state before the step: parameters, their moving average, moments of the optimisers |
-//! | `real`, `classes`, `latents`, `fresh_latents`, `label_noise` | [`StepInputs`]; pictures are `[N, channels, height, width]` |
+//! | `real`, `classes`, `latents`, `fresh_latents`, `teacher`, `label_noise` | [`StepInputs`]; pictures are `[N, channels, height, width]` |
 //! | `changes.P` | augmentation in pass P: 0 generated, 1 real, 2 the generator's update; `[N, 10]`, see [`Change::numbers`] |
 //! | `dropout.P.L` | what the inputs of layer L of the discriminator are multiplied by in pass P |
 //! | `near.PASS.L` | outputs of layer L that are hardly above 0, as rows of picture and position; see below |
@@ -43,7 +43,8 @@ use crate::interchange::layout::{Format, Layout, Mapping};
 use crate::nn::classes::Place;
 use crate::nn::optim::{self, Moments, Optimiser};
 use crate::nn::{Dropout, Network, dropout};
-use crate::schedule::learning_rate_factor;
+use crate::quantise::FloatModel;
+use crate::schedule::linear_decay;
 use crate::tensors::Tensors;
 use crate::train::{Examples, ForwardPass, Losses, State, StepInputs, Trainer};
 
@@ -62,13 +63,22 @@ fn in_float32(config: Config) -> Config {
     Config { precision: Precision::Float32, ..config }
 }
 
-/// Performs a step of this recipe on these pictures, in float32, and writes it to the file `path`.
+/// Performs a step of this recipe on these pictures, in float32, and writes it to the file `path`. `teacher` is the one that
+/// the recipe names.
 ///
 /// # Errors
-/// When the pictures do not fit the recipe, or the file cannot be written.
-pub fn write<'a>(config: &Config, examples: impl Into<Examples<'a>>, path: &Path) -> Result<()> {
+/// When the pictures or the teacher do not fit the recipe, or the file cannot be written.
+pub fn write<'a>(
+    config: &Config,
+    examples: impl Into<Examples<'a>>,
+    teacher: Option<FloatModel>,
+    path: &Path,
+) -> Result<()> {
     let (examples, config) = (examples.into(), &in_float32(config.clone()));
     let mut trainer = Trainer::new(config.clone())?;
+    if let Some(teacher) = teacher {
+        trainer.set_teacher(teacher)?;
+    }
     for _ in 0..STEPS_BEFORE {
         trainer.step(examples)?;
     }
@@ -140,7 +150,7 @@ pub fn check(path: &Path) -> Result<Report> {
         generator_moments: moments(g, config.generator.optimiser)?,
         discriminator_moments: moments(d, config.discriminator.optimiser)?,
     };
-    let inputs = read_inputs(&file, &config, generator.output(), header(DROPOUT)?)?;
+    let inputs = read_inputs(&file, &config, step, generator.output(), header(DROPOUT)?)?;
     let before = state.clone();
     let mut trainer = Trainer::with_state(config.clone(), state)?;
     let losses = trainer.step_with(&inputs)?;
@@ -178,7 +188,7 @@ pub fn check(path: &Path) -> Result<Report> {
     for (name, ours) in [("d_logits", &trace.discriminator.logits), ("g_logits", &trace.generator.logits)] {
         report.compare("pictures and logits", name, file.shaped(name, &[ours.len()])?, ours, Tolerance::Logit);
     }
-    let factor = learning_rate_factor(step, config.steps, config.lr_decay_start);
+    let factor = linear_decay(step, config.steps, config.lr_decay_start);
     for (side, optimiser) in sides.iter().zip([config.generator.optimiser, config.discriminator.optimiser]) {
         let (gradient, after) = (side.read(&file, "gradient")?, side.read(&file, "after")?);
         side.compare(
@@ -424,7 +434,11 @@ impl Writer {
     }
 
     fn inputs(&mut self, inputs: &StepInputs, config: &Config, generator: &Network, discriminator: &Network) {
-        self.maps("real", generator.output(), inputs.real.view());
+        for (name, pictures) in [("real", Some(&inputs.real)), ("teacher", inputs.teacher.as_ref())] {
+            if let Some(pictures) = pictures {
+                self.maps(name, generator.output(), pictures.view());
+            }
+        }
         if !inputs.classes.is_empty() {
             self.integers("classes", &[inputs.classes.len()], inputs.classes.iter().map(|&class| class.into()));
         }
@@ -486,7 +500,7 @@ fn read_maps(file: &Tensors, name: &str, count: usize, shape: Shape) -> Result<A
     Ok(Array2::from_shape_vec((count, shape.len()), values)?)
 }
 
-fn read_inputs(file: &Tensors, config: &Config, picture: Shape, seeds: &str) -> Result<StepInputs> {
+fn read_inputs(file: &Tensors, config: &Config, step: u64, picture: Shape, seeds: &str) -> Result<StepInputs> {
     let (batch, latent) = (config.batch, usize::from(config.latent));
     let matrix = |name: &str, columns: usize| -> Result<Array2<f32>> {
         let array: &ArrayD<f64> = file.shaped(name, &[batch, columns])?;
@@ -503,13 +517,14 @@ fn read_inputs(file: &Tensors, config: &Config, picture: Shape, seeds: &str) -> 
     }
     let seeds: Vec<u64> = seeds.split(' ').filter_map(|seed| seed.parse().ok()).collect();
     ensure!(seeds.len() == 3, "{}: \"{DROPOUT}\" has to be three seeds", file.source);
+    let has_teacher = config.distil.as_ref().is_some_and(|distil| distil.is_used(step, config.steps));
     let noise: Array1<f32> = file.shaped("label_noise", &[2 * batch])?.iter().map(|&v| v as f32).collect();
     Ok(StepInputs {
         real: read_maps(file, "real", batch, picture)?,
         classes,
         latents: matrix("latents", latent)?,
         fresh_latents: config.fresh_latents.then(|| matrix("fresh_latents", latent)).transpose()?,
-        teacher: config.distil.as_ref().map(|_| read_maps(file, "teacher", batch, picture)).transpose()?,
+        teacher: has_teacher.then(|| read_maps(file, "teacher", batch, picture)).transpose()?,
         label_noise: noise,
         changes,
         dropout: [seeds[0], seeds[1], seeds[2]],

@@ -22,7 +22,7 @@ from PIL import Image
 
 TRAINER = Path(__file__).resolve().parents[2]
 sys.path.append(str(TRAINER / "interop"))
-from pytorch_dcgan import augment, folding, latents, pictures, recipe as recipes  # noqa: E402
+from pytorch_dcgan import arrays, augment, distil, folding, latents, pictures, recipe as recipes  # noqa: E402
 from pytorch_dcgan.error import Refused  # noqa: E402
 from pytorch_dcgan.inputs import Draws  # noqa: E402
 from pytorch_dcgan.run import Processes, Run, read_checkpoint  # noqa: E402
@@ -30,6 +30,8 @@ from pytorch_dcgan.step import Step  # noqa: E402
 
 PRESETS = sorted((TRAINER / "presets").glob("*.toml"))
 TINY = TRAINER / "tests/golden/pytorch/conditional.toml"
+DISTILLED = TRAINER / "tests/golden/pytorch/distilled.toml"
+MODELS = TRAINER.parent / "models"
 
 
 def tiny(**changes):
@@ -62,7 +64,7 @@ class Latents(unittest.TestCase):
 class Recipes(unittest.TestCase):
     def test_every_preset_is_read_and_written_again(self):
         self.assertGreaterEqual(len(PRESETS), 10)
-        for path in PRESETS:
+        for path in [*PRESETS, DISTILLED]:
             recipe = recipes.read(path)
             self.assertEqual(recipes.parse(recipes.to_toml(recipe), path), recipe)
 
@@ -74,7 +76,9 @@ class Recipes(unittest.TestCase):
                  ('rule = "adam"', 'rule = "lion"', "generator.optimizer.rule"), ("beta1 = 0.5", "beta3 = 0.5", "beta3"),
                  ("translate = 0.125", "rotate = 1", "augment.rotate"), ("batch = 4", 'loss = "wasserstein"\nbatch = 4', "loss"),
                  ("batch = 4", "batch = 4\nrange = \"unit\"\npenalty = { real = 1 }", "penalty.every"),
-                 ("batch = 4", 'batch = 4\ndistil = { teacher = "models/pocket-large-frogs" }', "distil"),
+                 ("batch = 4", "batch = 4\ndistil = { pixels = 1.0 }", "distil.teacher"),
+                 ("batch = 4", 'batch = 4\ndistil = { teacher = "one", pixels = 0, features = 0 }', "distil"),
+                 ("batch = 4", "batch = 4\nholdout = 0.7", "holdout"),
                  ("channels = 1, dropout", "channels = 2, dropout", "discriminator.layers")]
         for old, new, key in cases:
             self.assertIn(old, text)
@@ -137,12 +141,82 @@ class Inputs(unittest.TestCase):
         shown = np.concatenate([draws.indices(step) for step in range(5)])
         self.assertEqual(np.bincount(labels[shown]).tolist(), [10, 10, 10])
 
+    def test_held_out_pictures_are_never_shown(self):
+        labels = np.repeat(np.arange(3), (100, 50, 10)).astype(np.uint8)
+        for classes in (None, labels):
+            draws = Draws(tiny(holdout=0.1, batch=16), noise(160, 8, 8, 3), classes)
+            shown = np.unique([draws.indices(step) for step in range(30)])
+            self.assertEqual(len(shown), 144)
+            if classes is not None:
+                self.assertEqual(np.bincount(labels[shown]).tolist(), [90, 45, 9])
+
     def test_changes_stay_within_their_bounds(self):
         settings = {"flip": True, "translate": 0.125, "cutout": 0.5, "color": True}
         changes = augment.draw(np.random.default_rng(1), settings, 2000, 32, 64)
         self.assertEqual([np.abs(changes[:, i]).max() for i in (1, 2)], [4, 8])
         self.assertEqual([(changes[:, i + 1] - changes[:, i]).max() for i in (3, 5)], [16, 32])
         self.assertTrue(0.4 < changes[:, 0].mean() < 0.6)
+
+
+class Teachers(unittest.TestCase):
+    def student(self, teacher, **changes):
+        recipe = recipes.read(DISTILLED) | changes
+        return recipe | {"distil": recipe["distil"] | {"teacher": str(teacher)}}
+
+    def test_shipped_models_draw_the_pictures_in_their_files(self):
+        folders = [path.parent for path in sorted(MODELS.glob("*/generator.safetensors"))]
+        self.assertGreaterEqual(len(folders), 5)
+        for folder in folders:
+            held, _ = arrays.read(folder / "generator.safetensors")
+            recipe, _ = distil.generator_in(folder)
+            teacher = distil.Teacher(recipe | {"distil": {"teacher": str(folder)}})
+            of, classes, expected = (torch.from_numpy(held[name].copy()) if name in held else None
+                                     for name in ("check.latent", "check.class", "check.image"))
+            drawn = teacher.draw(of, classes)
+            self.assertLess(float((drawn - expected).abs().max()), 1e-4, folder.name)
+
+    def test_a_teacher_that_does_not_fit_is_refused_in_words(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for teacher, words in ((MODELS / "digits", "classes 0, 1"), (MODELS / "drawn-oled", "size or range"),
+                                   (folder, "is no teacher")):
+                with self.assertRaises(Refused) as caught:
+                    distil.Teacher(self.student(teacher))
+                self.assertIn(words, str(caught.exception))
+            Path(folder, "config.toml").write_text(DISTILLED.read_text())
+            with self.assertRaisesRegex(Refused, "trainer export"):
+                distil.Teacher(self.student(folder))
+
+    def test_the_distance_of_pictures_is_that_of_means_over_squares(self):
+        # The upper left square differs by 1 in all pixels, the upper right one by 1 and -1.
+        picture = torch.tensor([[1.0, 1, 1, -1], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]).view(1, 1, 4, 4)
+        self.assertAlmostEqual(float(distil.of_pictures(picture, torch.zeros_like(picture))), 6 / 16 + 0.25 + 0.25)
+        # Squares at the edge are cut.
+        ones = torch.ones(2, 3, 7, 6)
+        self.assertAlmostEqual(float(distil.of_pictures(ones, 0 * ones)), 3.0, places=6)
+
+    def test_a_step_comes_nearer_to_the_teacher(self):
+        recipe = self.student(MODELS / "pocket-tiny-frogs", steps=400, lr_decay_start=1.0)
+        recipe |= {"distil": recipe["distil"] | {"pixels": 100.0, "decay_start": 1.0}}
+        step, teacher = Step(recipe), distil.Teacher(recipe)
+        draws = Draws(recipe, noise(10, 32, 32, 3), None, teacher)
+        distances = [float(step.step(draws.of_step(i)).distance) for i in range(200)]
+        self.assertLess(np.mean(distances[-20:]), 0.8 * np.mean(distances[:20]))
+        self.assertEqual(distil.weights(self.student("one"), 6), (0.0, 0.0))
+        self.assertEqual(distil.weights(self.student("one"), 0), (3.0, 5.0))
+
+    def test_in_warm_up_only_the_discriminator_learns(self):
+        recipe = tiny(warm_up=2)
+        step, draws = Step(recipe), Draws(recipe, noise(10, 8, 8, 3), None)
+
+        def numbers():
+            return [torch.cat([p.detach().flatten() for p in network.parameters()]) for _, network in step.networks()]
+
+        for i in range(3):
+            before, average = numbers(), [p.clone() for p in step.average]
+            step.step(draws.of_step(i))
+            learnt = [not torch.equal(a, b) for a, b in zip(before, numbers())]
+            self.assertEqual(learnt, [i == 2, True])
+            self.assertEqual(all(map(torch.equal, average, step.average)), i < 2)
 
 
 class Pictures(unittest.TestCase):

@@ -13,7 +13,7 @@ use crate::run::evaluator::QualityEvaluator;
 use crate::run::folder::{DataRef, Folder};
 use crate::run::metrics;
 use crate::run::start::{Origin, TEACHER, TeacherModel};
-use crate::schedule::learning_rate_factor;
+use crate::schedule::linear_decay;
 use crate::terminal::{self, quoted};
 use crate::train::Trainer;
 
@@ -152,7 +152,7 @@ impl Session {
         }
         // With a time budget the length that was planned at earlier steps is no longer known.
         let by_the_clock = self.data_ref.minutes.is_some() && config.depends_on_length();
-        let has_slowed = |steps| learning_rate_factor(done - 1, steps, config.lr_decay_start) < 1.0;
+        let has_slowed = |steps| linear_decay(done - 1, steps, config.lr_decay_start) < 1.0;
         // A run measures at its end, in addition to its regular measurements, and may roll back there.
         let is_measured = |step: u64| config.every.measure.is_none_or(|every| step.is_multiple_of(every));
         let new_best = self.health.best.is_some_and(|best| best.step == done && !is_measured(done));
