@@ -32,8 +32,6 @@ compares with it. Recorded are only steps without units near 0.
 """
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +42,7 @@ from pytorch_dcgan import arrays, distil, recipe as recipes
 from pytorch_dcgan.error import Refused
 from pytorch_dcgan.inputs import Inputs
 from pytorch_dcgan.networks import is_normalised
+from pytorch_dcgan.run import Processes
 from pytorch_dcgan.schedule import linear_decay
 from pytorch_dcgan.step import Optimiser, Step
 
@@ -289,45 +288,46 @@ def record(golden, path):
     print(f"{path}: {Path(path).stat().st_size:,} bytes")
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("steps", nargs="+", help="files that `trainer parity --write` wrote")
     parser.add_argument("--float64", action="store_true", help="compute in float64, to see what float32 costs `trainer`")
     parser.add_argument("--record", metavar="FILE", help="write PyTorch's results instead")
-    args = parser.parse_args()
-    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if processes > 1:
-        dist.init_process_group("gloo")
+    return parser.parse_args()
+
+
+def main(args, processes):
+    """Compares, and gives the code to exit with."""
+    rank, count = processes.rank, processes.count
     kinds = ["pictures", "logits", "losses", "gradients", "optimiser", "weights", "average"]
     if args.record:
         (path,) = args.steps
-        return record(Golden(path), args.record)
+        record(Golden(path), args.record)
+        return 0
     if rank == 0:
-        print(f"largest differences on {processes} process{'es' * (processes > 1)} in {'float64' if args.float64 else 'float32'}"
+        print(f"largest differences on {count} process{'es' * (count > 1)} in {'float64' if args.float64 else 'float32'}"
               ": in parts of the largest value; of weights as they are")
         print(f"{'':<18}" + "".join(f"{kind:>11}" for kind in kinds) + "  units near 0, moved", flush=True)
     wrong = []
     for path in args.steps:
         golden = Golden(path)
-        if golden.recipe["batch"] % processes:
-            raise Refused(f"batch: {golden.recipe['batch']} pictures cannot be divided among {processes} processes")
-        worst, out, kinks = compare(golden, rank, processes, torch.float64 if args.float64 else torch.float32)
+        if golden.recipe["batch"] % count:
+            raise Refused(f"batch: {golden.recipe['batch']} pictures cannot be divided among {count} processes")
+        worst, out, kinks = compare(golden, rank, count, torch.float64 if args.float64 else torch.float32)
         if rank == 0:
             numbers = "".join(f"{worst[kind]:>11.1e}" for kind in kinds)
             print(f"{golden.recipe['name']:<18}{numbers}  {kinks.near}, {kinks.moved}{'  OUT' if out else ''}", flush=True)
         wrong += [f"{golden.recipe['name']}: {name}" for name in out]
-    if processes > 1:
-        dist.destroy_process_group()
-    if wrong:
-        if rank == 0:
-            print("\nout of tolerance:\n    " + "\n    ".join(wrong))
-        sys.exit(1)
     if rank == 0:
-        print("all differences are within the tolerance")
+        print("\nout of tolerance:\n    " + "\n    ".join(wrong) if wrong else "all differences are within the tolerance")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
+    args, code = arguments(), 1
+    processes = Processes("cpu")
     try:
-        main()
+        code = main(args, processes)
     except Refused as error:
-        sys.exit(f"error: {error}")
+        processes.say(f"error: {error}")
+    processes.exit(code)

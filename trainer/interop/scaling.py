@@ -104,7 +104,7 @@ def work(args):
         found.append({"seconds": seconds, "link": link(processes, parameters(recipe)) if processes.count > 1 else None})
     if processes.rank == 0:
         print(json.dumps(found))
-    processes.close()
+    processes.exit()
 
 
 def measured_on(args, count):

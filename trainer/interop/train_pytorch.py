@@ -11,7 +11,6 @@ docs/scaling.md says what is the same as in `trainer`, what is not, and what a r
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -99,10 +98,11 @@ if __name__ == "__main__":
     if args.threads:
         torch.set_num_threads(args.threads)
     processes = Processes(args.device)
+    code = 0
     try:
         main(args, processes)
     except Refused as error:
         # Every process finds the same error.
-        sys.exit(f"error: {error}" if processes.rank == 0 else 1)
-    finally:
-        processes.close()
+        processes.say(f"error: {error}")
+        code = 1
+    processes.exit(code)

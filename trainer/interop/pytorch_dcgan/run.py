@@ -66,9 +66,15 @@ class Processes:
             dist.all_reduce(values)
         return values / self.count
 
-    def close(self):
-        if self.count > 1:
-            dist.destroy_process_group()
+    def exit(self, code=0):
+        """Ends this process."""
+        if self.count == 1:
+            sys.exit(code)
+        dist.destroy_process_group()
+        # Threads of torch.distributed may still run when the interpreter ends, and then it aborts now and then.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
     def say(self, line):
         if self.rank == 0:
