@@ -71,8 +71,8 @@ pub struct Scores {
     /// Number of pictures in the set. Compare only scores of sets of the same size: a smaller set has
     /// larger distances.
     pub pictures: usize,
-    /// The score by which snapshots are selected, 0 or more, lower is better: `100 (1 - m)` with the geometric mean `m`
-    /// of precision, recall and coverage; if that is 100, the Fréchet distance is added.
+    /// The score by which snapshots are selected, 0 or more, lower is better: the geometric mean of the Fréchet distance and
+    /// of `100 (1 - m)`, with the geometric mean `m` of precision, recall and coverage.
     #[serde(alias = "headline")]
     pub quality_score: f64,
     /// Fréchet distance in the random network, 0 or more, lower is better.
@@ -110,16 +110,18 @@ impl Scores {
     }
 }
 
-/// The score by which snapshots are selected, lower is better: `100 (1 - m)` with the geometric mean `m` of
-/// precision, recall and coverage. It is about 10 for real pictures, and 100 if one of the three is 0. In that
-/// case the Fréchet distance is added, because only it distinguishes such sets.
+/// The score by which snapshots are selected, lower is better: the geometric mean of the Fréchet distance and of
+/// `100 (1 - m)`, with the geometric mean `m` of precision, recall and coverage. If one of the three is 0, the Fréchet
+/// distance is added to the second factor, because only it distinguishes such sets.
 ///
-/// Of all scores that were tried, the order of its values agrees best with that of a trained network. The
-/// Fréchet distance alone rises in long runs although the pictures get better, because it is most sensitive to a
-/// small common shift of brightness or contrast; `docs/quality.md` has the figures.
+/// The two factors err on different sides. The Fréchet distance is most sensitive to a small common shift of brightness or
+/// contrast, and rises in long runs although the pictures get better. The neighbourhoods count masses and colours, and do
+/// not see bad details. The order of the mean agrees better with that of a trained network than either; `docs/quality.md`
+/// has the figures.
 fn quality_score(near: &neighbours::Figures, frechet: f64) -> f64 {
     let mean = (near.precision * near.recall * near.coverage).cbrt();
-    100.0 * (1.0 - mean) + if mean > 0.0 { 0.0 } else { frechet }
+    let missed = 100.0 * (1.0 - mean) + if mean > 0.0 { 0.0 } else { frechet };
+    (missed * frechet).sqrt()
 }
 
 impl Reference {

@@ -25,10 +25,11 @@ pub struct Table(pub Vec<Row>);
 
 /// Explanation of the columns, printed below the table.
 pub const LEGEND: &str = "\
-quality score, frechet, swd: distances, 0 is best (swd on each level, finest first); real frogs have a quality score of
-7. precision, recall, density, coverage: higher is better. diversity (of all pictures), div. ratio (distance of each
-picture to the one most like it): 1 is like real pictures. memorised: fraction of the pictures that are copies of training
-pictures, up to 0.1 is noise. nearest: smallest distance of a picture to a training picture, 0 is the same";
+quality score, frechet, swd: distances, 0 is best (swd on each level, finest first); two sets of real frogs have a
+quality score of 5. precision, recall, density, coverage: higher is better. diversity (of all pictures), div. ratio
+(distance of each picture to the one most like it): 1 is like real pictures. memorised: fraction of the pictures that
+are copies of training pictures, up to 0.1 is noise. nearest: smallest distance of a picture to a training picture, 0 is
+the same";
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -61,7 +61,7 @@ const HELD_OUT: &str = "What the discriminator says of pictures that it has trai
     discriminator has memorised its pictures. If both are far above generated ones, the generator is too weak.";
 
 /// Explains the quality score to the reader of the page.
-const SCALE: &str = "The quality score is a distance to the real pictures: 0 is best. Two sets of real frogs are about 7 apart; \
+const SCALE: &str = "The quality score is a distance to the real pictures: 0 is best. Two sets of real frogs are about 5 apart; \
 above 100 the pictures show nothing yet. Recall and coverage go from 0 to 1, which is best; a diversity of 1 means that the \
 pictures differ from each other as much as the real ones.";
 
