@@ -34,7 +34,7 @@ use crate::nn::{Batch, Dropout, Network, Params};
 use crate::phases::{Clock, Phase, Times};
 use crate::pixels::to_float;
 use crate::quantise::FloatModel;
-use crate::schedule::linear_decay;
+use crate::schedule::{ema_decay, linear_decay};
 use crate::store::PictureStore;
 
 /// Everything that a step changes. The configuration, the pictures and this state determine all later steps of a run.
@@ -463,8 +463,7 @@ impl Trainer {
             let (params, moments) = (&mut state.generator, &mut state.generator_moments);
             config.generator.optimiser.step(factor, params, &turn.gradient, moments);
 
-            // A smaller decay in the first steps: otherwise the average would consist mostly of the initial weights.
-            let decay = config.ema_decay.min((1.0 + learnt as f32) / (10.0 + learnt as f32));
+            let decay = ema_decay(learnt, config.ema_decay, config.ema_power);
             optim::average(&mut state.average, &state.generator, decay);
         }
         state.step += 1;

@@ -57,6 +57,7 @@ fn a_step_that_differs_is_noticed() {
         ("hinge", "clip = 0.01", "clip = 0.02", "after.generator.layers.4.linear.bias"),
         ("hinge", "freeze = 1", "freeze = 0", "gradient.generator.layers.0.linear.weight"),
         ("distilled", "pixels = 3.0", "pixels = 2.0", "images_gradient"),
+        ("distilled", "ema_power = 3.0", "ema_power = 4.0", "average_after.generator.layers.0.linear.weight"),
         ("distilled", "features = 5.0", "features = 4.0", "distance"),
         ("distilled", "decay_start = 0.2", "decay_start = 0.3", "distance"),
         ("relativistic", "loss = \\\"relativistic\\\"", "loss = \\\"hinge\\\"       ", "g_loss"),

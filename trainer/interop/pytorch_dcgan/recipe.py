@@ -16,7 +16,7 @@ KEYS = {
     "name": REQUIRED, "about": REQUIRED, "seed": REQUIRED, "steps": REQUIRED, "batch": REQUIRED, "latent": REQUIRED,
     "classes": "folders", "class_names": [], "class_embedding": 8, "balance_classes": False,
     "holdout": 0.0, "range": "symmetric",
-    "init": REQUIRED, "ema_decay": REQUIRED, "lr_decay_start": 1.0, "latent_scale": 1.0, "shuffle": REQUIRED,
+    "init": REQUIRED, "ema_decay": REQUIRED, "ema_power": 8.0, "lr_decay_start": 1.0, "latent_scale": 1.0, "shuffle": REQUIRED,
     "fresh_latents": REQUIRED, "warm_up": 0, "kernels": "fast", "precision": "float32", "fallback": "float32", "every": REQUIRED,
     "guard": {}, "loss": "bce", "labels": {}, "penalty": None, "distil": None, "augment": {}, "small_dataset": None, "quantize": {},
     "generator": REQUIRED, "discriminator": REQUIRED,
@@ -150,6 +150,8 @@ def checked(recipe):
         raise Refused("distil: a teacher needs a weight: pixels, features, or both")
     if not (0 <= recipe["holdout"] <= 0.5 or recipe["holdout"] >= 2):
         raise Refused(f"holdout: a share of the pictures, 0 to 0.5, or a number, 2 or more, not {recipe['holdout']}")
+    if not 0 <= recipe["ema_power"] <= 100:
+        raise Refused(f"ema_power: 0 to 100, not {recipe['ema_power']}")
     labels = recipe["labels"]
     if recipe["loss"] != "bce" and labels != TABLES["labels"]:
         raise Refused("labels: they belong to loss = \"bce\"; leave them out")

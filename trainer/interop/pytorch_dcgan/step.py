@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from . import augment, distil, losses
 from .networks import Discriminator, Generator, initialise, is_normalised
-from .schedule import linear_decay
+from .schedule import ema_decay, linear_decay
 
 
 class Optimiser:
@@ -181,8 +181,7 @@ class Step:
             self.g_optimiser.forget()
 
         if recipe["ema_decay"] and learnt >= 0:
-            # A smaller decay in the first steps: otherwise the average would consist mostly of the initial weights.
-            decay = min(recipe["ema_decay"], (1 + learnt) / (10 + learnt))
+            decay = ema_decay(learnt, recipe["ema_decay"], recipe["ema_power"])
             torch._foreach_lerp_(self.average, [p.detach() for p in self.generator.parameters()], 1 - decay)
         self.steps += 1
         d_fake, d_real = self.taken(fake_logits.detach(), real_logits.detach())

@@ -41,6 +41,7 @@ impl Config {
             "holdout: a share of the pictures from 0 to 0.5, or a number of 2 or more, not {holdout}"
         );
         ensure!((0.0..1.0).contains(&self.ema_decay), "ema_decay: 0 or more and under 1, not {}", self.ema_decay);
+        ensure!((0.0..=100.0).contains(&self.ema_power), "ema_power: 0 to 100, not {}", self.ema_power);
         ensure!((0.0..=1.0).contains(&self.lr_decay_start), "lr_decay_start: 0 to 1, not {}", self.lr_decay_start);
         self.check_classes()?;
         ensure!((0.5..=2.0).contains(&self.latent_scale), "latent_scale: 0.5 to 2, not {}", self.latent_scale);

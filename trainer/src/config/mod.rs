@@ -120,6 +120,13 @@ recipe! {
         /// measurements and the exported model use the average. With 0 they use the weights themselves.
         #[serde(alias = "ema")]
         pub ema_decay: f32,
+        /// Until its decay has risen to `ema_decay`, the average weighs step `s` by `s` to this power, 0 to 100 (Karras et al.
+        /// 2024, arXiv:2312.02696): the smaller, the longer the average. With 8 it is mostly over the last fifth of the steps,
+        /// with 2 over the last half.
+        ///
+        /// Default: `8.0`.
+        #[serde(default = "usual_power", skip_serializing_if = "is_usual_power")]
+        pub ema_power: f32,
         /// The learning rates are constant up to this share of the steps and then fall linearly to 0; 1 for constant
         /// rates, 0 to fall from the first step on.
         ///
@@ -395,6 +402,14 @@ fn is_eight(value: &u8) -> bool {
 
 fn one() -> f32 {
     1.0
+}
+
+fn usual_power() -> f32 {
+    8.0
+}
+
+fn is_usual_power(value: &f32) -> bool {
+    *value == usual_power()
 }
 
 fn is_one(value: &f32) -> bool {

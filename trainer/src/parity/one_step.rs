@@ -44,7 +44,7 @@ use crate::nn::classes::Place;
 use crate::nn::optim::{self, Moments, Optimiser};
 use crate::nn::{Dropout, Network, dropout};
 use crate::quantise::FloatModel;
-use crate::schedule::linear_decay;
+use crate::schedule::{ema_decay, linear_decay};
 use crate::tensors::Tensors;
 use crate::train::{Examples, ForwardPass, Losses, State, StepInputs, Trainer};
 
@@ -212,9 +212,10 @@ pub fn check(path: &Path) -> Result<Report> {
         side.compare(&mut report, "optimiser alone", "after", &after, &stepped(0.0), Tolerance::Absolute);
         side.compare_weights(&mut report, &after, side.of(&trainer.state).parameters, [stepped(1.0), stepped(-1.0)]);
     }
-    let decay = config.ema_decay.min((1.0 + step as f32) / (10.0 + step as f32));
     let (mut average, after) = (before.average, g.read(&file, "after")?);
-    optim::average(&mut average, &after, decay);
+    if let Some(update) = step.checked_sub(config.warm_up) {
+        optim::average(&mut average, &after, ema_decay(update, config.ema_decay, config.ema_power));
+    }
     g.compare(
         &mut report,
         "moving average",
