@@ -44,7 +44,7 @@ from pytorch_dcgan.inputs import Inputs
 from pytorch_dcgan.networks import is_normalised
 from pytorch_dcgan.run import Processes
 from pytorch_dcgan.schedule import linear_decay
-from pytorch_dcgan.step import Optimiser, Step
+from pytorch_dcgan.step import Optimiser, Step, updates_of
 
 RELATIVE = {torch.float32: 1e-4, torch.float64: 1e-5}
 OF_LOSS, ABSOLUTE, NEAR = 1e-5, 1e-6, 3e-6
@@ -88,7 +88,7 @@ class Golden:
 
     def start(self, step):
         """Brings networks, moments and average to the state before the step."""
-        step.steps = self.step
+        step.continue_at(self.step)
         for player, network in step.networks():
             optimiser = step.g_optimiser if player == "generator" else step.d_optimiser
             with torch.no_grad():
@@ -100,9 +100,9 @@ class Golden:
             average.copy_(self.get(f"average.generator.{name}"))
 
     def moments(self, player, optimiser, names):
-        optimiser.updates = self.step
+        optimiser.updates = updates_of(self.recipe, player, self.step)
         for parameter in optimiser.parameters:
-            state = {"step": torch.tensor(float(self.step))}
+            state = {"step": torch.tensor(float(optimiser.updates))}
             for ours, theirs in MOMENTS[optimiser.options["rule"]].items():
                 moment = self.get(f"{ours}.{player}.{names[parameter]}")
                 state[theirs] = torch.zeros_like(parameter).copy_(moment)
@@ -253,8 +253,7 @@ def compare(golden, rank, processes, dtype):
             add("losses", name, difference, OF_LOSS * largest, float(largest))
     if TEACHER in golden.arrays:
         inputs = golden.inputs().part(rank, processes).to("cpu", dtype)
-        of = inputs.latents if inputs.fresh_latents is None else inputs.fresh_latents
-        drawn = distil.Teacher(golden.recipe, dtype=dtype).draw(of, inputs.classes)
+        drawn = distil.Teacher(golden.recipe, dtype=dtype).draw(inputs.own_latents(), inputs.classes)
         difference = (drawn - inputs.teacher).double().abs()
         add("pictures", TEACHER, difference, relative * golden.get(TEACHER).abs().max().double())
     for player in ("generator", "discriminator"):

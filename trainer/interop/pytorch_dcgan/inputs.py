@@ -38,6 +38,10 @@ class Inputs:
     # The teacher's pictures of the latents of the generator's update, [N, channels, height, width]; None without distillation.
     teacher: torch.Tensor | None = None
 
+    def own_latents(self):
+        """The latents of the generator's update."""
+        return self.latents if self.fresh_latents is None else self.fresh_latents
+
     def part(self, rank, processes):
         """The share of one of several processes."""
         def of(value, axis):
@@ -158,6 +162,5 @@ class Draws:
         pixels = torch.from_numpy(self.pictures[indices[share]]).to(device, non_blocking=True)
         part.real = to_float(pixels, recipe["range"]).permute(0, 3, 1, 2)
         if self.teacher is not None and any(distil.weights(recipe, step)):
-            of = part.latents if part.fresh_latents is None else part.fresh_latents
-            part.teacher = self.teacher.draw(of, part.classes)
+            part.teacher = self.teacher.draw(part.own_latents(), part.classes)
         return part

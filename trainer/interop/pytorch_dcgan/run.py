@@ -124,10 +124,10 @@ class Run:
             network.load_state_dict(held[player])
         for optimiser, state in zip((self.step.g_optimiser, self.step.d_optimiser), held["optimisers"]):
             optimiser.torch.load_state_dict(state)
-            optimiser.updates = held["step"]
         for average, saved in zip(self.step.average, held["average"]):
             average.copy_(saved)
-        self.step.steps, self.seconds_before = held["step"], held["seconds"]
+        self.step.continue_at(held["step"])
+        self.seconds_before = held["seconds"]
         self.sums.copy_(held["sums"])
 
     def begin(self, held):

@@ -120,6 +120,12 @@ class Step:
             self.drawing, self.update = (DistributedDataParallel(module) for module in (self.drawing, self.update))
         self.steps = 0
 
+    def continue_at(self, steps):
+        """Sets the number of steps that are done."""
+        self.steps = steps
+        self.g_optimiser.updates, self.d_optimiser.updates = (
+            updates_of(self.recipe, player, steps) for player, _ in self.networks())
+
     def networks(self):
         return ("generator", self.generator), ("discriminator", self.discriminator)
 
@@ -174,14 +180,14 @@ class Step:
         if trace is not None:
             trace |= {"images": images.detach(), "images_gradient": images.grad, "g_logits": logits.detach()}
             trace |= {f"gradient.generator.{name}": g for name, g in gradients(self.generator)}
-        learnt = self.steps - recipe["warm_up"]
-        if learnt >= 0:
+        is_learning = self.steps >= recipe["warm_up"]
+        if is_learning:
             self.g_optimiser.step(factor)
         else:
             self.g_optimiser.forget()
 
-        if recipe["ema_decay"] and learnt >= 0:
-            decay = ema_decay(learnt, recipe["ema_decay"], recipe["ema_power"])
+        if recipe["ema_decay"] and is_learning:
+            decay = ema_decay(updates_of(recipe, "generator", self.steps), recipe["ema_decay"], recipe["ema_power"])
             torch._foreach_lerp_(self.average, [p.detach() for p in self.generator.parameters()], 1 - decay)
         self.steps += 1
         d_fake, d_real = self.taken(fake_logits.detach(), real_logits.detach())
@@ -191,9 +197,9 @@ class Step:
     def judged_with_teacher(self, judged, images, teacher):
         """The logits of the generator's pictures, and the distance to those of the teacher: None without them. `judged`
         gives the logits of pictures."""
-        of_pictures, of_features = distil.weights(self.recipe, self.steps)
-        if teacher is None or not (of_pictures or of_features):
+        if teacher is None:
             return judged(images), None
+        of_pictures, of_features = distil.weights(self.recipe, self.steps)
         ours, theirs = [], []
         if of_features:
             with torch.no_grad():
@@ -215,6 +221,11 @@ class Step:
                 middles /= self.processes
         positive = labels["real"] > labels["generated"]
         return [((logits > middle) == positive).float().mean() for logits, middle in zip((fake, real), middles)]
+
+
+def updates_of(recipe, player, steps):
+    """How often a network has been updated in so many steps."""
+    return max(steps - recipe["warm_up"], 0) if player == "generator" else steps
 
 
 def gradients(network):

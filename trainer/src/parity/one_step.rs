@@ -137,18 +137,18 @@ pub fn check(path: &Path) -> Result<Report> {
     let step = header(STEP)?.parse().with_context(|| format!("{}: \"{STEP}\"", file.source))?;
     let (generator, discriminator) = config.networks()?;
     let sides @ [g, d] = &Side::both(&generator, &discriminator);
-    let moments = |side: &Side, optimiser: Optimiser| -> Result<Moments> {
+    let moments = |side: &Side, optimiser: Optimiser, updates: u64| -> Result<Moments> {
         let has_first = optimiser.moment_lengths(1)[0] > 0;
         let first = if has_first { side.read(&file, "first")? } else { Vec::new() };
-        Ok(Moments { updates: step, first, second: side.read(&file, "second")? })
+        Ok(Moments { updates, first, second: side.read(&file, "second")? })
     };
     let state = State {
         step,
         generator: g.read(&file, "before")?.into(),
         average: g.read(&file, "average")?.into(),
         discriminator: d.read(&file, "before")?.into(),
-        generator_moments: moments(g, config.generator.optimiser)?,
-        discriminator_moments: moments(d, config.discriminator.optimiser)?,
+        generator_moments: moments(g, config.generator.optimiser, step.saturating_sub(config.warm_up))?,
+        discriminator_moments: moments(d, config.discriminator.optimiser, step)?,
     };
     let inputs = read_inputs(&file, &config, step, generator.output(), header(DROPOUT)?)?;
     let before = state.clone();

@@ -217,6 +217,10 @@ class Teachers(unittest.TestCase):
             learnt = [not torch.equal(a, b) for a, b in zip(before, numbers())]
             self.assertEqual(learnt, [i == 2, True])
             self.assertEqual(all(map(torch.equal, average, step.average)), i < 2)
+        again = Step(recipe)
+        again.continue_at(3)
+        for ours, theirs in ((again.g_optimiser, step.g_optimiser), (again.d_optimiser, step.d_optimiser)):
+            self.assertEqual(ours.updates, theirs.updates)
 
 
 class Pictures(unittest.TestCase):
