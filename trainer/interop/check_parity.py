@@ -41,7 +41,7 @@ import torch.distributed as dist
 from pytorch_dcgan import arrays, distil, recipe as recipes
 from pytorch_dcgan.error import Refused
 from pytorch_dcgan.inputs import Inputs
-from pytorch_dcgan.networks import is_normalised
+from pytorch_dcgan.networks import equal_gain, is_normalised
 from pytorch_dcgan.run import Processes
 from pytorch_dcgan.schedule import linear_decay
 from pytorch_dcgan.step import Optimiser, Step, updates_of
@@ -127,6 +127,11 @@ class Golden:
             if not self.is_frozen(player, name):
                 optimiser.step(factor)
             found[name] = parameter.detach()
+        layers = options["layers"][options["freeze"]:]
+        for i, layer in enumerate(layers, options["freeze"]):
+            if layer["equal_gain"]:
+                name = f"layers.{i}.linear.weight"
+                found[name] = equal_gain(found[name], [layer["stride"]] * 2)
         return found
 
     def factor(self):

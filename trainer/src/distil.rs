@@ -38,8 +38,7 @@ impl Teacher {
     /// # Errors
     /// When it draws pictures of another size or range, or has other classes.
     pub fn new(model: FloatModel, config: &Config) -> Result<Self> {
-        let blocks: Vec<_> =
-            model.layers.iter().map(|l| BlockSpec { layer: l.spec, batch_norm: false, dropout: 0.0 }).collect();
+        let blocks: Vec<_> = model.layers.iter().map(|layer| BlockSpec::plain(layer.spec)).collect();
         let network = Network::new(Shape::latent(model.input().len() as u16), &blocks)?;
         let network = network.with_kernels(config.kernels, config.bf16());
         let (picture, found) = (config.picture()?, network.output());

@@ -404,6 +404,7 @@ impl Trainer {
         freeze(discriminator, config.discriminator.freeze, &mut turn.gradient);
         let (params, moments) = (&mut state.discriminator, &mut state.discriminator_moments);
         config.discriminator.optimiser.step(factor, params, &turn.gradient, moments);
+        discriminator.equalise(config.discriminator.freeze.into(), params);
         clock.lap(Phase::DOptimiser);
 
         // The generator's update. The gradient passes through the discriminator, whose parameters do not change.
@@ -462,6 +463,7 @@ impl Trainer {
             freeze(generator, config.generator.freeze, &mut turn.gradient);
             let (params, moments) = (&mut state.generator, &mut state.generator_moments);
             config.generator.optimiser.step(factor, params, &turn.gradient, moments);
+            generator.equalise(config.generator.freeze.into(), params);
 
             let decay = ema_decay(learnt, config.ema_decay, config.ema_power);
             optim::average(&mut state.average, &state.generator, decay);

@@ -40,7 +40,7 @@ struct Classifier {
 
 impl Classifier {
     fn new() -> Self {
-        let block = |op, activation| BlockSpec { layer: LayerSpec { op, activation }, batch_norm: false, dropout: 0.0 };
+        let block = |op, activation| BlockSpec::plain(LayerSpec { op, activation });
         let conv = |channels| Op::Conv { channels, kernel: 5, stride: 2, padding: Padding::Same };
         let last = BlockSpec { dropout: 0.4, ..block(Op::Dense { out: Shape::new(1, 1, 10) }, Activation::Linear) };
         let specs = [block(conv(16), Activation::LeakyRelu(0.1)), block(conv(32), Activation::LeakyRelu(0.1)), last];

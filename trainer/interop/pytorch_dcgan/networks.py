@@ -4,6 +4,8 @@ Maps are [N, channels, height, width]. The parameters are called `layers.N.linea
 batch normalisation, `layers.N.norm.weight` and `layers.N.norm.bias`) and `classes.weight`.
 """
 
+import itertools
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -120,6 +122,7 @@ class Layer(nn.Module):
     def __init__(self, layer, shape, output, synchronise):
         super().__init__()
         self.linear = OPERATIONS[layer["op"]](layer, shape, output, not layer["batch_norm"])
+        self.equal_gain = layer["equal_gain"]
         self.norm = BatchNorm(output[0], synchronise) if layer["batch_norm"] else nn.Identity()
         self.activation = activation(layer)
 
@@ -136,6 +139,13 @@ class Network(nn.Module):
         parts = zip(layers, self.shapes, self.shapes[1:])
         self.layers = nn.ModuleList(Layer(layer, a, b, synchronise) for layer, a, b in parts)
         self.classes = nn.Embedding(*vectors) if vectors else None
+
+    @torch.no_grad()
+    def equalise(self):
+        """Keeps transposed convolutions with `equal_gain` from drawing a checkerboard. To be called after each update."""
+        for layer in self.layers:
+            if layer.equal_gain and layer.linear.weight.requires_grad:
+                layer.linear.weight.copy_(equal_gain(layer.linear.weight, layer.linear.stride))
 
     def count(self):
         return sum(parameter.numel() for parameter in self.parameters())
@@ -220,6 +230,21 @@ def initialise(network, init, seed, stream):
             normal(network.classes.weight, 0.0, 1.0)
         else:
             weights(network.layers[-1], *network.shapes[-2:], network.classes.weight)
+    network.equalise()
+
+
+def equal_gain(weights, stride):
+    """The nearest weights of a transposed convolution, [inputs, outputs, height, width], of which all output pixels, at any row
+    and column modulo the stride, have the same sum (`trainer/nn/src/equal_gain.rs`)."""
+    phases = list(itertools.product(*(range(s) for s in stride)))
+    parts = [weights[:, :, y::stride[0], x::stride[1]] for y, x in phases]
+    counts = [part[0, 0].numel() for part in parts]
+    gains = [part.sum((2, 3), keepdim=True) for part in parts]
+    mean = sum(gain / count for gain, count in zip(gains, counts)) / sum(1 / count for count in counts)
+    equal = weights.clone()
+    for (y, x), gain, count in zip(phases, gains, counts):
+        equal[:, :, y::stride[0], x::stride[1]] += (mean - gain) / count
+    return equal
 
 
 def bilinear(kernel, stride):

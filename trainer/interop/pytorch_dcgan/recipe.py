@@ -32,7 +32,7 @@ TABLES = {
     "discriminator": {"optimizer": REQUIRED, "freeze": 0, "layers": REQUIRED},
 }
 LAYER = {"op": REQUIRED, "size": None, "channels": REQUIRED, "kernel": None, "stride": 1, "padding": "same",
-         "batch_norm": False, "dropout": 0.0, "activation": REQUIRED, "slope": None}
+         "batch_norm": False, "equal_gain": False, "dropout": 0.0, "activation": REQUIRED, "slope": None}
 OPTIMISERS = {
     "adam": {"rule": REQUIRED, "lr": REQUIRED, "beta1": REQUIRED, "beta2": REQUIRED, "epsilon": REQUIRED},
     "rms_prop": {"rule": REQUIRED, "lr": REQUIRED, "rho": REQUIRED, "epsilon": REQUIRED, "clip": REQUIRED,
@@ -177,6 +177,8 @@ def check_layer(key, layer):
         raise Refused(f"{key}.kernel: it belongs to convolutions, and every one has it")
     if (layer["slope"] is not None) != (layer["activation"] == "leaky_relu"):
         raise Refused(f"{key}.slope: it belongs to leaky_relu, which always has it")
+    if layer["equal_gain"] and (layer["op"] != "conv_transpose" or layer["kernel"] < layer["stride"]):
+        raise Refused(f"{key}.equal_gain: it belongs to transposed convolutions whose kernel is at least as large as the stride")
     if not 0 <= layer["dropout"] < 1:
         raise Refused(f"{key}.dropout: 0 or more and under 1, not {layer['dropout']}")
 

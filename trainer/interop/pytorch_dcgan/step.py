@@ -159,6 +159,7 @@ class Step:
             trace |= {"fake": fake.detach(), "d_logits": torch.cat([fake_logits, real_logits]).detach()}
             trace |= {f"gradient.discriminator.{name}": g for name, g in gradients(self.discriminator)}
         self.d_optimiser.step(factor)
+        self.discriminator.equalise()
 
         # Of the discriminator only the gradient of its input is needed.
         for parameter in self.learnt:
@@ -183,6 +184,7 @@ class Step:
         is_learning = self.steps >= recipe["warm_up"]
         if is_learning:
             self.g_optimiser.step(factor)
+            self.generator.equalise()
         else:
             self.g_optimiser.forget()
 

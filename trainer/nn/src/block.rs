@@ -13,7 +13,7 @@ use super::fast::Epilogue;
 use super::init::Init;
 use super::linear::{Kernels, Linear};
 use super::params::Params;
-use super::{activation, dropout};
+use super::{activation, dropout, equal_gain};
 
 /// The description of one layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +24,16 @@ pub struct BlockSpec {
     pub batch_norm: bool,
     /// Fraction of the input that is dropped during training, 0 … 1.
     pub dropout: f32,
+    /// Whether a transposed convolution draws no checkerboard of an even map: see
+    /// [`Network::equalise`](super::Network::equalise).
+    pub equal_gain: bool,
+}
+
+impl BlockSpec {
+    /// A layer and nothing else.
+    pub const fn plain(layer: LayerSpec) -> Self {
+        Self { layer, batch_norm: false, dropout: 0.0, equal_gain: false }
+    }
 }
 
 /// Whether a forward pass applies dropout (Srivastava et al. 2014), and with which masks.
@@ -113,11 +123,19 @@ impl Block {
         self.linear = Linear::new(&self.spec.layer, self.linear.geometry, kernels).with_bf16(unit);
     }
 
+    /// Gives all phases of a transposed convolution with `equal_gain` the same gain.
+    pub fn equalise(&self, params: &mut [f32]) {
+        if self.spec.equal_gain {
+            equal_gain::equalise(self.geometry(), &mut params[self.weights()]);
+        }
+    }
+
     /// Writes the initial parameters of this block to `params`.
     pub fn init(&self, init: Init, rng: &mut Xoshiro128PlusPlus, params: &mut [f32]) {
         init.weights(self.spec.layer.op, self.geometry(), rng, &mut params[self.weights()]);
         params[self.bias_or_beta()].fill(0.0);
         init.gamma(rng, &mut params[self.gamma()]);
+        self.equalise(params);
     }
 
     /// Computes the output `y`, `[N, output]`, of the input `x`, `[N, input]`.

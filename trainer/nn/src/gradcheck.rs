@@ -17,7 +17,7 @@ fn random(rng: &mut Xoshiro128PlusPlus, rows: usize, columns: usize) -> Array2<f
 }
 
 fn block(op: Op, activation: Activation) -> BlockSpec {
-    BlockSpec { layer: LayerSpec { op, activation }, batch_norm: false, dropout: 0.0 }
+    BlockSpec::plain(LayerSpec { op, activation })
 }
 
 fn conv(channels: u16, kernel: u8, stride: u8, padding: Padding) -> Op {

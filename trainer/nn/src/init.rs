@@ -105,7 +105,7 @@ mod tests {
             let op = Op::ConvTranspose { channels: 2, kernel, stride: 2, padding: Padding::Same };
             let layer = gen_core::LayerSpec { op, activation: gen_core::Activation::Linear };
             let input = Shape::new(6, 6, 1);
-            let mut network = Network::new(input, &[BlockSpec { layer, batch_norm: false, dropout: 0.0 }]).unwrap();
+            let mut network = Network::new(input, &[BlockSpec::plain(layer)]).unwrap();
             let params: Params = network.init(Init::Smooth(0.02), 5, 0);
             // A slope along x stays one, without a step between neighbours, away from the edges.
             let slope = Array2::from_shape_fn((1, 36), |(_, i)| (i % 6) as f32);

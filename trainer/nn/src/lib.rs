@@ -16,6 +16,7 @@
 //! | [`params`] | the parameters of a network, and their version |
 //! | [`network`], [`block`] | a chain of layers; one layer with its bias or normalisation and activation |
 //! | [`linear`], [`patches`], [`gemm`] | dense layers and convolutions as matrix products |
+//! | `equal_gain` | transposed convolutions without a checkerboard |
 //! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
 //! | [`bf16`] | convolutions as products of bf16 matrices |
 //! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
@@ -30,6 +31,7 @@ pub mod block;
 pub mod channels;
 pub mod classes;
 pub mod dropout;
+mod equal_gain;
 pub mod fast;
 pub mod gemm;
 #[cfg(test)]

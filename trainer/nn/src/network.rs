@@ -132,6 +132,13 @@ impl Network {
         params.into()
     }
 
+    /// Changes the weights of transposed convolutions with `equal_gain`, except in the first `frozen` blocks, such that all
+    /// output pixels, at any row and column modulo the stride, have the same sum of weights: an even map gives no checkerboard.
+    /// To be called after each update; initial parameters are equalised.
+    pub fn equalise(&self, frozen: usize, params: &mut [f32]) {
+        self.blocks.iter().skip(frozen).for_each(|block| block.equalise(params));
+    }
+
     /// Computes the output, `[N, output]`, of a batch. A network with classes needs the class of each input.
     pub fn forward<'a>(
         &mut self,

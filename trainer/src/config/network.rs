@@ -65,6 +65,13 @@ recipe! {
         /// Default: `false`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pub batch_norm: bool,
+        /// A transposed convolution whose weights are kept such that output pixels at even and at odd rows and columns have the
+        /// same sum of weights, so that an even map becomes no checkerboard (Sugawara et al. 2018, arXiv:1806.02658). Costs
+        /// the device nothing. The kernel is at least as large as the stride.
+        ///
+        /// Default: `false`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub equal_gain: bool,
         /// Share of the input values that are set to 0 at random in training, 0 or more and under 1. Only in the
         /// discriminator.
         ///
@@ -140,6 +147,10 @@ impl Layer {
             "a dense layer has no stride or padding"
         );
         ensure!((0.0..1.0).contains(&self.dropout), "`dropout` is 0 or more and under 1, not {}", self.dropout);
+        ensure!(
+            !self.equal_gain || (self.op == OpName::ConvTranspose && self.kernel >= self.stride),
+            "`equal_gain` belongs to transposed convolutions whose kernel is at least as large as the stride"
+        );
         let channels = self.channels;
         let (kernel, stride) = (self.kernel.unwrap_or(1), self.stride.unwrap_or(1));
         let padding = self.padding.unwrap_or(Padding::Same);
@@ -160,7 +171,8 @@ impl Layer {
             (ActivationName::Tanh, None) => Activation::Tanh,
             (ActivationName::Sigmoid, None) => Activation::Sigmoid,
         };
-        Ok(BlockSpec { layer: LayerSpec { op, activation }, batch_norm: self.batch_norm, dropout: self.dropout })
+        let layer = LayerSpec { op, activation };
+        Ok(BlockSpec { layer, batch_norm: self.batch_norm, dropout: self.dropout, equal_gain: self.equal_gain })
     }
 }
 

@@ -61,6 +61,8 @@ fn mistakes_are_named_with_their_place() {
         ("batch = 32", "batch = 1", "batch"),
         ("batch = 32", "batch = 32\nbatsch = 3", "batsch"),
         ("kernel = 4", "", "layer 1 (conv_transpose)"),
+        ("kernel = 4", "kernel = 1", "`equal_gain` belongs to transposed convolutions"),
+        ("op = \"conv\"", "op = \"conv\"\nequal_gain = true", "`equal_gain` belongs to transposed convolutions"),
         ("activation = \"tanh\"", "activation = \"relu\"", "last layer"),
         ("slope = 0.2", "", "slope"),
         ("activation = \"tanh\"", "activation = \"sigmoid\"", "range"),

@@ -189,7 +189,8 @@ pub fn check(path: &Path) -> Result<Report> {
         report.compare("pictures and logits", name, file.shaped(name, &[ours.len()])?, ours, Tolerance::Logit);
     }
     let factor = linear_decay(step, config.steps, config.lr_decay_start);
-    for (side, optimiser) in sides.iter().zip([config.generator.optimiser, config.discriminator.optimiser]) {
+    let networks = [(&generator, &config.generator), (&discriminator, &config.discriminator)];
+    for (side, (network, options)) in sides.iter().zip(networks) {
         let (gradient, after) = (side.read(&file, "gradient")?, side.read(&file, "after")?);
         side.compare(
             &mut report,
@@ -206,7 +207,8 @@ pub fn check(path: &Path) -> Result<Report> {
                 let off = (off * RELATIVE * gradient_scale(&gradient[part.place.clone()], largest(&gradient))) as f32;
                 gradient[part.place.clone()].iter_mut().for_each(|g| *g += off);
             }
-            optimiser.step(factor, &mut parameters, &gradient, &mut side.of(&before).moments.clone());
+            options.optimiser.step(factor, &mut parameters, &gradient, &mut side.of(&before).moments.clone());
+            network.equalise(options.freeze.into(), &mut parameters);
             parameters
         };
         side.compare(&mut report, "optimiser alone", "after", &after, &stepped(0.0), Tolerance::Absolute);

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 TRAINER = Path(__file__).resolve().parents[2]
@@ -25,6 +26,7 @@ sys.path.append(str(TRAINER / "interop"))
 from pytorch_dcgan import arrays, augment, distil, folding, latents, pictures, recipe as recipes  # noqa: E402
 from pytorch_dcgan.error import Refused  # noqa: E402
 from pytorch_dcgan.inputs import Draws  # noqa: E402
+from pytorch_dcgan.networks import equal_gain  # noqa: E402
 from pytorch_dcgan.run import Processes, Run, read_checkpoint  # noqa: E402
 from pytorch_dcgan.step import Step  # noqa: E402
 
@@ -79,6 +81,7 @@ class Recipes(unittest.TestCase):
                  ("batch = 4", "batch = 4\ndistil = { pixels = 1.0 }", "distil.teacher"),
                  ("batch = 4", 'batch = 4\ndistil = { teacher = "one", pixels = 0, features = 0 }', "distil"),
                  ("batch = 4", "batch = 4\nholdout = 0.7", "holdout"),
+                 ('op = "conv", ', 'op = "conv", equal_gain = true, ', "equal_gain"),
                  ("channels = 1, dropout", "channels = 2, dropout", "discriminator.layers")]
         for old, new, key in cases:
             self.assertIn(old, text)
@@ -110,6 +113,20 @@ class Weights(unittest.TestCase):
         y = layer(torch.arange(8.0).expand(1, layer.in_channels, 8, 8)).detach()[0, :, 8, 2:14]
         steps = y.diff(dim=1)
         self.assertLess(float((steps - steps[:, :1]).abs().max()), 1e-4 * float(steps.abs().max()))
+
+
+    def test_with_equal_gains_an_even_map_stays_even(self):
+        for kernel, stride in ((4, 2), (3, 2), (5, 3)):
+            def spread(weights, kernel=kernel, stride=stride):
+                even = torch.tensor([1.0, -2.0, 0.5]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+                inside = F.conv_transpose2d(even, weights, stride=stride)[:, :, kernel:-kernel, kernel:-kernel]
+                return float((inside - inside[:, :, :1, :1]).abs().max())
+
+            weights = torch.randn(3, 2, kernel, kernel)
+            equal = equal_gain(weights, (stride, stride))
+            self.assertGreater(spread(weights), 0.1)
+            self.assertLess(spread(equal), 1e-5)
+            self.assertLess(float((equal_gain(equal, (stride, stride)) - equal).abs().max()), 1e-6)
 
 
 class Inputs(unittest.TestCase):
