@@ -127,10 +127,9 @@ class Golden:
             if not self.is_frozen(player, name):
                 optimiser.step(factor)
             found[name] = parameter.detach()
-        layers = options["layers"][options["freeze"]:]
-        for i, layer in enumerate(layers, options["freeze"]):
-            if layer["equal_gain"]:
-                name = f"layers.{i}.linear.weight"
+        for i, layer in enumerate(options["layers"]):
+            name = f"layers.{i}.linear.weight"
+            if layer["equal_gain"] and not self.is_frozen(player, name):
                 found[name] = equal_gain(found[name], [layer["stride"]] * 2)
         return found
 

@@ -12,9 +12,10 @@ use gen_core::spec::Geometry;
 /// least as long as the stride.
 pub(super) fn equalise(geometry: &Geometry, weights: &mut [f32]) {
     let (y, x, channels) = (geometry.y, geometry.x, usize::from(geometry.output.channels));
-    let phases = usize::from(y.stride * x.stride);
+    let phases = geometry.phases();
     let taps: Vec<usize> = (0..y.kernel)
-        .flat_map(|row| (0..x.kernel).map(move |column| (row % y.stride * x.stride + column % x.stride).into()))
+        .flat_map(|row| (0..x.kernel).map(move |column| [row % y.stride, column % x.stride].map(usize::from)))
+        .map(|[row, column]| geometry.phase(row, column))
         .collect();
     let counts: Vec<f32> = (0..phases).map(|phase| taps.iter().filter(|&&tap| tap == phase).count() as f32).collect();
     // The changes `d` of the taps of a phase with `n` taps and gain `g` are equal; `g + n d` is the same `m` everywhere. The
@@ -69,7 +70,7 @@ mod tests {
                 let at =
                     |row: usize, column: usize, channel: usize| y[(0, (row * width + column) * channels + channel)];
                 // At the edges taps are missing.
-                let edge = usize::from(kernel);
+                let edge = usize::from(kernel) - 1;
                 let worst = (edge..height - edge)
                     .flat_map(|row| (edge..width - edge).map(move |column| (row, column)))
                     .flat_map(|(row, column)| (0..channels).map(move |c| (row, column, c)))

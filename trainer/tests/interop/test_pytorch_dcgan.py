@@ -114,7 +114,6 @@ class Weights(unittest.TestCase):
         steps = y.diff(dim=1)
         self.assertLess(float((steps - steps[:, :1]).abs().max()), 1e-4 * float(steps.abs().max()))
 
-
     def test_with_equal_gains_an_even_map_stays_even(self):
         for kernel, stride in ((4, 2), (3, 2), (5, 3)):
             def spread(weights, kernel=kernel, stride=stride):
