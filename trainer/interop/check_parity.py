@@ -41,7 +41,7 @@ import torch.distributed as dist
 from pytorch_dcgan import arrays, distil, recipe as recipes
 from pytorch_dcgan.error import Refused
 from pytorch_dcgan.inputs import Inputs
-from pytorch_dcgan.networks import equal_gain, is_normalised
+from pytorch_dcgan.networks import equal_gain, passes_apart
 from pytorch_dcgan.run import Processes
 from pytorch_dcgan.schedule import linear_decay
 from pytorch_dcgan.step import Optimiser, Step, updates_of
@@ -147,7 +147,7 @@ class Kinks:
     def __init__(self, step, golden, rank, processes):
         recipe, penalty = golden.recipe, golden.recipe["penalty"]
         self.golden, self.rank, self.processes, self.near, self.moved = golden, rank, processes, 0, 0
-        passes = ["d_fake", "d_real"] if is_normalised(recipe, "discriminator") else ["d_fake+d_real"]
+        passes = ["d_fake", "d_real"] if passes_apart(recipe, golden.step) else ["d_fake+d_real"]
         if penalty and golden.step % penalty["every"] == 0:
             passes += [None] * 3 * sum(penalty[kind] > 0 for kind in ("real", "generated"))
         # No gradient passes through the teacher's pictures.

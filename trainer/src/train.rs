@@ -13,17 +13,18 @@ mod stream;
 mod tests;
 
 use std::fmt;
+use std::ops::Range;
 
 use anyhow::{Context as _, Result, ensure};
 use gen_core::Latent;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use self::order::{ClassOrders, Order};
 use self::stream::Stream;
 use crate::augment::{self, Change};
-use crate::config::Config;
+use crate::config::{Config, NetworkConfig};
 use crate::data::Dataset;
 use crate::distil::{self, Teacher};
 use crate::latents::latent_batch;
@@ -165,13 +166,15 @@ pub struct NetworkTrace {
     pub gradient: Vec<f32>,
 }
 
-/// The four forward passes of a step that have a backward pass.
+/// The forward passes of a step that have a backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardPass {
     /// The discriminator on generated pictures, in the discriminator's update.
     DFake,
     /// The discriminator on real pictures, in the discriminator's update.
     DReal,
+    /// The discriminator on both, in its update with `joint_batch_norm`: first the generated pictures.
+    DBoth,
     /// The generator, in its own update.
     G,
     /// The discriminator on the generator's pictures, in the generator's update: D(G(z)).
@@ -253,7 +256,7 @@ impl Trainer {
         Ok(Self {
             generator,
             discriminator,
-            changed: map,
+            changed: Array2::zeros((2 * config.batch, map.ncols())),
             penalty: Penalty::default(),
             trace,
             order: Order::default(),
@@ -350,15 +353,17 @@ impl Trainer {
             logits.iter().filter(|&&l| (l > middle) == real_is_positive).count() as f64 / logits.len() as f64
         };
 
-        // The discriminator's update. Batch normalisation treats the two batches separately, as in DCGAN;
-        // the loss is the mean over both.
+        // The discriminator's update. Batch normalisation treats the two batches separately, as in DCGAN, unless the recipe has
+        // it treat them as one; the loss is the mean over both.
         clock.start();
         let turn = &mut trace.discriminator;
         turn.images.assign(&generator.forward(&state.generator, inputs.batch(inputs.latents.view()), Dropout::Off));
         clock.lap(Phase::GForward);
         turn.gradient.fill(0.0);
-        let halves = [s![..batch], s![batch..]];
-        if config.loss.compares() {
+        let (halves, rows) = ([s![..batch], s![batch..]], [s![..batch, ..], s![batch.., ..]]);
+        let joint = config.is_joint(state.step);
+        if config.loss.compares() && !joint {
+            let mut changed = changed.slice_mut(rows[1]);
             augment::forward(&inputs.changes[1], shape, inputs.real.view(), changed.view_mut());
             let pass = Dropout::Seed(inputs.dropout[1]);
             let logits = discriminator.forward(&state.discriminator, inputs.batch(changed.view()), pass);
@@ -368,19 +373,35 @@ impl Trainer {
         let batches = [(turn.images.view(), labels.generated), (inputs.real.view(), labels.real)];
         let mut results = [(0.0, 0.0); 2];
         let mut penalty_value = None;
-        for (i, (images, label)) in batches.into_iter().enumerate() {
-            let (half, other, pass) = (halves[i], halves[1 - i], Dropout::Seed(inputs.dropout[i]));
-            let targets = inputs.label_noise.slice(half).mapv(|noise| label + labels.noise * noise);
-            augment::forward(&inputs.changes[i], shape, images, changed.view_mut());
-            let logits = discriminator.forward(&state.discriminator, inputs.batch(changed.view()), pass);
-            turn.logits.slice_mut(half).assign(&logits.column(0));
+        // What passes through the discriminator at once.
+        let turns: &[(ForwardPass, Range<usize>)] = match joint {
+            true => &[(ForwardPass::DBoth, 0..2)],
+            false => &[(ForwardPass::DFake, 0..1), (ForwardPass::DReal, 1..2)],
+        };
+        discriminator.hold_statistics(false);
+        for (name, these) in turns {
+            let pass = Dropout::Seed(inputs.dropout[these.start]);
+            for i in these.clone() {
+                augment::forward(&inputs.changes[i], shape, batches[i].0, changed.slice_mut(rows[i]));
+            }
+            let place = these.start * batch..these.end * batch;
+            let classes = inputs.classes.repeat(these.len());
+            let seen = Batch { x: changed.slice(s![place.clone(), ..]), classes: &classes };
+            let logits = discriminator.forward(&state.discriminator, seen, pass);
+            turn.logits.slice_mut(s![place]).assign(&logits.column(0));
             clock.lap(Phase::DForward);
-            observe([ForwardPass::DFake, ForwardPass::DReal][i], discriminator);
-            let (logits, others) = (turn.logits.slice(half), turn.logits.slice(other));
-            let d_logits = discriminator.d_output().index_axis_move(Axis(1), 0);
-            let loss = config.loss.of_discriminator(logits, others, targets.view(), i == 1, denominator, d_logits);
+            observe(*name, discriminator);
+            let mut d_logits = discriminator.d_output().index_axis_move(Axis(1), 0);
+            for (i, d_logits) in these.clone().zip(d_logits.axis_chunks_iter_mut(Axis(0), batch)) {
+                let targets = inputs.label_noise.slice(halves[i]).mapv(|noise| batches[i].1 + labels.noise * noise);
+                let (logits, others) = (turn.logits.slice(halves[i]), turn.logits.slice(halves[1 - i]));
+                let loss = config.loss.of_discriminator(logits, others, targets.view(), i == 1, denominator, d_logits);
+                results[i] = (loss, taken(logits, middle(others)));
+            }
             discriminator.backward(&state.discriminator, Some(&mut turn.gradient), false, pass);
             clock.lap(Phase::DBackward);
+            // Only with passes apart.
+            let i = these.start;
             if let Some(weights) = config.penalty.filter(|p| state.step.is_multiple_of(p.every)) {
                 let weight = [weights.generated, weights.real][i] * weights.every as f32;
                 if weight > 0.0 {
@@ -388,7 +409,7 @@ impl Trainer {
                     let squares = penalty.add(
                         discriminator,
                         &state.discriminator,
-                        inputs.batch(changed.view()),
+                        inputs.batch(changed.slice(rows[i])),
                         0.5 * weight,
                         pass,
                         &mut turn.gradient,
@@ -398,13 +419,10 @@ impl Trainer {
                 }
                 clock.lap(Phase::DPenalty);
             }
-            results[i] = (loss, taken(logits, middle(others)));
         }
         let [(fake_loss, d_fake), (real_loss, d_real)] = results;
-        freeze(discriminator, config.discriminator.freeze, &mut turn.gradient);
         let (params, moments) = (&mut state.discriminator, &mut state.discriminator_moments);
-        config.discriminator.optimiser.step(factor, params, &turn.gradient, moments);
-        discriminator.equalise(config.discriminator.freeze.into(), params);
+        update(discriminator, &config.discriminator, factor, params, &mut turn.gradient, moments);
         clock.lap(Phase::DOptimiser);
 
         // The generator's update. The gradient passes through the discriminator, whose parameters do not change.
@@ -419,6 +437,9 @@ impl Trainer {
         clock.lap(Phase::GForwardAgain);
         observe(ForwardPass::G, generator);
         let (changes, pass) = (&inputs.changes[2], Dropout::Seed(inputs.dropout[2]));
+        // Generated pictures alone have other statistics than both together.
+        discriminator.hold_statistics(joint);
+        let mut changed = changed.slice_mut(rows[0]);
         let distil = config.distil.as_ref().zip(inputs.teacher.as_ref());
         let distil = distil.map(|(distil, pictures)| (distil.weights(state.step, config.steps), pictures));
         let teacher_maps = match distil {
@@ -460,11 +481,8 @@ impl Trainer {
             turn.gradient.fill(0.0);
             generator.backward(&state.generator, Some(&mut turn.gradient), false, Dropout::Off);
             clock.lap(Phase::GBackward);
-            freeze(generator, config.generator.freeze, &mut turn.gradient);
             let (params, moments) = (&mut state.generator, &mut state.generator_moments);
-            config.generator.optimiser.step(factor, params, &turn.gradient, moments);
-            generator.equalise(config.generator.freeze.into(), params);
-
+            update(generator, &config.generator, factor, params, &mut turn.gradient, moments);
             let decay = ema_decay(learnt, config.ema_decay, config.ema_power);
             optim::average(&mut state.average, &state.generator, decay);
         }
@@ -489,7 +507,8 @@ impl Trainer {
 
     /// Compares what the discriminator says of pictures that training sees, of held-out ones and of generated ones: as
     /// many of each, at most `most`. There is no augmentation and no dropout, and batches have the recipe's size. Batch
-    /// normalisation uses the statistics of each batch, in both networks, as in training. The generator is the one that
+    /// normalisation uses the statistics of each batch, in both networks, as in training; while `joint_batch_norm` lasts those of
+    /// training pictures and generated ones together, for held-out pictures, too. The generator is the one that
     /// trains, not its average; the held-out pictures' classes are those of the generated ones. Changes no later step.
     ///
     /// # Errors
@@ -524,12 +543,25 @@ impl Trainer {
             let mut latents = rng(self.config.seed, first as u64, Stream::Compared.number());
             let len = self.config.latent.into();
             let latents = latent_batch((0..size).map(|_| Latent::sample(|| latents.next_u32(), len)), len);
-            let Self { state, generator, discriminator, .. } = self;
+            let Self { config, state, generator, discriminator, .. } = self;
             let inputs = Batch { x: latents.view(), classes: &of_new };
             let generated = generator.forward(&state.generator, inputs, Dropout::Off);
-            for (sum, x, classes) in [(0, known.view(), &of_known), (1, new.view(), &of_new), (2, generated, &of_new)] {
-                let logits = discriminator.forward(&state.discriminator, Batch { x, classes }, Dropout::Off);
-                sums[sum] += logits.iter().map(|&logit| f64::from(logit)).sum::<f64>();
+            let sum = |logits: ArrayView2<'_, f32>| logits.iter().map(|&logit| f64::from(logit)).sum::<f64>();
+            discriminator.hold_statistics(false);
+            let mut apart = vec![(1, new.view(), &of_new)];
+            if config.is_joint(state.step) {
+                let both = concatenate![Axis(0), generated, known];
+                let classes = [&of_new[..], &of_known].concat();
+                let both = Batch { x: both.view(), classes: &classes };
+                let logits = discriminator.forward(&state.discriminator, both, Dropout::Off);
+                sums[2] += sum(logits.slice(s![..size, ..]));
+                sums[0] += sum(logits.slice(s![size.., ..]));
+                discriminator.hold_statistics(true);
+            } else {
+                apart.extend([(0, known.view(), &of_known), (2, generated, &of_new)]);
+            }
+            for (place, x, classes) in apart {
+                sums[place] += sum(discriminator.forward(&state.discriminator, Batch { x, classes }, Dropout::Off));
             }
         }
         let [training, held_out, generated] = sums.map(|sum| sum / (size * batches) as f64);
@@ -650,9 +682,20 @@ impl StepInputs {
     }
 }
 
-/// Clears the gradient of the first `layers` layers. Their moments stay 0, so the optimiser does not change them.
-fn freeze(network: &Network, layers: u8, gradient: &mut [f32]) {
-    if let Some(last) = usize::from(layers).checked_sub(1).and_then(|last| network.blocks().get(last)) {
+/// Updates the parameters of a network as its options say; `factor` multiplies the learning rate. The gradient of frozen layers
+/// is cleared, so that their moments stay 0 and the optimiser does not change them.
+pub(crate) fn update(
+    network: &Network,
+    options: &NetworkConfig,
+    factor: f32,
+    params: &mut [f32],
+    gradient: &mut [f32],
+    moments: &mut Moments,
+) {
+    let frozen = usize::from(options.freeze);
+    if let Some(last) = frozen.checked_sub(1).and_then(|last| network.blocks().get(last)) {
         gradient[..last.end()].fill(0.0);
     }
+    options.optimiser.step(factor, params, gradient, moments);
+    network.equalise(frozen, params);
 }

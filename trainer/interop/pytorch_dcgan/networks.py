@@ -35,22 +35,32 @@ class AllSum(torch.autograd.Function):
 
 class BatchNorm(nn.Module):
     """Batch normalisation by the statistics of the batch, with none of earlier ones (`trainer/nn/src/batch_norm.rs`).
-    With `synchronise` the batch is that of all processes."""
+    With `synchronise` the batch is that of all processes. With `remember` the statistics can be held: then they are constants
+    for the next batches."""
 
-    def __init__(self, channels, synchronise):
+    def __init__(self, channels, synchronise, remember=False):
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-        self.synchronise = synchronise
+        self.synchronise, self.remember, self.held, self.statistics = synchronise, remember, False, None
 
     def forward(self, x):
-        if not self.synchronise:
+        if not self.synchronise and not self.remember:
             return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, EPSILON)
-        # In two passes: a difference of large squares would lose digits.
         wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        count = wide.numel() / wide.shape[1] * dist.get_world_size()
-        mean = AllSum.apply(wide.sum((0, 2, 3))) / count
-        centred = wide - mean[:, None, None]
-        variance = AllSum.apply(centred.square().sum((0, 2, 3))) / count
+        if self.held:
+            mean, variance = self.statistics
+            centred = wide - mean[:, None, None]
+        else:
+            # In two passes: a difference of large squares would lose digits.
+            def total(values):
+                values = values.sum((0, 2, 3))
+                return AllSum.apply(values) if self.synchronise else values
+
+            count = wide.numel() / wide.shape[1] * (dist.get_world_size() if self.synchronise else 1)
+            mean = total(wide) / count
+            centred = wide - mean[:, None, None]
+            variance = total(centred.square()) / count
+            self.statistics = mean.detach(), variance.detach()
         scale = self.weight * torch.rsqrt(variance + EPSILON)
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
@@ -119,11 +129,11 @@ def activation(layer):
 class Layer(nn.Module):
     """The linear part, batch normalisation, activation."""
 
-    def __init__(self, layer, shape, output, synchronise):
+    def __init__(self, layer, shape, output, synchronise, remember=False):
         super().__init__()
         self.linear = OPERATIONS[layer["op"]](layer, shape, output, not layer["batch_norm"])
         self.equal_gain = layer["equal_gain"]
-        self.norm = BatchNorm(output[0], synchronise) if layer["batch_norm"] else nn.Identity()
+        self.norm = BatchNorm(output[0], synchronise, remember) if layer["batch_norm"] else nn.Identity()
         self.activation = activation(layer)
 
     def forward(self, x):
@@ -133,12 +143,19 @@ class Layer(nn.Module):
 class Network(nn.Module):
     """A chain of layers. `vectors` are (number of classes, numbers of each) or None."""
 
-    def __init__(self, layers, shape, vectors, synchronise):
+    def __init__(self, layers, shape, vectors, synchronise, remember=False):
         super().__init__()
         self.shapes = shapes(layers, shape)
         parts = zip(layers, self.shapes, self.shapes[1:])
-        self.layers = nn.ModuleList(Layer(layer, a, b, synchronise) for layer, a, b in parts)
+        self.layers = nn.ModuleList(Layer(layer, a, b, synchronise, remember) for layer, a, b in parts)
         self.classes = nn.Embedding(*vectors) if vectors else None
+
+    def hold_statistics(self, hold):
+        """With `True`, batch normalisation takes the mean and variance of the last batch as constants from now on; with `False`
+        those of each batch again."""
+        for layer in self.layers:
+            if isinstance(layer.norm, BatchNorm):
+                layer.norm.held = hold
 
     @torch.no_grad()
     def equalise(self):
@@ -179,7 +196,7 @@ class Discriminator(Network):
         layers, shape = recipe["discriminator"]["layers"], picture(recipe)
         channels, height, width = shapes(layers, shape)[-2]
         vectors = (len(recipe["class_names"]), channels * height * width) if recipe["class_names"] else None
-        super().__init__(layers, shape, vectors, synchronise)
+        super().__init__(layers, shape, vectors, synchronise, recipe["joint_batch_norm"] > 0)
 
     def forward(self, x, classes=None, dropout=None, maps=None):
         """`dropout` are the numbers that the inputs of some layers are multiplied by, by the layers' indices. A list `maps`
@@ -254,5 +271,12 @@ def bilinear(kernel, stride):
     return taps / taps.square().mean().sqrt()
 
 
-def is_normalised(recipe, player):
-    return any(layer["batch_norm"] for layer in recipe[player]["layers"])
+def is_joint(recipe, step):
+    """Whether batch normalisation treats generated and real pictures as one batch in a step."""
+    return step < recipe["joint_batch_norm"]
+
+
+def passes_apart(recipe, step):
+    """Whether generated and real pictures pass through the discriminator apart in a step, as batch normalisation by DCGAN needs
+    it."""
+    return any(layer["batch_norm"] for layer in recipe["discriminator"]["layers"]) and not is_joint(recipe, step)

@@ -17,7 +17,7 @@ KEYS = {
     "classes": "folders", "class_names": [], "class_embedding": 8, "balance_classes": False,
     "holdout": 0.0, "range": "symmetric",
     "init": REQUIRED, "ema_decay": REQUIRED, "ema_power": 8.0, "lr_decay_start": 1.0, "latent_scale": 1.0, "shuffle": REQUIRED,
-    "fresh_latents": REQUIRED, "warm_up": 0, "kernels": "fast", "precision": "float32", "fallback": "float32", "every": REQUIRED,
+    "fresh_latents": REQUIRED, "warm_up": 0, "joint_batch_norm": 0, "kernels": "fast", "precision": "float32", "fallback": "float32", "every": REQUIRED,
     "guard": {}, "loss": "bce", "labels": {}, "penalty": None, "distil": None, "augment": {}, "small_dataset": None, "quantize": {},
     "generator": REQUIRED, "discriminator": REQUIRED,
 }
@@ -148,6 +148,9 @@ def checked(recipe):
     distil = recipe["distil"]
     if distil and not (distil["pixels"] > 0 or distil["features"] > 0):
         raise Refused("distil: a teacher needs a weight: pixels, features, or both")
+    if recipe["penalty"] and recipe["joint_batch_norm"]:
+        raise Refused("penalty: not together with joint_batch_norm, as it needs passes of real and generated pictures apart; "
+                      "joint_batch_norm = 0 allows it")
     if not (0 <= recipe["holdout"] <= 0.5 or recipe["holdout"] >= 2):
         raise Refused(f"holdout: a share of the pictures, 0 to 0.5, or a number, 2 or more, not {recipe['holdout']}")
     if not 0 <= recipe["ema_power"] <= 100:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from . import augment, distil, losses
-from .networks import Discriminator, Generator, initialise, is_normalised
+from .networks import Discriminator, Generator, initialise, is_joint, passes_apart
 from .schedule import ema_decay, linear_decay
 
 
@@ -64,16 +64,14 @@ class DiscriminatorUpdate(nn.Module):
     def __init__(self, discriminator, recipe, judge):
         super().__init__()
         self.discriminator, self.recipe, self.judge = discriminator, recipe, judge
-        # Batch normalisation sees generated and real pictures apart, as in DCGAN; without any, one pass does.
-        self.apart = is_normalised(recipe, "discriminator")
 
-    def forward(self, fake, real, inputs, is_penalised):
-        """The loss, what has its gradient, the logits of generated and of real pictures, the penalty."""
+    def forward(self, fake, real, inputs, is_penalised, apart):
+        """`apart` says whether generated and real pictures pass through the discriminator apart. The loss, what has its gradient, the logits of generated and of real pictures, the penalty."""
         recipe, changes = self.recipe, inputs.changes
         seen = [fake, real] if changes is None else [augment.apply(recipe["augment"], changes[i], x)
                                                      for i, x in enumerate((fake, real))]
         masks = [{layer: mask[i] for layer, mask in (inputs.dropout or {}).items()} for i in (0, 1)]
-        if self.apart:
+        if apart:
             logits = [self.judge(x, inputs.classes, mask) for x, mask in zip(seen, masks)]
         else:
             classes = None if inputs.classes is None else inputs.classes.repeat(2)
@@ -153,7 +151,8 @@ class Step:
 
         with torch.set_grad_enabled(not fresh):
             fake = self.draw(self.generator if fresh else self.drawing, inputs.latents, inputs.classes)
-        d_loss, goal, fake_logits, real_logits, penalty = self.update(fake.detach(), inputs.real, inputs, is_penalised)
+        d_loss, goal, fake_logits, real_logits, penalty = self.update(fake.detach(), inputs.real, inputs, is_penalised,
+                                                                           passes_apart(recipe, self.steps))
         goal.backward()
         if trace is not None:
             trace |= {"fake": fake.detach(), "d_logits": torch.cat([fake_logits, real_logits]).detach()}
@@ -161,6 +160,8 @@ class Step:
         self.d_optimiser.step(factor)
         self.discriminator.equalise()
 
+        # Generated pictures alone have other statistics than both together.
+        self.discriminator.hold_statistics(is_joint(recipe, self.steps))
         # Of the discriminator only the gradient of its input is needed.
         for parameter in self.learnt:
             parameter.requires_grad_(False)
@@ -174,6 +175,7 @@ class Step:
             return self.judge(seen, inputs.classes, mask, maps)
 
         logits, distance = self.judged_with_teacher(judged, images, inputs.teacher)
+        self.discriminator.hold_statistics(False)
         g_loss = losses.of_generator(recipe, logits, real_logits)
         (g_loss if distance is None else g_loss + distance).backward()
         for parameter in self.learnt:

@@ -13,6 +13,7 @@ use super::fast::Epilogue;
 use super::init::Init;
 use super::linear::{Kernels, Linear};
 use super::params::Params;
+use super::scratch::resize;
 use super::{activation, dropout, equal_gain};
 
 /// The description of one layer.
@@ -112,6 +113,13 @@ impl Block {
         self.gamma.end
     }
 
+    /// Whether the normalisation keeps the mean and variance of the last batch, as constants.
+    pub(super) fn hold_statistics(&mut self, hold: bool) {
+        if let Some(norm) = &mut self.norm {
+            norm.held = hold;
+        }
+    }
+
     /// Mean and variance of each channel before normalisation, in the last batch; `None` without normalisation.
     pub fn statistics(&self) -> Option<(&[f32], &[f32])> {
         self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
@@ -148,9 +156,7 @@ impl Block {
     ) {
         let mask = self.mask(dropout);
         if let Some(seed) = mask {
-            if self.dropped.dim() != x.dim() {
-                self.dropped = Array2::zeros(x.dim());
-            }
+            resize(&mut self.dropped, x.dim());
             self.dropped.assign(&x);
             dropout::apply(self.spec.dropout, seed, self.dropped.view_mut());
         }

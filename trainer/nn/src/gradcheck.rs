@@ -169,6 +169,33 @@ fn gradients_of_batch_norm() {
     check("normed convolutions", Shape::new(4, 4, 2), &specs, Dropout::Off);
 }
 
+/// Constants of another batch: no input depends on the others, and gradients are those of a function of each alone.
+#[test]
+fn gradients_of_batch_norm_with_held_statistics() {
+    let hidden = BlockSpec { batch_norm: true, ..block(conv(3, 3, 1, Padding::Same), Activation::Tanh) };
+    let specs = [hidden, BlockSpec { batch_norm: true, ..block(conv(2, 2, 2, Padding::Valid), Activation::Linear) }];
+    let mut network = Network::new(Shape::new(4, 4, 2), &specs).unwrap();
+    let params = network.init(Init::GlorotUniform, 3, 0);
+    let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
+    let mut draw = |rows| random(&mut rng, rows, 32);
+    let (before, x) = (draw(9), draw(5));
+    let own = network.forward(&params, x.view(), Dropout::Off).to_owned();
+    network.forward(&params, before.view(), Dropout::Off);
+    network.hold_statistics(true);
+    let held = network.forward(&params, x.view(), Dropout::Off).to_owned();
+    assert_ne!(held, own, "statistics of the earlier batch");
+    for (x, y) in x.rows().into_iter().zip(held.rows()) {
+        assert_eq!(network.forward(&params, x.insert_axis(ndarray::Axis(0)), Dropout::Off).row(0), y);
+    }
+    check_network("held statistics", network, &[], Dropout::Off);
+
+    let mut network = Network::new(Shape::new(4, 4, 2), &specs).unwrap();
+    network.forward(&params, before.view(), Dropout::Off);
+    network.hold_statistics(true);
+    network.hold_statistics(false);
+    assert_eq!(network.forward(&params, x.view(), Dropout::Off), own, "each batch has its own again");
+}
+
 #[test]
 fn gradients_of_dropout() {
     let mut spec = block(conv(3, 3, 1, Padding::Same), Activation::Tanh);

@@ -44,6 +44,7 @@ pub mod optim;
 pub mod params;
 pub mod patches;
 pub mod penalty;
+mod scratch;
 #[cfg(test)]
 mod textbook;
 pub mod vectors;

@@ -10,6 +10,7 @@ use super::classes::{Batch, ClassVectors, Place};
 use super::init::{self, Init};
 use super::linear::Kernels;
 use super::params::Params;
+use super::scratch::resize;
 
 /// A chain of blocks, with the maps of the last batch.
 #[derive(Debug)]
@@ -139,6 +140,12 @@ impl Network {
         self.blocks.iter().skip(frozen).for_each(|block| block.equalise(params));
     }
 
+    /// With `true`, batch normalisation keeps the mean and variance of the last batch and takes them as constants, until this is
+    /// called with `false`. Then each batch has its own again. There must have been a batch.
+    pub fn hold_statistics(&mut self, hold: bool) {
+        self.blocks.iter_mut().for_each(|block| block.hold_statistics(hold));
+    }
+
     /// Computes the output, `[N, output]`, of a batch. A network with classes needs the class of each input.
     pub fn forward<'a>(
         &mut self,
@@ -230,11 +237,5 @@ impl Network {
             classes.append_backward(grads, &self.seen, self.d_maps[0].view());
         }
         want_dx.then(|| self.d_maps[0].slice(s![.., ..latent]))
-    }
-}
-
-fn resize(map: &mut Array2<f32>, dim: (usize, usize)) {
-    if map.dim() != dim {
-        *map = Array2::zeros(dim);
     }
 }

@@ -69,6 +69,11 @@ impl Config {
             let is_weight = |w: f32| (0.0..=1e6).contains(&w);
             ensure!(is_weight(real) && is_weight(generated), "penalty: weights from 0 to 1e6");
             ensure!(every > 0, "penalty: `every` is at least 1");
+            ensure!(
+                self.joint_batch_norm == 0,
+                "penalty: not together with joint_batch_norm, as it needs passes of real and generated pictures apart; \
+                 joint_batch_norm = 0 allows it"
+            );
         }
 
         if let Some(Distil { pixels, features, decay_start, .. }) = self.distil {

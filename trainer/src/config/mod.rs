@@ -151,6 +151,14 @@ recipe! {
         /// Default: `0`.
         #[serde(default, skip_serializing_if = "is_zero")]
         pub warm_up: u64,
+        /// Steps at the beginning of a run in which the discriminator's batch normalisation treats real and generated pictures
+        /// as one batch. Its update then takes the mean and variance over both, and the generator's update takes the same
+        /// numbers as constants. Later each batch has its own, as in DCGAN, which hides from the discriminator by how much they
+        /// differ. Not together with `penalty`.
+        ///
+        /// Default: `0`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub joint_batch_norm: u64,
         /// How convolutions are computed in training. The finished generator is always drawn and fine-tuned with `fast`.
         ///
         /// Default: `"fast"`.
@@ -350,6 +358,11 @@ impl Config {
             }
             Some(unit) => format!("convolutions multiply bf16 numbers with {}", unit.instruction().name()),
         })
+    }
+
+    /// Whether the discriminator's batch normalisation treats real and generated pictures as one batch in this step.
+    pub fn is_joint(&self, step: u64) -> bool {
+        step < self.joint_batch_norm
     }
 
     /// Whether the generator is told which class to draw.

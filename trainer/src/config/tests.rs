@@ -76,7 +76,8 @@ fn mistakes_are_named_with_their_place() {
         ("latent_scale = 1.15", "latent_scale = 0.1", "latent_scale"),
         ("batch = 32", "batch = 32\npenalty = { real = -1.0, every = 4 }", "penalty: weights"),
         ("batch = 32", "batch = 32\npenalty = { real = 1.0, every = 0 }", "penalty: `every`"),
-        ("tune = 100", "tune = 1000000", "quantize: tune"),
+        ("batch = 32", "batch = 32\npenalty = { real = 1.0, every = 4 }", "penalty: not together"),
+        ("tune = 600", "tune = 1000000", "quantize: tune"),
         ("name = \"pocket\"", "name = \"../x\"", "name"),
         ("latent = 32", "latent = 32\nclasses = \"auto:1\"", "2 to 64 kinds"),
         ("latent = 32", "latent = 32\nclass_embedding = 65", "class_embedding: 1 to 64"),
@@ -415,7 +416,7 @@ fn single_keys_are_set() {
     assert_eq!(with(&["init={ normal = 1 }"]).init, Init::Normal(1.0));
     assert_eq!(with(&["init.normal=0.5", "init.smooth=0.02"]).init, Init::Smooth(0.02));
     let penalty = Penalty { real: 0.5, generated: 0.0, every: 4 };
-    assert_eq!(with(&["penalty.real=0.5", "penalty.every=4"]).penalty, Some(penalty));
+    assert_eq!(with(&["joint_batch_norm=0", "penalty.real=0.5", "penalty.every=4"]).penalty, Some(penalty));
     assert_eq!(with(&["loss=hinge"]).loss, Loss::Hinge);
     for path in ["generator.layers[1].channels=8", "generator.layers.1.channels=8"] {
         assert_eq!(with(&[path]).generator.layers[1].channels, 8);

@@ -31,7 +31,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use gen_core::spec::Shape;
-use ndarray::{Array1, Array2, ArrayD, ArrayView2};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, s};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -46,7 +46,7 @@ use crate::nn::{Dropout, Network, dropout};
 use crate::quantise::FloatModel;
 use crate::schedule::{ema_decay, linear_decay};
 use crate::tensors::Tensors;
-use crate::train::{Examples, ForwardPass, Losses, State, StepInputs, Trainer};
+use crate::train::{Examples, ForwardPass, Losses, State, StepInputs, Trainer, update};
 
 /// Steps before the one that is stored. In its first step an optimiser follows only the signs of the gradients, which
 /// rounding changes; and a moving average would be equal to the weights.
@@ -207,8 +207,7 @@ pub fn check(path: &Path) -> Result<Report> {
                 let off = (off * RELATIVE * gradient_scale(&gradient[part.place.clone()], largest(&gradient))) as f32;
                 gradient[part.place.clone()].iter_mut().for_each(|g| *g += off);
             }
-            options.optimiser.step(factor, &mut parameters, &gradient, &mut side.of(&before).moments.clone());
-            network.equalise(options.freeze.into(), &mut parameters);
+            update(network, options, factor, &mut parameters, &mut gradient, &mut side.of(&before).moments.clone());
             parameters
         };
         side.compare(&mut report, "optimiser alone", "after", &after, &stepped(0.0), Tolerance::Absolute);
@@ -451,14 +450,19 @@ impl Writer {
             }
         }
         self.floats("label_noise", &[inputs.label_noise.len()], inputs.label_noise.iter());
-        for (pass, (changes, seed)) in inputs.changes.iter().zip(inputs.dropout).enumerate() {
+        for (pass, changes) in inputs.changes.iter().enumerate() {
+            // Both passes of the discriminator's update are one with joint batch normalisation.
+            let (first, before) =
+                if config.is_joint(STEPS_BEFORE) && pass == 1 { (0, config.batch) } else { (pass, 0) };
+            let seed = inputs.dropout[first];
             let numbers: Vec<f32> = changes.iter().flat_map(Change::numbers).collect();
             self.floats(&format!("changes.{pass}"), &[changes.len(), NUMBERS], numbers.iter());
             for (layer, block) in discriminator.blocks().iter().enumerate() {
                 if let Some(seed) = block.mask(Dropout::Seed(seed)) {
-                    let mut mask = Array2::ones((config.batch, block.geometry().input.len()));
+                    let mut mask = Array2::ones((before + config.batch, block.geometry().input.len()));
                     dropout::apply(block.spec().dropout, seed, mask.view_mut());
-                    self.maps(&format!("dropout.{pass}.{layer}"), block.geometry().input, mask.view());
+                    let mask = mask.slice(s![before.., ..]);
+                    self.maps(&format!("dropout.{pass}.{layer}"), block.geometry().input, mask);
                 }
             }
         }
@@ -466,23 +470,26 @@ impl Writer {
 
     /// The units of a pass that are positive and nearly 0.
     fn near(&mut self, pass: ForwardPass, network: &Network) {
-        let name = match pass {
-            ForwardPass::DFake => "d_fake",
-            ForwardPass::DReal => "d_real",
-            ForwardPass::G => "g",
-            ForwardPass::DOfG => "d_of_g",
+        let names: &[_] = match pass {
+            ForwardPass::DFake => &["d_fake"],
+            ForwardPass::DReal => &["d_real"],
+            ForwardPass::DBoth => &["d_fake", "d_real"],
+            ForwardPass::G => &["g"],
+            ForwardPass::DOfG => &["d_of_g"],
         };
         for (layer, block) in network.blocks().iter().enumerate() {
             if !matches!(block.spec().layer.activation.negative_slope(), Some(slope) if slope < 1.0) {
                 continue;
             }
-            let (map, shape) = (network.activation(layer), block.geometry().output);
-            let largest = map.iter().fold(0.0f32, |largest, y| largest.max(y.abs()));
-            let near = map.indexed_iter().filter(|&(_, &y)| y > 0.0 && y < NEAR * largest);
-            let (channels, pixels) = (usize::from(shape.channels), shape.len() / usize::from(shape.channels));
-            let places: Vec<_> =
-                near.flat_map(|((picture, i), _)| [picture, i % channels * pixels + i / channels]).collect();
-            self.integers(&format!("near.{name}.{layer}"), &[places.len() / 2, 2], places.into_iter());
+            let (maps, shape) = (network.activation(layer), block.geometry().output);
+            for (name, map) in names.iter().zip(maps.axis_chunks_iter(Axis(0), maps.nrows() / names.len())) {
+                let largest = map.iter().fold(0.0f32, |largest, y| largest.max(y.abs()));
+                let near = map.indexed_iter().filter(|&(_, &y)| y > 0.0 && y < NEAR * largest);
+                let (channels, pixels) = (usize::from(shape.channels), shape.len() / usize::from(shape.channels));
+                let places: Vec<_> =
+                    near.flat_map(|((picture, i), _)| [picture, i % channels * pixels + i / channels]).collect();
+                self.integers(&format!("near.{name}.{layer}"), &[places.len() / 2, 2], places.into_iter());
+            }
         }
     }
 

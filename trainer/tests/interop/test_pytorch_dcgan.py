@@ -81,6 +81,7 @@ class Recipes(unittest.TestCase):
                  ("batch = 4", "batch = 4\ndistil = { pixels = 1.0 }", "distil.teacher"),
                  ("batch = 4", 'batch = 4\ndistil = { teacher = "one", pixels = 0, features = 0 }', "distil"),
                  ("batch = 4", "batch = 4\nholdout = 0.7", "holdout"),
+                 ("batch = 4", "batch = 4\njoint_batch_norm = 9\npenalty = { real = 1, every = 4 }", "penalty: not together"),
                  ('op = "conv", ', 'op = "conv", equal_gain = true, ', "equal_gain"),
                  ("channels = 1, dropout", "channels = 2, dropout", "discriminator.layers")]
         for old, new, key in cases:
