@@ -18,6 +18,7 @@ pub fn tiny() -> Config {
     let tutorial = Config::preset("tutorial").unwrap();
     config.name = "tiny".into();
     config.batch = 6;
+    config.joint_batch_norm = 20;
     config.steps = 60;
     config.every.log = 7;
     config.every.sample = 25;
