@@ -546,22 +546,17 @@ impl Trainer {
             let Self { config, state, generator, discriminator, .. } = self;
             let inputs = Batch { x: latents.view(), classes: &of_new };
             let generated = generator.forward(&state.generator, inputs, Dropout::Off);
-            let sum = |logits: ArrayView2<'_, f32>| logits.iter().map(|&logit| f64::from(logit)).sum::<f64>();
             discriminator.hold_statistics(false);
-            let mut apart = vec![(1, new.view(), &of_new)];
             if config.is_joint(state.step) {
+                // For the statistics of both together.
                 let both = concatenate![Axis(0), generated, known];
-                let classes = [&of_new[..], &of_known].concat();
-                let both = Batch { x: both.view(), classes: &classes };
-                let logits = discriminator.forward(&state.discriminator, both, Dropout::Off);
-                sums[2] += sum(logits.slice(s![..size, ..]));
-                sums[0] += sum(logits.slice(s![size.., ..]));
+                let both = Batch { x: both.view(), classes: &[&of_new[..], &of_known].concat() };
+                discriminator.forward(&state.discriminator, both, Dropout::Off);
                 discriminator.hold_statistics(true);
-            } else {
-                apart.extend([(0, known.view(), &of_known), (2, generated, &of_new)]);
             }
-            for (place, x, classes) in apart {
-                sums[place] += sum(discriminator.forward(&state.discriminator, Batch { x, classes }, Dropout::Off));
+            for (sum, x, classes) in [(0, known.view(), &of_known), (1, new.view(), &of_new), (2, generated, &of_new)] {
+                let logits = discriminator.forward(&state.discriminator, Batch { x, classes }, Dropout::Off);
+                sums[sum] += logits.iter().map(|&logit| f64::from(logit)).sum::<f64>();
             }
         }
         let [training, held_out, generated] = sums.map(|sum| sum / (size * batches) as f64);

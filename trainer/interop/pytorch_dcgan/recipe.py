@@ -17,7 +17,8 @@ KEYS = {
     "classes": "folders", "class_names": [], "class_embedding": 8, "balance_classes": False,
     "holdout": 0.0, "range": "symmetric",
     "init": REQUIRED, "ema_decay": REQUIRED, "ema_power": 8.0, "lr_decay_start": 1.0, "latent_scale": 1.0, "shuffle": REQUIRED,
-    "fresh_latents": REQUIRED, "warm_up": 0, "joint_batch_norm": 0, "kernels": "fast", "precision": "float32", "fallback": "float32", "every": REQUIRED,
+    "fresh_latents": REQUIRED, "warm_up": 0, "joint_batch_norm": 0, "kernels": "fast", "precision": "float32",
+    "fallback": "float32", "every": REQUIRED,
     "guard": {}, "loss": "bce", "labels": {}, "penalty": None, "distil": None, "augment": {}, "small_dataset": None, "quantize": {},
     "generator": REQUIRED, "discriminator": REQUIRED,
 }

@@ -66,7 +66,8 @@ class DiscriminatorUpdate(nn.Module):
         self.discriminator, self.recipe, self.judge = discriminator, recipe, judge
 
     def forward(self, fake, real, inputs, is_penalised, apart):
-        """`apart` says whether generated and real pictures pass through the discriminator apart. The loss, what has its gradient, the logits of generated and of real pictures, the penalty."""
+        """The loss, what has its gradient, the logits of generated and of real pictures, the penalty. With `apart` generated and
+        real pictures pass through the discriminator apart."""
         recipe, changes = self.recipe, inputs.changes
         seen = [fake, real] if changes is None else [augment.apply(recipe["augment"], changes[i], x)
                                                      for i, x in enumerate((fake, real))]
@@ -151,8 +152,8 @@ class Step:
 
         with torch.set_grad_enabled(not fresh):
             fake = self.draw(self.generator if fresh else self.drawing, inputs.latents, inputs.classes)
-        d_loss, goal, fake_logits, real_logits, penalty = self.update(fake.detach(), inputs.real, inputs, is_penalised,
-                                                                           passes_apart(recipe, self.steps))
+        d_loss, goal, fake_logits, real_logits, penalty = self.update(
+            fake.detach(), inputs.real, inputs, is_penalised, passes_apart(recipe, self.steps))
         goal.backward()
         if trace is not None:
             trace |= {"fake": fake.detach(), "d_logits": torch.cat([fake_logits, real_logits]).detach()}
