@@ -26,7 +26,7 @@ on() {
     "$python" -m torch.distributed.run --nproc-per-node "$1" "${@:2}"
 }
 
-printf '\n== the same step: every preset, and five recipes with everything that presets do not have\n'
+printf '\n== the same step: every preset, and six recipes with everything that presets do not have\n'
 "$trainer" parity --write "$scratch/steps" -q >"$scratch/written"
 for recipe in trainer/tests/golden/pytorch/*.toml; do
     "$trainer" parity --write "$scratch/steps" --config "$recipe" -q >>"$scratch/written"

@@ -50,7 +50,6 @@ fn config() -> Config {
     config.class_embedding = 4;
     config.lr_decay_start = 1.0;
     config.fresh_latents = true;
-    config.joint_batch_norm = 0;
     config.augment = Default::default();
     let adam = toml::from_str("rule = 'adam'\nlr = 1e-2\nbeta1 = 0.5\nbeta2 = 0.999\nepsilon = 1e-3").unwrap();
     (config.generator.layers, config.discriminator.layers) = (networks.generator, networks.discriminator);
@@ -85,7 +84,7 @@ fn parameters(
             add(name, &mut values.into_iter());
         };
         map(name(linear, "weight"), &Mapping::weights(op, geometry, format));
-        if block.spec().batch_norm {
+        if block.spec().norm.is_some() {
             let channels = Mapping::channels(geometry);
             map(name(norm, "bias"), &channels);
             map(name(norm, "weight"), &channels);

@@ -1,4 +1,4 @@
-//! Compares a training step with PyTorch: losses, gradients and new weights of five tiny recipes, which together have all
+//! Compares a training step with PyTorch: losses, gradients and new weights of six tiny recipes, which together have all
 //! layers, losses, optimisers and kinds of augmentation. `tests/run.sh --with-torch` compares all presets, in the other
 //! direction.
 //!
@@ -17,7 +17,7 @@ use trainer::config::Config;
 use trainer::data::{self, BUILTIN, Labelling, Request, Target};
 use trainer::parity::one_step;
 
-const NAMES: [&str; 5] = ["conditional", "distilled", "hinge", "joint", "relativistic"];
+const NAMES: [&str; 6] = ["conditional", "distilled", "hinge", "joint", "layered", "relativistic"];
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pytorch").join(name)
@@ -33,7 +33,7 @@ fn a_step_agrees_with_pytorch() {
             assert!(report.checks.iter().filter(|check| check.group == group).count() >= 5, "{name}: {group}");
         }
         let measures = |loss| report.checks.iter().any(|check| check.tensor == loss);
-        assert_eq!(measures("penalty"), ["hinge", "relativistic"].contains(&name));
+        assert_eq!(measures("penalty"), ["hinge", "layered", "relativistic"].contains(&name));
         assert_eq!(measures("distance"), name == "distilled");
         for check in report.checks.iter().filter(|check| check.group == "gradients") {
             let is_zero = check.largest < 1e-12;
@@ -60,6 +60,7 @@ fn a_step_that_differs_is_noticed() {
         ("distilled", "ema_power = 3.0", "ema_power = 4.0", "average_after.generator.layers.0.linear.weight"),
         ("distilled", "features = 5.0", "features = 4.0", "distance"),
         ("distilled", "decay_start = 0.2", "decay_start = 0.3", "distance"),
+        ("layered", "layer_norm = true", "batch_norm = true", "d_logits"),
         ("joint", "joint_batch_norm = 5", "joint_batch_norm = 1", "d_logits"),
         ("relativistic", "loss = \\\"relativistic\\\"", "loss = \\\"hinge\\\"       ", "g_loss"),
     ] {

@@ -1,7 +1,7 @@
 """The two networks of a recipe.
 
 Maps are [N, channels, height, width]. The parameters are called `layers.N.linear.weight`, `layers.N.linear.bias` (or, with
-batch normalisation, `layers.N.norm.weight` and `layers.N.norm.bias`) and `classes.weight`.
+a normalisation, `layers.N.norm.weight` and `layers.N.norm.bias`) and `classes.weight`.
 """
 
 import itertools
@@ -127,13 +127,19 @@ def activation(layer):
 
 
 class Layer(nn.Module):
-    """The linear part, batch normalisation, activation."""
+    """The linear part, a normalisation, activation."""
 
     def __init__(self, layer, shape, output, synchronise, remember=False):
         super().__init__()
-        self.linear = OPERATIONS[layer["op"]](layer, shape, output, not layer["batch_norm"])
+        if layer["batch_norm"]:
+            self.norm = BatchNorm(output[0], synchronise, remember)
+        elif layer["layer_norm"]:
+            # With one group the mean and the variance are those of all values of a picture (`trainer/nn/src/layer_norm.rs`).
+            self.norm = nn.GroupNorm(1, output[0], EPSILON)
+        else:
+            self.norm = nn.Identity()
+        self.linear = OPERATIONS[layer["op"]](layer, shape, output, isinstance(self.norm, nn.Identity))
         self.equal_gain = layer["equal_gain"]
-        self.norm = BatchNorm(output[0], synchronise, remember) if layer["batch_norm"] else nn.Identity()
         self.activation = activation(layer)
 
     def forward(self, x):
@@ -238,7 +244,7 @@ def initialise(network, init, seed, stream):
 
     for layer, shape, output in zip(network.layers, network.shapes, network.shapes[1:]):
         weights(layer, shape, output, layer.linear.weight)
-        if isinstance(layer.norm, BatchNorm):
+        if not isinstance(layer.norm, nn.Identity):
             normal(layer.norm.weight, 1.0, deviation)
         else:
             layer.linear.bias.data.zero_()

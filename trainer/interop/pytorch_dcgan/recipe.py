@@ -33,7 +33,7 @@ TABLES = {
     "discriminator": {"optimizer": REQUIRED, "freeze": 0, "layers": REQUIRED},
 }
 LAYER = {"op": REQUIRED, "size": None, "channels": REQUIRED, "kernel": None, "stride": 1, "padding": "same",
-         "batch_norm": False, "equal_gain": False, "dropout": 0.0, "activation": REQUIRED, "slope": None}
+         "batch_norm": False, "layer_norm": False, "equal_gain": False, "dropout": 0.0, "activation": REQUIRED, "slope": None}
 OPTIMISERS = {
     "adam": {"rule": REQUIRED, "lr": REQUIRED, "beta1": REQUIRED, "beta2": REQUIRED, "epsilon": REQUIRED},
     "rms_prop": {"rule": REQUIRED, "lr": REQUIRED, "rho": REQUIRED, "epsilon": REQUIRED, "clip": REQUIRED,

@@ -1,4 +1,4 @@
-//! One layer of a network: dropout of the input, the linear part, a bias or a batch normalisation, and the activation.
+//! One layer of a network: dropout of the input, the linear part, a bias or a normalisation, and the activation.
 
 use std::ops::Range;
 
@@ -11,6 +11,7 @@ use super::batch_norm::BatchNorm;
 use super::bf16::Unit;
 use super::fast::Epilogue;
 use super::init::Init;
+use super::layer_norm::LayerNorm;
 use super::linear::{Kernels, Linear};
 use super::params::Params;
 use super::scratch::resize;
@@ -21,8 +22,8 @@ use super::{activation, dropout, equal_gain};
 pub struct BlockSpec {
     /// Operation and activation.
     pub layer: LayerSpec,
-    /// Whether a batch normalisation is between operation and activation. The operation then has no bias.
-    pub batch_norm: bool,
+    /// The normalisation between operation and activation. With one the operation has no bias.
+    pub norm: Option<Norm>,
     /// Fraction of the input that is dropped during training, 0 … 1.
     pub dropout: f32,
     /// Whether a transposed convolution draws no checkerboard of an even map: see
@@ -33,8 +34,17 @@ pub struct BlockSpec {
 impl BlockSpec {
     /// A layer and nothing else.
     pub const fn plain(layer: LayerSpec) -> Self {
-        Self { layer, batch_norm: false, dropout: 0.0, equal_gain: false }
+        Self { layer, norm: None, dropout: 0.0, equal_gain: false }
     }
+}
+
+/// What the mean and the variance of a normalisation are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// Each channel of a batch: [`BatchNorm`].
+    Batch,
+    /// Each picture: [`LayerNorm`].
+    Layer,
 }
 
 /// Whether a forward pass applies dropout (Srivastava et al. 2014), and with which masks.
@@ -46,12 +56,19 @@ pub enum Dropout {
     Off,
 }
 
+/// A normalisation, with the memory that it needs.
+#[derive(Debug)]
+enum Normalisation {
+    Batch(BatchNorm),
+    Layer(LayerNorm),
+}
+
 /// A layer, with the memory that it needs.
 #[derive(Debug)]
 pub struct Block {
     spec: BlockSpec,
     linear: Linear,
-    norm: Option<BatchNorm>,
+    norm: Option<Normalisation>,
     dropped: Array2<f32>,
     /// Scratch memory for the gradient of the bias.
     sums: Vec<f32>,
@@ -71,10 +88,13 @@ impl Block {
         let linear = Linear::new(&spec.layer, geometry, Kernels::default());
         let channels = geometry.output.channels as usize;
         let weights = start..start + geometry.weight_count();
-        let shifts = if spec.batch_norm { channels } else { spec.layer.op.bias_count() };
+        let shifts = if spec.norm.is_some() { channels } else { spec.layer.op.bias_count() };
         let shift = weights.end..weights.end + shifts;
-        let gamma = shift.end..shift.end + if spec.batch_norm { channels } else { 0 };
-        let norm = spec.batch_norm.then(|| BatchNorm::new(channels));
+        let gamma = shift.end..shift.end + if spec.norm.is_some() { channels } else { 0 };
+        let norm = spec.norm.map(|norm| match norm {
+            Norm::Batch => Normalisation::Batch(BatchNorm::new(channels)),
+            Norm::Layer => Normalisation::Layer(LayerNorm::new(channels)),
+        });
         Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), sums: Vec::new(), weights, shift, gamma })
     }
 
@@ -113,16 +133,19 @@ impl Block {
         self.gamma.end
     }
 
-    /// Whether the normalisation keeps the mean and variance of the last batch, as constants.
+    /// Whether batch normalisation keeps the mean and variance of the last batch, as constants.
     pub(super) fn hold_statistics(&mut self, hold: bool) {
-        if let Some(norm) = &mut self.norm {
+        if let Some(Normalisation::Batch(norm)) = &mut self.norm {
             norm.held = hold;
         }
     }
 
-    /// Mean and variance of each channel before normalisation, in the last batch; `None` without normalisation.
+    /// Mean and variance of each channel before batch normalisation, in the last batch; `None` without batch normalisation.
     pub fn statistics(&self) -> Option<(&[f32], &[f32])> {
-        self.norm.as_ref().map(|n| (&n.mean[..], &n.variance[..]))
+        match &self.norm {
+            Some(Normalisation::Batch(norm)) => Some((&norm.mean, &norm.variance)),
+            _ => None,
+        }
     }
 
     /// Computes the linear part with these kernels, and multiplies in bf16 with this unit where that is faster; `None` for
@@ -167,7 +190,11 @@ impl Block {
             Some(norm) => {
                 self.linear.forward(weights, x, y.view_mut(), Epilogue::Store);
                 let slope = activation.negative_slope();
-                norm.forward(&params[self.gamma.clone()], shift, slope.unwrap_or(1.0), y.view_mut());
+                let (gamma, beta, slope_or_one) = (&params[self.gamma.clone()], shift, slope.unwrap_or(1.0));
+                match norm {
+                    Normalisation::Batch(norm) => norm.forward(gamma, beta, slope_or_one, y.view_mut()),
+                    Normalisation::Layer(norm) => norm.forward(gamma, beta, slope_or_one, y.view_mut()),
+                }
                 if slope.is_none() {
                     activation::forward(activation, y);
                 }
@@ -197,7 +224,11 @@ impl Block {
                     let (shift, gamma) = g[self.shift.start..self.gamma.end].split_at_mut(self.shift.len());
                     (gamma, shift)
                 });
-                norm.backward(&params[self.gamma.clone()], grads, dy.view_mut());
+                let gamma = &params[self.gamma.clone()];
+                match norm {
+                    Normalisation::Batch(norm) => norm.backward(gamma, grads, dy.view_mut()),
+                    Normalisation::Layer(norm) => norm.backward(gamma, grads, dy.view_mut()),
+                }
             }
             (None, Some(g)) => {
                 let d_bias = &mut g[self.shift.clone()];

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
-use super::block::{BlockSpec, Dropout};
+use super::block::{BlockSpec, Dropout, Norm};
 use super::classes::Batch;
 use super::init::Init;
 use super::network::Network;
@@ -159,7 +159,7 @@ fn derivative_of_a_tanh_that_begins_at_0() {
 
 #[test]
 fn gradients_of_batch_norm() {
-    let normed = |op, activation| BlockSpec { batch_norm: true, ..block(op, activation) };
+    let normed = |op, activation| BlockSpec { norm: Some(Norm::Batch), ..block(op, activation) };
     let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);
     check("normed dense", Shape::latent(4), &[dense], Dropout::Off);
     let specs = [
@@ -169,11 +169,24 @@ fn gradients_of_batch_norm() {
     check("normed convolutions", Shape::new(4, 4, 2), &specs, Dropout::Off);
 }
 
+#[test]
+fn gradients_of_layer_norm() {
+    let normed = |op, activation| BlockSpec { norm: Some(Norm::Layer), ..block(op, activation) };
+    let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);
+    check("layer normed dense", Shape::latent(4), &[dense], Dropout::Off);
+    let specs = [
+        normed(conv(3, 3, 1, Padding::Same), Activation::Tanh),
+        normed(conv(2, 2, 2, Padding::Valid), Activation::Linear),
+    ];
+    check("layer normed convolutions", Shape::new(4, 4, 2), &specs, Dropout::Off);
+}
+
 /// Constants of another batch: no input depends on the others, and gradients are those of a function of each alone.
 #[test]
 fn gradients_of_batch_norm_with_held_statistics() {
-    let hidden = BlockSpec { batch_norm: true, ..block(conv(3, 3, 1, Padding::Same), Activation::Tanh) };
-    let specs = [hidden, BlockSpec { batch_norm: true, ..block(conv(2, 2, 2, Padding::Valid), Activation::Linear) }];
+    let hidden = BlockSpec { norm: Some(Norm::Batch), ..block(conv(3, 3, 1, Padding::Same), Activation::Tanh) };
+    let specs =
+        [hidden, BlockSpec { norm: Some(Norm::Batch), ..block(conv(2, 2, 2, Padding::Valid), Activation::Linear) }];
     let mut network = Network::new(Shape::new(4, 4, 2), &specs).unwrap();
     let params = network.init(Init::GlorotUniform, 3, 0);
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(7);
@@ -211,7 +224,7 @@ fn gradients_of_dropout() {
 #[test]
 fn gradients_of_a_whole_chain() {
     let specs = [
-        BlockSpec { batch_norm: true, ..block(Op::Dense { out: Shape::new(2, 2, 4) }, Activation::Tanh) },
+        BlockSpec { norm: Some(Norm::Batch), ..block(Op::Dense { out: Shape::new(2, 2, 4) }, Activation::Tanh) },
         block(transposed(3, 4, 2, Padding::Same), Activation::Tanh),
         block(conv(2, 3, 1, Padding::Same), Activation::Sigmoid),
         block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear),
@@ -223,7 +236,7 @@ fn gradients_of_a_whole_chain() {
 fn gradients_of_an_embedding_and_of_a_projection() {
     let dense = |out, activation| block(Op::Dense { out }, activation);
     let generator = [
-        BlockSpec { batch_norm: true, ..dense(Shape::new(2, 2, 4), Activation::Tanh) },
+        BlockSpec { norm: Some(Norm::Batch), ..dense(Shape::new(2, 2, 4), Activation::Tanh) },
         block(conv(2, 3, 1, Padding::Same), Activation::Tanh),
     ];
     let discriminator =
@@ -334,8 +347,9 @@ fn forward_equals_the_definition() {
 /// normalisation.
 #[test]
 fn the_penalty_has_the_gradient_of_the_squared_slope() {
-    for (batch_norm, classes) in [(false, &[][..]), (true, &[]), (false, &[1, 0, 1, 2, 1])] {
-        let hidden = BlockSpec { batch_norm, ..block(conv(4, 3, 2, Padding::Same), Activation::Tanh) };
+    let norms = [(None, &[][..]), (Some(Norm::Batch), &[]), (Some(Norm::Layer), &[]), (None, &[1, 0, 1, 2, 1])];
+    for (norm, classes) in norms {
+        let hidden = BlockSpec { norm, ..block(conv(4, 3, 2, Padding::Same), Activation::Tanh) };
         let specs = [hidden, block(Op::Dense { out: Shape::new(1, 1, 1) }, Activation::Linear)];
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(5);
         let mut network = Network::new(Shape::new(6, 6, 2), &specs).unwrap();
@@ -361,7 +375,7 @@ fn the_penalty_has_the_gradient_of_the_squared_slope() {
             let numeric = (at(p + h) - at(p - h)) / f64::from(2.0 * h);
             params[i] = p;
             let error = (f64::from(grads[i]) - numeric).abs() / f64::from(scale);
-            assert!(error < 2e-2, "batch norm {batch_norm}, parameter {i}: {} {numeric}", grads[i]);
+            assert!(error < 2e-2, "normalisation {norm:?}, parameter {i}: {} {numeric}", grads[i]);
         }
     }
 }

@@ -19,7 +19,7 @@
 //! | `equal_gain` | transposed convolutions without a checkerboard |
 //! | [`fast`] | convolutions with fewer multiplications: Winograd, Fourier |
 //! | [`bf16`] | convolutions as products of bf16 matrices |
-//! | [`activation`], [`batch_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
+//! | [`activation`], [`batch_norm`], [`layer_norm`], [`dropout`], [`channels`] | the other parts of a layer; loops over channels |
 //! | [`classes`] | conditional networks: the embedding of a generator, the projection of a discriminator |
 //! | [`vectors`] | the vector instructions that are used |
 //! | [`init`], [`loss`], [`penalty`], [`optim`] | initial weights, losses, the penalties R1 and R2, optimisers |
@@ -37,6 +37,7 @@ pub mod gemm;
 #[cfg(test)]
 mod gradcheck;
 pub mod init;
+pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod network;
@@ -49,7 +50,7 @@ mod scratch;
 mod textbook;
 pub mod vectors;
 
-pub use block::{BlockSpec, Dropout};
+pub use block::{BlockSpec, Dropout, Norm};
 pub use classes::Batch;
 pub use network::Network;
 pub use params::{Params, Weights};

@@ -7,8 +7,8 @@ use gen_core::spec::{self, MAX_LATENT, MAX_LAYERS, Shape};
 use super::classes::MAX_CLASS_EMBEDDING;
 use super::{ActivationName, Config, Distil, Every, Labels, Penalty, Range, finetune};
 use crate::classes::check_names;
-use crate::nn::Network;
 use crate::nn::init::Init;
+use crate::nn::{Network, Norm};
 
 /// Maximum number of steps of a run.
 pub const MAX_STEPS: u64 = 1_000_000_000;
@@ -101,6 +101,10 @@ impl Config {
             generator.blocks().iter().all(|b| b.spec().dropout == 0.0),
             "generator: dropout is for the discriminator"
         );
+        ensure!(
+            generator.blocks().iter().all(|b| b.spec().norm != Some(Norm::Layer)),
+            "generator: layer_norm is for the discriminator, as it cannot be folded into weights for the device; use batch_norm"
+        );
         let macs = generator.blocks().iter().map(|b| b.geometry().macs()).sum();
         finetune::check(macs, self.quantise.tune).context("quantize: tune")?;
         let networks = self.networks()?;
@@ -122,8 +126,16 @@ impl Config {
                  channels or a smaller batch"
             );
         }
+        ensure!(
+            self.joint_batch_norm == 0 || networks.1.blocks().iter().any(|b| b.spec().norm == Some(Norm::Batch)),
+            "joint_batch_norm: the discriminator has no batch_norm, so the key changes nothing; leave it out"
+        );
         let output = networks.1.output();
         ensure!(output.len() == 1, "discriminator: must end in one logit, not {output}");
+        ensure!(
+            networks.1.blocks().iter().all(|b| b.spec().norm != Some(Norm::Layer) || b.geometry().output.len() > 1),
+            "discriminator: layer_norm of a layer with a single value would always give the same number; leave it out there"
+        );
         let last = self.discriminator.layers.last().map(|l| l.activation);
         ensure!(
             last == Some(ActivationName::Linear),
@@ -148,9 +160,9 @@ impl Config {
             );
             let last = self.discriminator.layers.last();
             ensure!(
-                last.is_none_or(|last| !last.batch_norm),
-                "discriminator: with classes the last layer has no batch_norm, because the product of class and picture is \
-                 added to its output"
+                last.is_none_or(|last| !last.batch_norm && !last.layer_norm),
+                "discriminator: with classes the last layer has no batch_norm or layer_norm, because the product of class and \
+                 picture is added to its output"
             );
         }
         Ok(())

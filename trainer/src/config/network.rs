@@ -7,8 +7,8 @@ use gen_core::{Activation, LayerSpec, Op, Padding, Shape};
 
 use super::is_zero;
 use super::keys::recipe;
-use crate::nn::BlockSpec;
 use crate::nn::optim::Optimiser;
+use crate::nn::{BlockSpec, Norm};
 
 recipe! {
     /// One of the two networks. The generator turns a latent vector into a picture, the discriminator a picture into one
@@ -65,6 +65,13 @@ recipe! {
         /// Default: `false`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pub batch_norm: bool,
+        /// Layer normalisation between the layer and its activation: with the mean and the variance of all values of a picture
+        /// (Ba et al. 2016, arXiv:1607.06450), and a gain and a shift for each channel. Only in the discriminator, and not
+        /// together with `batch_norm`.
+        ///
+        /// Default: `false`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub layer_norm: bool,
         /// A transposed convolution whose weights are kept such that output pixels at even and at odd rows and columns have the
         /// same sum of weights, so that an even map becomes no checkerboard (Sugawara et al. 2018, arXiv:1806.02658). Costs
         /// the device nothing. The kernel is at least as large as the stride.
@@ -151,6 +158,12 @@ impl Layer {
             !self.equal_gain || (self.op == OpName::ConvTranspose && self.kernel >= self.stride),
             "`equal_gain` belongs to transposed convolutions whose kernel is at least as large as the stride"
         );
+        let norm = match (self.batch_norm, self.layer_norm) {
+            (true, true) => bail!("one of `batch_norm` and `layer_norm`, not both"),
+            (true, false) => Some(Norm::Batch),
+            (false, true) => Some(Norm::Layer),
+            (false, false) => None,
+        };
         let channels = self.channels;
         let (kernel, stride) = (self.kernel.unwrap_or(1), self.stride.unwrap_or(1));
         let padding = self.padding.unwrap_or(Padding::Same);
@@ -172,7 +185,7 @@ impl Layer {
             (ActivationName::Sigmoid, None) => Activation::Sigmoid,
         };
         let layer = LayerSpec { op, activation };
-        Ok(BlockSpec { layer, batch_norm: self.batch_norm, dropout: self.dropout, equal_gain: self.equal_gain })
+        Ok(BlockSpec { layer, norm, dropout: self.dropout, equal_gain: self.equal_gain })
     }
 }
 

@@ -76,7 +76,7 @@ fn mistakes_are_named_with_their_place() {
         ("latent_scale = 1.15", "latent_scale = 0.1", "latent_scale"),
         ("batch = 32", "batch = 32\npenalty = { real = -1.0, every = 4 }", "penalty: weights"),
         ("batch = 32", "batch = 32\npenalty = { real = 1.0, every = 0 }", "penalty: `every`"),
-        ("batch = 32", "batch = 32\npenalty = { real = 1.0, every = 4 }", "penalty: not together"),
+        ("batch = 32", "batch = 32\njoint_batch_norm = 5", "joint_batch_norm: the discriminator has no batch_norm"),
         ("tune = 600", "tune = 1000000", "quantize: tune"),
         ("name = \"pocket\"", "name = \"../x\"", "name"),
         ("latent = 32", "latent = 32\nclasses = \"auto:1\"", "2 to 64 kinds"),
@@ -95,6 +95,11 @@ fn mistakes_are_named_with_their_place() {
     assert!(normalised.check().is_ok());
     normalised.discriminator.layers[3].batch_norm = true;
     assert!(normalised.check().unwrap_err().to_string().contains("the last layer has no batch_norm"));
+    let last = &mut normalised.discriminator.layers[3];
+    (last.batch_norm, last.layer_norm) = (false, true);
+    assert!(
+        normalised.check_classes().unwrap_err().to_string().contains("the last layer has no batch_norm or layer_norm")
+    );
     let mut large = Config::preset("pocket").unwrap();
     (large.batch, large.quantise) = (4096, Default::default());
     large.generator.layers[0].size = Some([32, 32]);
@@ -416,7 +421,7 @@ fn single_keys_are_set() {
     assert_eq!(with(&["init={ normal = 1 }"]).init, Init::Normal(1.0));
     assert_eq!(with(&["init.normal=0.5", "init.smooth=0.02"]).init, Init::Smooth(0.02));
     let penalty = Penalty { real: 0.5, generated: 0.0, every: 4 };
-    assert_eq!(with(&["joint_batch_norm=0", "penalty.real=0.5", "penalty.every=4"]).penalty, Some(penalty));
+    assert_eq!(with(&["penalty.real=0.5", "penalty.every=4"]).penalty, Some(penalty));
     assert_eq!(with(&["loss=hinge"]).loss, Loss::Hinge);
     for path in ["generator.layers[1].channels=8", "generator.layers.1.channels=8"] {
         assert_eq!(with(&[path]).generator.layers[1].channels, 8);
@@ -433,7 +438,7 @@ fn single_keys_are_set() {
 
 #[test]
 fn settings_that_make_no_sense_are_explained() {
-    let cases: [(&[&str], &[&str]); 20] = [
+    let cases: [(&[&str], &[&str]); 24] = [
         (&["batch"], &["--set batch", "KEY=VALUE"]),
         (&["batsch=3"], &["--set batsch=3", "no key `batsch`", "did you mean `batch`?"]),
         (&["decay_form=0.5"], &["did you mean `lr_decay_start`?"]),
@@ -454,6 +459,21 @@ fn settings_that_make_no_sense_are_explained() {
         (&["penalty.real=1"], &["with --set penalty.real=1", "every"]),
         (&["batch=64", "batch=1"], &["with --set batch=64 --set batch=1", "batch: 2 to 4096"]),
         (&["augment={ flop = true }"], &["flop"]),
+        (&["discriminator.layers[1].batch_norm=true"], &["layer 1 (conv)", "one of `batch_norm` and `layer_norm`"]),
+        (
+            &[
+                "discriminator.layers[1].layer_norm=false",
+                "discriminator.layers[1].batch_norm=true",
+                "joint_batch_norm=5",
+                "penalty={ real = 1.0, every = 4 }",
+            ],
+            &["penalty: not together with joint_batch_norm"],
+        ),
+        (&["discriminator.layers[3].layer_norm=true"], &["discriminator: layer_norm", "a single value"]),
+        (
+            &["generator.layers[0].batch_norm=false", "generator.layers[0].layer_norm=true"],
+            &["generator: layer_norm is for the discriminator"],
+        ),
     ];
     for (settings, expected) in cases {
         let error = format!("{:#}", Config::preset("pocket").unwrap().with(settings).unwrap_err());

@@ -351,7 +351,7 @@ impl Reader<'_> {
         };
         let folded = match norm {
             None => Some(None),
-            Some(norm) if !block.spec().batch_norm => {
+            Some(norm) if block.spec().norm.is_none() => {
                 self.left_over(norm, &format!("{owner} has no batch normalisation in the configuration"));
                 None
             }

@@ -293,7 +293,7 @@ impl Side {
             let (op, geometry) = (block.spec().layer.op, block.geometry());
             let name = |leaf: &str| format!("layers.{i}.{leaf}");
             add(name("linear.weight"), block.weights(), Mapping::weights(op, geometry, format));
-            if block.spec().batch_norm {
+            if block.spec().norm.is_some() {
                 add(name("norm.bias"), block.bias_or_beta(), Mapping::channels(geometry));
                 add(name("norm.weight"), block.gamma(), Mapping::channels(geometry));
             } else {

@@ -110,7 +110,7 @@ impl FloatModel {
         let (params, classes) = with_rounded_classes(config, &network, params);
         let params = Params::from(params);
         let latent = usize::from(config.latent);
-        let is_normalised = network.blocks().iter().any(|b| b.spec().batch_norm);
+        let is_normalised = network.blocks().iter().any(|b| b.spec().norm.is_some());
         if is_normalised {
             let input = GeneratorInput { latent, classes: classes.as_ref() };
             let seeds = FIRST_MEASURED..FIRST_MEASURED + measured(&network);

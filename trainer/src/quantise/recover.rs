@@ -81,7 +81,7 @@ pub fn parameters(config: &Config, model: &FloatModel) -> Result<Vec<f32>> {
         let (done, next) = layers.split_at_mut(i + 1);
         let layer = &mut done[i];
         let mut shift = layer.biases.clone();
-        if block.spec().batch_norm {
+        if block.spec().norm.is_some() {
             let channels = usize::from(layer.geometry.output.channels);
             shift = mean_of_channels(&layer.biases, channels);
             layer.biases.iter_mut().enumerate().for_each(|(i, bias)| *bias = shift[i % channels]);

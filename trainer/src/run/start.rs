@@ -267,7 +267,7 @@ fn shared(
     for (i, ours) in now.blocks().iter().enumerate() {
         let theirs = before.and_then(|before| before.blocks().get(i)).filter(|theirs| {
             let same_layer = theirs.spec().layer.op == ours.spec().layer.op;
-            same_layer && theirs.geometry() == ours.geometry() && theirs.gamma().is_empty() == ours.gamma().is_empty()
+            same_layer && theirs.geometry() == ours.geometry() && theirs.spec().norm == ours.spec().norm
         });
         match theirs {
             Some(theirs) => {
@@ -388,6 +388,12 @@ mod tests {
             assert_eq!(is_new, i >= last, "layer {i}");
         }
         assert!(said.to_string().ends_with(&format!("new: layers {last} to {}", last + 1)), "{said}");
+        // The same numbers would mean something else behind another normalisation.
+        let mut other = small();
+        let layer = &mut other.discriminator.layers[last];
+        (layer.batch_norm, layer.layer_norm) = (false, true);
+        let (_, said) = start.trainer(other).unwrap();
+        assert!(said.to_string().ends_with(&format!("new: layer {last}")), "{said}");
     }
 
     #[test]

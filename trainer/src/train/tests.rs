@@ -140,9 +140,7 @@ fn the_penalty_is_told_when_there_is_one() {
     use crate::config::Penalty;
     let of = |real, generated| {
         let penalty = Some(Penalty { real, generated, every: 2 });
-        let mut trainer =
-            Trainer::new(Config { batch: 4, penalty, joint_batch_norm: 0, ..Config::preset("pocket").unwrap() })
-                .unwrap();
+        let mut trainer = Trainer::new(Config { batch: 4, penalty, ..Config::preset("pocket").unwrap() }).unwrap();
         let data = pictures(10);
         [trainer.step(&data).unwrap().penalty, trainer.step(&data).unwrap().penalty]
     };
@@ -203,19 +201,22 @@ fn logits_are_compared_without_changing_a_later_step() {
 fn equal_pictures_have_equal_logits_and_learnt_ones_higher_ones() {
     // Without augmentation, a constant grey is quickly told apart from noise and from another grey.
     let grey = |value: u8, n: usize| PictureStore::from(Array4::from_elem((n, 32, 32, 3), value));
-    for joint_batch_norm in [0, 100] {
-        let config = Config { batch: 16, augment: Default::default(), joint_batch_norm, ..pocket().narrowed(2) };
+    for (batch_norm, joint_batch_norm) in [(false, 0), (true, 0), (true, 100)] {
+        let mut config = Config { batch: 16, augment: Default::default(), joint_batch_norm, ..pocket().narrowed(2) };
+        for layer in &mut config.discriminator.layers[1..3] {
+            (layer.batch_norm, layer.layer_norm) = (batch_norm, !batch_norm);
+        }
         let mut trainer = Trainer::new(config).unwrap();
         for _ in 0..15 {
             trainer.step(&grey(200, 40)).unwrap();
         }
         for (count, most) in [(40, 1000), (40, 20), (5, 1000)] {
             let logits = trainer.compare_logits(&grey(200, 60), &grey(200, count), most).unwrap();
-            assert!((logits.training - logits.held_out).abs() < 1e-6, "{joint_batch_norm}: {logits:?}");
-            assert!(logits.training > logits.generated + 0.1, "{joint_batch_norm}: {logits:?}");
+            assert!((logits.training - logits.held_out).abs() < 1e-6, "{batch_norm}, {joint_batch_norm}: {logits:?}");
+            assert!(logits.training > logits.generated + 0.1, "{batch_norm}, {joint_batch_norm}: {logits:?}");
         }
         let other = trainer.compare_logits(&grey(200, 40), &grey(20, 40), 1000).unwrap();
-        assert!((other.training - other.held_out).abs() > 0.1, "{joint_batch_norm}: {other:?}");
+        assert!((other.training - other.held_out).abs() > 0.1, "{batch_norm}, {joint_batch_norm}: {other:?}");
         let wrong = PictureStore::from(Array4::zeros((3, 16, 16, 3)));
         let error = trainer.compare_logits(&grey(0, 4), &wrong, 9).unwrap_err();
         assert!(error.to_string().contains("the data holds 16x16x3"), "{error}");

@@ -18,7 +18,6 @@ pub fn tiny() -> Config {
     let tutorial = Config::preset("tutorial").unwrap();
     config.name = "tiny".into();
     config.batch = 6;
-    config.joint_batch_norm = 20;
     config.steps = 60;
     config.every.log = 7;
     config.every.sample = 25;
@@ -31,6 +30,10 @@ pub fn tiny() -> Config {
     for layer in &mut config.discriminator.layers[..3] {
         layer.channels = 8;
     }
+    // One layer with each normalisation, and joint steps for the one that has them.
+    let normalised = &mut config.discriminator.layers[1];
+    (normalised.batch_norm, normalised.layer_norm) = (true, false);
+    config.joint_batch_norm = 20;
     config.discriminator.layers[3].dropout = tutorial.discriminator.layers[4].dropout;
     config.labels.noise = tutorial.labels.noise;
     config
