@@ -119,8 +119,7 @@ tensorboard_events() {
     }
     "$scratch/tensorboard/bin/pip" install -q --disable-pip-version-check tensorboard==2.21.0 &&
         "$trainer" -q --data builtin --steps 6 --set every.sample=3 --set every.log=2 --set every.measure=3 \
-            --set quantize.tune=0 --set "penalty={ real = 1.0, every = 2 }" \
-            --tensorboard --out "$scratch/events" &&
+            --set quantize.tune=0 --set "penalty={ real = 1.0, every = 2 }" --tensorboard --out "$scratch/events" &&
         "$scratch/tensorboard/bin/python" tests/tensorboard/read.py "$scratch/events/001-pocket"
 }
 

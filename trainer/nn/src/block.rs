@@ -63,6 +63,29 @@ enum Normalisation {
     Layer(LayerNorm),
 }
 
+impl Normalisation {
+    fn new(norm: Norm, channels: usize) -> Self {
+        match norm {
+            Norm::Batch => Self::Batch(BatchNorm::new(channels)),
+            Norm::Layer => Self::Layer(LayerNorm::new(channels)),
+        }
+    }
+
+    fn forward(&mut self, gamma: &[f32], beta: &[f32], slope: f32, x: ArrayViewMut2<'_, f32>) {
+        match self {
+            Self::Batch(norm) => norm.forward(gamma, beta, slope, x),
+            Self::Layer(norm) => norm.forward(gamma, beta, slope, x),
+        }
+    }
+
+    fn backward(&mut self, gamma: &[f32], grads: Option<(&mut [f32], &mut [f32])>, dy: ArrayViewMut2<'_, f32>) {
+        match self {
+            Self::Batch(norm) => norm.backward(gamma, grads, dy),
+            Self::Layer(norm) => norm.backward(gamma, grads, dy),
+        }
+    }
+}
+
 /// A layer, with the memory that it needs.
 #[derive(Debug)]
 pub struct Block {
@@ -91,10 +114,7 @@ impl Block {
         let shifts = if spec.norm.is_some() { channels } else { spec.layer.op.bias_count() };
         let shift = weights.end..weights.end + shifts;
         let gamma = shift.end..shift.end + if spec.norm.is_some() { channels } else { 0 };
-        let norm = spec.norm.map(|norm| match norm {
-            Norm::Batch => Normalisation::Batch(BatchNorm::new(channels)),
-            Norm::Layer => Normalisation::Layer(LayerNorm::new(channels)),
-        });
+        let norm = spec.norm.map(|norm| Normalisation::new(norm, channels));
         Ok(Self { spec, linear, norm, dropped: Array2::zeros((0, 0)), sums: Vec::new(), weights, shift, gamma })
     }
 
@@ -190,11 +210,7 @@ impl Block {
             Some(norm) => {
                 self.linear.forward(weights, x, y.view_mut(), Epilogue::Store);
                 let slope = activation.negative_slope();
-                let (gamma, beta, slope_or_one) = (&params[self.gamma.clone()], shift, slope.unwrap_or(1.0));
-                match norm {
-                    Normalisation::Batch(norm) => norm.forward(gamma, beta, slope_or_one, y.view_mut()),
-                    Normalisation::Layer(norm) => norm.forward(gamma, beta, slope_or_one, y.view_mut()),
-                }
+                norm.forward(&params[self.gamma.clone()], shift, slope.unwrap_or(1.0), y.view_mut());
                 if slope.is_none() {
                     activation::forward(activation, y);
                 }
@@ -224,11 +240,7 @@ impl Block {
                     let (shift, gamma) = g[self.shift.start..self.gamma.end].split_at_mut(self.shift.len());
                     (gamma, shift)
                 });
-                let gamma = &params[self.gamma.clone()];
-                match norm {
-                    Normalisation::Batch(norm) => norm.backward(gamma, grads, dy.view_mut()),
-                    Normalisation::Layer(norm) => norm.backward(gamma, grads, dy.view_mut()),
-                }
+                norm.backward(&params[self.gamma.clone()], grads, dy.view_mut());
             }
             (None, Some(g)) => {
                 let d_bias = &mut g[self.shift.clone()];

@@ -158,27 +158,17 @@ fn derivative_of_a_tanh_that_begins_at_0() {
 }
 
 #[test]
-fn gradients_of_batch_norm() {
-    let normed = |op, activation| BlockSpec { norm: Some(Norm::Batch), ..block(op, activation) };
-    let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);
-    check("normed dense", Shape::latent(4), &[dense], Dropout::Off);
-    let specs = [
-        normed(conv(3, 3, 1, Padding::Same), Activation::Tanh),
-        normed(conv(2, 2, 2, Padding::Valid), Activation::Linear),
-    ];
-    check("normed convolutions", Shape::new(4, 4, 2), &specs, Dropout::Off);
-}
-
-#[test]
-fn gradients_of_layer_norm() {
-    let normed = |op, activation| BlockSpec { norm: Some(Norm::Layer), ..block(op, activation) };
-    let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);
-    check("layer normed dense", Shape::latent(4), &[dense], Dropout::Off);
-    let specs = [
-        normed(conv(3, 3, 1, Padding::Same), Activation::Tanh),
-        normed(conv(2, 2, 2, Padding::Valid), Activation::Linear),
-    ];
-    check("layer normed convolutions", Shape::new(4, 4, 2), &specs, Dropout::Off);
+fn gradients_of_normalisations() {
+    for norm in [Norm::Batch, Norm::Layer] {
+        let normed = |op, activation| BlockSpec { norm: Some(norm), ..block(op, activation) };
+        let dense = normed(Op::Dense { out: Shape::new(3, 3, 2) }, Activation::Tanh);
+        check(&format!("{norm:?}, dense"), Shape::latent(4), &[dense], Dropout::Off);
+        let specs = [
+            normed(conv(3, 3, 1, Padding::Same), Activation::Tanh),
+            normed(conv(2, 2, 2, Padding::Valid), Activation::Linear),
+        ];
+        check(&format!("{norm:?}, convolutions"), Shape::new(4, 4, 2), &specs, Dropout::Off);
+    }
 }
 
 /// Constants of another batch: no input depends on the others, and gradients are those of a function of each alone.
