@@ -126,8 +126,9 @@ def checked(recipe):
             check_layer(f"{player}.layers[{i}]", layer)
         if not 0 <= network["freeze"] < len(network["layers"]):
             raise Refused(f"{player}.freeze: fewer than its {len(network['layers'])} layers, not {network['freeze']}")
-    if any(layer["dropout"] for layer in recipe["generator"]["layers"]):
-        raise Refused("generator.layers: dropout is for the discriminator")
+    for key in ("dropout", "layer_norm"):
+        if any(layer[key] for layer in recipe["generator"]["layers"]):
+            raise Refused(f"generator.layers: {key} is for the discriminator")
     is_normal = isinstance(recipe["init"], dict) and list(recipe["init"]) in (["normal"], ["smooth"])
     if not is_normal and recipe["init"] != "glorot_uniform":
         raise Refused("init: only { normal = DEVIATION }, { smooth = DEVIATION } and \"glorot_uniform\" are supported")
@@ -152,6 +153,8 @@ def checked(recipe):
     if recipe["penalty"] and recipe["joint_batch_norm"]:
         raise Refused("penalty: not together with joint_batch_norm, as it needs passes of real and generated pictures apart; "
                       "joint_batch_norm = 0 allows it")
+    if recipe["joint_batch_norm"] and not any(layer["batch_norm"] for layer in recipe["discriminator"]["layers"]):
+        raise Refused("joint_batch_norm: the discriminator has no batch_norm, so the key changes nothing; leave it out")
     if not (0 <= recipe["holdout"] <= 0.5 or recipe["holdout"] >= 2):
         raise Refused(f"holdout: a share of the pictures, 0 to 0.5, or a number, 2 or more, not {recipe['holdout']}")
     if not 0 <= recipe["ema_power"] <= 100:
@@ -167,8 +170,10 @@ def checked(recipe):
     if last != "tanh" and not (recipe["range"] == "unit" and last == "sigmoid"):
         raise Refused("range: \"symmetric\" goes with a generator that ends in tanh, \"unit\" with one that ends in "
                       "sigmoid or tanh")
-    *_, output = shapes(recipe["discriminator"]["layers"], picture(recipe))
-    if output != (1, 1, 1) or recipe["discriminator"]["layers"][-1]["activation"] != "linear":
+    _, *outputs = shapes(recipe["discriminator"]["layers"], picture(recipe))
+    if any(layer["layer_norm"] and shape == (1, 1, 1) for layer, shape in zip(recipe["discriminator"]["layers"], outputs)):
+        raise Refused("discriminator.layers: layer_norm of a layer with a single value would always give the same number")
+    if outputs[-1] != (1, 1, 1) or recipe["discriminator"]["layers"][-1]["activation"] != "linear":
         raise Refused("discriminator.layers: the last one is linear with one output")
     return recipe
 
@@ -183,6 +188,8 @@ def check_layer(key, layer):
         raise Refused(f"{key}.slope: it belongs to leaky_relu, which always has it")
     if layer["equal_gain"] and (layer["op"] != "conv_transpose" or layer["kernel"] < layer["stride"]):
         raise Refused(f"{key}.equal_gain: it belongs to transposed convolutions whose kernel is at least as large as the stride")
+    if layer["batch_norm"] and layer["layer_norm"]:
+        raise Refused(f"{key}: one of batch_norm and layer_norm, not both")
     if not 0 <= layer["dropout"] < 1:
         raise Refused(f"{key}.dropout: 0 or more and under 1, not {layer['dropout']}")
 

@@ -32,6 +32,7 @@ from pytorch_dcgan.step import Step  # noqa: E402
 
 PRESETS = sorted((TRAINER / "presets").glob("*.toml"))
 TINY = TRAINER / "tests/golden/pytorch/conditional.toml"
+JOINT = TRAINER / "tests/golden/pytorch/joint.toml"
 DISTILLED = TRAINER / "tests/golden/pytorch/distilled.toml"
 MODELS = TRAINER.parent / "models"
 
@@ -83,6 +84,9 @@ class Recipes(unittest.TestCase):
                  ("batch = 4", "batch = 4\nholdout = 0.7", "holdout"),
                  ("batch = 4", "batch = 4\njoint_batch_norm = 9\npenalty = { real = 1, every = 4 }", "penalty: not together"),
                  ('op = "conv", ', 'op = "conv", equal_gain = true, ', "equal_gain"),
+                 ("batch_norm = true, dropout", "batch_norm = true, layer_norm = true, dropout", "discriminator.layers[1]: one of"),
+                 ("channels = 5, batch_norm", "channels = 5, layer_norm", "generator.layers: layer_norm"),
+                 ("channels = 1, dropout", "channels = 1, layer_norm = true, dropout", "layer_norm of a layer with a single value"),
                  ("channels = 1, dropout", "channels = 2, dropout", "discriminator.layers")]
         for old, new, key in cases:
             self.assertIn(old, text)
@@ -90,6 +94,10 @@ class Recipes(unittest.TestCase):
                 recipes.parse(text.replace(old, new, 1), "mine.toml")
             self.assertIn(key, str(caught.exception))
             self.assertTrue(str(caught.exception).startswith("mine.toml: "))
+        with self.assertRaisesRegex(Refused, "mine.toml: joint_batch_norm: the discriminator has no batch_norm"):
+            # Joint steps of a discriminator without batch normalisation.
+            generator, discriminator = JOINT.read_text().split("[discriminator]")
+            recipes.parse(f"{generator}[discriminator]{discriminator.replace('batch_norm = true, ', '')}", "mine.toml")
 
     def test_other_spellings_are_the_same(self):
         text = TINY.read_text()
