@@ -170,10 +170,11 @@ def checked(recipe):
     if last != "tanh" and not (recipe["range"] == "unit" and last == "sigmoid"):
         raise Refused("range: \"symmetric\" goes with a generator that ends in tanh, \"unit\" with one that ends in "
                       "sigmoid or tanh")
-    _, *outputs = shapes(recipe["discriminator"]["layers"], picture(recipe))
-    if any(layer["layer_norm"] and shape == (1, 1, 1) for layer, shape in zip(recipe["discriminator"]["layers"], outputs)):
+    layers = recipe["discriminator"]["layers"]
+    _, *outputs = shapes(layers, picture(recipe))
+    if any(layer["layer_norm"] and shape == (1, 1, 1) for layer, shape in zip(layers, outputs)):
         raise Refused("discriminator.layers: layer_norm of a layer with a single value would always give the same number")
-    if outputs[-1] != (1, 1, 1) or recipe["discriminator"]["layers"][-1]["activation"] != "linear":
+    if outputs[-1] != (1, 1, 1) or layers[-1]["activation"] != "linear":
         raise Refused("discriminator.layers: the last one is linear with one output")
     return recipe
 
