@@ -1,6 +1,7 @@
 //! Measures the quality of a generator's pictures during training.
 
 use anyhow::{Context as _, Result};
+use log::info;
 
 use crate::data::Dataset;
 
@@ -19,9 +20,9 @@ const FIRST: u32 = 0x6800_0000;
 pub struct QualityEvaluator(Reference);
 
 impl QualityEvaluator {
-    /// Prepares the training pictures for comparison, which takes some seconds for thousands of them. If they have labels,
-    /// classes are measured too. `None` if fewer
-    /// than [`MIN_PICTURES`] of them are distinct: the run then does without measurements.
+    /// Prepares the training pictures for comparison, and says so, because that takes some seconds for thousands of them,
+    /// and longer for pictures of 64x64. If they have labels, classes are measured too. `None` if fewer than
+    /// [`MIN_PICTURES`] of them are distinct: the run then does without measurements.
     ///
     /// # Errors
     /// When the pictures are too small, the labels of the data set do not belong to them, or the pictures are in a file
@@ -30,6 +31,7 @@ impl QualityEvaluator {
         if data.distinct()? < MIN_PICTURES {
             return Ok(None);
         }
+        info!("measuring the training pictures, for the quality score");
         let classes = data.labels.as_ref().map(|labels| (labels.of.as_slice(), labels.names.as_slice()));
         let reference = Reference::with_classes(&data.pictures, classes);
         Ok(Some(Self(reference.context("every.measure: leave it out, or give other pictures")?)))

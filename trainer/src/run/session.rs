@@ -101,6 +101,8 @@ pub struct Session {
     evaluator: Option<QualityEvaluator>,
     /// Whether the user has been warned that all pictures look alike.
     warned_of_collapse: bool,
+    /// Whether the user has been warned that the discriminator guesses.
+    warned_of_guessing: bool,
     /// Training time of earlier sessions in seconds.
     seconds_before: f64,
     started: Instant,
@@ -167,6 +169,7 @@ impl Session {
             health: RunHealth::default(),
             evaluator,
             warned_of_collapse: false,
+            warned_of_guessing: false,
             seconds_before: 0.0,
             started: Instant::now(),
             events: None,

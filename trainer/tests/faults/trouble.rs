@@ -78,6 +78,30 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
     }
 }
 
+/// Neither network changes: the discriminator calls everything generated, and all pictures are white.
+#[test]
+fn a_discriminator_that_guesses_is_reported_and_the_run_goes_on() {
+    let place = place();
+    with_trouble(&place, "002-tiny", |c| {
+        (c.state.step, c.config.steps, c.config.guard.patience) = (3000, 3010, 1000);
+        // The steps before, in which it did not guess.
+        c.pending = Default::default();
+        set_rate(&mut c.config.generator, 1e-9);
+        set_rate(&mut c.config.discriminator, 1e-9);
+        c.state.discriminator.fill(0.0);
+        for weights in [&mut c.state.generator, &mut c.state.average] {
+            let biases = weights.len() - 3;
+            weights[..biases].fill(0.0);
+            weights[biases..].fill(9.0);
+        }
+    });
+    let text = place.resume("002-tiny");
+    let words = "the discriminator guesses, so the generator learns nothing: it was right about 50 % of the pictures";
+    assert_eq!(text.matches(words).count(), 2, "once during the run, once at its end: {text}");
+    assert!(text.contains("a quarter of the discriminator's") && !text.contains("going back"), "{text}");
+    assert!(fs::read_to_string(place.at("002-tiny/report.html")).unwrap().contains(words));
+}
+
 #[test]
 fn a_run_in_trouble_whose_best_snapshot_is_damaged_goes_back_to_its_last_checkpoint() {
     let place = place();

@@ -12,7 +12,7 @@ use crate::quality::Scores;
 use crate::quantise::{FloatModel, quantise};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::BEST;
-use crate::run::guard::{Best, TrainingAlert};
+use crate::run::guard::{self, Best, TrainingAlert};
 use crate::run::metrics::{Measured, Pending};
 use crate::run::progress::Progress;
 use crate::train::State;
@@ -55,6 +55,10 @@ impl Session {
         if is_kept && scores.diversity < self.trainer.config.guard.min_diversity && !self.warned_of_collapse {
             self.warned_of_collapse = true;
             let alert = TrainingAlert::Alike(scores.diversity);
+            warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
+        }
+        if let Some(alert) = guard::is_guessing(&self.rows, &self.measured).filter(|_| !self.warned_of_guessing) {
+            self.warned_of_guessing = true;
             warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
         }
         Ok((!is_kept).then_some(scores))

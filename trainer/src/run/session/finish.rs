@@ -106,6 +106,9 @@ impl Session {
             warn!("{words}");
             facts.push(("pictures", words));
         }
+        if let Some(alert) = guard::is_guessing(&self.rows, &self.measured) {
+            facts.push(("discriminator", format!("{alert}. If more steps do not help: {}", alert.advice())));
+        }
         let name = self.name();
         let all: Vec<_> = facts.iter().cloned().chain(about(&self.trainer.config)).collect();
         let mut tables = vec![

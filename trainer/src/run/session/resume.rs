@@ -116,6 +116,7 @@ impl Session {
             health: checkpoint.health,
             evaluator,
             warned_of_collapse: false,
+            warned_of_guessing: false,
             seconds_before: checkpoint.seconds,
             started: Instant::now(),
             events: None,
