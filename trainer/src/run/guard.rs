@@ -2,7 +2,8 @@
 //!
 //! [`RunHealth`] records losses and scores, and returns a [`TrainingAlert`] when a limit of [`Guard`] is crossed. The
 //! session then restores the weights of the best (or last) snapshot and lowers the learning rates. The step counter
-//! continues, and with it the random numbers, so that the same steps are not repeated.
+//! continues, and with it the random numbers, so that the same steps are not repeated. Of a discriminator that
+//! [guesses](guessing) the session only tells the user.
 
 use std::fmt;
 
@@ -21,7 +22,7 @@ pub const AS_GOOD: f64 = 1.25;
 /// Describes which snapshot is kept as the best.
 pub const RULE: &str = "the last one that is not clearly worse than the lowest (at most 1.25 times as high)";
 
-/// This many steps at the end of a run are examined by [`is_guessing`].
+/// This many steps at the end of a run are examined by [`guessing`].
 const GUESSING_STEPS: u64 = 2000;
 
 /// A discriminator that is right about at most this share of its pictures only guesses. It was never below 0.56 over
@@ -191,7 +192,7 @@ pub fn weights<'a>(lists: impl IntoIterator<Item = &'a Vec<f32>>, guard: &Guard)
 /// An alert if the discriminator was right about at most [`GUESS`] of the pictures of the last [`GUESSING_STEPS`] steps,
 /// and no measurement of these steps has the lowest quality score. `rows` and `measured` are all lines of the run, in the
 /// order of their steps.
-pub fn is_guessing(rows: &[Row], measured: &[Measured]) -> Option<TrainingAlert> {
+pub fn guessing(rows: &[Row], measured: &[Measured]) -> Option<TrainingAlert> {
     let from = measured.last()?.step.checked_sub(GUESSING_STEPS)?;
     let score = |measured: &&Measured| measured.scores.quality_score;
     let lowest = measured.iter().min_by(|a, b| score(a).total_cmp(&score(b)))?;
@@ -291,7 +292,7 @@ mod tests {
                 let scores = scores(quality, 0.9);
                 Measured { step: 1000 * i, seconds: 0.0, scores }
             });
-            is_guessing(&rows, &measured.collect::<Vec<_>>())
+            guessing(&rows, &measured.collect::<Vec<_>>())
         };
         let guess =
             |alert: Option<TrainingAlert>| matches!(alert, Some(TrainingAlert::Guessing(share)) if share < 0.52);

@@ -29,7 +29,17 @@ fn set_rate(network: &mut NetworkConfig, rate: f32) {
     *lr = rate;
 }
 
-/// Every kind of alert is raised and answered by rolling back to the best snapshot.
+/// Makes a generator that draws every picture white, and stays so: only its last biases are not 0.
+fn draw_white(checkpoint: &mut Checkpoint) {
+    set_rate(&mut checkpoint.config.generator, 1e-9);
+    for weights in [&mut checkpoint.state.generator, &mut checkpoint.state.average] {
+        let biases = weights.len() - 3;
+        weights[..biases].fill(0.0);
+        weights[biases..].fill(9.0);
+    }
+}
+
+/// Every kind of alert that makes a run go back is raised and answered by rolling back to the best snapshot.
 #[test]
 fn trouble_of_every_kind_ends_at_the_best_snapshot() {
     let place = place();
@@ -43,13 +53,7 @@ fn trouble_of_every_kind_ends_at_the_best_snapshot() {
         }),
         ("all pictures look alike (diversity 0.00", |c| {
             c.config.guard.min_diversity = 0.15;
-            // Only the last biases change, permanently: every picture is white.
-            set_rate(&mut c.config.generator, 1e-9);
-            for weights in [&mut c.state.generator, &mut c.state.average] {
-                let biases = weights.len() - 3;
-                weights[..biases].fill(0.0);
-                weights[biases..].fill(9.0);
-            }
+            draw_white(c);
         }),
         ("times as far from real ones as the best were, 1 times in a row", |c| c.config.guard.patience = 1),
         // The generator does not change, so the discriminator only has to learn its pictures.
@@ -86,14 +90,9 @@ fn a_discriminator_that_guesses_is_reported_and_the_run_goes_on() {
         (c.state.step, c.config.steps, c.config.guard.patience) = (3000, 3010, 1000);
         // The steps before, in which it did not guess.
         c.pending = Default::default();
-        set_rate(&mut c.config.generator, 1e-9);
+        draw_white(c);
         set_rate(&mut c.config.discriminator, 1e-9);
         c.state.discriminator.fill(0.0);
-        for weights in [&mut c.state.generator, &mut c.state.average] {
-            let biases = weights.len() - 3;
-            weights[..biases].fill(0.0);
-            weights[biases..].fill(9.0);
-        }
     });
     let text = place.resume("002-tiny");
     let words = "the discriminator guesses, so the generator learns nothing: it was right about 50 % of the pictures";

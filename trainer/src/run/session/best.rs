@@ -57,7 +57,7 @@ impl Session {
             let alert = TrainingAlert::Alike(scores.diversity);
             warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
         }
-        if let Some(alert) = guard::is_guessing(&self.rows, &self.measured).filter(|_| !self.warned_of_guessing) {
+        if let Some(alert) = guard::guessing(&self.rows, &self.measured).filter(|_| !self.warned_of_guessing) {
             self.warned_of_guessing = true;
             warn!("step {step}: {alert}. If that stays so: {}", alert.advice());
         }

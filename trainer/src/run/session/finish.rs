@@ -106,7 +106,7 @@ impl Session {
             warn!("{words}");
             facts.push(("pictures", words));
         }
-        if let Some(alert) = guard::is_guessing(&self.rows, &self.measured) {
+        if let Some(alert) = guard::guessing(&self.rows, &self.measured) {
             facts.push(("discriminator", format!("{alert}. If more steps do not help: {}", alert.advice())));
         }
         let name = self.name();
